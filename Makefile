@@ -1,0 +1,47 @@
+# Every target is one script in scripts/; `make help` lists them.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help run test check fmt up roll down clean load capacity bench chaos lock
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+run: ## serve http://127.0.0.1:8000 from this checkout; Ctrl-C ends it
+	@scripts/run
+
+test: ## install what the tests need and run all of them
+	@scripts/test
+
+check: ## linters, types, import rules, configuration of nginx and Kubernetes
+	@scripts/check
+
+fmt: ## format Python and fix what the linter can
+	@scripts/fmt
+
+up: ## start the whole stack in containers; makes .env with fresh secrets the first time
+	@scripts/up
+
+roll: ## bring the running stack to the current images and settings without an outage; ARGS="--build"
+	@scripts/roll $(ARGS)
+
+down: ## stop the stack and keep its data
+	@scripts/down
+
+clean: ## stop the stack and delete its data; asks first
+	@scripts/clean
+
+load: ## load run with gates: make load URL=http://127.0.0.1:8080 USERS=50 TIME=60s SHAPE=smoke
+	@scripts/load
+
+capacity: ## the largest load a server holds, and what runs out: make capacity URL=http://127.0.0.1:8080
+	@scripts/capacity
+
+bench: ## measure against the baselines: make bench QUICK=1 takes 2 minutes
+	@scripts/bench
+
+chaos: ## break every part of a stack of its own while people write; about 30 minutes; ARGS="--help"
+	@scripts/chaos $(ARGS)
+
+lock: ## lock requirements/*.in and the front end's packages anew
+	@scripts/lock

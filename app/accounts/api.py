@@ -1,0 +1,126 @@
+"""/api/: accounts, sessions, tokens, tickets, people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import aauthenticate, alogin, alogout
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
+from ninja import Router, Schema
+from ninja.errors import AuthenticationError
+
+from accounts import hashers, services, throttle
+from accounts.http_auth import authenticated, same_site
+from accounts.models import User
+from accounts.names import key_of
+from ops import database
+from realtime.publish import revoked
+
+router = Router(tags=["accounts"])
+PEOPLE_LISTED = 20
+
+
+class Credentials(Schema):
+    username: str
+    password: str
+
+
+class PersonOut(Schema):
+    id: int
+    name: str
+
+
+class SignedUp(Schema):
+    user: PersonOut
+    token: str
+
+
+class Me(Schema):
+    user: PersonOut
+
+
+class Token(Schema):
+    token: str
+
+
+class TicketOut(Schema):
+    ticket: str
+    expires_in: int
+
+
+class People(Schema):
+    users: list[PersonOut]
+
+
+@router.post("/signup", response={201: SignedUp}, auth=None, summary="Make an account")
+async def sign_up(request: HttpRequest, payload: Credentials) -> tuple[int, dict[str, Any]]:
+    def create() -> tuple[User, str]:
+        throttle.sign_up_attempt(request)
+        user = services.user_create(username=payload.username, password=payload.password)
+        return user, services.token_create(user=user)
+
+    user, token = await hashers.run(create)
+    return 201, {"user": {"id": user.id, "name": user.username}, "token": token}
+
+
+@router.post("/session", response={204: None}, auth=None, summary="Sign in: sets the session cookie")
+async def session_create(request: HttpRequest, payload: Credentials) -> tuple[int, None]:
+    same_site(request)
+    user = await _checked(request, payload)
+    await alogin(request, user)
+    get_token(request)  # sets the CSRF cookie a page needs for its next unsafe call
+    return 204, None
+
+
+@router.delete("/session", response={204: None}, auth=authenticated, summary="Sign out: ends what the call used, and its sockets")
+async def session_delete(request: HttpRequest) -> tuple[int, None]:
+    """Ends the credential of the call: the session of a cookie, or the token of a header."""
+    person, credential = request.auth  # type: ignore[attr-defined]
+    if credential.startswith("token:"):
+        await database.run(services.token_delete, credential=credential)
+    else:
+        await alogout(request)
+    revoked(await database.run(services.credential_revoke, user=person.id, credential=credential))
+    return 204, None
+
+
+@router.post("/token", response=Token, auth=None, summary="Get an API token for a password")
+async def token_create(request: HttpRequest, payload: Credentials) -> dict[str, str]:
+    user = await _checked(request, payload)
+    return {"token": await database.run(services.token_create, user=user)}
+
+
+@router.post("/tickets", response={201: TicketOut}, auth=authenticated, summary="Get a ticket for one handshake")
+async def ticket_create(request: HttpRequest) -> tuple[int, dict[str, Any]]:
+    person, credential = request.auth  # type: ignore[attr-defined]
+    ticket = await database.run(services.ticket_create, user_id=person.id, credential=credential)
+    return 201, {"ticket": ticket, "expires_in": settings.TICKET_SECONDS}
+
+
+@router.get("/me", response=Me, auth=authenticated, summary="Who I am")
+async def me(request: HttpRequest) -> HttpResponse | dict[str, Any]:
+    person, _ = request.auth  # type: ignore[attr-defined]
+    get_token(request)
+    return {"user": person.wire()}
+
+
+@router.get("/users", response=People, auth=authenticated, summary="People I can write to")
+async def users(request: HttpRequest, query: str = "") -> dict[str, Any]:
+    person, _ = request.auth  # type: ignore[attr-defined]
+
+    def search() -> list[dict[str, Any]]:
+        found = User.objects.filter(is_active=True, name_key__contains=key_of(query.replace("\0", ""))).exclude(id=person.id)
+        return [{"id": user.id, "name": user.username} for user in found.order_by("username")[:PEOPLE_LISTED]]
+
+    return {"users": await database.run(search)}
+
+
+async def _checked(request: HttpRequest, payload: Credentials) -> User:
+    await database.run(throttle.sign_in_attempt, request, payload.username)
+    user = await aauthenticate(request, username=payload.username, password=payload.password)
+    if user is None:
+        raise AuthenticationError(message="wrong name or password")
+    assert isinstance(user, User)
+    return user

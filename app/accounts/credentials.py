@@ -1,0 +1,180 @@
+"""Who opens this socket: explicit credentials before ambient ones, the first that is present decides.
+
+Each is looked up without Django's middleware; those of handshakes that come together share a trip to the database.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.http import parse_cookie
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from accounts.models import ApiToken, Ticket, User
+from accounts.services import digest_of, session_named, token_credential
+from ops.lookup import Lookup
+from ops.questions import Among, Answer
+from realtime.errors import BadCredentials, NoCredentials
+from realtime.publish import Person
+
+Credential = tuple[Person, str]
+"""Who somebody is, and the name of what they showed."""
+
+
+async def authenticate(scope: dict[str, Any]) -> Credential:
+    """The person behind a WebSocket scope and the name of the credential used.
+
+    Raises NoCredentials or BadCredentials, both of which carry their close code.
+    """
+    headers = {name: value for name, value in scope["headers"] if name in {b"authorization", b"cookie", b"origin"}}
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    if b"authorization" in headers:
+        return await by_header(headers[b"authorization"].decode("latin-1"))
+    if "ticket" in query:
+        return await _by_ticket(query["ticket"][0])
+    if "token" in query:
+        return await _by_token(query["token"][0])
+    key = _session_key(headers.get(b"cookie", b"").decode("latin-1"))
+    if not key:
+        raise NoCredentials
+    if not origin_allowed(headers.get(b"origin", b"").decode("latin-1")):
+        raise BadCredentials("this Origin may not use the session cookie")
+    return await _by_session(key)
+
+
+def origin_allowed(origin: str) -> bool:
+    """Whether a page of `origin` may act with the cookie. Browsers always send Origin with a handshake; no Origin is no page."""
+    if not origin:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return f"{parts.scheme}://{parts.netloc}".lower() in {allowed.lower() for allowed in settings.ALLOWED_ORIGINS}
+
+
+def _session_key(header: str) -> str | None:
+    # Django's parser, not the standard library's: that gives up at the first odd cookie another program on the host has set.
+    return parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
+
+
+async def by_header(header: str) -> Credential:
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "token" or not token.strip():
+        raise BadCredentials("use `Authorization: Token <token>`")
+    return await _by_token(token.strip())
+
+
+async def _by_token(token: str) -> Credential:
+    found = await _tokens(digest_of(token))
+    if found is None:
+        raise BadCredentials("unknown token")
+    return found
+
+
+async def _by_ticket(ticket: str) -> Credential:
+    found = await _tickets(digest_of(ticket))
+    if found is None:
+        raise BadCredentials("unknown, used or expired ticket")
+    return found
+
+
+async def _by_session(key: str) -> Credential:
+    # Keys are letters and digits. A NUL, which a quoted cookie may hold, would fail all who share the trip to Postgres.
+    found = await _sessions(key) if key.isalnum() else None
+    if found is None:
+        raise BadCredentials("expired session")
+    return found
+
+
+_TOKENS = Among(
+    "digest",
+    lambda: ApiToken.objects.filter(user__is_active=True).values_list("digest", "id", "user_id", "user__username"),
+)
+_SESSIONS = Among("session_key", lambda: Session.objects.values_list("session_key", "session_data", "expire_date"))
+_PEOPLE = Among("id", lambda: User.objects.filter(is_active=True).values_list("id", "username", "password"))
+
+
+def _token_owners(digests: list[str]) -> Answer[dict[str, Credential]]:
+    rows = yield _TOKENS(digests)
+    return {digest: (Person(user, name), token_credential(token)) for digest, token, user, name in rows}
+
+
+def _ticket_owners(digests: list[str]) -> Answer[dict[str, Credential]]:
+    taken = yield functools.partial(_take_tickets, digests)
+    people = yield _PEOPLE({user for _, user, _ in taken})
+    names = {user: name for user, name, _ in people}
+    return {digest: (Person(user, names[user]), credential) for digest, user, credential in taken if user in names}
+
+
+def _take_tickets(digests: list[str]) -> list[tuple[str, int, str]]:
+    # One statement takes the tickets from everybody else; the ORM has no DELETE … RETURNING.
+    marks = ", ".join(["%s"] * len(digests))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {connection.ops.quote_name(Ticket._meta.db_table)} WHERE digest IN ({marks}) "  # noqa: S608
+            "RETURNING digest, user_id, credential, expires_at",
+            digests,
+        )
+        now = timezone.now()
+        return [(digest, user, credential) for digest, user, credential, ends in cursor.fetchall() if _aware(ends) >= now]
+
+
+def _session_owners(keys: list[str]) -> Answer[dict[str, Credential]]:
+    rows = yield _SESSIONS(keys)
+    now, reader = timezone.now(), SessionStore()
+    sessions = {key: reader.decode(data) for key, data, ends in rows if ends > now}
+    ids = {str(session.get(SESSION_KEY)) for session in sessions.values()}
+    people = yield _PEOPLE(map(int, filter(str.isdecimal, ids)))
+    users = {str(user): Person(user, name) for user, name, _ in people}
+    hashes = {str(user): _session_hash(password) for user, _, password in people}
+    owners, unclear = {}, []
+    for key, session in sessions.items():
+        user = str(session.get(SESSION_KEY))
+        if user in users and _signed_in(session, hashes[user]):
+            owners[key] = users[user]
+        else:
+            unclear.append(key)
+    if unclear:
+        owners.update((yield functools.partial(_decided_by_django, unclear)))
+    return {key: (person, session_named(key)) for key, person in owners.items()}
+
+
+def _session_hash(password: str) -> str:
+    return User(password=password).get_session_auth_hash()
+
+
+def _signed_in(session: dict[str, Any], expected: str) -> bool:
+    """What Django's `get_user` checks, for the plain case; it decides about all others (a fallback secret, another backend)."""
+    known = session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+    return known and constant_time_compare(str(session.get(HASH_SESSION_KEY)), expected)
+
+
+def _decided_by_django(keys: list[str]) -> dict[str, Person]:
+    found: dict[str, Person] = {}
+    for key in keys:
+        user: Any = get_user(SimpleNamespace(session=SessionStore(key), META={}))  # type: ignore[arg-type]
+        if user.is_authenticated:
+            found[key] = Person(user.pk, user.get_username())
+    return found
+
+
+def _aware(moment: datetime | str) -> datetime:
+    if isinstance(moment, str):  # SQLite hands text to a raw cursor
+        moment = datetime.fromisoformat(moment)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_tokens = Lookup(_token_owners)
+_tickets = Lookup(_ticket_owners, once=True)
+_sessions = Lookup(_session_owners)

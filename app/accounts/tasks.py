@@ -1,0 +1,15 @@
+"""Background work of accounts."""
+
+from __future__ import annotations
+
+from django.core.management import call_command
+from django_tasks import task
+
+from accounts import services
+
+
+@task()
+def expired_prune() -> int:
+    """Deletes expired tickets and sessions; returns how many tickets."""
+    call_command("clearsessions")
+    return services.expired_prune()

@@ -1,0 +1,57 @@
+"""How often an address may sign up or try a password. Counts live in the cache: Redis where there is one."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from redis.exceptions import RedisError
+
+from accounts.names import key_of
+from accounts.services import digest_of
+
+ATTEMPTS_PER_ACCOUNT = 10
+ATTEMPTS_PER_ADDRESS = 100
+WINDOW_S = 60
+HOUR_S = 3600
+
+
+class Throttled(Exception):
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's address; uvicorn has already put in what a trusted proxy said."""
+    return str(request.META.get("REMOTE_ADDR", "?"))
+
+
+def sign_in_attempt(request: HttpRequest, username: str) -> None:
+    """Counts an attempt. Raises Throttled."""
+    address = address_of(request)
+    _count(f"sign-in:{address}:{digest_of(key_of(username))[:16]}", ATTEMPTS_PER_ACCOUNT, WINDOW_S)
+    _count(f"sign-in:{address}", ATTEMPTS_PER_ADDRESS, WINDOW_S)
+
+
+def sign_up_attempt(request: HttpRequest) -> None:
+    """Counts a sign-up. Raises Throttled."""
+    _count(f"sign-up:{address_of(request)}", settings.LIMIT_SIGNUPS_PER_H, HOUR_S)
+
+
+def _count(key: str, limit: int, window: int) -> None:
+    if not limit:
+        return
+    turn, into = divmod(int(time.time()), window)
+    key = f"{key}:{turn}"
+    try:
+        cache.add(key, 0, window)
+        count = cache.incr(key)
+    except (ValueError, OSError, RedisError):
+        return  # without its counter the door stays open: a lost Redis must not lock everybody out
+    if count > limit:
+        wait = window - into
+        raise Throttled(f"too many attempts; try again in {wait} s", wait)

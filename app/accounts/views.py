@@ -1,0 +1,108 @@
+"""The account pages: plain forms that work without a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, RedirectURLMixin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.views.generic import FormView
+
+from accounts import hashers, services, throttle
+from accounts.forms import SignUpForm
+from accounts.revoking import publish
+from accounts.services import session_credential
+
+
+class Hashing:
+    """A form that hashes a password: it waits for its turn before it uses the database."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        try:
+            with hashers.turn():
+                return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        except hashers.Busy as error:
+            return HttpResponse(str(error), status=503, content_type="text/plain", headers={"Retry-After": "5"})
+
+
+class SignIn(Hashing, LoginView):
+    template_name = "accounts/sign_in.html"
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            throttle.sign_in_attempt(request, request.POST.get("username", ""))
+        except throttle.Throttled as error:
+            return _throttled(self, error)
+        return super().post(request, *args, **kwargs)
+
+
+class SignUp(Hashing, RedirectURLMixin, FormView[SignUpForm]):
+    template_name = "accounts/sign_up.html"
+    form_class = SignUpForm
+    next_page = "/"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not settings.SIGNUP_OPEN:
+            raise PermissionDenied("Sign-up is closed here.")
+        return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            throttle.sign_up_attempt(request)
+        except throttle.Throttled as error:
+            return _throttled(self, error)
+        return super().post(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {self.redirect_field_name: self.get_redirect_url()}
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        login(self.request, form.user, backend="accounts.backends.CaseInsensitiveBackend")
+        return super().form_valid(form)
+
+
+class SignOut(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user, credential = request.user.pk, session_credential(request.session)
+        response = super().post(request, *args, **kwargs)
+        if user is not None:
+            _revoke(user, credential)
+        return response
+
+
+class PasswordChange(Hashing, PasswordChangeView):
+    template_name = "accounts/password.html"
+    success_url = reverse_lazy("password_done")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            throttle.sign_in_attempt(request, request.user.get_username())  # the old password may be guessed here too
+        except throttle.Throttled as error:
+            return _throttled(self, error)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)  # gives this session a new key, ends all others
+        _revoke(form.user.pk, "session", keep=session_credential(self.request.session))
+        return response
+
+
+class PasswordDone(PasswordChangeView):
+    template_name = "accounts/password.html"
+    extra_context = {"changed": True}
+
+
+def _throttled(view: FormView[Any] | LoginView, error: throttle.Throttled) -> HttpResponse:
+    context = view.get_context_data(form=view.get_form_class()(), throttled=str(error))
+    return view.response_class(view.request, view.get_template_names(), context, status=429)
+
+
+def _revoke(user: int, credential: str, keep: str = "") -> None:
+    publish([services.credential_revoke(user=user, credential=credential, keep=keep)])

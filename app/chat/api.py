@@ -1,0 +1,42 @@
+"""/api/rooms/<room>/messages: the log over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from chat import history
+from ops import database
+from realtime.errors import BadFrame
+from rooms import access
+
+router = Router(tags=["messages"], auth=authenticated)
+Seq = Annotated[int, Field(ge=0, le=2**53)]
+Limit = Annotated[int, Field(ge=1, le=history.PAGE)]
+
+
+@router.get("/{slug}/messages", summary="Messages in their present state, by seq")
+async def messages(
+    request: HttpRequest,
+    slug: str,
+    before: Seq | None = None,
+    after: Seq | None = None,
+    limit: Limit = history.LATEST,
+) -> HttpResponse:
+    """At most `limit` messages, oldest first; without `before` and `after` the latest."""
+    person, _ = request.auth  # type: ignore[attr-defined]
+    if before is not None and after is not None:
+        raise BadFrame("give before or after, not both")
+
+    def read() -> bytes:
+        room = access.membership_in(person.id, slug).room
+        events, more = history.message_page(room, before=before, after=after, limit=limit)
+        shown = history.shown_to(person.id, events)
+        return msgspec.json.encode({"room": room.slug, "messages": shown, "more": more})
+
+    return HttpResponse(await database.run(read), content_type="application/json")

@@ -1,0 +1,164 @@
+"""Chat's frames: unpack one, call a service, name the reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from accounts.people import person
+from chat import history, services
+from chat.batch import Stored
+from ops import database
+from realtime.errors import BadFrame, RateLimited
+from realtime.publish import FrameId, Later, Page, RoomRef, Seq, Slug, member_added, read_mark, room_signal
+from rooms import access
+from rooms import services as rooms
+from rooms.entering import enter
+from rooms.models import Membership
+
+if TYPE_CHECKING:
+    from realtime.socket import Socket
+
+
+class MessageSend(msgspec.Struct, tag="message.send"):
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    text: str
+    room: Slug | None = None
+    to: Annotated[int, msgspec.Meta(ge=1, le=2**53)] | Slug | None = None
+    alias: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    id: FrameId = None
+
+
+class RoomJoin(msgspec.Struct, tag="room.join"):
+    room: Slug
+    after: Seq | None = None
+    id: FrameId = None
+
+
+class RoomLeave(msgspec.Struct, tag="room.leave"):
+    room: Slug
+    id: FrameId = None
+
+
+class History(msgspec.Struct, tag="history"):
+    room: Slug
+    before: Seq | None = None
+    after: Seq | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=history.PAGE)] = history.LATEST
+    id: FrameId = None
+
+
+class Read(msgspec.Struct, tag="read"):
+    room: Slug
+    upto: Seq
+    id: FrameId = None
+
+
+async def room_join(socket: Socket, frame: RoomJoin) -> None:
+    """Replies by itself: the reply and the first live event must not change places."""
+    room = await enter(socket.user, frame.room)
+
+    def read() -> Page:
+        access.membership_in(socket.user.id, room.slug)  # again: it may have ended since, and what is read now is shown
+        fresh = frame.after is None
+        head, events, more = history.latest_page(room) if fresh else history.resume_page(room, frame.after or 0)
+        return Page(head, events, more, complete=fresh or not more, member_count=history.member_count(room))
+
+    await socket.join(access.ref(room), frame.id, lambda: database.run(read))
+
+
+async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:
+    socket.leave(frame.room)
+    return {"type": "ok"}
+
+
+async def message_send(socket: Socket, frame: MessageSend) -> Later:
+    """Answers later: a client that sends many need not wait for each commit."""
+    _check(socket, frame)
+    return _queued(socket, frame, _known_room(socket, frame) or await _addressed_room(socket, frame))
+
+
+def message_send_at_once(socket: Socket, frame: MessageSend) -> Later | None:
+    """As message_send; None, with nothing done, where the room has to be looked up."""
+    room = _known_room(socket, frame)
+    if room is None:
+        return None
+    _check(socket, frame)
+    return _queued(socket, frame, room)
+
+
+def _check(socket: Socket, frame: MessageSend) -> None:
+    if (frame.room is None) == (frame.to is None):
+        raise BadFrame("message.send: give either room or to")
+    if not socket.take_message_token():
+        raise RateLimited("too many messages a second; wait and send the same key again")
+
+
+def _queued(socket: Socket, frame: MessageSend, room: RoomRef) -> Later:
+    stored = services.message_send(room=room, author=socket.user, key=frame.key, text=frame.text, alias=frame.alias)
+    return Later(stored, _sent)
+
+
+def _sent(stored: Stored) -> dict[str, Any]:
+    return {
+        "type": "message.sent",
+        "room": stored.room.slug,
+        "seq": stored.seq,
+        "at": stored.at,
+        "duplicate": stored.duplicate,
+    }
+
+
+async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
+    if (frame.before is None) == (frame.after is None):
+        raise BadFrame("history: give either before or after")
+
+    def read() -> dict[str, Any]:
+        room = access.membership_in(socket.user.id, frame.room).room
+        events, more = history.message_page(room, before=frame.before, after=frame.after, limit=frame.limit)
+        shown = history.shown_to(socket.user.id, events)
+        return {"type": "history.page", "room": room.slug, "messages": shown, "more": more}
+
+    return await database.run(read)
+
+
+async def read(socket: Socket, frame: Read) -> dict[str, Any]:
+    def move() -> tuple[RoomRef, int, bool]:
+        found: Membership = access.membership_in(socket.user.id, frame.room)
+        upto = rooms.member_read(membership=found, upto=frame.upto)
+        return access.ref(found.room), upto, upto > found.upto
+
+    room, upto, moved = await database.run(move)
+    if moved:
+        read_mark(room, socket.user.id, upto)
+        signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": upto}
+        room_signal(room, signal, sender=0)
+    return {"type": "ok"}
+
+
+def _known_room(socket: Socket, frame: MessageSend) -> RoomRef | None:
+    """A room this process knows the person to be in; the group commit checks membership again, in its own transaction."""
+    if frame.room is None:
+        return None
+    joined = socket.find_joined(frame.room)
+    return joined.ref if joined else socket.find_known(frame.room)
+
+
+async def _addressed_room(socket: Socket, frame: MessageSend) -> RoomRef:
+    if frame.room is None:
+        assert frame.to is not None
+        return await _direct_room(socket, frame.to)
+    return access.ref((await database.run(access.membership_in, socket.user.id, frame.room)).room)
+
+
+async def _direct_room(socket: Socket, to: int | str) -> RoomRef:
+    def resolve() -> tuple[RoomRef, int, bool]:
+        other = person(to)
+        room, made = rooms.room_direct(user=socket.user.id, other=other.id)
+        return access.ref(room), other.id, made
+
+    room, other, made = await database.run(resolve)
+    if made:
+        member_added(room, (socket.user.id, other))
+    return room

@@ -1,0 +1,118 @@
+"""Reads of the log. The synchronous ones run in a database thread; the `async` ones are what realtime asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+from django.db.models import F, Func, IntegerField, Q, QuerySet, RowRange, Sum, Window
+from django.db.models.functions import Length, Now
+from django.utils import timezone
+
+from chat.models import Event
+from chat.wire import COLUMNS, EventRow, log_event
+from ops import database
+from realtime.publish import LogEvent
+from rooms.models import Membership, Room
+
+LATEST = 50
+PAGE = 200
+PAGE_BYTES = 400_000
+"""A page stays below what common WebSocket clients take in one frame (1 MiB), whatever its texts hold."""
+
+
+async def events(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
+    """Of each room the events above the first and up to the second seq, oldest first, in one query: about PAGE_BYTES in all."""
+    return await database.run(_within, spans)
+
+
+async def heads(rooms: list[int]) -> dict[int, int]:
+    """The last seq of each room, in one query."""
+    return await database.run(lambda: dict(Room.objects.filter(id__in=rooms).values_list("id", "head")))
+
+
+async def heads_moved(since: datetime) -> dict[int, int]:
+    """The last seq of every room whose last event is not older than `since`, in one query.
+
+    The database's clock decides how long ago that is: those of the processes that write and ask may differ.
+    """
+    moved = Room.objects.filter(last_at__gte=Now() - (timezone.now() - since))
+    return await database.run(lambda: dict(moved.values_list("id", "head")))
+
+
+def resume_page(room: Room, after: int) -> tuple[int, list[LogEvent], bool]:
+    """(head, events above `after`, whether more follow). Without more, the page ends at head."""
+    head = Room.objects.values_list("head", flat=True).get(id=room.id)
+    events = _within({room.id: (after, min(head, after + PAGE))}).get(room.id, [])
+    more = bool(events) and events[-1].seq < head
+    return head, events, more
+
+
+def latest_page(room: Room) -> tuple[int, list[LogEvent], bool]:
+    """(head, the latest messages in their present state, whether older history exists)."""
+    head = Room.objects.values_list("head", flat=True).get(id=room.id)
+    events, more = message_page(room, before=head + 1, after=None, limit=LATEST)
+    return head, events, more
+
+
+def message_page(room: Room, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
+    """Messages in their present state, oldest first, and whether there are more in the direction asked for."""
+    messages = _events(room.id).filter(kind="message")
+    if after is not None:
+        messages = messages.filter(seq__gt=after)
+    if before is not None:
+        messages = messages.filter(seq__lt=before)
+    forward = after is not None
+    rows = list(messages.order_by("seq" if forward else "-seq").values_list(*COLUMNS)[: limit + 1])
+    events, more = _fit([log_event(EventRow(*row), room.slug) for row in rows[:limit]])
+    return (events if forward else events[::-1]), more or len(rows) > limit
+
+
+def shown_to(user: int, events: list[LogEvent]) -> list[msgspec.Raw]:
+    """The frames as this person sees them: their own carry `key`."""
+    return [msgspec.Raw((event.for_author() if event.author == user else event.text).encode()) for event in events]
+
+
+def member_count(room: Room) -> int:
+    return Membership.objects.filter(room=room).count()
+
+
+class Size(Func):
+    """A text's size as the database knows it without unpacking the text: bytes on Postgres, characters elsewhere."""
+
+    function = "octet_length"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return Length(*self.source_expressions).as_sql(compiler, connection, **context)
+
+
+def _within(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
+    """Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred."""
+    wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=upto) for room, (after, upto) in spans.items()))
+    before = Window(Sum(Size(F("text"))), order_by=("room_id", "seq"), frame=RowRange(None, -1))
+    fitting = Event.objects.filter(wanted).annotate(before=before).filter(Q(before__isnull=True) | Q(before__lt=PAGE_BYTES))
+    rows = fitting.order_by("room_id", "seq").values_list("room_id", "room__slug", *COLUMNS)
+    found: dict[int, list[LogEvent]] = {}
+    read = [(room, log_event(EventRow(*columns), slug)) for room, slug, *columns in rows]
+    for (room, _), event in zip(read, _fit([event for _, event in read])[0], strict=False):
+        found.setdefault(room, []).append(event)
+    return found
+
+
+def _events(room: int) -> QuerySet[Event]:
+    return Event.objects.filter(room_id=room)
+
+
+def _fit(events: list[LogEvent]) -> tuple[list[LogEvent], bool]:
+    """As many as fit into PAGE_BYTES, at least one, and whether some did not."""
+    size = 0
+    for index, event in enumerate(events):
+        size += len(event.text.encode())
+        if index and size > PAGE_BYTES:
+            return events[:index], True
+    return events, False

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from rooms.models import Room
+
+
+class Event(models.Model):
+    """One durable event of a room's log. Never deleted: `seq` has no holes and a key is stored once for ever.
+
+    A message's row carries its present state (`text`, `edited`, `deleted`, `reactions`); the events that changed it
+    follow at their own seq.
+    """
+
+    room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+")
+    seq = models.BigIntegerField()
+    kind = models.CharField(max_length=32, default="message")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    text = models.TextField(blank=True)
+    alias = models.CharField(max_length=64, blank=True)
+    """The name a room-dialect socket gave itself with /name; the account stays the author."""
+    edited = models.BooleanField(default=False)
+    deleted = models.BooleanField(default=False)
+    reactions = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["room", "seq"], name="one_event_a_seq"),
+            models.UniqueConstraint(fields=["room", "author", "key"], name="one_event_a_key"),
+        ]

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from accounts.views import SignIn
+
+
+@ensure_csrf_cookie
+async def chat_app(request: HttpRequest, room: str = "") -> HttpResponse:
+    """The shell of the web app; the room in the address is the script's to open."""
+    user = await request.auser()
+    if not user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    return render(request, "chat/app.html", {"person": user})
+
+
+async def home(request: HttpRequest) -> HttpResponseBase:
+    """The app for those signed in; the sign-in page itself, not a redirect, for the rest."""
+    user = await request.auser()
+    if user.is_authenticated:
+        return await chat_app(request)
+    return await sync_to_async(SIGN_IN)(request)
+
+
+SIGN_IN = SignIn.as_view()

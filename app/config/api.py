@@ -1,0 +1,37 @@
+"""The HTTP API: its routers, its errors, its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest
+from ninja import NinjaAPI
+from ninja.parser import Parser
+
+import accounts.api
+import chat.api
+import rooms.api
+from config import problems
+
+
+class StrictParser(Parser):
+    """JSON as the sockets take it: lone surrogates and NaN are refused here, not by the hasher or the database behind."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return msgspec.json.decode(request.body)
+
+
+api = NinjaAPI(
+    parser=StrictParser(),
+    title="Hubbub",
+    version="1",
+    description="The HTTP half of the chat. The WebSocket half is in docs/protocol.md and docs/asyncapi.yaml.",
+    openapi_url="openapi.json",
+    docs_url="docs",
+    urls_namespace="api",
+)
+api.add_router("", accounts.api.router)
+api.add_router("/rooms", rooms.api.router)
+api.add_router("/rooms", chat.api.router)
+problems.install(api)

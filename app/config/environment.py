@@ -1,0 +1,91 @@
+"""Reads and checks the variables of variables.py. settings.py hands it the environment; nothing else reads it."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.variables import RENAMED, VARIABLES, Variable
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+class Environment:
+    """Typed access to the known variables.
+
+    Raises ImproperlyConfigured, naming the variable, for a value of the wrong kind, a renamed variable, or a secret
+    given both as NAME and NAME_FILE. Warns about a name that is close to a known one.
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.known = {variable.name: variable for variable in VARIABLES}
+        self.values = values
+        self._refuse_renamed()
+        self._warn_about_misspelt()
+
+    def text(self, name: str) -> str | None:
+        """The value, its file's content for a secret given as NAME_FILE, or the default; empty counts as unset."""
+        variable = self.known[name]
+        value = self.values.get(name, "").strip()
+        file = self.values.get(f"{name}_FILE", "").strip() if variable.kind == "secret" else ""
+        if value and file:
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one")
+        if file:
+            value = self._read(name, file)
+        value = value or variable.default or ""
+        if variable.kind == "choice" and value and value not in variable.choices:
+            raise ImproperlyConfigured(f"{name} is {value!r}: use one of {', '.join(variable.choices)}")
+        if variable.kind == "url" and value:
+            self._check_url(name, value)
+        return value or None
+
+    def integer(self, name: str) -> int:
+        variable, value = self.known[name], self.text(name)
+        if value is None or not value.isascii() or not value.isdigit() or int(value) < variable.minimum:
+            raise ImproperlyConfigured(f"{name} is {value!r}: use a whole number of at least {variable.minimum}")
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        value = (self.text(name) or "").lower()
+        if value not in TRUE | FALSE:
+            raise ImproperlyConfigured(f"{name} is {value!r}: use true or false")
+        return value in TRUE
+
+    def items(self, name: str) -> list[str]:
+        return [item.strip() for item in (self.text(name) or "").split(",") if item.strip()]
+
+    def _refuse_renamed(self) -> None:
+        for old, new in RENAMED.items():
+            if self.values.get(old):
+                raise ImproperlyConfigured(f"{old} is now {new}: rename it")
+
+    def _warn_about_misspelt(self) -> None:
+        names = set(self.known) | {f"{v.name}_FILE" for v in VARIABLES if v.kind == "secret"}
+        for name in self.values:
+            if name in names or not name.isupper():
+                continue
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+            if close:
+                warnings.warn(f"{name} is not a setting of Hubbub; did you mean {close[0]}?", stacklevel=3)
+
+    @staticmethod
+    def _read(name: str, file: str) -> str:
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
+
+    @staticmethod
+    def _check_url(name: str, value: str) -> None:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ImproperlyConfigured(f"{name} is {value!r}: use http(s)://host[:port] without a path")
+
+
+__all__ = ["Environment", "Variable"]

@@ -1,0 +1,223 @@
+"""Django's settings, all derived from the variables of variables.py. The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from config.databases import LOOP_CONNECTIONS, database_from_url
+from config.environment import Environment
+from ops.logging import logging_config
+from ops.redis_urls import shards_from_urls
+
+APP_DIR = Path(__file__).resolve().parent.parent
+CHECKOUT = APP_DIR.parent
+
+env = Environment(os.environ)
+
+DEBUG = env.flag("DEBUG")
+DATA_DIR = Path(env.text("DATA_DIR") or CHECKOUT / "var")
+LISTEN_HOST, LISTEN_PORT = env.text("HOST"), env.integer("PORT")
+
+# --- the address people use, and what follows from it
+PUBLIC_URL = (env.text("PUBLIC_URL") or f"http://127.0.0.1:{LISTEN_PORT}").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+_on_this_machine = _public.hostname in {"127.0.0.1", "localhost", "::1"}
+# Whoever forgets to say has production: an address that others reach is guarded as theirs.
+DEPLOYMENT = env.text("DEPLOYMENT") or ("development" if _on_this_machine else "production")
+ALLOWED_HOSTS = sorted({str(_public.hostname), *_LOOPBACK})
+ALLOWED_ORIGINS = [PUBLIC_URL, *(origin.rstrip("/") for origin in env.items("ALLOWED_ORIGINS"))]
+if _on_this_machine:
+    # On one's own machine every name of it is the same place.
+    _port = f":{_public.port}" if _public.port else ""
+    ALLOWED_ORIGINS += [f"{_public.scheme}://{name}{_port}" for name in _LOOPBACK]
+CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
+_secure = _public.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _secure else None
+SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- storage
+DATABASES = {
+    "default": database_from_url(env.text("DATABASE_URL"), data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE"))
+}
+EMBEDDED = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+DATABASE_THREADS = env.integer("DATABASE_POOL_SIZE") - LOOP_CONNECTIONS
+if EMBEDDED:
+    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _secret_key() -> str:
+    key = env.text("SECRET_KEY")
+    if key:
+        return key
+    if not EMBEDDED:
+        raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) is required with Postgres: set 50 random characters")
+    kept = DATA_DIR / "secret_key"
+    if not kept.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(50))
+    return kept.read_text()
+
+
+SECRET_KEY = _secret_key()
+
+REDIS_SHARDS = shards_from_urls(env.items("REDIS_URL"))
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "realtime.redis_layer.RedisLayer",
+        "CONFIG": {"hosts": REDIS_SHARDS, "prefix": "hubbub:"},
+    }
+    if REDIS_SHARDS
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000, "group_expiry": 10**9}}
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_SHARDS[0]["address"],
+        "KEY_PREFIX": "hubbub",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+    # Django's cache knows no sentinels; throttles then count per process.
+    if REDIS_SHARDS and "address" in REDIS_SHARDS[0]
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# --- the application
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "config.static_files.StaticFiles",
+    "django.contrib.admin",
+    "channels",
+    "csp",
+    "django_vite",
+    "django_tasks_db",
+    "ninja",
+    "ops",
+    "accounts",
+    "rooms",
+    "chat",
+    "realtime",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.problems.methods",
+]
+ROOT_URLCONF = "config.urls"
+SOCKET_FRAMES = "config.frames"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [APP_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "accounts.context.sign_up",
+            ]
+        },
+    }
+]
+_WS_HOST = _public.netloc
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "connect-src": [SELF, f"{'wss' if _secure else 'ws'}://{_WS_HOST}"],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- accounts
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.CaseInsensitiveBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# Argon2id at OWASP's parameters: as hard to crack as PBKDF2's default and a tenth of its time on our cores.
+PASSWORD_HASHERS = ["accounts.hashers.Argon2Hasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "sign_in", "/", "/"
+SIGNUP_OPEN = env.flag("SIGNUP_OPEN")
+TICKET_SECONDS = 30
+
+# --- limits of the contract
+MAX_TEXT = 10_000  # code points of a message
+MAX_FRAME = 262_144  # bytes of a frame
+
+# --- limits an operator sets; 0 lifts one
+ROOMS_ON_FIRST_USE = env.flag("ROOMS_ON_FIRST_USE")
+LIMIT_MESSAGES_PER_S = env.integer("LIMIT_MESSAGES_PER_S")
+LIMIT_SOCKETS_PER_USER = env.integer("LIMIT_SOCKETS_PER_USER")
+LIMIT_HANDSHAKES_PER_S = env.integer("LIMIT_HANDSHAKES_PER_S")
+LIMIT_SIGNUPS_PER_H = env.integer("LIMIT_SIGNUPS_PER_H")
+LIMIT_UNSENT_BYTES = env.integer("LIMIT_UNSENT_MB") * 2**20
+ALLOW_SEED = env.flag("ALLOW_SEED")
+WS_COMPRESSION = env.flag("WS_COMPRESSION")
+COALESCE = env.text("COALESCE")
+DRAIN_SECONDS = env.integer("DRAIN_SECONDS")
+RUNTIME_DIR = env.text("RUNTIME_DIR")
+WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0  # the script derives it
+WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 30.0, 300.0
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# WhiteNoise hands its files over as synchronous iterators; they are small, hashed and cached, and nginx serves them in
+# the containers.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+
+# --- static files: Vite's hashed build, found through its manifest
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or DATA_DIR / "static")
+FRONTEND_DIST = CHECKOUT / "frontend" / "dist"
+STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+DJANGO_VITE = {"default": {"dev_mode": False, "manifest_path": STATIC_ROOT / "manifest.json"}}
+# Vite puts a content hash into every name below assets/.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/"
+WHITENOISE_MAX_AGE = 3600
+
+# --- background tasks live in the database: no second broker
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+# --- the rest
+USE_TZ, TIME_ZONE, LANGUAGE_CODE, USE_I18N = True, "UTC", "en", False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGGING_CONFIG = None
+LOG_LEVEL, LOG_FORMAT = str(env.text("LOG_LEVEL")), str(env.text("LOG_FORMAT"))
+logging_config(LOG_LEVEL, LOG_FORMAT)
+# The manifest is there once collectstatic ran, which comes after migrate.
+SILENCED_SYSTEM_CHECKS = ["django_vite.W001"]
+METRICS_DIR = env.text("PROMETHEUS_MULTIPROC_DIR")

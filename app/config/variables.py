@@ -1,0 +1,208 @@
+"""Every variable an operator can set: one table, read by settings.py, held against .env.example by a test.
+
+`scope` says who reads it: `app` (settings.py), `script` (the scripts that start or measure the product; the app
+knows the name so that it does not warn about it), `compose` (compose.yaml and the images beside the app).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["text", "secret", "int", "bool", "list", "url", "path", "choice"]
+Scope = Literal["app", "script", "compose"]
+
+
+class Variable(NamedTuple):
+    name: str
+    kind: Kind
+    default: str | None
+    help: str
+    scope: Scope = "app"
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "PUBLIC_URL",
+        "url",
+        None,
+        "The address people use; hosts, origins, cookies and links follow from it. Unset: http://127.0.0.1:PORT",
+    ),
+    Variable(
+        "DEPLOYMENT",
+        "choice",
+        None,
+        "What this installation is. Unset: development where PUBLIC_URL is this machine, production everywhere else",
+        choices=("production", "staging", "development"),
+    ),
+    Variable(
+        "ALLOWED_ORIGINS", "list", "", "Further origins whose pages may open sockets with the session cookie, separated by commas"
+    ),
+    Variable(
+        "SECRET_KEY",
+        "secret",
+        None,
+        "Signs sessions; 50 random characters or more. The embedded run makes one and keeps it in DATA_DIR; with Postgres it is required",
+    ),
+    Variable(
+        "DATABASE_URL", "secret", None, "postgres://user:password@host:5432/name or sqlite:////path. Unset: SQLite in DATA_DIR"
+    ),
+    Variable(
+        "DATABASE_POOL_SIZE",
+        "int",
+        "8",
+        "Postgres connections a process may hold, two of them for writing the log and one for look-ups; workers × this must stay below the server's max_connections",
+        minimum=5,
+    ),
+    Variable(
+        "REDIS_URL",
+        "secret",
+        None,
+        "redis://:password@host:6379/0; several separated by commas are shards. Unset: an in-process layer, which allows one worker only",
+    ),
+    Variable("SIGNUP_OPEN", "bool", "true", "Whether strangers may sign up"),
+    Variable("ROOMS_ON_FIRST_USE", "bool", "true", "Whether the room dialect creates a room that does not exist yet"),
+    Variable("LIMIT_MESSAGES_PER_S", "int", "20", "Messages a second and person; 0 lifts it"),
+    Variable("LIMIT_SOCKETS_PER_USER", "int", "20", "Open sockets a person and process; 0 lifts it"),
+    Variable(
+        "LIMIT_HANDSHAKES_PER_S", "int", "50", "WebSocket handshakes a second and address, in the app and in nginx; 0 lifts it"
+    ),
+    Variable(
+        "LIMIT_UNSENT_MB",
+        "int",
+        "64",
+        "MiB that all sockets of a process together may leave unread; above it the slowest are cut, and resume; 0 lifts it",
+    ),
+    Variable("LIMIT_SIGNUPS_PER_H", "int", "100", "Accounts made an hour and address; 0 lifts it"),
+    Variable(
+        "ALLOW_SEED",
+        "bool",
+        "0",
+        "1 lets `manage.py seed` make accounts and tokens in bulk for load runs; in production it refuses all the same",
+    ),
+    Variable(
+        "COALESCE",
+        "choice",
+        "turn",
+        "turn: what a socket is sent in one turn of the event loop leaves in one write; tick: and rooms with more than 100 batches"
+        " a second collect theirs for 5 ms, which costs less and adds that delay; off: each batch in a write of its own",
+        choices=("turn", "tick", "off"),
+    ),
+    Variable(
+        "WS_COMPRESSION",
+        "bool",
+        "0",
+        "permessage-deflate, both ways, with clients that offer it; takes about 50 KiB a connection, and each frame is compressed and"
+        " written for each socket alone instead of once for all",
+    ),
+    Variable(
+        "DRAIN_SECONDS",
+        "int",
+        "25",
+        "Seconds a stopping process takes to hand its sockets over, at most 3600; every grace period follows from it",
+        minimum=1,
+    ),
+    Variable(
+        "WORKER_MEMORY_MAX_MB",
+        "int",
+        None,
+        "A worker that holds more MiB hands over to a fresh one (Linux); 0: never. Unset: what there is less WORKER_MEMORY_MB, shared by the workers, at most 2048",
+    ),
+    Variable(
+        "RUNTIME_DIR",
+        "path",
+        None,
+        "Where a running server notes its processes for `manage.py drain`. Unset: a private directory in shared memory, or the temporary one",
+    ),
+    Variable("LOG_LEVEL", "choice", "info", "What is logged", choices=("debug", "info", "warning", "error")),
+    Variable("LOG_FORMAT", "choice", "console", "json for machines, console for people", choices=("json", "console")),
+    Variable("DATA_DIR", "path", None, "Where the embedded run keeps its database and secret. Unset: var/ in the checkout"),
+    Variable("STATIC_ROOT", "path", None, "Where collectstatic puts the built front end. Unset: DATA_DIR/static"),
+    Variable(
+        "PROMETHEUS_MULTIPROC_DIR", "path", None, "Where workers share their metrics; scripts/run_gunicorn.sh makes a fresh one"
+    ),
+    Variable("DEBUG", "bool", "0", "Django's debug pages; never in production"),
+    Variable("HOST", "text", "127.0.0.1", "Address Gunicorn listens on"),
+    Variable("PORT", "int", "8000", "Port Gunicorn listens on", minimum=1),
+    Variable(
+        "TRUSTED_PROXIES", "list", "127.0.0.1", "Addresses and networks whose X-Forwarded-* headers are believed", scope="script"
+    ),
+    Variable(
+        "WEB_CONCURRENCY",
+        "int",
+        None,
+        "Number of workers. Unset: one for each CPU core the process may really use",
+        scope="script",
+        minimum=1,
+    ),
+    Variable("WEB_CONCURRENCY_MAX", "int", "16", "Upper bound of the derived number of workers", scope="script", minimum=1),
+    Variable(
+        "WORKER_MEMORY_MB",
+        "int",
+        "256",
+        "Memory set aside for a worker when workers are counted under a memory limit, in MiB",
+        scope="script",
+        minimum=1,
+    ),
+    Variable("HTTP_PORT", "int", "8080", "The one port compose publishes", scope="compose", minimum=1),
+    Variable("HTTP_BIND", "text", "127.0.0.1", "Address it is published on; 0.0.0.0 opens it to the network", scope="compose"),
+    Variable(
+        "TLS_CERTIFICATE",
+        "path",
+        None,
+        "A certificate chain (PEM) uid 101 may read; with TLS_KEY it turns TLS on at nginx",
+        scope="compose",
+    ),
+    Variable("TLS_KEY", "path", None, "The key (PEM) of TLS_CERTIFICATE", scope="compose"),
+    Variable("HTTPS_PORT", "int", "8443", "The port published for TLS; plain HTTP is sent on to it", scope="compose", minimum=1),
+    Variable(
+        "POSTGRES_PASSWORD",
+        "secret",
+        None,
+        "Password of the stack's own database; `make up` makes one. Letters, digits and . _ ~ - only",
+        scope="compose",
+    ),
+    Variable("REDIS_PASSWORD", "secret", None, "Password of the stack's own Redis; likewise", scope="compose"),
+    Variable("WEB_REPLICAS", "int", "1", "Web containers; --scale web=N overrides it once", scope="compose", minimum=1),
+    Variable("WEB_CPUS", "text", "1.0", "CPUs of a web container; it runs one worker for each whole one", scope="compose"),
+    Variable("WEB_MEMORY", "text", "1G", "Memory of a web container", scope="compose"),
+    Variable("POSTGRES_CPUS", "text", "1.0", "CPUs of the database", scope="compose"),
+    Variable("POSTGRES_MEMORY", "text", "1G", "Memory of the database", scope="compose"),
+    Variable(
+        "LIMIT_REQUESTS_PER_S",
+        "int",
+        "100",
+        "HTTP requests a second and address in nginx, files not counted; 0 lifts it",
+        scope="compose",
+    ),
+    Variable(
+        "LIMIT_CONNECTIONS", "int", "1000", "Open connections an address in nginx, sockets too; 0 lifts it", scope="compose"
+    ),
+    Variable("NGINX_WORKER_PROCESSES", "int", "2", "nginx workers", scope="compose", minimum=1),
+    Variable(
+        "NGINX_WORKER_CONNECTIONS",
+        "int",
+        "16384",
+        "Connections a worker of nginx may hold; a socket takes two",
+        scope="compose",
+        minimum=64,
+    ),
+    Variable("IMAGE_TAG", "text", "local", "Tag of the images compose builds and runs", scope="compose"),
+    Variable("IMAGE_SOURCE", "url", None, "Address of the sources, for the images' labels", scope="compose"),
+    Variable(
+        "IMAGE_REVISION",
+        "text",
+        "unknown",
+        "Revision of the sources, for the images' labels; `make up` asks git",
+        scope="compose",
+    ),
+)
+
+#: Names an earlier release used. Setting one is refused, because ignoring it would change behaviour silently.
+RENAMED: dict[str, str] = {
+    "ALLOWED_HOSTS": "PUBLIC_URL",
+    "DJANGO_SECRET_KEY": "SECRET_KEY",
+    "STOP_GRACE_PERIOD": "DRAIN_SECONDS",
+    "WORKERS": "WEB_CONCURRENCY",
+}

@@ -1,0 +1,155 @@
+"""What master, workers and `manage.py drain` of one server know of each other: files in a private directory per address.
+
+    master       its pid; locked as long as it lives, so a file that a killed one left means nothing
+    ready-PID    a worker that answers requests
+    replacement  locked by whoever is replacing a worker: one at a time; holds the pid of a worker that replaces itself
+
+In shared memory, or else the temporary directory: a read-only root is enough, and no restart of the machine finds them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+
+
+class NotPrivate(RuntimeError):
+    """The directory could be written by somebody else."""
+
+
+class Instance:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._locks: dict[str, IO[str]] = {}
+
+    # --- the master
+
+    def enter(self) -> None:
+        """The master: notes itself and forgets what an earlier one left. Raises NotPrivate or OSError."""
+        _make_private(self.directory.parent)
+        _make_private(self.directory)
+        for left in self.directory.glob("ready-*"):
+            left.unlink(missing_ok=True)
+        if self._lock("master"):
+            self._write("master", os.getpid())
+
+    def leave(self) -> None:
+        """The master: nothing of it is left. Does nothing where another one has taken over."""
+        if "master" in self._locks:
+            for file in self.directory.glob("*"):
+                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.directory.rmdir()
+
+    def master(self) -> int | None:
+        """Pid of the running master; None when there is none."""
+        if self._free("master"):
+            return None
+        return self._read("master")
+
+    # --- its workers
+
+    def ready(self) -> None:
+        """A worker: it answers requests from now on."""
+        with contextlib.suppress(OSError):  # nobody waits for it then
+            (self.directory / f"ready-{os.getpid()}").touch(mode=0o600)
+
+    def gone(self, worker: int) -> None:
+        """The master: a worker has ended."""
+        (self.directory / f"ready-{worker}").unlink(missing_ok=True)
+
+    def workers(self) -> set[int]:
+        """Pids of the workers that answer requests."""
+        return {int(file.name.removeprefix("ready-")) for file in self.directory.glob("ready-*")}
+
+    # --- one replacement at a time
+
+    def begin_replacement(self, worker: int | None = None) -> bool:
+        """Whether nobody else replaces a worker now; true until this process ends, or `end_replacement`.
+
+        `worker` is the one that will end by itself when its successor is there; the master then counts one less.
+        """
+        if not self._lock("replacement"):
+            return False
+        self._write("replacement", worker or 0)
+        return True
+
+    def end_replacement(self) -> None:
+        self._write("replacement", 0)
+        self._locks.pop("replacement").close()
+
+    def replaced(self, worker: int) -> bool:
+        """Whether this worker had been replacing itself; the master asks once it has ended, and true is said once."""
+        if self._read("replacement") != worker:
+            return False
+        (self.directory / "replacement").write_text("0")
+        return True
+
+    # --- files
+
+    def _lock(self, name: str) -> bool:
+        try:
+            file = (self.directory / name).open("a+")
+        except OSError:
+            return False
+        try:
+            # Of the process, not inherited by its children, and gone when it ends.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._locks[name] = file
+        return True
+
+    def _free(self, name: str) -> bool:
+        try:
+            with (self.directory / name).open("r+") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def _write(self, name: str, number: int) -> None:
+        file = self._locks[name]
+        file.seek(0)
+        file.truncate()
+        file.write(str(number))
+        file.flush()
+
+    def _read(self, name: str) -> int | None:
+        try:
+            return int((self.directory / name).read_text())
+        except (OSError, ValueError):
+            return None
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise NotPrivate(f"{directory} is not a directory of our own that nobody else may write to; set RUNTIME_DIR to one")
+
+
+def parent() -> Path:
+    """Where the directories of all this account's servers on this machine are."""
+    if settings.RUNTIME_DIR:
+        return Path(settings.RUNTIME_DIR)
+    shared = Path("/dev/shm")  # noqa: S108 - ours is private, and checked
+    usable = shared.is_dir() and os.access(shared, os.W_OK)
+    return (shared if usable else Path(tempfile.gettempdir())) / f"hubbub-{os.geteuid()}"
+
+
+def current() -> Instance:
+    """The instance that listens, or would listen, on HOST and PORT."""
+    host = re.sub(r"[^0-9A-Za-z.]+", "-", settings.LISTEN_HOST or "")
+    return Instance(parent() / f"{host}_{settings.LISTEN_PORT}")

@@ -1,0 +1,62 @@
+"""Start and end of a worker process. Start-up needs neither Redis nor Postgres: a worker that cannot start halts Gunicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from chat.log import writer
+from ops import lookup, metrics, state
+from ops.background import Background
+from realtime import hub
+
+log = structlog.get_logger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def lifespan(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    background = Background(interval_s=5.0) if settings.EMBEDDED else None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            hub.current()
+            if background:
+                threading.Thread(target=background.run, name="background", daemon=True).start()
+            _keep_start_up_out_of_collections()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            state.draining = True
+            if background:
+                background.stop()
+            await _finish()
+            metrics.settle()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _finish() -> None:
+    """What is queued is committed and Redis is left, as long as the grace period allows."""
+    try:
+        async with asyncio.timeout(None if state.end_by == math.inf else max(0.0, state.end_by - time.monotonic())):
+            await writer().close()
+            await hub.current().stop()
+            await lookup.close()
+    except TimeoutError:
+        log.warning("not everything was finished: the database or Redis does not answer")
+
+
+def _keep_start_up_out_of_collections() -> None:
+    """Django and the routes live as long as the process; scanning them again and again is what makes GC dear."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -1,0 +1,120 @@
+"""`manage.py drain`: ends the server on HOST and PORT as SIGTERM does, and waits; or replaces its workers one by one.
+
+Exit codes: 0 done; 1 nothing runs there, or somebody else is replacing a worker; 2 wrong arguments; 3 not done within
+the time, the message says what goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ops import grace, instance
+
+NOT_IN_TIME = 3
+BOOT_S = 60
+ASK_EVERY_S = 0.2
+SAY_EVERY_S = 5.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Ends the server that listens on HOST and PORT: its sockets are handed over, what is being committed is finished, "
+        "and the command returns when it has ended. With --recycle its workers are replaced one after the other instead, "
+        "each when its successor answers. Exit codes: 0 done, 1 nothing to drain, 2 wrong arguments, 3 not in time."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--recycle", action="store_true", help="replace the workers one by one; the server goes on serving")
+        parser.add_argument(
+            "--timeout",
+            type=int,
+            default=grace.whole_s(),
+            metavar="SECONDS",
+            help=f"how long to wait for the server, or for each worker (default: DRAIN_SECONDS and {grace.MARGIN_S})",
+        )
+
+    def handle(self, *_: Any, recycle: bool, timeout: int, **__: Any) -> None:
+        self.here = instance.current()
+        self.timeout = timeout
+        master = self.here.master()
+        if master is None:
+            raise CommandError(f"no server of this account runs on {self.address()}: set HOST and PORT as it has them")
+        if recycle:
+            self.recycle(master)
+        else:
+            self.drain(master)
+
+    def address(self) -> str:
+        return f"{settings.LISTEN_HOST}:{settings.LISTEN_PORT}"
+
+    def drain(self, master: int) -> None:
+        self.say(f"Draining {self.address()} (process {master}, {len(self.here.workers())} workers).")
+        signal_master(master, signal.SIGTERM)
+        gone = self.wait(
+            lambda: self.here.master() != master, self.timeout, lambda: f"{len(self.here.workers())} workers are left"
+        )
+        if not gone:
+            raise CommandError(
+                f"process {master} has not ended within {self.timeout} s; it goes on draining", returncode=NOT_IN_TIME
+            )
+        self.say("Drained.")
+
+    def recycle(self, master: int) -> None:
+        old = self.here.workers()
+        if not self.wait(self.here.begin_replacement, self.timeout, lambda: "another worker is being replaced"):
+            raise CommandError("somebody else is replacing a worker of this server: try again later")
+        self.say(f"Replacing {len(old)} workers of {self.address()} (process {master}).")
+        for number in range(1, len(old) + 1):
+            self.replace_oldest(master, f"worker {number} of {len(old)}")
+            if not old & self.here.workers():
+                break
+        self.here.end_replacement()
+        self.say("Recycled.")
+
+    def replace_oldest(self, master: int, which: str) -> None:
+        """One worker more, and when it answers, one less: Gunicorn ends the oldest."""
+        before = self.here.workers()
+        signal_master(master, signal.SIGTTIN)
+        try:
+            if not self.wait(lambda: bool(self.here.workers() - before), BOOT_S, lambda: f"the successor of {which} starts"):
+                raise CommandError(f"the successor of {which} did not become ready within {BOOT_S} s", returncode=NOT_IN_TIME)
+        finally:
+            signal_master(master, signal.SIGTTOU)
+        if not self.wait(lambda: bool(before - self.here.workers()), self.timeout, lambda: f"{which} drains"):
+            raise CommandError(f"{which} has not ended within {self.timeout} s; it goes on draining", returncode=NOT_IN_TIME)
+        self.say(f"Replaced {which}.")
+
+    def wait(self, reached: Callable[[], bool], seconds: float, still: Callable[[], str]) -> bool:
+        """Whether it was reached in time; says every few seconds what is waited for."""
+        started = said = time.monotonic()
+        while not reached():
+            now = time.monotonic()
+            if now - started > seconds:
+                return False
+            if now - said > SAY_EVERY_S:
+                said = now
+                self.say(f"{int(now - started)} s: {still()}.")
+            time.sleep(ASK_EVERY_S)
+        return True
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def signal_master(master: int, number: signal.Signals) -> None:
+    try:
+        os.kill(master, number)
+    except ProcessLookupError:
+        return  # it has ended by itself just now
+    except PermissionError as error:
+        raise CommandError(f"process {master} belongs to somebody else: {error}") from error

@@ -1,0 +1,65 @@
+"""Every metric of the process group, and the text of /metrics over all its workers."""
+
+from __future__ import annotations
+
+from collections import Counter as Sums
+
+from django.conf import settings
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+
+class Tally:
+    """A number that is moved for every frame or socket: adds up in the process, and is brought to /metrics once a second.
+
+    The library's own takes a lock, asks for the process id and writes to a shared file each time.
+    """
+
+    def __init__(self, counter: Counter | Gauge) -> None:
+        self._counter = counter
+        self._waiting: Sums[tuple[str, ...]] = Sums()
+
+    def add(self, number: int, *labels: str) -> None:
+        self._waiting[labels] += number
+
+    def settle(self) -> None:
+        """Brings what was added to /metrics."""
+        waiting, self._waiting = self._waiting, Sums()
+        for labels, number in waiting.items():
+            (self._counter.labels(*labels) if labels else self._counter).inc(number)
+
+
+SOCKETS_SHOWN = Gauge("hubbub_sockets", "Open sockets", ["dialect"], multiprocess_mode="livesum")
+SOCKETS = Tally(SOCKETS_SHOWN)
+ROOMS = Gauge("hubbub_rooms_open", "Rooms with local sockets or watchers", multiprocess_mode="livesum")
+CLOSED = Counter("hubbub_sockets_closed_total", "Sockets the server closed", ["code"])
+FRAMES_IN_SHOWN = Counter("hubbub_frames_received_total", "Frames received", ["type"])
+FRAMES_IN = Tally(FRAMES_IN_SHOWN)
+REFUSED = Counter("hubbub_frames_refused_total", "Frames answered with an error, or ignored", ["code"])
+STORED_SHOWN = Counter("hubbub_events_stored_total", "Events committed to the log")
+STORED = Tally(STORED_SHOWN)
+COMMIT_SECONDS = Histogram("hubbub_commit_seconds", "Time of one group commit")
+COMMIT_SIZE = Histogram("hubbub_commit_events", "Events in one group commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
+UNSENT = Gauge("hubbub_unsent_bytes", "Bytes that wait for readers to take them", multiprocess_mode="livesum")
+DELIVERED_SHOWN = Counter("hubbub_deliveries_total", "Events handed to sockets")
+DELIVERED = Tally(DELIVERED_SHOWN)
+REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole", ["cause"])
+LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
+LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
+RECYCLED = Counter("hubbub_worker_recycled_total", "Workers replaced because they grew past their memory ceiling")
+LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its last one-second tick", multiprocess_mode="max")
+
+
+def settle() -> None:
+    """Brings the tallies of this process to /metrics; on the event loop."""
+    for tally in (SOCKETS, FRAMES_IN, STORED, DELIVERED):
+        tally.settle()
+
+
+def exposition() -> tuple[bytes, str]:
+    """Prometheus text over all workers that share PROMETHEUS_MULTIPROC_DIR, and its content type."""
+    if not settings.METRICS_DIR:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,159 @@
+"""One socket's life: credentials, frames in, frames out. No ORM here, and no channels dispatch.
+
+connect → path → handshake limit → credentials → register → dialect.open → accept → frames … → close → unregister
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from ops import metrics, state
+from ops.database import DatabaseUnavailable
+from realtime import hub as hubs
+from realtime.errors import Close, RateAbuse, RoomRefused, SocketRefused
+from realtime.outbox import AsgiOutbox, HeldOutbox, Outbox, TransportOutbox
+from realtime.socket import Socket
+from realtime.wiring import dialect_for, domains
+
+FRAMES_A_TURN = 32
+"""Handled in a row, at most: a read brings thousands of tiny ones, and nothing else in them waits."""
+
+log = structlog.get_logger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def consume(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application of every WebSocket path."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    hub = hubs.current()
+    if state.draining:
+        await _refuse(send, _restart("service restart"))
+        return
+    try:
+        socket = await _admit(scope, send, hub)
+    except SocketRefused as refusal:
+        await _refuse(send, refusal)
+        return
+    except DatabaseUnavailable:
+        await _refuse(send, _restart("the database is away"))
+        return
+    except Exception:
+        log.exception("a handshake failed")
+        await _refuse(send, SocketRefused("internal error"))
+        return
+    try:
+        await _serve(scope, socket, receive, send)
+    finally:
+        socket.closed = True
+        await hub.unregister(socket)
+
+
+async def _refuse(send: Send, refusal: SocketRefused) -> None:
+    """Accepts first: a browser sees our close code only on an open socket."""
+    metrics.CLOSED.labels(int(refusal.close_code)).inc()
+    with contextlib.suppress(OSError):  # it has gone already
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": int(refusal.close_code), "reason": refusal.reason})
+
+
+async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
+    """The authenticated socket. Raises SocketRefused or DatabaseUnavailable."""
+    found = dialect_for(scope["path"])
+    if found is None:
+        raise RoomRefused("nothing is served at this path")
+    address = (scope.get("client") or ("?", 0))[0]
+    if not hub.handshakes.take(address):
+        raise RateAbuse("too many handshakes from this address")
+    opened_at = time.time()
+    user, credential = await domains().authenticate(scope)
+    dialect, room = found
+    socket = Socket(hub, user, credential, HeldOutbox(_outbox(scope, send, hub)), opened_at)
+    socket.dialect = dialect(socket, room)
+    if (door := _door(scope)) is not None:
+        door.on_text = socket.receive_at_once
+    return socket
+
+
+async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> None:
+    try:
+        await socket.hub.register(socket)
+        await socket.dialect.open()
+        await _accept(socket, send)
+        _forget(scope)
+        handled = 0
+        while (event := await receive())["type"] == "websocket.receive":
+            handled += 1
+            if handled % FRAMES_A_TURN == 0:
+                await asyncio.sleep(0)
+            if not socket.closed:
+                await _take(socket, event)
+            del event  # an idle socket would keep its last message
+    except SocketRefused as refusal:
+        socket.close_soon(refusal.close_code, refusal.reason)
+    except DatabaseUnavailable:
+        socket.close_soon(Close.RESTART, "the database is away")
+    except Exception:
+        log.exception("a socket failed", dialect=socket.dialect.name)
+        socket.close_soon(Close.INTERNAL, "internal error")
+    if socket.closing is not None:
+        await _accept(socket, send)
+        await socket.closing
+        await _until_disconnect(receive)
+
+
+async def _take(socket: Socket, event: dict[str, Any]) -> None:
+    """One frame."""
+    if event.get("text") is None:
+        socket.close_soon(Close.UNEXPECTED_BINARY, "binary frames are not expected here")
+        return
+    await socket.receive(event["text"])
+    if socket.outbox.halting():
+        await socket.outbox.read_on()
+
+
+async def _accept(socket: Socket, send: Send) -> None:
+    """Answers the handshake, once: from here on the client takes itself for connected."""
+    if isinstance(socket.outbox, HeldOutbox):
+        with contextlib.suppress(OSError):  # a client that has gone is told of by `receive`
+            await send({"type": "websocket.accept"})
+        socket.outbox = socket.outbox.release()
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    """Reads away what the peer still sends, so that the close frame reaches it; the server bounds the wait."""
+    while (await receive())["type"] != "websocket.disconnect":
+        continue
+
+
+def _outbox(scope: Scope, send: Send, hub: hubs.Hub) -> Outbox:
+    transport = _door(scope)
+    if transport is None or transport.conn.extensions:  # what is compressed is each socket's own, and framed by the server
+        return AsgiOutbox(send)
+    return TransportOutbox(transport, hub.backlog)
+
+
+def _door(scope: Scope) -> Any:
+    """What our server has beyond ASGI (ops/socket_protocol.py); None with any other."""
+    return scope.get("extensions", {}).get("hubbub.socket")
+
+
+def _forget(scope: Scope) -> None:
+    """What the client said to be let in is 1.5 kB of an idle socket. Other servers may read their scopes later."""
+    if (door := _door(scope)) is not None:
+        door.forget_scope()
+
+
+def _restart(reason: str) -> SocketRefused:
+    refusal = SocketRefused(reason)
+    refusal.close_code = Close.RESTART
+    return refusal

@@ -1,0 +1,113 @@
+"""Every way a socket or a frame is refused.
+
+SocketRefused            closes the socket with `close_code`
+├── NoCredentials        4001
+├── BadCredentials       4003
+├── RoomRefused          4004
+└── RateAbuse            4009
+FrameRefused             an `error` frame with `code`; the socket stays open
+├── BadJson  BadFrame  UnknownType  NotAMember  NoSuchRoom  NoSuchTarget
+└── Forbidden  TooLong  Empty  RateLimited  Unavailable
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Close(IntEnum):
+    """WebSocket close codes and what a client does about them (docs/protocol.md)."""
+
+    UNEXPECTED_BINARY = 1003
+    RESTART = 1012
+    INTERNAL = 4000
+    NO_CREDENTIALS = 4001
+    BAD_CREDENTIALS = 4003
+    ROOM_REFUSED = 4004
+    TOO_SLOW = 4008
+    RATE_ABUSE = 4009
+    REVOKED = 4010
+
+
+class SocketRefused(Exception):
+    close_code = Close.INTERNAL
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason or type(self).__doc__ or ""
+        super().__init__(self.reason)
+
+
+class NoCredentials(SocketRefused):
+    """no credentials"""
+
+    close_code = Close.NO_CREDENTIALS
+
+
+class BadCredentials(SocketRefused):
+    """bad or expired credentials"""
+
+    close_code = Close.BAD_CREDENTIALS
+
+
+class RoomRefused(SocketRefused):
+    """room refused"""
+
+    close_code = Close.ROOM_REFUSED
+
+
+class RateAbuse(SocketRefused):
+    """too many frames or sockets"""
+
+    close_code = Close.RATE_ABUSE
+
+
+class FrameRefused(Exception):
+    code = "bad_frame"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class BadJson(FrameRefused):
+    code = "bad_json"
+
+
+class BadFrame(FrameRefused):
+    code = "bad_frame"
+
+
+class UnknownType(FrameRefused):
+    code = "unknown_type"
+
+
+class NotAMember(FrameRefused):
+    code = "not_a_member"
+
+
+class NoSuchRoom(FrameRefused):
+    code = "no_such_room"
+
+
+class NoSuchTarget(FrameRefused):
+    code = "no_such_target"
+
+
+class Forbidden(FrameRefused):
+    code = "forbidden"
+
+
+class TooLong(FrameRefused):
+    code = "too_long"
+
+
+class Empty(FrameRefused):
+    code = "empty"
+
+
+class RateLimited(FrameRefused):
+    code = "rate_limited"
+
+
+class Unavailable(FrameRefused):
+    code = "unavailable"

@@ -1,0 +1,41 @@
+"""Background loops that outlive their errors: one bad turn must not end what the whole process relies on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+AGAIN_S = 1.0
+TRIES = 5
+
+
+async def forever(turn: Callable[[], Awaitable[None]]) -> None:
+    """Runs `turn` again and again until cancelled; after one that raised, a jittered pause."""
+    while True:
+        try:
+            await turn()
+        except Exception:
+            log.exception("a background turn failed", turn=turn.__qualname__)
+            await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancels tasks and waits for them, bounded.
+
+    Before Python 3.12 `asyncio.wait_for` swallows a cancellation that comes in the moment in which what it waited for is
+    done: a loop then goes on and is cancelled again.
+    """
+    for _ in range(TRIES):
+        tasks = [task for task in tasks if not task.done()]
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=AGAIN_S)
+    log.error("background tasks did not end", tasks=[task.get_name() for task in tasks])

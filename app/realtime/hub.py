@@ -1,0 +1,399 @@
+"""One per process: room → sockets. Keeps each room's order, finds holes and repairs them from the log.
+
+It joins the channel layer once, as one channel that is a member of the groups of the rooms and people it serves. What
+this process commits reaches its own sockets at once; the layer carries it to the other processes. A message the layer
+loses shows as a hole in `seq`, or in the poll of the rooms' heads, and is read from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from django.conf import settings
+
+from ops import metrics
+from ops.database import DatabaseUnavailable
+from realtime.backlog import Backlog
+from realtime.bus import bus_for
+from realtime.errors import Close, RateAbuse
+from realtime.events import LogEvent, Person, Revoked, RoomRef, encode
+from realtime.forever import end, forever
+from realtime.limits import Buckets
+from realtime.outbox import Batch
+from realtime.people import LocalPerson
+from realtime.presence import PresenceStore
+from realtime.refresh import Refresh
+from realtime.repair import Repair
+from realtime.revocations import Revocations
+from realtime.room import MAX_HELD, Room, batch_for
+from realtime.ticker import Ticker
+from realtime.wiring import domains
+
+if TYPE_CHECKING:
+    from realtime.socket import Socket
+
+log = structlog.get_logger(__name__)
+
+POLL_EVERY_S = 2.4
+"""With its jitter at most 2.9 s apart."""
+CATCH_UP_S = 0.3
+"""All processes hear at once that Redis is back; they do not read all at once."""
+PAGE = 200
+WATCHED_ROOMS = 500
+PRESENCE_WAIT_S = 0.5
+DRAIN_PER_S = 200
+DRAIN_BATCH = 20
+
+
+class Hub:
+    def __init__(self) -> None:
+        self.origin = secrets.token_hex(8)
+        self.rooms: dict[int, Room] = {}
+        self.people: dict[int, LocalPerson] = {}
+        self.bus = bus_for(self.origin, self.deliver, self._layer_restored)
+        self.store = PresenceStore(self.origin) if settings.REDIS_SHARDS else None
+        rate = settings.LIMIT_HANDSHAKES_PER_S
+        self.handshakes = Buckets(rate, 4 * rate)
+        self.backlog = Backlog()
+        self._poll_took_s = 0.0
+        self.repair = Repair(self)
+        self.revocations = Revocations(self)
+        self.ticker = Ticker(self)
+        self.refresh = Refresh(self)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # --- life
+
+    def start(self) -> None:
+        self.bus.start()
+        self.spawn(forever(self._poll))
+        self.spawn(forever(self.ticker.turn))
+        if self.store:
+            self.spawn(forever(self.store.turn))
+            self.spawn(forever(self.refresh.turn))
+
+    async def stop(self) -> None:
+        await self.bus.stop()
+        await end(self._tasks)
+        if self.store:
+            await self.store.close()
+
+    async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
+        """Hands the sockets over: `drain` to all, then 1012 closes in shuffled batches over at most `spread_s` seconds."""
+        sockets = [socket for local in self.people.values() for socket in local.sockets]
+        random.shuffle(sockets)
+        spread_s = min(spread_s, len(sockets) / DRAIN_PER_S)
+        notice = Batch([encode({"type": "drain", "after_ms": int(spread_s * 1000)})])
+        for socket in sockets:
+            if type(socket.dialect).signals:
+                socket.push_batch(notice)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for start in range(0, len(sockets), DRAIN_BATCH):
+            for socket in sockets[start : start + DRAIN_BATCH]:
+                socket.close_soon(Close.RESTART, "service restart")
+            if not hurry():
+                # By the clock: closing takes time, too, and what is spent on it is not there for the end.
+                due = begun + spread_s * (start + DRAIN_BATCH * random.uniform(0.5, 1.0)) / len(sockets)  # noqa: S311
+                await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A background task that is kept until it ends, and whose error is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("background task failed", task=task.get_name(), exc_info=error)
+
+    # --- sockets
+
+    async def register(self, socket: Socket) -> None:
+        """Raises RateAbuse when the person has too many sockets here."""
+        user = socket.user.id
+        local = self.people.get(user)
+        if local is None:
+            local = self.people[user] = LocalPerson(socket.user)
+        limit = settings.LIMIT_SOCKETS_PER_USER
+        if limit and len(local.sockets) >= limit:
+            raise RateAbuse(f"more than {limit} sockets of one person")
+        first = not local.sockets
+        local.sockets.add(socket)
+        socket.local = local
+        metrics.SOCKETS.add(1, socket.dialect.name)
+        if first:
+            await self.bus.subscribe([f"user.{user}"])
+            self.spawn(self._watch(local))
+
+    async def unregister(self, socket: Socket) -> None:
+        for room in list(socket.rooms.values()):
+            self.detach(socket, room)
+        local = socket.local
+        if local is None or socket not in local.sockets:
+            return
+        metrics.SOCKETS.add(-1, socket.dialect.name)
+        local.sockets.discard(socket)
+        if not local.sockets:
+            self.people.pop(local.person.id, None)
+            for watched in filter(None, map(self.rooms.get, local.upto)):
+                watched.watchers.discard(local)
+                watched.touch()
+            self.bus.unsubscribe(f"user.{local.person.id}")
+
+    async def _watch(self, local: LocalPerson) -> None:
+        """Starts to tell a person of the rooms they are a member of; a database that is away delays it."""
+        while local.sockets:
+            try:
+                memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
+                rooms = await self.open_many([ref for ref, _ in memberships])
+            except DatabaseUnavailable:
+                await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
+                continue
+            for room, (_, upto) in zip(rooms, memberships, strict=True):
+                self._add_watcher(room, local, upto)
+            return
+
+    async def _watch_new(self, local: LocalPerson, ref: RoomRef, upto: int) -> None:
+        """A room they became a member of just now: what was written since is unread."""
+        try:
+            room = await self.open(ref)
+        except DatabaseUnavailable:
+            return
+        self._add_watcher(room, local, upto)
+        if room.last > upto:
+            self.ticker.unread_due(room)
+
+    def _add_watcher(self, room: Room, local: LocalPerson, upto: int) -> None:
+        if local.sockets:
+            local.upto[room.ref.id] = max(upto, local.upto.get(room.ref.id, 0))
+            local.rooms[room.ref.slug] = room.ref
+            room.watchers.add(local)
+        room.touch()
+
+    # --- rooms
+
+    async def open(self, ref: RoomRef) -> Room:
+        """The room, subscribed and with a known head. It stays until `touch`, which whoever opened it calls in the end.
+
+        Raises DatabaseUnavailable.
+        """
+        return (await self.open_many([ref]))[0]
+
+    async def open_with_presence(self, ref: RoomRef) -> Room:
+        room = await self.open(ref)
+        if self.store and not room.presence.known:
+            room.presence.known = True
+            # A join does not wait for a Redis that hangs; the ticker reads the leases again.
+            with contextlib.suppress(TimeoutError):
+                people = await asyncio.wait_for(self.store.read(ref.id), PRESENCE_WAIT_S)
+                if people is not None:
+                    room.presence.replace_remote(people)
+                    self.ticker.presence_later(room)
+        return room
+
+    async def open_many(self, refs: list[RoomRef]) -> list[Room]:
+        new = [self.rooms.setdefault(ref.id, Room(ref)) for ref in refs if ref.id not in self.rooms]
+        if new:
+            await self._load(new)
+        rooms = []
+        for ref in refs:
+            known = self.rooms.get(ref.id)
+            if known is not None:
+                await known.opened.wait()
+            # The one who loaded it may have failed: then it is ours to load.
+            rooms.append(known if known and self.rooms.get(ref.id) is known else await self.open(ref))
+        for room in rooms:
+            room.empty_since = None
+        return rooms
+
+    async def _load(self, rooms: list[Room]) -> None:
+        try:
+            await self.bus.subscribe(f"room.{room.ref.id}" for room in rooms)
+            # Only now: what is committed after the subscription arrives, what was before is in the head.
+            heads = await domains().LOG.heads([room.ref.id for room in rooms])
+        except BaseException:
+            for room in rooms:
+                self.rooms.pop(room.ref.id, None)
+                room.opened.set()
+            raise
+        for room in rooms:
+            room.skip_to(heads.get(room.ref.id, 0))
+            room.opened.set()
+            self.pass_on(room, room.take([]))
+
+    def attach(self, socket: Socket, room: Room, head: int) -> None:
+        """Live events above `head` are pushed from now on."""
+        socket.rooms[room.ref.slug] = room
+        room.add(socket, head)
+        room.touch()
+        if room.presence.join(socket.user) and self.store:
+            self.store.add(room.ref.id, socket.user)
+        self.ticker.presence_due(room)
+
+    def detach(self, socket: Socket, room: Room) -> bool:
+        """Whether the socket was joined."""
+        socket.rooms.pop(room.ref.slug, None)
+        joined = room.discard(socket)
+        if joined:
+            if room.presence.leave(socket.user) and self.store:
+                self.store.remove(room.ref.id, socket.user)
+            self.ticker.presence_later(room)
+            room.touch()
+        return joined
+
+    async def attach_from(self, socket: Socket, ref: RoomRef, after: int) -> None:
+        """Attaches and pushes what the log has above `after`, for dialects without a join."""
+        room = await self.open(ref)
+        if ref.slug in socket.rooms or socket.closed:
+            room.touch()
+            return
+        head = room.last
+        self.attach(socket, room, head)
+        if after < head:
+            missed = await domains().LOG.events({ref.id: (after, min(head, after + PAGE))})
+            socket.push_batch(batch_for(ref, socket, missed.get(ref.id, [])))
+
+    def close(self, room: Room) -> None:
+        """Stops serving a room that nobody here uses."""
+        self.rooms.pop(room.ref.id, None)
+        self.bus.unsubscribe(f"room.{room.ref.id}")
+
+    # --- what arrives
+
+    def publish(self, group: str, message: dict[str, Any]) -> None:
+        """To the local sockets now, to the other processes through the layer."""
+        self.deliver([message])
+        self.bus.send(group, message)
+
+    def publish_log(self, ref: RoomRef, events: Sequence[LogEvent]) -> None:
+        """As `publish`, of committed events in seq order."""
+        room = self.rooms.get(ref.id)
+        if room is not None:
+            self._on_log(room, list(events))
+        self.bus.send(f"room.{ref.id}", {"kind": "log", "room": ref, "events": events})
+
+    def deliver(self, messages: list[dict[str, Any]]) -> None:
+        """What arrived together: a room's events go to its sockets in one write."""
+        logs: dict[int, list[LogEvent]] = {}
+        for message in messages:
+            if message["kind"] == "log":
+                logs.setdefault(message["room"][0], []).extend(LogEvent(*event) for event in message["events"])
+                continue
+            self._take_logs(logs)
+            self._on_other(message)
+        self._take_logs(logs)
+
+    def _take_logs(self, logs: dict[int, list[LogEvent]]) -> None:
+        for room_id, events in logs.items():
+            room = self.rooms.get(room_id)
+            if room is not None:
+                self._on_log(room, events)
+        logs.clear()
+
+    def _on_other(self, message: dict[str, Any]) -> None:
+        kind = message["kind"]
+        if kind in {"signal", "presence"}:
+            room = self.rooms.get(message["room"][0])
+            if room is not None:
+                getattr(self, f"_on_{kind}")(room, message)
+        else:
+            local = self.people.get(message["user"])
+            if local is not None:
+                getattr(self, f"_on_{kind}")(local, message)
+
+    def _on_log(self, room: Room, events: list[LogEvent]) -> None:
+        if not room.opened.is_set():
+            room.pending.update((event.seq, event) for event in events[:MAX_HELD])
+            return
+        self.pass_on(room, room.take(events))
+        if room.pending:
+            self.repair.hole(room)
+
+    def _on_signal(self, room: Room, message: dict[str, Any]) -> None:
+        self.close_slow(room.push_signal(message["frame"], but_for=message["sender"]))
+
+    def _on_presence(self, room: Room, message: dict[str, Any]) -> None:
+        if message["process"] != self.origin:
+            joined = [Person(*person) for person in message["joined"]]
+            room.presence.change_remote(message["process"], joined, message["left"])
+            self.ticker.presence_due(room)
+
+    def _on_mark(self, local: LocalPerson, message: dict[str, Any]) -> None:
+        room_id = message["room"]
+        local.upto[room_id] = max(local.upto.get(room_id, 0), message["upto"])
+
+    def _on_member(self, local: LocalPerson, message: dict[str, Any]) -> None:
+        ref = RoomRef(*message["room"])
+        self.spawn(self._watch_new(local, ref, message["upto"]))
+        for socket in local.sockets:
+            socket.dialect.member_of(ref, message["upto"])
+
+    def _on_revoked(self, local: LocalPerson, message: dict[str, Any]) -> None:
+        what = Revoked(*message["what"])
+        self.revocations.act(local, what._replace(room=RoomRef(*what.room) if what.room else None))
+
+    def pass_on(self, room: Room, events: list[LogEvent]) -> None:
+        """Events of a room that are next in its order, to its sockets."""
+        if not events:
+            return
+        delivered, slow = room.pass_on(events)
+        metrics.DELIVERED.add(delivered)
+        self.close_slow(slow)
+        if room.watchers:
+            self.ticker.unread_due(room)
+
+    def tell_presence(self, room: Room, joined: list[Person], left: list[int]) -> None:
+        """Local people who came and went, to the other processes."""
+        message = {"kind": "presence", "room": list(room.ref), "process": self.origin, "joined": joined, "left": left}
+        self.bus.send(f"room.{room.ref.id}", message)
+
+    @staticmethod
+    def close_slow(sockets: list[Socket]) -> None:
+        for socket in sockets:
+            socket.close_soon(Close.TOO_SLOW, "reads too slowly; resume")
+
+    def _layer_restored(self) -> None:
+        """Messages may have been lost: the log is read now and not only at the next poll."""
+        self.spawn(self._catch_up())
+        self.refresh.soon()
+
+    async def _catch_up(self) -> None:
+        await asyncio.sleep(CATCH_UP_S * random.uniform(0, 1))  # noqa: S311
+        await self._read_what_was_lost()
+
+    async def _poll(self) -> None:
+        """What the layer may have lost, read from the database; from one beginning to the next, POLL_EVERY_S and some chance."""
+        interval = POLL_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+        await asyncio.sleep(max(interval - self._poll_took_s, interval / 2))
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        await self._read_what_was_lost()
+        self._poll_took_s = clock() - begun
+
+    async def _read_what_was_lost(self) -> None:
+        with contextlib.suppress(DatabaseUnavailable):
+            await self.repair.poll_heads()
+            await self.revocations.poll()
+
+
+_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+
+
+def current() -> Hub:
+    """The hub of the running event loop, started when first asked for."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        hub = _hubs[loop] = Hub()
+        hub.start()
+    return hub

@@ -1,0 +1,183 @@
+"""What the layer lost is read from the log: holes in a room's order, and its last events."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ops import metrics
+from ops.database import DatabaseUnavailable
+from realtime.errors import Close
+from realtime.room import MAX_HELD, Room, gap
+from realtime.wiring import domains
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+
+log = structlog.get_logger(__name__)
+
+HOLE_GRACE_S = 0.05
+"""A message is often only a moment behind its successor, or behind its own commit; after that the log is read."""
+PAGE = 200
+ROOMS_A_READ = 100
+"""Rooms read with one query, PAGE events in all: a layer that was away may have lost something of every room."""
+HEADS_A_QUERY = 2_000
+"""Rooms whose heads are asked for by name with each poll. A process with more of them asks what moved, and for these in turn."""
+OVERLAP = timedelta(seconds=15)
+"""A head is seen later than its time says: its commit took a while. What moved even later is found by asking for it by name."""
+SLICE = 1_000
+"""Heads compared before others have their turn on the event loop."""
+
+
+@dataclass(slots=True)
+class Hole:
+    """What a room lacks: everything above its `last` and up to `upto`."""
+
+    cause: str
+    upto: int
+    due: float
+    told: bool = False
+
+
+class Repair:
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._holes: dict[Room, Hole] = {}
+        """In the order they are read. One task reads them, so that however many there are, others get at the database."""
+        self._task: asyncio.Task[None] | None = None
+        self._unasked: list[Room] = []
+        """Rooms that are still to be asked for by name in this round."""
+        self._moved_since = datetime.now(UTC) - OVERLAP
+
+    def hole(self, room: Room) -> None:
+        """A seq is missing before one that came."""
+        self._soon(room, Hole("hole", max(room.pending), _now() + HOLE_GRACE_S))
+
+    def _soon(self, room: Room, hole: Hole) -> None:
+        known = self._holes.setdefault(room, hole)
+        known.upto = max(known.upto, hole.upto)
+        if self._task is None or self._task.done():
+            self._task = self.hub.spawn(self._fill())
+
+    # --- the poll
+
+    async def poll_heads(self) -> None:
+        """Catches a lost last event. Raises DatabaseUnavailable.
+
+        One query asks for the heads of all rooms of this process. When they are many, it asks instead for every room
+        that moved since the last poll, which are few, and a second one for the next HEADS_A_QUERY rooms by name.
+        """
+        asked = datetime.now(UTC)
+        if len(self.hub.rooms) > HEADS_A_QUERY:
+            await self._compare(await domains().LOG.heads_moved(self._moved_since))
+        passed_on = {room.ref.id: room.last for room in self._next_to_ask()}
+        heads = await domains().LOG.heads(list(passed_on))
+        self._find_losses(heads, passed_on)
+        await self._compare(heads)
+        self._moved_since = asked - OVERLAP
+
+    def _next_to_ask(self) -> Iterable[Room]:
+        if not self._unasked:
+            self._unasked = list(self.hub.rooms.values())
+        some, self._unasked = self._unasked[:HEADS_A_QUERY], self._unasked[HEADS_A_QUERY:]
+        return (room for room in some if room.opened.is_set())
+
+    async def _compare(self, heads: dict[int, int]) -> None:
+        for index, (room_id, head) in enumerate(heads.items(), 1):
+            room = self.hub.rooms.get(room_id)
+            if room is not None and room.opened.is_set() and head > room.last:
+                self._soon(room, Hole("poll", head, _now() + HOLE_GRACE_S))
+            if index % SLICE == 0:
+                await asyncio.sleep(0)
+
+    def _find_losses(self, heads: dict[int, int], passed_on: dict[int, int]) -> None:
+        """A head below what was passed on before it was asked for: the database lost commits, as in a failover to a standby
+        that was behind. New events will have the lost ones' seq, so nobody may wait for what follows those."""
+        for room_id, last in passed_on.items():
+            room, head = self.hub.rooms.get(room_id), heads.get(room_id, last)
+            if room is not None and head < last:
+                metrics.LOG_WENT_BACK.inc()
+                log.error("the database lost events that were passed on", room=room.ref.slug, passed_on=last, head=head)
+                room.go_back(head)
+                self._send_back(room, head, "the log went back")
+
+    # --- the reads
+
+    async def _fill(self) -> None:
+        while self._holes:
+            wait_s = next(iter(self._holes.values())).due - _now()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s * random.uniform(1, 1.2))  # noqa: S311
+            some = self._next()
+            if some:
+                await self._read(some)
+
+    def _next(self) -> dict[Room, Hole]:
+        """The holes to read at once."""
+        some: dict[Room, Hole] = {}
+        now, events = _now(), 0
+        for room in list(islice(self._holes, 10 * ROOMS_A_READ)):
+            hole = self._holes[room]
+            if hole.due > now or events >= PAGE or len(some) == ROOMS_A_READ:
+                break
+            del self._holes[room]
+            lacking = hole.upto - room.last
+            if lacking <= 0 or self.hub.rooms.get(room.ref.id) is not room:
+                continue  # it came by itself, or is nobody's any more
+            if not hole.told:
+                hole.told = True
+                metrics.REPAIRS.labels(hole.cause).inc()
+            if lacking > MAX_HELD:
+                room.skip_to(hole.upto)
+                self._send_back(room, hole.upto, "too far behind")
+                self.hub.pass_on(room, room.take([]))
+                continue
+            some[room] = hole
+            events += lacking
+        if some:
+            room, hole = next(iter(some.items()))
+            log.info("repairing rooms", number=len(some), room=room.ref.slug, cause=hole.cause, after=room.last, upto=hole.upto)
+        return some
+
+    async def _read(self, some: dict[Room, Hole]) -> None:
+        """One query, for all rooms and all their sockets."""
+        spans = {room.ref.id: (room.last, min(hole.upto, room.last + PAGE)) for room, hole in some.items()}
+        try:
+            found = await domains().LOG.events(spans)
+        except DatabaseUnavailable:
+            for room, hole in some.items():
+                self._soon(room, hole)
+            await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+            return
+        for room in some:
+            if self.hub.rooms.get(room.ref.id) is room:
+                self.hub.pass_on(room, room.take(found.get(room.ref.id, [])))
+        more = any(room.last > spans[room.ref.id][0] for room in some)
+        for room, hole in some.items():
+            if room.last >= hole.upto:
+                continue
+            if more:  # a page holds only so much
+                self._soon(room, hole)
+            else:
+                room.pending.clear()  # what is left lies above a seq the database does not have
+
+    def _send_back(self, room: Room, head: int, why: str) -> None:
+        """Each client reads by itself what it lacks, by joining again."""
+        sockets = [socket for members in room.sockets.values() for socket in members if type(socket.dialect).signals]
+        self.hub.close_slow(room.push_signal(gap(room.ref, head)))
+        for socket in sockets:
+            self.hub.detach(socket, room)
+        for socket in {socket for members in room.sockets.values() for socket in members}:
+            socket.close_soon(Close.RESTART, why)  # a dialect without gaps: it comes back and reads on
+        room.unread_due = True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,170 @@
+"""A room as one process sees it: who listens here, and how far its log was passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from realtime.dialects.base import Dialect
+from realtime.events import LogEvent, RoomRef, encode
+from realtime.outbox import Batch
+from realtime.presence import RoomPresence
+
+if TYPE_CHECKING:
+    from realtime.people import LocalPerson
+    from realtime.socket import Socket
+
+#: Events kept for a socket whose join is being read, or that arrived ahead of a hole. Beyond it the log is read instead.
+MAX_HELD = 1_000
+HOT_ABOVE = 100
+"""Batches a second, with COALESCE=tick."""
+
+
+class Room:
+    __slots__ = (
+        "ahead", "counted", "counted_since", "empty_since", "holds", "hot", "last", "opened", "pending", "presence", "ref",
+        "sockets", "unread_at", "unread_due", "watchers",
+    )  # fmt: skip
+
+    def __init__(self, ref: RoomRef) -> None:
+        self.ref = ref
+        self.last = 0
+        """The highest seq that was passed on to local sockets; valid once `opened` is set."""
+        self.opened = asyncio.Event()
+        self.sockets: dict[type[Dialect], set[Socket]] = {}
+        self.ahead: dict[Socket, int] = {}
+        """Joined sockets that hold events this room has not passed on yet, and up to which seq."""
+        self.holds: dict[Socket, list[LogEvent] | None] = {}
+        """Live events kept for sockets whose join is being read; None once there were more than MAX_HELD."""
+        self.watchers: set[LocalPerson] = set()
+        self.pending: dict[int, LogEvent] = {}
+        self.presence = RoomPresence()
+        self.unread_due = False
+        self.unread_at = 0.0
+        self.empty_since: float | None = None
+        self.hot = False
+        self.counted = 0
+        self.counted_since = 0.0
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.watchers or self.holds or any(self.sockets.values()))
+
+    def add(self, socket: Socket, head: int) -> None:
+        """`socket` holds everything up to `head`; what follows is pushed to it."""
+        self.sockets.setdefault(type(socket.dialect), set()).add(socket)
+        if head > self.last:
+            self.ahead[socket] = head
+
+    def discard(self, socket: Socket) -> bool:
+        """Whether the socket was joined."""
+        members = self.sockets.get(type(socket.dialect), set())
+        joined = socket in members
+        members.discard(socket)
+        self.ahead.pop(socket, None)
+        return joined
+
+    def take(self, events: list[LogEvent]) -> list[LogEvent]:
+        """Puts events in order: those that can be passed on now. The rest waits in `pending` for the hole to close."""
+        if not self.pending and events and events[0].seq == self.last + 1 and _consecutive(events):
+            self.last = events[-1].seq
+            return events
+        for event in events:
+            # What fills the hole is taken even when nothing more is kept behind it.
+            if event.seq == self.last + 1 or (event.seq > self.last and len(self.pending) < MAX_HELD):
+                self.pending[event.seq] = event
+        ready = []
+        while event_ := self.pending.pop(self.last + 1, None):
+            ready.append(event_)
+            self.last = event_.seq
+        return ready
+
+    def skip_to(self, head: int) -> None:
+        """What lies up to `head` is not passed on: nobody had joined yet, or was told with `gap`."""
+        self.last = max(self.last, head)
+        self.pending = {seq: event for seq, event in self.pending.items() if seq > self.last}
+
+    def go_back(self, head: int) -> None:
+        """What was passed on above `head` is not in the log any more; its seqs are given out again."""
+        self.last = head
+        self.pending.clear()
+        self.ahead.clear()
+
+    def pass_on(self, events: list[LogEvent]) -> tuple[int, list[Socket]]:
+        """Hands events to every joined socket. Returns the deliveries and the sockets that are too slow."""
+        for socket, held in self.holds.items():
+            if held is not None:
+                self.holds[socket] = [*held, *events] if len(held) + len(events) <= MAX_HELD else None
+        delivered, slow = 0, []
+        authors = {event.author for event in events}
+        late = self._split_ahead(events)
+        hot = settings.COALESCE == "tick" and self._is_hot()
+        for dialect, sockets in self.sockets.items():
+            if not sockets:
+                continue
+            common = Batch([text for event in events if (text := dialect.encode(self.ref, event)) is not None], hot=hot)
+            own: dict[int, Batch] = {}
+            for socket in sockets:
+                batch = common
+                if late and socket in late:
+                    batch = batch_for(self.ref, socket, late[socket])
+                elif socket.user.id in authors:
+                    user = socket.user.id
+                    batch = own.get(user) or own.setdefault(user, batch_for(self.ref, socket, events))
+                if batch.texts:
+                    delivered += len(batch.texts)
+                    if not socket.outbox.push(batch):
+                        slow.append(socket)
+        return delivered, slow
+
+    def _is_hot(self) -> bool:
+        """Whether more than HOT_ABOVE batches came in the second before this one; counts this one."""
+        now = time.monotonic()
+        if now - self.counted_since >= 1:
+            self.hot = self.counted > HOT_ABOVE and now - self.counted_since < 2
+            self.counted, self.counted_since = 0, now
+        self.counted += 1
+        return self.hot
+
+    def _split_ahead(self, events: list[LogEvent]) -> dict[Socket, list[LogEvent]]:
+        late = {}
+        for socket, head in list(self.ahead.items()):
+            late[socket] = [event for event in events if event.seq > head]
+            if self.last >= head:
+                del self.ahead[socket]
+        return late
+
+    def push_signal(self, frame: str, *, but_for: int | None = None) -> list[Socket]:
+        """Hands a frame without seq to the joined sockets whose dialect has signals; returns the slow ones."""
+        batch = Batch([frame])
+        return [
+            socket
+            for dialect, sockets in self.sockets.items()
+            if dialect.signals
+            for socket in sockets
+            if socket.user.id != but_for and not socket.outbox.push(batch)
+        ]
+
+    def touch(self) -> None:
+        """Starts or stops the time after which a room nobody uses is closed."""
+        self.empty_since = None if self.in_use else (self.empty_since or time.monotonic())
+
+
+def batch_for(room: RoomRef, socket: Socket, events: list[LogEvent]) -> Batch:
+    """Events as this one socket sees them."""
+    dialect, user = type(socket.dialect), socket.user.id
+    texts = (dialect.encode_own(room, event) if event.author == user else dialect.encode(room, event) for event in events)
+    return Batch([text for text in texts if text is not None])
+
+
+def gap(room: RoomRef, head: int) -> str:
+    """Nothing more of the room is pushed on a socket until it joins again with `after`."""
+    return encode({"type": "gap", "room": room.slug, "head": head})
+
+
+def _consecutive(events: list[LogEvent]) -> bool:
+    return all(later.seq == earlier.seq + 1 for earlier, later in pairwise(events))

@@ -1,0 +1,278 @@
+"""One authenticated socket: what the dialects and the frame handlers may do with it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+from unicodedata import normalize
+
+import msgspec
+import structlog
+from django.conf import settings
+
+from ops import metrics
+from ops.database import DatabaseUnavailable
+from realtime import protocol
+from realtime.dialects.base import Dialect
+from realtime.errors import BadFrame, Close, FrameRefused, NotAMember, RateAbuse, Unavailable
+from realtime.events import FrameId, Later, Page, Person, RoomRef, encode
+from realtime.hub import Hub
+from realtime.limits import Bucket
+from realtime.outbox import Batch, Outbox
+from realtime.people import LocalPerson
+from realtime.room import Room, batch_for, gap
+from realtime.wiring import frames
+
+log = structlog.get_logger(__name__)
+
+IN_FLIGHT = 64
+
+
+class Socket:
+    __slots__ = (
+        "__weakref__", "_space", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight", "local",
+        "opened_at", "outbox", "rooms", "typing_at", "user",
+    )  # fmt: skip
+
+    def __init__(self, hub: Hub, user: Person, credential: str, outbox: Outbox, opened_at: float) -> None:
+        self.hub, self.user, self.credential, self.outbox = hub, user, credential, outbox
+        self.opened_at = opened_at
+        """UNIX time, from before the credential was looked up."""
+        self.dialect: Dialect
+        self.local: LocalPerson | None = None
+        self.rooms: dict[str, Room] = {}
+        self.closed = False
+        self.closing: asyncio.Task[None] | None = None
+        self.typing_at: dict[int, float] = {}
+        self.in_flight = 0
+        """Replies that are still to come."""
+        self._space: asyncio.Future[None] | None = None
+        # Room for a client that joins all its rooms again at once, and an end for one that floods.
+        rate = settings.LIMIT_MESSAGES_PER_S
+        self.frames = Bucket(rate and 5 * rate + 50, 10 * rate + 200)
+
+    # --- out
+
+    def push(self, text: str) -> None:
+        self.push_batch(Batch([text]))
+
+    def push_batch(self, batch: Batch) -> None:
+        if batch.texts and not self.closed and not self.outbox.push(batch):
+            self.close_soon(Close.TOO_SLOW, "reads too slowly; resume")
+
+    def close_soon(self, code: Close, reason: str) -> None:
+        """Closes from outside the socket's own task; the first code wins."""
+        if not self.closed:
+            self.closed = True
+            metrics.CLOSED.labels(int(code)).inc()
+            self.closing = self.hub.spawn(self.outbox.close(int(code), reason))
+
+    def removed_from(self, room: RoomRef) -> None:
+        """The person is no longer a member of a room this socket had joined."""
+        if type(self.dialect).signals:
+            refusal = NotAMember(f"you are no longer a member of {room.slug}")
+            self.push(protocol.error(None, refusal))
+        else:
+            self.close_soon(Close.REVOKED, "no longer a member")
+
+    # --- in
+
+    async def receive(self, text: str) -> None:
+        """One text frame. Raises SocketRefused when it must be the last."""
+        if not self.frames.take():
+            raise RateAbuse
+        await self.dialect.text(text)
+
+    def receive_at_once(self, text: str) -> bool:
+        """One text frame, handled without a task where nothing waits. False, with nothing done, where it is to come by `receive`.
+
+        To be called only while all that came before is handled.
+        """
+        if self.closed:
+            return True
+        if self.in_flight >= IN_FLIGHT - 1 or self.outbox.halting():
+            return False
+        try:
+            return self.dialect.text_at_once(text)
+        except Exception:
+            log.exception("a socket failed", dialect=self.dialect.name)
+            self.close_soon(Close.INTERNAL, "internal error")
+            return True
+
+    async def handle(self, text: str) -> None:
+        """A native frame: decode, perform, reply."""
+        table, re = frames(), None
+        try:
+            frame = table.decode(text)
+            re = frame.id
+            reply = await self._perform(frame)
+        except FrameRefused as refusal:
+            self._refuse(re if re is not None else table.id_of(text), refusal)
+            return
+        self._answer(re, reply)
+        if self.in_flight >= IN_FLIGHT:  # the next frame is read while this one's commit is under way, but not for ever
+            self._space = asyncio.get_running_loop().create_future()
+            await self._space
+
+    def handle_at_once(self, text: str) -> bool:
+        """A native frame, as by `handle`; False, with nothing done, when that may wait or has to refuse the frame."""
+        table = frames()
+        try:
+            frame = table.decode(text)
+        except FrameRefused:
+            return False
+        kind = str(type(frame).__struct_config__.tag)
+        handler = table.at_once.get(kind)
+        if handler is None or not self.frames.take():
+            return False
+        try:
+            reply = handler(self, frame)
+            if reply is None:
+                self.frames.give_back()
+                return False
+            self._answer(frame.id, reply)
+        except FrameRefused as refusal:
+            self._refuse(frame.id, refusal)
+        metrics.FRAMES_IN.add(1, kind)
+        return True
+
+    async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+        """A native frame that another dialect wrote. Raises FrameRefused."""
+        reply = await self._perform(frames().convert(kind, fields))
+        return reply.fields(await reply.done) if isinstance(reply, Later) else reply
+
+    def _reply(self, re: FrameId, reply: dict[str, Any]) -> None:
+        self.push(encode({"type": reply.pop("type"), "re": re, **reply}))
+
+    def _refuse(self, re: FrameId, refusal: FrameRefused) -> None:
+        self.count_refusal(refusal)
+        self.push(protocol.error(re, refusal))
+
+    def _answer(self, re: FrameId, reply: protocol.Reply) -> None:
+        """Sends the reply, now or once it is there."""
+        if isinstance(reply, Later):
+            self.in_flight += 1
+            reply.done.add_done_callback(functools.partial(self._replied, re, reply.fields))
+        elif reply is not None:
+            self._reply(re, reply)
+
+    def _replied(self, re: FrameId, fields: Callable[[Any], dict[str, Any]], done: asyncio.Future[Any]) -> None:
+        self.in_flight -= 1
+        if self._space is not None:
+            if not self._space.done():
+                self._space.set_result(None)
+            self._space = None
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is None:
+            self._reply(re, fields(done.result()))
+        elif isinstance(error, FrameRefused):
+            self._refuse(re, error)
+        else:
+            log.error("a frame failed after it was accepted", exc_info=error)
+            self.close_soon(Close.INTERNAL, "internal error")
+
+    async def _perform(self, frame: msgspec.Struct) -> protocol.Reply:
+        kind = str(type(frame).__struct_config__.tag)
+        metrics.FRAMES_IN.add(1, kind)
+        try:
+            return await frames().handlers[kind](self, frame)
+        except DatabaseUnavailable as error:
+            raise Unavailable("the database is away; the same key may be sent again") from error
+
+    def count_refusal(self, refusal: FrameRefused) -> None:
+        metrics.REFUSED.labels(refusal.code).inc()
+
+    def take_message_token(self) -> bool:
+        """Whether the person may send another message now; the limit is per person, not per socket."""
+        return self.local is None or self.local.bucket.take()
+
+    # --- rooms
+
+    def joined(self, slug: str) -> Room:
+        """The room joined on this socket. Raises NotAMember."""
+        room = self.find_joined(slug)
+        if room is None:
+            raise NotAMember(f"{slug[:64]} is not joined on this socket")
+        return room
+
+    def find_joined(self, slug: str) -> Room | None:
+        """The room joined on this socket; None too where the slug is not written as the room's own."""
+        return self.rooms.get(_folded(slug))
+
+    def find_known(self, slug: str) -> RoomRef | None:
+        """A room this person is known to be a member of, by what this process has heard; else ask the database."""
+        return self.local.rooms.get(_folded(slug)) if self.local else None
+
+    async def join(self, ref: RoomRef, re: FrameId, read: Callable[[], Awaitable[Page]]) -> None:
+        """Subscribes to a room and replies `room.joined`: no event between the page and the live ones is lost or doubled."""
+        room = await self.hub.open_with_presence(ref)
+        again = self.hub.detach(self, room)
+        if self in room.holds:
+            raise BadFrame("a join of this room is under way on this socket")
+        room.holds[self] = []
+        try:
+            page = await read()
+        except BaseException:
+            if again:  # the former subscription is gone: say so
+                self.push(gap(ref, room.last))
+            raise
+        finally:
+            held = room.holds.pop(self, None)
+            room.touch()
+        if self.closed:
+            return
+        # From here to the end nothing waits: an event that arrives now comes after the reply.
+        live = page.complete and held is not None
+        if live:
+            self.hub.attach(self, room, page.head)
+        self.push(self._joined(room, page, re))
+        if live and held:
+            self.push_batch(batch_for(ref, self, [event for event in held if event.seq > page.head]))
+        elif page.complete and not live:
+            self.push(gap(ref, room.last))
+
+    def _joined(self, room: Room, page: Page, re: FrameId) -> str:
+        events = batch_for(room.ref, self, page.events).texts
+        online_count, online = room.presence.show()
+        return encode(
+            {
+                "type": "room.joined",
+                "re": re,
+                "room": room.ref.slug,
+                "head": page.head,
+                "events": [msgspec.Raw(event.encode()) for event in events],
+                "more": page.more,
+                "member_count": page.member_count,
+                "online_count": online_count,
+                "online": online,
+            }
+        )
+
+    def leave(self, slug: str) -> None:
+        """Ends this socket's subscription. Raises NotAMember when the room is not joined here."""
+        self.hub.detach(self, self.joined(slug))
+
+    async def attach(self, refs: list[RoomRef]) -> None:
+        """For dialects without history: live events from now on."""
+        for room in await self.hub.open_many(refs):
+            if not self.closed and room.ref.slug not in self.rooms:
+                self.hub.attach(self, room, room.last)
+            room.touch()
+
+    def attach_soon(self, ref: RoomRef, after: int) -> None:
+        self.hub.spawn(self._attach_from(ref, after))
+
+    async def _attach_from(self, ref: RoomRef, after: int) -> None:
+        try:
+            await self.hub.attach_from(self, ref, after)
+        except DatabaseUnavailable:
+            # Without history there is nothing to resume from: the client comes back and reads anew.
+            self.close_soon(Close.RESTART, "the database is away")
+
+
+def _folded(slug: str) -> str:
+    return normalize("NFC", normalize("NFC", slug).casefold())

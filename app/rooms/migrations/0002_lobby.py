@@ -1,0 +1,14 @@
+"""The room everyone may join exists from the first migration on."""
+
+from typing import Any
+
+from django.db import migrations
+
+
+def make_lobby(apps: Any, schema_editor: Any) -> None:
+    apps.get_model("rooms", "Room").objects.get_or_create(slug="lobby", defaults={"title": "Lobby", "kind": "public"})
+
+
+class Migration(migrations.Migration):
+    dependencies = [("rooms", "0001_initial")]
+    operations = [migrations.RunPython(make_lobby, migrations.RunPython.noop)]

@@ -1,0 +1,1 @@
+"""Measures the product and its baselines in one run: see docs/performance.md."""

@@ -1,0 +1,296 @@
+"""The rows of the table: what is measured, on which servers. Each system takes its turn within a row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from bench import cpu, front, load, rounds, servers
+from bench.load import Target
+from bench.results import Figure, shown
+from bench.search import highest_rate
+from tests.support.services import Postgres, Redis
+
+SOME = ("socket.io", "tutorial")
+"""Those the targets name."""
+FEW = ("socket.io",)
+"""The quick form has no time for one that loses messages, which are waited for, or has senders wait in line for seconds."""
+EVERYBODY = ("socket.io", "ws", "python-socketio", "websockets", "tutorial")
+SMALL_ROOMS = 200
+
+
+class Run:
+    """The figures of one run, by row."""
+
+    def __init__(self, product: servers.Product, postgres: Postgres, redis: Redis, *, quick: bool) -> None:
+        self.product, self.postgres, self.redis, self.quick = product, postgres, redis, quick
+        self.seconds = 2.0 if quick else 4.0
+        self.rounds = 1 if quick else 3
+        self.figures: dict[str, list[Figure]] = {}
+        self._row = ""
+
+    def measure(self, name: str) -> None:
+        """Measure one of ROWS and print its figures as they come."""
+        self._row = name
+        self.figures[name] = []
+        print(f"\n{name}", flush=True)
+        begun = time.monotonic()
+        ROWS[name](self)
+        print(f"  {time.monotonic() - begun:.0f} s", flush=True)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: [figure.as_dict() for figure in figures] for name, figures in self.figures.items()}
+
+    def add(self, figure: Figure, **notes: Any) -> Figure:
+        """Keep and print a figure of the row under way."""
+        figure.notes |= notes
+        self.figures[self._row].append(figure)
+        print(shown(figure), flush=True)
+        return figure
+
+    def timed(self, target: Target, **options: Any) -> Figure:
+        """One timed run of this row's usual length."""
+        return load.run(target, **{"warmup": 1, "seconds": self.seconds, **options})
+
+    def add_in_rounds(self, kinds: dict[str, Callable[[], Figure]], notes: dict[str, dict[str, Any]] | None = None) -> None:
+        """Measure each kind in interleaved rounds and keep the figure with the median rate, with the range of all."""
+        for kind, figures in rounds.take(self.rounds, kinds).items():
+            self.add(rounds.middle(figures), **rounds.spread(figures), **(notes or {}).get(kind, {}))
+
+    def in_turn(self, target: Target, **options: Any) -> Figure:
+        """One timed run in a round: they are several, and so each may be shorter."""
+        return self.timed(target, **{"seconds": min(self.seconds, 2.5), **options})
+
+    def other(self, name: str, **options: Any) -> Callable[[], Figure]:
+        """A turn of a baseline, which runs for it alone: some have work left when it is over."""
+
+        def measure() -> Figure:
+            with servers.baseline(name, self.redis) as target:
+                return self.in_turn(target, **options)
+
+        return measure
+
+
+def _others(run: Run, names: tuple[str, ...]) -> Iterator[Target]:
+    for name in names:
+        with servers.baseline(name, run.redis) as target:
+            yield target
+
+
+def _room_of(members: int, window: int, names: tuple[str, ...]) -> Callable[[Run], None]:
+    def row(run: Run) -> None:
+        options = {"connections": members, "rooms": 1, "mode": "closed", "window": window}
+        run.add(run.timed(run.product.target(1), **options))
+        for target in _others(run, names):
+            run.add(run.timed(target, **options))
+
+    return row
+
+
+def fan_out(run: Run) -> None:
+    """Room of 1,000 in the closed loop; but for the quick form also with each message a write of its own."""
+    options = {"connections": 1000, "rooms": 1, "mode": "closed", "window": 64}
+
+    def ours() -> Figure:
+        return run.in_turn(run.product.target(1), **options)
+
+    def coalescing_off() -> Figure:
+        run.product.restart(env={"COALESCE": "off"})
+        try:
+            return run.in_turn(run.product.target(1, name="hubbub, coalescing off"), **options)
+        finally:
+            run.product.restart()
+
+    kinds = {"hubbub": ours} | ({} if run.quick else {"hubbub, coalescing off": coalescing_off})
+    for name in SOME if run.quick else EVERYBODY:
+        # What is under way is waited for in the end: 64 messages would take the tutorial half a minute a round.
+        kinds[name] = run.other(name, **options | ({"window": 8} if name == "tutorial" else {}))
+    run.add_in_rounds(kinds)
+
+
+def fan_out_open(run: Run) -> None:
+    """Room of 1,000: the most messages a second with p99 below 100 ms and nothing lost."""
+    names = SOME if run.quick else ("socket.io", "ws", "tutorial")
+    starts = {"hubbub": 400.0, "socket.io": 80.0, "ws": 100.0, "tutorial": 2.0}
+
+    def search(target: Target) -> None:
+        def attempt(rate: float) -> Figure:
+            return load.run(target, connections=1000, rooms=1, mode="open", rate=rate, warmup=0.7, seconds=2.5, drain=3)
+
+        best, tried = highest_rate(attempt, starts[target.name])
+        points = [_point(figure) for figure in tried]
+        if best is None:  # one message alone takes it longer
+            best = replace(tried[-1], deliveries_per_s=0.0)
+        run.add(best, rate=best.options["rate"] if best.deliveries_per_s else 0, tried=points)
+
+    search(run.product.target(1))
+    for target in _others(run, names):
+        search(target)
+
+
+def _point(figure: Figure) -> dict[str, Any]:
+    counted = {"lost": figure.lost, "doubled": figure.doubled, "whole": figure.whole}
+    return {"rate": figure.options["rate"], **counted, "cpu": figure.server_cpu, **figure.latency_ms}
+
+
+def small_rooms(run: Run) -> None:
+    """200 rooms of 5, one message under way in each."""
+    options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 1}
+    kinds = {"hubbub": lambda: run.in_turn(run.product.target(SMALL_ROOMS), **options)}
+    kinds |= {name: run.other(name, **options) for name in (FEW if run.quick else EVERYBODY)}
+    run.add_in_rounds(kinds)
+
+
+def _ingest(senders: int) -> Callable[[Run], None]:
+    def row(run: Run) -> None:
+        options = {"connections": senders, "rooms": min(SMALL_ROOMS, senders), "mode": "senders"}
+        before = run.product.stored()
+        figure = run.timed(run.product.target(min(SMALL_ROOMS, senders)), **options)
+        run.add(figure, stored=run.product.stored() - before)
+        if run.quick:
+            return
+        with servers.baseline("tutorial", run.redis, run.postgres) as target:
+            # One thread creates them all: a sender waits seconds for its turn, and so would a short measurement.
+            run.add(run.timed(target, **options, warmup=5, seconds=10, drain=20))
+
+    return row
+
+
+def idle_memory(run: Run) -> None:
+    """Memory the server holds for an authenticated connection with one joined room, each of another person."""
+    number = 1000 if run.quick else 4000
+    tokens = run.product.newcomers(number)
+    run.product.restart()
+    _idle(run, run.product.target(100, tokens=tokens), number)
+    for target in _others(run, SOME):
+        _idle(run, target, number)
+
+
+def _idle(run: Run, target: Target, number: int) -> None:
+    # What the first connections bring in; of few, for what they free is used again by those that are counted.
+    load.run(target, connections=10, rooms=10, mode="idle", warmup=0.1, seconds=0.5)
+    before = cpu.memory(target.server_pids())
+    held = [0]
+
+    def connected() -> None:
+        held[0] = cpu.memory(target.server_pids())
+
+    figure = load.run(target, ready=connected, connections=number, rooms=100, mode="idle", warmup=0.1, seconds=1)
+    run.add(figure, kb_per_connection=round((held[0] - before) / number / 1000, 1))
+
+
+def handshakes(run: Run) -> None:
+    """Sockets a second up to the greeting, by token and by session cookie; 100 at a time, of people who are in one room each."""
+    people = 200
+    token = run.product.target(1, tokens=run.product.newcomers(people))
+    load.run(token, connections=people, rooms=1, mode="idle", warmup=0.1, seconds=0.1)  # they join it
+    session = replace(token, client=replace(token.client, requests=run.product.sessions(people)))
+    options = {"connections": 100, "rooms": 1, "mode": "handshakes", "concurrency": 100}
+    kinds = {
+        "token": lambda: run.in_turn(token, steps=token.client.greeting, **options),
+        "session": lambda: run.in_turn(session, steps=session.client.greeting, **options),
+    }
+    for name in FEW if run.quick else SOME:
+        kinds[name] = run.other(name, steps=servers.BASELINES[name][1].greeting, **options)
+    run.add_in_rounds(kinds, {kind: {"credential": kind} for kind in ("token", "session")})
+
+
+def two_workers(run: Run) -> None:
+    """The same load on one worker and on two, both on the server's core: what a delivery costs.
+
+    The rate leaves the core a rest: on a full one both cost what there is.
+    """
+    options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
+    try:
+        for workers in (1, 2):
+            run.product.restart(workers=workers)
+            run.add(run.timed(run.product.target(1, name=f"hubbub, {workers} workers"), **options), workers=workers)
+    finally:
+        run.product.restart()
+
+
+def large_room(run: Run) -> None:
+    """A room of 10,000 against one of 1,000 at as many deliveries a second, on a core that is not full: what a delivery costs.
+
+    The 10,000 sockets are of 1,000 people.
+    """
+    for members, rate in ((1000, 20), (10_000, 2)):
+        options = {"connections": members, "rooms": 1, "mode": "open", "rate": rate}
+        run.add(run.timed(run.product.target(1), **options), members=members)
+
+
+def through_nginx(run: Run) -> None:
+    """Directly, through nginx, and through nginx with TLS; nginx shares the server's core, which the rate must leave a rest."""
+    options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
+    run.add(run.timed(run.product.target(1), **options), way="direct")
+    with front.nginx(run.product.port) as proxy:
+        for tls in (False, True):
+            target = run.product.target(1, port=proxy.tls_port if tls else proxy.port, tls=tls)
+            target.pids = lambda: run.product.pids() | {"nginx": proxy.pids()}
+            run.add(run.timed(target, **options), way="nginx, TLS" if tls else "nginx")
+
+
+def slow_readers(run: Run) -> None:
+    """A hundred of 1,000 members stop reading: what the others notice."""
+    for slow in (100,) if run.quick else (0, 100):
+        options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 50, "slow": slow}
+        run.add(run.timed(run.product.target(1), **options), slow=slow)
+
+
+def stalled_crowd(run: Run) -> None:
+    """200 members of a room alone, with 1,000 more who read, and with 1,000 more who do not: what the 200 notice.
+
+    The texts are long, so that what stalls has filled the buffers of the kernel before the measurement, and is not closed in it.
+    Kept is the round with the median p99, and the ratios to the same round's 200 alone. Where all read, the 1,000 are measured,
+    too.
+    """
+    kinds = {"alone": (0, 0), "1,000 more read": (1000, 0), "1,000 more stall": (1000, 1000)}
+
+    def turn(more: int, slow: int) -> Callable[[], Figure]:
+        options = {"connections": 200 + more, "rooms": 1, "mode": "open", "rate": 50, "slow": slow, "text": 2000, "warmup": 2}
+        return lambda: run.timed(run.product.target(1), **options)
+
+    taken = rounds.take(2 if run.quick else 5, {kind: turn(*counts) for kind, counts in kinds.items()})
+    for kind, figures in taken.items():
+        notes = {f"{part} to alone": rounds.ratios(part, figures, taken["alone"]) for part in ("p50", "p99")}
+        run.add(
+            rounds.middle(figures, lambda figure: figure.latency_ms["p99"]), others=kind, **(notes if kind != "alone" else {})
+        )
+
+
+def half_load(run: Run) -> None:
+    """Room of 1,000, each system at half of its own maximum: what a message's way takes when nothing is full."""
+
+    def measure(target: Target) -> None:
+        options = {"connections": 1000, "rooms": 1}
+        most = run.timed(target, mode="closed", window=64, **options).deliveries_per_s / 1000
+        if most:
+            run.add(run.timed(target, mode="open", rate=most / 2, **options), rate=most / 2)
+
+    measure(run.product.target(1))
+    for target in _others(run, SOME):
+        measure(target)
+
+
+ROWS: dict[str, Callable[[Run], None]] = {
+    "fan-out 1000": fan_out,
+    "half load": half_load,
+    "open loop 1000": fan_out_open,
+    "fan-out 10": _room_of(10, 64, ("socket.io", "ws", "tutorial")),
+    "fan-out 100": _room_of(100, 64, ("socket.io", "ws", "tutorial")),
+    "fan-out 10000": _room_of(10_000, 16, ("socket.io", "ws")),
+    "200 rooms of 5": small_rooms,
+    "ingest 64": _ingest(64),
+    "ingest 512": _ingest(512),
+    "idle memory": idle_memory,
+    "handshakes": handshakes,
+    "two workers": two_workers,
+    "large room": large_room,
+    "nginx and TLS": through_nginx,
+    "slow readers": slow_readers,
+    "stalled crowd": stalled_crowd,
+}
+QUICK = ("fan-out 1000", "200 rooms of 5", "ingest 512", "handshakes", "slow readers")

@@ -1,0 +1,126 @@
+/** The HTTP side: JSON in, JSON out, errors as problem+json. */
+import type { MessageEvent, Person } from './protocol'
+
+export interface Room {
+  slug: string
+  title: string
+  kind: 'public' | 'private' | 'direct'
+  private: boolean
+  /** highest seq of the room's log */
+  head: number
+  member: boolean
+  /** my read mark */
+  upto: number
+  member_count: number
+  /** the other person of a direct room */
+  peer: Person | null
+  role: 'owner' | 'member' | null
+  last_at: string | null
+}
+
+export interface Member extends Person {
+  role: 'owner' | 'member'
+}
+
+/** An answer that is no success. `status` 0 means that no answer came. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    /** field → what is wrong with it */
+    readonly fields: Record<string, string> = {},
+  ) {
+    super(message)
+  }
+}
+
+const ANSWER_TIMEOUT = 10_000
+/** The rest of an answer that has begun: on a slow link a page of messages takes long. */
+const BODY_TIMEOUT = 60_000
+/** What has not been answered yet. */
+const asking = new Set<AbortController>()
+
+export const api = {
+  me: () => call<{ user: Person }>('GET', '/api/me').then(({ user }) => user),
+  rooms: () => call<{ rooms: Room[] }>('GET', '/api/rooms').then(({ rooms }) => rooms),
+  room: (slug: string) => call<Room>('GET', path(slug)),
+  createRoom: (room: { slug: string; title: string; private: boolean }) => call<Room>('POST', '/api/rooms', room),
+  members: (slug: string) => call<{ members: Member[] }>('GET', `${path(slug)}/members`).then(({ members }) => members),
+  invite: (slug: string, user: number | string) => call<Member>('POST', `${path(slug)}/members`, { user }),
+  removeMember: (slug: string, id: number) => call<void>('DELETE', `${path(slug)}/members/${id}`),
+  people: (query: string) =>
+    call<{ users: Person[] }>('GET', `/api/users?query=${encodeURIComponent(query)}`).then(({ users }) => users),
+  messages: (slug: string, before: number, limit: number) =>
+    call<{ messages: MessageEvent[]; more: boolean }>('GET', `${path(slug)}/messages?before=${before}&limit=${limit}`),
+  /** What was asked before is given up: it would be refused now. */
+  signOut: () => {
+    for (const request of asking) request.abort()
+    return call<void>('DELETE', '/api/session')
+  },
+}
+
+function path(slug: string): string {
+  return `/api/rooms/${encodeURIComponent(slug)}`
+}
+
+async function call<Answer>(method: string, url: string, body?: unknown): Promise<Answer> {
+  const headers: Record<string, string> = { Accept: 'application/json' }
+  if (method !== 'GET') headers['X-CSRFToken'] = cookie('csrftoken')
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  const { status, ok, text } = await exchange(url, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
+  if (!ok) throw problem(status, text)
+  return (status === 204 ? undefined : JSON.parse(text)) as Answer
+}
+
+/** @throws ApiError with status 0 */
+async function exchange(url: string, request: RequestInit): Promise<{ status: number; ok: boolean; text: string }> {
+  const patience = new AbortController()
+  asking.add(patience)
+  let timer = setTimeout(() => patience.abort(), ANSWER_TIMEOUT)
+  try {
+    const response = await fetch(url, { ...request, credentials: 'same-origin', signal: patience.signal })
+    clearTimeout(timer)
+    timer = setTimeout(() => patience.abort(), BODY_TIMEOUT)
+    return { status: response.status, ok: response.ok, text: await response.text() }
+  } catch {
+    throw new ApiError(0, 'unreachable', 'The server cannot be reached. Check your connection and try again.')
+  } finally {
+    clearTimeout(timer)
+    asking.delete(patience)
+  }
+}
+
+function problem(status: number, text: string): ApiError {
+  const { code, detail, title, errors } = parsed(text)
+  const message = [detail, title].find((part) => typeof part === 'string' && part) ?? 'The server could not do that.'
+  return new ApiError(status, String(code ?? status), String(message), fieldErrors(errors))
+}
+
+/** Empty for what a proxy in between answered in HTML. */
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(text) ?? {}) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}
+
+/** Servers name fields either way: `{field: ["…"]}` or `[{loc: [..., field], msg}]`. */
+function fieldErrors(errors: unknown): Record<string, string> {
+  if (Array.isArray(errors)) {
+    return Object.fromEntries(
+      errors.map((error: { loc?: unknown[]; field?: string; msg?: string; message?: string }) => [
+        error.field ?? String(error.loc?.at(-1) ?? ''),
+        error.msg ?? error.message ?? '',
+      ]),
+    )
+  }
+  if (typeof errors !== 'object' || errors === null) return {}
+  return Object.fromEntries(Object.entries(errors).map(([field, text]) => [field, [text].flat().join(' ')]))
+}
+
+function cookie(name: string): string {
+  const entry = document.cookie.split('; ').find((pair) => pair.startsWith(`${name}=`))
+  return entry ? decodeURIComponent(entry.slice(name.length + 1)) : ''
+}

@@ -1,0 +1,205 @@
+/**
+ * Every frame of the native dialect (`/ws/`), as documented in docs/protocol.md.
+ *
+ * Ids of people are integers, `at` is RFC 3339 in UTC, `seq` counts 1, 2, 3, … in each room, lists run oldest first.
+ */
+
+export interface Person {
+  id: number
+  name: string
+}
+
+export type FrameId = string | number
+/** emoji → ids of the people who reacted with it */
+export type Reactions = Record<string, number[]>
+
+interface Logged {
+  room: string
+  seq: number
+  from: Person
+  at: string
+}
+
+export interface MessageEvent extends Logged {
+  type: 'message'
+  text: string
+  edited: boolean
+  deleted: boolean
+  reactions: Reactions
+  /** only on its author's own sockets */
+  key?: string
+}
+
+export interface MessageEdited extends Logged {
+  type: 'message.edited'
+  target: number
+  text: string
+}
+
+export interface MessageDeleted extends Logged {
+  type: 'message.deleted'
+  target: number
+}
+
+export interface ReactionEvent extends Logged {
+  type: 'reaction'
+  target: number
+  emoji: string
+  on: boolean
+}
+
+
+export type LogEvent = MessageEvent | MessageEdited | MessageDeleted | ReactionEvent
+
+export interface Hello {
+  type: 'hello'
+  protocol: number
+  user: Person
+  /** seconds */
+  heartbeat: number
+  limits: { text: number; frame: number; rate: number }
+}
+
+export interface RoomJoined {
+  type: 'room.joined'
+  re: FrameId | null
+  room: string
+  head: number
+  events: LogEvent[]
+  more: boolean
+  member_count: number
+  online_count: number
+  online: Person[]
+}
+
+export interface MessageSent {
+  type: 'message.sent'
+  re: FrameId | null
+  room: string
+  seq: number
+  at: string
+  duplicate: boolean
+}
+
+export interface HistoryPage {
+  type: 'history.page'
+  re: FrameId | null
+  room: string
+  messages: MessageEvent[]
+  more: boolean
+}
+
+export interface Ok {
+  type: 'ok'
+  re: FrameId | null
+}
+
+export interface Pong {
+  type: 'pong'
+  re: FrameId | null
+}
+
+export interface SearchResults {
+  type: 'search.results'
+  re: FrameId | null
+  messages: MessageEvent[]
+}
+
+export type ErrorCode =
+  | 'bad_json'
+  | 'bad_frame'
+  | 'unknown_type'
+  | 'not_a_member'
+  | 'no_such_room'
+  | 'no_such_target'
+  | 'forbidden'
+  | 'too_long'
+  | 'empty'
+  | 'rate_limited'
+  | 'unavailable'
+
+export interface ErrorFrame {
+  type: 'error'
+  re: FrameId | null
+  code: ErrorCode
+  message: string
+}
+
+export interface Presence {
+  type: 'presence'
+  room: string
+  online_count: number
+  joined: Person[]
+  left: Person[]
+}
+
+export interface Typing {
+  type: 'typing'
+  room: string
+  user: Person
+}
+
+export interface Read {
+  type: 'read'
+  room: string
+  user: Person
+  upto: number
+}
+
+export interface RoomUpdated {
+  type: 'room.updated'
+  room: string
+}
+
+export interface Unread {
+  type: 'unread'
+  room: string
+  head: number
+  upto: number
+}
+
+export interface Gap {
+  type: 'gap'
+  room: string
+  head: number
+}
+
+export interface Drain {
+  type: 'drain'
+  after_ms: number
+}
+
+export type Reply = RoomJoined | MessageSent | HistoryPage | Ok | Pong | SearchResults
+export type Push = Presence | Typing | Read | RoomUpdated | Unread
+export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | Drain
+
+export type ClientFrame =
+  | { type: 'room.join'; room: string; after?: number }
+  | { type: 'room.leave'; room: string }
+  | ({ type: 'message.send'; key: string; text: string } & ({ room: string } | { to: number | string }))
+  | { type: 'message.edit'; room: string; target: number; text: string; key: string }
+  | { type: 'message.delete'; room: string; target: number; key: string }
+  | { type: 'message.react'; room: string; target: number; emoji: string; on: boolean; key: string }
+  | { type: 'history'; room: string; before?: number; after?: number; limit?: number }
+  | { type: 'read'; room: string; upto: number }
+  | { type: 'typing'; room: string }
+  | { type: 'search'; query: string; room?: string }
+  | { type: 'ping' }
+
+/** Why the server closed the socket. */
+export const Close = {
+  INTERNAL: 4000,
+  NO_CREDENTIALS: 4001,
+  BAD_CREDENTIALS: 4003,
+  TOO_SLOW: 4008,
+  RATE_ABUSE: 4009,
+  SIGNED_OUT: 4010,
+  SERVICE_RESTART: 1012,
+} as const
+
+/** Coming back with the same credentials cannot succeed after these. */
+export const REFUSALS: ReadonlySet<number> = new Set([
+  Close.NO_CREDENTIALS,
+  Close.BAD_CREDENTIALS,
+  Close.SIGNED_OUT,
+])

@@ -1,0 +1,4 @@
+import { ref } from 'vue'
+
+/** Which kinds of conversation the jump dialog offers; null while it is closed. */
+export const jump = ref<'all' | 'people' | null>(null)

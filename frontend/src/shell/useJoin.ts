@@ -1,0 +1,13 @@
+import { useRouter } from 'vue-router'
+import type { Room } from '../api'
+import { useRooms } from '../stores/rooms'
+
+/** Becoming a member of a public room is opening it as one: the join on the socket does the rest. */
+export function useJoin(): (room: Room) => void {
+  const router = useRouter()
+  const rooms = useRooms()
+  return (room) => {
+    rooms.put({ ...room, member: true, upto: room.head })
+    void router.push({ name: 'room', params: { room: room.slug } })
+  }
+}

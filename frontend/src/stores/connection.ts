@@ -1,0 +1,73 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+import { api, ApiError } from '../api'
+import { Close } from '../protocol'
+import { ChatSocket, type ConnectionState, type OutgoingMessage } from '../socket'
+import { toSignIn } from './session'
+
+/** Shorter interruptions, such as moving to another server process, are not worth a word. */
+const WORTH_SAYING = 1_500
+
+/** The one socket and what it reports about itself. */
+export const useConnection = defineStore('connection', () => {
+  const state = shallowRef<ConnectionState>({ name: 'connecting' })
+  const interrupted = ref(false)
+  const textLimit = ref(10_000)
+  const unsent = shallowRef<OutgoingMessage[]>([])
+  let socket: ChatSocket | null = null
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const isOpen = computed(() => state.value.name === 'open')
+  /** What was last known about others still holds: connected, or away for a blink only. */
+  const isLive = computed(() => isOpen.value || (['connecting', 'waiting'].includes(state.value.name) && !interrupted.value))
+
+  function start(owner: number): ChatSocket {
+    const url = new URL('/ws/', location.href)
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+    socket = new ChatSocket({ url: url.href, owner: String(owner), storage: browserStorage() })
+    unsent.value = socket.unsent()
+    socket.on('state', stateChanged)
+    socket.on('hello', ({ limits }) => (textLimit.value = limits.text))
+    socket.on('outbox', (messages) => (unsent.value = messages))
+    socket.connect()
+    return socket
+  }
+
+  function stateChanged(next: ConnectionState): void {
+    state.value = next
+    if (next.name === 'refused') void refusedWith(next.code)
+    if (next.name === 'open' || next.name === 'closed' || next.name === 'refused') {
+      clearTimeout(timer)
+      timer = undefined
+      interrupted.value = false
+    } else {
+      timer ??= setTimeout(() => (interrupted.value = true), WORTH_SAYING)
+    }
+  }
+
+  async function refusedWith(code: number): Promise<void> {
+    if (code !== Close.BAD_CREDENTIALS) return toSignIn()
+    // A good session is refused where the address is not the server's own: signing in again would lead back here for ever.
+    try {
+      await api.me()
+    } catch (error) {
+      if (error instanceof ApiError && error.status !== 0) toSignIn()
+    }
+  }
+
+  /** @throws Error before `start` */
+  function chat(): ChatSocket {
+    if (!socket) throw new Error('The socket is used before the session is known.')
+    return socket
+  }
+
+  return { state, isOpen, isLive, interrupted, textLimit, unsent, start, chat }
+})
+
+function browserStorage(): Storage | null {
+  try {
+    return localStorage
+  } catch {
+    return null
+  }
+}

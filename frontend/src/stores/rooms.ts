@@ -1,0 +1,148 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef, triggerRef } from 'vue'
+import { api, ApiError, type Room } from '../api'
+import type { ChatSocket } from '../socket'
+import { fullJitter } from '../socket/backoff'
+import { shownTitle } from '../ui/text'
+import { useConnection } from './connection'
+
+const RELOAD_AFTER = 400
+/** milliseconds between two tries after one that failed, with as much again by chance, growing */
+const RETRY_AFTER = 1_000
+
+/** The room list: what there is, where I am a member, what is unread. */
+export const useRooms = defineStore('rooms', () => {
+  const bySlug = shallowRef(new Map<string, Room>())
+  const loaded = ref(false)
+  const failure = ref('')
+  let reloading: ReturnType<typeof setTimeout> | undefined
+  let failures = 0
+
+  const all = computed(() => [...bySlug.value.values()])
+  const mine = computed(() => all.value.filter(({ member, kind }) => member && kind !== 'direct').sort(byActivity))
+  const direct = computed(() => all.value.filter(({ kind }) => kind === 'direct').sort(byActivity))
+  const open = computed(() => all.value.filter(({ member, kind }) => !member && kind === 'public').sort(byTitle))
+  const totalUnread = computed(() => all.value.reduce((sum, room) => sum + unreadIn(room), 0))
+
+  async function load(): Promise<void> {
+    try {
+      const rooms = await api.rooms()
+      bySlug.value = new Map(rooms.map((room) => [room.slug, withLocalMarks(room)]))
+      failure.value = ''
+      failures = 0
+      loaded.value = true
+    } catch (error) {
+      failure.value = (error as Error).message
+      if (worthAnotherTry(error) && useConnection().isOpen) again()
+    }
+  }
+
+  /** A whole office comes back at once: some of them are told to wait, and would never hear of what they missed. */
+  function again(): void {
+    clearTimeout(reloading)
+    reloading = setTimeout(() => void load(), RETRY_AFTER + fullJitter(failures++, Math.random, 2 * RETRY_AFTER))
+  }
+
+  /** The server's list can be a moment older than what the socket has said. */
+  function withLocalMarks(room: Room): Room {
+    const known = bySlug.value.get(room.slug)
+    return known ? { ...room, head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto) } : room
+  }
+
+  function reloadSoon(): void {
+    clearTimeout(reloading)
+    reloading = setTimeout(() => void load(), RELOAD_AFTER * (1 + Math.random()))
+  }
+
+  function get(slug: string): Room | undefined {
+    return bySlug.value.get(slug)
+  }
+
+  function put(room: Room): void {
+    bySlug.value.set(room.slug, withLocalMarks(room))
+    triggerRef(bySlug)
+  }
+
+  function change(slug: string, changes: Partial<Room>): void {
+    const room = bySlug.value.get(slug)
+    if (!room || Object.entries(changes).every(([name, value]) => room[name as keyof Room] === value)) return
+    bySlug.value.set(slug, { ...room, ...changes })
+    triggerRef(bySlug)
+  }
+
+  /** The log of a room has grown to `head`. */
+  function grown(slug: string, head: number, at: string): void {
+    const room = bySlug.value.get(slug)
+    if (room && head > room.head) change(slug, { head, last_at: at })
+  }
+
+  /** Everything up to `upto` has been seen; taken back where the server did not hear of it. */
+  function read(slug: string, upto: number): void {
+    const room = bySlug.value.get(slug)
+    if (!room || upto <= room.upto) return
+    change(slug, { upto })
+    useConnection()
+      .chat()
+      .request({ type: 'read', room: slug, upto })
+      .catch(() => change(slug, { upto: room.upto }))
+  }
+
+  async function leave(slug: string, me: number): Promise<void> {
+    await api.removeMember(slug, me)
+    useConnection().chat().leave(slug)
+    change(slug, { member: false, role: null })
+    reloadSoon()
+  }
+
+  function listen(socket: ChatSocket, me: number): void {
+    // While there was no connection, anything may have happened in rooms that are not joined.
+    socket.on('hello', () => void load())
+    socket.on('unread', ({ room, head, upto }) => {
+      const known = get(room)
+      if (!known) return reloadSoon()
+      const changes: Partial<Room> = { head: Math.max(head, known.head), upto: Math.max(upto, known.upto) }
+      change(room, head > known.head ? { ...changes, last_at: new Date().toISOString() } : changes)
+    })
+    socket.on('read', ({ room, user, upto }) => {
+      if (user.id === me && upto > (get(room)?.upto ?? Infinity)) change(room, { upto })
+    })
+    socket.on('events', ({ room, events }) => grown(room, events.at(-1)!.seq, events.at(-1)!.at))
+    socket.on('joined', ({ room, head, member_count }) => {
+      const known = get(room)
+      if (!known) return reloadSoon()
+      change(room, { head: Math.max(head, known.head), member_count, member: true, role: known.role ?? 'member' })
+    })
+    socket.on('presence', ({ room, online_count }) => {
+      // Only members are in a room: somebody new has joined it.
+      if (online_count > (get(room)?.member_count ?? Infinity)) reloadSoon()
+    })
+    socket.on('room.updated', reloadSoon)
+    socket.on('lost', ({ room }) => {
+      change(room, { member: false })
+      reloadSoon()
+    })
+  }
+
+  return { all, mine, direct, open, loaded, failure, totalUnread, load, reloadSoon, get, put, change, read, leave, listen }
+})
+
+/** No answer, too many at once, or a server in trouble. */
+function worthAnotherTry(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500)
+}
+
+export function unreadIn(room: Room): number {
+  return room.member ? Math.max(0, room.head - room.upto) : 0
+}
+
+export function titleOf(room: Room): string {
+  return room.kind === 'direct' ? (room.peer?.name ?? room.title) : shownTitle(room.title) || room.slug
+}
+
+function byActivity(a: Room, b: Room): number {
+  return (b.last_at ?? '').localeCompare(a.last_at ?? '') || byTitle(a, b)
+}
+
+function byTitle(a: Room, b: Room): number {
+  return titleOf(a).localeCompare(titleOf(b))
+}

@@ -1,0 +1,51 @@
+/** Length as the server counts it: in code points. Cheap for text that cannot be near the limit. */
+export function codePoints(text: string): number {
+  let count = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit >= 0xd800 && unit <= 0xdbff && (text.charCodeAt(index + 1) & 0xfc00) === 0xdc00) {
+      count--
+      index++
+    }
+  }
+  return count
+}
+
+/** What would be refused or never seen is taken off: outer blank lines, NUL, halves of surrogate pairs. */
+export function cleaned(text: string): string {
+  return text
+    .replaceAll('\0', '')
+    .replace(/\p{Surrogate}/gu, '\ufffd')
+    .replace(/^(?:[^\S\n]*\n)+/, '')
+    .trimEnd()
+}
+
+// Embeddings, overrides and isolates turn the text around them; the others only make two titles look like one.
+const MISLEADING = /[\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]/gu
+const SEEN = /[^\p{Z}\p{C}\p{M}\u115f\u1160\u2800\u3164\uffa0]/u
+
+/** A title somebody chose, on one line and without what would mislead; empty where nothing of it could be seen. */
+export function shownTitle(title: string): string {
+  const plain = title.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').replace(MISLEADING, '').trim()
+  return SEEN.test(plain) ? plain : ''
+}
+
+/** At most `length` characters, with an ellipsis for the rest. */
+export function shortened(text: string, length: number): string {
+  const characters = [...text]
+  return characters.length > length ? `${characters.slice(0, length - 1).join('').trimEnd()}…` : text
+}
+
+/** An address for a room with this title: letters of any script, digits, `_` and `-`. */
+export function slugFor(title: string): string {
+  return title
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_-]+/gu, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 64)
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString()} ${count === 1 ? one : many}`
+}

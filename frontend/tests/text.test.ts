@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest'
+import { textParts } from '../src/ui/links'
+import { hue, initials } from '../src/ui/people'
+import { cleaned, codePoints, shortened, shownTitle, slugFor } from '../src/ui/text'
+import { dayLabel } from '../src/ui/time'
+
+const links = (text: string) => textParts(text).flatMap(({ href }) => href ?? [])
+
+test('addresses become links without the punctuation around them', () => {
+  expect(textParts('see (https://example.org/a_(b)?x=1&y=2), please.')).toEqual([
+    { text: 'see (', href: null },
+    { text: 'https://example.org/a_(b)?x=1&y=2', href: 'https://example.org/a_(b)?x=1&y=2' },
+    { text: '), please.', href: null },
+  ])
+})
+
+test.each(['javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'vbscript:x', '//example.org', 'example.org', '<b>hi</b>'])(
+  '%s stays text',
+  (text) => expect(links(text)).toEqual([]),
+)
+
+test('no character is lost between the parts', () => {
+  const text = 'a https://x.test b\nmailto:me@x.test\n\nc'
+  expect(textParts(text).map((part) => part.text).join('')).toBe(text)
+})
+
+test('length is counted in code points', () => {
+  expect(codePoints('a'.repeat(10_000))).toBe(10_000)
+  expect(codePoints('👩‍🚀é')).toBe(4)
+  expect(codePoints('\ud800x')).toBe(2)
+})
+
+test('what the server would refuse is taken off before it is sent', () => {
+  expect(cleaned('\n \n  hello\n there \n\n')).toBe('  hello\n there')
+  expect(cleaned('a\0b\ud800')).toBe('ab\ufffd')
+  expect(cleaned(' \n\t ')).toBe('')
+})
+
+test('a title can neither turn the text around it nor be there unseen', () => {
+  expect(shownTitle('Budget \u202egnp.exe')).toBe('Budget gnp.exe')
+  expect(shownTitle('\u2067left\u2069 lob\u200bby')).toBe('left lobby')
+  expect(shownTitle(' one\ntwo\u2028three ')).toBe('one two three')
+  for (const unseen of ['\u200b\u200b', '\u3164', '\u2800 \u00ad', '\u0301', '\u202e', '']) expect(shownTitle(unseen)).toBe('')
+})
+
+test.each(['غرفة الاجتماعات', 'می‌خواهم', '👩‍🚀 🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'a\u200fb', 'Größe', 'नमस्ते'])('the title %s stays as it is', (title) =>
+  expect(shownTitle(title)).toBe(title),
+)
+
+test('what is too long for its place ends with an ellipsis', () => {
+  expect(shortened('Lobby', 5)).toBe('Lobby')
+  expect(shortened('The lobby', 5)).toBe('The…')
+  expect(shortened('🙂🙂🙂', 2)).toBe('🙂…')
+})
+
+test('addresses of rooms keep letters of any script', () => {
+  expect(slugFor('  Launch week: v1.4! ')).toBe('launch-week-v1-4')
+  expect(slugFor('Größe 日本語')).toBe('größe-日本語')
+  expect(slugFor('!!!')).toBe('')
+  expect(slugFor('x'.repeat(90))).toHaveLength(64)
+})
+
+test('people have initials and a colour that stays', () => {
+  expect(initials('Ada Lovelace')).toBe('AL')
+  expect(initials('grace.m.hopper')).toBe('GH')
+  expect(initials('bob')).toBe('BO')
+  expect(initials('')).toBe('?')
+  expect(hue(7)).toBe(hue(7))
+  expect(new Set([1, 2, 3, 4, 5, 6, 7, 8].map(hue)).size).toBe(8)
+})
+
+test('days are named as people name them', () => {
+  const now = new Date(2026, 2, 10, 0, 5)
+  // In the words of whatever language the tests run in.
+  const word = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+  expect(dayLabel(new Date(2026, 2, 10), now).toLowerCase()).toBe(word.format(0, 'day').toLowerCase())
+  expect(dayLabel(new Date(2026, 2, 9, 23, 59), now).toLowerCase()).toBe(word.format(-1, 'day').toLowerCase())
+  expect(dayLabel(new Date(2026, 1, 1), now)).not.toContain('2026')
+  expect(dayLabel(new Date(2024, 1, 1), now)).toContain('2024')
+})

@@ -1,0 +1,125 @@
+"""One rendering, with the questions the rules ask of it. Objects stay the plain mappings YAML gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+Object = dict[str, Any]
+LONG_RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def ref(item: Object) -> str:
+    """Kind/name, the way kubectl writes it."""
+    return f"{item['kind']}/{item['metadata']['name']}"
+
+
+class Variable(NamedTuple):
+    """An environment variable of a container; `value` is None where it comes from a Secret or the pod."""
+
+    name: str
+    value: str | None
+
+
+class Workload:
+    """A Deployment, StatefulSet, DaemonSet or Job, and the pod it makes."""
+
+    def __init__(self, item: Object) -> None:
+        self.item = item
+        self.ref = ref(item)
+        self.kind: str = item["kind"]
+        self.spec: Object = item["spec"]
+        self.template: Object = item["spec"]["template"]
+        self.pod: Object = self.template["spec"]
+        self.labels: Mapping[str, str] = self.template["metadata"].get("labels", {})
+
+    @property
+    def containers(self) -> list[Object]:
+        """Init containers first: the same rules bind them."""
+        return [*self.pod.get("initContainers", []), *self.pod["containers"]]
+
+    @property
+    def long_running(self) -> bool:
+        return self.kind in LONG_RUNNING
+
+    def port(self, wanted: str | int, protocol: str = "TCP") -> int | None:
+        """The container port of that name or number, None when no container has it."""
+        for container in self.containers:
+            for port in container.get("ports", []):
+                if wanted in {port.get("name"), port["containerPort"]} and port.get("protocol", "TCP") == protocol:
+                    return int(port["containerPort"])
+        return None
+
+    def pre_stop_seconds(self) -> int:
+        """How long the longest preStop sleep of its containers is; 0 without one."""
+        hooks = (c.get("lifecycle", {}).get("preStop", {}) for c in self.pod["containers"])
+        return max((int(hook.get("sleep", {}).get("seconds", 0)) for hook in hooks), default=0)
+
+
+class Manifests:
+    """All objects of one overlay or combination of components."""
+
+    def __init__(self, objects: list[Object]) -> None:
+        self.objects = objects
+
+    def of(self, *kinds: str) -> list[Object]:
+        return [item for item in self.objects if item["kind"] in kinds]
+
+    def find(self, kind: str, name: str) -> Object | None:
+        return next((item for item in self.of(kind) if item["metadata"]["name"] == name), None)
+
+    def workloads(self) -> list[Workload]:
+        return [Workload(item) for item in self.of(*LONG_RUNNING, "Job")]
+
+    def selected(self, labels: Mapping[str, Any]) -> list[Workload]:
+        """Workloads whose pods a label selector matches; understands matchLabels and the operator In."""
+        wanted = labels.get("matchLabels", {})
+        sets = labels.get("matchExpressions", [])
+        unknown = {rule["operator"] for rule in sets} - {"In"}
+        if unknown:
+            raise ValueError(f"selector operator {', '.join(sorted(unknown))} is not understood by the checks: use In")
+        return [
+            workload
+            for workload in self.workloads()
+            if all(workload.labels.get(key) == value for key, value in wanted.items())
+            and all(workload.labels.get(rule["key"]) in rule["values"] for rule in sets)
+        ]
+
+    def served(self, workload: Workload) -> bool:
+        """Whether a Service leads to its pods."""
+        return any(
+            workload.ref in [one.ref for one in self.selected({"matchLabels": service["spec"].get("selector", {})})]
+            for service in self.of("Service")
+        )
+
+    def autoscaler(self, workload: Workload) -> Object | None:
+        for item in self.of("HorizontalPodAutoscaler"):
+            target = item["spec"]["scaleTargetRef"]
+            if f"{target['kind']}/{target['name']}" == workload.ref:
+                return item
+        return None
+
+    def replicas(self, workload: Workload) -> tuple[int, int]:
+        """The least and the most pods of a workload, without a rollout's extra ones."""
+        scaler = self.autoscaler(workload)
+        if scaler:
+            return int(scaler["spec"].get("minReplicas", 1)), int(scaler["spec"]["maxReplicas"])
+        number = int(workload.spec.get("parallelism", 1) if workload.kind == "Job" else workload.spec.get("replicas", 1))
+        return number, number
+
+    def environment(self, container: Object) -> Iterator[Variable]:
+        """Its variables in the order Kubernetes applies them: envFrom first, env over it."""
+        values: dict[str, str | None] = {}
+        for source in container.get("envFrom", []):
+            config = self.find("ConfigMap", source.get("configMapRef", {}).get("name", ""))
+            if config:
+                prefix = source.get("prefix", "")
+                values |= {f"{prefix}{key}": value for key, value in config.get("data", {}).items()}
+        for entry in container.get("env", []):
+            values[entry["name"]] = entry.get("value", self._config_value(entry.get("valueFrom", {})))
+        return (Variable(name, value) for name, value in values.items())
+
+    def _config_value(self, source: Object) -> str | None:
+        wanted = source.get("configMapKeyRef")
+        config = self.find("ConfigMap", wanted["name"]) if wanted else None
+        return config.get("data", {}).get(wanted["key"]) if config and wanted else None

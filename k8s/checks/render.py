@@ -1,0 +1,90 @@
+"""Renders the overlays, and each combination of components that README.md offers."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from k8s.checks.manifests import Manifests
+
+#: The safe loader in C where PyYAML was built with it: ten times faster.
+Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+HERE = Path(__file__).resolve().parent.parent
+CHECKOUT = HERE.parent
+OVERLAYS = HERE / "overlays"
+COMPONENTS = HERE / "components"
+#: Two ways to the same end: at most one of them.
+ALTERNATIVES = frozenset({"ingress", "tls-at-nginx"})
+TIMEOUT_S = 60
+
+
+class RenderError(Exception):
+    """kustomize refused a folder; the message is its own."""
+
+
+def kustomize_command() -> list[str]:
+    """The renderer, as scripts/check_k8s_kustomize finds it. Raises RenderError with what to install."""
+    found = subprocess.run(  # noqa: S603 - our own script, no input
+        [str(CHECKOUT / "scripts" / "check_k8s_kustomize")], capture_output=True, text=True, timeout=900, check=False
+    )
+    if found.returncode:
+        raise RenderError(found.stderr.strip())
+    return found.stdout.split()
+
+
+def render(folder: Path, command: list[str]) -> Manifests:
+    """What `kubectl apply -k folder` would send. Raises RenderError."""
+    done = subprocess.run(  # noqa: S603 - a local renderer on our own folder
+        [*command, str(folder)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise RenderError(f"{folder}: {done.stderr.strip()}")
+    return Manifests([item for item in yaml.load_all(done.stdout, Loader=Loader) if item])
+
+
+def overlays() -> list[Path]:
+    return sorted(path.parent for path in OVERLAYS.glob("*/kustomization.yaml"))
+
+
+def combinations() -> list[tuple[str, ...]]:
+    """Every set of components that may be used together."""
+    names = sorted(path.parent.name for path in COMPONENTS.glob("*/kustomization.yaml"))
+    sets = (chosen for size in range(len(names) + 1) for chosen in itertools.combinations(names, size))
+    return [chosen for chosen in sets if len(ALTERNATIVES.intersection(chosen)) < 2]
+
+
+def render_all(command: list[str]) -> Iterator[tuple[str, Manifests]]:
+    """Each overlay and each combination, with the name it is reported under."""
+
+    def one(chosen: tuple[str, ...]) -> tuple[str, Manifests]:
+        with tempfile.TemporaryDirectory(prefix="hubbub-k8s-") as scratch:
+            return f"base + {', '.join(chosen) or 'no component'}", render(combined(chosen, Path(scratch)), command)
+
+    for folder in overlays():
+        yield f"overlays/{folder.name}", render(folder, command)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(one, combinations())
+
+
+def combined(components: tuple[str, ...], folder: Path) -> Path:
+    """Writes into `folder` an overlay with the production overlay's values and just these components."""
+    production = OVERLAYS / "production"
+    overlay: dict[str, Any] = yaml.safe_load((production / "kustomization.yaml").read_text())
+    folder = folder.resolve()
+
+    def here(path: Path) -> str:
+        return os.path.relpath(path.resolve(), folder)
+
+    overlay["components"] = [here(COMPONENTS / name) for name in components]
+    for field in ("resources", "transformers"):
+        overlay[field] = [here(production / path) for path in overlay[field]]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return folder

@@ -1,0 +1,60 @@
+"""Our rules. A rule takes a rendering and yields one sentence for each violation, the object's name first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from k8s.checks.manifests import Manifests
+from k8s.checks.rules import images, lifecycle, network, pods, secrets, settings, wiring
+
+Rule = Callable[[Manifests], Iterator[str]]
+
+RULES: tuple[Rule, ...] = (
+    images.image_is_pinned,
+    images.release_is_one,
+    images.job_is_named_after_its_image,
+    pods.resources_are_bounded,
+    pods.scratch_is_bounded,
+    pods.runs_unprivileged,
+    pods.root_file_system_is_read_only,
+    pods.namespace_is_restricted,
+    pods.no_api_access,
+    pods.no_service_links,
+    pods.probes_are_there,
+    pods.liveness_asks_the_process_only,
+    secrets.no_secret_objects,
+    secrets.no_secret_values,
+    lifecycle.grace_covers_the_drain,
+    lifecycle.endpoints_drain_first,
+    lifecycle.rollouts_keep_capacity,
+    lifecycle.replicas_survive_a_node,
+    lifecycle.budgets_let_nodes_drain,
+    lifecycle.jobs_end,
+    lifecycle.job_template_is_stable,
+    lifecycle.autoscaling_is_gentle,
+    wiring.selectors_match,
+    wiring.service_ports_exist,
+    wiring.ingress_leads_somewhere,
+    wiring.references_exist,
+    wiring.secret_files_are_mounted,
+    wiring.one_namespace,
+    network.all_is_denied_first,
+    network.permissions_lead_somewhere,
+    network.data_is_kept_away,
+    network.servers_can_be_reached,
+    settings.settings_are_known,
+    settings.values_are_of_their_kind,
+    settings.strangers_stay_out,
+    settings.public_address_agrees,
+    settings.tls_ends_once,
+    settings.upstream_is_web,
+    settings.connections_fit,
+    settings.memory_ceiling_fits,
+)
+
+
+def violations(manifests: Manifests) -> Iterator[tuple[str, str]]:
+    """(name of the rule, what it found)."""
+    for rule in RULES:
+        for found in rule(manifests):
+            yield rule.__name__, found

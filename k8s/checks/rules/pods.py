@@ -1,0 +1,129 @@
+"""How a pod may run: bounded, unprivileged, and asked how it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from k8s.checks.manifests import Manifests, Object, Workload
+
+HOST_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
+#: The volume types of the "restricted" Pod Security Standard that we use.
+VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
+
+
+def resources_are_bounded(manifests: Manifests) -> Iterator[str]:
+    """Requests make the scheduler honest, limits keep a leak in its own pod."""
+    for workload in manifests.workloads():
+        for container in workload.containers:
+            resources = container.get("resources", {})
+            for side in ("requests", "limits"):
+                for name in ("cpu", "memory", "ephemeral-storage"):
+                    if name not in resources.get(side, {}):
+                        yield f"{workload.ref}: container {container['name']}: no {side} of {name}"
+
+
+def scratch_is_bounded(manifests: Manifests) -> Iterator[str]:
+    """An emptyDir without a size may fill the node's disk, or its memory."""
+    for workload in manifests.workloads():
+        for volume in workload.pod.get("volumes", []):
+            if "emptyDir" in volume and "sizeLimit" not in (volume["emptyDir"] or {}):
+                yield f"{workload.ref}: volume {volume['name']}: an emptyDir without sizeLimit"
+
+
+def runs_unprivileged(manifests: Manifests) -> Iterator[str]:
+    """The "restricted" Pod Security Standard, read from the manifests instead of at admission."""
+    for workload in manifests.workloads():
+        yield from (f"{workload.ref}: {found}" for found in _host_access(workload))
+        for container in workload.containers:
+            yield from (f"{workload.ref}: container {container['name']}: {found}" for found in _privileges(workload, container))
+
+
+def _host_access(workload: Workload) -> Iterator[str]:
+    for field in HOST_FIELDS:
+        if workload.pod.get(field):
+            yield f"{field} is on"
+    for volume in workload.pod.get("volumes", []):
+        for kind in volume.keys() - VOLUMES - {"name"}:
+            yield f"volume {volume['name']} is of the type {kind}"
+    for container in workload.containers:
+        for port in container.get("ports", []):
+            if port.get("hostPort"):
+                yield f"container {container['name']} takes the node's port {port['hostPort']}"
+
+
+def _privileges(workload: Workload, container: Object) -> Iterator[str]:
+    own = container.get("securityContext", {})
+    both = {**workload.pod.get("securityContext", {}), **own}
+    if both.get("runAsNonRoot") is not True:
+        yield "runAsNonRoot is not true"
+    # An image's user may be a name, which the kubelet cannot tell from root.
+    if not isinstance(both.get("runAsUser"), int) or both["runAsUser"] < 1:
+        yield "runAsUser is not a number above 0"
+    if both.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+        yield "seccompProfile is not RuntimeDefault"
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield "allowPrivilegeEscalation is not false"
+    if own.get("privileged"):
+        yield "privileged is on"
+    capabilities = own.get("capabilities", {})
+    if "ALL" not in capabilities.get("drop", []) or capabilities.get("add"):
+        yield "capabilities are not dropped: drop ALL, add none"
+
+
+def root_file_system_is_read_only(manifests: Manifests) -> Iterator[str]:
+    """What is broken into cannot be rewritten; what must be written is a named volume."""
+    for workload in manifests.workloads():
+        for container in workload.containers:
+            if container.get("securityContext", {}).get("readOnlyRootFilesystem") is not True:
+                yield f"{workload.ref}: container {container['name']}: readOnlyRootFilesystem is not true"
+
+
+def namespace_is_restricted(manifests: Manifests) -> Iterator[str]:
+    """The API server holds pods to the standard too, those that are not ours included."""
+    namespaces = manifests.of("Namespace")
+    if len(namespaces) != 1:
+        yield f"{len(namespaces)} Namespaces: there must be one"
+    for item in namespaces:
+        for mode in ("enforce", "audit", "warn"):
+            if item["metadata"].get("labels", {}).get(f"pod-security.kubernetes.io/{mode}") != "restricted":
+                yield f"Namespace/{item['metadata']['name']}: pod-security.kubernetes.io/{mode} is not restricted"
+
+
+def no_api_access(manifests: Manifests) -> Iterator[str]:
+    """Nothing of ours talks to the Kubernetes API, so nothing gets a token for it."""
+    for item in manifests.of("ServiceAccount"):
+        if item.get("automountServiceAccountToken") is not False:
+            yield f"ServiceAccount/{item['metadata']['name']}: automountServiceAccountToken is not false"
+    for workload in manifests.workloads():
+        if workload.pod.get("automountServiceAccountToken") is not False:
+            yield f"{workload.ref}: automountServiceAccountToken is not false"
+        if workload.pod.get("serviceAccountName", "default") == "default":
+            yield f"{workload.ref}: no service account of its own"
+
+
+def no_service_links(manifests: Manifests) -> Iterator[str]:
+    """Service links put REDIS_PORT and the like among our settings, named after whatever lives in the namespace."""
+    for workload in manifests.workloads():
+        if workload.pod.get("enableServiceLinks") is not False:
+            yield f"{workload.ref}: enableServiceLinks is not false"
+
+
+def probes_are_there(manifests: Manifests) -> Iterator[str]:
+    """Liveness on all that stays, start-up and readiness on all that a Service leads to; each with its time limit."""
+    for workload in (one for one in manifests.workloads() if one.long_running):
+        wanted = ["livenessProbe", *(["startupProbe", "readinessProbe"] if manifests.served(workload) else [])]
+        for container in workload.pod["containers"]:
+            for probe in wanted:
+                if probe not in container:
+                    yield f"{workload.ref}: container {container['name']}: no {probe}"
+                elif "timeoutSeconds" not in container[probe]:
+                    yield f"{workload.ref}: container {container['name']}: {probe} without timeoutSeconds"
+
+
+def liveness_asks_the_process_only(manifests: Manifests) -> Iterator[str]:
+    """A liveness probe that asks the database restarts every replica when the database blinks."""
+    for workload in manifests.workloads():
+        for container in workload.pod["containers"]:
+            for probe in ("startupProbe", "livenessProbe"):
+                if container.get(probe, {}).get("httpGet", {}).get("path") == "/readyz":
+                    yield f"{workload.ref}: container {container['name']}: {probe} asks /readyz: ask /healthz"

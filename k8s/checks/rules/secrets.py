@@ -1,0 +1,97 @@
+"""Secrets are referred to, never written down."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from k8s.checks.manifests import Manifests, ref
+
+#: What an operator creates before the first apply (k8s/create_secrets, or a certificate), and the keys in it.
+DOCUMENTED: dict[str, frozenset[str]] = {
+    "hubbub-secrets": frozenset({"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}),
+    "hubbub-tls": frozenset({"tls.crt", "tls.key"}),
+    "loadtest-tokens": frozenset({"tokens"}),
+}
+#: Names whose literal value would be a secret; NAME_FILE holds a path.
+SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^DATABASE_URL$|^REDIS_URL$)", re.IGNORECASE
+)
+HARMLESS_NAME = re.compile(r"(_FILE$|^TLS_KEY$|^TOKENS$)")  # TOKENS: where a load run finds its file
+CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")
+KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]+-----")
+RANDOM_WORD = re.compile(r"[A-Za-z0-9+_=-]{24,}")
+#: Bits a character: English and our host names stay below 3.8, 32 random characters of base64 reach 4.2.
+RANDOM_BITS = 4.0
+
+
+def no_secret_objects(manifests: Manifests) -> Iterator[str]:
+    """A Secret in the repository is no secret."""
+    for item in manifests.of("Secret"):
+        yield f"Secret/{item['metadata']['name']}: Secrets are created by k8s/create_secrets, not rendered"
+
+
+def no_secret_values(manifests: Manifests) -> Iterator[str]:
+    """Neither a variable, nor an argument, nor a line of a ConfigMap holds what only a Secret may."""
+    for where, name, value in [*_config_values(manifests), *_container_values(manifests), *_annotations(manifests)]:
+        if reason := _looks_secret(name, value):
+            yield f"{where}: {name or repr(value[:20]) + '…'} {reason}"
+
+
+def _config_values(manifests: Manifests) -> Iterator[tuple[str, str, str]]:
+    for item in manifests.of("ConfigMap"):
+        for name, value in {**item.get("data", {}), **item.get("binaryData", {})}.items():
+            yield ref(item), name, value
+
+
+def _container_values(manifests: Manifests) -> Iterator[tuple[str, str, str]]:
+    for workload in manifests.workloads():
+        for container in workload.containers:
+            where = f"{workload.ref}: container {container['name']}"
+            for entry in container.get("env", []):
+                if "value" in entry:
+                    yield where, entry["name"], entry["value"]
+            for field in ("command", "args", "lifecycle", "startupProbe", "readinessProbe", "livenessProbe"):
+                yield from ((where, "", text) for text in _texts(container.get(field)))
+
+
+def _annotations(manifests: Manifests) -> Iterator[tuple[str, str, str]]:
+    metadata = [(ref(item), item["metadata"]) for item in manifests.objects]
+    metadata += [(workload.ref, workload.template["metadata"]) for workload in manifests.workloads()]
+    for where, one in metadata:
+        for name, value in one.get("annotations", {}).items():
+            yield where, name, value
+
+
+def _looks_secret(name: str, value: str) -> str | None:
+    """Why a value may not stand in a manifest, None when it may."""
+    if SECRET_NAME.search(name) and not HARMLESS_NAME.search(name) and value:
+        return "is a secret by its name: refer to a Secret"
+    if CREDENTIALS_IN_URL.search(value):
+        return "holds a URL with a password: refer to a Secret"
+    if KEY_BLOCK.search(value):
+        return "holds a key or certificate: refer to a Secret"
+    if any(_bits(word) >= RANDOM_BITS for word in RANDOM_WORD.findall(value)):
+        return "looks like a random secret: refer to a Secret"
+    return None
+
+
+def _bits(word: str) -> float:
+    """Entropy a character; only words that mix letters and digits can be keys."""
+    if word.isalpha() or not any(character.isalpha() for character in word):
+        return 0.0
+    return -sum(count / len(word) * math.log2(count / len(word)) for count in Counter(word).values())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every string inside nested lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)

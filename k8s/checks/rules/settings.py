@@ -1,0 +1,203 @@
+"""The settings in the manifests are settings of ours, and agree with each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from k8s.checks.manifests import Manifests, Object, Workload, ref
+from k8s.checks.rules.images import repository
+from loadtest import options as load
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+#: Variables of the images we do not build, as their own documentation names them.
+FOREIGN = {
+    "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE", "POSTGRES_INITDB_ARGS", "PGDATA", "LANG"},
+    "redis": set[str](),
+    "hubbub-loadtest": {name.upper().replace("-", "_") for name, _, _ in load.ARGUMENTS}
+    | {"ROLE", "MASTER", "EXPECT_WORKERS", "URL", "USERS", "SPAWN_RATE", "HEADLESS"},
+}
+#: Connections Postgres keeps for its administrators, and what an operator's own session needs.
+RESERVED_CONNECTIONS = 10
+CLOSED = {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE", "ALLOW_SEED", "DEBUG"}
+FALSE, TRUE = {"0", "false", "no", "off"}, {"1", "true", "yes", "on"}
+
+
+def settings_are_known(manifests: Manifests) -> Iterator[str]:
+    """A misspelt name would be a silent default."""
+    for workload, container in _containers(manifests):
+        known = _known_names(repository(container))
+        for variable in manifests.environment(container):
+            if variable.name not in known:
+                yield f"{workload.ref}: container {container['name']}: {variable.name} is no setting of {repository(container)}"
+
+
+def values_are_of_their_kind(manifests: Manifests) -> Iterator[str]:
+    """A number is a number, a switch is a switch: else the pod dies at its start."""
+    kinds = {variable.name: variable for variable in _variables().VARIABLES}
+    for workload, container in _containers(manifests):
+        for variable in manifests.environment(container):
+            known = kinds.get(variable.name)
+            if known is None or variable.value is None or repository(container) not in {"hubbub-web", "hubbub-nginx"}:
+                continue
+            if not _fits(known, variable.value):
+                yield f"{workload.ref}: container {container['name']}: {variable.name}={variable.value!r} is no {known.kind}"
+
+
+def _fits(variable: Any, value: str) -> bool:
+    """Whether a value is of the kind that variables.py gives its variable."""
+    match variable.kind:
+        case "int":
+            return value.isascii() and value.isdigit() and int(value) >= variable.minimum
+        case "bool":
+            return value.lower() in FALSE | TRUE
+        case "choice":
+            return value in variable.choices
+        case _:
+            return value == value.strip()
+
+
+def strangers_stay_out(manifests: Manifests) -> Iterator[str]:
+    """A deployment on the open internet invites nobody unless its overlay says so, and never seeds or debugs."""
+    for workload in manifests.workloads():
+        if workload.ref != "Deployment/web":
+            continue
+        told = dict(variable for container in workload.containers for variable in manifests.environment(container))
+        for name in sorted(CLOSED & told.keys() | {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE"}):
+            if (told.get(name) or "").lower() not in FALSE:
+                yield f"{workload.ref}: {name} is not false"
+
+
+def public_address_agrees(manifests: Manifests) -> Iterator[str]:
+    """PUBLIC_URL is set and https; the Ingress answers for its host."""
+    urls = {
+        value
+        for _, container in _containers(manifests)
+        for name, value in manifests.environment(container)
+        if name == "PUBLIC_URL" and value
+    }
+    if len(urls) != 1:
+        yield f"PUBLIC_URL: {len(urls)} values are set: there must be one (configMapGenerator of the overlay)"
+        return
+    public = urlsplit(urls.pop())
+    if public.scheme != "https":
+        yield f"PUBLIC_URL: starts with {public.scheme}: use https"
+    for ingress in manifests.of("Ingress"):
+        hosts = {rule.get("host") for rule in ingress["spec"].get("rules", [])}
+        hosts |= {host for entry in ingress["spec"].get("tls", []) for host in entry.get("hosts", [])}
+        if hosts != {public.hostname}:
+            yield f"{ref(ingress)}: answers for {', '.join(sorted(map(str, hosts)))}, PUBLIC_URL says {public.hostname}"
+        if not ingress["spec"].get("tls"):
+            yield f"{ref(ingress)}: no tls"
+
+
+def tls_ends_once(manifests: Manifests) -> Iterator[str]:
+    """An Ingress speaks plain HTTP to nginx; with TLS of its own nginx would send it to https for ever."""
+    for workload, container in _containers(manifests):
+        if "TLS_CERTIFICATE" in dict(manifests.environment(container)):
+            for ingress in manifests.of("Ingress"):
+                yield f"{workload.ref}: ends TLS, and so does {ref(ingress)}: use one of the two components"
+
+
+def upstream_is_web(manifests: Manifests) -> Iterator[str]:
+    """nginx asks the name server for a Service of ours by its full name, and for its port."""
+    for workload, container in _containers(manifests):
+        told = dict(manifests.environment(container))
+        if repository(container) != "hubbub-nginx":
+            continue
+        name, _, port = (told.get("UPSTREAM") or "").partition(":")
+        parts = name.split(".")
+        service = manifests.find("Service", parts[0])
+        if service is None or parts[1:2] != [service["metadata"].get("namespace")] or parts[2:3] != ["svc"]:
+            yield f"{workload.ref}: UPSTREAM {name} is not service.namespace.svc.… of a Service here"
+        elif port not in {str(one["port"]) for one in service["spec"]["ports"]}:
+            yield f"{workload.ref}: UPSTREAM names port {port}, which {ref(service)} does not have"
+
+
+def connections_fit(manifests: Manifests) -> Iterator[str]:
+    """All processes at their most, with a rollout under way, hold fewer connections than Postgres allows."""
+    database = manifests.find("StatefulSet", "postgres")
+    if database is None:
+        return
+    arguments = " ".join(database["spec"]["template"]["spec"]["containers"][0].get("args", []))
+    limit = re.search(r"max_connections=(\d+)", arguments)
+    allowed = int(limit[1]) if limit else 100
+    needed = RESERVED_CONNECTIONS
+    for workload, container in _containers(manifests):
+        if repository(container) == "hubbub-web":
+            pods = manifests.replicas(workload)[1] + (1 if workload.kind == "Deployment" else 0)
+            needed += pods * _processes(workload, container) * _pool(manifests, container)
+    if needed > allowed:
+        yield f"{ref(database)}: max_connections {allowed} is below the {needed} that all processes may hold"
+
+
+def memory_ceiling_fits(manifests: Manifests) -> Iterator[str]:
+    """All workers at a ceiling that was set, and a successor, fit into the pod: else the kernel is first."""
+    for workload, container in _containers(manifests):
+        told = dict(manifests.environment(container))
+        ceiling, limit = int(told.get("WORKER_MEMORY_MAX_MB") or 0), str(container["resources"]["limits"]["memory"])
+        if workload.ref != "Deployment/web" or not ceiling:
+            continue
+        needed = _processes(workload, container) * ceiling + int(told.get("WORKER_MEMORY_MB") or _default("WORKER_MEMORY_MB"))
+        if needed > _mebibytes(limit):
+            yield f"{workload.ref}: WORKER_MEMORY_MAX_MB {ceiling} for each worker and a successor is {needed} MiB, of {limit}"
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def _mebibytes(quantity: str) -> int:
+    number = quantity.rstrip("KMGi")
+    return int(number) * _UNITS[quantity.removeprefix(number)] // 2**20
+
+
+def _default(name: str) -> str:
+    return str(next(variable.default for variable in _variables().VARIABLES if variable.name == name))
+
+
+def _processes(workload: Workload, container: Object) -> int:
+    """Workers a container runs: one a whole CPU of its limit, as scripts/run_gunicorn.sh counts."""
+    if workload.ref != "Deployment/web":
+        return 1
+    cpu = str(container["resources"]["limits"]["cpu"])
+    return max(1, int(cpu[:-1]) // 1000 if cpu.endswith("m") else int(float(cpu)))
+
+
+def _pool(manifests: Manifests, container: Object) -> int:
+    told = dict(manifests.environment(container))
+    return int(told.get("DATABASE_POOL_SIZE") or _default("DATABASE_POOL_SIZE"))
+
+
+def _containers(manifests: Manifests) -> Iterator[tuple[Workload, Object]]:
+    for workload in manifests.workloads():
+        for container in workload.containers:
+            yield workload, container
+
+
+@cache
+def _variables() -> ModuleType:
+    """app/config/variables.py, loaded by its path: the table needs nothing of Django."""
+    path = CHECKOUT / "app" / "config" / "variables.py"
+    spec = importlib.util.spec_from_file_location("hubbub_variables", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def _known_names(image: str) -> frozenset[str]:
+    if image == "hubbub-web":
+        table = [variable for variable in _variables().VARIABLES if variable.scope != "compose"]
+        return frozenset(v.name for v in table) | {f"{v.name}_FILE" for v in table if v.kind == "secret"}
+    if image == "hubbub-nginx":
+        script = (CHECKOUT / "nginx" / "render").read_text()
+        return frozenset(re.findall(r"^(?:number|text) ([A-Z_]+)", script, re.MULTILINE)) | {"TRUSTED_PROXIES"}
+    return frozenset(FOREIGN.get(image, set()))

@@ -1,0 +1,279 @@
+"""A Locust user's side of Hubbub's native dialect: connects, joins its room, keeps the ledger, comes back after a loss.
+
+What a person does on it is in chat_user.py; what is checked in ledger.py; how the run is led in conductor.py.
+"""
+
+import itertools
+import json
+import time
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from gevent.event import AsyncResult, Event
+
+from loadtest import advice, figures, marker
+from loadtest.closing import Closing
+from loadtest.ledger import Faults, View
+from loadtest.trial import Trial
+from loadtest.websocket_user import NotConnected, WebSocketUser
+
+Frame = dict[str, Any]
+_LOG = 10_000  # events that are read of a log at the end, the latest: 50 pages
+
+
+class ChatSocket(WebSocketUser):
+    """One connection in one room. `ChatSocket.trial` must be set before users start (conductor.py does)."""
+
+    abstract = True
+    trial: ClassVar[Trial]
+
+    path = "/ws/"
+    handshake_figure = figures.HANDSHAKE
+    awaits_greeting = True
+    reply_timeout: float = 6.0  # seconds: a little more than the server allows itself before it answers `unavailable`
+    patience: float = 30.0  # seconds a message is sent again and again before it counts as failed: PATIENCE
+    expected_endings: frozenset[int] = frozenset({1001, 1012})  # going away, service restart: nothing may be lost by it
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.patience = self.trial.settings.patience
+        self.number, self.name, self.room = -1, "", ""  # `become` gives them
+        self.view = View(self.trial.register, self.room, self.name)
+        self.token = ""
+        self.id = 0
+        self.joined = Event()  # set while this connection holds the room's log up to the present
+        self._greeted = False
+        self._replies: dict[int, AsyncResult] = {}
+        self._ids = itertools.count(1)
+        self._join_sent = 0.0
+        self._joining_after: int | None = None
+        self._confirming = False
+        self._log_from: int | None = None  # while the log is read: from above which seq
+        self._log: set[int] = set()  # and what was in it
+        self._away_since = 0.0  # 0: not coming back from anywhere
+        self.was_cut = False  # at the leader's word, and not yet back with everything
+
+    # To call.
+
+    def become(self, number: int) -> None:
+        """Be this one of the run's users; before anything else."""
+        self.number, self.name, self.room = number, f"{self.trial.id}-{number}", self.trial.room_of(number)
+        self.view = View(self.trial.register, self.room, self.name)
+
+    def ask(self, frame: Frame, *, within: float | None = None) -> Frame:
+        """Send a frame and return its reply; raises NotConnected or gevent.Timeout. `within`: seconds, not `reply_timeout`."""
+        number = next(self._ids)
+        waiting = self._replies[number] = AsyncResult()
+        try:
+            self.send_json({**frame, "id": number})
+            reply: Frame = waiting.get(timeout=self.reply_timeout if within is None else within)
+        finally:
+            self._replies.pop(number, None)
+        return reply
+
+    def confirm(self, *, read_log: bool = False) -> None:
+        """Join once more above the last event nothing is missing below: what the log answers now must be nothing new.
+
+        `read_log`: above all that the run has in this room, at most the latest 10,000, and what is known must be there.
+        """
+        no_page_under_way = self.joined.is_set()  # one that is would be taken for the log's
+        self.joined.clear()
+        self._confirming = True
+        if read_log and no_page_under_way:
+            register = self.trial.register
+            first = max(register.lowest(self.room), register.highest(self.room) - _LOG)
+            self._log_from = min(max(0, first - 1), self.view.contiguous)
+        elif read_log:
+            self.trial.logs_read.discard(self.room)  # another of the room may
+        with suppress(NotConnected):  # else the keeper is on its way back, and joins by itself
+            self._join(self.view.contiguous if self._log_from is None else self._log_from)
+        if not self.joined.wait(self.patience):
+            self.record("confirmation", time.perf_counter() - self.patience, error="the log could not be read")
+
+    def report(self, faults: Faults) -> None:
+        """Make each broken promise a failure in Locust's statistics."""
+        for fault in faults:
+            self.record(fault.kind, time.perf_counter(), error=f"{fault.kind} event", kind="FAULT")
+
+    def record(self, name: str, since: float, *, size: int = 0, error: str | None = None, kind: str = "WS") -> None:
+        """Give Locust and the timeline a sample: from `since` to now, as a failure when there is an `error`."""
+        super().record(name, since, size=size, error=error, kind=kind)
+        if error is None and kind != "FAULT":
+            self.trial.timeline.sample(name, self.trial.since_begin(), (time.perf_counter() - since) * 1000)
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Count what happened so often, in the summary and in the timeline."""
+        self.trial.counts[what] += number
+        self.trial.timeline.count(what, self.trial.since_begin(), number)
+
+    def note_advice(self, sentence: str) -> None:
+        """Keep a hint for the report; none when it is empty."""
+        if sentence:
+            self.trial.advice[sentence] += 1
+
+    # What WebSocketUser asks of us.
+
+    def socket_headers(self) -> dict[str, str]:
+        """The token."""
+        return {"Authorization": f"Token {self.token}"}
+
+    def on_connecting(self, *, first_attempt: bool) -> None:
+        """Remember when coming back began; a connection that ended before it held the log again was no return."""
+        if first_attempt and self.view.started and not self._away_since:
+            self._away_since = self.connecting_since
+
+    def on_open(self) -> None:
+        """Wait for `hello`."""
+        self._greeted = False
+        self.owed_within(self.reply_timeout)
+
+    def on_text(self, text: str) -> None:
+        """Take one frame."""
+        if text == "pong":
+            return
+        frame: Frame = json.loads(text)
+        handler = self._handlers.get(frame["type"])
+        if handler is not None:
+            getattr(self, handler)(frame)
+        if frame["type"] != "room.joined" and (waiting := self._replies.get(frame.get("re") or 0)) is not None:
+            waiting.set(frame)
+
+    def comes_back_after(self, closing: Closing) -> bool:
+        """Not when these credentials will not do."""
+        return closing.status not in {401, 403} and super().comes_back_after(closing)
+
+    def _hook_failed(self, keeper: Any) -> None:
+        """Nobody joins any more: whoever asks is to wait for its turns, not to ask again and again."""
+        self.joined.clear()
+        super()._hook_failed(keeper)
+
+    def send_heartbeat(self) -> None:
+        """Send the bare text `ping`, as a browser's client does."""
+        self.send_text("ping")
+
+    def on_closed(self, closing: Closing) -> None:
+        """Count how it ended, and fail everything that waited for an answer."""
+        self.joined.clear()
+        self.trial.endings[f"{closing.how} {closing.status or closing.code}"] += 1
+        # Who leaves in the middle of megabytes it has not read may have no time left for the answer behind them.
+        left = closing.how == "asked" or (closing.how == "silent" and self.leaving)
+        if not left:
+            self.count("connections lost")
+        for waiting in list(self._replies.values()):
+            waiting.set_exception(NotConnected(str(closing)))
+        self.note_advice(advice.on_handshake(closing.status) or advice.on_close(closing.code, greeted=self._greeted))
+        if (closing.how == "silent" and not left) or (closing.how == "server" and closing.code not in self.expected_endings):
+            self.record(f"connection ended: {closing.how} {closing.code}", time.perf_counter(), error=str(closing),
+                        kind="FAULT")  # fmt: skip
+        if not self.comes_back_after(closing) and closing.how != "asked":
+            self.trial.abort(f"{self.name} was sent away for good: {closing}", refused=True)
+
+    # Frames.
+
+    def _on_hello(self, frame: Frame) -> None:
+        self._greeted = True
+        self.greeted()
+        self.id = frame["user"]["id"]
+        self.heartbeat = float(frame["heartbeat"])
+        self._join(self._held() if self.view.started else None)
+
+    def _held(self) -> int:
+        """Above what to join again; a log that is being read is read from its beginning."""
+        return self.view.last if self._log_from is None else self._log_from
+
+    def _join(self, after: int | None, *, next_page: bool = False) -> None:
+        if not next_page:
+            self._join_sent = time.perf_counter()
+            self._log.clear()
+        self._joining_after = after
+        self.owed_within(self.reply_timeout)
+        self.send_json({"type": "room.join", "id": 0, "room": self.room} | ({} if after is None else {"after": after}))
+
+    def _on_joined(self, frame: Frame) -> None:
+        """Take one page. Pages come in the same stream as live events: all of it happens before the next frame."""
+        events = frame["events"]
+        if self._joining_after is None:
+            self.view.start(frame["head"])
+        else:
+            take = self.view.replay if self._confirming else self.view.observe
+            for event in events:
+                if self._check(event) and event["seq"] > self.view.last:
+                    self.count("delivered by resume")
+                self.report(take(event["seq"], marker.key_of(event)))
+                if self._log_from is not None:
+                    self._log.add(event["seq"])
+            if frame["more"]:
+                if events:
+                    self._join(events[-1]["seq"], next_page=True)
+                return
+            self.report(self.view.page_end(frame["head"]))
+        self.owed_within(None)
+        if self._log_from is None:
+            self.record(figures.JOIN, self._join_sent)
+        else:  # many pages, and none that a user waited for
+            self._hold_log(self._log_from)
+        if self._away_since:
+            self.record(figures.RESYNCHRONISED, self._away_since)
+            self._away_since = 0.0
+        if self.was_cut:
+            self.was_cut = False
+            self.count("back after a cut")
+        self.joined.set()
+
+    def _hold_log(self, above: int) -> None:
+        """All that was told must be in the log that was read."""
+        register, self._log_from = self.trial.register, None
+        known = register.known(self.room, above + 1, register.highest(self.room))
+        self.report(register.hold(self.room, known, self._log, self.name, "the log"))
+        self.count("messages held against the log", len(known))
+        self.count("logs read")
+
+    def _on_event(self, frame: Frame) -> None:
+        if frame["room"] != self.room:
+            self.report(self.view.astray(frame["room"], frame["seq"]))
+            return
+        if self._check(frame):
+            self.count("deliveries")
+            self.record(figures.DELIVERED, self.trial.clock.ours(marker.intended(frame["text"])))
+        self.report(self.view.observe(frame["seq"], marker.key_of(frame)))
+
+    def _check(self, event: Frame) -> bool:
+        """Hold a message to what its author wrote, and say whether it is somebody else's of this run."""
+        if event["type"] != "message":
+            return False
+        if not marker.intact(event):
+            self.report(self.view.altered(event["seq"], f"not what its author wrote in this room: {event['text'][:80]!r}"))
+            return False
+        key = marker.key_of(event)
+        return key is not None and event["from"]["id"] != self.id and key.startswith(f"{self.trial.id}-")
+
+    def _on_gap(self, frame: Frame) -> None:
+        if frame["room"] == self.room:
+            self.count("gaps")
+            self._join(self._held())
+
+    def _on_drain(self, frame: Frame) -> None:
+        """Go, at some moment within the time given, and come back: another process takes over."""
+        self.count("drains")
+        self.move(within=frame["after_ms"] / 1000)
+
+    def _on_error(self, frame: Frame) -> None:
+        """An error that answers a join, or nothing we sent, has nobody waiting for it."""
+        if not frame.get("re"):
+            self.record("error frame", time.perf_counter(), error=f"{frame['code']}: {frame['message']}", kind="FAULT")
+            self.note_advice(advice.on_error(frame["code"]))
+            if self._joining_after is None and not self.view.started:
+                reason = f"{self.name} cannot join {self.room}: {frame['code']}: {frame['message']}"
+                self.trial.abort(reason, refused=frame["code"] != "unavailable")
+
+    _handlers: ClassVar = {
+        "hello": "_on_hello",
+        "room.joined": "_on_joined",
+        "message": "_on_event",
+        "message.edited": "_on_event",
+        "message.deleted": "_on_event",
+        "reaction": "_on_event",
+        "gap": "_on_gap",
+        "drain": "_on_drain",
+        "error": "_on_error",
+    }

@@ -1,0 +1,297 @@
+"""A Locust user who chats: signs up, joins a room, and does at each turn what its profile says.
+
+Turns follow a schedule, not the answers: every figure runs from the moment its turn was due, so a server that stalls is
+charged for all that had to wait. A subclass with other tasks is another behaviour; see locustfile.py.
+"""
+
+import itertools
+import random
+import time
+from typing import Any
+
+import gevent
+from locust.exception import StopUser
+
+from loadtest import advice, figures, marker, profiles, set_up
+from loadtest.chat_socket import ChatSocket, Frame
+from loadtest.closing import Closing, full_jitter
+from loadtest.websocket_user import NotConnected
+
+_PAGE = 50  # messages of a page of history
+_FLOOD_PIECES = 10  # a burst is sent in so many pieces a second
+
+
+class ChatUser(ChatSocket):
+    """One person in one room."""
+
+    abstract = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.profile = profiles.PERSON  # until `become`
+        self._keys = itertools.count(1)
+        self.host_header = self.trial.settings.host_header
+
+    def become(self, number: int) -> None:
+        """Take the profile of this number, too."""
+        super().become(number)
+        self.profile = self.trial.profile_of(number)
+        if self.profile.slow:
+            self.slow = self.profile.slow
+            self.reply_timeout = profiles.SLOWLY
+            self.patience = max(self.patience, profiles.SLOWLY)
+            # Too slow; a ping that was not read in time; and what TCP makes of a close that nobody reads.
+            self.expected_endings = self.expected_endings | {4008, 1011, 1006}
+        if self.profile.burst:
+            self.expected_endings = self.expected_endings | {4009}
+
+    # From the beginning to the end.
+
+    def on_start(self) -> None:
+        """Sign up, connect and join; then wait for the timed run."""
+        trial = self.trial
+        trial.reached(self, "connecting")
+        self._be_somebody()
+        with trial.signing_up:
+            if trial.aborted:
+                raise StopUser
+            self.token = self.token or set_up.sign_up(self)
+            set_up.make_room(self)
+        if not self.connect() or not self.joined.wait(trial.settings.setup_timeout):
+            trial.abort(f"{self.name} could not connect and join; connections ended so: {dict(trial.endings)}")
+        trial.reached(self, "connected")
+        if not trial.stopping.is_set():
+            trial.counts["users who came"] += 1
+        trial.started.wait()
+        if trial.aborted:
+            raise StopUser
+        self.begin_turns()
+
+    def _be_somebody(self) -> None:
+        """Get a number, and with it a token where there is a file of them."""
+        trial, tokens = self.trial, self.trial.settings.tokens
+        try:
+            self.become(trial.next_number())
+        except gevent.Timeout:
+            trial.abort("the leader of the run gave a user no number")
+            raise StopUser from None
+        if tokens:
+            if self.number >= len(tokens):
+                trial.abort(f"TOKENS holds {len(tokens)} tokens, and one more user came")
+                raise StopUser
+            self.token = tokens[self.number]
+
+    def record(self, name: str, since: float, *, size: int = 0, error: str | None = None, kind: str = "WS") -> None:
+        """What a slow reader waits for is in entries of its own; count what it got late, and so was slow to read."""
+        if self.profile.slow:
+            if name == figures.DELIVERED and time.perf_counter() - since >= self.profile.slow / 5:
+                self.count("read late")
+            name = figures.of_slow(name)
+        super().record(name, since, size=size, error=error, kind=kind)
+
+    def on_closed(self, closing: Closing) -> None:
+        """Count the slow readers whom the server sent away for it."""
+        if self.profile.slow and closing.how == "server" and closing.code in {4008, 1011, 1006}:
+            self.count("slow readers sent away")
+        super().on_closed(closing)
+
+    def on_stop(self) -> None:
+        """Leave in good order; whoever is sent away before the end is done with what it was owed till then."""
+        if self.trial.users.get(self) != "silent" and self.view.started and not self.trial.aborted:
+            self.report(self.view.leave())
+        super().on_stop()
+        self.trial.counts["bytes received"] += self.bytes_read
+        self.trial.counts["bytes sent"] += self.bytes_sent
+        self.trial.gone(self)
+
+    def finish(self) -> None:
+        """Count what is overdue, wait until everybody is silent, hold the view against acknowledgements and log, and leave."""
+        trial = self.trial
+        self.count_overdue()
+        trial.reached(self, "silent")
+        trial.quiet.wait()
+        if not trial.aborted and not self.broken:  # what a user did not see because it failed itself, the server did not lose
+            self.joined.wait(self.patience)
+            highest = trial.register.highest(self.room)
+            until = time.perf_counter() + (profiles.SLOWLY if self.profile.slow else trial.settings.settle)
+            while not self.view.holds(highest) and time.perf_counter() < until:
+                gevent.sleep(0.05)
+            self.view.expect(highest)
+            self.confirm(read_log=self._reads_log())
+            self.report(self.view.close())
+        raise StopUser
+
+    def _reads_log(self) -> bool:
+        """Whether this one reads its room's log: one in each room and process, and none who reads slowly."""
+        if self.profile.slow or self.room in self.trial.logs_read:
+            return False
+        self.trial.logs_read.add(self.room)
+        return True
+
+    # Turns.
+
+    def think(self) -> float:
+        """As the profile says."""
+        return self.profile.think()
+
+    def over_after(self, seconds: float) -> bool:
+        """Wait, at most until the timed run is over."""
+        self.trial.stopping.wait(seconds)
+        return self.trial.stopping.is_set()
+
+    def take_turn(self, due: float) -> None:
+        """Do one of the things the profile says, drawn by their shares."""
+        match self._draw():
+            case "flood":
+                self.flood(due)
+            case "reconnect":
+                self.lose_network()
+            case "history":
+                self.read_history(due)
+            case "say":
+                self.say(due)
+
+    def count_overdue(self) -> None:
+        """Count what was due in the timed run and never begun: a server that holds everybody up has been offered that, too."""
+        for _ in self.overdue(self.trial.ended):
+            match self._draw():
+                case "flood":
+                    self.count("flood messages not sent", self.profile.burst)
+                case "say":
+                    self.count("messages offered")
+
+    def _draw(self) -> str:
+        profile, drawn = self.profile, random.random()
+        if profile.burst:
+            return "flood"
+        for what, part in (("reconnect", profile.reconnects), ("history", profile.reads_history), ("say", profile.writes)):
+            if drawn < part:
+                return what
+            drawn -= part
+        return "look on"
+
+    def say(self, due: float) -> None:
+        """Send one message and see it acknowledged, with the same key as often as it takes.
+
+        It counts as offered, and as achieved when its acknowledgement is here before the timed run is over.
+        """
+        problem = self._say(due)
+        self.count("messages offered")
+        if not problem and not self.trial.ended:
+            self.count("messages achieved")
+        if problem:
+            self.record(figures.ACKNOWLEDGED, due, error=f"not acknowledged ({problem})")
+
+    def _say(self, due: float) -> str:
+        """Send one message until it is acknowledged; return why it was not."""
+        frame = self._message(due)
+        self.count("messages")
+        give_up, problem = time.perf_counter() + self.patience, ""
+
+        def left(seconds: float) -> float:
+            """So many seconds, or what is left of the patience: the leader waits no longer for whoever writes at the end."""
+            return max(0.0, min(seconds, give_up - time.perf_counter()))
+
+        for attempt in itertools.count():
+            pause = full_jitter(attempt, self.backoff_first, self.backoff_most)
+            try:
+                reply = self.ask(frame, within=max(ChatSocket.reply_timeout, left(self.reply_timeout)))
+            except NotConnected as error:
+                problem, pause = f"no answer: {error}", 0.0  # the keeper backs off already
+            except gevent.Timeout:
+                problem = f"no answer within {self.reply_timeout:g} s"
+            else:
+                if reply["type"] == "message.sent":
+                    self.record(figures.ACKNOWLEDGED, due, size=len(frame["text"]))
+                    self.report(self.trial.register.acknowledge(self.room, reply["seq"], frame["key"], self.name))
+                    return ""
+                problem = f"{reply.get('code')}: {reply.get('message')}"
+                if reply.get("code") != "unavailable":
+                    self.note_advice(advice.on_error(str(reply.get("code"))))
+                    break
+            if time.perf_counter() > give_up:
+                break
+            self.count("retries")
+            gevent.sleep(left(pause))
+            self.joined.wait(left(self.reply_timeout))
+        return problem
+
+    def read_history(self, due: float) -> None:
+        """Read one page from somewhere in the room's past. What was known below `before` when it was asked for must be on it."""
+        before = random.randint(1, max(1, self.view.last)) + 1
+        known = self.trial.register.known(self.room, before - _PAGE, before - 1)
+        try:
+            page = self.ask({"type": "history", "room": self.room, "before": before, "limit": _PAGE})
+        except NotConnected:
+            return  # nothing was promised of a page whose connection was lost; who comes back may ask again
+        except gevent.Timeout:
+            self.record(figures.HISTORY, due, error=f"no answer within {self.reply_timeout:g} s")
+            return
+        if page["type"] == "history.page":
+            self.record(figures.HISTORY, due, size=sum(len(message["text"]) for message in page["messages"]))
+            for message in page["messages"]:
+                self._check(message)
+            found = {message["seq"] for message in page["messages"]}
+            if found and page["more"]:  # it may have ended early: the rest is on the next
+                known = {seq: key for seq, key in known.items() if seq >= min(found)}
+            where = f"the page of history before {before}"
+            self.report(self.trial.register.hold(self.room, known, found, self.name, where))
+        else:
+            self.record(figures.HISTORY, due, error=f"{page.get('code')}: {page.get('message')}")
+
+    def lose_network(self) -> None:
+        """Drop the connection without a close and be back, with everything that was missed."""
+        self.count("drops")
+        self.joined.clear()
+        self.drop()
+        if not self.joined.wait(self.patience):
+            self.record(figures.RESYNCHRONISED, time.perf_counter() - self.patience, error="did not come back")
+        self.forgive()  # the pause is this user's own doing; the server is not charged with it
+
+    def be_cut(self, within: float) -> None:
+        """Lose the connection at the leader's word, and begin to come back within so many seconds."""
+        if not self.opened.is_set() or self.was_cut:
+            self.count("away at a cut")
+        else:
+            self.was_cut = True
+            self.count("cut")
+        if self.opened.is_set():
+            self.joined.clear()
+            self.drop(back_within=within)
+
+    def flood(self, due: float) -> None:
+        """Write a burst over any limit without waiting for answers. Refusals are the point: they are counted, and no failure.
+
+        It goes out in pieces on a schedule. Each message is stamped with the moment its piece was due, and what was due and could
+        not be sent is counted.
+        """
+        trial, burst = self.trial, self.profile.burst
+        size = max(1, burst // _FLOOD_PIECES)
+        for first in range(0, burst, size):
+            at, piece = due + first / burst, min(size, burst - first)
+            trial.stopping.wait(max(0.0, at - time.perf_counter()))
+            sent = 0 if trial.stopping.is_set() else self._send_piece(at, piece)
+            self.count("flood messages", sent)
+            if sent < piece and not (trial.ended and at > trial.ended):
+                self.count("flood messages not sent", piece - sent)
+
+    def _send_piece(self, at: float, messages: int) -> int:
+        """Send so many messages that were due `at`; return how many went out."""
+        for sent in range(messages):
+            try:
+                self.send_json({**self._message(at), "id": next(self._ids)})
+            except NotConnected:
+                return sent
+        return messages
+
+    def _message(self, due: float) -> Frame:
+        key = f"{self.name}-{next(self._keys)}"
+        text = marker.text(key, self.trial.clock.theirs(due), self.profile.letters(), room=self.room, author=self.id)
+        return {"type": "message.send", "room": self.room, "key": key, "text": text}
+
+    def _on_error(self, frame: Frame) -> None:
+        """A flooder's refusals have nobody who waits for them."""
+        if self.profile.burst and frame["code"] in {"rate_limited", "unavailable"}:
+            self.count(f"flood refused: {frame['code']}")
+        else:
+            super()._on_error(frame)

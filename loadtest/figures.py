@@ -1,0 +1,19 @@
+"""Names of what is measured, as they appear in Locust's statistics, in the report and in thresholds.toml."""
+
+SIGN_UP = "sign-up"  # POST /api/signup, sent → answered
+HANDSHAKE = "handshake"  # connecting begins → hello
+JOIN = "join"  # room.join → the last page is here
+ACKNOWLEDGED = "send → own acknowledgement"  # intended send time → message.sent
+DELIVERED = "send → delivery to others"  # intended send time → pushed to another user
+RESYNCHRONISED = "reconnect → resynchronised"  # first attempt after a loss → the last page of the rejoin is here
+HISTORY = "history page"  # intended time → history.page
+
+_SOCKET = (HANDSHAKE, JOIN, ACKNOWLEDGED, DELIVERED, RESYNCHRONISED, HISTORY)
+
+
+def of_slow(name: str) -> str:
+    """Name of the same figure of those who read slowly: what they wait for themselves is nobody else's latency."""
+    return f"{name} (slow readers)" if name in _SOCKET else name
+
+
+ALL = (SIGN_UP, *_SOCKET, *(of_slow(name) for name in _SOCKET))

@@ -1,0 +1,154 @@
+"""What a run must hold to pass. Pure: reads the report's figures, returns one line for each gate.
+
+Correctness always counts: a lost event fails the run, whatever a file says. Latencies count where a set of thresholds.toml is
+chosen; a figure without a sample misses where a run of this shape must have one. And every run must have had a generator with
+time to spare: else it is invalid, which is neither passed nor failed. What was lost, doubled or refused is a failure all the
+same: a late generator explains no loss.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest import figures, generator
+from loadtest.values import BadOption
+
+Limits = dict[str, dict[str, float]]
+_PARTS = ("p50", "p95", "p99", "max")
+_RUN = "run"  # the table of a set that is about the whole run
+OF_GENERATOR = frozenset(generator.LIMITS)
+_OF_RUN = ("errors", "connections_lost", "achieved", "gaps", *generator.LIMITS)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition: what is asked, what was found, and whether that is good."""
+
+    asked: str
+    found: str
+    held: bool
+
+
+def limits(path: Path, name: str) -> Limits:
+    """Read one set of latency limits, figure → part → milliseconds; no name, no limits. Raises BadOption."""
+    if not name:
+        return {}
+    try:
+        sets = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadOption(f"the thresholds in {path} cannot be read: {error}") from error
+    if name not in sets:
+        raise BadOption(f"GATES={name!r} does not exist in {path}; there is: {', '.join(sorted(sets)) or 'none'}")
+    chosen: Limits = sets[name]
+    for figure, parts in chosen.items():
+        if figure not in (*figures.ALL, _RUN):
+            raise BadOption(f"{path}: {figure!r} is no figure; there are: {', '.join((*figures.ALL, _RUN))}")
+        known = _OF_RUN if figure == _RUN else _PARTS
+        wrong = [part for part, value in parts.items() if part not in known or not isinstance(value, int | float)]
+        if wrong:
+            unit = "numbers" if figure == _RUN else "milliseconds"
+            raise BadOption(f"{path}: {figure}: {', '.join(wrong)}: use {', '.join(known)} in {unit}")
+    return chosen
+
+
+def of(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
+    """Every gate of a run but its shape's own."""
+    return correctness(summary, limits_) + latency(summary, limits_)
+
+
+def judge(summary: dict[str, Any], held: list[Gate], starved: str, latencies: list[Gate]) -> None:
+    """Add the gates and the verdict to the summary. A starved generator can show that a server is wrong, and nothing else."""
+    summary["gates"] = [{"asked": gate.asked, "found": gate.found, "held": gate.held} for gate in held]
+    summary["invalid"] = starved
+    missed = {gate for gate in held if not gate.held}
+    if starved and missed <= set(latencies):
+        summary["verdict"] = "invalid"
+    else:
+        summary["verdict"] = "failed" if missed else "passed"
+    summary["passed"] = summary["verdict"] == "passed"
+
+
+def starved(summary: dict[str, Any], limits_: Limits) -> str:
+    """Why a run says nothing about the server; empty when it does."""
+    own, most = summary["generator"], generator_limits(limits_)
+    worst = f"in its worst {generator.WINDOW:g} s"
+    found = (
+        ("generator_cpu", own["cpu_percent"], "it used {:.0f} % of its core (limit {:g} %)"),
+        ("generator_cpu_worst", own["cpu_percent_worst"], f"it used {{:.0f}} % of its core {worst} (limit {{:g}} %)"),
+        ("generator_lag", own["lag_ms"]["p99"], "its loop was {:.0f} ms late at p99 (limit {:g} ms)"),
+        ("generator_lag_worst", own["lag_ms"]["worst_p99"], f"its loop was {{:.0f}} ms late at p99 {worst} (limit {{:g}} ms)"),
+    )
+    return " and ".join(text.format(value, most[name]) for name, value, text in found if value >= most[name])
+
+
+def generator_limits(limits_: Limits) -> dict[str, float]:
+    """What the generator is held to: what the set states, else generator.LIMITS. A wider limit for the run is one for its worst
+    stretch, too, unless that has its own.
+    """
+    told = limits_.get(_RUN, {})
+    most = {name: told.get(name, usual) for name, usual in generator.LIMITS.items()}
+    for name in ("generator_cpu", "generator_lag"):
+        if f"{name}_worst" not in told:
+            most[f"{name}_worst"] = max(most[name], most[f"{name}_worst"])
+    return most
+
+
+def correctness(summary: dict[str, Any], limits_: Limits | None = None) -> list[Gate]:
+    """Nothing lost, doubled, out of order or contradictory; no more failures than allowed; and something happened at all."""
+    told = (limits_ or {}).get(_RUN, {})
+    found = [Gate("the run came to its end", summary["aborted"] or "yes", not summary["aborted"])]
+    acknowledged, deliveries = summary["acknowledged"], summary["counts"].get("deliveries", 0)
+    found.append(Gate("messages acknowledged", f"{acknowledged}", acknowledged > 0))
+    if summary["users"] > summary["rooms"]:
+        found.append(Gate("messages delivered to others", f"{deliveries}", deliveries > 0))
+    if not summary["aborted"]:
+        read = summary["counts"].get("logs read", 0)
+        found.append(Gate("logs read at the end", f"{read}", read > 0))
+    found += [Gate(f"{kind}: none", f"{count}", count == 0) for kind, count in summary["faults"].items()]
+    exceptions = sum(error["times"] for error in summary["exceptions"])
+    found.append(Gate("exceptions: none", f"{exceptions}", exceptions == 0))
+    found.append(_failures(summary, told))
+    if "connections_lost" in told:
+        lost, most = summary["counts"].get("connections lost", 0), told["connections_lost"]
+        found.append(Gate(f"connections lost: at most {most:g}", f"{lost}", lost <= most))
+    return found
+
+
+def _failures(summary: dict[str, Any], told: dict[str, float]) -> Gate:
+    """None, unless a share of all that was tried is allowed."""
+    failures = sum(error["times"] for error in summary["errors"])
+    if not told.get("errors"):
+        return Gate("failures: none", f"{failures}", failures == 0)
+    tried = sum(figure["count"] for figure in summary["figures"].values()) or 1
+    return Gate(f"failures: at most {told['errors']:.2%}", f"{failures} of {tried}", failures <= told["errors"] * tried)
+
+
+def latency(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
+    """One gate for each limit of a figure, and those of the run that a late generator could be the reason for, too."""
+    found = _keeping_up(summary, limits_.get(_RUN, {}))
+    for figure, parts in limits_.items():
+        if figure == _RUN:
+            continue
+        row = summary["figures"].get(figure)
+        for part, most in parts.items():
+            asked = f"{figure}: {part} at most {most:g} ms"
+            if row:
+                found.append(Gate(asked, f"{row[part]:g} ms", row[part] <= most))
+            else:
+                found.append(Gate(asked, "no sample", figure not in summary["certain"]))
+    return found
+
+
+def _keeping_up(summary: dict[str, Any], told: dict[str, float]) -> list[Gate]:
+    """Whether the server took what it was offered, and pushed it."""
+    found = []
+    if "achieved" in told:
+        due, achieved = summary["offered"]["messages"], summary["offered"]["achieved"]
+        behind = max(1, (1 - told["achieved"]) * due)  # one under way at the end is no queue
+        asked = f"messages acknowledged before the end: at least {told['achieved']:.0%} of those due"
+        found.append(Gate(asked, f"{achieved} of {due}", due - achieved <= behind))
+    if "gaps" in told:
+        gaps = summary["counts"].get("gaps", 0)
+        found.append(Gate(f"gaps: at most {told['gaps']:g}", f"{gaps}", gaps <= told["gaps"]))
+    return found

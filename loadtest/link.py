@@ -1,0 +1,167 @@
+"""Carries orders, states, results and the clock between the leader of a run and the processes that have its users.
+
+Locust's master and its workers send each other messages; in a run of one process its runner hands them straight over, so
+both work alike. Names of messages: `trial.order` (leader to all), `trial.state`, `trial.results`, `clock.ask`, `number.ask`
+(to the leader), `clock.answer`, `number.answer` (back).
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import AsyncResult
+from locust import runners
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+
+from loadtest import clock
+from loadtest.clock import Answer, NoClock
+from loadtest.conductor import Conductor
+from loadtest.trial import Trial
+
+_POLL = 0.05
+_QUESTIONS = 15
+_UNANSWERED = 3  # questions without any answer after which nobody is asked any more
+_PATIENCE = 3.0
+_NUMBER_WITHIN = 30.0  # seconds; a leader that spawns thousands answers in turn
+_MISSING_AFTER = 30  # seconds without a sign of life; Locust would end the run after 3, as if somebody had stopped it
+
+
+def lead(runner: Any, make: Any) -> Conductor:
+    """A conductor, given how it speaks to everybody: `make(send, processes)`."""
+    conductor: Conductor = make(
+        lambda order: runner.send_message("trial.order", order),
+        lambda: runner.worker_count if isinstance(runner, MasterRunner) else 1,
+    )
+    return conductor
+
+
+def listen_as_leader(runner: Any, conductor: Any) -> None:
+    """Hear states, results and questions for the time; `conductor()` is the one of the present run, or None.
+
+    A worker that has no time for a sign of life is starved, and its results say so; one that died is missed at their end.
+    """
+    runners.HEARTBEAT_LIVENESS = _MISSING_AFTER
+
+    def state(environment: Any, msg: Any) -> None:
+        if (leader := conductor()) is not None:
+            leader.hear(msg.node_id, msg.data)
+
+    def results(environment: Any, msg: Any) -> None:
+        if (leader := conductor()) is not None:
+            if msg.data["aborted"]:
+                leader.abort(msg.data["aborted"], refused=msg.data["refused"])
+            leader.results.merge(msg.node_id, msg.data)
+
+    def time_of_day(environment: Any, msg: Any) -> None:
+        answer = {"asked": msg.data["asked"], "leader": time.perf_counter(), "host": clock.host()}
+        runner.send_message("clock.answer", answer, msg.node_id)
+
+    def number(environment: Any, msg: Any) -> None:
+        if (leader := conductor()) is not None:
+            runner.send_message("number.answer", {"asked": msg.data, "number": leader.next_number()}, msg.node_id)
+
+    runner.register_message("number.ask", number)
+    runner.register_message("trial.state", state)
+    runner.register_message("trial.results", results)
+    if isinstance(runner, MasterRunner):
+        runner.register_message("clock.ask", time_of_day)
+
+
+def is_leader(runner: Any) -> bool:
+    """Whether this process leads: the master, or the only one."""
+    return isinstance(runner, MasterRunner | LocalRunner)
+
+
+class Follower:
+    """One process with users: obeys orders and tells its state whenever that changed."""
+
+    def __init__(self, runner: Any) -> None:
+        self.runner = runner
+        self.trial: Trial | None = None
+        self._answer: AsyncResult | None = None
+        self._teller: gevent.Greenlet | None = None
+        self._asking = itertools.count()
+        self._numbers: dict[int, AsyncResult] = {}
+        runner.register_message("number.answer", self._number_told)
+        runner.register_message("trial.order", self._obey)
+        if isinstance(runner, WorkerRunner):
+            runner.register_message("clock.answer", self._time_told)
+
+    def follow(self, trial: Trial) -> None:
+        """Begin a run: set the clock, then tell the state."""
+        if self._teller is not None:
+            self._teller.kill()
+        self.trial = trial
+        self._teller = gevent.spawn(self._tell, trial)
+
+    def next_number(self) -> int:
+        """Ask the leader for the number of one more user; raises gevent.Timeout when it does not answer."""
+        asked = next(self._asking)
+        waiting = self._numbers[asked] = AsyncResult()
+        try:
+            self.runner.send_message("number.ask", asked)
+            return int(waiting.get(timeout=_NUMBER_WITHIN))
+        finally:
+            del self._numbers[asked]
+
+    def _number_told(self, environment: Any, msg: Any) -> None:
+        if (waiting := self._numbers.get(msg.data["asked"])) is not None:
+            waiting.set(msg.data["number"])
+
+    def _obey(self, environment: Any, msg: Any) -> None:
+        trial = self.trial
+        if trial is None:
+            return
+        if msg.data["do"] == "results":
+            gevent.spawn(self._tell_results, trial)
+        else:
+            trial.obey(msg.data)
+
+    def _tell(self, trial: Trial) -> None:
+        self._correct(trial, trial.clock.set)
+        last = None
+        while True:
+            state = {**trial.state(), "ready": True}
+            if state != last:
+                self.runner.send_message("trial.state", state)
+                last = state
+            gevent.sleep(_POLL)
+
+    def _tell_results(self, trial: Trial) -> None:
+        worker = isinstance(self.runner, WorkerRunner)
+        if worker:
+            self._correct(trial, trial.clock.drift)
+            # Locust tells its statistics every 3 s; ours are the last, and the leader reports as soon as it has them.
+            self.runner._send_stats()  # noqa: SLF001
+        self.runner.send_message("trial.results", trial.results(contents=worker))
+
+    def _correct(self, trial: Trial, use: Callable[[list[Answer]], None]) -> None:
+        """Correct the clock by the leader's, or end the run: a clock that nobody set would be taken for an exact one."""
+        if isinstance(self.runner, WorkerRunner) and (answers := self._ask_time()) is not None:
+            try:
+                use(answers)
+            except NoClock as error:
+                trial.abort(f"no clock: {error}")
+
+    def _ask_time(self) -> list[Answer] | None:
+        """Ask the leader for its time; None when it runs on this host, where the clock is the same."""
+        answers: list[Answer] = []
+        for asked in range(_QUESTIONS):
+            if not answers and asked >= _UNANSWERED:
+                break
+            self._answer = AsyncResult()
+            self.runner.send_message("clock.ask", {"asked": time.perf_counter()})
+            try:
+                told = self._answer.get(timeout=_PATIENCE)
+            except gevent.Timeout:
+                continue
+            if told["host"] == clock.host():
+                return None
+            answers.append(Answer(told["asked"], told["leader"], time.perf_counter()))
+        return answers
+
+    def _time_told(self, environment: Any, msg: Any) -> None:
+        if self._answer is not None:
+            self._answer.set(msg.data)

@@ -1,0 +1,50 @@
+"""Locust's page, held to the options of a run: what cannot be run is refused where it was asked for, and says why.
+
+Locust itself answers each press of start by success and begins in the background. A bad option would be an exception in its log,
+and the last thing this master ever began.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, jsonify, request
+from locust.runners import MasterRunner
+
+from loadtest import gates, options, values
+
+
+def guard(environment: Any, under_way: Callable[[], bool]) -> None:
+    """Check what the page asks for before Locust takes it; nothing to do without a page. `under_way`: whether a run is."""
+    if environment.web_ui is None:
+        return
+
+    @environment.web_ui.app.before_request
+    def refuse() -> Response | None:
+        """Locust's own answer of failure, which its page shows, with our reason; None lets it go on."""
+        if request.method != "POST" or not request.path.endswith("/swarm"):
+            return None
+        try:
+            check(environment, request.form.to_dict(), under_way=under_way())
+        except values.BadOption as error:
+            return jsonify({"success": False, "message": str(error), "host": environment.host})
+        return None
+
+
+def check(environment: Any, form: dict[str, str], *, under_way: bool) -> None:
+    """Raise BadOption for a form of the page that no run can be made of now."""
+    runner = environment.runner
+    if under_way or runner.shape_greenlet is not None:
+        raise values.BadOption("a run is under way: stop it, or wait for its end")
+    if isinstance(runner, MasterRunner) and not runner.worker_count:
+        raise values.BadOption("no load generator is connected: start some (ROLE=worker)")
+    known = vars(environment.parsed_options)
+    told = argparse.Namespace(**known | {name: text for name, text in form.items() if name in known})
+    if "user_count" in form:
+        told.num_users = values.whole("USERS", form["user_count"])
+    if "spawn_rate" in form:
+        values.number("SPAWN_RATE", form["spawn_rate"], least=0.1)
+    told.members = ""  # of the run before
+    told.host = told.host or environment.host
+    settings = options.settings(told)
+    gates.limits(settings.thresholds, settings.gates)

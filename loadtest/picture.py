@@ -1,0 +1,52 @@
+"""Draws a run: latencies over time with the number of users, and below it what went through."""
+
+from pathlib import Path
+from typing import Any
+
+from loadtest import figures
+
+_DRAWN = ((figures.ACKNOWLEDGED, "tab:blue"), (figures.DELIVERED, "tab:orange"), (figures.RESYNCHRONISED, "tab:red"))
+_STYLES = (("p50", ":"), ("p95", "-"), ("p99", "--"))
+
+
+def timeline(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) -> None:
+    """Write a PNG of a run's slices; nothing when the run had none."""
+    if not rows:
+        return
+    # Not at the top: drawing is needed once a run, and loading it takes longer than connecting the users.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    at = [row["at"] for row in rows]
+    for name, colour in _DRAWN:
+        for part, style in _STYLES:
+            points = [(row["at"], max(1, row["figures"][name][part])) for row in rows if name in row["figures"]]
+            if points:
+                above.plot(*zip(*points, strict=True), style, color=colour, linewidth=1.2, label=f"{name} {part}",
+                           marker="." if len(points) < 3 else None)  # fmt: skip
+    above.set_yscale("log")
+    above.set_ylabel("milliseconds")
+    above.grid(alpha=0.3, which="both")
+    if above.get_legend_handles_labels()[0]:
+        figure.legend(*above.get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=3)
+    people = above.twinx()
+    people.step(at, [row["users"] for row in rows], where="post", color="tab:gray", alpha=0.6)
+    people.set_ylim(bottom=0)
+    people.set_ylabel("users connected", color="tab:gray")
+    for kind, colour in (("messages", "tab:blue"), ("deliveries", "tab:orange"), ("connections lost", "tab:red")):
+        values = [row["a_second"].get(kind, 0) for row in rows]
+        if any(values):
+            below.plot(at, values, color=colour, label=kind)
+    below.set_yscale("symlog", linthresh=1)
+    below.set_ylabel("a second")
+    below.set_xlabel("seconds of the timed run")
+    below.grid(alpha=0.3)
+    if below.get_legend_handles_labels()[0]:
+        below.legend(fontsize=7, loc="lower left")
+    starved = ", GENERATOR STARVED" if summary["invalid"] else ""
+    verdict = summary["verdict"].upper() + starved
+    above.set_title(f"{summary['shape']}: {summary['users']} users, {summary['rooms']} rooms: {verdict}")
+    figure.savefig(path, dpi=90)

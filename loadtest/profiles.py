@@ -1,0 +1,112 @@
+"""Who the users are: how often each kind writes, how long its messages are, what else it does. Pure.
+
+Where the figures come from:
+
+- Length of messages: log-normal(2.83, 1.15) letters (median 17, mean 33), fitted to 474,562 messages of production servers:
+  ProcessOne, "Message archiving benchmark: how many letters are in messages".
+- Pauses between two messages of one person: heavy-tailed, the tail log-normal rather than exponential (2.5 million posts in
+  IRC channels): Garas, Garcia, Skowron, Schweitzer, "Emotional persistence in online chatting communities", Scientific
+  Reports 2:402 (2012). The paper gives the form. Median and spread below have no source and are our choice: people in the middle
+  of a talk, on the busy side, for a load that is too light shows nothing. So are a bot's pace and lengths.
+- Who writes at all: 90 % lurk, 9 % contribute a little, 1 % account for almost all: Nielsen, "The 90-9-1 rule for
+  participation inequality" (2006).
+
+A message cannot be shorter than its mark (marker.py), about 45 letters: the mean holds, the shortest lengths do not.
+"""
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from loadtest.values import BadOption
+
+Seconds = Callable[[], float]
+Letters = Callable[[], int]
+_LONGEST = 10_000
+SLOWLY = 60.0  # seconds a slow reader may take to read an answer, and what was pushed before the end
+
+
+def log_normal(median: float, sigma: float, most: float) -> Seconds:
+    """Draw from a log-normal distribution, cut off at `most`."""
+    return lambda: min(most, random.lognormvariate(math.log(median), sigma))
+
+
+def between(low: float, high: float) -> Seconds:
+    """Draw evenly from a range."""
+    return lambda: random.uniform(low, high)
+
+
+def letters() -> int:
+    """Length of a message as people write them."""
+    return min(_LONGEST, max(1, round(random.lognormvariate(2.83, 1.15))))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One kind of user.
+
+    think: draws the pause between two turns in seconds. letters: draws the length of a message. writes, reads_history,
+    reconnects: shares of turns; what is left of a turn is spent looking on. slow: seconds a slow reader waits before each
+    read of its socket. burst: messages a flooder sends at once without waiting for an answer, over its limit.
+    """
+
+    name: str
+    think: Seconds
+    letters: Letters
+    writes: float = 1.0
+    reads_history: float = 0.0
+    reconnects: float = 0.0
+    slow: float = 0.0
+    burst: int = 0
+
+
+LURKER = Profile("lurker", log_normal(60, 1.0, 600), letters, writes=0.0, reads_history=0.2)
+TALKER = Profile("talker", log_normal(12, 1.0, 300), letters, writes=0.9, reads_history=0.1)
+BOT = Profile("bot", between(0.9, 1.1), lambda: 200)
+PERSON = Profile("person", between(2, 6), lambda: 100)  # THINK, RECONNECTS and HISTORY make it what a run needs
+SLOW = Profile("slow", log_normal(12, 1.0, 300), letters, slow=0.5)
+FLOODER = Profile("flooder", between(0.9, 1.1), lambda: 200, burst=100)
+
+KNOWN = {profile.name: profile for profile in (LURKER, TALKER, BOT, PERSON, SLOW, FLOODER)}
+Mix = tuple[tuple[Profile, float], ...]
+CROWD: Mix = ((LURKER, 0.9), (TALKER, 0.09), (BOT, 0.01))
+PEOPLE: Mix = ((PERSON, 1.0),)
+
+
+def mix(name: str, text: str) -> Mix:
+    """Read `lurker:0.9,talker:0.1` (or `person`); shares are made to add up to 1. Raises BadOption."""
+    shares: dict[Profile, float] = {}
+    for part in text.split(","):
+        kind, _, share = part.strip().partition(":")
+        if kind not in KNOWN:
+            raise BadOption(f"{name}={text!r}: {kind!r} does not exist; there is: {', '.join(sorted(KNOWN))}")
+        try:
+            shares[KNOWN[kind]] = float(share or 1)
+        except ValueError:
+            raise BadOption(f"{name}={text!r}: {share!r} is no share: write {kind}:0.5") from None
+    if any(not 0 <= share < math.inf for share in shares.values()) or not sum(shares.values()):
+        raise BadOption(f"{name}={text!r}: shares are numbers above 0")
+    return tuple((profile, share / sum(shares.values())) for profile, share in shares.items())
+
+
+def of(number: int, among: Mix) -> Profile:
+    """The profile of user `number`: shares hold in every stretch of numbers, and are the same in each run.
+
+    The first are one of each, the rarest first: of a few people of a crowd somebody writes, too. The golden ratio's multiples
+    fill the circle evenly, so ten users of 9:1 are about nine and one, wherever they begin.
+    """
+    there = sorted((one for one in among if one[1] > 0), key=lambda one: one[1])
+    if number < len(there):
+        return there[number][0]
+    place, reached = (number * 0.6180339887498949) % 1.0, 0.0
+    for profile, share in among:
+        reached += share
+        if place < reached:
+            return profile
+    return among[-1][0]
+
+
+def adjusted(among: Mix, changes: Mapping[str, object]) -> Mix:
+    """The same mix with other properties of `person`, which has none of its own."""
+    return tuple((replace(profile, **changes) if profile.name == PERSON.name else profile, share) for profile, share in among)  # type: ignore[arg-type]

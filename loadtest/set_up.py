@@ -1,0 +1,49 @@
+"""What a chat user needs before it can connect: an account and a room, made over HTTP."""
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from locust.clients import HttpSession
+from locust.exception import StopUser
+
+from loadtest import advice, figures
+
+if TYPE_CHECKING:
+    from loadtest.chat_user import ChatUser
+
+_TIMEOUT = 60.0
+
+
+def sign_up(user: "ChatUser") -> str:
+    """Make an account of the user's name and return its token."""
+    account = {"username": f"load-{user.name}", "password": secrets.token_urlsafe(12)}
+    return str(_post(user, "/api/signup", figures.SIGN_UP, account)["token"])
+
+
+def make_room(user: "ChatUser") -> None:
+    """Make the user's room, unless another user has made it."""
+    trial = user.trial
+    with trial.making_rooms:
+        if user.room not in trial.rooms:
+            # Another process's user may have been first.
+            _post(user, "/api/rooms", "make room", {"slug": user.room, "title": user.room, "private": False}, also=409)
+            trial.rooms.add(user.room)
+
+
+def _post(user: "ChatUser", path: str, name: str, body: dict[str, Any], also: int = 0) -> dict[str, Any]:
+    """POST JSON; any answer but success, or the status `also`, ends the run with a clear reason."""
+    http = HttpSession(user.host, user.environment.events.request, user=user)
+    headers = {"Authorization": f"Token {user.token}"} if user.token else {}
+    if user.host_header:
+        headers["Host"] = user.host_header
+    with http.post(path, json=body, headers=headers, name=name, timeout=_TIMEOUT, catch_response=True) as answer:
+        if answer.status_code == also:
+            answer.success()
+        elif not answer.ok:
+            said = (answer.text or str(answer.error or "no answer")).strip()[:300]
+            reason = f"POST {path} answered {answer.status_code}: {advice.on_sign_up(answer.status_code or 0) or said}"
+            answer.failure(reason)
+            user.trial.abort(reason, refused=400 <= (answer.status_code or 0) < 500)
+            raise StopUser
+        result: dict[str, Any] = answer.json()
+    return result

@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where the checkout is, how to speak, how to stop.
+# The sourcing script has set -euo pipefail already.
+
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+venv=$root/.venv
+# shellcheck disable=SC2034  # used by the scripts that source this
+python=$venv/bin/python
+
+say() {
+  echo "$*" >&2
+}
+
+fail() {
+  echo "$(basename "$0"): $*" >&2
+  exit 1
+}
+
+is_root() {
+  [ "$(id -u)" = 0 ]
+}
+
+export DEBIAN_FRONTEND=noninteractive
+
+# install_packages PACKAGE...: install Debian packages without a question; only root may call it.
+# What they bring is not started: a Postgres or nginx of the system is not what anybody asked for.
+install_packages() {
+  local policy=/usr/sbin/policy-rc.d made=no status=0 output
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy && made=yes
+  fi
+  output=$({ apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; } 2>&1 </dev/null) || status=$?
+  if [ $made = yes ]; then rm -f $policy; fi
+  if [ $status != 0 ]; then say "apt-get could not install $*:"$'\n'"$output"; fi
+  return $status
+}
+
+# use_node: put a Node that can build the front end first on the PATH; scripts/setup has made it available.
+use_node() {
+  if [ -x "$venv/node/bin/node" ]; then PATH=$venv/node/bin:$PATH; fi
+}
+
+# need PROGRAM PACKAGE: make sure a program is there; root gets it from Debian's package, anybody else is told its name.
+need() {
+  PATH=$PATH:/usr/sbin:/sbin # daemons live there, off the PATH of people
+  if command -v "$1" >/dev/null; then return; fi
+  if is_root && command -v apt-get >/dev/null && install_packages "$2"; then return; fi
+  say "$1 is not installed: apt-get install $2"
+  return 1
+}

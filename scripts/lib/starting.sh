@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Sourced by up and roll: what must be right in .env, the images, and whether the whole path answers.
+
+: "${root:?common.sh comes first}" "${env_file:?stack.sh comes first}"
+
+required=(SECRET_KEY POSTGRES_PASSWORD REDIS_PASSWORD)
+
+refuse_wrong_settings() {
+  refuse_missing_settings
+  refuse_half_tls
+  refuse_wrong_drain
+}
+
+refuse_missing_settings() {
+  local name missing=()
+  for name in "${required[@]}"; do
+    [ -n "$(set_value "$name")" ] || missing+=("$name")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    fail ".env lacks ${missing[*]}: add a line NAME=value for each (random letters and digits, 40 of them), or set them in the environment"
+  fi
+  for name in POSTGRES_PASSWORD REDIS_PASSWORD; do
+    case $(set_value "$name") in
+      *[!A-Za-z0-9._~-]*) fail "$name may hold letters, digits and . _ ~ - only: it becomes part of a URL" ;;
+    esac
+  done
+}
+
+refuse_half_tls() {
+  local certificate key file
+  certificate=$(set_value TLS_CERTIFICATE) key=$(set_value TLS_KEY)
+  if [ -z "$certificate$key" ]; then return; fi
+  [ -n "$certificate" ] || fail "TLS_KEY is set, TLS_CERTIFICATE is not: TLS needs both"
+  [ -n "$key" ] || fail "TLS_CERTIFICATE is set, TLS_KEY is not: TLS needs both"
+  for file in "$certificate" "$key"; do
+    [ -f "$file" ] || [ -f "$root/$file" ] || fail "there is no file $file (TLS_CERTIFICATE, TLS_KEY)"
+  done
+}
+
+# compose.yaml derives Docker's grace periods from it, and cannot say what is wrong.
+refuse_wrong_drain() {
+  local drain
+  drain=$(set_value DRAIN_SECONDS)
+  [[ ${drain:-25} =~ ^[1-9][0-9]{0,3}$ && ${drain:-25} -le 3600 ]] ||
+    fail "DRAIN_SECONDS must be whole seconds from 1 to 3600, not '$drain'"
+}
+
+build() {
+  local image
+  say "Building the images; the first time takes minutes."
+  IMAGE_REVISION=${IMAGE_REVISION:-$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)}
+  export IMAGE_REVISION
+  # One after the other: side by side, each would build the stages they share.
+  for image in web nginx; do
+    seconds=1200 compose build "$image" >&2 || fail "the image of $image could not be built: see above"
+  done
+}
+
+# The app's own words for a misspelt or renamed name: compose hands it only the names it knows.
+check_settings() {
+  local status=0
+  [ -f "$env_file" ] || return 0
+  seconds=60 compose run --rm --no-deps --no-TTY --entrypoint python web -m config.check_names <"$env_file" >&2 || status=$?
+  # Anything else that is wrong, `start` meets too and says better.
+  [ $status -ne 3 ] || fail "correct .env, then try again"
+}
+
+# From nginx's port through the app to the database, as the first visitor would.
+ask_whole_path() {
+  local url=http://127.0.0.1:8080/readyz deadline=$((SECONDS + 60))
+  if uses_tls; then url=https://127.0.0.1:8443/readyz; fi
+  until compose exec -T nginx curl --fail --silent --insecure --max-time 5 --output /dev/null "$url" </dev/null 2>/dev/null; do
+    [ $SECONDS -lt $deadline ] || show_why "nginx does not reach a ready server"
+    sleep 1
+  done
+}
+
+show_why() {
+  say ""
+  compose --ansi never ps --all >&2 || true
+  # Some releases of compose clear the line before each, on no terminal too.
+  compose --ansi never logs --no-color --tail 20 migrate web nginx | sed $'s/\033\\[2K//' >&2 || true
+  fail "$1: see above; \`docker compose logs\` has all of it"
+}

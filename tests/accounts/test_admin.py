@@ -1,0 +1,136 @@
+"""The admin pages: whoever is shut out there is out at once, sockets and all."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from tests.support.api import anonymous, session_cookie, signed_in
+from tests.support.chat_client import Account, sign_up
+from tests.support.plain_socket import PlainSocket
+from tests.support.server import Server, manage
+
+PEOPLE = "/admin/accounts/user/"
+Sockets = Callable[[Account], Awaitable[list[PlainSocket]]]
+
+
+@pytest.fixture
+async def boss(server: Server) -> Account:
+    account = await sign_up(server.base_url)
+    change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
+    manage("shell", "-c", change, env=server.env)
+    return account
+
+
+@pytest.fixture
+async def admin(server: Server, boss: Account) -> AsyncIterator[httpx.AsyncClient]:
+    async with anonymous(server.base_url) as http:
+        yield await signed_in(http, boss)
+
+
+@pytest.fixture
+async def sockets(server: Server) -> AsyncIterator[Sockets]:
+    """Open three sockets of somebody: by session and by token."""
+    async with AsyncExitStack() as exits:
+
+        async def opened(account: Account) -> list[PlainSocket]:
+            page = await signed_in(await exits.enter_async_context(anonymous(server.base_url)), account)
+            by = [session_cookie(page), session_cookie(page), account.headers]
+            found = [await exits.enter_async_context(PlainSocket(server.ws_url(), headers=one)) for one in by]
+            for socket in found:
+                await socket.receive_type("hello")
+            return found
+
+        yield opened
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What a browser would send of the form: text fields and ticked boxes."""
+    fields: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if found.get("type") == "checkbox":
+            if " checked" in tag:
+                fields[found["name"]] = "on"
+        elif "name" in found and found.get("type") not in {"submit", "button", "radio"}:
+            fields[found["name"]] = found.get("value", "")
+    return fields
+
+
+async def submit(admin: httpx.AsyncClient, path: str, change: Mapping[str, str | None]) -> None:
+    page = await admin.get(path)
+    assert page.status_code == 200, page.text
+    fields = {**fields_of(page.text), **change}
+    answer = await admin.post(path, data={name: value for name, value in fields.items() if value is not None})
+    assert answer.status_code == 302, answer.text
+
+
+async def test_a_deactivated_person_is_out(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    ended, kept = await sockets(ada), await sockets(bob)
+    await submit(admin, f"{PEOPLE}{ada.id}/change/", {"first_name": "Ada"})
+    for socket in [*ended, *kept]:
+        await socket.send('{"type":"ping","id":1}')
+        assert await socket.receive_type("pong"), "another change ends nothing"
+    await submit(admin, f"{PEOPLE}{ada.id}/change/", {"is_active": None})
+    for socket in ended:
+        await socket.expect_close(4010)
+    for socket in kept:
+        await socket.send('{"type":"ping","id":2}')
+        assert await socket.receive_type("pong")
+    async with PlainSocket(server.ws_url(), headers=ada.headers) as socket:
+        await socket.expect_close(4003)
+
+
+async def test_a_password_set_by_an_admin_ends_the_old_sessions(
+    server: Server, admin: httpx.AsyncClient, boss: Account, sockets: Sockets
+) -> None:
+    ada = await sign_up(server.base_url)
+    new = {"usable_password": "true", "password1": "a better horse", "password2": "a better horse", "set-password": "1"}
+    for person in (ada, boss):
+        ended = await sockets(person)
+        await submit(admin, f"{PEOPLE}{person.id}/password/", new)
+        for socket in ended:
+            await socket.expect_close(4010)
+    assert (await admin.get(PEOPLE)).status_code == 200, "whoever sets their own stays signed in"
+
+
+async def test_a_deleted_person_is_out(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:
+    ada, bob, carol = [await sign_up(server.base_url) for _ in range(3)]
+    ended = await sockets(ada)
+    await submit(admin, f"{PEOPLE}{ada.id}/delete/", {"post": "yes"})
+    for socket in ended:
+        await socket.expect_close(4010)
+    ended = [*await sockets(bob), *await sockets(carol)]
+    token = {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    several = token | {"action": "delete_selected", "_selected_action": [str(bob.id), str(carol.id)], "post": "yes"}
+    assert (await admin.post(PEOPLE, data=several)).status_code == 302
+    for socket in ended:
+        await socket.expect_close(4010)
+
+
+async def test_servers_find_by_themselves_what_another_process_ended(server: Server, sockets: Sockets) -> None:
+    """No signal comes from a command: the rows in the database are enough, even when the person is gone."""
+    ada = await sign_up(server.base_url)
+    ended = await sockets(ada)
+    code = (
+        "from accounts import services; from accounts.models import User\n"
+        f"User.objects.get(id={ada.id}).delete(); services.access_revoke(user={ada.id})"
+    )
+    manage("shell", "-c", code, env=server.env)
+    for socket in ended:
+        await socket.expect_close(4010, timeout=10)
+
+
+async def test_guessing_at_the_admin_door_is_throttled_like_anywhere(server: Server, boss: Account) -> None:
+    async with anonymous(server.base_url) as http:
+        page = await http.get("/admin/login/?next=/admin/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert token
+        statuses: list[int] = []
+        while len(statuses) < 21 and 429 not in statuses:  # a window may end in between
+            body = {"username": boss.name, "password": "wrong", "csrfmiddlewaretoken": token[1]}
+            statuses.append((await http.post("/admin/login/?next=/admin/", data=body)).status_code)
+        assert statuses[-1] == 429

@@ -1,0 +1,97 @@
+"""Passwords are hashed a few at a time, and sockets do not wait for them."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from accounts import hashers
+from accounts.hashers import AT_ONCE, Argon2Hasher, Busy
+from tests.accounts.test_pages import form
+from tests.conftest import StartServer
+from tests.support.api import anonymous
+from tests.support.chat_client import ChatClient, create_room, sign_up
+
+CROWD = 30
+
+
+class Counter:
+    """How many calls are inside at once."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = self.most = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+
+
+def test_a_process_hashes_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted around the real hash, below the bound."""
+    counter, encode = Counter(), Argon2PasswordHasher.encode
+
+    def counted(self: Argon2PasswordHasher, password: str, salt: str) -> str:
+        with counter:
+            return str(encode(self, password, salt))
+
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", counted)
+    with ThreadPoolExecutor(12) as threads:
+        hashes = list(threads.map(lambda n: Argon2Hasher().encode(f"password {n}", "salt-of-this-test"), range(24)))
+        assert all(threads.map(lambda n: Argon2Hasher().verify(f"password {n}", hashes[n]), range(24)))
+    assert counter.most == AT_ONCE
+
+
+def test_whoever_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashers, "WAIT_S", 0.05)
+    leave, holding = threading.Event(), threading.Barrier(AT_ONCE + 1)
+
+    def hold() -> None:
+        with hashers.turn():
+            holding.wait(5)
+            leave.wait(5)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for _ in range(AT_ONCE):
+            threads.submit(hold)
+        holding.wait(5)
+        with pytest.raises(Busy, match="try again"):
+            Argon2Hasher().encode("password", "salt-of-this-test")
+        leave.set()
+    with hashers.turn():
+        assert Argon2Hasher().encode("password", "salt-of-this-test"), "within a turn another is free"
+
+
+async def test_sockets_are_answered_while_a_crowd_signs_in(start_server: StartServer) -> None:
+    server = start_server(WEB_CONCURRENCY="1")
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada)
+    async with anonymous(server.base_url) as http, ChatClient(server.ws_url(), ada) as chat:
+        token = await form(http, "/accounts/sign-in/")
+
+        async def sign_in(number: int) -> int:
+            fields = {"username": f"nobody{number}", "password": "correct horse"}
+            return (await http.post("/accounts/sign-in/", data=fields | token)).status_code
+
+        async def get_token(number: int) -> int:
+            body = {"username": f"nobody-else{number}", "password": "correct horse"}
+            return (await http.post("/api/token", json=body)).status_code
+
+        crowd = [asyncio.create_task(call(number)) for number in range(CROWD) for call in (sign_in, get_token)]
+        asked = 0
+        while not all(call.done() for call in crowd):
+            started = time.monotonic()
+            await chat.request("history", room=room, before=5)
+            assert time.monotonic() - started < 5
+            asked += 1
+            await asyncio.sleep(0.02)
+        assert asked > 5
+        assert sorted(call.result() for call in crowd) == [200] * CROWD + [401] * CROWD

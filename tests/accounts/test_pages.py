@@ -1,0 +1,152 @@
+"""The pages: sign-in, sign-up, the shell of the chat app, and what no page may do."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.support.api import anonymous, signed_in
+from tests.support.chat_client import Account, sign_up
+from tests.support.server import Server
+
+SHELLS = ["/chat", "/chat/", "/chat/lobby", "/chat/lobby/", "/chat/größe/", "/chat/dm-1-2/", "/chat/no-such-room/"]
+
+
+@pytest.fixture
+async def ada(server: Server) -> Account:
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def visitor(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with anonymous(server.base_url) as http:
+        yield http
+
+
+@pytest.fixture
+async def page(server: Server, ada: Account) -> AsyncIterator[httpx.AsyncClient]:
+    async with anonymous(server.base_url) as http:
+        yield await signed_in(http, ada)
+
+
+def has_sign_in_form(answer: httpx.Response) -> bool:
+    fields = {"csrfmiddlewaretoken", "username", "password"}
+    return answer.status_code == 200 and fields <= set(re.findall(r'name="(\w+)"', answer.text))
+
+
+async def form(http: httpx.AsyncClient, path: str) -> dict[str, str]:
+    """Load a form; return the field that proves it was loaded."""
+    answer = await http.get(path)
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)
+    assert found, answer.text
+    return {"csrfmiddlewaretoken": found[1]}
+
+
+async def test_the_front_page_is_the_sign_in_form_or_the_app(visitor: httpx.AsyncClient, page: httpx.AsyncClient) -> None:
+    assert has_sign_in_form(await visitor.get("/"))
+    answer = await page.get("/")
+    assert answer.status_code == 200
+    assert not has_sign_in_form(answer)
+
+
+@pytest.mark.parametrize("path", SHELLS)
+async def test_every_room_opens_the_same_app(page: httpx.AsyncClient, path: str) -> None:
+    answer, front = await page.get(path), await page.get("/")
+    assert answer.status_code == 200
+    scripts = re.findall(r'src="(/static/[^"]+\.js)"', answer.text)
+    assert scripts
+    assert scripts == re.findall(r'src="(/static/[^"]+\.js)"', front.text)
+    for script in scripts:
+        assert (await page.get(script)).status_code == 200
+    assert "csrftoken" in page.cookies
+
+
+@pytest.mark.parametrize("path", SHELLS)
+async def test_signed_out_every_room_leads_to_the_sign_in_form_and_back(visitor: httpx.AsyncClient, path: str) -> None:
+    answer = await visitor.get(path)
+    assert answer.status_code == 302
+    assert has_sign_in_form(await visitor.get(answer.headers["location"]))
+    assert answer.headers["location"].startswith("/accounts/sign-in/?next=/chat")
+
+
+async def test_signing_up_and_in_and_out_by_the_forms(visitor: httpx.AsyncClient, ada: Account) -> None:
+    new = {"username": f"{ada.name}-twin", "password": "correct horse"}
+    answer = await visitor.post("/accounts/sign-up/", data=new | await form(visitor, "/accounts/sign-up/"))
+    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+    assert (await visitor.get("/api/me")).json()["user"]["name"] == new["username"]
+    token = {"csrfmiddlewaretoken": visitor.cookies["csrftoken"]}
+    assert (await visitor.post("/accounts/sign-out/", data=token)).status_code == 302
+    assert (await visitor.get("/api/me")).status_code == 401
+    fields = {"username": new["username"].upper(), "password": new["password"]}
+    answer = await visitor.post("/accounts/sign-in/?next=/chat/lobby/", data=fields | await form(visitor, "/accounts/sign-in/"))
+    assert (answer.status_code, answer.headers["location"]) == (302, "/chat/lobby/")
+
+
+async def test_wrong_entries_are_named_on_the_form(visitor: httpx.AsyncClient, ada: Account) -> None:
+    fields = {"username": ada.name, "password": "wrong"}
+    answer = await visitor.post("/accounts/sign-in/", data=fields | await form(visitor, "/accounts/sign-in/"))
+    assert has_sign_in_form(answer)
+    fields = {"username": ada.name, "password": "short"}
+    answer = await visitor.post("/accounts/sign-up/", data=fields | await form(visitor, "/accounts/sign-up/"))
+    assert answer.status_code == 200
+    assert "taken" in answer.text
+    assert "too short" in answer.text
+
+
+@pytest.mark.parametrize("goal", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"])
+async def test_signing_in_leads_nowhere_else(visitor: httpx.AsyncClient, ada: Account, goal: str) -> None:
+    fields = {"username": ada.name, "password": ada.password, "next": goal}
+    answer = await visitor.post("/accounts/sign-in/", data=fields | await form(visitor, "/accounts/sign-in/"))
+    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+
+
+@pytest.mark.parametrize("path", ["/accounts/sign-in/", "/accounts/sign-up/", "/accounts/password/"])
+async def test_forms_without_their_token_are_refused(page: httpx.AsyncClient, path: str) -> None:
+    del page.headers["X-CSRFToken"]
+    assert (await page.post(path, data={"username": "x", "password": "y"})).status_code == 403
+
+
+async def test_nobody_signs_out_by_following_a_link(page: httpx.AsyncClient) -> None:
+    assert (await page.get("/accounts/sign-out/")).status_code == 405
+    assert (await page.get("/api/me")).status_code == 200
+
+
+async def test_the_password_page_is_for_people_signed_in(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/accounts/password/")
+    assert (answer.status_code, answer.headers["location"]) == (302, "/accounts/sign-in/?next=/accounts/password/")
+
+
+async def test_guessing_on_the_form_is_slowed_down_too(visitor: httpx.AsyncClient, server: Server) -> None:
+    victim = await sign_up(server.base_url)
+    token = await form(visitor, "/accounts/sign-in/")
+    statuses: list[int] = []
+    while len(statuses) < 21 and 429 not in statuses:
+        fields = {"username": victim.name, "password": "guess"}
+        statuses.append((await visitor.post("/accounts/sign-in/", data=fields | token)).status_code)
+    assert statuses[:10] == [200] * 10
+    assert statuses[-1] == 429
+
+
+async def test_pages_allow_no_foreign_code_and_no_frames(visitor: httpx.AsyncClient, page: httpx.AsyncClient) -> None:
+    for answer in (await visitor.get("/"), await page.get("/chat/lobby/"), await visitor.get("/nothing-here")):
+        policy = answer.headers["content-security-policy"]
+        directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+        assert directives["default-src"] == "'self'"
+        assert directives["frame-ancestors"] == "'none'"
+        assert directives["base-uri"] == "'none'"
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert not re.findall(r"<script(?![^>]*\bsrc=)|<style| on\w+=|javascript:| style=", answer.text)
+
+
+async def test_an_unknown_page_is_404(visitor: httpx.AsyncClient) -> None:
+    for path in ("/nothing-here", "/chat/a/b/", "/static/nothing.js", "/ws/", "/infra/ws"):
+        assert (await visitor.get(path)).status_code == 404, path
+
+
+async def test_an_unknown_host_is_refused(server: Server, visitor: httpx.AsyncClient) -> None:
+    assert (await visitor.get("/", headers={"Host": "evil.example"})).status_code == 400
+    assert (await visitor.get("/", headers={"Host": f"localhost:{server.port}"})).status_code == 200

@@ -1,0 +1,126 @@
+"""The load generator must count right: every delivery, each loss, each double, percentiles."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+
+from bench import load
+from bench.load import Client, Target
+from bench.results import Figure
+
+Spread = Callable[[set[ServerConnection], str], None]
+
+
+@contextmanager
+def room_server(spread: Spread) -> Iterator[Target]:
+    """A server of one room that passes messages on by `spread`, in a thread of its own."""
+    ports: list[int] = []
+    started = threading.Event()
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        people: set[ServerConnection] = set()
+
+        async def member(connection: ServerConnection) -> None:
+            people.add(connection)
+            async for text in connection:
+                spread(people, str(text))
+
+        async with serve(member, "127.0.0.1", 0, compression=None) as server:
+            ports.append(next(iter(server.sockets)).getsockname()[1])
+            started.set()
+            await ended.wait()
+
+    ended = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield Target("server", ports[0], Client(["/"], (), "{text}"), dict)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()
+
+
+def measure(spread: Spread, **options: Any) -> Figure:
+    with room_server(spread) as target:
+        usual = {"connections": 8, "rooms": 1, "mode": "open", "rate": 100, "warmup": 0.1, "seconds": 0.5, "drain": 0.5}
+        return load.run(target, **{**usual, **options})
+
+
+def test_every_delivery_is_counted() -> None:
+    figure = measure(broadcast)
+    assert figure.whole
+    assert figure.sent > 0
+    assert figure.deliveries_per_s == pytest.approx(800, rel=0.15)
+    assert 0 < figure.latency_ms["p50"] <= figure.latency_ms["p99"] <= figure.latency_ms["p999"]
+
+
+def test_waiting_for_its_turn_is_no_latency() -> None:
+    figure = measure(broadcast, rate=4, warmup=0, seconds=1)
+    assert figure.latency_ms["p50"] < 50  # not the 250 ms between two messages
+
+
+def test_a_planted_loss_is_found() -> None:
+    turns = iter(range(1_000_000))
+
+    def lose_some(people: set[ServerConnection], text: str) -> None:
+        broadcast(people if next(turns) % 10 else set(list(people)[1:]), text)
+
+    figure = measure(lose_some)
+    assert figure.lost > 0
+    assert not figure.whole
+
+
+def test_a_planted_double_is_found() -> None:
+    turns = iter(range(1_000_000))
+
+    def double_some(people: set[ServerConnection], text: str) -> None:
+        broadcast(people, text)
+        if next(turns) % 10 == 0:
+            broadcast(set(list(people)[:1]), text)
+
+    assert not measure(double_some).whole
+
+
+def test_a_double_does_not_hide_a_loss() -> None:
+    def one_twice_another_never(people: set[ServerConnection], text: str) -> None:
+        first, *others = list(people)
+        broadcast(set(others[1:]), text)
+        broadcast({first}, text)
+        broadcast({first}, text)
+
+    assert measure(one_twice_another_never).wrong_connections >= 2
+
+
+def test_a_rate_that_is_too_high_is_said() -> None:
+    def nobody(people: set[ServerConnection], text: str) -> None:
+        return
+
+    assert measure(nobody, rate=200, seconds=8).overloaded
+
+
+def test_percentiles_are_within_a_few_percent(tmp_path: Path) -> None:
+    numbers = sorted(int(random.Random(7).lognormvariate(15, 2)) for _ in range(100_000))
+    source, program = tmp_path / "quantiles.c", tmp_path / "quantiles"
+    source.write_text(
+        '#include "histogram.h"\n#include <stdio.h>\nint main(void) {\n  static struct histogram h;\n  unsigned long long n;\n'
+        '  while (scanf("%llu", &n) == 1) histogram_add(&h, n);\n'
+        '  printf("%llu %llu %llu\\n", (unsigned long long)histogram_quantile(&h, 0.5),\n'
+        "         (unsigned long long)histogram_quantile(&h, 0.99), (unsigned long long)histogram_quantile(&h, 0.999));\n}\n"
+    )
+    subprocess.run(["cc", "-I", str(load.HERE / "generator"), "-o", str(program), str(source)], check=True)
+    said = subprocess.run([program], input="\n".join(map(str, numbers)), capture_output=True, text=True, check=True).stdout
+    for found, share in zip(map(int, said.split()), (0.5, 0.99, 0.999), strict=True):
+        assert found == pytest.approx(numbers[int(share * len(numbers))], rel=0.05)

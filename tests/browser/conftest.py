@@ -1,0 +1,126 @@
+"""A real server, a built front end and Debian's Chromium for the tests that drive the page."""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.bot import Bot
+from tests.browser.person import Person
+from tests.support.cable import Cable
+from tests.support.profile import Profile
+from tests.support.server import ROOT, Server, base_environment, manage
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+NewPerson = Callable[..., Person]
+StartSite = Callable[[], Server]
+
+
+@pytest.fixture(scope="session")
+def static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The front end, built from the present sources, as WhiteNoise serves it. Compressing it takes long: once a run."""
+    run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent
+    root, made = run / "static", run / "static.made"
+    with (run / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            subprocess.run([ROOT / "scripts" / "setup", "frontend"], cwd=ROOT, check=True, timeout=600)
+            environment = {"DATA_DIR": str(tmp_path_factory.mktemp("collect")), "STATIC_ROOT": str(root)}
+            manage("collectstatic", "--no-input", "--verbosity", "0", env=base_environment() | environment)
+            made.touch()
+    return root
+
+
+@pytest.fixture(scope="session")
+def one_cable() -> Iterator[Cable]:
+    with Cable() as line:
+        yield line
+
+
+@pytest.fixture
+def cable(one_cable: Cable) -> Iterator[Cable]:
+    """A line to the server that can be cut; it is whole again after each test, however that ended."""
+    yield one_cable
+    one_cable.mend()
+    one_cable.slow(None)
+
+
+@pytest.fixture(scope="session")
+def site(profile: Profile, static_files: Path, one_cable: Cable) -> Iterator[Server]:
+    """One server for all browser tests, reached directly or through the cable."""
+    with ExitStack() as exits:
+        settings = {"STATIC_ROOT": str(static_files), "ALLOWED_ORIGINS": one_cable.url, "LIMIT_MESSAGES_PER_S": "0"}
+        server = Server(profile, settings)
+        exits.callback(server.close)
+        server.start()
+        one_cable.connect_to(server.port)
+        yield server
+
+
+@pytest.fixture
+def start_site(profile: Profile, static_files: Path) -> Iterator[StartSite]:
+    """Start a server of this test alone, which it may stop."""
+    with ExitStack() as exits:
+
+        def start() -> Server:
+            server = Server(profile, {"STATIC_ROOT": str(static_files)})
+            exits.callback(server.close)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def person(browser: Browser, site: Server) -> Iterator[NewPerson]:
+    """Somebody with a browser of their own: `ada = person("Ada")` has signed up, `person(signed_up=False)` has not.
+
+    At the end of the test nothing may have gone wrong in any of their pages that the test did not expect.
+    """
+    people: list[Person] = []
+
+    def make(name: str = "Ada", *, base_url: str | None = None, signed_up: bool = True, **options: Any) -> Person:
+        one = Person(browser, base_url or site.base_url, name, **options)
+        people.append(one)
+        if signed_up:
+            one.sign_up()
+        return one
+
+    yield make
+    complaints = {one.name: one.complaints() for one in people}
+    for one in people:
+        one.close()
+    assert not any(complaints.values()), complaints
+
+
+@pytest.fixture
+def bot(site: Server) -> Iterator[Bot]:
+    """Somebody who needs no browser: makes rooms and fills them."""
+    with Bot(site.base_url) as one:
+        yield one

@@ -1,0 +1,148 @@
+"""Nobody is shut out (axe), and pictures of what it looks like, kept in artifacts/screenshots/."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.bot import Bot
+from tests.browser.conftest import NewPerson
+from tests.browser.person import PHONE, Person
+from tests.support.server import ROOT, Server
+
+pytestmark = pytest.mark.browser
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = {"serious", "critical"}
+
+CONVERSATION = [
+    ("second", "Morning! The release notes are up for review: https://example.org/notes/1.4"),
+    ("second", "Could somebody read them before noon?"),
+    ("first", "On it ☕"),
+    ("first", "Two things so far:\n1. the way from 1.2 is missing\n2. what people see while a server restarts needs a sentence"),
+    ("third", "I can write that one. I watched it yesterday: they see nothing at all, the page moves on by itself."),
+    ("second", "Perfect. Then we ship at three 🎉"),
+]
+# Names are taken once; every scene has a cast of its own.
+CASTS = iter(
+    [("Ada", "Grace", "Katherine"), ("Alan", "Barbara", "Edsger"), ("Margaret", "Dennis", "Radia"), ("Anita", "Ken", "Adele")]
+)
+
+
+def findings(page: Page) -> list[str]:
+    """What axe holds to be serious or critical, with where it is."""
+    page.add_script_tag(content=Path(AXE).read_text())
+    result: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in result["violations"]
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.fixture
+def scene(site: Server, bot: Bot, person: NewPerson) -> Iterator[Any]:
+    """A workspace as it looks after a morning: `scene(**context options)` is somebody in the middle of it.
+
+    Those who write stay until the pictures are taken: they show who is online.
+    """
+    with ExitStack() as present:
+
+        def build(**options: Any) -> tuple[Person, str]:
+            first, second, third = next(CASTS)
+            one, other = (present.enter_context(Bot(site.base_url, name)) for name in (second, third))
+            room = one.make_room("Launch week")
+            ada = person(first, exact_name=True, bypass_csp=True, **options)
+            for title in ("Design", "Support"):
+                quiet = bot.make_room(title)
+                ada.open(quiet)
+                bot.say(quiet, "Welcome to the room")
+                expect(ada.rows).to_have_count(1)
+            ada.open(room)
+            for number, (who, text) in enumerate(CONVERSATION, start=1):
+                if who == "first":
+                    ada.say(text)
+                else:
+                    writer = one if who == "second" else other
+                    writer.join(room)
+                    writer.say(room, text)
+                expect(ada.rows).to_have_count(number)
+            other.write_to(ada.name, "Lunch after the release?")
+            expect(ada.page.locator("nav a", has_text=third)).to_be_attached()  # hidden on a phone
+            expect(ada.page.get_by_test_id("presence")).to_contain_text("3 online")
+            ada.page.mouse.move(0, 0)
+            ada.page.wait_for_timeout(1_200)  # the members list and the read mark settle
+            return ada, room
+
+        yield build
+
+
+def test_the_account_pages(person: NewPerson) -> None:
+    for scheme in ("light", "dark"):
+        visitor = person("Visitor", signed_up=False, bypass_csp=True, color_scheme=scheme)
+        for path, name in (("/", "sign-in"), ("/accounts/sign-up/", "sign-up")):
+            visitor.page.goto(path)
+            visitor.screenshot(f"{name}-desktop-{scheme}")
+            assert findings(visitor.page) == []
+    phone = person("Visitor", signed_up=False, bypass_csp=True, **PHONE)
+    phone.page.goto("/")
+    phone.screenshot("sign-in-phone-light")
+    assert findings(phone.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chat_on_a_desktop(scene: Any, scheme: str) -> None:
+    ada, _ = scene(color_scheme=scheme, device_scale_factor=2)
+    ada.screenshot(f"chat-desktop-{scheme}")
+    if scheme == "light":
+        ada.screenshot("readme")
+    assert findings(ada.page) == []
+    ada.page.get_by_role("button", name="Account of").click()
+    ada.screenshot(f"menu-desktop-{scheme}")
+    assert findings(ada.page) == []
+    ada.page.keyboard.press("Escape")
+    ada.page.keyboard.press("Control+k")
+    expect(ada.page.get_by_role("option").first).to_be_visible()
+    ada.screenshot(f"jump-desktop-{scheme}")
+    assert findings(ada.page) == []
+    ada.page.keyboard.press("Escape")
+    ada.page.get_by_role("button", name="New room").click()
+    ada.screenshot(f"new-room-desktop-{scheme}")
+    assert findings(ada.page) == []
+    ada.page.keyboard.press("Escape")
+    ada.page.get_by_role("button", name="Account of").click()
+    ada.page.get_by_role("menuitem", name="Disconnect").click()
+    ada.say("This one waits")
+    expect(ada.messages.get_by_text("Waiting for the connection")).to_be_visible()
+    ada.screenshot(f"disconnected-desktop-{scheme}")
+    assert findings(ada.page) == []
+    ada.page.get_by_role("link", name="Hubbub").click()
+    expect(ada.page.get_by_role("heading", name=f"Hello, {ada.name}")).to_be_visible()
+    ada.screenshot(f"home-desktop-{scheme}")
+    assert findings(ada.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chat_on_a_phone(scene: Any, scheme: str) -> None:
+    ada, _ = scene(color_scheme=scheme, **PHONE)
+    ada.screenshot(f"chat-phone-{scheme}")
+    assert findings(ada.page) == []
+    ada.page.get_by_role("button", name="Members").click()
+    expect(ada.page.get_by_role("complementary", name="Members")).to_contain_text("you")
+    ada.screenshot(f"members-phone-{scheme}")
+    assert findings(ada.page) == []
+    ada.page.get_by_role("button", name="Close members").click()
+    ada.page.get_by_role("link", name="Back to all conversations").click()
+    ada.screenshot(f"rooms-phone-{scheme}")
+    assert findings(ada.page) == []
+
+
+def test_axe_would_find_something(person: NewPerson) -> None:
+    visitor = person("Visitor", signed_up=False, bypass_csp=True)
+    visitor.page.goto("/")
+    visitor.page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<button></button>')")
+    assert any("button-name" in finding for finding in findings(visitor.page))

@@ -1,0 +1,253 @@
+"""The product's stack with two replicas of two workers each, a fault point, and hands that reach into its containers.
+
+What docker cannot do, killing one process or dropping packets of one container, is done as root of the engine's machine,
+which must be this one and run Linux.
+"""
+
+import csv
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.chaos.records import Row, shortened
+from tests.stack.stack import ROOT, Answer, Stack, copy_checkout
+
+REPLICAS, WORKERS = 2, 2
+Container = dict[str, Any]
+
+_CLOSED = r"^hubbub_sockets_closed_total\{{code=\"{}\"\}} (\S+)$"
+_LOG = """
+    COPY (
+        SELECT r.slug, e.seq, e.author_id, e.key, e.text, extract(epoch FROM pg_xact_commit_timestamp(e.xmin))
+        FROM chat_event e JOIN rooms_room r ON r.id = e.room_id WHERE r.slug LIKE '{}%' ORDER BY r.id, e.seq
+    ) TO STDOUT WITH (FORMAT csv)
+"""
+
+
+class ChaosStack(Stack):
+    """`make up` with tests/chaos/compose.yaml added."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.project = self.project.replace("test", "chaos")
+        self.marker = f"chaos-{secrets.token_hex(8)}"
+        self.env |= {
+            "COMPOSE_PROJECT_NAME": self.project,
+            "COMPOSE_FILE": "compose.yaml:tests/chaos/compose.yaml",
+            "IMAGE_TAG": self.project,
+            "CHAOS_MARKER": self.marker,
+            "WEB_REPLICAS": str(REPLICAS),
+            "WEB_CONCURRENCY": str(WORKERS),
+            "DRAIN_SECONDS": "5",
+            "COALESCE": os.environ.get("COALESCE", "turn"),
+        }
+
+    @staticmethod
+    def copy(directory: Path) -> None:
+        """Puts everything the stack is made of into `directory`."""
+        copy_checkout(directory)
+        target = directory / "tests" / "chaos"
+        target.mkdir(parents=True)
+        for name in ("compose.yaml", "faultpoint/__init__.py", "faultpoint/apps.py", "faultpoint/settings.py"):
+            (target / name).parent.mkdir(exist_ok=True)
+            (target / name).write_bytes((ROOT / "tests" / "chaos" / name).read_bytes())
+
+    def seed(self, number: int) -> list[str]:
+        """Tokens of that many new accounts."""
+        answer = self.exec("web", "python", "app/manage.py", "seed", str(number))
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.split()
+
+    # --- what is in it
+
+    def container(self, service: str) -> Container:
+        """The one running container of a service."""
+        (found,) = self.running(service)
+        return found
+
+    def running(self, service: str) -> list[Container]:
+        """Its containers that run."""
+        return [container for container in self.containers(service) if container["State"]["Running"]]
+
+    def workers(self, container: Container) -> list[int]:
+        """The worker processes of a web container, as the host numbers them."""
+        return children(container["State"]["Pid"])
+
+    def replica_is_ready(self, container: Container) -> bool:
+        """Whether this replica, asked past nginx, is ready and has all its workers."""
+        try:
+            url = f"http://{self.address(container, 'edge')}:8000/readyz"
+            return len(self.workers(container)) >= WORKERS and httpx.get(url, timeout=2).status_code == httpx.codes.OK
+        except (httpx.TransportError, OSError):
+            return False
+
+    def web_is_ready(self) -> bool:
+        """Whether all replicas are there and ready."""
+        web = self.running("web")
+        return len(web) == REPLICAS and all(map(self.replica_is_ready, web))
+
+    def memory(self) -> float:
+        """MiB of the largest worker process, what it shares with others left out."""
+        pids = [pid for container in self.running("web") for pid in self.workers(container)]
+        return max(map(private_mib, pids), default=0.0)
+
+    def closed_by_web(self, code: int) -> float:
+        """How many sockets all web containers closed with this code since they started."""
+        urls = [f"http://{self.address(container, 'edge')}:8000/metrics" for container in self.running("web")]
+        found = re.findall(_CLOSED.format(code), "".join(httpx.get(url, timeout=5).text for url in urls), re.MULTILINE)
+        return sum(map(float, found))
+
+    def read_log(self, prefix: str) -> dict[str, list[Row]]:
+        """The log of every room whose name starts with `prefix`, from the database itself."""
+        answer = self.psql(_LOG.format(prefix))
+        assert answer.returncode == 0, answer.stderr
+        log: dict[str, list[Row]] = {}
+        for room, seq, author, key, text, at in csv.reader(answer.stdout.splitlines()):
+            log.setdefault(room, []).append(Row(room, int(seq), int(author), key, shortened(text), float(at)))
+        return log
+
+    def psql(self, statement: str, timeout: float = 30) -> Answer:
+        """Asks the database in its own container."""
+        options = ["--username=hubbub", "--dbname=hubbub", "--no-align", "--tuples-only", "--quiet"]
+        return self.compose("exec", "-T", "postgres", "psql", *options, "--command", statement, timeout=timeout)
+
+    def redis(self, *command: str) -> Answer:
+        """Asks Redis in its own container."""
+        line = f'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli {" ".join(command)}'
+        return self.compose("exec", "-T", "redis", "sh", "-c", line, timeout=10)
+
+    # --- hands
+
+    def docker(self, *command: str, timeout: float = 60) -> None:
+        """Runs docker; raises CalledProcessError when it fails."""
+        subprocess.run(["docker", *command], check=True, capture_output=True, timeout=timeout)
+
+    def cut(self, container: Container, addresses: Iterable[str]) -> None:
+        """Drops every packet between a container and these addresses, without a word to either side."""
+        self._packets(container, "--append", addresses)
+
+    def mend(self, container: Container, addresses: Iterable[str]) -> None:
+        """Lets them through again."""
+        self._packets(container, "--delete", addresses)
+
+    def dropped(self, container: Container, addresses: Iterable[str]) -> int:
+        """How many packets the rules of `cut` have dropped; to be asked before `mend`."""
+        inside = ["nsenter", "--net", "--target", str(container["State"]["Pid"])]
+        rules = self.as_root(*inside, "iptables", "--wait", "--verbose", "--list-rules")
+        return packets(rules, addresses)
+
+    def cut_ports(self, container: Container, peer: str, ports: Sequence[int]) -> None:
+        """Drops what these ports of `peer` send to a container and are sent."""
+        self._packets(container, "--append", [peer], ports)
+
+    def mend_ports(self, container: Container, peer: str, ports: Sequence[int]) -> None:
+        """Lets it through again."""
+        self._packets(container, "--delete", [peer], ports)
+
+    def _packets(self, container: Container, verb: str, addresses: Iterable[str], ports: Sequence[int] = ()) -> None:
+        inside = ["nsenter", "--net", "--target", str(container["State"]["Pid"])]
+        for address in addresses:
+            for chain, direction in (("INPUT", "source"), ("OUTPUT", "destination")):
+                rule = ["iptables", "--wait", verb, chain, f"--{direction}", address]
+                for some in _by_fifteen(ports):
+                    of = ["--protocol", "tcp", "--match", "multiport", f"--{direction}-ports", some] if some else []
+                    self.as_root(*inside, *rule, *of, "--jump", "DROP")
+
+    def gateway(self, container: Container, network: str) -> str:
+        """The address by which a container sees what comes from this machine."""
+        return str(container["NetworkSettings"]["Networks"][f"{self.project}_{network}"]["Gateway"])
+
+    def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """A signal from outside the container: docker then restarts what ends, as after a crash."""
+        self.as_root("kill", f"-{number.value}", str(pid))
+
+    @staticmethod
+    def as_root(*command: str) -> str:
+        """What a command of the engine's machine prints; raises CalledProcessError when it fails."""
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+
+    def remove(self) -> None:
+        """As in the base class; the logs go where they overwrite nobody's."""
+        kept = ROOT / "artifacts" / "chaos"
+        kept.mkdir(parents=True, exist_ok=True)
+        for service in ("web", "nginx", "redis", "postgres"):
+            (kept / f"{service}.log").write_text(self.logs(service))
+        self.script("clean", "--yes")
+        images = [f"hubbub-web:{self.project}", f"hubbub-nginx:{self.project}"]
+        subprocess.run(["docker", "image", "rm", "--force", *images], check=False, capture_output=True, timeout=60)
+
+
+def why_not() -> str:
+    """Why this machine cannot do it; empty when it can."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return (
+            "killing single processes of containers and dropping their packets needs root, on Linux, on the engine's own machine"
+        )
+    missing = [program for program in ("docker", "iptables", "nsenter") if shutil.which(program) is None]
+    return f"{', '.join(missing)} is not installed" if missing else ""
+
+
+def _by_fifteen(ports: Sequence[int]) -> list[str]:
+    """Ports as iptables takes them, so many for each rule; nothing, once, for all of them."""
+    return [",".join(map(str, ports[first : first + 15])) for first in range(0, len(ports), 15)] or [""]
+
+
+def packets(rules: str, addresses: Iterable[str]) -> int:
+    """The packets that rules about these addresses were applied to; `rules` as iptables lists them with their counters."""
+    found = re.findall(r"^-A .*?-[sd] (\S+)/32 .*?-c (\d+) \d+ .*-j DROP$", rules, re.MULTILINE)
+    wanted = set(addresses)
+    return sum(int(count) for address, count in found if address in wanted)
+
+
+def children(pid: int) -> list[int]:
+    """Processes a process started itself, from whichever thread; none when it is gone."""
+    found = []
+    for threads in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(child) for child in threads.read_text().split()]
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below a process, the deepest last."""
+    found = children(pid)
+    return [*found, *(below for child in found for below in descendants(child))]
+
+
+def command_line(pid: int) -> str:
+    """What a process calls itself; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except FileNotFoundError:
+        return ""
+
+
+def private_mib(pid: int) -> float:
+    """MiB of memory a process shares with nobody's files; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0)
+
+
+def machine() -> str:
+    """What it ran on: cores, memory, engine."""
+    engine = subprocess.run(
+        ["docker", "version", "--format", "{{json .Server}}"], check=True, capture_output=True, text=True, timeout=30
+    )
+    total = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    return (
+        f"{os.cpu_count()} cores, {total / 2**20:.0f} GB of memory, Docker {json.loads(engine.stdout)['Version'].split('+')[0]}"
+    )

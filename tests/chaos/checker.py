@@ -1,0 +1,156 @@
+"""Holds a run to the promises of docs/protocol.md. It knows nothing of servers: records in, problems out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import inf
+
+from tests.chaos.records import Receipt, Row, Run, Sight, Span
+
+WAIT_S = 5.0
+"""Nobody waits longer for an event once it is committed, the fault is over and the client has its `hello`."""
+BACK_S = 10.0
+"""A client has its `hello` by then, counted from the end of the fault: an attempt may hang for 5 s, a pause lasts up to 3 s."""
+AFTERMATH_S = 5.0
+"""A socket that ends later than this after a fault was not ended by it."""
+NOTICE_S = 55.0
+"""A client gives a dead connection up by then: it hears nothing for 2.5 heartbeats of 20 s, and looks once a second."""
+MEMORY_FACTOR, MEMORY_MIB = 1.3, 32.0
+"""A worker may end with this much more than it had: allocators keep what one burst needed."""
+
+
+def check(run: Run) -> list[str]:
+    """Every broken promise, in words; empty when all were kept."""
+    return [
+        *run.idle,
+        *_log(run),
+        *_acks(run),
+        *(problem for sight in run.sights for problem in (*sight.broken, *_views(sight, run), *_sockets(sight, run))),
+        *_waits(run),
+        *(f"miscounted: {what}" for what in run.miscounted),
+        *_memory(run),
+    ]
+
+
+def waits(sight: Sight, run: Run) -> Iterator[tuple[Row, Receipt, float]]:
+    """Each event of a client's rooms with the longest time, in seconds, for which the client lacked it without a reason."""
+    excuses = [window.span for window in run.windows if window.excuses]
+    reasons = sorted([*excuses, *sight.blind, *sight.deaf, *_excused(sight, run)], key=lambda span: span.begin)
+    for room, receipts in sight.views.items():
+        rows = {row.seq: row for row in run.log.get(room, [])}
+        for receipt in receipts:
+            row = rows.get(receipt.seq)
+            if row is not None:
+                yield row, receipt, _longest(row.at, receipt.at, reasons)
+
+
+def offline(sight: Sight) -> list[Span]:
+    """When the client had no socket with a `hello`, its first way in included."""
+    gaps, since = [], sight.started_at
+    for life in sight.lives:
+        gaps.append(Span(since, life.hello_at))
+        since = life.ended_at if life.ended_at is not None else inf
+    return gaps if since == inf else [*gaps, Span(since, inf)]
+
+
+def _excused(sight: Sight, run: Run) -> list[Span]:
+    """A socket that a fault ended is a reason to wait for the next one; one that ended for nothing is none."""
+    return [gap for gap in offline(sight) if gap.begin == sight.started_at or _by_a_fault(gap.begin, run)]
+
+
+def _by_a_fault(moment: float, run: Run) -> bool:
+    ending = (window.span for window in run.windows if window.ends_sockets)
+    return any(span.begin <= moment <= span.end + AFTERMATH_S for span in ending)
+
+
+def _longest(committed: float, received: float, reasons: Sequence[Span]) -> float:
+    """The longest stretch between the two that no reason covers; reasons are in the order of their beginnings."""
+    longest, since = 0.0, committed
+    for span in reasons:
+        if span.meets(since, received):
+            longest, since = max(longest, span.begin - since), span.end
+    return max(longest, received - since)
+
+
+def _log(run: Run) -> Iterator[str]:
+    for room, rows in run.log.items():
+        seqs = [row.seq for row in rows]
+        if seqs != list(range(1, len(seqs) + 1)):
+            breaks = [later for earlier, later in pairwise([0, *seqs]) if later != earlier + 1]
+            yield f"log: {room} is not 1, 2, 3, …: wrong at {_some(breaks)}"
+        for (author, key), times in Counter((row.author, row.key) for row in rows).items():
+            if times > 1:
+                yield f"log: {room} holds key {key} of {author} {times} times"
+
+
+def _acks(run: Run) -> Iterator[str]:
+    stored = {(row.room, row.author, row.key): row for rows in run.log.values() for row in rows}
+    for ack in run.acks:
+        row = stored.get((ack.room, ack.author, ack.key))
+        if row is None:
+            yield f"acknowledged and lost: {ack.key} of {ack.author} as {ack.seq} of {ack.room} is not in the log"
+        elif row.seq != ack.seq:
+            yield f"acknowledged wrongly: {ack.key} of {ack.author} in {ack.room} as {ack.seq}, the log has it at {row.seq}"
+    for key in run.unsent:
+        yield f"never acknowledged: {key}"
+
+
+def _views(sight: Sight, run: Run) -> Iterator[str]:
+    for room, receipts in sight.views.items():
+        rows = run.log.get(room, [])
+        seen = [receipt.seq for receipt in receipts]
+        missing = sorted({row.seq for row in rows} - set(seen))
+        if missing:
+            yield f"lost: {sight.name} never got {_some(missing)} of {room}"
+        extra = sorted(set(seen) - {row.seq for row in rows})
+        if extra:
+            yield f"invented: {sight.name} got {_some(extra)} of {room}, which the log does not have"
+        doubles = sorted(seq for seq, times in Counter(seen).items() if times > 1)
+        if doubles:
+            yield f"doubled: {sight.name} got {_some(doubles)} of {room} more than once"
+        swaps = [later for earlier, later in pairwise(seen) if later < earlier]
+        if swaps:
+            yield f"out of order: {sight.name} got {_some(swaps)} of {room} after a later one"
+        content = {row.seq: (row.author, row.text) for row in rows}
+        changed = [got.seq for got in receipts if got.seq in content and content[got.seq] != (got.author, got.text)]
+        if changed:
+            yield f"changed: {sight.name} got another author or text at {_some(changed)} of {room}"
+
+
+def _sockets(sight: Sight, run: Run) -> Iterator[str]:
+    """A client loses its socket for a reason, and comes back soon."""
+    for life in sight.lives:
+        if life.ended_at is not None and not _by_a_fault(life.ended_at, run):
+            yield f"closed: {sight.name} lost its socket ({life.code}) though nothing was wrong"
+    for span in sight.deaf:
+        if span.end - span.begin > NOTICE_S:
+            yield f"deaf: {sight.name} kept a dead connection for {span.end - span.begin:.1f} s"
+    for gap in offline(sight):
+        ends = [window.span.end for window in run.windows if window.span.meets(gap.begin, gap.end)]
+        late = gap.end - max([gap.begin, *ends])
+        if late > BACK_S:
+            yield f"kept out: {sight.name} had no hello for {late:.1f} s"
+
+
+def _waits(run: Run) -> Iterator[str]:
+    for sight in run.sights:
+        late = [(wait, row) for row, _, wait in waits(sight, run) if wait > WAIT_S]
+        if late:
+            wait, row = max(late, key=lambda pair: pair[0])
+            yield f"late: {sight.name} waited up to {wait:.1f} s ({len(late)} events, worst {row.seq} of {row.room})"
+
+
+def _memory(run: Run) -> Iterator[str]:
+    yield from grown(run.memory_before, run.memory_after)
+
+
+def grown(before: float, after: float) -> list[str]:
+    """What is wrong with the MiB of the largest worker, if anything: over one run, or over several in a row."""
+    if after <= before * MEMORY_FACTOR + MEMORY_MIB:
+        return []
+    return [f"memory: a worker ends with {after:.0f} MiB, it began with {before:.0f}"]
+
+
+def _some(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5]))
+    return shown if len(numbers) <= 5 else f"{shown}, … ({len(numbers)})"

@@ -1,0 +1,264 @@
+"""One person with one socket who remembers every event and comes back whatever happens.
+
+    client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
+    task = asyncio.create_task(client.run())
+    client.outbox.write("a")            # sent, and sent again until acknowledged
+    client.cut(); client.stop_reading(); client.read_on()
+    client.sight()                      # what it saw, for the checker
+
+It hides nothing from the checker: every event is kept as it came, and what breaks a promise of one socket is written
+down with the frame. It does what docs/protocol.md asks of a client, and no more.
+"""
+
+import asyncio
+import json
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from math import inf
+from time import time
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from tests.chaos.memory import RoomMemory
+from tests.chaos.outbox import Outbox
+from tests.chaos.records import Life, Sight, Span
+
+Frame = dict[str, Any]
+
+OPEN_S = 5.0
+"""An attempt to connect, `hello` included, may take that long."""
+JOIN_S = 12.0
+"""A join is answered within the server's limits; a socket that does not is given up."""
+PAUSE_S = (0.25, 3.0)
+"""The first pause before connecting again and the longest; each is taken with full jitter."""
+EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
+QUIET = frozenset({"typing", "read", "unread", "room.updated", "ok", "pong"})
+
+
+class Client:
+    def __init__(self, url: str, token: str, rooms: list[str], *, name: str, chance: random.Random) -> None:
+        self.url, self.name, self.chance = url, name, chance
+        self.rooms = {room: RoomMemory() for room in rooms}
+        self.outbox = Outbox(name, chance)
+        self.lives: list[Life] = []
+        self.broken: list[str] = []
+        self.blind: list[Span] = []
+        self.deaf: list[Span] = []
+        self.failed: Counter[str] = Counter()
+        self._token = token
+        self._started_at = time()
+        self._socket: ClientConnection | None = None
+        self._out: asyncio.Queue[Frame] = asyncio.Queue()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._asked_at: dict[str, float] = {}
+        self._heartbeat, self._heard_at, self._pinged_at = 20.0, 0.0, 0.0
+        self._stopped_at = inf
+        self._goodbye: asyncio.Task[None] | None = None
+        self.gaps = 0
+
+    @property
+    def online(self) -> bool:
+        """Connected, greeted, and live in every room."""
+        return self._socket is not None and all(room.live for room in self.rooms.values())
+
+    def holds(self, heads: dict[str, int]) -> bool:
+        """Whether it has everything up to these heads."""
+        return all(memory.last >= heads.get(room, 0) for room, memory in self.rooms.items())
+
+    @property
+    def port(self) -> int:
+        """Of its end of the connection; only while there is one."""
+        assert self._socket is not None
+        return int(self._socket.local_address[1])
+
+    def lost_since(self, moment: float) -> bool:
+        """Whether a socket of it ended since then."""
+        return any(life.ended_at is not None and life.ended_at >= moment for life in self.lives)
+
+    def sight(self) -> Sight:
+        """What it saw so far."""
+        views = {room: list(memory.receipts) for room, memory in self.rooms.items()}
+        lives = [replace(life) for life in self.lives]
+        spans = {"blind": list(self.blind), "deaf": list(self.deaf)}
+        return Sight(self.name, self._started_at, views, lives, list(self.broken), failed=Counter(self.failed), **spans)
+
+    # --- what is done to it
+
+    def cut(self) -> None:
+        """The network is gone: no close frame, no goodbye."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+    def stop_reading(self) -> None:
+        """Leaves everything in the kernel's buffers, which are kept small, until `read_on`."""
+        if self._socket is not None:
+            self._socket.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            self._socket.transport.pause_reading()
+        self._stopped_at = time()
+
+    def read_on(self) -> None:
+        """Reads what waited, if the socket is still there."""
+        if self._socket is not None and not self._socket.transport.is_closing():
+            self._socket.transport.resume_reading()
+        self.blind.append(Span(self._stopped_at, time()))
+        self._stopped_at = inf
+
+    def was_deaf(self, since: float, now: float) -> None:
+        """Its connection was dead from then on: remembers when it gave it up, which may be never."""
+        life = next((life for life in self.lives if life.hello_at < since and (life.ended_at or inf) > since), None)
+        if life is not None:
+            self.deaf.append(Span(since, life.ended_at or now))
+
+    def tick(self, now: float) -> None:
+        """Called once a second: asks after a silent server, gives a dead one up."""
+        if self._socket is None or self._stopped_at < now:
+            return
+        if now - self._heard_at > 2.5 * self._heartbeat or any(now - asked > JOIN_S for asked in self._asked_at.values()):
+            self.cut()
+        elif now - self._heard_at > self._heartbeat and self._pinged_at < self._heard_at:
+            self._pinged_at = now
+            self._say({"type": "ping"})
+
+    # --- life
+
+    async def run(self) -> None:
+        """Connects, and connects again, until it is cancelled."""
+        failures = 0
+        while True:
+            opened = await self._open()
+            if opened is None:
+                failures += 1
+            else:
+                failures = 0
+                await self._live(*opened)
+            await asyncio.sleep(self.chance.uniform(0, min(PAUSE_S[1], PAUSE_S[0] * 2**failures)))
+
+    async def _open(self) -> tuple[ClientConnection, Frame] | None:
+        """A socket and its `hello`."""
+        headers = {"Authorization": f"Token {self._token}"}
+        try:
+            async with asyncio.timeout(OPEN_S):
+                connection = await connect(
+                    self.url,
+                    additional_headers=headers,
+                    open_timeout=None,
+                    close_timeout=1,
+                    ping_interval=None,
+                    compression=None,
+                    max_size=2**21,
+                    proxy=None,
+                )
+                try:
+                    return connection, json.loads(await connection.recv())
+                except ConnectionClosed:
+                    self.failed[f"closed {connection.close_code or 1006}"] += 1
+                except BaseException:
+                    connection.transport.abort()
+                    raise
+        except InvalidStatus as refusal:
+            self.failed[f"HTTP {refusal.response.status_code}"] += 1
+        except (OSError, InvalidHandshake, EOFError) as error:
+            self.failed[type(error).__name__] += 1
+        return None
+
+    async def _live(self, connection: ClientConnection, hello: Frame) -> None:
+        """One socket from its `hello` to its end."""
+        self._heard_at = time()
+        self.lives.append(Life(self._heard_at))
+        self._socket, self._heartbeat = connection, hello["heartbeat"]
+        self._out = asyncio.Queue()
+        writing = asyncio.create_task(self._write(connection))
+        try:
+            for room in self.rooms:
+                self._join(room)
+            self.outbox.connected(hello["user"]["id"], self._say)
+            async for data in connection:
+                self._hear(json.loads(data), time())
+        except ConnectionClosed:
+            pass
+        finally:
+            self._socket = None
+            self.outbox.lost()
+            for timer in self._timers:
+                timer.cancel()
+            self._timers.clear()
+            self._asked_at.clear()
+            writing.cancel()
+            for memory in self.rooms.values():
+                memory.live = False
+            self.lives[-1].ended_at, self.lives[-1].code = time(), connection.close_code or 1006
+            connection.transport.abort()
+
+    async def _write(self, connection: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                await connection.send(json.dumps(await self._out.get()))
+
+    def _say(self, frame: Frame) -> None:
+        self._out.put_nowait(frame)
+
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        """While this socket lasts."""
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, what))
+
+    # --- frames
+
+    def _join(self, room: str) -> None:
+        self._asked_at[room] = time()
+        self._say({"type": "room.join", "id": f"join {room}", "room": room, "after": self.rooms[room].last})
+
+    def _hear(self, frame: Frame, now: float) -> None:
+        self._heard_at = now
+        kind, re = frame["type"], frame.get("re")
+        if kind in EVENTS:
+            self._pushed(frame, now)
+        elif kind == "room.joined":
+            self._joined(frame, now)
+        elif kind == "presence":
+            self.rooms[frame["room"]].online = frame["online_count"]
+        elif kind == "gap":
+            self._gap(frame["room"])
+        elif kind == "drain":
+            self._later(self.chance.uniform(0, frame["after_ms"] / 1000), self._leave)
+        elif kind == "error" and isinstance(re, str) and re.startswith("join "):
+            self._join_refused(re.removeprefix("join "), frame)
+        elif kind in {"message.sent", "error"}:
+            self.broken += filter(None, [self.outbox.replied(frame, now)])
+        elif kind not in QUIET:
+            self.broken.append(f"a frame nobody asked for: {frame}")
+
+    def _pushed(self, event: Frame, now: float) -> None:
+        self._note(self.rooms[event["room"]].pushed(event, now))
+
+    def _joined(self, frame: Frame, now: float) -> None:
+        room = frame["room"]
+        self._asked_at.pop(room, None)
+        self._note(self.rooms[room].page(frame, now))
+        if frame["more"]:
+            self._join(room)
+
+    def _gap(self, room: str) -> None:
+        self.gaps += 1
+        self.rooms[room].live = False
+        self._later(self.chance.uniform(0, 0.3), partial(self._join, room))
+
+    def _join_refused(self, room: str, frame: Frame) -> None:
+        self._asked_at.pop(room, None)
+        if frame["code"] != "unavailable":
+            self._note([f"joining {room} was refused: {frame}"])
+        self._later(self.chance.uniform(0.3, 1.5), partial(self._join, room))
+
+    def _leave(self) -> None:
+        """What `drain` asks for: this socket ends, the next one is another server's."""
+        if self._socket is not None:
+            self._goodbye = asyncio.create_task(self._socket.close())
+
+    def _note(self, problems: list[str]) -> None:
+        self.broken += [f"{self.name}, socket {len(self.lives)}: {problem}" for problem in problems]

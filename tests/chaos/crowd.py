@@ -1,0 +1,135 @@
+"""All clients of one run: each in two rooms, some of them writing all the time."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import time
+
+import httpx
+
+from tests.chaos.client import Client
+
+ARRIVE_PER_S = 60
+ARRIVE_S = 90.0
+WRITERS_A_ROOM = 2
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many people in how many rooms, and how many messages a second each room gets."""
+
+    clients: int = 200
+    rooms: int = 20
+    rate: float = 1.0
+
+
+class Crowd:
+    """Use as an async context manager: everybody is in their rooms when it is entered."""
+
+    def __init__(self, url: str, tokens: Sequence[str], size: Size, *, prefix: str, chance: random.Random) -> None:
+        self.url, self.tokens, self.size, self.chance, self.prefix = url, tokens, size, chance, prefix
+        socket = f"{url.replace('http', 'ws', 1)}/ws/"
+        self.rooms = [f"{prefix}-{number}" for number in range(size.rooms)]
+        self.clients = [
+            Client(socket, token, self._rooms_of(number), name=f"c{number}", chance=random.Random(chance.getrandbits(64)))
+            for number, token in enumerate(tokens[: size.clients])
+        ]
+        self.writers: set[Client] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writing: list[asyncio.Task[None]] = []
+
+    def _rooms_of(self, number: int) -> list[str]:
+        """One room in turn and another further on, so that rooms overlap in more than one way."""
+        count = len(self.rooms)
+        first = number % count
+        further = 1 + (number // count) % max(1, count - 1)
+        return sorted({self.rooms[first], self.rooms[(first + further) % count]})
+
+    async def __aenter__(self) -> "Crowd":
+        try:
+            await self._make_rooms()
+            for client in self.clients:
+                self._tasks.append(asyncio.create_task(client.run()))
+                await asyncio.sleep(1 / ARRIVE_PER_S)
+            self._tasks.append(asyncio.create_task(self._tick()))
+            await self.until(lambda: self.all_online, ARRIVE_S, "everybody is in their rooms")
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _make_rooms(self) -> None:
+        headers = {"Authorization": f"Token {self.tokens[0]}"}
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=15) as http:
+            for room in self.rooms:
+                answer = await http.post("/api/rooms", json={"slug": room, "title": room, "private": False})
+                assert answer.status_code == httpx.codes.CREATED, f"making {room} answered {answer.text}"
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.stop_writing()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def all_online(self) -> bool:
+        """Whether everybody is live in all their rooms."""
+        return all(client.online for client in self.clients)
+
+    @property
+    def pending(self) -> list[str]:
+        """Keys nobody acknowledged yet."""
+        return [key for client in self.clients for key in client.outbox.pending]
+
+    def members(self, room: str) -> list[Client]:
+        """Those who are in a room."""
+        return [client for client in self.clients if room in client.rooms]
+
+    def miscounted(self) -> list[str]:
+        """Rooms of which somebody was told another number of people online than there are, and is still."""
+        found = []
+        for room in self.rooms:
+            members = self.members(room)
+            told = sorted({client.rooms[room].online for client in members})
+            if told != [len(members)]:
+                found.append(f"{room}: {len(members)} people are online, they were told {', '.join(map(str, told))}")
+        return found
+
+    def start_writing(self) -> None:
+        """WRITERS_A_ROOM people write into each room, together `size.rate` messages a second."""
+        for number, room in enumerate(self.rooms):
+            members = self.members(room)
+            for writer in (members[number % len(members)], members[-1 - number % len(members)]):
+                self.writers.add(writer)
+                self._writing.append(asyncio.create_task(self._write(writer, room)))
+
+    def stop_writing(self) -> None:
+        """Nobody writes anything new; what is unanswered is still sent again."""
+        for task in self._writing:
+            task.cancel()
+        self._writing.clear()
+
+    async def _write(self, writer: Client, room: str) -> None:
+        while True:
+            await asyncio.sleep(self.chance.uniform(0.5, 1.5) * WRITERS_A_ROOM / self.size.rate)
+            writer.outbox.write(room)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            for client in self.clients:
+                client.tick(time())
+
+    async def until(self, true: Callable[[], bool], seconds: float, what: str) -> None:
+        """Waits; raises TimeoutError saying for what in vain."""
+        deadline = time() + seconds
+        while not true():
+            if time() > deadline:
+                raise TimeoutError(f"not within {seconds:.0f} s: {what}; offline: {self._offline()}")
+            await asyncio.sleep(0.05)
+
+    def _offline(self) -> str:
+        return "; ".join(f"{client.name} {dict(client.failed)} {client.broken}" for client in self.clients if not client.online)[
+            :500
+        ]

@@ -1,0 +1,105 @@
+"""One run: a crowd that writes all the time, one fault after the other, then the judgement."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import time
+
+from tests.chaos.chaos_stack import ChaosStack
+from tests.chaos.checker import check
+from tests.chaos.crowd import Crowd, Size
+from tests.chaos.faults.fault import Fault, Scene
+from tests.chaos.figures import Figures, measure
+from tests.chaos.records import Run, Span, Window
+
+BEFORE_S, AFTER_S = 4.0, 7.0
+"""Quiet time before a fault, and after it: longer than anybody may wait for an event."""
+HEALTHY_S = 90.0
+ACKNOWLEDGED_S, HELD_S = 30.0, 20.0
+COUNTED_S = 20.0
+"""Presence is right again by then: what Redis forgot is written anew every 10 s, and read within a second or two."""
+LISTEN_S = 3.5
+"""Listening on after everybody has everything: a double would still come."""
+
+Say = Callable[[str], None]
+
+
+async def drill(
+    stack: ChaosStack, faults: Sequence[type[Fault]], tokens: Sequence[str], size: Size, *, chance: random.Random, say: Say
+) -> list[Figures]:
+    """Figures of the whole run, or of each fault when there are several and of all together at the end."""
+    prefix = f"chaos-{secrets.token_hex(4)}"
+    windows: list[Window] = []
+    idle: list[str] = []
+    async with Crowd(stack.url, tokens, size, prefix=prefix, chance=chance) as crowd:
+        scene = Scene(stack, crowd, chance)
+        crowd.start_writing()
+        await asyncio.sleep(BEFORE_S)
+        memory = await asyncio.to_thread(stack.memory)
+        for kind in faults:
+            fault = kind(scene)
+            windows.append(await _suffer(fault))
+            say(f"  {fault.name}: {windows[-1].span.end - windows[-1].span.begin:.1f} s")
+            await asyncio.sleep(AFTER_S)
+            idle += [f"{fault.name} had no effect: {why}" for why in [fault.without_effect()] if why]
+        run = await _settle(stack, crowd, windows)
+        run.memory_before, run.idle = memory, idle
+    problems = check(run)
+    gaps = sum(client.gaps for client in crowd.clients)
+    return _figures(run, faults, problems, gaps)
+
+
+async def _suffer(fault: Fault) -> Window:
+    begin = time()
+    await fault.begin()
+    try:
+        await asyncio.sleep(fault.lasts)
+    finally:
+        await fault.end()
+    deadline = time() + HEALTHY_S
+    while not await fault.healthy():
+        assert time() < deadline, f"{fault.name}: not healthy again within {HEALTHY_S:.0f} s"
+        await asyncio.sleep(0.2)
+    return Window(fault.name, Span(begin, time()), fault.excuses, fault.ends_sockets)
+
+
+async def _settle(stack: ChaosStack, crowd: Crowd, windows: list[Window]) -> Run:
+    """Nothing new is written; everything written is acknowledged and held by everybody, or that is a finding."""
+    crowd.stop_writing()
+    unsent: list[str] = []
+    try:
+        await crowd.until(lambda: not crowd.pending, ACKNOWLEDGED_S, "everything is acknowledged")
+    except TimeoutError:
+        unsent = crowd.pending
+    log = await asyncio.to_thread(stack.read_log, crowd.prefix)
+    heads = {room: len(rows) for room, rows in log.items()}
+    with suppress(TimeoutError):  # the checker names who lacks what
+        await crowd.until(lambda: all(client.holds(heads) for client in crowd.clients), HELD_S, "everybody has everything")
+    await asyncio.sleep(LISTEN_S)
+    with suppress(TimeoutError):
+        await crowd.until(lambda: not crowd.miscounted(), COUNTED_S, "everybody is counted")
+    return Run(
+        log=await asyncio.to_thread(stack.read_log, crowd.prefix),
+        acks=[ack for client in crowd.clients for ack in client.outbox.acks],
+        sights=[client.sight() for client in crowd.clients],
+        windows=windows,
+        memory_after=await asyncio.to_thread(stack.memory),
+        unsent=unsent,
+        miscounted=crowd.miscounted(),
+        retries=sum(client.outbox.retries for client in crowd.clients),
+    )
+
+
+def _figures(run: Run, faults: Sequence[type[Fault]], problems: Sequence[str], gaps: int) -> list[Figures]:
+    whole = Span(run.windows[0].span.begin, time())
+    if len(faults) == 1:
+        return [measure(run, fault=faults[0].name, title=faults[0].title, problems=problems, during=whole, gaps=gaps)]
+    ends = [*(window.span.begin for window in run.windows[1:]), whole.end]
+    rows = [
+        measure(run, fault=kind.name, title=kind.title, problems=(), during=Span(window.span.begin, end), gaps=0)
+        for kind, window, end in zip(faults, run.windows, ends, strict=True)
+    ]
+    title = f"all {len(faults)}, one after the other"
+    return [*rows, measure(run, fault="all", title=title, problems=problems, during=whole, gaps=gaps)]

@@ -1,0 +1,24 @@
+"""Wraps the one step after the commit: a message that holds this run's marker is committed, and its process is killed."""
+
+import os
+import signal
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class FaultPoint(AppConfig):
+    name = "faultpoint"
+
+    def ready(self) -> None:
+        from chat import log  # noqa: PLC0415  # apps must be loaded first
+
+        names: dict[str, Any] = vars(log)
+        publish, marker = names["log_events"], os.environ["CHAOS_MARKER"]
+
+        def publish_or_die(room: Any, events: Any) -> None:
+            if any(marker in event.text for event in events):
+                os.kill(os.getpid(), signal.SIGKILL)
+            publish(room, events)
+
+        names["log_events"] = publish_or_die

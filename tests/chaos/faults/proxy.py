@@ -1,0 +1,52 @@
+"""Faults of nginx, through which every socket runs."""
+
+import httpx
+
+from tests.chaos.chaos_stack import Container, children, command_line
+from tests.chaos.faults.fault import Fault, SocketsLost
+
+
+class ProxyFault(SocketsLost):
+    container: Container
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.stack.url}/readyz", timeout=2).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+class ReloadNginx(ProxyFault):
+    name, title = "nginx-reload", "nginx reloaded"
+    old: frozenset[int] = frozenset()
+
+    async def begin(self) -> None:
+        self.mark()
+        self.container = await self.ask(self.stack.container, "nginx")
+        self.old = self._workers()
+        answer = await self.ask(self.stack.exec, "nginx", "nginx", "-c", "/tmp/nginx/nginx.conf", "-s", "reload")
+        assert answer.returncode == 0, answer.stderr
+
+    async def healthy(self) -> bool:
+        """The old workers have handed their sockets over."""
+        return not self.old & self._workers() and await self.ask(self._answers)
+
+    def _workers(self) -> frozenset[int]:
+        pids = children(self.container["State"]["Pid"])
+        return frozenset(pid for pid in pids if command_line(pid).startswith("nginx: worker"))
+
+
+class KillNginx(ProxyFault):
+    name, title = "nginx-kill", "kill -9 nginx"
+
+    async def begin(self) -> None:
+        self.mark()
+        self.container = await self.ask(self.stack.container, "nginx")
+        await self.ask(self.stack.kill, self.container["State"]["Pid"])
+
+    async def healthy(self) -> bool:
+        now = await self.ask(self.stack.running, "nginx")
+        return bool(now) and now[0]["State"]["Pid"] != self.container["State"]["Pid"] and await self.ask(self._answers)
+
+
+FAULTS: tuple[type[Fault], ...] = (ReloadNginx, KillNginx)

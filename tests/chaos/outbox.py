@@ -1,0 +1,99 @@
+"""What one client has written: numbered, keyed messages, sent again with the same key until they are acknowledged."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tests.chaos.records import Ack
+
+ANSWER_S = 7.0
+"""The server answers within 5 s; after that the reply is lost and the message goes out again."""
+MOST_PENDING = 100
+AGAIN = frozenset({"unavailable", "rate_limited"})
+
+Frame = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Message:
+    room: str
+    key: str
+    text: str
+    timer: asyncio.TimerHandle | None = None
+
+
+class Outbox:
+    """`wire` is what a connected socket lends it: a function that sends one frame without waiting; None while offline."""
+
+    def __init__(self, name: str, chance: random.Random) -> None:
+        self.name, self.chance = name, chance
+        self.author = 0
+        self.acks: list[Ack] = []
+        self.retries = 0
+        self._written = 0
+        self._pending: dict[str, _Message] = {}
+        self._wire: Callable[[Frame], None] | None = None
+
+    @property
+    def pending(self) -> list[str]:
+        """Keys without an answer."""
+        return list(self._pending)
+
+    def write(self, room: str, extra: str = "") -> None:
+        """One more message; not while MOST_PENDING wait, as a person would stop typing."""
+        if len(self._pending) < MOST_PENDING:
+            self._written += 1
+            key = f"{self.name}-{self._written}"
+            self._pending[key] = message = _Message(room, key, f"{key} {self.chance.getrandbits(64):016x}{extra}")
+            self._send(message)
+
+    def connected(self, author: int, wire: Callable[[Frame], None]) -> None:
+        """A new socket: everything unanswered goes out again."""
+        self.author, self._wire = author, wire
+        for message in self._pending.values():
+            self._again(message)
+
+    def lost(self) -> None:
+        """The socket is gone, and with it the replies to come."""
+        self._wire = None
+        for message in self._pending.values():
+            self._stop(message)
+
+    def replied(self, reply: Frame, now: float) -> str | None:
+        """Takes a `message.sent` or an `error`; answers what is wrong with it, if anything is."""
+        if reply["type"] == "error":
+            message = self._pending.get(reply["re"])
+            if message is None:
+                return f"an error for a message that waits for none: {reply}"
+            if reply["code"] not in AGAIN:
+                return f"message.send was refused: {reply}"
+            self._stop(message)
+            message.timer = asyncio.get_running_loop().call_later(self.chance.uniform(0.2, 1.5), partial(self._again, message))
+            return None
+        self.acks.append(Ack(reply["room"], self.author, reply["re"], reply["seq"], now))
+        message = self._pending.pop(reply["re"], None)
+        if message is not None:  # the answers to a key sent twice may both arrive
+            self._stop(message)
+        return None
+
+    def _again(self, message: _Message) -> None:
+        self.retries += 1
+        self._send(message)
+
+    def _send(self, message: _Message) -> None:
+        self._stop(message)
+        if self._wire is None or message.key not in self._pending:
+            return
+        fields = {"room": message.room, "key": message.key, "text": message.text}
+        self._wire({"type": "message.send", "id": message.key, **fields})
+        wait = ANSWER_S * self.chance.uniform(1.0, 1.2)
+        message.timer = asyncio.get_running_loop().call_later(wait, partial(self._again, message))
+
+    @staticmethod
+    def _stop(message: _Message) -> None:
+        if message.timer is not None:
+            message.timer.cancel()
+            message.timer = None

@@ -1,0 +1,53 @@
+"""A shorter `make chaos`: fewer people, the faults that tell most, one after the other in one run."""
+
+import random
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.chaos_stack import ChaosStack, why_not
+from tests.chaos.crowd import Size
+from tests.chaos.drill import drill
+from tests.chaos.faults.catalogue import FAULTS
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+SIZE = Size(clients=40, rooms=8)
+TELLING = (
+    "kill-worker",
+    "kill-after-commit",
+    "redis-restart",
+    "redis-flush",
+    "postgres-restart",
+    "cut-nginx-web",
+    "storm",
+    "stalled-readers",
+)
+
+
+@pytest.fixture(scope="module")
+def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
+    """A stack of its own, with the fault point; its images come out of the build cache when the stack tests made theirs."""
+    assert not why_not(), why_not()
+    directory = tmp_path_factory.mktemp("chaos")
+    ChaosStack.copy(directory)
+    running = ChaosStack(directory)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.remove()
+
+
+async def test_nothing_is_lost(chaos_stack: ChaosStack) -> None:
+    seed = secrets.randbelow(10**6)
+    chance = random.Random(str(seed))
+    order = chance.sample(TELLING, len(TELLING))
+    tokens = chaos_stack.seed(SIZE.clients)
+    said: list[str] = []
+    figures = await drill(chaos_stack, [FAULTS[name] for name in order], tokens, SIZE, chance=chance, say=said.append)
+    whole = figures[-1]
+    assert whole.problems == (), f"seed {seed}: " + "\n".join([*said, *whole.problems])
+    assert whole.events > 20 * SIZE.rooms
+    assert whole.deliveries > 5 * whole.events

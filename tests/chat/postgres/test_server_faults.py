@@ -1,0 +1,231 @@
+"""Postgres read-only for a while, an answer lost, a network that falls silent: nothing to restart, nothing told wrongly."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from traceback import format_exception
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+
+import chat.store_postgres
+import ops.pool
+from chat.batch import CannotStore, Stored
+from chat.log import Writer
+from chat.models import Event
+from chat.store_postgres import PostgresStore
+from ops import database
+from realtime.errors import FrameRefused, Unavailable
+from rooms.models import Room
+from tests.chat.postgres.conftest import ReadOnly
+from tests.chat.postgres.line import Line
+from tests.chat.world import World
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("published")]
+
+SOON_S = 1.0
+SECRET = "what Ada wrote"
+
+
+@pytest.fixture
+async def direct() -> AsyncIterator[Writer]:
+    """A writer with connections of its own."""
+    made = Writer(PostgresStore())
+    yield made
+    await made.close()
+
+
+async def refused(sending: Awaitable[Stored]) -> FrameRefused:
+    with pytest.raises(FrameRefused) as error:
+        await sending
+    return error.value
+
+
+async def test_a_standby_under_the_same_name_is_left_as_soon_as_the_primary_is_back(
+    world: World, direct: Writer, read_only: ReadOnly, published: dict[str, list[int]]
+) -> None:
+    await asyncio.to_thread(read_only, True)
+    started = time.monotonic()
+    assert isinstance(await refused(direct.submit(world.append(0, "kept"))), Unavailable)
+    assert isinstance(await refused(direct.submit(world.append(0, "kept"))), Unavailable)
+    assert time.monotonic() - started < 2 * SOON_S
+    await asyncio.to_thread(read_only, False)
+    stored = await direct.submit(world.append(0, "kept"))  # at once: the connections that could only read are gone
+    assert (stored.seq, stored.duplicate) == (1, False)
+    assert published == {"room-0": [1]}
+
+
+async def test_the_orm_leaves_a_standby_too(world: World, read_only: ReadOnly) -> None:
+    def write() -> int:
+        return Room.objects.filter(id=world.rooms[0].id).update(title="new")
+
+    def write_within_a_transaction() -> int:
+        with transaction.atomic():
+            return write()
+
+    def write_slowly() -> int:
+        """So that all that come together need a connection each."""
+        written = write_within_a_transaction()
+        time.sleep(0.05)
+        return written
+
+    await asyncio.to_thread(read_only, True)
+    pool: Any = connections["default"].pool  # type: ignore[attr-defined]
+    await asyncio.to_thread(pool.drain)
+    reads = [database.run(Room.objects.count) for _ in range(pool.max_size)]
+    assert set(await asyncio.gather(*reads)) == {len(world.rooms)}, "who reads, reads on"
+    for attempt in (write, write_within_a_transaction):
+        with pytest.raises(database.DatabaseUnavailable):
+            await database.run(attempt)
+    await asyncio.to_thread(read_only, False)
+    # The pool may have connected anew while the standby had the name: whoever finds one of those ends them all.
+    deadline = time.monotonic() + 3 * SOON_S
+    while True:
+        writes = [database.run(write_slowly) for _ in range(pool.max_size)]
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        if results == [1] * len(writes):
+            break
+        assert time.monotonic() < deadline, results
+
+
+async def test_a_process_that_was_stopped_in_mid_transaction_tries_again(
+    world: World, writer: Writer, monkeypatch: pytest.MonkeyPatch, published: dict[str, list[int]]
+) -> None:
+    """Postgres gave the transaction up meanwhile."""
+    stopped: list[float] = []
+    write = chat.store_postgres._write
+
+    async def stop_once(connection: Any, *rest: Any) -> None:
+        if not stopped:
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 50")
+            await (await connection.execute("SELECT 1")).fetchone()
+            stopped.append(0.3)
+            await asyncio.sleep(0.3)
+        await write(connection, *rest)
+
+    monkeypatch.setattr(chat.store_postgres, "_write", stop_once)
+    stored = await writer.submit(world.append(0, "kept"))
+    assert (stored.seq, stored.duplicate, len(stopped)) == (1, False, 1)
+    assert published == {"room-0": [1]}
+
+
+async def test_the_orm_tells_of_a_transaction_that_was_given_up(world: World) -> None:
+    def stopped() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 50")
+            time.sleep(0.3)
+            cursor.execute("SELECT 1")
+
+    with pytest.raises(database.DatabaseUnavailable):
+        await database.run(stopped)
+    assert await database.run(Room.objects.count) == len(world.rooms)
+
+
+async def test_what_was_committed_though_its_answer_was_lost_is_published_and_no_duplicate(
+    world: World, writer: Writer, line: Line, published: dict[str, list[int]]
+) -> None:
+    await writer.submit(world.append(0, "before"))
+    line.lose_commits = 1
+    sending = [writer.submit(world.append(number % 2, f"k{number}")) for number in range(6)]
+    sending.append(writer.submit(world.append(0, "k0")))  # a real one, in the same batch
+    results = await asyncio.gather(*sending)
+    assert line.lose_commits == 0
+    assert [result.seq for result in results] == [2, 1, 3, 2, 4, 3, 2]
+    assert [result.duplicate for result in results] == [False] * 6 + [True]
+    assert published == {"room-0": [1, 2, 3, 4], "room-1": [1, 2, 3]}
+    again = await writer.submit(world.append(0, "k0"))
+    assert (again.seq, again.duplicate) == (2, True)
+    assert await database.run(Event.objects.count) == 7
+
+
+async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
+    world: World, writer: Writer, direct: Writer, line: Line
+) -> None:
+    await direct.submit(world.append(0, "theirs"))
+    line.lose_commits = 1
+    theirs, own = await asyncio.gather(writer.submit(world.append(0, "theirs")), writer.submit(world.append(0, "own")))
+    assert line.lose_commits == 0
+    assert [(result.seq, result.duplicate) for result in (theirs, own)] == [(1, True), (2, False)]
+
+
+async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
+    world: World, writer: Writer, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops.pool, "LIMIT_S", 1.5)
+    await writer.submit(world.append(0, "before"))
+    line.silence()
+    for key in ("one", "two"):  # the first finds a connection that was good, the second finds none
+        started = time.monotonic()
+        assert isinstance(await refused(writer.submit(world.append(0, key))), Unavailable)
+        assert 1 < time.monotonic() - started < 1.5 + SOON_S
+    line.heal()
+    started = time.monotonic()
+    stored = [await writer.submit(world.append(0, key)) for key in ("one", "two")]
+    assert time.monotonic() - started < 2 * SOON_S
+    assert sorted(result.seq for result in stored) == [2, 3]
+
+
+async def test_a_deadlock_is_tried_again(world: World, direct: Writer) -> None:
+    """Another transaction takes the rows in the wrong order; the server ends one of the two, ours is told nothing of it."""
+    await direct.submit(world.append(0, "before"))
+    locked, waiting = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wrong_order() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '10s'")  # the other one finds it first
+            cursor.execute("SELECT FROM rooms_room WHERE id = %s FOR UPDATE", [world.rooms[1].id])
+            loop.call_soon_threadsafe(locked.set)
+            asyncio.run_coroutine_threadsafe(waiting.wait(), loop).result(5)
+            cursor.execute("SELECT FROM rooms_room WHERE id = %s FOR UPDATE", [world.rooms[0].id])
+
+    other = asyncio.create_task(database.run(wrong_order))
+    await locked.wait()
+    sending = [direct.submit(world.append(room, f"k{room}")) for room in (0, 1)]
+    await asyncio.sleep(0.3)  # it holds the first row and waits for the second
+    waiting.set()
+    assert [result.seq for result in await asyncio.gather(*sending)] == [2, 1]
+    await other
+
+
+async def test_neither_log_nor_answer_holds_the_text_or_the_servers_name(
+    world: World,
+    writer: Writer,
+    direct: Writer,
+    line: Line,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the database says: a row it refuses, a failure nobody foresaw, a server that is not there."""
+    caplog.set_level("DEBUG")
+    await database.run(_raise_with_the_text)
+    try:
+        with pytest.raises(RuntimeError) as error:
+            await direct.submit(world.append(0, "k", SECRET))
+    finally:
+        await database.run(_raise_no_more)
+    assert "a batch of the log failed" in caplog.text
+    assert "P0001" in caplog.text
+    assert SECRET not in caplog.text + "".join(format_exception(error.value))
+    with pytest.raises(CannotStore):
+        await direct._store.store([world.append(0, "k", SECRET + "\0")])
+    monkeypatch.setattr(ops.pool, "LIMIT_S", 1.0)
+    await line.__aexit__(None, None, None)
+    answer = await refused(writer.submit(world.append(0, "k", SECRET)))
+    assert answer.message == "the database is away; send the same key again"
+    assert SECRET not in caplog.text
+
+
+def _raise_with_the_text() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'unforeseen' USING DETAIL = NEW.text; END $$;
+            CREATE TRIGGER fail BEFORE INSERT ON chat_event FOR EACH ROW EXECUTE FUNCTION fail()
+        """)
+
+
+def _raise_no_more() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER fail ON chat_event; DROP FUNCTION fail")

@@ -1,0 +1,126 @@
+"""A message that only the database refuses fails alone: the others of its batch get their seq, in order, without holes."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from django.db import connection
+
+from chat.batch import Append, Result, Stored
+from chat.log import Writer
+from ops import database
+from realtime.errors import BadFrame, Unavailable
+from rooms.models import Room
+from tests.chat.world import World, store
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("published")]
+
+REFUSED = "what only the database refuses"
+ON = (
+    f"ALTER TABLE chat_event ADD CONSTRAINT {{name}} CHECK (text <> '{REFUSED}')"
+    if connection.vendor == "postgresql"
+    else f"CREATE TRIGGER {{name}} BEFORE INSERT ON chat_event WHEN NEW.text = '{REFUSED}' BEGIN SELECT RAISE(ABORT, 'no'); END"
+)
+OFF = "ALTER TABLE chat_event DROP CONSTRAINT {name}" if connection.vendor == "postgresql" else "DROP TRIGGER {name}"
+
+
+def execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+async def refusing(world: World) -> AsyncIterator[World]:
+    """The world, in a database that refuses one text."""
+    name = f"refuses_{secrets.token_hex(4)}"  # SQLite's other connections do not know at once that one of the name is gone
+    await database.run(execute, ON.format(name=name))
+    yield world
+    await database.run(execute, OFF.format(name=name))
+
+
+class Counting:
+    """The real store; the database goes away after some trips."""
+
+    def __init__(self, trips: int = 1_000) -> None:
+        self.real, self.sizes, self._left = store(), list[int](), trips
+
+    async def store(self, batch: Sequence[Append]) -> list[Result]:
+        if not self._left:
+            raise database.DatabaseUnavailable
+        self._left -= 1
+        self.sizes.append(len(batch))
+        return await self.real.store(batch)
+
+    async def close(self) -> None:
+        await self.real.close()
+
+
+async def outcomes(writer: Writer, appends: list[Append]) -> list[Stored | BaseException]:
+    """What each sender is told."""
+    return await asyncio.gather(*[writer.submit(append) for append in appends], return_exceptions=True)
+
+
+def batch(world: World, bad: set[int], size: int = 100) -> list[Append]:
+    return [world.append(0, f"k{number}", REFUSED if number in bad else f"text {number}") for number in range(size)]
+
+
+@pytest.mark.parametrize("bad", [{0}, {37}, {99}, {12, 13, 80}], ids=str)
+async def test_it_fails_alone(refusing: World, published: dict[str, list[int]], bad: set[int]) -> None:
+    counting = Counting()
+    writer = Writer(counting)
+    told = await outcomes(writer, batch(refusing, bad))
+    assert {number for number, result in enumerate(told) if isinstance(result, BadFrame)} == bad
+    good = [result for result in told if isinstance(result, Stored)]
+    assert [result.seq for result in good] == list(range(1, 101 - len(bad)))
+    assert not any(result.duplicate for result in good)
+    assert published == {"room-0": [result.seq for result in good]}
+    assert len(counting.sizes) <= 15 * len(bad), "halves, not one by one"
+    again = await writer.submit(refusing.append(0, "next"))
+    assert again.seq == len(good) + 1
+    await writer.close()
+
+
+async def test_one_that_nobody_can_encode_fails_alone(world: World) -> None:
+    writer = Writer(store())
+    told = await outcomes(writer, [world.append(0, "a"), world.append(0, "b", "lone \ud800 surrogate"), world.append(0, "c")])
+    assert isinstance(told[1], BadFrame)
+    assert [result.seq for result in told if isinstance(result, Stored)] == [1, 2]
+    await writer.close()
+
+
+async def test_what_was_stored_before_the_database_went_is_answered_and_published(
+    refusing: World, published: dict[str, list[int]]
+) -> None:
+    writer = Writer(Counting(trips=2))  # the whole, which fails, and its first half
+    started = time.monotonic()
+    told = await outcomes(writer, batch(refusing, {80}))
+    assert time.monotonic() - started < 4
+    assert [result.seq for result in told[:50] if isinstance(result, Stored)] == list(range(1, 51))
+    assert all(isinstance(result, Unavailable) for result in told[50:])
+    assert published == {"room-0": list(range(1, 51))}
+    await writer.close()
+
+
+async def test_a_room_whose_row_is_wrong_fails_alone_and_no_message_is_blamed(world: World) -> None:
+    """As after a restore that lost the head: clients keep their messages and send them again."""
+    writer = Writer(store())
+    await writer.submit(world.append(0, "first"))
+    await database.run(lambda: Room.objects.filter(id=world.rooms[0].id).update(head=0))
+    broken, whole = await outcomes(writer, [world.append(0, "second"), world.append(1, "elsewhere")])
+    assert isinstance(broken, Unavailable)
+    assert isinstance(whole, Stored)
+    await database.run(lambda: Room.objects.filter(id=world.rooms[0].id).update(head=1))
+    assert (await writer.submit(world.append(0, "second"))).seq == 2
+    await writer.close()
+
+
+async def test_neither_log_nor_answer_holds_the_text(refusing: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    writer = Writer(store())
+    for result in await outcomes(writer, batch(refusing, {2}, size=4)):
+        assert REFUSED not in str(result)
+    await writer.close()
+    assert "a message cannot be stored" in caplog.text
+    assert REFUSED not in caplog.text

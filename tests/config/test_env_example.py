@@ -1,0 +1,48 @@
+""".env.example says what can be set, with the defaults that hold, and nothing else."""
+
+import re
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env_example import render
+from config.environment import Environment
+from config.variables import RENAMED, VARIABLES, Variable
+from tests.support.server import ROOT
+
+EXAMPLE = (ROOT / ".env.example").read_text()
+ENTRY = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+
+
+def test_it_is_what_the_table_makes_of_it() -> None:
+    assert render() == EXAMPLE, "run: PYTHONPATH=app python -m config.env_example > .env.example"
+
+
+def test_every_variable_is_there_once_with_its_default() -> None:
+    found = ENTRY.findall(EXAMPLE)
+    assert dict(found) == {variable.name: variable.default or "" for variable in VARIABLES}
+    assert len(found) == len(VARIABLES)
+
+
+def test_no_line_sets_anything() -> None:
+    assert not [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("variable", VARIABLES, ids=lambda variable: variable.name)
+def test_every_default_is_a_value_the_variable_takes(variable: Variable) -> None:
+    env = Environment({variable.name: variable.default or ""})
+    if variable.default is None:
+        assert env.text(variable.name) is None
+    elif variable.kind == "int":
+        assert env.integer(variable.name) == int(variable.default)
+    elif variable.kind == "bool":
+        assert env.flag(variable.name) in {True, False}
+    else:
+        assert (env.text(variable.name) or "") == variable.default
+
+
+def test_a_renamed_variable_names_one_that_exists() -> None:
+    assert set(RENAMED.values()) <= {variable.name for variable in VARIABLES}
+    for old in RENAMED:
+        with pytest.raises(ImproperlyConfigured, match=RENAMED[old]):
+            Environment({old: "x"})

@@ -1,0 +1,190 @@
+"""Wrong settings are refused, or warned about, by their name and what was wrong."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.databases import LOG_CONNECTIONS, LOOKUP_CONNECTIONS, database_from_url
+from config.environment import Environment
+from config.variables import VARIABLES
+from ops.redis_urls import client_for, shards_from_urls
+from tests.support.server import ROOT, base_environment, manage
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "many", "1e3", "٣", "0x10", "1 2"])
+def test_what_is_no_whole_number(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"LIMIT_MESSAGES_PER_S is .*whole number"):
+        Environment({"LIMIT_MESSAGES_PER_S": value}).integer("LIMIT_MESSAGES_PER_S")
+
+
+def test_numbers_below_their_least() -> None:
+    with pytest.raises(ImproperlyConfigured, match="DRAIN_SECONDS"):
+        Environment({"DRAIN_SECONDS": "0"}).integer("DRAIN_SECONDS")
+    assert Environment({"LIMIT_MESSAGES_PER_S": "0"}).integer("LIMIT_MESSAGES_PER_S") == 0
+
+
+FLAGS = {"1": True, "TRUE": True, "yes": True, "on": True, "0": False, "False": False, "no": False, "off": False}
+
+
+@pytest.mark.parametrize(("value", "flag"), FLAGS.items())
+def test_flags(value: str, flag: bool) -> None:
+    assert Environment({"SIGNUP_OPEN": value}).flag("SIGNUP_OPEN") is flag
+
+
+def test_what_is_no_flag() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"SIGNUP_OPEN is 'maybe': use true or false"):
+        Environment({"SIGNUP_OPEN": "maybe"}).flag("SIGNUP_OPEN")
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_empty_is_unset(value: str) -> None:
+    env = Environment({"SIGNUP_OPEN": value, "PORT": value, "PUBLIC_URL": value})
+    assert (env.flag("SIGNUP_OPEN"), env.integer("PORT"), env.text("PUBLIC_URL")) == (True, 8000, None)
+
+
+def test_choices() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"LOG_LEVEL is 'loud': use one of debug, info, warning, error"):
+        Environment({"LOG_LEVEL": "loud"}).text("LOG_LEVEL")
+
+
+@pytest.mark.parametrize(
+    "value", ["chat.example.org", "ftp://example.org", "https://example.org/chat", "https://", "https://a.example?b=c"]
+)
+def test_addresses(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="PUBLIC_URL"):
+        Environment({"PUBLIC_URL": value}).text("PUBLIC_URL")
+
+
+def test_lists() -> None:
+    env = Environment({"ALLOWED_ORIGINS": " https://a.example , ,https://b.example,"})
+    assert env.items("ALLOWED_ORIGINS") == ["https://a.example", "https://b.example"]
+    assert Environment({}).items("ALLOWED_ORIGINS") == []
+
+
+def test_a_secret_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("s3cret\n")
+    assert Environment({"SECRET_KEY_FILE": str(file)}).text("SECRET_KEY") == "s3cret"
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY and SECRET_KEY_FILE are both set"):
+        Environment({"SECRET_KEY_FILE": str(file), "SECRET_KEY": "x"}).text("SECRET_KEY")
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FILE cannot be read"):
+        Environment({"SECRET_KEY_FILE": str(tmp_path / "none")}).text("SECRET_KEY")
+
+
+@pytest.mark.parametrize(
+    ("typo", "name"), [("PUBLIC_URI", "PUBLIC_URL"), ("REDIS_URLS", "REDIS_URL"), ("SIGN_UP_OPEN", "SIGNUP_OPEN")]
+)
+def test_a_misspelt_name_is_warned_about_by_the_right_one(typo: str, name: str) -> None:
+    with pytest.warns(UserWarning, match=rf"{typo} is not a setting of Hubbub; did you mean {name}\?"):
+        Environment({typo: "x"})
+
+
+def test_other_programs_variables_are_none_of_ours() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Environment(
+            {"HOME": "/", "PATH": "/bin", "LANG": "C", "PYTHONPATH": "app", "http_proxy": "x", "PGHOST": "x", "HOSTNAME": "x"}
+        )
+
+
+def test_the_server_does_not_start_on_a_wrong_setting(tmp_path: Path) -> None:
+    env = base_environment() | {"DATA_DIR": str(tmp_path), "LIMIT_MESSAGES_PER_S": "lots"}
+    with pytest.raises(RuntimeError, match="LIMIT_MESSAGES_PER_S is 'lots'"):
+        manage("check", env=env)
+
+
+def test_postgres_needs_a_secret_key(tmp_path: Path) -> None:
+    env = base_environment() | {"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c"}
+    with pytest.raises(RuntimeError, match="SECRET_KEY"):
+        manage("check", env=env)
+
+
+def test_the_embedded_run_keeps_the_key_it_made(tmp_path: Path) -> None:
+    env = base_environment() | {"DATA_DIR": str(tmp_path)}
+    manage("check", env=env)
+    made = (tmp_path / "secret_key").read_text()
+    manage("check", env=env)
+    assert (tmp_path / "secret_key").read_text() == made
+    assert len(made) >= 50
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+    assert ROOT not in tmp_path.parents
+
+
+# --- DATABASE_URL
+
+
+def database(url: str | None) -> dict[str, Any]:
+    return database_from_url(url, data_dir=Path("/data"), pool_size=8)
+
+
+def test_sqlite() -> None:
+    assert database(None)["NAME"] == Path("/data/hubbub.sqlite3")
+    settings = database("sqlite:////var/lib/my%20chat.sqlite3")
+    assert settings["NAME"] == Path("/var/lib/my chat.sqlite3")
+    assert settings["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in settings["OPTIONS"]["init_command"].replace(" ", "")
+
+
+def test_postgres() -> None:
+    settings = database("postgresql://us%40er:p%2Fw@db.example:6432/cha%20t?sslmode=require")
+    known = {name: settings[name] for name in ("USER", "PASSWORD", "HOST", "PORT", "NAME")}
+    assert known == {"USER": "us@er", "PASSWORD": "p/w", "HOST": "db.example", "PORT": "6432", "NAME": "cha t"}
+    assert settings["OPTIONS"]["sslmode"] == "require"
+    assert settings["CONN_MAX_AGE"] == 0
+    assert settings["OPTIONS"]["pool"]["max_size"] + LOG_CONNECTIONS + LOOKUP_CONNECTIONS == 8
+
+
+def test_the_smallest_pool_leaves_the_orm_two() -> None:
+    """A request that holds one may have to wait for what another does in a database thread."""
+    (variable,) = (one for one in VARIABLES if one.name == "DATABASE_POOL_SIZE")
+    url = "postgres://user:password@db.example/chat"
+    options = database_from_url(url, data_dir=Path("/data"), pool_size=variable.minimum)["OPTIONS"]
+    assert options["pool"]["max_size"] == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://a/b", "nonsense", "postgres://", "postgres://host", "postgres:///name", "sqlite://", "sqlite:///"]
+)
+def test_bad_database_urls(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+        database(url)
+
+
+# --- REDIS_URL
+
+
+def test_shards() -> None:
+    shards = shards_from_urls(["redis://:pw@a.example:6379/0", "rediss://b.example", "unix:///run/redis.sock"])
+    assert [shard["address"] for shard in shards] == [
+        "redis://:pw@a.example:6379/0",
+        "rediss://b.example",
+        "unix:///run/redis.sock",
+    ]
+    assert shards_from_urls([]) == []
+
+
+def test_sentinels_of_one_master_are_one_shard() -> None:
+    shards = shards_from_urls(
+        ["sentinel://:p%40w@s1.example/mymaster", "sentinel://:p%40w@s2.example:26380/mymaster", "sentinel://s3/other"]
+    )
+    assert [(shard["master_name"], shard["sentinels"]) for shard in shards] == [
+        ("mymaster", [("s1.example", 26379), ("s2.example", 26380)]),
+        ("other", [("s3", 26379)]),
+    ]
+    assert shards[0]["password"] == "p@w"
+
+
+@pytest.mark.parametrize("url", ["http://a", "a.example:6379", "sentinel://a", "sentinel:///name"])
+def test_bad_redis_urls(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL"):
+        shards_from_urls([url])
+
+
+def test_every_redis_call_has_a_time_limit() -> None:
+    for shard in shards_from_urls(["redis://a.example", "sentinel://s1.example/mymaster"]):
+        options = client_for(shard).connection_pool.connection_kwargs
+        assert 0 < options["socket_timeout"] <= 5
+        assert 0 < options["socket_connect_timeout"] <= 5

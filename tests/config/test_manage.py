@@ -1,0 +1,41 @@
+"""The command line answers an operator's mistakes in a line that names them, not in a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port
+
+MANAGE = Path(__file__).resolve().parents[2] / "app" / "manage.py"
+
+
+def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(MANAGE), *arguments]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"LIMIT_MESSAGES_PER_S": "many"}, "LIMIT_MESSAGES_PER_S"),
+        ({"REDIS_URL": "http://x"}, "REDIS_URL"),
+    ],
+)
+def test_a_wrong_setting_is_named(variables: dict[str, str], named: str) -> None:
+    answer = manage("check", **variables)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: ")
+    assert named in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_absent_database_is_said_so() -> None:
+    url = f"postgres://nobody:nothing@127.0.0.1:{free_port()}/none"
+    answer = manage("migrate", "--no-input", DATABASE_URL=url, SECRET_KEY="x" * 60)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith("error: the database does not answer: ")
+    assert "Traceback" not in answer.stderr

@@ -1,0 +1,246 @@
+"""docs/asyncapi.yaml is a valid document, says what the server says, and refuses what the server refuses."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from config.frames import FRAMES
+from realtime.errors import FrameRefused
+from tests.docs.contract import Json, Message, document, faults, matching, messages, resolve
+from tests.docs.tape import Tape
+from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.plain_socket import PlainSocket
+from tests.support.profile import Profile
+from tests.support.server import Server, manage
+from tests.support.shapes import SHAPES
+
+# Another process committed more than a socket may be behind by, and none of it came through the layer.
+FALL_BEHIND = """
+from django.utils import timezone
+from chat.models import Event
+from rooms.models import Membership, Room
+room = Room.objects.get(slug="{room}")
+author = Membership.objects.filter(room=room).first().user_id
+new = range(room.head + 1, room.head + 1102)
+Event.objects.bulk_create(Event(room=room, seq=n, author_id=author, key=f"late-{{n}}", at=timezone.now(), text="x") for n in new)
+Room.objects.filter(id=room.id).update(head=new[-1])
+"""
+
+
+# --- the document itself
+
+
+def test_the_document_is_asyncapi_3() -> None:
+    assert document()["asyncapi"] == "3.0.0"
+    assert faults(document()) == []
+
+
+def test_the_schema_finds_a_wrong_document() -> None:
+    assert faults(document() | {"channels": {"native": {"address": 7}}})
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = list(_references(document()))
+    assert len(references) > 100
+    for reference in references:
+        assert resolve(reference)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (found for name, found in value.items() if name == "$ref")
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _references(part)
+
+
+def test_every_message_belongs_to_an_operation() -> None:
+    listed = {(channel, name) for channel, found in document()["channels"].items() for name in found["messages"]}
+    assert {(message.channel, message.name) for message in messages()} == listed
+    used = set(_references(document()))
+    unused = {f"#/components/{kind}/{name}" for kind in ("messages", "schemas") for name in document()["components"][kind]} - used
+    # Named by x-content-schema: what they describe is JSON within a string.
+    assert unused == {"#/components/schemas/InfraSendContent", "#/components/schemas/InfraReceiveContent"}
+
+
+def test_it_lists_what_the_server_takes_and_says() -> None:
+    assert _types("native", "receive") == set(FRAMES)
+    assert _types("native", "send") == set(SHAPES)
+    codes = {refusal.code for refusal in FrameRefused.__subclasses__()}
+    assert set(document()["components"]["schemas"]["ErrorCode"]["enum"]) == codes
+
+
+def _types(channel: str, direction: str) -> set[str]:
+    found = [m for m in messages() if (m.channel, m.direction) == (channel, direction) and m.is_json]
+    payloads = [resolve(ref) if (ref := m.definition["payload"].get("$ref")) else m.definition["payload"] for m in found]
+    return {payload["properties"]["type"]["const"] for payload in payloads}
+
+
+@pytest.mark.parametrize("message", [message for message in messages() if message.examples], ids=lambda message: message.name)
+def test_the_examples_are_what_they_are_examples_of(message: Message) -> None:
+    for example in message.examples:
+        text = example if isinstance(example, str) else json.dumps(example)
+        assert matching(message.channel, message.direction, text) == [message]
+
+
+def test_what_the_server_says_is_closed() -> None:
+    """The server sends the fields that are named and no others; clients may send more."""
+    for message in messages():
+        if message.direction == "send" and message.is_json:
+            assert message.refuses({"surprise": True})
+            payload = message.definition["payload"]
+            assert (resolve(payload["$ref"]) if "$ref" in payload else payload)["additionalProperties"] is False, message.name
+
+
+# --- the server's traffic
+
+
+@pytest.fixture(scope="module")
+def tape(profile: Profile) -> Tape:
+    """People talk in every dialect, on a server that ends while they do."""
+    tape = Tape()
+    with ExitStack() as exits:
+        server = Server(profile)
+        exits.callback(server.close)
+        server.start()
+        asyncio.run(_converse(server, tape))
+    return tape
+
+
+async def _converse(server: Server, tape: Tape) -> None:
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with AsyncExitStack() as sockets:
+
+        async def chat(account: Account) -> ChatClient:
+            connection = tape.connection("native")
+            return await sockets.enter_async_context(ChatClient(server.ws_url(), account, create_connection=connection))
+
+        async def plain(channel: str, path: str, account: Account) -> PlainSocket:
+            connection = tape.connection(channel)
+            url = server.ws_url(path)
+            return await sockets.enter_async_context(PlainSocket(url, headers=account.headers, create_connection=connection))
+
+        await _native(server, await chat(ada), await chat(bob), await chat(bob), ada, bob)
+        await _room(await plain("room", "/ws/chat/", ada), await plain("room", "/ws/chat/lobby/", bob), await chat(bob))
+        await _infra(await plain("infra", "/infra/ws", ada), await plain("infra", "/infra/ws", bob), bob)
+        last = await chat(ada)
+        ending = asyncio.create_task(asyncio.to_thread(server.stop))
+        await last.expect("drain", timeout=15)
+        await last.expect_close(1012, timeout=15)
+        await ending
+
+
+async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatClient, ada_is: Account, bob_is: Account) -> None:
+    room = await create_room(server.base_url, ada_is)
+    await ada.join(room)
+    await bob.join(room)
+    await ada.expect("presence", room=room)
+    sent = await ada.send(room, "Hello", key="hello-1")
+    await ada.send(room, "Hello", key="hello-1")
+    await ada.request("message.send", room=room, text="From the bridge", key="hello-2", alias="Captain")
+    await bob.expect("message", room=room, alias="Captain")
+    await away.expect("unread", room=room)
+    await bob.request("read", room=room, upto=sent["seq"])
+    await ada.expect("read", room=room)
+    await bob.push("typing", room=room)
+    await ada.expect("typing", room=room)
+    await ada.request("history", room=room, before=9)
+    await ada.request("history", room=room, after=0, limit=1)
+    await ada.send_to(bob_is.id, "Psst")
+    await ada.send_to(bob_is.name, "By name")
+    await bob.join(room, after=1)
+    async with httpx.AsyncClient(base_url=server.base_url, headers=ada_is.headers) as http:
+        await http.patch(f"/api/rooms/{room}", json={"title": "The bridge"})
+    await ada.expect("room.updated", title="The bridge")
+    await ada.request("ping")
+    await ada.push_raw("ping")
+    await ada.expect("pong", bare=True)
+    await ada.push("typing", room="nowhere")
+    await ada.expect_error("not_a_member")
+    await bob.leave(room)
+    await asyncio.to_thread(manage, "shell", "-c", FALL_BEHIND.format(room=room), env=server.env)
+    await ada.expect("gap", room=room, timeout=15)
+    await ada.catch_up(room, after=3)
+
+
+async def _room(ada: PlainSocket, bob: PlainSocket, native: ChatClient) -> None:
+    await native.join("lobby")
+    for text in ('{"message": "an object"}', "a line", "/name Captain", "a line of the captain's"):
+        await ada.send(text)
+    heard = [await bob.receive_json() for _ in range(3)]
+    assert [message.get("name") for message in heard] == [None, None, "Captain"]
+    assert (await native.expect("message", room="lobby", alias="Captain"))["text"] == "a line of the captain's"
+    await ada.send('{"message": " "}')
+    while "error" not in await ada.receive_json():
+        pass
+
+
+async def _infra(ada: PlainSocket, bob: PlainSocket, bob_is: Account) -> None:
+    for content in ({"text": "all"}, {"text": "you", "toUserId": bob_is.id}, {"text": "all again", "toUserId": ""}):
+        await ada.send_json({"type": "demo-message-send", "content": json.dumps(content)})
+    heard = {json.loads((await bob.receive_json())["content"])["text"] for _ in range(3)}
+    assert heard == {"all", "you", "all again"}
+    await ada.send("ping")
+    while await ada.receive() != "pong":
+        pass
+
+
+def test_every_frame_is_one_the_document_describes(tape: Tape) -> None:
+    assert len(tape.frames) > 100
+    for frame in tape.frames:
+        found = matching(*frame)
+        assert len(found) == 1, f"{frame} is {found or 'nothing the document knows'}"
+
+
+def test_every_message_of_the_document_was_seen(tape: Tape) -> None:
+    seen = {matching(*frame)[0] for frame in tape.frames}
+    assert {f"{message.channel}: {message.name}" for message in set(messages()) - seen} == set()
+
+
+# --- what is refused
+
+ODD: list[Any] = [None, True, -1, 0, 1, 2**53, 2**53 + 1, 1.5, "", "x", "k" * 65, "s" * 257, "t" * 10_001, [], {}]
+REFUSALS = {"bad_frame", "bad_json", "unknown_type", "too_long", "empty"}
+
+
+async def test_the_server_refuses_what_the_document_refuses_and_nothing_else(profile: Profile, start_server: Any) -> None:
+    server: Server = start_server(LIMIT_MESSAGES_PER_S="0")
+    await sign_up(server.base_url, "ada")  # whom the examples write to
+    account = await sign_up(server.base_url)
+    keys = (f"fresh-{number}" for number in itertools.count())
+    async with ChatClient(server.ws_url(), account) as chat:
+        tried = 0
+        for message in messages():
+            if (message.channel, message.direction, message.is_json) != ("native", "receive", True):
+                continue
+            for example, (name, value) in itertools.product(message.examples, _oddities(message)):
+                frame = example | ({"key": next(keys)} if "key" in example else {})
+                frame = {k: v for k, v in frame.items() if k != name} if value is ... else frame | {name: value}
+                errors = await _errors(chat, frame)
+                wrong = message.refuses(frame)
+                assert bool(wrong) == bool(errors & REFUSALS), f"{frame}: the document says {wrong}, the server {errors}"
+                tried += 1
+        assert tried > 400
+
+
+def _oddities(message: Message) -> Iterator[tuple[str, Any]]:
+    """Each field left out (`...`), and each with every odd value."""
+    properties: Json = message.definition["payload"]["properties"]
+    return itertools.product(properties, [..., *ODD])
+
+
+async def _errors(chat: ChatClient, frame: Json) -> set[str]:
+    """The error codes one frame causes."""
+    await chat.push_raw(json.dumps(frame))
+    await chat.request("ping")
+    while chat.unread("message.sent"):
+        await chat.expect("message.sent")
+    found = set()
+    while chat.unread("error"):
+        found.add((await chat.expect("error"))["code"])
+    return found

@@ -1,0 +1,184 @@
+"""What README and docs/ name exists: files, links, targets, settings, metrics, calls, codes, examples of frames."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from prometheus_client import Counter, Gauge, Histogram
+
+from accounts import throttle
+from config.api import api
+from config.variables import VARIABLES
+from ops import metrics
+from realtime import outbox
+from realtime.errors import Close, FrameRefused
+from tests.docs.contract import document, matching
+from tests.support.server import ROOT
+
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PROTOCOL = ROOT / "docs" / "protocol.md"
+DEPLOY = ROOT / "docs" / "deploy.md"
+
+#: Folders that come to be by running something, and files a page tells the reader to write.
+MADE = {"var", ".venv", "artifacts", "node_modules"}
+WRITTEN = {"compose.override.yaml"}
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def page(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def code_of(page: Path) -> list[str]:
+    """Everything the page sets as code: spans and blocks, fenced or indented."""
+    text = page.read_text()
+    fenced = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.S | re.M)
+    rest = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.S | re.M)
+    return fenced + re.findall(r"^(?: {4}|\t).*", rest, flags=re.M) + re.findall(r"`([^`\n]+)`", rest)
+
+
+def rows_under(page: Path, heading: str) -> list[list[str]]:
+    """The cells of all tables below a heading, without their heads."""
+    section = re.split(rf"^## {re.escape(heading)}$", page.read_text(), flags=re.M)[1]
+    section = re.split(r"^## ", section, flags=re.M)[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in section.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    heads = {index for index, row in enumerate(cells) if set("".join(row)) <= set("- :")}
+    return [row for index, row in enumerate(cells) if index not in heads and index + 1 not in heads]
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors GitHub makes of a page's headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M)
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors_of(file), target
+
+
+def test_paths_exist(page: Path) -> None:
+    """Paths are relative to the checkout, to app/ or to the page; a file's name alone is that of some file of ours."""
+    app, tops = ROOT / "app", {path.name for folder in (ROOT, ROOT / "app") for path in folder.iterdir() if path.is_dir()}
+    names = {path.name for folder in ("app", "docs", "k8s", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
+    names |= {path.name for path in ROOT.iterdir()} | WRITTEN
+    for code in code_of(page):
+        for word in re.findall(r"(?<![\w/.$<:@-])[\w.-]+(?:/[\w.*-]+)*/?(?![\w<])", code):
+            first, _, rest = word.partition("/")
+            if rest and first in tops - MADE:
+                assert any(list(place.glob(word.rstrip("/"))) for place in (ROOT, app, page.parent)), f"{word} in {code!r}"
+            elif not rest and re.search(r"\.(py|md|yaml|toml|sh|ts)$", word):
+                assert word in names, f"{word} in {code!r}"
+
+
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    for code in code_of(page):
+        for target in re.findall(r"(?<![\w-])make ([a-z]+)", code):
+            assert target in targets, code
+
+
+def test_names_in_capitals_are_settings_or_constants(page: Path) -> None:
+    known = {variable.name for variable in VARIABLES}
+    known |= {f"{variable.name}_FILE" for variable in VARIABLES if variable.kind == "secret"} | {"NAME_FILE"}
+    sources = [
+        *(ROOT / "scripts").iterdir(),
+        *(ROOT / "tests" / "support").iterdir(),
+        *(ROOT / "app").rglob("*.py"),
+        ROOT / "compose.yaml",
+        ROOT / "compose.loadtest.yaml",
+    ]
+    for source in sources:
+        if source.is_file():
+            known |= set(re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", source.read_text(errors="replace")))
+    for code in code_of(page):
+        for name in re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", code):
+            assert name in known, code
+
+
+def test_settings_are_pointed_to_not_copied() -> None:
+    """`.env.example` is the table of settings; a second one would grow apart from it."""
+    for page in PAGES:
+        rows = [line for line in page.read_text().splitlines() if re.match(r"\| `[A-Z_]+` \|", line)]
+        assert len(rows) < len(VARIABLES) / 2, page
+
+
+def test_close_codes() -> None:
+    rows = rows_under(PROTOCOL, "Close codes")
+    codes = [int(row[0]) for row in rows]
+    assert len(codes) == len(set(codes))
+    assert set(codes) - {1002, 1006, 1007, 1009, 1011} == {int(code) for code in Close}
+
+
+def test_error_codes() -> None:
+    codes = [row[0].strip("`") for row in rows_under(PROTOCOL, "Errors")]
+    assert sorted(codes) == sorted(refusal.code for refusal in FrameRefused.__subclasses__())
+
+
+def test_limits() -> None:
+    """Each number in the table of limits is the one in the code."""
+    rows = {row[0]: row[1] for row in rows_under(PROTOCOL, "Limits")}
+    for variable in VARIABLES:
+        if variable.name in {
+            f"LIMIT_{what}" for what in ("MESSAGES_PER_S", "SOCKETS_PER_USER", "HANDSHAKES_PER_S", "SIGNUPS_PER_H")
+        }:
+            (default,) = [value for what, value in rows.items() if what.endswith(f"(`{variable.name}`)")]
+            assert default.split(",")[0] == variable.default
+    numbers = {
+        "text of a message": [settings.MAX_TEXT],
+        "frame": [settings.MAX_FRAME],
+        "tries of a password a minute": [throttle.ATTEMPTS_PER_ACCOUNT, throttle.ATTEMPTS_PER_ADDRESS],
+        "unsent data of a socket": [outbox.MAX_BYTES // 2**20, int(outbox.MAX_AGE_S)],
+        "body of an HTTP request": [settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20],
+    }
+    for what, expected in numbers.items():
+        assert [int(number) for number in re.findall(r"\d+", rows[what].replace(",", ""))] == expected
+
+
+def test_frames_of_the_native_dialect() -> None:
+    text = PROTOCOL.read_text()
+    for name in document()["channels"]["native"]["messages"]:
+        if not name.startswith("bare") and name not in {"read.mark", "typing.now"}:
+            assert f"`{name}`" in text, name
+
+
+def test_calls_of_the_api() -> None:
+    documented = set()
+    for row in rows_under(PROTOCOL, "HTTP"):
+        for call in re.findall(r"`((?:GET|POST|PATCH|DELETE) /api/[^`\s]*)", row[0]):
+            documented.add(re.sub(r"<\w+>", "<>", call.split("?")[0]))
+    served = {
+        f"{method.upper()} {re.sub(r'{.*?}', '<>', path)}"
+        for path, methods in api.get_openapi_schema()["paths"].items()
+        for method in methods
+    }
+    assert documented == served | {"GET /api/openapi.json", "GET /api/docs"}
+
+
+def _examples() -> Iterator[str]:
+    for block in re.findall(r"^```json\n(.*?)^```", PROTOCOL.read_text(), flags=re.S | re.M):
+        yield from block.splitlines()
+
+
+@pytest.mark.parametrize("frame", list(_examples()), ids=lambda frame: frame[:40])
+def test_examples_of_frames_are_frames(frame: str) -> None:
+    assert matching("native", "receive", frame) + matching("native", "send", frame)
+
+
+def test_metrics() -> None:
+    ours = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
+    # A counter drops `_total` from its name and adds it again when it is shown.
+    shown = {value._name + ("_total" if isinstance(value, Counter) else "") for value in ours.values()}
+    named = [row[0].strip("`") for row in rows_under(DEPLOY, "Metrics")]
+    assert [name for name in named if name.startswith("hubbub_")] == sorted(shown)

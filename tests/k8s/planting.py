@@ -1,0 +1,64 @@
+"""How a violation is planted: a rule, what it must say, and a change to the production overlay that it must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from k8s.checks.manifests import Manifests, Object
+from k8s.checks.rules import Rule
+
+Change = Callable[[Manifests], None]
+
+
+class Planted(NamedTuple):
+    rule: Rule
+    says: str
+    change: Change
+
+
+PLANTED: list[Planted] = []
+
+
+def plants(rule: Rule, says: str) -> Callable[[Change], Change]:
+    """Registers a change that must make `rule` report a sentence with `says` in it."""
+
+    def register(change: Change) -> Change:
+        PLANTED.append(Planted(rule, says, change))
+        return change
+
+    return register
+
+
+def find(manifests: Manifests, reference: str) -> Object:
+    """The object Kind/name; it must be there."""
+    kind, name = reference.split("/")
+    found = manifests.find(kind, name)
+    assert found is not None, f"{reference} is not rendered"
+    return found
+
+
+def pod(manifests: Manifests, reference: str) -> Object:
+    spec: Object = find(manifests, reference)["spec"]["template"]["spec"]
+    return spec
+
+
+def container(manifests: Manifests, reference: str) -> Object:
+    first: Object = pod(manifests, reference)["containers"][0]
+    return first
+
+
+def job(manifests: Manifests) -> Object:
+    (only,) = manifests.of("Job")
+    return only
+
+
+def config(manifests: Manifests, name: str) -> dict[str, str]:
+    """The data of a generated ConfigMap, whose name ends in a hash."""
+    (only,) = (item for item in manifests.of("ConfigMap") if item["metadata"]["name"].startswith(f"{name}-"))
+    data: dict[str, str] = only["data"]
+    return data
+
+
+def remove(manifests: Manifests, reference: str) -> None:
+    manifests.objects.remove(find(manifests, reference))

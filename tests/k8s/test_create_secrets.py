@@ -1,0 +1,127 @@
+"""The Secret that is created before the first apply holds what the manifests refer to, and opens what it should."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from k8s.checks.manifests import Manifests
+from k8s.checks.render import HERE
+from k8s.checks.rules.secrets import DOCUMENTED
+from k8s.checks.schemas import Schemas
+from tests.k8s.planting import find
+
+SCRIPT = HERE / "create_secrets"
+
+# The only stand-in in these tests: a cluster is not at hand. It keeps what it is told, as a cluster would.
+KUBECTL = """#!/bin/sh
+echo "kubectl $*" >>"$KEPT/calls"
+case "$*" in
+  "get namespace "*) test -e "$KEPT/namespace" ;;
+  "create namespace "*) echo "kind: Namespace" ;;
+  "apply --filename=-") cat >"$KEPT/namespace" ;;
+  *" get secret "*) test -e "$KEPT/secret" ;;
+  "create --filename=-") cat >"$KEPT/secret" ;;
+  *) exit 9 ;;
+esac
+"""
+
+
+def run(*arguments: str, path: Path | None = None, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    if path:
+        clean |= {"PATH": f"{path}:{clean['PATH']}", "KEPT": str(path)}
+    return subprocess.run(
+        [SCRIPT, *arguments], capture_output=True, text=True, timeout=30, check=False, env=clean | dict(env or {})
+    )
+
+
+def printed(**env: str) -> dict[str, str]:
+    done = run("hubbub", "--print", env=env)
+    assert done.returncode == 0, done.stderr
+    return {key: base64.b64decode(value).decode() for key, value in yaml.safe_load(done.stdout)["data"].items()}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Path:
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    return tmp_path
+
+
+def test_it_is_a_secret_with_the_documented_keys() -> None:
+    item = yaml.safe_load(run("hubbub-staging", "--print").stdout)
+    assert (item["kind"], item["metadata"]) == ("Secret", {"name": "hubbub-secrets", "namespace": "hubbub-staging"})
+    assert list(Schemas().violations(Manifests([item]))) == []
+    assert item["data"].keys() == DOCUMENTED["hubbub-secrets"]
+
+
+def test_the_urls_open_what_the_manifests_start(production: Manifests) -> None:
+    values = printed()
+    database, redis = urlsplit(values["DATABASE_URL"]), urlsplit(values["REDIS_URL"])
+    settings = {
+        e["name"]: e["value"]
+        for e in find(production, "StatefulSet/postgres")["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    assert (database.username, database.path) == (settings["POSTGRES_USER"], "/" + settings["POSTGRES_DB"])
+    assert (database.password, redis.password) == (values["POSTGRES_PASSWORD"], values["REDIS_PASSWORD"])
+    for url in (database, redis):
+        service = find(production, f"Service/{url.hostname}")
+        assert url.port in {port["port"] for port in service["spec"]["ports"]}
+
+
+def test_every_value_is_long_and_never_the_same_twice() -> None:
+    values = [value for _ in range(2) for name, value in printed().items() if not name.endswith("_URL")]
+    assert len(set(values)) == len(values) == 6
+    assert all(len(value) >= 50 for value in values)
+
+
+def test_services_of_ones_own_are_used_as_given() -> None:
+    own = {
+        "DATABASE_URL": "postgresql://ada:p%40ss'\"$x@db.example.com:5433/chat?sslmode=require",
+        "REDIS_URL": "rediss://:x@r:1/2",
+    }
+    values = printed(**own)
+    assert {name: values[name] for name in own} == own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "says"),
+    [
+        ((), {}, "Usage"),
+        (("--help",), {}, "Usage"),
+        (("hubbub", "--dry-run"), {}, "Usage"),
+        (("Not A Name",), {}, "'Not A Name' is no name of a namespace"),
+        (("hubbub", "--print"), {"DATABASE_URL": "sqlite:///x"}, "DATABASE_URL must start with postgres://"),
+        (("hubbub", "--print"), {"REDIS_URL": "localhost:6379"}, "REDIS_URL must start with redis://, rediss:// or sentinel://"),
+    ],
+)
+def test_wrong_use_is_refused_by_name(arguments: tuple[str, ...], env: dict[str, str], says: str) -> None:
+    done = run(*arguments, env=env)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert says in done.stderr
+
+
+def test_namespace_and_secret_are_created_without_a_secret_among_the_arguments(cluster: Path) -> None:
+    done = run("hubbub", path=cluster)
+    assert done.returncode == 0, done.stderr
+    values = yaml.safe_load((cluster / "secret").read_text())["data"]
+    said = (cluster / "calls").read_text() + done.stdout + done.stderr
+    assert "kind: Namespace" in (cluster / "namespace").read_text()
+    assert not [name for name, value in values.items() if value in said or base64.b64decode(value).decode() in said]
+
+
+def test_an_existing_secret_is_kept(cluster: Path) -> None:
+    assert run("hubbub", path=cluster).returncode == 0
+    before = (cluster / "secret").read_text()
+    done = run("hubbub", path=cluster)
+    assert (done.returncode, (cluster / "secret").read_text()) == (1, before)
+    assert "has a Secret hubbub-secrets already" in done.stderr

@@ -1,0 +1,97 @@
+"""The real overlays, and every combination of components that is offered, are clean and say what they should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from k8s.checks.manifests import Manifests, Workload
+from k8s.checks.render import COMPONENTS, HERE, RenderError, combined, overlays, render
+from k8s.checks.rules import violations
+from k8s.checks.schemas import Schemas
+from tests.k8s.planting import container, find
+
+
+def overlay(folder: Path, *, tag: str | None = None, setting: str | None = None) -> Path:
+    """A copy of the production overlay in `folder`, with another image tag or one more setting."""
+    folder.mkdir(exist_ok=True)
+    combined((), folder)
+    file = folder / "kustomization.yaml"
+    content = yaml.safe_load(file.read_text())
+    for image in content["images"]:
+        image["newTag"] = tag or image["newTag"]
+    if setting:
+        content["configMapGenerator"][0]["literals"].append(setting)
+    file.write_text(yaml.safe_dump(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def schemas() -> Schemas:
+    return Schemas()
+
+
+def test_an_unknown_field_is_refused_by_the_schema(production: Manifests, schemas: Schemas) -> None:
+    container(production, "Deployment/web")["readynessProbe"] = {}
+    assert any(
+        "Deployment/web: spec.template.spec.containers.0" in text and "readynessProbe" in text
+        for text in schemas.violations(production)
+    )
+
+
+def test_a_wrong_type_is_refused_by_the_schema(production: Manifests, schemas: Schemas) -> None:
+    find(production, "Deployment/nginx")["spec"]["replicas"] = "2"
+    assert any("Deployment/nginx: spec.replicas" in text for text in schemas.violations(production))
+
+
+def test_a_kind_nobody_knows_is_refused(production: Manifests, schemas: Schemas) -> None:
+    find(production, "Ingress/hubbub")["apiVersion"] = "extensions/v1beta1"
+    assert any("Ingress/hubbub" in text for text in schemas.violations(production))
+
+
+def test_staging_and_production_share_nothing(kustomize: list[str]) -> None:
+    namespaces = {
+        folder.name: {item["metadata"].get("namespace", item["metadata"]["name"]) for item in render(folder, kustomize).objects}
+        for folder in overlays()
+    }
+    assert namespaces == {"staging": {"hubbub-staging"}, "production": {"hubbub"}}
+
+
+def test_a_changed_setting_restarts_what_reads_it_and_leaves_the_migration_alone(kustomize: list[str], tmp_path: Path) -> None:
+    before = render(overlay(tmp_path / "before"), kustomize)
+    after = render(overlay(tmp_path / "after", setting="LIMIT_MESSAGES_PER_S=7"), kustomize)
+    templates = {
+        one.ref: one.template != other.template for one, other in zip(before.workloads(), after.workloads(), strict=True)
+    }
+    assert templates == {
+        "Deployment/nginx": True,
+        "Deployment/redis": False,
+        "Deployment/web": True,
+        "Deployment/worker": True,
+        "StatefulSet/postgres": False,
+        "Job/migrate-0.1.0": False,
+    }
+
+
+def test_a_new_tag_is_a_new_migration(kustomize: list[str], tmp_path: Path) -> None:
+    manifests = render(overlay(tmp_path, tag="2.0.0-rc.1"), kustomize)
+    (job,) = (Workload(item) for item in manifests.of("Job"))
+    assert job.ref == "Job/migrate-2.0.0-rc.1"
+    assert job.pod["containers"][0]["image"] == "registry.example.com/hubbub-web:2.0.0-rc.1"
+    assert dict(violations(manifests)) == {}
+
+
+def test_a_folder_that_does_not_render_is_an_error(kustomize: list[str], tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: [gone.yaml]\n")
+    with pytest.raises(RenderError, match=r"gone\.yaml"):
+        render(tmp_path, kustomize)
+
+
+def test_every_component_is_described_and_listed() -> None:
+    readme = (HERE / "README.md").read_text()
+    for kustomization in COMPONENTS.glob("*/kustomization.yaml"):
+        folder = kustomization.parent
+        assert (folder / "README.md").read_text().startswith(f"# {folder.name}\n")
+        assert f"(components/{folder.name}/README.md)" in readme

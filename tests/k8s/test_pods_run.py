@@ -1,0 +1,150 @@
+"""The pods of the manifests start: without root, on a read-only root, with no capability, and their probes tell the truth."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import redis
+import yaml
+
+from k8s.checks.manifests import Manifests
+from k8s.checks.render import HERE, OVERLAYS, combined, render
+from tests.k8s.pods import Cluster, Pod, docker
+
+# The first test to ask for the images builds them.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def secrets() -> dict[str, str]:
+    """The values as k8s/create_secrets makes them."""
+    done = subprocess.run([HERE / "create_secrets", "hubbub", "--print"], capture_output=True, text=True, timeout=30, check=True)
+    return {key: base64.b64decode(value).decode() for key, value in yaml.safe_load(done.stdout)["data"].items()}
+
+
+@pytest.fixture(scope="module")
+def cluster(kustomize: list[str], secrets: dict[str, str]) -> Iterator[Cluster]:
+    production: Manifests = render(OVERLAYS / "production", kustomize)
+    with Cluster(production, secrets) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def data(cluster: Cluster) -> dict[str, Pod]:
+    """Redis and Postgres, ready."""
+    pods = {"redis": cluster.start("Deployment/redis"), "postgres": cluster.start("StatefulSet/postgres")}
+    for pod in pods.values():
+        pod.until("startupProbe")
+    return pods
+
+
+@pytest.fixture(scope="module")
+def web(cluster: Cluster, data: dict[str, Pod]) -> Pod:
+    """web as a rollout meets it: started before the migrations, then migrated, then ready."""
+    assert data["postgres"].probe("readinessProbe")
+    pod = cluster.start("Deployment/web")
+    pod.until("startupProbe")
+    assert not pod.probe("readinessProbe"), "ready before the migrations"
+    assert pod.probe("livenessProbe")
+    migrate = cluster.start("Job/migrate-0.1.0")
+    assert migrate.wait(120) == 0, migrate.logs()
+    pod.until("readinessProbe")
+    return pod
+
+
+@pytest.fixture(scope="module")
+def nginx(cluster: Cluster, web: Pod) -> Pod:
+    assert web.probe("readinessProbe")
+    pod = cluster.start("Deployment/nginx")
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        pod.until(probe)
+    return pod
+
+
+def test_redis_starts_and_asks_for_its_password(data: dict[str, Pod], secrets: dict[str, str]) -> None:
+    pod = data["redis"]
+    for probe in ("readinessProbe", "livenessProbe"):
+        pod.until(probe)
+    with redis.Redis(host=pod.address, socket_timeout=5) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    with redis.Redis(host=pod.address, password=secrets["REDIS_PASSWORD"], socket_timeout=5) as client:
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.config_get("save") == {"save": ""}
+    assert secrets["REDIS_PASSWORD"] not in docker("top", pod.id, "-eo", "pid,args").stdout + pod.logs()
+
+
+def test_postgres_starts_on_a_volume_of_its_group(data: dict[str, Pod], secrets: dict[str, str]) -> None:
+    pod = data["postgres"]
+    for probe in ("readinessProbe", "livenessProbe"):
+        pod.until(probe)
+    url = secrets["DATABASE_URL"].replace("@postgres:", f"@{pod.address}:")
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        shown = connection.execute("SELECT current_user, current_setting('max_connections'), current_setting('data_checksums')")
+        assert shown.fetchone() == ("hubbub", "300", "on")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url.replace(secrets["POSTGRES_PASSWORD"], "wrong"), connect_timeout=5)
+    assert secrets["POSTGRES_PASSWORD"] not in docker("top", pod.id, "-eo", "pid,args").stdout + pod.logs()
+
+
+def test_people_reach_the_app_through_nginx_by_its_public_name(nginx: Pod) -> None:
+    behind_tls = {"Host": "chat.example.com", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+    with httpx.Client(base_url=f"http://{nginx.address}:8080", headers=behind_tls, timeout=10) as client:
+        assert client.get("/readyz").status_code == 200
+        assert client.get("/accounts/sign-in/").status_code == 200
+        assert client.get("/accounts/sign-in/", headers={"Host": "evil.example.com"}).status_code == 400
+        assert client.get("/metrics").status_code == 404
+        # Kubernetes invites nobody unless the overlay says so.
+        signup = client.post("/api/signup", json={"username": "stranger", "password": "let-me-in-please"})
+        assert signup.status_code == 403
+
+
+def test_web_runs_as_many_workers_as_its_limit_has_cpus(web: Pod) -> None:
+    shown = docker("exec", web.id, "scripts/run_gunicorn.sh", "--print").stdout
+    assert "workers: 2\n" in shown
+
+
+def test_worker_is_alive_until_it_hangs(cluster: Cluster, web: Pod) -> None:
+    assert web.probe("readinessProbe")
+    worker = cluster.start("Deployment/worker")
+    worker.until("livenessProbe")
+    time.sleep(3)
+    assert worker.probe("livenessProbe"), worker.logs()
+    docker("kill", "--signal", "STOP", worker.id)
+    worker.probe("livenessProbe")
+    time.sleep(3)
+    assert not worker.probe("livenessProbe")
+    docker("kill", "--signal", "CONT", worker.id)
+    worker.until("livenessProbe")
+    assert worker.stop() == 0, worker.logs()
+
+
+def test_nginx_ends_tls_itself_where_no_ingress_does(kustomize: list[str], tmp_path: Path) -> None:
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=chat.example.com"]
+    files = {"tls.crt": tmp_path / "certificate", "tls.key": tmp_path / "key"}
+    keys = ["-keyout", str(files["tls.key"]), "-out", str(files["tls.crt"])]
+    subprocess.run([*make, *keys], capture_output=True, timeout=60, check=True)
+    manifests = render(combined(("tls-at-nginx",), tmp_path), kustomize)
+    with Cluster(manifests, {key: file.read_text() for key, file in files.items()}) as cluster:
+        pod = cluster.start("Deployment/nginx")
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            pod.until(probe)
+        assert pod.workload.port("https") == 8443
+        secure = httpx.get(f"https://{pod.address}:8443/nginx-healthz", verify=False, timeout=10)
+        assert (secure.status_code, secure.headers["strict-transport-security"]) == (200, "max-age=31536000")
+        plain = httpx.get(f"http://{pod.address}:8080/chat/", headers={"Host": "chat.example.com"}, timeout=10)
+        assert (plain.status_code, plain.headers["location"]) == (308, "https://chat.example.com/chat/")
+
+
+def test_web_ends_by_itself_within_its_grace_period(nginx: Pod, web: Pod) -> None:
+    """The last test of the module: it takes web away."""
+    assert web.stop() == 0, web.logs()
+    # nginx stays ready: taking it out too would turn an honest 503 into a refused connection.
+    assert nginx.probe("readinessProbe")
+    assert httpx.get(f"http://{nginx.address}:8080/readyz", timeout=15).status_code in {502, 503, 504}

@@ -1,0 +1,118 @@
+"""Run the load generator as a person would, and servers for it to find fault with.
+
+A run takes seconds, of which most is waiting; so the runs of a module are made several at a time. A test says which one
+it is about by the mark `load`, and gets it by the fixture `run`:
+
+    @pytest.mark.load(fault="lose", USERS="5")
+    def test_a_lost_event_fails_the_run(run: LoadRun) -> None: …
+
+`fault` is the server's (faulty_server.py); without it, or a `URL`, it is the product's own, with the settings in `server`.
+`arguments` are those of scripts/load, `split` is run_load's, all else its variables. What a test's own mark says goes before
+what its module's says, and both before QUICK.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.loadtest import runs
+from tests.loadtest.runs import AtOnce, LoadRun
+from tests.support.ports import accepts, free_port
+from tests.support.processes import Process
+from tests.support.profile import Profile
+from tests.support.server import ROOT, Server, base_environment
+
+THRESHOLDS = str(Path(__file__).with_name("thresholds.toml"))
+QUICK = {
+    "USERS": "10",
+    "TIME": "2s",
+    "THINK": "0.2-0.5",
+    "RECONNECTS": "0",
+    "THRESHOLDS": THRESHOLDS,
+    "GATES": "busy",
+    "PICTURE": "0",
+}
+AT_ONCE = 3
+
+RunLoad = Callable[..., LoadRun]
+Faulty = Callable[[str], str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever waits for a run gives it the time it has itself: on a busy machine it may have to wait for its turn."""
+    for item in items:
+        waits = {"run", "run_load"} & set(getattr(item, "fixturenames", ())) and item.path.parent == Path(__file__).parent
+        if waits and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture
+def run_load(tmp_path: Path) -> RunLoad:
+    """Run `scripts/load` to its end: `run_load(url, USERS="5")`; without more, a quick run of 10 users."""
+
+    def run(url: str, **env: str) -> LoadRun:
+        return runs.run_load(url, tmp_path / "report", QUICK | env)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    """The address of a chat server that breaks one promise: `faulty_server("lose")`."""
+    port = free_port()
+    program = Path(__file__).with_name("faulty_server.py")
+    log = tmp_path_factory.mktemp("faulty") / "log"
+    process = Process([sys.executable, program, "--port", str(port)], env=base_environment(), log=log, cwd=ROOT)
+    try:
+        process.wait_until(lambda: accepts(port), timeout=20, what="the faulty server")
+        yield lambda fault: f"http://127.0.0.1:{port}/{fault}"
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def module_runs(
+    request: pytest.FixtureRequest, profile: Profile, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AtOnce[LoadRun]]:
+    """All runs that the chosen tests of this module are about, under way."""
+    items = [item for item in request.session.items if item.path == request.path and "run" in getattr(item, "fixturenames", ())]
+    with ExitStack() as exits, AtOnce[LoadRun](AT_ONCE) as made:
+        own = []
+        for number, item in enumerate(items):
+            told = _told(item)
+            arguments = {"arguments": told.pop("arguments", ()), "split": told.pop("split", False)}
+            settings, fault = told.pop("server", {}), told.pop("fault", None)
+            report = tmp_path_factory.mktemp("runs") / f"{number}"
+            job = partial(runs.run_load, report=report, env=QUICK | told, **arguments)
+            if settings:
+                own.append((item.nodeid, settings, job))
+                continue
+            url = told.get("URL") or (
+                request.getfixturevalue("faulty_server")(fault) if fault else request.getfixturevalue("server").base_url
+            )
+            made.give(item.nodeid, partial(job, url))
+        # Here and not in a thread: the kernel ends what the main one started when the tests end in any way.
+        for name, settings, job in own:
+            server = Server(profile, settings)
+            exits.callback(server.close)
+            server.start()
+            made.give(name, partial(job, server.base_url))
+        yield made
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, module_runs: AtOnce[LoadRun]) -> LoadRun:
+    """The run this test's mark `load` tells, at its end."""
+    return module_runs.result(request.node.nodeid)
+
+
+def _told(item: pytest.Item) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for mark in item.iter_markers("load"):
+        told = {**mark.kwargs, **told}
+    return told

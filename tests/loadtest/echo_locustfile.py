@@ -1,0 +1,71 @@
+"""WebSocketUser without anything of Hubbub: a user of an echo server. ECHO_PATH says how the server misbehaves.
+
+At the end it prints one line of JSON: how many echoes came, how connections ended, and what Locust's tables have.
+"""
+
+import json
+import os
+from collections import Counter
+from typing import Any
+
+from locust import events, task
+
+from loadtest.closing import Closing
+from loadtest.websocket_user import NotConnected, WebSocketUser
+
+ENDINGS: Counter[str] = Counter()
+ECHOES: Counter[str] = Counter()
+
+
+class EchoUser(WebSocketUser):
+    """Says numbers and counts what comes back."""
+
+    path = os.environ["ECHO_PATH"]
+    heartbeat = float(os.environ["ECHO_HEARTBEAT"])
+    backoff_first = 0.05
+    connect_timeout = 2.5 * heartbeat
+
+    def think(self) -> float:
+        """Ten times a second."""
+        return 0.1
+
+    def on_start(self) -> None:
+        """Connect; a server that does not let us in shows in ENDINGS."""
+        self.said = 0
+        self.due = 0.0
+        self.connect()
+
+    @task
+    def speak(self) -> None:
+        """Say the next number."""
+        self.due = self.await_turn() or self.due
+        self.said += 1
+        try:
+            self.send_text(str(self.said))
+        except NotConnected:
+            ECHOES["not connected"] += 1
+
+    def on_text(self, text: str) -> None:
+        """Count an echo."""
+        self.record("echo", self.due, size=len(text))
+        ECHOES["texts"] += 1
+
+    def on_binary(self, data: bytes) -> None:
+        """Count an echo of the other kind."""
+        ECHOES["binaries"] += 1
+
+    def on_closed(self, closing: Closing) -> None:
+        """Count how it ended."""
+        ENDINGS[f"{closing.how} {closing.status or closing.code}"] += 1
+
+
+@events.quitting.add_listener
+def say(environment: Any, **_: Any) -> None:
+    """Print what was counted: for each entry of Locust's tables how many, how many failed, and bytes; and each error."""
+    entries = {
+        f"{entry.method} {entry.name}": [entry.num_requests, entry.num_failures, entry.total_content_length]
+        for entry in environment.stats.entries.values()
+    }
+    errors = sorted({str(error.error) for error in environment.stats.errors.values()})
+    counted = {"endings": ENDINGS, "echoes": ECHOES, "entries": entries, "errors": errors}
+    print("COUNTED " + json.dumps(counted), flush=True)  # noqa: T201  # read by the test

@@ -1,0 +1,77 @@
+"""Runs of the load generator, as a person would start them: one, or several at a time."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from tests.support.server import ROOT, base_environment
+
+
+@dataclass(frozen=True)
+class LoadRun:
+    """What a load run left: its exit code, what it printed, and its report where it got so far."""
+
+    code: int
+    output: str
+    report: Path
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The report, as written to summary.json."""
+        found: dict[str, Any] = json.loads((self.report / "summary.json").read_text())
+        return found
+
+
+def run_load(
+    url: str, report: Path, env: Mapping[str, str], *, timeout: float = 240, arguments: tuple[str, ...] = (), split: bool = False
+) -> LoadRun:
+    """Run `scripts/load` against `url` to its end; `env` are its variables. The caller looks at the exit code.
+
+    `split`: the output is standard output alone.
+    """
+    done = subprocess.run(
+        [ROOT / "scripts" / "load", *arguments],
+        env=base_environment() | {"URL": url, "REPORT": str(report)} | dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if split else subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return LoadRun(done.returncode, done.stdout, report)
+
+
+T = TypeVar("T")
+
+
+class AtOnce(Generic[T]):
+    """Jobs that mostly wait, several at a time, in the order they were given; what nobody wants any more never begins.
+
+    with AtOnce[int](3) as jobs:
+        jobs.give("a", lambda: 1)
+        jobs.result("a")
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers)
+        self._jobs: dict[str, Future[T]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def give(self, name: str, job: Callable[[], T]) -> None:
+        """Begin a job when its turn comes."""
+        self._jobs[name] = self._pool.submit(job)
+
+    def result(self, name: str) -> T:
+        """What a job returned, or the exception it raised; waits for it."""
+        return self._jobs[name].result()

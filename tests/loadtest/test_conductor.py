@@ -1,0 +1,129 @@
+"""The leader of a run counts those it began with, and misses whoever is not there at the end."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from loadtest import conductor as module
+from loadtest import shapes
+from loadtest.conductor import Conductor
+from loadtest.trial import Trial
+from loadtest.turns import Turns
+from tests.loadtest.options import settings
+
+
+class Somebody:
+    """A user, for those who only ask whether it is connected."""
+
+    def __init__(self) -> None:
+        self.opened = Event()
+        self._greenlet: Any = None
+
+
+class Process:
+    """One process of a run, whose one user does as it is told. It dies when it is asked for its results, if `mortal`."""
+
+    def __init__(self, name: str, shape: shapes.Shape, *, mortal: bool) -> None:
+        self.name, self.mortal, self.dead = name, mortal, False
+        self.trial = Trial(shape, lambda: 0)
+        self.trial.users = {Somebody(): "connected"}  # type: ignore[dict-item]
+
+    def obey(self, order: dict[str, Any], conductor: Conductor) -> None:
+        if order["do"] == "results":
+            self.dead = self.mortal
+            if not self.dead:
+                conductor.results.merge(self.name, self.trial.results(contents=True))
+            return
+        self.trial.obey(order)
+        if order["do"] == "stop":
+            self.trial.users = dict.fromkeys(self.trial.users, "silent")
+        elif order["do"] == "quiet":
+            self.trial.users.clear()
+        self.tell(conductor)
+
+    def tell(self, conductor: Conductor) -> None:
+        conductor.hear(self.name, {**self.trial.state(), "ready": True})
+
+
+Run = Callable[[bool], Conductor]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Lead two processes through a run of a tenth of a second; one may die at its very end."""
+
+    def lead(mortal: bool) -> Conductor:
+        shape = shapes.of(settings(num_users="2", time="0.1s"))
+        processes = [Process("one", shape, mortal=False), Process("two", shape, mortal=mortal)]
+
+        def send(order: dict[str, Any]) -> None:
+            for process in processes:
+                process.obey(order, conductor)
+
+        conductor = Conductor(shape, send, lambda: sum(not process.dead for process in processes))
+        conductor.results_within = 0.1
+        for process in processes:
+            process.tell(conductor)
+        conductor.conduct()
+        return conductor
+
+    return lead
+
+
+def test_a_run_ends_with_the_results_of_all(run: Run) -> None:
+    conductor = run(False)
+    assert (conductor.aborted, conductor.results.generator()["processes"]) == ("", 2)
+
+
+def test_a_process_that_dies_before_it_told_its_results_fails_the_run(run: Run) -> None:
+    assert "only 1 of 2 load generators told their results" in run(True).aborted
+
+
+@pytest.mark.parametrize(
+    ("deaf_to", "told"),
+    [
+        ("start", "only 0 of 1 users were connected within 0.1 s"),
+        ("stop", "only 0 of 1 users were silent within 0.1 s"),
+        ("quiet", "1 users had not finished within 0.3 s"),
+        ("", "only 1 of 2 load generators told within 0.1 s how far their users are"),
+    ],
+)
+def test_who_is_late_is_told_in_numbers_that_make_sense(deaf_to: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SLACK", 0.0)
+    shape = shapes.of(settings(num_users="1", time="0.1s", setup_timeout="0.1s", patience="0.1s", settle="0.1s"))
+    process = Process("one", shape, mortal=False)
+    if deaf_to == "start":
+        process.trial.users = dict.fromkeys(process.trial.users, "connecting")
+
+    def send(order: dict[str, Any]) -> None:
+        if order["do"] != deaf_to:
+            process.obey(order, conductor)
+
+    conductor = Conductor(shape, send, lambda: 1 if deaf_to else 2)
+    conductor.results_within = 0.1
+    process.tell(conductor)
+    conductor.conduct()
+    assert conductor.aborted == told
+
+
+def test_where_users_are_who_hold_the_end_up_is_told() -> None:
+    trial = Trial(shapes.of(settings()), lambda: 0)
+    late, lost = Somebody(), Somebody()
+    late._greenlet = gevent.spawn(Turns().over_after, 60)
+    gevent.sleep(0)
+    trial.users = {late: "connected", lost: "connected", Somebody(): "silent"}  # type: ignore[dict-item]
+    for order in ({"do": "start", "begun": 0.0}, {"do": "stop"}, {"do": "abort", "reason": "too late"}):
+        trial.obey(order)
+    late._greenlet.kill()
+    told = " ".join(trial.advice)
+    assert "not silent: 1 users, at turns.py:" in told
+    assert ", in over_after" in told
+    assert "not silent: 1 users, which have ended" in told
+
+
+def test_numbers_are_given_once() -> None:
+    conductor = Conductor(shapes.of(settings()), print, lambda: 1)
+    assert [conductor.next_number() for _ in range(5)] == [0, 1, 2, 3, 4]

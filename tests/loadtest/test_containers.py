@@ -1,0 +1,71 @@
+"""What runs the generator in containers, held together without starting it."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from loadtest import options
+from tests.support.server import ROOT
+
+OPTIONS = {name.upper().replace("-", "_") for name, _, _ in options.ARGUMENTS}
+OURS = OPTIONS | {"ROLE", "MASTER", "EXPECT_WORKERS", "URL", "USERS", "SPAWN_RATE", "HEADLESS"}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    loaded = yaml.safe_load((ROOT / "compose.loadtest.yaml").read_text())["services"]
+    return dict(loaded)
+
+
+def workload(name: str) -> dict[str, Any]:
+    """A Deployment of the component."""
+    files = (ROOT / "k8s" / "components" / "loadtest").glob("*.yaml")
+    objects = [item for file in files for item in yaml.safe_load_all(file.read_text())]
+    return dict(next(item for item in objects if item["kind"] == "Deployment" and item["metadata"]["name"] == name))
+
+
+def environment(name: str) -> dict[str, Any]:
+    (container,) = workload(name)["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry.get("value") for entry in container["env"]}
+
+
+def test_nothing_of_it_starts_without_its_profile(services: dict[str, Any]) -> None:
+    assert {name: service["profiles"] for name, service in services.items()} == {name: ["loadtest"] for name in services}
+
+
+def test_its_page_is_for_this_machine_alone(services: dict[str, Any]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert published == ["127.0.0.1:${LOADTEST_PORT:-8089}:8089"]
+
+
+def test_every_variable_is_one_the_generator_knows(services: dict[str, Any]) -> None:
+    for name in ("loadtest-master", "loadtest-worker"):
+        assert set(services[name]["environment"]) <= OURS
+        assert set(environment(name)) <= OURS
+
+
+def test_every_variable_of_a_run_reaches_it(services: dict[str, Any]) -> None:
+    """Whatever scripts/load takes but what the containers settle: where the results go and how they are told."""
+    wanted = (OPTIONS | {"USERS", "SPAWN_RATE", "HEADLESS"}) - {"REPORT", "AS_JSON"}
+    assert set(services["loadtest-master"]["environment"]) >= wanted
+    mounted = [volume for volume in services["loadtest-master"]["volumes"] if isinstance(volume, dict)]
+    assert [one["target"] for one in mounted] == [services["loadtest-master"]["environment"]["THRESHOLDS"]]
+
+
+def test_the_master_waits_for_as_many_workers_as_there_are(services: dict[str, Any]) -> None:
+    replicas = services["loadtest-worker"]["deploy"]["replicas"]
+    assert services["loadtest-master"]["environment"]["EXPECT_WORKERS"] == replicas == "${LOADTEST_WORKERS:-2}"
+    assert environment("loadtest-master")["EXPECT_WORKERS"] == str(workload("loadtest-worker")["spec"]["replicas"])
+
+
+def test_the_image_holds_what_the_generator_imports_and_nothing_of_the_app() -> None:
+    locked = (ROOT / "requirements" / "load.txt").read_text()
+    for package in ("locust", "websocket-client", "matplotlib"):
+        assert f"\n{package}==" in f"\n{locked}"
+    assert "\ndjango==" not in locked
+    lines = (ROOT / "docker" / "loadtest.Dockerfile").read_text().splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("COPY") and "--from" not in line] == [
+        "requirements/load.txt",
+        "loadtest/",
+    ]

@@ -1,0 +1,163 @@
+"""Whole runs against a server that breaks one promise: the run fails, and says which promise it was."""
+
+import pytest
+
+from tests.loadtest.runs import LoadRun
+
+# Little patience: what this server does not send at once, it never sends.
+pytestmark = [pytest.mark.integration, pytest.mark.load(SETTLE="3s", PATIENCE="8s")]
+
+
+@pytest.mark.load(fault="none", RECONNECTS="0.2")
+def test_the_server_without_a_fault_passes(run: LoadRun) -> None:
+    assert run.code == 0, run.output
+    assert "PASSED: all" in run.output
+    assert run.summary["counts"]["drops"] > 0
+    assert run.summary["counts"]["messages held against the log"] == run.summary["acknowledged"]
+    assert run.summary["figures"]["reconnect → resynchronised"]["count"] > 0
+    assert run.summary["counts"]["delivered by resume"] > 0
+    assert "delivered by resume or after a gap, and so in no delivery latency: " in run.output
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "told"),
+    [
+        pytest.param(fault, kind, told, marks=pytest.mark.load(fault=fault))
+        for fault, kind, told in (
+            ("lose", "lost", "seq 7 "),
+            ("lose-own", "lost", "seq 7 "),
+            ("deaf", "lost", "it is in the log but was never pushed"),
+            ("duplicate", "duplicate", "seq 7 "),
+            ("swap", "out of order", "seq 7 "),
+            ("store-twice", "duplicate", "is stored at 7 too"),
+            ("other-seq", "contradiction", "acknowledged as"),
+            ("deny", "contradiction", "acknowledged as"),
+            ("alter", "altered", "seq 7 "),
+            ("misattribute", "altered", "not what its author wrote"),
+        )
+    ],
+)
+def test_a_broken_promise_is_found_and_named(fault: str, kind: str, told: str, run: LoadRun) -> None:
+    assert run.code == 1, run.output
+    assert f"MISSED  {kind}: none" in run.output
+    assert any(example.startswith(f"{kind}: ") and told in example for example in run.summary["examples"])
+    assert run.summary["faults"][kind] > 0
+    if fault != "deny":  # what is acknowledged and then gone leaves its author with a hole as well
+        assert [name for name, count in run.summary["faults"].items() if count] == [kind]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param(where, marks=pytest.mark.load(fault=fault, HISTORY=history, **several), id=f"{fault} {several}")
+        for fault, where, history, several in (
+            ("forget", "the page of history before", "0.4", {}),
+            ("empty-history", "the page of history before", "0.4", {}),
+            ("forget-log", "the log", "0", {}),
+            ("forget-log", "the log", "0", {"PROCESSES": "2"}),
+        )
+    ],
+)
+def test_what_was_told_and_is_not_in_the_log_is_lost(where: str, run: LoadRun) -> None:
+    assert run.code == 1, run.output
+    assert [name for name, count in run.summary["faults"].items() if count] == ["lost"]
+    assert any(f"was told, and is not in {where}" in example for example in run.summary["examples"])
+
+
+@pytest.mark.load(fault="leak", ROOMS="2")
+def test_an_event_of_a_room_that_was_not_joined_is_astray(run: LoadRun) -> None:
+    assert run.code == 1, run.output
+    assert "MISSED  astray: none" in run.output
+    assert [name for name, count in run.summary["faults"].items() if count] == ["astray"]
+    assert any("was pushed to somebody who joined load-" in example for example in run.summary["examples"])
+
+
+@pytest.mark.load(fault="skip-on-resume", RECONNECTS="0.4")
+def test_an_event_left_out_on_resume_is_lost(run: LoadRun) -> None:
+    assert run.code == 1, run.output
+    assert run.summary["faults"]["lost"] > 0
+    assert run.summary["faults"]["duplicate"] == run.summary["faults"]["out of order"] == 0
+
+
+@pytest.mark.load(fault="restart", PATIENCE="30s")
+def test_restarts_of_the_server_lose_nothing_and_are_no_failure(run: LoadRun) -> None:
+    assert run.code == 0, run.output
+    assert run.summary["connections_ended"]["server 1012"] > 0
+    assert run.summary["counts"]["retries"] > 0
+
+
+@pytest.mark.load(fault="shy", RECONNECTS="0.4", PATIENCE="30s")
+def test_a_connection_that_ends_before_it_is_of_use_is_no_return(run: LoadRun) -> None:
+    assert run.code == 0, run.output
+    assert run.summary["connections_ended"]["server 1012"] > 0
+    assert run.summary["figures"]["reconnect → resynchronised"]["max"] >= 1500
+
+
+@pytest.mark.load(fault="restart", SHAPE="flood", FLOODERS="0.3", PROFILES="person", PATIENCE="30s")
+def test_what_a_flooder_could_not_send_is_counted(run: LoadRun) -> None:
+    assert run.code == 0, run.output
+    assert run.summary["counts"]["flood messages"] > 0
+    assert run.summary["counts"]["flood messages not sent"] > 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(told, marks=pytest.mark.load(fault=fault), id=fault)
+        for fault, told in (
+            ("crash", "connection ended: server 4000"),
+            ("silence", "not acknowledged (no answer within"),
+            ("no-join", "no_such_room"),
+            ("unauthorized", "does not accept these credentials"),
+        )
+    ],
+)
+def test_a_server_that_does_not_serve_fails_the_run(told: str, run: LoadRun) -> None:
+    assert run.code == 1, run.output
+    assert told in run.output
+    assert "FAILED: " in run.output
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(told, marks=pytest.mark.load(fault=fault, HISTORY="0.3", **several), id=f"{fault} {several}")
+        for fault, told, several in (
+            ("bad-page", "KeyError: 'messages' (chat_user.py", {}),
+            ("bad-sent", "KeyError: 'seq' (chat_user.py", {}),
+            ("garbage", "JSONDecodeError: ", {}),  # in a keeper
+            ("bad-sent", "KeyError: 'seq' (chat_user.py", {"PROCESSES": "2"}),
+        )
+    ],
+)
+def test_an_exception_in_a_user_fails_the_run_and_is_shown(told: str, run: LoadRun) -> None:
+    assert run.code == 1, run.output
+    assert "MISSED  exceptions: none" in run.output
+    assert any(error["what"].startswith(told) for error in run.summary["exceptions"])
+    assert f": {told}" in run.output
+
+
+@pytest.mark.load(fault="slow", GATES="taken")
+def test_a_slow_server_is_charged_for_the_messages_that_had_to_wait(run: LoadRun) -> None:
+    """It takes 0.1 s for each message and gets far more than ten a second: the queue is the latency, not the 0.1 s.
+
+    Most of what was due it has not acknowledged when the run is over, which is asked of it.
+    """
+    assert run.code == 1, run.output
+    assert "FAILED: 1 of" in run.output
+    assert "MISSED  messages acknowledged before the end: at least 95% of those due" in run.output
+    offered = run.summary["offered"]
+    assert run.summary["counts"]["messages"] < offered["messages"], "what nobody came to send was due, too"
+    assert 0 < offered["achieved"] < 0.95 * offered["messages"]
+    figures = run.summary["figures"]
+    assert figures["send → own acknowledgement"]["p50"] > 500
+    assert figures["send → delivery to others"]["p50"] > 500
+
+
+@pytest.mark.load(fault="stall", TIME="6s")
+def test_a_stall_shows_in_the_high_percentiles_only(run: LoadRun) -> None:
+    assert run.code == 0, run.output
+    delivered = run.summary["figures"]["send → delivery to others"]
+    assert delivered["max"] > 1900
+    assert delivered["p95"] > 1000
+    assert delivered["p50"] < 1000

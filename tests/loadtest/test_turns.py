@@ -1,0 +1,49 @@
+"""Turns are due by their schedule, whatever happens in between."""
+
+import itertools
+
+import pytest
+
+from loadtest.turns import Turns
+
+
+class Quick(Turns):
+    """Every quarter of a second, and never waiting for it: a user that is late for everything."""
+
+    def __init__(self, ends_after: int) -> None:
+        self.left = ends_after
+
+    def think(self) -> float:
+        return 0.25
+
+    def over_after(self, seconds: float) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def taken(user: Quick) -> list[float]:
+    return list(iter(user.await_turn, None))
+
+
+def test_each_turn_is_due_a_pause_after_the_one_before_was_due() -> None:
+    dues = taken(Quick(20))
+    assert len(dues) == 20
+    assert [later - earlier for earlier, later in itertools.pairwise(dues)] == pytest.approx([0.25] * 19)
+
+
+def test_what_was_due_by_the_end_is_told_once() -> None:
+    user = Quick(1)
+    (first,) = taken(user)
+    overdue = list(user.overdue(first + 1.1))
+    assert overdue == pytest.approx([first + 0.25, first + 0.5, first + 0.75, first + 1.0])
+    assert list(user.overdue(first + 1.1)) == []
+    assert list(Quick(0).overdue(1e9)) == [], "whoever never began has no schedule"
+
+
+def test_a_pause_of_the_users_own_is_no_delay_of_the_servers() -> None:
+    user = Quick(2)
+    user._next_turn = 5.0
+    user.forgive()
+    due = user.await_turn()
+    assert due is not None
+    assert due > 5

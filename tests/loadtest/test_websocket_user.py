@@ -1,0 +1,188 @@
+"""WebSocketUser against a server that is none of ours: it serves by subclassing alone, and comes back from anything."""
+
+import asyncio
+import http
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from loadtest.closing import Closing, full_jitter
+from tests.loadtest.conftest import AT_ONCE
+from tests.loadtest.runs import AtOnce
+from tests.support.server import ROOT, base_environment
+
+
+async def answer(connection: ServerConnection) -> None:
+    """Echo, and misbehave as the path says."""
+    path = connection.request.path if connection.request else ""
+    count = 0
+    async for message in connection:
+        count += 1
+        if path == "/vanish" and count == 3:
+            connection.transport.abort()
+        elif path == "/mute" and count == 3:
+            connection.transport.pause_reading()  # TCP stays up, nothing answers
+        elif path == "/restart" and count == 3:
+            await connection.close(1012)
+        elif path == "/banish" and count == 3:
+            await connection.close(4003)
+        elif path == "/pieces":
+            await connection.send([message[:1], b"" if isinstance(message, bytes) else "", message[1:]])
+        elif path == "/big":
+            await connection.send(b"x" * 200_000)
+        else:
+            await connection.send(message)
+
+
+def refuse(connection: ServerConnection, request: Request) -> Response | None:
+    """Refuse the handshake on one path."""
+    return connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "slowly\n") if request.path == "/refuse" else None
+
+
+@pytest.fixture(scope="module")
+def echo_server() -> Iterator[str]:
+    """An echo server of the `websockets` library in a thread of its own; yields its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> Server:
+        return await serve(answer, "127.0.0.1", 0, process_request=refuse, close_timeout=0.2)
+
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(5)
+    port = next(iter(server.sockets)).getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+
+    async def stop() -> None:
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+
+
+def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> dict[str, Any]:
+    """Let two users speak for a while and return what they counted; 2.5 heartbeats (seconds) are their patience."""
+    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("echo_locustfile.py"))]
+    command += ["--headless", "-u", "2", "-r", "2", "-t", f"{seconds}s", "-H", url, "--only-summary", "--stop-timeout", "5"]
+    done = subprocess.run(
+        command,
+        env=base_environment() | {"ECHO_PATH": path, "ECHO_HEARTBEAT": str(heartbeat)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("COUNTED ")]
+    assert lines, done.stdout
+    assert "Traceback" not in done.stdout
+    counted: dict[str, Any] = json.loads(lines[0].removeprefix("COUNTED "))
+    return counted | {"code": done.returncode}
+
+
+Counted = Callable[[str], dict[str, Any]]
+
+# Path of the echo server → heartbeat and length of the run, both in seconds; long enough for a machine that is busy elsewhere.
+# Nobody is at "/nobody", nobody who answers.
+RUNS = {
+    "/echo": (5, 8), "/pieces": (5, 8), "/big": (5, 8), "/refuse": (5, 8), "/banish": (5, 8),
+    "/vanish": (0.4, 10), "/restart": (0.4, 10), "/mute": (0.4, 10), "/nobody": (0.4, 12),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def counted(echo_server: str) -> Iterator[Counted]:
+    """What the users of one run counted: `counted("/echo")`. All runs are under way, several at a time."""
+    # The kernel completes the TCP connection, and that is all.
+    with socket.create_server(("127.0.0.1", 0)) as deaf, AtOnce[dict[str, Any]](AT_ONCE) as runs:
+        nobody = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        for path, (heartbeat, seconds) in RUNS.items():
+            runs.give(path, partial(run_users, nobody if path == "/nobody" else echo_server, path, heartbeat, seconds))
+        yield runs.result
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("path", ["/echo", "/pieces"])
+def test_a_good_server_is_one_connection_a_user_closed_in_good_order(counted: Counted, path: str) -> None:
+    found = counted(path)
+    assert found["endings"] == {"asked 1000": 2}
+    assert found["echoes"]["texts"] >= 2
+    assert "not connected" not in found["echoes"]
+    assert found["code"] == 0
+    entries = found["entries"]
+    assert entries["WS handshake"][:2] == [2, 0]
+    assert entries["CLOSE asked 1000"][:2] == [2, 0]
+    assert entries["WS echo"][0] == found["echoes"]["texts"]
+    assert entries["BYTES received"][2] > found["echoes"]["texts"]
+    assert entries["BYTES sent"][2] > found["echoes"]["texts"]
+
+
+@pytest.mark.integration
+def test_large_binary_frames_are_read_whole(counted: Counted) -> None:
+    found = counted("/big")
+    assert found["endings"] == {"asked 1000": 2}
+    assert found["echoes"]["binaries"] >= 2
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("path", "ending"), [("/vanish", "server 1006"), ("/restart", "server 1012"), ("/mute", "silent 1006")])
+def test_a_lost_connection_is_replaced(counted: Counted, path: str, ending: str) -> None:
+    found = counted(path)
+    assert found["endings"][ending] >= 2
+    # Also the one each user may leave behind, whose server does not answer any more.
+    assert found["entries"][f"CLOSE {ending}"][0] == found["endings"][ending]
+    assert found["entries"]["WS handshake"][0] > 2
+    assert found["echoes"]["texts"] > 6, "each user spoke on more than one connection"
+
+
+@pytest.mark.integration
+def test_a_code_that_means_stay_away_is_obeyed(counted: Counted) -> None:
+    found = counted("/banish")
+    assert found["endings"] == {"server 4003": 2}
+    assert found["echoes"]["not connected"] >= 2
+
+
+@pytest.mark.integration
+def test_a_refused_handshake_is_tried_again_and_told_with_its_status(counted: Counted) -> None:
+    found = counted("/refuse")
+    assert set(found["endings"]) == {"refused 429"}
+    assert found["endings"]["refused 429"] > 4
+    assert found["code"] == 1
+    assert found["entries"]["WS handshake"][1] > 4
+
+
+@pytest.mark.integration
+def test_nobody_there_and_nobody_who_answers_are_failed_attempts(counted: Counted) -> None:
+    found = counted("/nobody")
+    assert set(found["endings"]) == {"failed 1006"}
+    assert found["endings"]["failed 1006"] >= 4
+    assert found["code"] == 1, "a run in which nobody could connect is not green"
+    assert found["entries"]["WS handshake"][1] >= 6
+    assert any("never connected" in error for error in found["errors"])
+    assert any("no handshake within" in error for error in found["errors"])
+
+
+def test_close_frames_are_read() -> None:
+    assert str(Closing.from_frame(b"\x03\xf4later", asked=False)) == "server (code 1012, later)"
+    assert Closing.from_frame(b"", asked=True) == Closing("asked", 1005)
+
+
+def test_full_jitter_spreads_over_the_whole_bound_and_the_bound_doubles() -> None:
+    for attempt, bound in ((0, 0.5), (1, 1.0), (4, 8.0), (5, 10.0), (1000, 10.0)):
+        waits = [full_jitter(attempt, 0.5, 10) for _ in range(2000)]
+        assert 0 <= min(waits) < bound * 0.05
+        assert bound * 0.95 < max(waits) <= bound

@@ -1,0 +1,171 @@
+"""Debian's real nginx, started by the container's own nginx/start on the configuration it renders."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Self
+
+import httpx
+
+from tests.support.ports import free_port
+from tests.support.processes import Process, StartError
+
+ROOT = Path(__file__).resolve().parents[2]
+HASHED = "static/assets/main-B2cD4fGh.js"
+_ATTEMPTS = 3  # another process may take a free port first
+
+# Lifted unless a test is about them: all tests come from one address.
+_LIFTED = {"LIMIT_HANDSHAKES_PER_S": "0", "LIMIT_REQUESTS_PER_S": "0", "LIMIT_CONNECTIONS": "0"}
+
+
+@cache
+def nginx_version() -> str:
+    """Return the version of the nginx installed here."""
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    answer = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True, timeout=10)
+    found = re.search(r"nginx/([0-9.]+)", answer.stderr)
+    assert found, answer.stderr
+    return found[1]
+
+
+class Upstream:
+    """The app's place: tests/nginx/upstream.py under uvicorn."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port = free_port()
+            command = [sys.executable, "-m", "uvicorn", "tests.nginx.upstream:app", "--port", str(self.port)]
+            command += ["--no-proxy-headers", "--lifespan", "off", "--ws", "websockets-sansio", "--no-access-log"]
+            self._process = Process(command, env=os.environ, log=self.directory / "upstream.log", cwd=ROOT)
+            try:
+                self._process.wait_until(self._listens, timeout=30, what="upstream")
+            except StartError:
+                self._process.kill()
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                break
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._process.kill()
+
+    def _listens(self) -> bool:
+        return f"Uvicorn running on http://127.0.0.1:{self.port}" in self._process.log.read_text()
+
+
+class Front:
+    """One nginx. `env` is what an operator would set; the limits are lifted unless it says otherwise."""
+
+    def __init__(self, directory: Path, upstream_port: int, env: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.port = self.tls_port = 0
+        self._env = {
+            "PATH": f"{os.environ['PATH']}:/usr/sbin",
+            "UPSTREAM": f"127.0.0.1:{upstream_port}",
+            "NGINX_VERSION": nginx_version(),
+            "NGINX_TEMP": str(directory / "temp"),
+            "NGINX_STATIC": str(directory / "files"),
+            "NGINX_PAGES": str(directory / "files"),
+            "NGINX_WORKER_PROCESSES": "1",  # so that the log is in order
+            "NGINX_WORKER_CONNECTIONS": "512",
+            # A root master gives its workers to www-data, who may not read pytest's directories.
+            "NGINX_GLOBAL": "user root;" if os.geteuid() == 0 else "",
+            **_LIFTED,
+            **env,
+        }
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._files()
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port, self.tls_port = free_port(), free_port()
+            ports = {
+                "NGINX_PORT": str(self.port),
+                "NGINX_TLS_PORT": str(self.tls_port),
+                "HTTPS_PORT": str(self.tls_port),
+            }
+            process = Process([ROOT / "nginx" / "start"], env=self._env | ports, log=self.directory / "log")
+            self._exits.callback(process.kill)
+            try:
+                # Not whether the port answers: somebody else may have taken it.
+                process.wait_until(lambda: "start worker process" in self.log, timeout=20, what="nginx")
+            except StartError:
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                break
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._exits.close()
+
+    def _files(self) -> None:
+        assets = (self.directory / "files" / HASHED).parent
+        assets.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(ROOT / "nginx" / "errors", self.directory / "files" / "errors", dirs_exist_ok=True)
+        (self.directory / "temp").mkdir(exist_ok=True)
+        script = self.directory / "files" / HASHED
+        script.write_text("export default 1;\n" * 200)
+        subprocess.run(["gzip", "--keep", "--force", "-9", script], check=True, timeout=10)
+        (self.directory / "files" / "static" / "icon.svg").write_text("<svg/>")
+
+    @property
+    def url(self) -> str:
+        """Address over plain HTTP, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        """The same for sockets."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """GET without following redirects."""
+        return httpx.get(self.url + path, timeout=10, **options)
+
+    def raw(self, request: bytes) -> bytes:
+        """Send these very bytes and return the answer until nginx closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+        return answer
+
+    @property
+    def log(self) -> str:
+        """All that nginx wrote so far: access log and error log."""
+        return (self.directory / "log").read_text(errors="surrogateescape")
+
+    def access(self, path: str) -> dict[str, Any]:
+        """Return the newest access log line for this path, parsed; waits for it, as nginx logs after it answered."""
+        deadline = monotonic() + 5
+        while monotonic() < deadline:
+            lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+            found = [line for line in lines if line["path"] == path]
+            if found:
+                return dict(found[-1])
+            sleep(0.05)
+        raise AssertionError(f"{path} was not logged:\n{self.log}")
+
+    def settled_log(self) -> str:
+        """All that nginx wrote about what was answered before this call."""
+        marker = f"/marker-{secrets.token_hex(8)}"
+        self.get(marker)
+        self.access(marker)
+        return self.log

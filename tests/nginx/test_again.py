@@ -1,0 +1,77 @@
+"""What nginx asks a second time, when its only server breaks the connection of a request it has read."""
+
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.nginx.conftest import StartFront
+
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+_EVERY = 1000
+
+
+class Breaking(socketserver.ThreadingTCPServer):
+    """Reads requests, breaks the first `broken` of them off, answers the rest."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Reading)
+        self.broken = 0
+        self.seen: list[str] = []
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class Reading(socketserver.BaseRequestHandler):
+    """One connection, one request."""
+
+    server: Breaking
+    request: socket.socket
+
+    def handle(self) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            if not (chunk := self.request.recv(65536)):
+                return
+            head += chunk
+        self.server.seen.append(head.split(b" HTTP/")[0].decode())
+        if len(self.server.seen) > self.server.broken:
+            self.request.sendall(_ANSWER)
+
+
+@pytest.fixture
+def breaking() -> Iterator[Breaking]:
+    with Breaking() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/api/rooms", "/static/assets/of-another-release.js"])
+def test_a_get_is_asked_again(breaking: Breaking, start_front: StartFront, path: str) -> None:
+    front = start_front(upstream_port=breaking.port)
+    breaking.broken = 1
+    assert front.get(path).text == "ok"
+    assert breaking.seen == [f"GET {path}"] * 2
+
+
+def test_but_not_without_end(breaking: Breaking, start_front: StartFront) -> None:
+    front = start_front(upstream_port=breaking.port)
+    breaking.broken = _EVERY
+    assert front.get("/api/rooms").status_code == 503
+    assert breaking.seen == ["GET /api/rooms"] * 4
+
+
+def test_a_post_that_a_server_has_read_is_never_repeated(breaking: Breaking, start_front: StartFront) -> None:
+    front = start_front(upstream_port=breaking.port)
+    breaking.broken = _EVERY
+    assert httpx.post(front.url + "/api/tickets", json={}, timeout=10).status_code == 503
+    assert breaking.seen == ["POST /api/tickets"]

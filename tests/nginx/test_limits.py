@@ -1,0 +1,80 @@
+"""Limits per address: refused with 429, and lifted by 0."""
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.nginx.conftest import StartFront
+from tests.nginx.front import Front
+
+
+async def handshakes(front: Front, path: str, count: int) -> list[int]:
+    """Open and close this many sockets one after the other; return the status each handshake got."""
+    statuses = []
+    for _ in range(count):
+        try:
+            async with connect(front.ws + path):
+                statuses.append(101)
+        except InvalidStatus as refusal:
+            statuses.append(refusal.response.status_code)
+    return statuses
+
+
+def until_refused(front: Front, path: str) -> httpx.Response:
+    """Ask until the answer is 429: more is allowed with each second."""
+    for _ in range(100):
+        answer = front.get(path)
+        if answer.status_code == 429:
+            return answer
+    raise AssertionError(f"100 requests for {path}, and none was refused")
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/infra/ws", "/chat/lobby/"])
+async def test_a_flood_of_handshakes_is_refused(start_front: StartFront, path: str) -> None:
+    front = start_front(LIMIT_HANDSHAKES_PER_S="1")
+    statuses = await handshakes(front, path, 30)
+    assert statuses[:3] == [101, 101, 101]  # one, and a burst of two seconds
+    assert statuses.count(429) >= 10
+    # Pages are another budget.
+    assert front.get("/chat/lobby/").status_code == 200
+
+
+async def test_zero_lifts_it(front: Front) -> None:
+    assert await handshakes(front, "/ws/", 60) == [101] * 60
+
+
+def test_a_flood_of_requests_is_refused_in_the_callers_language(start_front: StartFront) -> None:
+    front = start_front(LIMIT_REQUESTS_PER_S="1")
+    assert [front.get("/api/me").status_code for _ in range(3)] == [200] * 3
+    refused = until_refused(front, "/api/me")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json() | {"detail": ""} == {
+        "type": "about:blank",
+        "title": "Too Many Requests",
+        "status": 429,
+        "detail": "",
+        "code": "rate_limited",
+    }
+    page = until_refused(front, "/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Too many requests" in page.text
+    assert front.access("/")["limited"] == "REJECTED"
+    # Files cost the app nothing, and a page needs a dozen at once.
+    assert front.get("/static/icon.svg").status_code == 200
+
+
+async def test_open_connections_are_counted(start_front: StartFront) -> None:
+    front = start_front(LIMIT_CONNECTIONS="2")
+    async with connect(front.ws + "/ws/"), connect(front.ws + "/ws/"):
+        with pytest.raises(InvalidStatus) as refusal:
+            await connect(front.ws + "/ws/")
+        assert refusal.value.response.status_code == 429
+        assert refusal.value.response.headers["Retry-After"] == "1"
+    assert await handshakes(front, "/ws/", 1) == [101]
+
+
+def test_a_large_body_is_refused(front: Front) -> None:
+    answer = httpx.post(front.url + "/api/rooms", content=b"x" * (2**20 + 1), timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert httpx.post(front.url + "/api/rooms", content=b"x" * 2**20, timeout=10).status_code == 200

@@ -1,0 +1,76 @@
+"""scripts/render_nginx: what the container would run, and clear refusals."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.nginx.front import ROOT
+
+PLAIN = {"PATH": os.environ["PATH"], "RESOLVER": "127.0.0.11"}
+
+
+def render(out: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [ROOT / "scripts" / "render_nginx", out]
+    return subprocess.run(command, env=PLAIN | env, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"LIMIT_HANDSHAKES_PER_S": "many"}, "LIMIT_HANDSHAKES_PER_S must be a whole number from 0 to 100000, not 'many'"),
+        ({"LIMIT_REQUESTS_PER_S": "-1"}, "LIMIT_REQUESTS_PER_S must be a whole number"),
+        ({"LIMIT_CONNECTIONS": "99999999999999999999"}, "LIMIT_CONNECTIONS must be a whole number"),
+        ({"DRAIN_SECONDS": "1; evil on"}, "DRAIN_SECONDS must be a whole number"),
+        ({"TRUSTED_PROXIES": "10.0.0.0/8,load-balancer"}, "must list addresses or networks (10.0.0.0/8), not 'load-balancer'"),
+        ({"UPSTREAM": "web"}, "UPSTREAM must be name:port, not 'web'"),
+        ({"UPSTREAM": "web:80; evil on"}, "UPSTREAM holds a character that is not allowed"),
+        ({"TLS_CERTIFICATE": "/nowhere.pem"}, "TLS_CERTIFICATE is set, TLS_KEY is not: TLS needs both"),
+        ({"TLS_KEY": "/nowhere.pem"}, "TLS_KEY is set, TLS_CERTIFICATE is not: TLS needs both"),
+        ({"TLS_CERTIFICATE": "/nowhere.pem", "TLS_KEY": "/nowhere.key"}, "cannot read '/nowhere.pem' (TLS_CERTIFICATE, TLS_KEY)"),
+        ({"NGINX_VERSION": "1.22.1"}, "UPSTREAM must be an IPv4 address: nginx 1.22.1 cannot follow the name 'web:8000'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_by_name(tmp_path: Path, env: dict[str, str], message: str) -> None:
+    answer = render(tmp_path / "out", **env)
+    assert answer.returncode == 2
+    refusal = answer.stderr.splitlines()[-1]
+    assert refusal.startswith("error: ")
+    assert message in refusal
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_upstream_follows_its_name(tmp_path: Path) -> None:
+    assert render(tmp_path, UPSTREAM="web.hubbub.svc.cluster.local:8000", RESOLVER="fd00::a").returncode == 0
+    upstream = (tmp_path / "includes" / "upstream.conf").read_text()
+    assert "server web.hubbub.svc.cluster.local:8000 resolve " in upstream
+    assert "resolver [fd00::a] valid=1s" in upstream
+
+
+def test_servers_that_are_back_are_asked_within_five_seconds(tmp_path: Path) -> None:
+    """Whatever nginx had to find out about them comes to an end by then: tests/stack/test_restarts.py has the whole."""
+    assert render(tmp_path).returncode == 0
+    upstream = (tmp_path / "includes" / "upstream.conf").read_text()
+    name, unanswered, marked = (
+        int(re.findall(rf"{setting}[= ](\d+)s", upstream)[-1]) for setting in ("valid", "resolver_timeout", "fail_timeout")
+    )
+    assert max(name, unanswered) + marked <= 4, "and nginx counts whole seconds"
+
+
+def test_nothing_is_left_unfilled(tmp_path: Path) -> None:
+    assert render(tmp_path).returncode == 0
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.conf"))
+    templates = ROOT / "nginx" / "templates"
+    expected = {path.relative_to(templates).as_posix().removesuffix(".template") for path in templates.rglob("*.template")}
+    assert set(files) == expected - {"server-plain.conf", "server-tls.conf", "includes/tls.conf"} | {"server.conf"}
+    for file in files:
+        assert "${" not in (tmp_path / file).read_text(), file
+
+
+def test_more_sockets_than_files_are_not_promised(tmp_path: Path) -> None:
+    command = ["prlimit", "--nofile=512", str(ROOT / "scripts" / "render_nginx"), str(tmp_path)]
+    answer = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=30, check=True)
+    assert "at most 512 open files: 256 connections a worker" in answer.stderr
+    assert "worker_connections 256;" in (tmp_path / "nginx.conf").read_text()

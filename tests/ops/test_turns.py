@@ -1,0 +1,226 @@
+"""What a socket is sent in one turn of the event loop leaves in one write, in order; a hot room's waits for the tick."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from ops import socket_protocol
+from ops import turns as turns_module
+from ops.socket_protocol import COLLECTED_BYTES, SocketProtocol
+from ops.turns import SLICE, TICK_S, Turn
+from realtime import room as rooms
+from realtime.events import LogEvent, RoomRef
+from realtime.outbox import Batch
+from realtime.room import HOT_ABOVE, Room
+
+
+class Wire:
+    """A transport that keeps its writes apart."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        self.writes.append(b"abort")
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+
+class Everything:
+    """A dialect."""
+
+    @staticmethod
+    def encode(_room: RoomRef, event: LogEvent) -> str:
+        return event.text
+
+
+class Somebody:
+    """A joined socket that notes which batches may wait."""
+
+    def __init__(self, pushed: list[bool]) -> None:
+        self.user, self.dialect, self.outbox = SimpleNamespace(id=2), Everything(), self
+        self.pushed = pushed
+
+    def push(self, batch: Batch) -> bool:
+        self.pushed.append(batch.hot)
+        return True
+
+
+def peer(turn: Turn | None) -> tuple[SocketProtocol, list[bytes]]:
+    made: Any = SocketProtocol.__new__(SocketProtocol)
+    made.transport = wire = Wire()
+    made.close_sent = made.disconnected = made.leaving = made.read_paused = False
+    made.collected, made.collected_bytes, made.turn = [], 0, turn
+    made.loop, made.queue = asyncio.get_running_loop(), asyncio.Queue()
+    made.ping_timer = made.pong_timer = made.close_timer = None
+    made.writable = asyncio.Event()
+    made.handle_ping = lambda: wire.write(b"pong")
+    made.conn = SimpleNamespace(
+        send_close=lambda _code, _reason: None, data_to_send=lambda: [b"close"], late_pong=lambda: None, writable=True
+    )
+    return made, wire.writes
+
+
+@pytest.fixture
+async def turn() -> Turn:
+    return Turn(asyncio.get_running_loop())
+
+
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_a_turn_is_one_write(turn: Turn) -> None:
+    one, writes = peer(turn)
+    one.write_frames(b"a")
+    # The answer to a message comes with the next turn, and leaves with its event.
+    asyncio.get_running_loop().call_soon(one.write_frames, b"b")
+    assert writes == []
+    await turns(3)
+    assert writes == [b"ab"]
+    one.write_frames(b"c")
+    await turns(3)
+    assert writes == [b"ab", b"c"]
+
+
+async def test_switched_off_each_batch_is_a_write() -> None:
+    one, writes = peer(None)
+    one.write_frames(b"a")
+    one.write_frames(b"b")
+    assert writes == [b"a", b"b"]
+
+
+async def test_many_sockets_are_written_to_in_slices(turn: Turn) -> None:
+    peers = [peer(turn) for _ in range(2 * SLICE + 1)]
+    for one, _ in peers:
+        one.write_frames(b"x")
+    written = []
+    for _ in range(6):
+        await asyncio.sleep(0)
+        written.append(sum(len(writes) for _, writes in peers))
+    assert [number for number in dict.fromkeys(written) if number] == [SLICE, 2 * SLICE, 2 * SLICE + 1]
+
+
+async def test_one_that_cannot_be_written_to_stops_nobody_else(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    (before, first), (broken, nothing), (after, last) = (peer(turn) for _ in range(3))
+
+    def gone(_data: bytes) -> None:
+        raise RuntimeError("the transport is gone")
+
+    monkeypatch.setattr(broken.transport, "write", gone)
+    for number in (b"1", b"2"):
+        for one in (before, broken, after):
+            one.write_frames(number)
+        await turns(3)
+    assert (first, nothing, last) == ([b"1", b"2"], [], [b"1", b"2"])
+    for one in (broken, after):
+        one.write_frames(b"3", hot=True)
+    turn._tick()
+    before.write_frames(b"3")
+    await turns(3)
+    assert (first[2:], nothing, last[2:]) == ([b"3"], [], [b"3"])
+
+
+async def test_much_is_written_at_once(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_protocol, "COLLECTED_BYTES", 3)
+    one, writes = peer(turn)
+    assert one.write_frames(b"ab") == 2
+    assert one.write_frames(b"c") == 0
+    assert writes == [b"abc"]
+
+
+@pytest.mark.parametrize("coalescing", [True, False])
+async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(turn: Turn, coalescing: bool) -> None:
+    one, writes = peer(turn if coalescing else None)
+    told: list[int] = []
+    one.behind = lambda _peer, size: told.append(size)
+    one.pause_writing()
+    frames = b"x" * COLLECTED_BYTES
+    assert one.write_frames(frames) == COLLECTED_BYTES
+    assert one.write_frames(b"ab") == COLLECTED_BYTES + 2
+    await turns(3)
+    assert writes == []
+    assert one.collected[0] is frames, "many sockets may wait for the same bytes"
+    assert told == [COLLECTED_BYTES, 2]
+    one.resume_writing()
+    assert writes == [frames + b"ab", b"pong"]
+    one.write_frames(b"c")
+    await turns(3)
+    assert writes[2:] == [b"c"]
+
+
+async def test_a_close_comes_behind_what_was_collected(turn: Turn) -> None:
+    one, writes = peer(turn)
+    one.write_frames(b"a")
+    one.close_with(1012, "")
+    assert b"".join(writes) == b"aclose"
+    assert one.close_timer is not None
+    one.close_timer.cancel()
+    assert one.write_frames(b"b") == 0
+    await turns(3)
+    assert b"".join(writes) == b"aclose"
+
+
+async def test_hot_frames_wait_for_the_tick_and_keep_their_place(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "TICK_S", 3600)
+    (quiet, unread), (busy, writes) = peer(turn), peer(turn)
+    quiet.write_frames(b"1", hot=True)
+    busy.write_frames(b"1", hot=True)
+    busy.write_frames(b"2")
+    await turns(3)
+    assert (unread, writes) == ([], [b"12"])
+    busy.write_frames(b"3", hot=True)
+    turn._tick()
+    assert (unread, writes) == ([b"1"], [b"12", b"3"])
+
+
+async def test_the_tick_comes(turn: Turn) -> None:
+    one, writes = peer(turn)
+    for expected in ([b"1"], [b"1", b"2"]):
+        one.write_frames(expected[-1], hot=True)
+        async with asyncio.timeout(10):
+            while writes != expected:  # noqa: ASYNC110
+                await asyncio.sleep(TICK_S)
+
+
+def test_a_room_is_hot_while_the_second_before_had_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(rooms, "time", SimpleNamespace(monotonic=lambda: now))
+    room = Room(RoomRef(1, "room", direct=False))
+    assert not any(room._is_hot() for _ in range(HOT_ABOVE + 1))
+    now += 1.1
+    assert room._is_hot()
+    now += 1.1
+    assert not room._is_hot(), "that second had one batch"
+    for _ in range(HOT_ABOVE + 1):
+        room._is_hot()
+    now += 60
+    assert not room._is_hot(), "a busy second of a minute ago"
+
+
+@pytest.mark.parametrize("asked", ["turn", "tick", "off"])
+def test_only_a_tick_makes_batches_hot(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "COALESCE", asked)
+    room = Room(RoomRef(1, "room", direct=False))
+    monkeypatch.setattr(Room, "_is_hot", lambda _room: True)
+    pushed: list[bool] = []
+    somebody: Any = Somebody(pushed)
+    room.add(somebody, 0)
+    room.pass_on([LogEvent(1, "{}", author=1, key="k")])
+    assert pushed == [asked == "tick"]

@@ -1,0 +1,95 @@
+"""Two servers of one worker each on the same database and Redis: which process serves whom is then known."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.profile import Profile
+from tests.support.server import Server, manage
+from tests.support.services import Postgres, Redis
+
+
+@dataclass
+class Pair:
+    """Two processes that share everything but memory."""
+
+    one: Server
+    two: Server
+    redis: Redis
+    postgres: Postgres | None = None
+
+
+def _start(profile: Profile, exits: ExitStack, postgres: Postgres | None = None) -> Pair:
+    redis = exits.enter_context(Redis())
+    env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0"}
+    one = Server(profile, env)
+    exits.callback(one.close)
+    if postgres is not None:
+        one.env["DATABASE_URL"] = postgres.create_database()
+        manage("migrate", "--no-input", env=one.env)
+    one.env["COALESCE"] = "tick"  # every other server of the tests has the default
+    two = Server(profile, env | {"DATABASE_URL": one.env["DATABASE_URL"], "COALESCE": "off"})
+    exits.callback(two.close)
+    for server in (one, two):
+        server.start()
+    return Pair(one, two, redis, postgres)
+
+
+@pytest.fixture(scope="session")
+def pair(profile: Profile) -> Iterator[Pair]:
+    """Two processes for all tests; their Redis may be hurt, as long as it is there again at the end of each test."""
+    with ExitStack() as exits:
+        yield _start(profile, exits)
+
+
+@pytest.fixture(scope="session")
+def fragile(profile: Profile) -> Iterator[Pair]:
+    """Two processes on a Postgres of their own, which tests may stop and start."""
+    with ExitStack() as exits:
+        postgres = exits.enter_context(Postgres())
+        yield _start(profile, exits, postgres)
+
+
+class Circle:
+    """Ada on the first process, Bob on the second, both in one room."""
+
+    def __init__(self, pair: Pair, ada: Account, bob: Account, room: str, exits: AsyncExitStack) -> None:
+        self.pair, self.ada, self.bob, self.room, self._exits = pair, ada, bob, room, exits
+
+    async def connect(self, server: Server, account: Account, *, join: bool = True) -> ChatClient:
+        """Another socket, joined."""
+        chat = await self._exits.enter_async_context(ChatClient(server.ws_url(), account))
+        if join:
+            await chat.join(self.room)
+        return chat
+
+    async def here(self, **options: Any) -> ChatClient:
+        """A socket of Ada's on the first process."""
+        return await self.connect(self.pair.one, self.ada, **options)
+
+    async def there(self, **options: Any) -> ChatClient:
+        """A socket of Bob's on the second."""
+        return await self.connect(self.pair.two, self.bob, **options)
+
+
+async def _circle(pair: Pair, exits: AsyncExitStack) -> Circle:
+    ada, bob = await sign_up(pair.one.base_url), await sign_up(pair.two.base_url)
+    return Circle(pair, ada, bob, await create_room(pair.one.base_url, ada), exits)
+
+
+@pytest.fixture
+async def circle(pair: Pair) -> AsyncIterator[Circle]:
+    """Two people on the two processes."""
+    async with AsyncExitStack() as exits:
+        yield await _circle(pair, exits)
+
+
+@pytest.fixture
+async def fragile_circle(fragile: Pair) -> AsyncIterator[Circle]:
+    """The same on a database that may be stopped."""
+    async with AsyncExitStack() as exits:
+        yield await _circle(fragile, exits)

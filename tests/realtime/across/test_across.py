@@ -1,0 +1,229 @@
+"""Two processes: what happens on one is heard of on the other, whatever happens to Redis between them."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.realtime.across.conftest import Circle, Pair
+from tests.support.api import anonymous, session_cookie, signed_in, with_token
+from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.plain_socket import PlainSocket
+
+BY_POLL_S = 5.0
+"""Promise 4: a live socket learns of every committed event within that time, come what may."""
+
+
+async def heard(chat: ChatClient, circle: Circle, seq: int, *, within: float = BY_POLL_S) -> float:
+    """Wait for a message; return how long it took."""
+    started = time.monotonic()
+    await chat.expect("message", room=circle.room, seq=seq, timeout=within)
+    return time.monotonic() - started
+
+
+async def healthy(pair: Pair) -> None:
+    """Wait until both processes say that the layer is there."""
+    async with httpx.AsyncClient() as http:
+        for _ in range(150):
+            answers = [(await http.get(f"{server.base_url}/readyz")).json() for server in (pair.one, pair.two)]
+            if all(answer["degraded"] == [] for answer in answers):
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError("the layer did not heal")
+
+
+async def test_a_message_crosses_at_once_and_in_order(circle: Circle) -> None:
+    here, there = await circle.here(), await circle.there()
+    slowest = 0.0
+    for number in range(40):
+        sender, other = (here, there) if number % 2 else (there, here)
+        sent = await sender.send(circle.room, str(number))
+        slowest = max(slowest, await heard(other, circle, sent["seq"]))
+    assert slowest < 1.5, "by the layer, not by the poll"
+
+
+async def test_two_floods_are_one_order(circle: Circle) -> None:
+    chats = [await circle.here(), await circle.there(), await circle.here(), await circle.there()]
+
+    async def flood(chat: ChatClient) -> None:
+        for _ in range(100):
+            await chat.send(circle.room, "x")
+
+    await asyncio.gather(*map(flood, chats))
+    for chat in chats:
+        for seq in range(1, 401):
+            await heard(chat, circle, seq)
+
+
+async def test_who_is_online_everywhere(circle: Circle) -> None:
+    here = await circle.here()
+    await here.expect("presence", online_count=1)
+    there = await circle.there()
+    came = await here.expect("presence", room=circle.room)
+    assert (came["online_count"], came["joined"]) == (2, [{"id": circle.bob.id, "name": circle.bob.name}])
+    again = await circle.connect(circle.pair.two, circle.ada)
+    page = await again.join(circle.room)
+    assert {person["id"] for person in page["online"]} == {circle.ada.id, circle.bob.id}
+    assert page["online_count"] == 2
+    there.cut()
+    gone = await here.expect("presence", room=circle.room)
+    assert (gone["online_count"], gone["left"]) == (1, [{"id": circle.bob.id, "name": circle.bob.name}])
+
+
+async def test_signals_and_unread_cross(circle: Circle) -> None:
+    here, there, away = await circle.here(), await circle.there(), await circle.there(join=False)
+    await here.push("typing", room=circle.room)
+    assert (await there.expect("typing"))["user"]["id"] == circle.ada.id
+    await here.send(circle.room, "x")
+    assert (await away.expect("unread", room=circle.room))["head"] == 1
+    await there.request("read", room=circle.room, upto=1)
+    assert (await here.expect("read"))["upto"] == 1
+    sent = await here.send_to(circle.bob.id, "psst")
+    assert (await away.expect("unread", room=sent["room"]))["head"] == 1
+
+
+async def test_access_ends_on_every_process(circle: Circle) -> None:
+    pair = circle.pair
+    async with anonymous(pair.one.base_url) as http:
+        page = await signed_in(http, circle.ada)
+        async with PlainSocket(pair.two.ws_url(), headers=session_cookie(page)) as socket:
+            await socket.receive_type("hello")
+            assert (await page.delete("/api/session")).status_code == 204
+            await socket.expect_close(4010)
+    there = await circle.there()
+    async with with_token(pair.one.base_url, circle.ada) as owner:
+        assert (await owner.delete(f"/api/rooms/{circle.room}/members/{circle.bob.id}")).status_code == 204
+    await there.expect_error("not_a_member")
+
+
+async def test_access_ends_though_redis_is_away(circle: Circle, no_redis: None) -> None:
+    pair = circle.pair
+    async with anonymous(pair.one.base_url) as http:
+        page = await signed_in(http, circle.ada)
+        async with PlainSocket(pair.two.ws_url(), headers=session_cookie(page)) as socket:
+            await socket.receive_type("hello", timeout=10)
+            assert (await page.delete("/api/session")).status_code == 204
+            await socket.expect_close(4010, timeout=8)
+
+
+@pytest.fixture
+def no_redis(pair: Pair) -> Iterator[None]:
+    """Redis is stopped for the test, and comes back empty."""
+    pair.redis.stop()
+    yield
+    pair.redis.start()
+
+
+@pytest.mark.parametrize("kind", ["pubsub", "normal"])
+async def test_connections_cut_within_a_flood_lose_nothing(circle: Circle, kind: str) -> None:
+    here, there = await circle.here(), await circle.there()
+    with circle.pair.redis.client() as redis:
+        for number in range(1, 121):
+            await here.send(circle.room, "x")
+            if number % 30 == 0:
+                redis.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    started = time.monotonic()
+    for seq in range(1, 121):
+        await heard(there, circle, seq)
+    assert time.monotonic() - started < BY_POLL_S
+    await healthy(circle.pair)
+
+
+async def test_a_redis_that_forgets_everything(circle: Circle) -> None:
+    here, there = await circle.here(), await circle.there()
+    with circle.pair.redis.client() as redis:
+        redis.flushall()
+    sent = await here.send(circle.room, "still there?")
+    await heard(there, circle, sent["seq"])
+    # That Bob is there, the first process knows by Redis alone.
+    eve = await circle.connect(circle.pair.one, await sign_up(circle.pair.one.base_url))
+    for _ in range(150):  # leases are written again when the next one is renewed
+        if (await eve.join(circle.room))["online_count"] == 3:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("presence did not heal")
+
+
+async def test_without_redis_everything_goes_on(circle: Circle) -> None:
+    here, there = await circle.here(), await circle.there()
+    beside = await circle.connect(circle.pair.one, circle.bob)
+    circle.pair.redis.stop()
+    try:
+        for number in range(1, 4):
+            sent = await here.send(circle.room, str(number))
+            assert await heard(beside, circle, sent["seq"]) < 1, "within a process nothing needs Redis"
+            await heard(there, circle, sent["seq"])
+        late = await circle.connect(circle.pair.two, circle.ada, join=False)
+        assert len(await late.catch_up(circle.room, after=0)) == 3
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"{circle.pair.one.base_url}/readyz")
+            assert (answer.status_code, answer.json()["degraded"]) == (200, ["layer"])
+    finally:
+        circle.pair.redis.start()
+    await healthy(circle.pair)
+    for sender, other in ((here, there), (there, here)):
+        sent = await sender.send(circle.room, "it is back")
+        assert await heard(other, circle, sent["seq"]) < 1.5
+
+
+async def test_a_frozen_redis_delays_no_reply(circle: Circle) -> None:
+    """Connections stay open and nothing answers: the worst way to be away."""
+    here, there = await circle.here(), await circle.there()
+    circle.pair.redis.freeze()
+    try:
+        for _ in range(3):
+            started = time.monotonic()
+            sent = await here.send(circle.room, "x")
+            assert time.monotonic() - started < 1
+            await heard(there, circle, sent["seq"])
+    finally:
+        circle.pair.redis.thaw()
+    await healthy(circle.pair)
+
+
+async def test_a_frozen_redis_holds_up_nobody_who_comes(circle: Circle) -> None:
+    rooms = [await create_room(circle.pair.one.base_url, circle.ada) for _ in range(20)]
+    circle.pair.redis.freeze()
+    try:
+        started = time.monotonic()
+        here = await circle.connect(circle.pair.one, circle.ada, join=False)
+        for room in rooms[:5]:
+            await here.join(room)
+        assert time.monotonic() - started < 8, "each wait for the layer is short, and ends with the first that was in vain"
+    finally:
+        circle.pair.redis.thaw()
+    await healthy(circle.pair)
+
+
+async def test_a_process_that_dies_takes_no_event_with_it(circle: Circle) -> None:
+    """What it committed is read by the other; its people come back on the other and miss nothing."""
+    pair = circle.pair
+    here, there = await circle.here(), await circle.there()
+    keys = [f"key-{number}" for number in range(60)]
+    sending = [asyncio.create_task(here.send(circle.room, "x", key=key)) for key in keys]
+    await asyncio.sleep(0.02)
+    pair.one.kill()
+    await asyncio.gather(*sending, return_exceptions=True)
+    try:
+        async with ChatClient(pair.two.ws_url(), circle.ada) as again:
+            for key in keys:
+                await again.send(circle.room, "x", key=key)
+            head = (await again.join(circle.room))["head"]
+            assert head == len(keys), "each key once"
+            for seq in range(1, head + 1):
+                await heard(there, circle, seq)
+        # Ada has left the process that lives; that she was on the dead one runs out.
+        await online_within(there, circle, 1, 45)
+    finally:
+        pair.one.start()
+    await healthy(pair)
+
+
+async def online_within(chat: ChatClient, circle: Circle, number: int, seconds: float) -> None:
+    """Wait until so many are online: what a dead process left behind expires."""
+    deadline = time.monotonic() + seconds
+    while (await chat.join(circle.room))["online_count"] != number:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.5)

@@ -1,0 +1,142 @@
+"""People, sockets and a bystander for the tests of the socket paths."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.plain_socket import PlainSocket
+from tests.support.profile import Profile
+from tests.support.profile import profile as chosen
+from tests.support.server import Server
+
+# What needs Redis and several processes does not exist in the embedded profile. What brings its own Redis, or never comes
+# past the parser of frames, or tests the tests, runs once.
+collect_ignore = (
+    ["layer", "property/test_mutations.py", "test_bad_bytes.py", "test_control_floods.py"] if chosen.redis else ["across"]
+)
+
+
+@pytest.fixture(scope="session")
+def unlimited(profile: Profile) -> Iterator[Server]:
+    """A running server for all tests, without the limits of messages and sockets."""
+    with ExitStack() as exits:
+        shared = Server(profile, {"LIMIT_MESSAGES_PER_S": "0", "LIMIT_SOCKETS_PER_USER": "0"})
+        exits.callback(shared.close)
+        shared.start()
+        yield shared
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_failed_inside(server: Server) -> Iterator[None]:
+    """Whatever clients do to the shared server, none of it may end as a failure of ours in its log."""
+    yield
+    found = [line for line in server.log.splitlines() if "Traceback" in line or "[error" in line]
+    assert not found, server.log[-20_000:]
+
+
+@pytest.fixture
+async def plain(server: Server) -> AsyncIterator[Any]:
+    """Open sockets without promises on the shared server: `socket = await plain("/infra/ws", ada)`."""
+    async with AsyncExitStack() as exits:
+
+        async def one(path: str, account: Account | None = None, **options: Any) -> PlainSocket:
+            headers = account.headers if account else {}
+            return await exits.enter_async_context(PlainSocket(server.ws_url(path), headers=headers, **options))
+
+        yield one
+
+
+class Witness:
+    """An innocent person in a room who hears somebody else talk all the time, and notices when that goes wrong."""
+
+    #: A round trip that takes longer was delayed by somebody; far above what a busy test machine costs.
+    PATIENCE_S = 3.0
+
+    def __init__(self, room: str, talker: ChatClient, listener: ChatClient) -> None:
+        self.room, self.talker, self.listener = room, talker, listener
+        self.slowest = 0.0
+        self.heard = 0
+
+    async def hear_once(self) -> None:
+        """One message from the talker to the listener. The client itself holds the order of what arrives."""
+        started = time.monotonic()
+        sent = await self.talker.send(self.room, f"still here {started}")
+        await self.listener.expect("message", seq=sent["seq"], room=self.room)
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        self.heard += 1
+
+    async def talk(self, every: float) -> None:
+        """Talk until cancelled."""
+        while True:
+            await self.hear_once()
+            await asyncio.sleep(every)
+
+
+@asynccontextmanager
+async def witnessing(
+    server: Server, room: str, talker: Account, listener: Account, *, every: float = 0.1
+) -> AsyncIterator[Witness]:
+    """Have the talker talk in a room while the block runs; fails when the listener misses a word or hears it late."""
+    async with ChatClient(server.ws_url(), talker) as mouth, ChatClient(server.ws_url(), listener) as ear:
+        await mouth.join(room)
+        await ear.join(room)
+        witness = Witness(room, mouth, ear)
+        talking = asyncio.create_task(witness.talk(every))
+        try:
+            yield witness
+        finally:
+            failed = talking.done()
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+        if failed:
+            talking.result()  # raises what went wrong
+        await witness.hear_once()
+        assert witness.slowest < Witness.PATIENCE_S, f"a bystander's message took {witness.slowest:.1f} s"
+
+
+class Cast:
+    """People who exist for the whole run, for tests that do not care what they did before."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.talker, self.listener, self.ada, self.bob, self.stranger = asyncio.run(self._sign_up(5))
+        self.room = asyncio.run(create_room(server.base_url, self.talker))
+
+    async def _sign_up(self, number: int) -> list[Account]:
+        return [await sign_up(self.server.base_url) for _ in range(number)]
+
+
+@pytest.fixture(scope="session")
+def cast(server: Server) -> Cast:
+    """The people of the shared server."""
+    return Cast(server)
+
+
+@pytest.fixture
+async def witness(server: Server, cast: Cast) -> AsyncIterator[Witness]:
+    """A bystander on the shared server for as long as the test runs; `witness.room` is the room to misbehave in."""
+    async with witnessing(server, cast.room, cast.talker, cast.listener) as bystander:
+        yield bystander
+
+
+@pytest.fixture
+def ada(cast: Cast) -> Account:
+    """Somebody with a past."""
+    return cast.ada
+
+
+@pytest.fixture
+def bob(cast: Cast) -> Account:
+    """Somebody else."""
+    return cast.bob
+
+
+@pytest.fixture
+def stranger(cast: Cast) -> Account:
+    """Somebody who is in the lobby at most."""
+    return cast.stranger

@@ -1,0 +1,13 @@
+"""A Redis that tests of the layer may hurt."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.services import Redis
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with Redis() as redis:
+        yield redis

@@ -1,0 +1,205 @@
+"""A client as the protocol describes one, and what it may expect. Every broken promise is written down in `Truth`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+
+from tests.realtime.property.process import Process
+from tests.realtime.property.wires import Wire
+
+Frame = dict[str, Any]
+Key = tuple[str, int, str]
+"""(room, author, key)"""
+
+
+class Author(NamedTuple):
+    id: int
+    name: str
+    token: str
+
+
+@dataclass
+class Truth:
+    """What all clients know together."""
+
+    asked: dict[Key, str] = field(default_factory=dict)
+    """Everything anybody wrote, by its key."""
+    acknowledged: dict[Key, int] = field(default_factory=dict)
+    first: set[Key] = field(default_factory=set)
+    """What was acknowledged as no duplicate."""
+    broken: list[str] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
+    """What happened at all: a run in which nothing does proves nothing."""
+
+    def hold(self, promise: object, what: str) -> None:
+        """Noted, not raised: this runs inside the server's tasks, which survive errors."""
+        if not promise:
+            self.broken.append(what)
+
+
+class View:
+    """A room as a client has it: the events above `base`, without holes."""
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.events: list[Frame] = []
+
+    @property
+    def highest(self) -> int:
+        return self.base + len(self.events)
+
+
+class Client:
+    """Keeps what it has, asks for what it lacks, sends again what nobody acknowledged."""
+
+    def __init__(self, name: str, author: Author, truth: Truth, wire: type[Wire]) -> None:
+        self.name, self.author, self.truth, self._wire = name, author, truth, wire
+        self.views: dict[str, View] = {}
+        self.wanted: set[str] = set()
+        self.live: set[str] = set()
+        """Rooms whose events may come now."""
+        self.unsent: dict[Key, str] = {}
+        self.connection: Wire | None = None
+        self._waiting: dict[int, tuple[str, str, Any]] = {}
+        self._ids = count(1)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    # --- what the person does
+
+    def connect(self, process: Process) -> None:
+        self._waiting.clear()
+        self.live.clear()
+        self.connection = self._wire(self, process)
+
+    def join(self, room: str, *, fresh: bool = False) -> None:
+        """From the highest seq it holds, or afresh."""
+        self.wanted.add(room)
+        after = None if fresh or room not in self.views else self.views[room].highest
+        fields = {"room": room} if after is None else {"room": room, "after": after}
+        self._ask("room.join", fields, room, after)
+
+    def leave(self, room: str) -> None:
+        self.wanted.discard(room)
+        self._ask("room.leave", {"room": room}, room, None)
+
+    def send(self, room: str, key: str, text: str) -> None:
+        identity = (room, self.author.id, key)
+        text = self.truth.asked.setdefault(identity, text)
+        self.unsent[identity] = text
+        self._ask("message.send", {"room": room, "key": key, "text": text}, room, identity)
+
+    def send_again(self) -> None:
+        """All that was not acknowledged."""
+        for (room, _, key), text in list(self.unsent.items()):
+            self.send(room, key, text)
+
+    def join_again(self) -> None:
+        """The rooms it wants and has no subscription of."""
+        under_way = {room for kind, room, _ in self._waiting.values() if kind == "room.join"}
+        for room in sorted(self.wanted - self.live - under_way):
+            self.join(room)
+
+    @property
+    def connected(self) -> bool:
+        return self.connection is not None and self.connection.open and self.connection.welcome
+
+    def _ask(self, kind: str, fields: Frame, room: str, what: Any) -> None:
+        # Once a promise is broken the run is over, which asking for page after page, without an end, would not let it be.
+        if self.connected and not self.truth.broken:
+            assert self.connection is not None
+            number = next(self._ids)
+            self._waiting[number] = (kind, room, what)
+            self.connection.say({"type": kind, "id": number, **fields})
+
+    # --- what it hears
+
+    def disconnected(self, connection: Wire) -> None:
+        if connection is self.connection:
+            self.connection = None
+            self._waiting.clear()
+            self.live.clear()
+
+    def heard(self, connection: Wire, frame: Frame) -> None:
+        if connection is not self.connection:
+            return
+        kind = frame["type"]
+        self.truth.seen[kind] += 1
+        if kind == "hello":
+            connection.welcome = True
+            self.join_again()
+            self.send_again()
+        elif kind == "message":
+            self._event(frame)
+        elif kind == "gap":
+            self.live.discard(frame["room"])
+            if frame["room"] in self.wanted:
+                self.join_again()
+        elif "re" in frame:
+            self._reply(frame)
+
+    def _event(self, frame: Frame) -> None:
+        room, seq = frame["room"], frame["seq"]
+        view = self.views.get(room)
+        if view is None or room not in self.live:
+            self.truth.hold(False, f"{self} got {room} {seq} without a subscription")
+            return
+        self.truth.hold(seq == view.highest + 1, f"{self} got {room} {seq} after {view.highest}")
+        self._keep(view, frame)
+
+    def _keep(self, view: View, frame: Frame) -> None:
+        own = frame["from"]["id"] == self.author.id
+        self.truth.hold(own == ("key" in frame), f"{self}: key in {frame}")
+        if frame["seq"] == view.highest + 1:
+            view.events.append(frame)
+
+    def _reply(self, frame: Frame) -> None:
+        if frame["re"] not in self._waiting:
+            self.truth.hold(False, f"{self} got a reply to nothing: {frame}")
+            return
+        kind, room, what = self._waiting.pop(frame["re"])
+        if frame["type"] == "error":
+            self.truth.seen[frame["code"]] += 1
+            known = {"unavailable"} | ({"not_a_member"} if kind == "room.leave" else set())
+            self.truth.hold(frame["code"] in known, f"{self}: {kind} was answered {frame}")
+        elif kind == "room.join":
+            self._joined(room, what, frame)
+        elif kind == "message.send":
+            self._acknowledged(what, frame)
+        else:
+            self.live.discard(room)
+
+    def _joined(self, room: str, after: int | None, page: Frame) -> None:
+        seqs = [event["seq"] for event in page["events"]]
+        first = seqs[0] if seqs else (after or 0) + 1
+        self.truth.hold(seqs == list(range(first, first + len(seqs))), f"{self}: page of {room} with {seqs}")
+        if after is None:
+            view = self.views[room] = View(first - 1 if seqs else page["head"])
+            self.truth.hold(seqs or page["head"] == 0, f"{self}: an empty page of {room} at {page['head']}")
+        else:
+            view = self.views[room]
+            self.truth.hold(first == after + 1, f"{self}: page of {room} after {after} begins with {first}")
+        for event in page["events"]:
+            self._keep(view, event)
+        if after is not None and page["more"]:
+            self.truth.seen["page with more"] += 1
+            self.truth.hold(seqs, f"{self}: an empty page of {room} with more to come")
+            self.live.discard(room)
+            self._ask("room.join", {"room": room, "after": view.highest}, room, view.highest)
+            return
+        self.truth.hold(view.highest == page["head"], f"{self}: page of {room} ends at {view.highest}, head {page['head']}")
+        self.live.add(room)
+
+    def _acknowledged(self, identity: Key, reply: Frame) -> None:
+        # Replies may overtake each other, so the one of the first commit need not come first.
+        known = self.truth.acknowledged.setdefault(identity, reply["seq"])
+        self.truth.hold(reply["seq"] == known, f"{identity} was acknowledged as {known} and as {reply['seq']}")
+        if not reply["duplicate"]:
+            self.truth.hold(identity not in self.truth.first, f"{identity} was stored twice, it says")
+            self.truth.first.add(identity)
+        self.truth.seen["duplicate"] += reply["duplicate"]
+        self.unsent.pop(identity, None)

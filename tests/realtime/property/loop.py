@@ -1,0 +1,162 @@
+"""An event loop whose clock and whose database move only when the test says so.
+
+Nothing of the product is replaced: its timers wait for `advance`, its queries run for real in a database thread, and the
+test decides when one is run and when its answer arrives. So all that happens between a query and its answer can happen here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from django.db import connections
+
+Hold = Literal["", "queries", "answers"]
+"""What the database withholds: nothing, the work itself, or only the answer to it."""
+_TURNS = 5_000
+_threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-database")
+
+
+@contextmanager
+def database_thread() -> Iterator[None]:
+    """The thread of all queries; leaves no connection behind that would keep the test database from being dropped."""
+    yield
+    in_database(connections.close_all)
+
+
+def in_database(function: Callable[[], Any]) -> Any:
+    """Calls it in the database thread and returns what it returns."""
+    return _threads.submit(function).result(60)
+
+
+class Query:
+    """A call on its way to a database thread and back."""
+
+    def __init__(self, function: Callable[[], Any], answer: asyncio.Future[Any]) -> None:
+        self.function, self.answer = function, answer
+        self.done = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Has the database do it, once."""
+        if self.done:
+            return
+        self.done = True
+        try:
+            self._result = in_database(self.function)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
+            self._error = error
+
+    def tell(self) -> None:
+        """Hands the answer over; whoever asked may have given up."""
+        self.run()
+        if self.answer.done():
+            return
+        if self._error is not None:
+            self.answer.set_exception(self._error)
+        else:
+            self.answer.set_result(self._result)
+
+
+class ProcessLoop(asyncio.SelectorEventLoop):
+    """One process's loop."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        super().__init__()
+        self.hold: Hold = ""
+        self.draining = False
+        self.queries: list[Query] = []
+        self.network: set[asyncio.Future[Any]] = set()
+        """What waits for real sockets: the group commits on Postgres."""
+        self.set_exception_handler(lambda _loop, _context: None)
+
+    def time(self) -> float:
+        return self.now
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        return self.ask(functools.partial(func, *args))
+
+    def ask(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        """A query whose fate `hold` decides."""
+        query = Query(function, self.create_future())
+        self.queries.append(query)
+        return query.answer
+
+    def settle(self) -> None:
+        """Runs until everything waits for the clock, for the test, or for what the database withholds."""
+        for _ in range(_TURNS):
+            self.call_soon(self.stop)
+            self.run_forever()
+            if self._ready or self._selector.select(0):  # type: ignore[attr-defined]
+                continue
+            if not self._database() and not self._sockets():
+                return
+        raise AssertionError("the process never comes to rest")
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass, timer by timer."""
+        end = self.now + seconds
+        self.settle()
+        while (due := self._next_timer()) <= end:
+            self.now = max(self.now, due)
+            self.settle()
+        self.now = end
+        self.settle()
+
+    def tell_one(self, index: int) -> None:
+        """The answer to one of the withheld queries arrives, in whatever order."""
+        if self.queries:
+            self.queries.pop(index % len(self.queries)).tell()
+            self.settle()
+
+    def release(self) -> None:
+        """The database answers again."""
+        self.hold = ""
+        self.settle()
+
+    def _database(self) -> bool:
+        if self.hold == "answers":
+            for query in self.queries:
+                query.run()
+        if self.hold or not self.queries:
+            return False
+        self.queries.pop(0).tell()
+        return True
+
+    def _sockets(self) -> bool:
+        waiting = {future for future in self.network if not future.done()}
+        if waiting:
+            self.run_until_complete(asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))
+        self.network.clear()
+        self.network |= {future for future in waiting if not future.done()}
+        return bool(waiting)
+
+    def _next_timer(self) -> float:
+        timers: Any = self._scheduled  # type: ignore[attr-defined]
+        return min((timer.when() for timer in timers if not timer.cancelled()), default=float("inf"))
+
+
+class LoopState:
+    """Stands where the product has `ops.state`, of which a process has one."""
+
+    @property
+    def draining(self) -> bool:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ProcessLoop)
+        return loop.draining
+
+
+class LoopClock:
+    """Stands where the product's modules have `time`, so that all clocks of a process are its loop's."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,122 @@
+"""The channel layer between the processes, as bad as the test wants it: the fault injector.
+
+It has the door of our own layer (realtime/redis_layer.py). A message waits in the inbox of each process that had
+subscribed when it was published, until the test has it delivered, lost, doubled or overtaken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from realtime.redis_layer import Listener
+
+
+class Network:
+    """All processes' ends."""
+
+    def __init__(self) -> None:
+        self.ends: list[End] = []
+
+    def carry(self, group: str, payload: bytes) -> None:
+        for end in self.ends:
+            if group in end.subscribed:
+                end.inbox.append(payload)
+
+
+class End:
+    """One process's end of the layer."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.inbox: list[bytes] = []
+        self.healthy = True
+        self.dead = False
+        self.subscribed: set[str] = set()
+        self._wanted: set[str] = set()
+        self._unsent: list[tuple[str, bytes]] = []
+        self._asked: list[asyncio.Future[None]] = []
+        self._listener: Listener | None = None
+        network.ends.append(self)
+
+    # --- the door
+
+    def door(self) -> End:
+        return self
+
+    def listen(self, channel: str, listener: Listener) -> None:
+        self._listener = listener
+
+    def publish_soon(self, group: str, message: dict[str, Any]) -> bool:
+        if self.dead:
+            return False
+        payload = msgspec.msgpack.encode(message)
+        if self.healthy:
+            self.network.carry(group, payload)
+        else:
+            self._unsent.append((group, payload))
+        return True
+
+    def add_soon(self, groups: Iterable[str], channel: str) -> list[asyncio.Future[None]]:
+        self._wanted.update(groups)
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asked.append(taken)
+        if self.healthy:
+            self._subscribe()
+        return [taken]
+
+    def discard_soon(self, group: str, channel: str) -> None:
+        self._wanted.discard(group)
+        self.subscribed.discard(group)
+
+    def deserialize(self, payload: bytes) -> Any:
+        return msgspec.msgpack.decode(payload)
+
+    async def settle(self) -> None:
+        """Nothing is under way that the test does not hold."""
+
+    async def flush(self) -> None:
+        self.die()
+
+    # --- the faults
+
+    def cut(self) -> None:
+        """The connection is lost with all that was under way."""
+        self.healthy = False
+        self.subscribed.clear()
+        self.inbox.clear()
+
+    def restore(self, *, resend: bool) -> None:
+        """The connection is back; what was published meanwhile is sent now, or was too old."""
+        if self.healthy or self.dead:
+            return
+        self.healthy = True
+        self._subscribe()
+        for group, payload in self._unsent if resend else ():
+            self.network.carry(group, payload)
+        self._unsent.clear()
+        assert self._listener is not None
+        self._listener.restored()
+
+    def deliver(self, number: int) -> None:
+        """The oldest `number` messages arrive together."""
+        arrived, self.inbox = self.inbox[:number], self.inbox[number:]
+        if arrived and self._listener is not None and not self.dead:
+            self._listener.messages(arrived)
+
+    def die(self) -> None:
+        """The process is gone: it hears and says nothing more."""
+        self.dead = True
+        self.cut()
+        if self in self.network.ends:
+            self.network.ends.remove(self)
+
+    def _subscribe(self) -> None:
+        self.subscribed |= self._wanted
+        for taken in self._asked:
+            if not taken.done():
+                taken.set_result(None)
+        self._asked.clear()

@@ -1,0 +1,35 @@
+"""Nothing is lost, doubled or swapped, whatever happens in whatever order.
+
+HUBBUB_EXAMPLES=5000 looks longer, and at other examples each time; a failure prints the steps that lead to it.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.realtime.property.machine import machine_for
+from tests.realtime.property.wires import AsgiWire, TransportWire
+from tests.realtime.property.world import Place
+
+EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 60,
+    stateful_step_count=30,
+    derandomize=not EXAMPLES,
+    # Making the steps to a failure few takes minutes: HUBBUB_EXAMPLES does.
+    phases=list(Phase) if EXAMPLES else [Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("wire", [TransportWire, AsgiWire])
+def test_every_client_has_the_log(here: Place) -> None:
+    machine = machine_for(here)
+    run_state_machine_as_test(machine, settings=SETTINGS)
+    rare = {"gap", "unread", "duplicate", "page with more", "unavailable", "closed 4008", "closed 1012"}
+    assert rare <= {what for what, times in machine.seen.items() if times}, f"too little happened: {machine.seen}"

@@ -1,0 +1,230 @@
+"""The machine finds what it is there for: each mistake here, made in the product for one run, must be caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+import chat.history
+import chat.log
+import chat.store_orm
+import chat.store_postgres
+import realtime.consumer
+import realtime.socket
+from chat.batch import Append, Stored, plan
+from ops.socket_protocol import SocketProtocol
+from realtime.errors import Close
+from realtime.events import LogEvent
+from realtime.hub import Hub
+from realtime.outbox import AsgiOutbox, Batch, TransportOutbox
+from realtime.repair import Repair
+from realtime.room import Room
+from realtime.socket import Socket
+from tests.realtime.property.machine import machine_for
+from tests.realtime.property.world import Place
+
+#: Found, not made small: the shortest way to a mistake that was planted is of no interest.
+SETTINGS = settings(
+    max_examples=300,
+    stateful_step_count=30,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+Patch = pytest.MonkeyPatch
+
+
+def order_without_looking_for_holes(patch: Patch) -> None:
+    def take(room: Room, events: list[LogEvent]) -> list[LogEvent]:
+        later = [event for event in events if event.seq > room.last]
+        if later:
+            room.last = max(event.seq for event in later)
+        return later
+
+    patch.setattr(Room, "take", take)
+
+
+def doubles_are_passed_on(patch: Patch) -> None:
+    def take(room: Room, events: list[LogEvent]) -> list[LogEvent]:
+        room.last = max([room.last, *(event.seq for event in events)])
+        return sorted(events)
+
+    patch.setattr(Room, "take", take)
+
+
+def holes_are_not_repaired(patch: Patch) -> None:
+    patch.setattr(Repair, "hole", lambda _repair, room: room.pending.clear())
+    patch.setattr(Repair, "poll_heads", _nothing)
+
+
+def heads_are_not_polled(patch: Patch) -> None:
+    patch.setattr(Repair, "poll_heads", _nothing)
+
+
+def repair_reads_one_too_few(patch: Patch) -> None:
+    async def events(spans: dict[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
+        found = await whole(spans)
+        return {room: [event for event in some if event.seq % 3] for room, some in found.items()}
+
+    whole = chat.history.events
+    patch.setattr(chat.history, "events", events)
+
+
+def a_join_forgets_what_came_meanwhile(patch: Patch) -> None:
+    patch.setattr(Room, "pass_on", _without_holds(Room.pass_on))
+
+
+def a_join_sends_what_the_page_had(patch: Patch) -> None:
+    def attach(hub: Hub, socket: Socket, room: Room, head: int) -> None:
+        whole(hub, socket, room, 0)
+
+    whole = Hub.attach
+    patch.setattr(Hub, "attach", attach)
+
+
+def an_overflowing_join_says_nothing(patch: Patch) -> None:
+    patch.setattr(realtime.socket, "gap", lambda _ref, _head: '{"type":"nothing"}')
+
+
+def giving_up_says_nothing(patch: Patch) -> None:
+    patch.setattr(Repair, "_send_back", lambda _repair, _room, _head, _why: None)
+
+
+def a_page_skips_one(patch: Patch) -> None:
+    whole = chat.history.resume_page
+    patch.setattr(chat.history, "resume_page", lambda room, after: whole(room, after + 1))
+
+
+def a_page_says_too_early_that_it_is_the_last(patch: Patch) -> None:
+    whole = chat.history.resume_page
+    patch.setattr(chat.history, "resume_page", lambda room, after: (*whole(room, after)[:2], False))
+
+
+def keys_are_not_looked_up(patch: Patch) -> None:
+    for store in (chat.store_orm, chat.store_postgres):
+        patch.setattr(store, "plan", lambda batch, **known: plan(batch, **{**known, "known": {}}))
+
+
+def a_known_key_answers_with_the_head(patch: Patch) -> None:
+    def wrong(batch: Any, **known: Any) -> Any:
+        found = plan(batch, **known)
+        results = [
+            replace(result, seq=known["heads"][result.room.id]) if isinstance(result, Stored) and result.duplicate else result
+            for result in found.results
+        ]
+        return found._replace(results=results)
+
+    for store in (chat.store_orm, chat.store_postgres):
+        patch.setattr(store, "plan", wrong)
+
+
+def a_reply_has_a_wrong_seq(patch: Patch) -> None:
+    def early(batch: Any, **known: Any) -> Any:
+        found = plan(batch, **known)
+        for result in found.results:
+            if isinstance(result, Stored) and len(found.new) % 3 == 0:
+                result.seq += 1
+        return found
+
+    for store in (chat.store_orm, chat.store_postgres):
+        patch.setattr(store, "plan", early)
+
+
+def a_timeout_is_an_acknowledgement(patch: Patch) -> None:
+    def resolve(append: Append, result: Any) -> None:
+        if isinstance(result, Stored):
+            whole(append, result)
+        else:
+            whole(append, Stored(append.room, 1, None, True, LogEvent(1, "{}", append.author, append.key)))  # type: ignore[arg-type]
+
+    whole = chat.log._resolve
+    patch.setattr(chat.log, "_resolve", resolve)
+
+
+def too_slow_is_ignored(patch: Patch) -> None:
+    """The bytes that did not fit are dropped, and the socket stays."""
+    for kind, waiting in ((AsgiOutbox, lambda outbox: outbox._size), (TransportOutbox, lambda outbox: outbox.socket.unsent())):
+        patch.setattr(kind, "push", _without_what_does_not_fit(kind.push, waiting))
+
+
+def a_turn_leaves_backwards(patch: Patch) -> None:
+    """What was collected for a socket in one turn of the event loop."""
+
+    def flush(protocol: SocketProtocol) -> None:
+        protocol.collected.reverse()
+        whole(protocol)
+
+    whole = SocketProtocol.flush
+    patch.setattr(SocketProtocol, "flush", flush)
+
+
+def a_turn_forgets_what_comes_late(patch: Patch) -> None:
+    def flush(protocol: SocketProtocol) -> None:
+        del protocol.collected[1:]
+        whole(protocol)
+
+    whole = SocketProtocol.flush
+    patch.setattr(SocketProtocol, "flush", flush)
+
+
+def a_drain_forgets_half(patch: Patch) -> None:
+    async def drain(hub: Hub, *_arguments: Any, **_options: Any) -> None:
+        sockets = [socket for local in hub.people.values() for socket in local.sockets]
+        for socket in sockets[: len(sockets) // 2]:
+            socket.close_soon(Close.RESTART, "service restart")
+
+    patch.setattr(Hub, "drain", drain)
+
+
+def a_drain_takes_handshakes(patch: Patch) -> None:
+    patch.setattr(realtime.consumer, "state", SimpleNamespace(draining=False))
+
+
+async def _nothing(repair: Repair) -> None:
+    """Looks nowhere."""
+
+
+def _without_what_does_not_fit(whole: Callable[..., bool], waiting: Callable[[Any], int]) -> Callable[..., bool]:
+    def push(outbox: Any, batch: Batch) -> bool:
+        if waiting(outbox) < 2_000:
+            whole(outbox, batch)
+        return True
+
+    return push
+
+
+def _without_holds(whole: Callable[..., Any]) -> Callable[..., Any]:
+    def pass_on(room: Room, events: list[LogEvent]) -> Any:
+        holds, room.holds = room.holds, {}
+        try:
+            return whole(room, events)
+        finally:
+            room.holds = holds
+
+    return pass_on
+
+
+#: Others need a moment that chance rarely hits: test_moments.py and test_repairs.py lead there.
+MUTATIONS = [
+    order_without_looking_for_holes, doubles_are_passed_on, holes_are_not_repaired, heads_are_not_polled,
+    repair_reads_one_too_few, a_join_sends_what_the_page_had,
+giving_up_says_nothing, a_page_skips_one, a_page_says_too_early_that_it_is_the_last,
+    keys_are_not_looked_up, a_known_key_answers_with_the_head, a_reply_has_a_wrong_seq,
+    a_timeout_is_an_acknowledgement, a_turn_leaves_backwards, a_turn_forgets_what_comes_late,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_a_planted_mistake_is_found(here: Place, mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    mutation(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(machine_for(here), settings=SETTINGS)

@@ -1,0 +1,242 @@
+"""Everything one example needs: processes on one database, the layer between them, clients, and the log to compare with."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+import ops.lookup
+import ops.questions
+import ops.socket_protocol
+import realtime.consumer
+import realtime.hub
+import realtime.outbox
+import realtime.presence
+import realtime.repair
+import realtime.room
+import realtime.ticker
+from accounts.models import ApiToken, User
+from accounts.services import digest_of
+from chat.models import Event
+from rooms.models import Membership, Room
+from tests.realtime.property.client import Author, Client, Truth
+from tests.realtime.property.loop import LoopClock, LoopState, database_thread, in_database
+from tests.realtime.property.network import Network
+from tests.realtime.property.process import Process
+from tests.realtime.property.wires import Wire
+
+PROCESSES, ROOMS = 3, 2
+LEARNT_S = 5.0
+"""Promise 4: a live socket learns of every committed event within that time."""
+ROUNDS = 12
+SMALL = {
+    # The bounds of the product, brought down to where a short example reaches them.
+    "chat.history.PAGE": 3, "chat.history.LATEST": 2, "realtime.repair.PAGE": 2,
+    "realtime.repair.MAX_HELD": 6, "realtime.room.MAX_HELD": 6, "realtime.hub.MAX_HELD": 6,
+    "realtime.repair.HEADS_A_QUERY": 1, "realtime.outbox.MAX_BYTES": 4_000,
+    # A loop's clock stands still while the real database is waited for: a pause between tries would never end, and the
+    # limit that leaves no time for another try after a lock's timeout would never come.
+    "ops.pool.TRIES": 1,
+}  # fmt: skip
+
+
+class Place:
+    """What all examples of a run share: people and their processes, whose connections are kept."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, wire: type[Wire]) -> None:
+        self.wire = wire
+        self.authors: list[Author] = in_database(_people)
+        self.processes = [Process(name, patch) for name in "abc"[:PROCESSES]]
+
+
+@contextmanager
+def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
+    """Needs the test database. Clocks, bounds and limits of the product are set for the time of the run."""
+    clock = LoopClock()
+    for module in (realtime.room, realtime.ticker, realtime.outbox, ops.socket_protocol):
+        patch.setattr(module, "time", clock)
+    patch.setattr(realtime.consumer, "state", LoopState())
+    for name, bound in SMALL.items():
+        patch.setattr(name, bound)
+    for name in ("LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S"):
+        patch.setattr(settings, name, 0)
+    # Questions go at once: else a handshake would need time to pass, in which more happens than the step says.
+    patch.setattr(ops.lookup._Desk, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
+    # Whose they are, the ORM is asked for on Postgres, too: its threads wait for the test, sockets do not.
+    patch.setattr(ops.questions, "on_the_loop", lambda: False)
+    patch.setattr(settings, "REDIS_SHARDS", [])  # who is online is not what is tested here
+    with database_thread():
+        made = Place(patch, wire)
+        try:
+            yield made
+        finally:
+            for process in made.processes:
+                process.close()
+
+
+class World:
+    """One example."""
+
+    def __init__(self, shared: Place) -> None:
+        self.processes = shared.processes
+        self.network = Network()
+        self.truth = Truth()
+        tag = secrets.token_hex(4)
+        self.rooms = [f"{tag}-{number}" for number in range(ROOMS)]
+        in_database(lambda: _make_rooms(self.rooms, shared.authors[0].id))
+        ada, bob = shared.authors
+        people = {"ada-1": ada, "ada-2": ada, "bob-1": bob, "bob-2": bob}
+        self.clients = [Client(name, author, self.truth, shared.wire) for name, author in people.items()]
+        self.old: list[Any] = []
+        """Connections that ended without their server knowing."""
+        for process in self.processes:
+            process.start(self.network)
+        for index, client in enumerate(self.clients):
+            client.connect(self.processes[index % PROCESSES])
+            self.settle()
+            for room in self.rooms:
+                client.join(room)
+        self.settle()
+
+    def settle(self) -> None:
+        for process in self.processes:
+            if process.alive:
+                process.loop.settle()
+
+    def advance(self, seconds: float) -> None:
+        for process in self.processes:
+            if process.alive:
+                process.loop.advance(seconds)
+        self.settle()
+
+    def drain(self, process: Process, late: Client) -> None:
+        """A process ends in good order, and `late` knocks when it has begun to."""
+        if late.connection is not None:
+            late.connection.drop(noticed=True)
+        process.drain(lambda: late.connect(process))
+        for client in self.clients:
+            if (left := client.connection) is not None and left.process is process:
+                self.truth.hold(not left.reads, f"{client} was left with a process that drained")
+                left.drop(noticed=False)
+        self.settle()
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.crash()
+        in_database(lambda: _forget_rooms(self.rooms))
+
+    # --- the end: everything is healthy again
+
+    def heal(self) -> None:
+        """The faults end; what the layer still carries is lost, which is the worst that can happen to it."""
+        for process in self.processes:
+            if not process.alive:
+                process.start(self.network)
+            process.loop.release()
+            process.end.inbox.clear()
+            process.restore_layer(resend=False)
+        for connection in self.old:
+            connection.end()
+        for client in self.clients:
+            if client.connection is not None:
+                client.connection.read_on()
+        self.settle()
+
+    def check(self) -> None:
+        """Raises AssertionError naming each promise that was broken."""
+        self.heal()
+        before = self._logs()
+        self._forget_layer()
+        self.advance(LEARNT_S)
+        for client in self.clients:
+            for room in client.live:
+                view = client.views[room]
+                behind = len(before[room]) - view.highest
+                self.truth.hold(behind <= 0, f"{client} is still {behind} events of {room} behind after {LEARNT_S} s")
+        self._come_back()
+        logs = self._logs()
+        for client in self.clients:
+            self._compare(client, logs)
+        self._acknowledged(logs)
+        assert not self.truth.broken, "\n".join(self.truth.broken)
+
+    def _forget_layer(self) -> None:
+        for process in self.processes:
+            process.end.inbox.clear()
+
+    def _come_back(self) -> None:
+        """All clients connect, join what they want, and send again until all is acknowledged."""
+        for turn in range(ROUNDS):
+            for index, client in enumerate(self.clients):
+                if client.connection is None:
+                    client.connect(self.processes[(index + turn) % PROCESSES])
+                elif turn:
+                    client.join_again()
+                    client.send_again()
+            self.settle()
+            for process in self.processes:
+                process.deliver(len(process.end.inbox))
+            self.advance(0.5)
+            if all(client.connected and client.wanted <= client.live and not client.unsent for client in self.clients):
+                break
+        else:
+            state = [(client, client.connected, client.wanted - client.live, client.unsent) for client in self.clients]
+            self.truth.hold(False, f"the clients do not come to rest: {state}")
+        self.advance(LEARNT_S)
+
+    def _logs(self) -> dict[str, list[tuple[int, int, str, str]]]:
+        return {room: in_database(functools.partial(_log, room)) for room in self.rooms}
+
+    def _compare(self, client: Client, logs: dict[str, list[tuple[int, int, str, str]]]) -> None:
+        for room in client.live & client.wanted:
+            view = client.views[room]
+            seen = [(event["seq"], event["from"]["id"], event["text"]) for event in view.events]
+            wanted = [(seq, author, text) for seq, author, _, text in logs[room] if seq > view.base]
+            self.truth.hold(seen == wanted, f"{client} has {room} from {view.base} on as {seen}, the log is {wanted}")
+
+    def _acknowledged(self, logs: dict[str, list[tuple[int, int, str, str]]]) -> None:
+        stored = {(room, author, key): (seq, text) for room in self.rooms for seq, author, key, text in logs[room]}
+        for room, log in logs.items():
+            seqs = [seq for seq, *_ in log]
+            self.truth.hold(seqs == list(range(1, len(log) + 1)), f"{room} has the seqs {seqs}")
+            keys = [(author, key) for _, author, key, _ in log]
+            self.truth.hold(len(keys) == len(set(keys)), f"{room} has a key twice: {keys}")
+        for identity, seq in self.truth.acknowledged.items():
+            found = stored.get(identity)
+            wanted = (seq, self.truth.asked[identity])
+            self.truth.hold(found == wanted, f"{identity} was acknowledged as {wanted}, the log has {found}")
+        self.truth.hold(set(stored) <= set(self.truth.asked), f"nobody wrote {set(stored) - set(self.truth.asked)}")
+
+
+def _people() -> list[Author]:
+    found = []
+    for name in ("ada", "bob"):
+        token = secrets.token_urlsafe(32)
+        user = User.objects.create(username=f"{name}-{secrets.token_hex(4)}")
+        ApiToken.objects.create(user=user, digest=digest_of(token))
+        found.append(Author(user.id, user.username, token))
+    return found
+
+
+def _make_rooms(slugs: list[str], member: int) -> None:
+    """Of one person all rooms are watched from the start; the other one becomes a member by joining."""
+    rooms = Room.objects.bulk_create([Room(slug=slug) for slug in slugs])
+    Membership.objects.bulk_create([Membership(room=room, user_id=member) for room in rooms])
+
+
+def _forget_rooms(slugs: list[str]) -> None:
+    """Or each example would slow down the next."""
+    Membership.objects.filter(room__slug__in=slugs).delete()
+    Event.objects.filter(room__slug__in=slugs).delete()
+    Room.objects.filter(slug__in=slugs).delete()
+
+
+def _log(room: str) -> list[tuple[int, int, str, str]]:
+    rows = Event.objects.filter(room__slug=room).order_by("seq").values_list("seq", "author_id", "key", "text")
+    return list(rows)

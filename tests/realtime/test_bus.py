@@ -1,0 +1,79 @@
+"""The hub's place on the channel layer follows what is wanted, in whatever order that changes."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+
+from realtime.bus import Bus, bus_for
+
+Heard = asyncio.Queue[dict[str, Any]]
+
+
+def bus_named(origin: str, deliver: Callable[[dict[str, Any]], None]) -> Bus:
+    """A bus on the layer of this profile that delivers messages one by one."""
+
+    def each(messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            deliver(message)
+
+    return bus_for(origin, each, lambda: None)
+
+
+async def test_a_group_left_and_wanted_again_in_one_turn_is_joined() -> None:
+    heard: Heard = asyncio.Queue()
+    bus = bus_named("one", heard.put_nowait)
+    bus.start()
+    try:
+        await bus.subscribe(["room.1"])
+        bus.unsubscribe("room.1")
+        await bus.subscribe(["room.1"])
+        layer: Any = get_channel_layer()
+        async with asyncio.timeout(5):
+            while True:  # the layer may take a moment
+                await layer.group_send("room.1", {"type": "hub", "origin": "two", "kind": "probe"})
+                try:
+                    message = await asyncio.wait_for(heard.get(), 0.2)
+                    break
+                except TimeoutError:
+                    continue
+        assert message["origin"] == "two"
+        bus.unsubscribe("room.1")
+        await asyncio.sleep(1)
+        while not heard.empty():
+            heard.get_nowait()
+        await layer.group_send("room.1", {"type": "hub", "origin": "two", "kind": "probe"})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(heard.get(), 0.5)
+    finally:
+        await bus.stop()
+
+
+async def test_a_message_that_cannot_be_delivered_ends_nothing() -> None:
+    heard: Heard = asyncio.Queue()
+
+    def deliver(message: dict[str, Any]) -> None:
+        if message["kind"] == "odd":
+            raise KeyError("of another release")
+        heard.put_nowait(message)
+
+    bus = bus_named("one", deliver)
+    bus.start()
+    try:
+        await bus.subscribe(["room.1"])
+        other = bus_named("two", lambda _message: None)
+        other.start()
+        async with asyncio.timeout(10):
+            while True:  # a layer that is still connecting may lose both
+                other.send("room.1", {"kind": "odd"})
+                other.send("room.1", {"kind": "probe"})
+                with contextlib.suppress(TimeoutError):
+                    message = await asyncio.wait_for(heard.get(), 0.5)
+                    break
+        assert message["kind"] == "probe"
+        await other.stop()
+    finally:
+        await bus.stop()

@@ -1,0 +1,68 @@
+"""Background loops outlive errors, and end when they are told to."""
+
+import asyncio
+
+import pytest
+
+from realtime import forever as loops
+from realtime.forever import end, forever
+
+
+async def test_a_turn_that_fails_is_not_the_last() -> None:
+    turns = 0
+    second = asyncio.Event()
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            raise ValueError("one bad turn")
+        second.set()
+        await asyncio.sleep(3600)
+
+    task = asyncio.create_task(forever(turn))
+    async with asyncio.timeout(10):
+        await second.wait()
+    await end([task])
+    assert task.cancelled()
+
+
+async def test_a_cancellation_that_is_swallowed_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "AGAIN_S", 0.05)
+    swallowed = 0
+
+    async def turn() -> None:
+        nonlocal swallowed
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            swallowed += 1
+            if swallowed > 2:
+                raise
+
+    tasks = [asyncio.create_task(forever(turn)), asyncio.create_task(asyncio.sleep(0))]
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await end(tasks)
+    assert swallowed == 3
+    assert tasks[0].cancelled()
+
+
+async def test_waiting_for_what_never_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "AGAIN_S", 0.02)
+    stop = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not stop.is_set():
+            try:
+                await stop.wait()
+            except asyncio.CancelledError:
+                continue
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await end([task])
+    assert not task.done()
+    stop.set()
+    await task

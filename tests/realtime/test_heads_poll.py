@@ -1,0 +1,204 @@
+"""The poll of the heads, on the real database: whatever the number of rooms, a lost last event is found with the next poll."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from chat import history
+from chat.models import Event
+from ops import database
+from realtime import repair
+from realtime.events import Person, RoomRef
+from realtime.hub import Hub
+from realtime.people import LocalPerson
+from realtime.room import Room
+from realtime.wiring import domains
+from rooms.models import Room as Stored
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOMS = 9
+
+
+class Polled:
+    """A hub that serves rooms whose heads are all 1, and has passed 1 on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hub = Hub()
+        self.found: set[int] = set()
+        monkeypatch.setattr(self.hub.repair, "_soon", lambda room, _hole: self.found.add(room.ref.id))
+
+    async def serve(self) -> None:
+        old = datetime.now(UTC) - timedelta(hours=1)
+        rooms = [Stored(slug=f"room-{number}", head=1, last_at=old) for number in range(ROOMS)]
+        for room in await database.run(lambda: Stored.objects.bulk_create(rooms)):
+            served = self.hub.rooms[room.id] = Room(RoomRef(room.id, room.slug, direct=False))
+            served.skip_to(1)
+            served.opened.set()
+
+    async def move(self, *rooms: int, at: datetime) -> None:
+        """Something was committed that nobody told the hub of."""
+        await database.run(lambda: Stored.objects.filter(id__in=rooms).update(head=2, last_at=at))
+
+    async def poll(self) -> set[int]:
+        self.found.clear()
+        await self.hub.repair.poll_heads()
+        return set(self.found)
+
+    async def repaired(self) -> None:
+        async with asyncio.timeout(20):
+            while any(room.last < 2 for room in self.hub.rooms.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    @property
+    def ids(self) -> list[int]:
+        return list(self.hub.rooms)
+
+
+@pytest.fixture
+async def polled(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Polled]:
+    monkeypatch.setattr(settings, "REDIS_SHARDS", [])
+    made = Polled(monkeypatch)
+    await made.serve()
+    yield made
+    await asyncio.gather(*(database.run(close_old_connections) for _ in range(8)))
+
+
+@pytest.mark.parametrize("by_name", [ROOMS, 2], ids=["few rooms", "many rooms"])
+async def test_a_head_that_moved_is_found_by_the_next_poll(polled: Polled, monkeypatch: pytest.MonkeyPatch, by_name: int) -> None:
+    monkeypatch.setattr(repair, "HEADS_A_QUERY", by_name)
+    assert await polled.poll() == set()
+    await polled.move(polled.ids[0], polled.ids[-1], at=datetime.now(UTC))
+    assert await polled.poll() == {polled.ids[0], polled.ids[-1]}
+
+
+async def test_what_was_seen_later_than_its_time_is_found(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that took a while, or a host whose clock is behind."""
+    monkeypatch.setattr(repair, "HEADS_A_QUERY", 1)
+    for _ in range(3):
+        await polled.poll()
+    await polled.move(polled.ids[-1], at=datetime.now(UTC) - repair.OVERLAP + timedelta(seconds=5))
+    assert polled.ids[-1] in await polled.poll()
+
+
+async def test_what_moved_long_ago_is_found_when_its_turn_comes(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
+    await polled.move(polled.ids[-1], at=datetime.now(UTC) - timedelta(minutes=5))
+    found = [await polled.poll() for _ in range(ROOMS // 2 + 1)]
+    assert [bool(each) for each in found] == [False] * (ROOMS // 2) + [True]
+
+
+async def test_a_poll_is_one_query_for_few_rooms_and_two_for_many(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    async def count(function: object) -> dict[int, int]:
+        asked.append(await real(lambda: _queries(function)))
+        return {}
+
+    real = database.run
+    monkeypatch.setattr(database, "run", count)
+    await polled.hub.repair.poll_heads()
+    monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
+    await polled.hub.repair.poll_heads()
+    assert asked == [1, 1, 1]
+
+
+async def test_all_rooms_are_read_a_hundred_at_a_time(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layer was away for a while, and something was written everywhere: nobody else is kept from the database."""
+    monkeypatch.undo()
+    monkeypatch.setattr(repair, "ROOMS_A_READ", 4)
+    reads: list[int] = []
+    monkeypatch.setattr(domains().LOG, "events", _counted(domains().LOG.events, reads))
+    author = await database.run(lambda: User.objects.create_user("ada"))
+    events = [Event(room_id=room, seq=2, author=author, key="k", text="hi", at=datetime.now(UTC)) for room in polled.ids]
+    await database.run(lambda: Event.objects.bulk_create(events))
+    await polled.move(*polled.ids, at=datetime.now(UTC))
+    await polled.hub.repair.poll_heads()
+    await polled.repaired()
+    assert reads == [4, 4, 1]
+
+
+async def test_a_large_page_leaves_whole_rooms_for_the_next(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(history, "PAGE_BYTES", 5)
+    author = await database.run(lambda: User.objects.create_user("ada"))
+    events = [Event(room_id=room, seq=2, author=author, key="k", text="hello", at=datetime.now(UTC)) for room in polled.ids]
+    await database.run(lambda: Event.objects.bulk_create(events))
+    await polled.move(*polled.ids, at=datetime.now(UTC))
+    await polled.hub.repair.poll_heads()
+    await polled.repaired()
+
+
+async def test_what_the_database_itself_lacks_is_asked_for_once(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that somebody deleted: each poll asks again, and nothing spins meanwhile."""
+    monkeypatch.undo()
+    reads: list[int] = []
+    monkeypatch.setattr(domains().LOG, "events", _counted(domains().LOG.events, reads))
+    author = await database.run(lambda: User.objects.create_user("ada"))
+    room = polled.hub.rooms[polled.ids[0]]
+    event = Event(room_id=room.ref.id, seq=3, author=author, key="k", text="hi", at=datetime.now(UTC))
+    await database.run(event.save)
+    await database.run(lambda: Stored.objects.filter(id=room.ref.id).update(head=3))
+    await polled.hub.repair.poll_heads()
+    async with asyncio.timeout(20):
+        await next(iter(polled.hub._tasks))
+    assert (reads, room.last, room.pending) == ([1], 1, {})
+
+
+async def test_rooms_that_closed_or_open_just_now_are_left_alone(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
+    await polled.poll()
+    await polled.move(*polled.ids, at=datetime.now(UTC))
+    gone, opening = polled.ids[0], polled.ids[1]
+    del polled.hub.rooms[gone]
+    polled.hub.rooms[opening].opened.clear()
+    assert await polled.poll() == set(polled.ids) - {opening}
+
+
+async def test_the_tick_closes_what_nobody_uses_and_keeps_the_rest(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms = list(polled.hub.rooms.values())
+    for room in rooms[:3]:
+        room.watchers.add(LocalPerson(Person(1, "ada")))
+    later = 0.0
+    for _ in range(3):  # seen unused, then unused for long
+        await polled.hub.ticker._close_empty(asyncio.get_running_loop().time() + later)
+        later += 20
+    assert set(polled.hub.rooms.values()) == set(rooms[:3])
+
+
+async def test_the_tick_visits_only_rooms_with_something_due(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms = list(polled.hub.rooms.values())
+    hub = polled.hub
+    told: list[Room] = []
+    monkeypatch.setattr(hub.ticker, "_flush_presence", told.append)
+    for room in rooms[:2]:
+        room.presence.join(Person(1, "ada"))
+        hub.ticker.presence_later(room)
+    await hub.ticker._flush_due(asyncio.get_running_loop().time())
+    assert set(told) == set(rooms[:2])
+    for room in rooms[:2]:
+        room.presence.take_change()
+    await hub.ticker._flush_due(asyncio.get_running_loop().time())
+    assert hub.ticker.due == set()
+
+
+def _counted(events: Any, reads: list[int]) -> Any:
+    async def counted(spans: dict[int, tuple[int, int]]) -> Any:
+        reads.append(len(spans))
+        return await events(spans)
+
+    return counted
+
+
+def _queries(function: object) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert callable(function)
+        function()
+    return len(queries)

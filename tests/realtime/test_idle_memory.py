@@ -1,0 +1,167 @@
+"""What a settled socket still costs: counted in the process that serves it, object by object."""
+
+import asyncio
+import base64
+import gc
+import secrets
+import socket as sockets
+import struct
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import pytest
+import uvloop
+from uvicorn import Config, Server
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from accounts.models import User
+from accounts.services import token_create
+from chat.log import writer
+from config.asgi import application
+from ops import database
+from ops.http_protocol import HttpProtocol
+from ops.lean_protocol import LeanProtocol
+from ops.socket_protocol import SocketProtocol
+from realtime import hub
+from rooms.services import room_create
+
+PEOPLE = 60
+BYTES = 14_000
+"""Of Python objects, for each of them; what the transport and the allocator take comes on top, about 2 kB."""
+OPENING_ALONE = {
+    "HTTPRequest", "Headers", "HeldOutbox", "HttpProtocol", "HttpRequestParser", "Queue", "Request", "Response", "URL", "deque",
+}  # fmt: skip
+"""Types whose objects are needed until the handshake is answered, or not at all."""
+LONG = 200_000
+WAIT_S = 60
+
+
+def people_of(room: str) -> list[str]:
+    """Tokens of the people who will join it."""
+    people = [User.objects.create_user(username=f"user-{secrets.token_hex(6)}") for _ in range(PEOPLE + 1)]
+    room_create(slug=room, title=room, private=False, owner=people[0].id)
+    return [token_create(user=user) for user in people]
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[Server, int]]:
+    """The application on our protocols, in this process; the server and its port."""
+    listening = sockets.create_server(("127.0.0.1", 0))
+    config = Config(application, http=HttpProtocol, ws=SocketProtocol, lifespan="off", log_level="critical", access_log=False)
+    server = Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    yield server, listening.getsockname()[1]
+    server.should_exit = True
+    await task
+    await writer().close()
+    await hub.current().stop()
+
+
+async def joined(port: int, token: str) -> sockets.socket:
+    """A socket in the room `hall`, which has read what it was told. A bare one: the client is in this process, too."""
+    loop = asyncio.get_running_loop()
+    client = sockets.socket()
+    client.setblocking(False)
+    await loop.sock_connect(client, ("127.0.0.1", port))
+    key = base64.b64encode(secrets.token_bytes(16)).decode()
+    lines = ("GET /ws/ HTTP/1.1", "Host: here", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    request = "\r\n".join((*lines, f"Sec-WebSocket-Key: {key}", f"Authorization: Token {token}", "", ""))
+    await loop.sock_sendall(client, request.encode())
+    await hear(client, b'"hello"')
+    await say(client, b'{"type":"room.join","room":"hall","id":1}')
+    await hear(client, b'"room.joined"')
+    return client
+
+
+async def say(client: sockets.socket, text: bytes) -> None:
+    """One text frame, with a mask of zeros."""
+    head = struct.pack("!BBQ", 0x81, 0x80 + 127, len(text))
+    await asyncio.get_running_loop().sock_sendall(client, head + bytes(4) + text)
+
+
+async def hear(client: sockets.socket, word: bytes) -> None:
+    heard = b""
+    while word not in heard:
+        read = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65_536), WAIT_S)
+        assert read, heard
+        heard += read
+
+
+@contextmanager
+def counted_anew() -> Iterator[None]:
+    """What was there before is left out of `held`."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def held() -> tuple[Counter[str], int]:
+    """Objects of each type, and the bytes of all: those the collector knows, and what only they refer to."""
+    gc.collect()
+    waiting = gc.get_objects()
+    seen = {id(each) for each in (*waiting, waiting)}
+    kinds: Counter[str] = Counter()
+    size = 0
+    while waiting:
+        each = waiting.pop()
+        kinds[type(each).__name__] += 1
+        size += sys.getsizeof(each)
+        for other in gc.get_referents(each):
+            if id(other) not in seen and not gc.is_tracked(other):
+                seen.add(id(other))
+                waiting.append(other)
+    return kinds, size
+
+
+@pytest.mark.once
+def test_a_settled_socket_keeps_little(transactional_db: None) -> None:
+    async def measure() -> tuple[int, Counter[str], int]:
+        first, *others = await database.run(people_of, "hall")
+        async with serving() as (server, port), AsyncExitStack() as clients:
+            clients.callback((await joined(port, first)).close)
+            kinds, size = held()
+            for token in others:
+                clients.callback((await joined(port, token)).close)
+            kinds_after, size_after = held()
+            return len(server.server_state.connections), kinds_after - kinds, size_after - size
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as our worker has it
+        connections, kinds, size = runner.run(measure())
+    assert connections == PEOPLE + 1
+    assert kinds["SocketProtocol"] == kinds["Socket"] == PEOPLE
+    assert not {kind for kind in OPENING_ALONE if kinds[kind] >= PEOPLE / 2}
+    assert size / PEOPLE < BYTES
+
+
+@pytest.mark.once
+def test_what_was_said_is_forgotten(transactional_db: None) -> None:
+    async def measure() -> int:
+        first, second, *_ = await database.run(people_of, "hall")
+        async with serving() as (_, port), AsyncExitStack() as clients:
+            clients.callback((await joined(port, first)).close)
+            with counted_anew():
+                client = await joined(port, second)
+                clients.callback(client.close)
+                await say(client, b'{"type":"message.send","room":"hall","id":2,"key":"k","text":"%s"}' % (b"a" * LONG))
+                await hear(client, b'"too_long"')
+                return held()[1]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(measure()) < LONG
+
+
+async def test_all_that_uvicorn_keeps_has_its_place() -> None:
+    """A name that uvicorn adds would go to a dictionary of each socket's own; one it drops is dropped here, too."""
+    config = Config(application, ws=SocketProtocol, lifespan="off")
+    config.load()
+    state = Server(config).server_state
+    stock = WebSocketsSansIOProtocol(config, state, {})
+    set_later = {"request", "response", "scope"}
+    assert vars(stock).keys() | set_later == set(LeanProtocol.__slots__)
+    ours = SocketProtocol(config, state, {})
+    assert len(vars(ours.conn)) < 30  # instances of a class share the names of so many

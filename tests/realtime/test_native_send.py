@@ -1,0 +1,142 @@
+"""/ws/: message.send and its promises: seqs without holes, a key is stored once, direct rooms of two."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from tests.conftest import Connect
+from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.server import Server
+from tests.support.shapes import assert_shape
+
+
+async def test_everybody_joined_hears_it_the_sender_too(server: Server, connect: Connect, ada: Account) -> None:
+    room = await create_room(server.base_url, ada)
+    one, two, three = await connect(ada), await connect(ada), await connect()
+    for chat in (one, two, three):
+        await chat.join(room)
+    sent = await one.send(room, "hello all", key="k1")
+    assert (sent["room"], sent["seq"], sent["duplicate"]) == (room, 1, False)
+    at = datetime.fromisoformat(sent["at"])
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    for chat in (one, two, three):
+        event = await chat.expect("message")
+        assert (event["seq"], event["text"], event["from"], event["at"]) == (
+            1, "hello all", {"id": ada.id, "name": ada.name}, sent["at"],
+        )  # fmt: skip
+        assert (event["edited"], event["deleted"], event["reactions"]) == (False, False, {})
+
+
+async def test_text_arrives_as_it_was_written(connect: Connect, stranger: Account) -> None:
+    chat = await connect(stranger)
+    await chat.join("lobby")
+    texts = ["</script><b>", " kept ", 'a "quote" \\ and \\u0041', "line\nline\r\n\ttab", "\u2028\u202e\ufeff", "é vs e\u0301"]
+    for text in [*texts, "\N{FAMILY}\u200d\N{GIRL}", "\x7f\x01", "{}", "ping", '{"type":"message"}']:
+        sent = await chat.send("lobby", text)
+        assert (await chat.expect("message", room="lobby", seq=sent["seq"]))["text"] == text
+
+
+async def test_seqs_count_up_from_one_in_each_room(server: Server, connect: Connect, ada: Account) -> None:
+    rooms = [await create_room(server.base_url, ada) for _ in range(2)]
+    chat = await connect(ada)
+    assert [(await chat.send(room, "x"))["seq"] for room in rooms * 3] == [1, 1, 2, 2, 3, 3]
+
+
+async def test_the_same_key_is_stored_once(server: Server, connect: Connect, ada: Account) -> None:
+    chat = await connect(ada)
+    room = await create_room(server.base_url, ada)
+    await chat.join(room)
+    first = await chat.send(room, "once", key="same")
+    again = await chat.send(room, "once", key="same")
+    other_text = await chat.send(room, "changed my mind", key="same")
+    assert [reply["duplicate"] for reply in (first, again, other_text)] == [False, True, True]
+    assert {reply["seq"] for reply in (first, again, other_text)} == {1}
+    assert {reply["at"] for reply in (first, again, other_text)} == {first["at"]}
+    assert (await chat.expect("message"))["text"] == "once"
+    await chat.expect_nothing("message")
+
+
+async def test_a_key_sent_from_everywhere_at_once_is_stored_once(unlimited: Server) -> None:
+    ada = await sign_up(unlimited.base_url)
+    room = await create_room(unlimited.base_url, ada)
+    sockets = [ChatClient(unlimited.ws_url(), ada) for _ in range(8)]
+    for socket in sockets:
+        await socket.open()
+    await sockets[0].join(room)
+    for turn in range(10):
+        replies = await asyncio.gather(*[socket.send(room, "race", key=f"race-{turn}") for socket in sockets])
+        assert {reply["seq"] for reply in replies} == {turn + 1}
+        assert sorted(reply["duplicate"] for reply in replies) == [False] + [True] * 7
+    for turn in range(10):
+        await sockets[0].expect("message", seq=turn + 1, key=f"race-{turn}")
+    await sockets[0].expect_nothing("message")
+    for socket in sockets:
+        await socket.close()
+
+
+async def test_keys_are_a_namespace_of_author_and_room(server: Server, connect: Connect, ada: Account) -> None:
+    here, there = await create_room(server.base_url, ada), await create_room(server.base_url, ada)
+    mine, theirs = await connect(ada), await connect()
+    await theirs.join(here)
+    assert (await mine.send(here, "a", key="k"))["duplicate"] is False
+    assert (await mine.send(there, "a", key="k"))["duplicate"] is False
+    assert (await theirs.send(here, "a", key="k"))["duplicate"] is False
+    assert (await theirs.join(here))["head"] == 2
+
+
+async def test_keys_differ_by_case(server: Server, connect: Connect, ada: Account) -> None:
+    room = await create_room(server.base_url, ada)
+    chat = await connect(ada)
+    assert [(await chat.send(room, "x", key=key))["seq"] for key in ("k", "K", "k ", "\u212a")] == [1, 2, 3, 4]
+
+
+async def test_many_writers_leave_no_hole(unlimited: Server) -> None:
+    people = [await sign_up(unlimited.base_url) for _ in range(6)]
+    room = await create_room(unlimited.base_url, people[0])
+    chats = [ChatClient(unlimited.ws_url(), person) for person in people]
+    for chat in chats:
+        await chat.open()
+        await chat.join(room)
+    replies = await asyncio.gather(*[chat.send(room, "x", key=f"{n}") for chat in chats for n in range(30)])
+    assert sorted(reply["seq"] for reply in replies) == list(range(1, 181))
+    for chat in chats:
+        seen = [(await chat.expect("message", room=room))["seq"] for _ in range(180)]
+        assert seen == list(range(1, 181))
+        await chat.close()
+
+
+async def test_a_direct_message_by_id_and_by_name_is_one_room(server: Server, connect: Connect) -> None:
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    mine, theirs = await connect(ada), await connect(bob)
+    by_id = await mine.send_to(bob.id, "by id")
+    by_name = await mine.send_to(bob.name, "by name")
+    shouted = await mine.send_to(bob.name.upper(), "by NAME")
+    back = await theirs.send_to(ada.id, "back")
+    assert {reply["room"] for reply in (by_id, by_name, shouted, back)} == {f"dm-{ada.id}-{bob.id}"}
+    assert [reply["seq"] for reply in (by_id, by_name, shouted, back)] == [1, 2, 3, 4]
+    page = await theirs.join(by_id["room"])
+    assert page["member_count"] == 2
+    assert [(event["from"]["id"], event["text"]) for event in page["events"]] == [
+        (ada.id, "by id"), (ada.id, "by name"), (ada.id, "by NAME"), (bob.id, "back"),
+    ]  # fmt: skip
+
+
+async def test_a_direct_room_made_from_both_sides_at_once_is_one(server: Server, connect: Connect) -> None:
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    mine, theirs = await connect(ada), await connect(bob)
+    one, other = await asyncio.gather(mine.send_to(bob.id, "hi"), theirs.send_to(ada.id, "hi"))
+    assert one["room"] == other["room"]
+    assert {one["seq"], other["seq"]} == {1, 2}
+
+
+async def test_direct_rooms_send_only_unread_until_joined(server: Server, connect: Connect) -> None:
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    mine, theirs = await connect(ada), await connect(bob)
+    sent = await mine.send_to(bob.id, "psst")
+    unread = await theirs.expect("unread", room=sent["room"])
+    assert (unread["head"], unread["upto"]) == (1, 0)
+    assert_shape(unread)
+    await theirs.expect_nothing("message")
+    await mine.expect_nothing("message")
+    await theirs.join(sent["room"])
+    await mine.send_to(bob.id, "and now?")
+    assert (await theirs.expect("message", room=sent["room"]))["seq"] == 2

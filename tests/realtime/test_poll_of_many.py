@@ -1,0 +1,122 @@
+"""The poll of the heads at 50,000 rooms: two statements, none of them dear; and no two processes in step."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.test.utils import CaptureQueriesContext
+
+from ops import database
+from realtime.events import RoomRef
+from realtime.forever import forever
+from realtime.hub import POLL_EVERY_S, Hub
+from realtime.room import Room
+from rooms.models import Room as Stored
+from tests.realtime.property.loop import ProcessLoop
+
+ROOMS, MOVED = 50_000, 100
+APART_S = 3.0
+"""A last event that was lost is known of by then."""
+
+
+NUMBERS = {
+    "postgresql": "generate_series(1, %s) AS numbers(n)",
+    "sqlite": "(WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < %s) SELECT n FROM up) AS numbers",
+}
+FILL = """
+    INSERT INTO rooms_room (slug, title, kind, head, last_at, created_at)
+    SELECT 'room-' || n, 'Room ' || n, 'public', 1, %s, %s FROM {}
+"""
+
+
+@pytest.fixture
+def rooms(transactional_db: None) -> list[int]:
+    """Ids of rooms of which some moved just now."""
+    old = datetime.now(UTC) - timedelta(hours=1)
+    with connection.cursor() as cursor:
+        cursor.execute(FILL.format(NUMBERS[connection.vendor]), [old, old, ROOMS])
+        ids = list(Stored.objects.filter(head=1).order_by("id").values_list("id", flat=True))
+        Stored.objects.filter(id__in=ids[:: ROOMS // MOVED]).update(last_at=datetime.now(UTC))
+        cursor.execute("ANALYZE")
+    return ids
+
+
+def plan(statement: str) -> str:
+    how = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{how} {statement}")
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+async def test_a_poll_looks_rooms_up_by_their_key_and_passes_over_the_table_once(
+    rooms: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "REDIS_SHARDS", [])
+    hub = Hub()
+    for room_id in rooms:
+        room = hub.rooms[room_id] = Room(RoomRef(room_id, f"r{room_id}", direct=False))
+        room.skip_to(1)
+        room.opened.set()
+    asked: list[str] = []
+
+    async def note(function: Callable[[], object]) -> object:
+        def noted() -> object:
+            with CaptureQueriesContext(connection) as queries:
+                found = function()
+            asked.extend(query["sql"] for query in queries)
+            return found
+
+        return await real(noted)
+
+    real = database.run
+    monkeypatch.setattr(database, "run", note)
+    await hub.repair.poll_heads()
+    monkeypatch.undo()
+    moved, named = [await database.run(plan, statement) for statement in asked]
+    assert re.search(r"Index (Only )?Scan|SEARCH rooms_room USING INTEGER PRIMARY KEY", named), named
+    assert not re.search(r"Seq Scan|SCAN rooms_room", named), named
+    # One pass and nothing else. An index on what it asks for would be dearer: it would be written to with each commit.
+    assert re.fullmatch(r"(Seq Scan on|SCAN) rooms_room.*(\n +Filter: .*)?", moved), moved
+    await asyncio.gather(*(database.run(close_old_connections) for _ in range(8)))
+
+
+@pytest.fixture
+def loop() -> Iterator[ProcessLoop]:
+    """An hour passes when the test says so."""
+    made = ProcessLoop()
+    yield made
+    made.close()
+
+
+def test_polls_are_jittered_and_never_three_seconds_apart(loop: ProcessLoop) -> None:
+    times: dict[str, list[float]] = {"one": [], "other": []}
+
+    async def begin() -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(forever(polling(noted))) for noted in times.values()]
+
+    def polling(noted: list[float]) -> Callable[[], Awaitable[None]]:
+        hub = Hub()
+
+        async def read() -> None:
+            noted.append(loop.time())
+            await asyncio.sleep(0.4)  # a database that has much to do
+
+        hub._read_what_was_lost = read  # type: ignore[method-assign]
+        return hub._poll
+
+    tasks = loop.run_until_complete(begin())
+    loop.advance(1_000)
+    for task in tasks:
+        task.cancel()
+    loop.settle()
+    for moments in times.values():
+        apart = [later - earlier for earlier, later in pairwise(moments)]
+        assert min(apart) > POLL_EVERY_S / 2
+        assert max(apart) < APART_S
+        assert len({round(each, 2) for each in apart}) > 30, "without jitter all processes would ask at once"
+    assert {round(moment, 1) for moment in times["one"]} != {round(moment, 1) for moment in times["other"]}

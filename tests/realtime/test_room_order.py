@@ -1,0 +1,67 @@
+"""Whatever order events arrive in, a room passes them on by seq, each once; ahead of a hole it keeps a bounded number."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.events import LogEvent, RoomRef
+from realtime.room import MAX_HELD, Room
+
+
+def event(seq: int) -> LogEvent:
+    return LogEvent(seq, f'{{"seq":{seq}}}', author=1, key=str(seq))
+
+
+def seqs(events: list[LogEvent]) -> list[int]:
+    return [each.seq for each in events]
+
+
+def room_at(head: int) -> Room:
+    room = Room(RoomRef(1, "room", direct=False))
+    room.skip_to(head)
+    return room
+
+
+@given(st.data())
+def test_any_order_with_doubles_comes_out_in_order_once(data: st.DataObject) -> None:
+    head = data.draw(st.integers(0, 5))
+    wanted = list(range(head + 1, head + 1 + data.draw(st.integers(1, 12))))
+    doubled = wanted + data.draw(st.lists(st.sampled_from([*range(1, head + 1), *wanted]), max_size=10))
+    arrivals = data.draw(st.permutations(doubled))
+    room, passed = room_at(head), []
+    while arrivals:
+        size = data.draw(st.integers(1, len(arrivals)))
+        passed += seqs(room.take([event(seq) for seq in arrivals[:size]]))
+        arrivals = arrivals[size:]
+    assert passed == wanted
+    assert (room.last, room.pending) == (wanted[-1], {})
+
+
+def test_a_hole_holds_back_what_follows() -> None:
+    room = room_at(10)
+    assert seqs(room.take([event(12), event(13)])) == []
+    assert room.last == 10
+    assert seqs(room.take([event(11)])) == [11, 12, 13]
+
+
+def test_a_batch_with_a_hole_in_it_is_passed_on_up_to_the_hole() -> None:
+    room = room_at(0)
+    assert seqs(room.take([event(1), event(2), event(4)])) == [1, 2]
+    assert list(room.pending) == [4]
+
+
+def test_what_waits_is_bounded() -> None:
+    room = room_at(0)
+    assert room.take([event(seq) for seq in range(2, 3 * MAX_HELD)]) == []
+    assert len(room.pending) <= MAX_HELD
+    # The log is read from the hole on; what was let go comes with it.
+    assert seqs(room.take([event(seq) for seq in range(1, 3 * MAX_HELD)]))[-1] >= MAX_HELD
+
+
+def test_skipping_forgets_what_lies_below() -> None:
+    room = room_at(0)
+    room.take([event(3), event(9)])
+    room.skip_to(7)
+    assert (room.last, list(room.pending)) == (7, [9])
+    room.skip_to(2)
+    assert room.last == 7
+    assert seqs(room.take([event(8)])) == [8, 9]

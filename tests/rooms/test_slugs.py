@@ -1,0 +1,63 @@
+"""Slugs: one room for every spelling of its name, and the same room when its slug is read back."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rooms import slugs
+
+letters = st.text(st.characters(categories=["L", "M", "Nd"], include_characters="_-"), min_size=1, max_size=20)
+
+
+@given(letters)
+def test_a_stored_slug_is_its_own_spelling(name: str) -> None:
+    stored = slugs.normalised(name)
+    if stored is not None:
+        assert slugs.normalised(stored) == stored
+
+
+@given(letters)
+def test_composed_and_decomposed_are_one(name: str) -> None:
+    assert slugs.normalised(unicodedata.normalize("NFD", name)) == slugs.normalised(unicodedata.normalize("NFC", name))
+
+
+@given(st.text(max_size=80))
+def test_what_is_stored_fits_its_column_and_an_address(name: str) -> None:
+    stored = slugs.normalised(name)
+    if stored is not None:
+        assert 1 <= len(stored) <= 64
+        assert not set(stored) & set("/?#% .\0\n")
+        stored.encode()
+
+
+@pytest.mark.parametrize(
+    ("spelling", "slug"),
+    [
+        ("Lobby", "lobby"),
+        ("STRASSE", "strasse"),
+        ("Straße", "strasse"),
+        ("É", "é"),
+        ("E\u0301", "é"),
+        ("a" * 64, "a" * 64),
+        ("٣", "٣"),
+    ],
+    ids=ascii,
+)
+def test_spellings(spelling: str, slug: str) -> None:
+    assert slugs.normalised(spelling) == slug
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 65, "ß" * 33, " ", "a b", "a.b", "½", "\ud800", "\N{GRINNING FACE}", "a\u200db"], ids=ascii
+)
+def test_what_is_none(name: str) -> None:
+    assert slugs.normalised(name) is None
+
+
+def test_direct_rooms() -> None:
+    assert slugs.direct(12, 7) == slugs.direct(7, 12) == "dm-7-12"
+    assert slugs.is_direct("dm-7-12")
+    assert not slugs.is_direct("dm-7")
+    assert not slugs.is_direct("xdm-7-12")

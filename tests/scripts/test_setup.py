@@ -1,0 +1,150 @@
+"""scripts/setup: which interpreter it takes, how it gets a virtual environment, and what it says when it cannot."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("bash", "dirname", "basename", "id", "cat", "rm", "mkdir", "ln", "chmod", "env", "sh", "make", "printf")
+
+
+class Checkout:
+    """A bare checkout (scripts, Makefile, locks that lock nothing) and a PATH that holds only what a test puts there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "checkout"
+        self.bin = root / "bin"
+        self.calls = root / "calls"
+        shutil.copytree(ROOT / "scripts", self.root / "scripts")
+        (self.root / "requirements").mkdir()
+        for name in ("base", "dev", "node"):
+            (self.root / "requirements" / f"{name}.txt").write_text(f"# {name}: nothing\n")
+        self.bin.mkdir()
+        for tool in TOOLS:
+            found = shutil.which(tool)
+            assert found, tool
+            (self.bin / tool).symlink_to(found)
+        self.program("id", "echo 1000")
+
+    def program(self, name: str, body: str) -> None:
+        """Put a made-up program on the PATH; every call of it is noted."""
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >>{self.calls}\n{body}\n')
+        path.chmod(0o755)
+
+    def python(self, name: str, *, version: str = "(3, 13)", ensurepip: bool = True) -> None:
+        """Put an interpreter on the PATH that is this one, but for its version and for what Debian may have left out."""
+        code = "import sys; sys.version_info = (*%s, 0, 'final', 0)" % version  # noqa: UP031 - reads better than braces in braces
+        fail = "" if ensurepip else 'case "$*" in *ensurepip*|*"-m venv"*) echo "No module named ensurepip" >&2; exit 1;; esac'
+        body = f"""{fail}
+if [ "$1" = -c ]; then code=$2; shift 2; exec {sys.executable} -c "{code}; $code" "$@"; fi
+if [ "$1" = --version ]; then echo "Python {version[1:-1].replace(", ", ".")}.0"; exit; fi
+exec {sys.executable} "$@\""""
+        self.program(name, body)
+
+    def setup(self, *steps: str) -> subprocess.CompletedProcess[str]:
+        """Run scripts/setup."""
+        env = {"PATH": str(self.bin), "HOME": str(self.root)}
+        command = [str(self.root / "scripts" / "setup"), *steps]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
+
+    @property
+    def venv_python(self) -> Path:
+        return self.root / ".venv" / "bin" / "python"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout nobody has set up yet."""
+    return Checkout(tmp_path)
+
+
+def test_a_virtual_environment_is_made_once(checkout: Checkout) -> None:
+    checkout.python("python3")
+    first = checkout.setup("base")
+    assert first.returncode == 0, first.stderr
+    assert "Making .venv" in first.stderr
+    assert "Installing Python packages" in first.stderr
+    assert os.access(checkout.venv_python, os.X_OK)
+    again = checkout.setup("base")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_a_changed_lock_is_installed_again(checkout: Checkout) -> None:
+    checkout.python("python3")
+    assert checkout.setup("base").returncode == 0
+    (checkout.root / "requirements" / "base.txt").write_text("# something else\n")
+    assert "Installing Python packages" in checkout.setup("base").stderr
+
+
+def test_what_the_tests_need_holds_what_the_server_needs(checkout: Checkout) -> None:
+    checkout.python("python3")
+    assert checkout.setup("dev").returncode == 0
+    assert checkout.setup("base").stderr == ""
+
+
+def test_a_lock_without_hashes_is_refused(checkout: Checkout) -> None:
+    checkout.python("python3")
+    (checkout.root / "requirements" / "base.txt").write_text("django==5.2\n")
+    done = checkout.setup("base")
+    assert done.returncode == 1
+    assert "pip could not install requirements/base.txt" in done.stderr
+    assert not list((checkout.root / ".venv").glob(".installed*"))
+
+
+def test_the_newest_known_interpreter_is_taken(checkout: Checkout) -> None:
+    checkout.python("python3", version="(3, 10)")
+    checkout.python("python3.11", version="(3, 11)")
+    checkout.python("python3.12", version="(3, 12)")
+    assert "Making .venv with Python 3.12.0" in checkout.setup("base").stderr
+
+
+def test_a_python_that_is_too_old_is_named(checkout: Checkout) -> None:
+    checkout.python("python3", version="(3, 10)")
+    done = checkout.setup("base")
+    assert done.returncode == 1
+    assert done.stderr == "setup: needs Python 3.11 or newer as python3, found Python 3.10.0\n"
+
+
+def test_no_python_at_all_is_said(checkout: Checkout) -> None:
+    done = checkout.setup("base")
+    assert done.returncode == 1
+    assert "needs Python 3.11 or newer" in done.stderr
+
+
+def test_without_ensurepip_the_package_to_install_is_named(checkout: Checkout) -> None:
+    checkout.python("python3", ensurepip=False)
+    done = checkout.setup("base")
+    assert done.returncode == 1
+    assert "install python3.13-venv (apt-get install python3.13-venv), uv or virtualenv" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_without_ensurepip_uv_is_used_where_there_is_one(checkout: Checkout) -> None:
+    checkout.python("python3", ensurepip=False)
+    checkout.program("uv", f'[ "$1" = --version ] || {sys.executable} -m venv {checkout.root}/.venv')
+    assert checkout.setup("base").returncode == 0
+    assert "uv venv" in checkout.calls.read_text()
+
+
+def test_root_installs_the_missing_package(checkout: Checkout) -> None:
+    checkout.python("python3", ensurepip=False)
+    checkout.program("id", "echo 0")
+    checkout.program("apt-get", "[ $1 = update ] || exit 100")
+    done = checkout.setup("base")
+    calls = checkout.calls.read_text()
+    assert "apt-get install -y -qq --no-install-recommends python3.13-venv" in calls
+    assert done.returncode == 1  # this apt-get has installed nothing
+    assert "cannot make virtual environments here" in done.stderr
+
+
+def test_an_unknown_step_is_refused(checkout: Checkout) -> None:
+    checkout.python("python3")
+    done = checkout.setup("everything")
+    assert done.returncode == 2
+    assert "Usage: scripts/setup" in done.stderr

@@ -1,0 +1,77 @@
+"""The stack, built once and started once for all tests of this folder."""
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.rolling import docker
+from tests.stack.stack import Stack, copy_checkout
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the stack is made from, without an .env."""
+    directory = tmp_path_factory.mktemp("checkout")
+    copy_checkout(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def stack(checkout: Path) -> Iterator[Stack]:
+    """Two web replicas behind nginx on Postgres and Redis, started by `make up`'s script; limits are lifted.
+
+    Whoever changes it (scale, settings of a service) brings it back before the test ends.
+    """
+    running = Stack(checkout)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.remove()
+
+
+@pytest.fixture
+def restored(stack: Stack) -> Iterator[Stack]:
+    """The stack, brought back to how it was started afterwards."""
+    yield stack
+    answer = stack.compose("up", "--detach", "--no-build", "--wait", timeout=180)
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.fixture
+def release(restored: Stack) -> Iterator[Callable[[str], None]]:
+    """Put a made-up release in the place of web's image, with further Dockerfile lines."""
+    stack = restored
+    image = f"hubbub-web:{stack.project}"
+    docker("tag", image, f"{image}-kept")
+
+    def build(lines: str) -> None:
+        docker("build", "--tag", image, "-", text=f"FROM {image}-kept\n{lines}")
+
+    yield build
+    docker("tag", f"{image}-kept", image)
+    docker("image", "rm", f"{image}-kept")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure tells what nginx could not answer, too: the containers are gone when somebody comes to look."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("stack")
+    if report.when == "call" and report.failed and isinstance(running, Stack):
+        report.sections.append(("nginx", "\n".join(_unanswered(running)[-40:])))
+    return report
+
+
+def _unanswered(stack: Stack) -> list[str]:
+    """Requests nginx had no good answer to, and its own complaints."""
+    found = []
+    for line in stack.logs("nginx").splitlines():
+        if not line.startswith("{"):
+            if "[error]" in line or "[warn]" in line:
+                found.append(line)
+        elif int(json.loads(line)["status"]) >= 500:
+            found.append(line)
+    return found

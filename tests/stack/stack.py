@@ -1,0 +1,157 @@
+"""The stack as `make up` starts it, from a copy of the checkout: its .env, containers, volumes and images are its own.
+
+stack.url                                  http://127.0.0.1:PORT, nginx
+stack.compose("up", "--detach", …)         docker compose with the same project and settings
+stack.containers("web")                    what docker inspect says of each
+stack.address(container, "edge")           where one replica answers, past nginx
+stack.logs("web")                          what a service wrote
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("nginx", "web", "worker", "migrate", "redis", "postgres")
+_BUILT_FROM = (".dockerignore", ".env.example", "compose.yaml", "compose.tls.yaml", "compose.loadtest.yaml")
+_BUILT_FROM_FOLDERS = ("app", "docker", "frontend", "nginx", "requirements", "scripts")
+_LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "__pycache__", "tests", "*.tsbuildinfo")
+
+# Everybody in these tests has one address and few seconds; a test about a limit sets its own.
+_SETTINGS = {
+    "WEB_REPLICAS": "2",
+    "ALLOW_SEED": "1",
+    "DRAIN_SECONDS": "3",
+    "LIMIT_CONNECTIONS": "0",
+    "LIMIT_HANDSHAKES_PER_S": "0",
+    "LIMIT_MESSAGES_PER_S": "0",
+    "LIMIT_REQUESTS_PER_S": "0",
+    "LIMIT_SIGNUPS_PER_H": "0",
+    "LIMIT_SOCKETS_PER_USER": "0",
+}
+
+Answer = subprocess.CompletedProcess[str]
+
+
+def copy_checkout(directory: Path) -> None:
+    """Copy what the stack is built and started from: not the developer's .env, nor what was built here before."""
+    for name in _BUILT_FROM:
+        shutil.copy2(ROOT / name, directory / name)
+    for name in _BUILT_FROM_FOLDERS:
+        shutil.copytree(ROOT / name, directory / name, ignore=_LEFT_OUT)
+
+
+class Stack:
+    """One project of docker compose."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.project = f"hubbub-test-{secrets.token_hex(4)}"
+        self.port = free_port()
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
+        self.env = kept | _SETTINGS
+        self.env |= {"COMPOSE_PROJECT_NAME": self.project, "HTTP_PORT": str(self.port), "IMAGE_TAG": self.project}
+        self.greeting = ""
+
+    @property
+    def url(self) -> str:
+        """Address of nginx, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def ws(self, path: str) -> str:
+        """Address of a socket through nginx."""
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    def script(self, name: str, *arguments: str, timeout: float = 900, **options: Any) -> Answer:
+        """Run scripts/NAME of the copy; the caller looks at the exit code."""
+        command = [self.directory / "scripts" / name, *arguments]
+        return _run(command, timeout=timeout, **({"env": self.env, "cwd": self.directory} | options))
+
+    def up(self) -> None:
+        """`make up`; raises AssertionError with all it said when it fails."""
+        answer = self.script("up")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        self.greeting = answer.stdout
+
+    def remove(self) -> None:
+        """End it, keep its logs as artefacts, and leave nothing behind."""
+        kept = ROOT / "artifacts" / "stack" / os.environ.get("PYTEST_XDIST_WORKER", "")
+        kept.mkdir(parents=True, exist_ok=True)
+        for service in SERVICES:
+            (kept / f"{service}.log").write_text(self.logs(service))
+        cleaned = self.script("clean", "--yes")
+        _run(["docker", "image", "rm", "--force", f"hubbub-web:{self.project}", f"hubbub-nginx:{self.project}"])
+        mine = f"label=com.docker.compose.project={self.project}"
+        left = {kind: _run(["docker", kind, "ls", "--quiet", "--filter", mine]).stdout for kind in ("volume", "network")}
+        left["container"] = _run(["docker", "ps", "--all", "--quiet", "--filter", mine]).stdout
+        assert not any(left.values()), f"`make clean` left {left}\n{cleaned.stderr}"
+
+    def compose(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120) -> Answer:
+        """Run docker compose on the copy; `env` adds to the settings. The caller looks at the exit code."""
+        return _run(
+            ["docker", "compose", "--ansi", "never", *arguments],
+            env=self.env | dict(env or {}),
+            cwd=self.directory,
+            timeout=timeout,
+        )
+
+    def exec(self, service: str, *command: str) -> Answer:
+        """Run a command in the (first) container of a service."""
+        return self.compose("exec", "-T", service, *command)
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """What docker inspect says of each container of a service, ended ones too, the oldest first."""
+        names = self.compose("ps", "--all", "--quiet", service).stdout.split()
+        found: list[dict[str, Any]] = json.loads(_run(["docker", "inspect", *names]).stdout) if names else []
+        return sorted(found, key=lambda container: str(container["Created"]))
+
+    def address(self, container: Mapping[str, Any], network: str) -> str:
+        """A container's address in one of the stack's networks."""
+        return str(container["NetworkSettings"]["Networks"][f"{self.project}_{network}"]["IPAddress"])
+
+    def logs(self, service: str) -> str:
+        """Everything the containers of a service wrote."""
+        answers = [_run(["docker", "logs", container["Id"]]) for container in self.containers(service)]
+        return "".join(answer.stdout + answer.stderr for answer in answers)
+
+    def access_log(self) -> list[dict[str, Any]]:
+        """nginx's access log, parsed."""
+        return [json.loads(line) for line in self.logs("nginx").splitlines() if line.startswith("{")]
+
+    def wait_ready(self, timeout: float = 60) -> None:
+        """Wait until nginx reaches a server that is ready."""
+        deadline = monotonic() + timeout
+        while True:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            assert monotonic() < deadline, f"not ready within {timeout} s\n{self.logs('nginx')[-3000:]}"
+            sleep(0.2)
+
+
+def tls_files(directory: Path) -> dict[str, str]:
+    """A certificate for localhost and its key, as the settings that name them."""
+    files = {"TLS_CERTIFICATE": str(directory / "certificate.pem"), "TLS_KEY": str(directory / "key.pem")}
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    answer = _run([*command, "-keyout", files["TLS_KEY"], "-out", files["TLS_CERTIFICATE"]], timeout=30)
+    assert answer.returncode == 0, answer.stderr
+    Path(files["TLS_KEY"]).chmod(0o644)  # uid 101 has to read it
+    return files
+
+
+def _run(command: list[Any], *, timeout: float = 120, **options: Any) -> Answer:
+    given = {"input": ""} | options
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **given)

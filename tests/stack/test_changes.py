@@ -1,0 +1,154 @@
+"""The running stack is changed: more servers, other settings, TLS, stopped and started again."""
+
+import asyncio
+import ssl
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.stack.stack import Stack, tls_files
+from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.ports import free_port
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+
+def scale(stack: Stack, count: int) -> None:
+    answer = stack.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", f"web={count}", timeout=180)
+    assert answer.returncode == 0, answer.stderr
+
+
+def servers(stack: Stack) -> set[str]:
+    return {stack.address(container, "edge") + ":8000" for container in stack.containers("web")}
+
+
+async def test_nginx_follows_the_number_of_servers(restored: Stack) -> None:
+    stack = restored
+    ada = await sign_up(stack.url)
+    (nginx,) = stack.containers("nginx")
+    two = servers(stack)
+    async with httpx.AsyncClient(base_url=stack.url, headers=ada.headers, timeout=15) as client:
+        scale(stack, 3)
+        (third,) = servers(stack) - two
+        deadline = monotonic() + 30
+        while third not in {line["upstream"] for line in stack.access_log()}:
+            assert monotonic() < deadline, "nginx does not use the third server"
+            assert (await client.get("/api/openapi.json")).status_code == 200
+            await asyncio.sleep(0.1)
+        scale(stack, 2)
+        (gone,) = (two | {third}) - servers(stack)
+        # Nobody sees that one went: nginx asks another, then forgets it. The ticket is a POST with a body, passed on
+        # only if no server got it.
+        for _ in range(20):
+            assert (await client.get("/healthz")).status_code == 200
+            ticket = await client.post("/api/tickets", json={})
+            assert ticket.status_code == 201
+            async with connect(stack.ws(f"/ws/?ticket={ticket.json()['ticket']}"), open_timeout=15) as socket:
+                assert '"hello"' in str(await socket.recv())
+        await asyncio.sleep(3)
+        before = len(stack.access_log())
+        for _ in range(10):
+            await client.get("/api/openapi.json")
+    used = {line["upstream"] for line in stack.access_log()[before:]}
+    assert used
+    assert gone not in used
+    assert stack.containers("nginx")[0]["State"]["StartedAt"] == nginx["State"]["StartedAt"]
+
+
+async def test_a_flood_of_handshakes_is_refused(restored: Stack) -> None:
+    stack = restored
+    limit = {"LIMIT_HANDSHAKES_PER_S": "2"}
+    assert stack.compose("up", "--detach", "--no-build", "--no-deps", "nginx", env=limit).returncode == 0
+    stack.wait_ready()
+    ada = await sign_up(stack.url)
+    refused = opened = 0
+    for _ in range(30):
+        try:
+            async with connect(stack.ws("/ws/"), additional_headers=ada.headers):
+                opened += 1
+        except InvalidStatus as refusal:
+            refused += refusal.response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    assert opened >= 4
+    assert refused >= 10
+    assert opened + refused == 30
+    await asyncio.sleep(2)
+    async with ChatClient(stack.ws("/ws/"), ada) as chat:
+        await chat.join("lobby")
+
+
+def test_tls_is_two_variables_away(restored: Stack, tmp_path: Path) -> None:
+    stack = restored
+    port = free_port()
+    env = tls_files(tmp_path) | {"HTTPS_PORT": str(port)}
+    files = ("--file", "compose.yaml", "--file", "compose.tls.yaml")
+    answer = stack.compose(*files, "up", "--detach", "--no-build", "--no-deps", "nginx", env=env)
+    assert answer.returncode == 0, answer.stderr
+    secure = get_when_up(f"https://localhost:{port}/healthz", ssl.create_default_context(cafile=env["TLS_CERTIFICATE"]))
+    assert secure.status_code == 200
+    assert secure.headers.get_list("strict-transport-security") == ["max-age=31536000"]
+    plain = httpx.get(f"{stack.url}/chat/", timeout=15)
+    assert (plain.status_code, plain.headers["location"]) == (308, f"https://127.0.0.1:{port}/chat/")
+
+
+def get_when_up(url: str, trust: ssl.SSLContext) -> httpx.Response:
+    """Ask until the app answers, at most 30 s. An nginx that has just started does not know it yet, and says 503."""
+    deadline = monotonic() + 30
+    while True:
+        try:
+            answer = httpx.get(url, verify=trust, timeout=5)
+            if answer.status_code != 503 or monotonic() > deadline:
+                return answer
+        except httpx.TransportError:
+            if monotonic() > deadline:
+                raise
+        sleep(0.2)
+
+
+async def test_down_keeps_what_was_written(stack: Stack) -> None:
+    ada = await sign_up(stack.url)
+    room = await create_room(stack.url, ada)
+    async with ChatClient(stack.ws("/ws/"), ada) as chat:
+        await chat.join(room)
+        sent = await chat.send(room, "still here tomorrow")
+    answer = stack.script("down")
+    assert answer.returncode == 0, answer.stderr
+    assert stack.compose("ps", "--all", "--quiet").stdout == ""
+    stack.up()
+    assert migrated_first(stack)
+    async with ChatClient(stack.ws("/ws/"), ada) as chat:
+        (message,) = await chat.catch_up(room, after=0)
+    assert (message["seq"], message["text"]) == (sent["seq"], "still here tomorrow")
+
+
+def migrated_first(stack: Stack) -> bool:
+    """Say whether the servers of a fresh start began when the database was ready for them."""
+    (migrate,) = stack.containers("migrate")
+    begun = [container["State"]["StartedAt"] for service in ("web", "worker") for container in stack.containers(service)]
+    return all(moment > migrate["State"]["FinishedAt"] for moment in begun)
+
+
+def test_where_nobody_is_left_to_ask_a_request_is_tried_four_times_and_explained(alone: Stack) -> None:
+    """Each try finds an empty list, as one does whose list is replaced while it waits; tries without end would answer 500."""
+    for path in ("/chat/", "/api/rooms", "/static/assets/of-no-release.js", "/ws/"):
+        answer = httpx.get(alone.url + path, timeout=30)
+        assert answer.status_code == 503, path
+        tried = [line["upstream"] for line in alone.access_log() if line["path"] == path]
+        assert tried or path.startswith("/static/"), "only what is asked for files is not in the log"
+        assert set(tried[-1:]) <= {"app : app : app : app"}, path
+
+
+@pytest.fixture
+def alone(restored: Stack) -> Stack:
+    """The stack with nginx, and without a server it could ask."""
+    assert restored.compose("stop", "web", timeout=120).returncode == 0
+    deadline = monotonic() + 30
+    while True:
+        httpx.get(f"{restored.url}/api/rooms", timeout=30)
+        if restored.access_log()[-1]["upstream"].startswith("app"):  # the name leads nowhere any more
+            return restored
+        assert monotonic() < deadline, restored.access_log()[-1]
+        sleep(0.3)

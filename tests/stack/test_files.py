@@ -1,0 +1,65 @@
+"""What the stack is made of, held together without starting it."""
+
+import re
+from typing import Any
+
+import yaml
+
+from config.variables import VARIABLES
+from tests.stack.stack import ROOT
+
+# Fixed by the image or made at each start; DEBUG is not for a stack that others can reach.
+FIXED_IN_IMAGE = {"HOST", "PORT", "DATA_DIR", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR", "RUNTIME_DIR", "DEBUG"}
+
+
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return loaded
+
+
+def shared_stages(name: str) -> str:
+    found = re.search(r"^# --- shared by .*?^# --- end", (ROOT / "docker" / name).read_text(), re.DOTALL | re.MULTILINE)
+    assert found, name
+    return found[0]
+
+
+def test_both_images_share_their_build_stages() -> None:
+    assert shared_stages("web.Dockerfile") == shared_stages("nginx.Dockerfile")
+
+
+def test_every_setting_of_the_app_reaches_its_containers() -> None:
+    known = {variable.name for variable in VARIABLES if variable.scope in {"app", "script"}}
+    for service in ("web", "worker", "migrate"):
+        given = set(compose()["services"][service]["environment"])
+        assert known - given == FIXED_IN_IMAGE
+        assert given <= known
+
+
+def test_every_setting_of_compose_is_listed_and_every_listed_one_is_used() -> None:
+    text = (ROOT / "compose.yaml").read_text() + (ROOT / "compose.tls.yaml").read_text()
+    own = {name for name, value in compose()["services"]["nginx"]["environment"].items() if value is None}
+    used = set(re.findall(r"\$\{([A-Z_]+)", text)) | own
+    listed = {variable.name: variable.scope for variable in VARIABLES}
+    assert used <= set(listed)
+    assert {name for name, scope in listed.items() if scope == "compose"} <= used
+
+
+def test_only_web_and_nginx_share_a_network_and_only_nginx_publishes() -> None:
+    services = compose()["services"]
+    assert {name: set(service["networks"]) for name, service in services.items()} == {
+        "nginx": {"edge"},
+        "web": {"edge", "data"},
+        "worker": {"data"},
+        "migrate": {"data"},
+        "redis": {"data"},
+        "postgres": {"data"},
+    }
+    assert compose()["networks"]["data"] == {"internal": True}
+    assert [name for name, service in services.items() if "ports" in service] == ["nginx"]
+
+
+def test_servers_wait_for_the_migration() -> None:
+    for service in ("web", "worker"):
+        needs = compose()["services"][service]["depends_on"]
+        assert needs["migrate"] == {"condition": "service_completed_successfully"}
+        assert needs["postgres"] == needs["redis"] == {"condition": "service_healthy"}

@@ -1,0 +1,131 @@
+"""nginx asks for the names of replicas while they come and go: what it learns in the middle of a request costs nobody one."""
+
+import asyncio
+import json
+import secrets
+import socketserver
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from time import monotonic
+
+import httpx
+import pytest
+
+from tests.stack.rolling import docker
+from tests.stack.stack import Stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
+_SECONDS = 8
+
+
+class Names(socketserver.ThreadingUDPServer):
+    """A name server with one answer, whatever the question: the addresses `answer()` gives at that moment."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, answer: Callable[[], list[str]]) -> None:
+        self.answer = answer
+        super().__init__((host, 0), Question)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class Question(socketserver.BaseRequestHandler):
+    """RFC 1035: the header and the question as they came, then an A record each that points back at the name."""
+
+    server: Names
+
+    def handle(self) -> None:
+        packet, line = self.request
+        addresses = self.server.answer()
+        question = packet[12 : packet.index(b"\0", 12) + 5]
+        head = packet[:2] + b"\x81\x80" + struct.pack(">HHHH", 1, len(addresses), 0, 0)
+        record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 1, 4)
+        line.sendto(head + question + b"".join(record + IPv4Address(one).packed for one in addresses), self.client_address)
+
+
+class Alive(BaseHTTPRequestHandler):
+    """The server that is always there."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_arguments: object) -> None:
+        """nginx logs."""
+
+
+@pytest.fixture
+def network() -> Iterator[tuple[str, IPv4Address]]:
+    """A network of docker and this machine's address in it."""
+    name = f"hubbub-test-{secrets.token_hex(4)}"
+    docker("network", "create", name)
+    try:
+        (found,) = json.loads(docker("network", "inspect", name))
+        yield name, IPv4Address(found["IPAM"]["Config"][0]["Gateway"].split("/")[0])
+    finally:
+        docker("network", "rm", name)
+
+
+def start(server: socketserver.BaseServer) -> None:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request(
+    stack: Stack, network: tuple[str, IPv4Address]
+) -> None:
+    """A connection to it hangs until nginx gives up; by then the list holds one server, and nginx tries no other."""
+    name, here = network
+    gone = str(here + 200)  # nobody has it: a packet to it gets no answer
+
+    def addresses() -> list[str]:
+        return [str(here), gone] if int(monotonic() * 2) % 3 == 0 else [str(here)]
+
+    with ThreadingHTTPServer((str(here), 0), Alive) as web, Names(str(here), addresses) as names:
+        start(web)
+        start(names)
+        settings = {"UPSTREAM": f"web.test:{web.server_port}", "RESOLVER": f"{here}:{names.port}", "LIMIT_REQUESTS_PER_S": "0"}
+        options = [option for one in settings.items() for option in ("--env", "=".join(one))]
+        nginx = docker("run", "--detach", "--network", name, *options, f"hubbub-nginx:{stack.project}").strip()
+        try:
+            (state,) = json.loads(docker("inspect", nginx))
+            url = f"http://{state['NetworkSettings']['Networks'][name]['IPAddress']}:8080"
+            answers = await ask(url, seconds=_SECONDS)
+            log = [json.loads(line) for line in docker("logs", nginx).splitlines() if line.startswith("{")]
+        finally:
+            docker("rm", "--force", nginx)
+            web.shutdown()
+            names.shutdown()
+    assert set(answers) == {200}, answers
+    # The case came up: a try at the one that is gone, and then, of the new list, another.
+    assert [line for line in log if line["upstream"].startswith(f"{gone}:") and " : " in line["upstream"]]
+
+
+async def ask(url: str, *, seconds: float) -> Counter[int]:
+    """Twenty people ask for things and post others, without a pause; how often which status came."""
+    answers: Counter[int] = Counter()
+    end = monotonic() + seconds
+    transport = httpx.AsyncHTTPTransport(retries=5)  # of connections: nginx may just be starting
+
+    async def one(method: str) -> None:
+        while monotonic() < end:
+            answers[(await client.request(method, "/api/rooms")).status_code] += 1
+            await asyncio.sleep(0.02)
+
+    async with httpx.AsyncClient(base_url=url, transport=transport, timeout=30) as client:
+        await asyncio.gather(*[one(method) for method in ("GET", "POST") * 10])
+    return answers

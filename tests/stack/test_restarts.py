@@ -1,0 +1,99 @@
+"""All web containers are restarted at nearly the same moment: how soon people get through again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+
+from tests.stack.stack import Stack
+from tests.support.chat_client import Account, sign_up
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+WITHIN_S = 5.0
+_WATCHED_AFTER_S = 3.0
+_EVERY_S = 0.1
+
+
+@dataclass
+class Seen:
+    """What those who ask found out."""
+
+    failed: list[tuple[float, str]] = field(default_factory=list)
+    """When each that failed was asked, and what came instead."""
+    enough: bool = False
+
+
+@pytest.mark.parametrize("apart", [0, 3])
+async def test_people_get_through_soon_after_a_server_is_ready(
+    stack: Stack, apart: float, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    ada = await sign_up(stack.url)
+    before = stack.containers("web")
+    seen = Seen()
+    asking = [asyncio.create_task(keep(ask, stack, ada, seen)) for ask in (ask_for_a_page, open_a_socket) for _ in range(2)]
+    restarts = [asyncio.create_task(restart(stack, one, number * apart)) for number, one in enumerate(before)]
+    first = min(await asyncio.gather(*restarts))
+    await asyncio.sleep(max(0.0, first + WITHIN_S - monotonic()) + _WATCHED_AFTER_S)
+    seen.enough = True
+    await asyncio.gather(*asking)
+    failed = seen.failed
+    assert failed or apart, "nobody noticed that all servers were away"
+    last = max(failed, default=(first, ""))
+    record_testsuite_property(f"through_again_s_{apart}_apart", round(last[0] - first, 1))
+    assert last[0] - first < WITHIN_S, f"{last[0] - first:.1f} s after a server was ready: {last[1]}"
+    after = stack.containers("web")
+    assert [one["Id"] for one in after] == [one["Id"] for one in before]
+
+
+async def restart(stack: Stack, container: dict[str, Any], after: float) -> float:
+    """`docker restart`; return when the container itself was ready again."""
+    await asyncio.sleep(after)
+    process = await asyncio.create_subprocess_exec("docker", "restart", container["Id"], stdout=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0
+    (now,) = [one for one in await asyncio.to_thread(stack.containers, "web") if one["Id"] == container["Id"]]
+    address = f"http://{stack.address(now, 'edge')}:8000/readyz"
+    deadline = monotonic() + 60
+    async with httpx.AsyncClient(timeout=2) as http:
+        while True:
+            with suppress(httpx.TransportError):
+                if (await http.get(address)).status_code == httpx.codes.OK:
+                    return monotonic()
+            assert monotonic() < deadline, "a restarted server did not become ready"
+            await asyncio.sleep(_EVERY_S)
+
+
+async def keep(ask: Callable[[Stack, Account], Awaitable[str]], stack: Stack, ada: Account, seen: Seen) -> None:
+    """Ask again and again."""
+    while not seen.enough:
+        asked = monotonic()
+        if instead := await ask(stack, ada):
+            seen.failed.append((asked, f"{ask.__name__}: {instead}"))
+        await asyncio.sleep(_EVERY_S)
+
+
+async def ask_for_a_page(stack: Stack, _ada: Account) -> str:
+    """Return what came instead of the page: nothing when it came."""
+    try:
+        async with httpx.AsyncClient(timeout=15) as http:
+            answer = await http.get(f"{stack.url}/accounts/sign-in/")
+    except httpx.TransportError as error:
+        return repr(error)
+    return "" if answer.status_code == httpx.codes.OK else str(answer.status_code)
+
+
+async def open_a_socket(stack: Stack, ada: Account) -> str:
+    """Return what came instead of `hello`: nothing when it came."""
+    try:
+        async with connect(stack.ws("/ws/"), additional_headers=ada.headers, open_timeout=15) as socket:
+            hello = str(await asyncio.wait_for(socket.recv(), 5))
+    except (OSError, ConnectionClosed, InvalidHandshake, InvalidMessage, TimeoutError) as error:
+        return repr(error)
+    return "" if '"hello"' in hello else hello

@@ -1,0 +1,147 @@
+"""`make up`: the address is printed, .env is made once, and what is wrong is named before anything starts."""
+
+import re
+import shutil
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.stack.stack import Stack, copy_checkout
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD")
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Stack:
+    """A checkout of its own whose stack is never started."""
+    copy_checkout(tmp_path)
+    return Stack(tmp_path)
+
+
+def write_env(stack: Stack, text: str) -> None:
+    (stack.directory / ".env").write_text(text)
+
+
+def test_it_says_where_it_is_and_how_to_sign_up(stack: Stack) -> None:
+    assert f"Hubbub is up at {stack.url}\n" in stack.greeting
+    assert f"Sign up at {stack.url}/accounts/sign-up/" in stack.greeting
+
+
+def test_the_first_run_makes_secrets_nobody_else_can_read(stack: Stack) -> None:
+    env = stack.directory / ".env"
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    made = dict(re.findall(r"^([A-Z_]+)=(.*)$", env.read_text(), re.MULTILINE))
+    assert set(made) == set(SECRETS)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in made.values())
+    assert len(set(made.values())) == len(SECRETS)
+
+
+def test_a_second_run_changes_no_setting_and_restarts_nothing(stack: Stack) -> None:
+    env = stack.directory / ".env"
+    before = (env.read_text(), env.stat().st_mtime_ns, [one["Id"] for one in stack.containers("web")])
+    stack.up()
+    assert (env.read_text(), env.stat().st_mtime_ns, [one["Id"] for one in stack.containers("web")]) == before
+
+
+def test_names_in_env_are_held_against_the_table(stack: Stack) -> None:
+    env = stack.directory / ".env"
+    kept = env.read_bytes()
+    try:
+        env.write_bytes(kept + b"\nSIGNUP_OPNE=false\n")
+        assert "SIGNUP_OPNE is not a setting of Hubbub; did you mean SIGNUP_OPEN?" in stack.script("up").stderr
+        env.write_bytes(kept + b"\nWORKERS=3\n")
+        refused = stack.script("up")
+        assert refused.returncode != 0
+        assert "WORKERS is now WEB_CONCURRENCY" in refused.stderr
+    finally:
+        env.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("SECRET_KEY=abc\n#REDIS_PASSWORD=x\n", ".env lacks POSTGRES_PASSWORD REDIS_PASSWORD"),
+        ("SECRET_KEY=\nPOSTGRES_PASSWORD=a\nREDIS_PASSWORD=b\n", ".env lacks SECRET_KEY"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=p@ss\nREDIS_PASSWORD=b\n", "POSTGRES_PASSWORD may hold letters, digits and"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nDRAIN_SECONDS=30s\n", "DRAIN_SECONDS must be whole seconds from"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nDRAIN_SECONDS=3601\n", "DRAIN_SECONDS must be whole seconds from"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\n", "TLS_KEY is set, TLS_CERTIFICATE is not"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\nTLS_CERTIFICATE=/c\n", "there is no file /c"),
+    ],
+)
+def test_a_wrong_env_is_refused_and_left_alone(idle: Stack, env: str, message: str) -> None:
+    write_env(idle, env)
+    del idle.env["DRAIN_SECONDS"]
+    answer = idle.script("up", timeout=60)
+    assert answer.returncode != 0
+    assert message in answer.stderr
+    assert "Building" not in answer.stderr
+    assert (idle.directory / ".env").read_text() == env
+
+
+def test_a_port_in_use_is_named_before_anything_starts(idle: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = idle.script("up", env=idle.env | {"HTTP_PORT": str(port)}, timeout=60)
+    assert answer.returncode != 0
+    assert f"port {port} is in use" in answer.stderr
+    assert f"HTTP_PORT={port + 1} make up" in answer.stderr
+    assert "Building" not in answer.stderr
+
+
+def test_compose_alone_names_a_missing_secret_too(idle: Stack) -> None:
+    answer = idle.compose("config", "--quiet")
+    assert answer.returncode != 0
+    assert re.search(r"required variable (SECRET_KEY|POSTGRES_PASSWORD|REDIS_PASSWORD) .*set it in .env", answer.stderr)
+
+
+def test_the_environment_stands_above_env(idle: Stack) -> None:
+    write_env(idle, "SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nHTTP_PORT=1234\n")
+    config = idle.compose("config").stdout
+    assert f'published: "{idle.port}"' in config
+    assert f"PUBLIC_URL: http://127.0.0.1:{idle.port}\n" in config
+    del idle.env["HTTP_PORT"]
+    config = idle.compose("config").stdout
+    assert 'published: "1234"' in config
+    assert "PUBLIC_URL: http://127.0.0.1:1234\n" in config
+    config = idle.compose("config", env={"PUBLIC_URL": "https://chat.example"}).stdout
+    assert "PUBLIC_URL: https://chat.example\n" in config
+
+
+def test_the_grace_of_every_container_follows_from_the_drain(idle: Stack) -> None:
+    write_env(idle, "SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\n")
+    del idle.env["DRAIN_SECONDS"]
+    for drain, grace in (({}, "35s"), ({"DRAIN_SECONDS": "60"}, "1m10s"), ({"DRAIN_SECONDS": "3600"}, "1h0m10s")):
+        config = yaml.safe_load(idle.compose("config", env=drain).stdout)["services"]
+        assert {config[service]["stop_grace_period"] for service in ("nginx", "web", "worker")} == {grace}
+
+
+def test_without_docker_it_says_so(idle: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
+    tools = tmp_path_factory.mktemp("tools")
+    for name in ("bash", "dirname", "basename", "env", "sed", "cat"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    answer = idle.script("up", env={"PATH": str(tools)}, timeout=60)
+    assert answer.returncode != 0
+    assert "docker is not installed" in answer.stderr
+    assert not (idle.directory / ".env").exists()
+
+
+def test_without_an_engine_it_says_so(idle: Stack) -> None:
+    answer = idle.script("up", env=idle.env | {"DOCKER_HOST": "unix:///nowhere.sock"}, timeout=60)
+    assert answer.returncode != 0
+    assert "cannot talk to the Docker engine" in answer.stderr
+
+
+def test_clean_asks_first(stack: Stack) -> None:
+    for said in ("", "no\n", "y\n"):
+        answer = stack.script("clean", input=said, timeout=60)
+        assert answer.returncode != 0
+        assert stack.project in answer.stderr
+        assert "nothing was deleted" in answer.stderr
+    assert len(stack.containers("web")) == 2
+    assert (stack.directory / ".env").exists()

@@ -1,0 +1,1 @@
+"""What tests share: real services, a real server, and a client of the native dialect."""

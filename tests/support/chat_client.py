@@ -1,0 +1,342 @@
+"""A small client of the native dialect (`/ws/`) for tests. It asserts the protocol's promises while it listens.
+
+    ada = await sign_up(server.base_url)                    # Account(id, name, password, token)
+    room = await create_room(server.base_url, ada)          # the slug of a new public room
+    async with ChatClient(server.ws_url(), ada) as chat:    # connected, `hello` read: chat.hello
+        page = await chat.join("lobby")                     # the reply room.joined; after=N resumes
+        sent = await chat.send("lobby", "hi")               # the reply message.sent; a fresh key unless key=…
+        event = await chat.expect("message", text="hi")     # the next such frame, at most 5 s away
+        await chat.expect_nothing("message", seconds=0.3)
+        reply = await chat.request("history", room="lobby", before=10, limit=5)
+
+`request` raises Refused (with .code) when the reply is an `error`. `expect` looks through the frames that were not
+consumed yet, oldest first, and takes the first that matches. Replies never show up in `expect`: their `re` takes them.
+An event out of order, doubled or missing raises OrderError from whatever is awaited next: see `_Order`.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+Frame = dict[str, Any]
+
+EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
+_TIMEOUT = 5.0
+_PASSWORD_BYTES = 12
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who signed up, with the token they got."""
+
+    id: int
+    name: str
+    password: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that carry the token, for HTTP and for the handshake."""
+        return {"Authorization": f"Token {self.token}"}
+
+
+async def sign_up(base_url: str, name: str | None = None) -> Account:
+    """Make an account over HTTP; without a name, one nobody has."""
+    name = name or f"user-{secrets.token_hex(6)}"
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    async with httpx.AsyncClient(base_url=base_url, timeout=15) as http:
+        answer = await http.post("/api/signup", json={"username": name, "password": password})
+    assert answer.status_code == httpx.codes.CREATED, f"sign-up answered {answer.status_code}: {answer.text}"
+    body = answer.json()
+    return Account(id=body["user"]["id"], name=body["user"]["name"], password=password, token=body["token"])
+
+
+async def create_room(base_url: str, owner: Account, slug: str | None = None, *, private: bool = False) -> str:
+    """Make a room over HTTP and return its slug; without one, a slug nobody has."""
+    slug = slug or f"room-{secrets.token_hex(6)}"
+    body = {"slug": slug, "title": slug, "private": private}
+    async with httpx.AsyncClient(base_url=base_url, headers=owner.headers, timeout=15) as http:
+        answer = await http.post("/api/rooms", json=body)
+    assert answer.status_code == httpx.codes.CREATED, f"making {slug} answered {answer.status_code}: {answer.text}"
+    return str(answer.json()["slug"])
+
+
+class Refused(Exception):
+    """The server answered `error`; `code` is one of the protocol's error codes."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(f"{frame['code']}: {frame['message']}")
+        self.frame = frame
+        self.code: str = frame["code"]
+
+
+class OrderError(AssertionError):
+    """The server broke a promise about a room's log: a hole, a double, or an event where none may be."""
+
+
+class Closed(ConnectionError):
+    """The server closed the socket while something was awaited; `code` and `reason` are its close frame's."""
+
+    def __init__(self, code: int, reason: str, why: str) -> None:
+        super().__init__(f"closed {code} {reason!r} {why}")
+        self.code = code
+        self.reason = reason
+
+
+class _Order:
+    """Holds the log of each room to promises 1 and 3: seq without holes, in order, each event once.
+
+    A room is live from the page with nothing more to come; the next pushed event is then held + 1. A page of a join
+    with `after` continues from there; a fresh page shows messages only, so its seqs ascend and end at `head` or below.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, int] = {}  # room → highest seq this socket holds
+        self.live: set[str] = set()
+
+    def joined(self, page: Frame, after: int | None) -> None:
+        room, seqs = page["room"], [event["seq"] for event in page["events"]]
+        if after is not None:
+            _hold(seqs == list(range(after + 1, after + 1 + len(seqs))), f"page of {room} after {after} brought {seqs}")
+            self.held[room] = after + len(seqs)
+            if page["more"]:
+                self.live.discard(room)
+                return
+            _hold(
+                self.held[room] == page["head"],
+                f"last page of {room} ends at {self.held[room]}, head is {page['head']}",
+            )
+        else:
+            _hold(all(a < b for a, b in itertools.pairwise(seqs)), f"fresh page of {room} does not ascend: {seqs}")
+            _hold(not seqs or seqs[-1] <= page["head"], f"fresh page of {room} ends above head {page['head']}: {seqs}")
+        self.held[room] = page["head"]
+        self.live.add(room)
+
+    def pushed(self, event: Frame) -> None:
+        room, seq = event["room"], event["seq"]
+        _hold(room in self.live, f"{event['type']} {seq} of {room}, which is not live on this socket")
+        _hold(seq == self.held[room] + 1, f"{event['type']} {seq} of {room} after {self.held[room]}")
+        self.held[room] = seq
+
+    def silent(self, room: str) -> None:
+        self.live.discard(room)
+
+
+def _hold(promise: bool, message: str) -> None:
+    if not promise:
+        raise OrderError(message)
+
+
+@dataclass
+class _Waiting:
+    """Requests without their reply yet, and what to do with it before anything behind it is read."""
+
+    reply: asyncio.Future[Frame]
+    on_reply: Callable[[Frame], None] = field(default=lambda _frame: None)
+
+
+class ChatClient:
+    """One socket of one person. Use as an async context manager; closes with 1000 on leaving."""
+
+    def __init__(
+        self, url: str, account: Account | None = None, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        """Prepare a socket to `url` with the account's token; `headers` add to it, `options` go to websockets.connect."""
+        self.url = url
+        self.account = account
+        self.hello: Frame = {}
+        self.order = _Order()
+        self._headers = dict(account.headers if account else {}) | dict(headers or {})
+        self._options = {"open_timeout": 15, "close_timeout": 5, "max_size": 2**24} | options
+        self._ids = itertools.count(1)
+        self._waiting: dict[Any, _Waiting] = {}
+        self._frames: deque[Frame] = deque()
+        self._arrived = asyncio.Condition()
+        self._broken: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+        if kind is None and isinstance(self._broken, OrderError):
+            raise self._broken
+
+    async def open(self) -> None:
+        """Connect and read `hello`; raises Closed when the server refuses."""
+        self.socket: ClientConnection = await connect(self.url, additional_headers=self._headers, **self._options)
+        self._reader = asyncio.create_task(self._read())
+        try:
+            self.hello = await self.expect("hello")
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the socket in good order."""
+        await self.socket.close()
+        with suppress(asyncio.CancelledError):
+            await self._reader
+
+    def cut(self) -> None:
+        """Drop the connection without a word, as a lost network does."""
+        self.socket.transport.abort()
+
+    async def join(self, room: str, after: int | None = None) -> Frame:
+        """Join and return the reply: one page. See `catch_up` for all pages."""
+        fields = {"room": room} if after is None else {"room": room, "after": after}
+        return await self._ask("room.join", fields, lambda page: self.order.joined(page, after))
+
+    async def catch_up(self, room: str, after: int) -> list[Frame]:
+        """Join again and again until nothing more is to come; return all events above `after`."""
+        events: list[Frame] = []
+        while True:
+            page = await self.join(room, after=after + len(events))
+            events += page["events"]
+            if not page["more"]:
+                return events
+
+    async def leave(self, room: str) -> Frame:
+        """End this socket's subscription of a room."""
+        return await self._ask("room.leave", {"room": room}, lambda _reply: self.order.silent(room))
+
+    async def send(self, room: str, text: str, *, key: str | None = None) -> Frame:
+        """Write to a room; return the reply message.sent."""
+        return await self.request("message.send", room=room, text=text, key=key or secrets.token_hex(8))
+
+    async def send_to(self, person: int | str, text: str, *, key: str | None = None) -> Frame:
+        """Write to a person (id or name); return the reply message.sent."""
+        return await self.request("message.send", to=person, text=text, key=key or secrets.token_hex(8))
+
+    async def request(self, type_: str, *, timeout: float = _TIMEOUT, **fields: Any) -> Frame:
+        """Send a frame with a fresh id and return its reply; raises Refused, Closed, OrderError or TimeoutError."""
+        return await self._ask(type_, fields, lambda _reply: None, timeout=timeout)
+
+    async def push(self, type_: str, **fields: Any) -> None:
+        """Send a frame without id: what it causes arrives by `expect`."""
+        await self.socket.send(json.dumps({"type": type_, **fields}))
+
+    async def push_raw(self, data: str | bytes) -> None:
+        """Send anything at all: text as a text frame, bytes as a binary one."""
+        await self.socket.send(data)
+
+    async def expect(self, type_: str, *, timeout: float = _TIMEOUT, **match: Any) -> Frame:
+        """Take the oldest unread frame of this type whose fields equal `match`; raises TimeoutError naming what came instead."""
+        try:
+            async with asyncio.timeout(timeout), self._arrived:
+                while (frame := self._take(type_, match)) is None:
+                    self._raise_if_broken(f"while waiting for {type_}")
+                    await self._arrived.wait()
+                return frame
+        except TimeoutError:
+            raise TimeoutError(f"no {type_} {match or ''} within {timeout} s; unread: {list(self._frames)}") from None
+
+    async def expect_nothing(self, type_: str, *, seconds: float = 0.3, **match: Any) -> None:
+        """Fail when such a frame is unread now or arrives within `seconds`."""
+        with suppress(TimeoutError):
+            frame = await self.expect(type_, timeout=seconds, **match)
+            raise AssertionError(f"unexpected frame {frame}")
+
+    async def expect_error(self, code: str, *, timeout: float = _TIMEOUT) -> Frame:
+        """Take the next `error` that answers no request of ours, and hold it to `code`."""
+        frame = await self.expect("error", timeout=timeout)
+        assert frame["code"] == code, f"expected {code}, got {frame}"
+        return frame
+
+    async def expect_close(self, code: int, *, timeout: float = _TIMEOUT) -> str:
+        """Wait for the server to close the socket with this code; return the reason it gave."""
+        async with asyncio.timeout(timeout):
+            await asyncio.shield(self._reader)
+        assert self.socket.close_code == code, f"closed {self.socket.close_code} {self.socket.close_reason!r}, not {code}"
+        return self.socket.close_reason or ""
+
+    def unread(self, type_: str | None = None) -> list[Frame]:
+        """Return the frames nobody took yet (of one type), without taking them."""
+        return [frame for frame in self._frames if type_ in (None, frame["type"])]
+
+    async def _ask(self, type_: str, fields: Frame, on_reply: Callable[[Frame], None], *, timeout: float = _TIMEOUT) -> Frame:
+        self._raise_if_broken(f"before {type_}")
+        number = next(self._ids)
+        waiting = self._waiting[number] = _Waiting(asyncio.get_running_loop().create_future(), on_reply)
+        try:
+            await self.socket.send(json.dumps({"type": type_, "id": number, **fields}))
+            async with asyncio.timeout(timeout):
+                reply = await waiting.reply
+        except ConnectionClosed:
+            await self._reader
+            self._raise_if_broken(f"while sending {type_}")
+            raise
+        except TimeoutError:
+            raise TimeoutError(f"no reply to {type_} {fields} within {timeout} s; unread: {list(self._frames)}") from None
+        finally:
+            del self._waiting[number]
+            if waiting.reply.done() and not waiting.reply.cancelled():
+                waiting.reply.exception()  # whoever asked may have been cancelled: asyncio would complain that nobody looked
+        if reply["type"] == "error":
+            raise Refused(reply)
+        return reply
+
+    def _take(self, type_: str, match: Frame) -> Frame | None:
+        for frame in self._frames:
+            if frame["type"] == type_ and all(frame.get(name) == value for name, value in match.items()):
+                self._frames.remove(frame)
+                return frame
+        return None
+
+    def _raise_if_broken(self, why: str) -> None:
+        if isinstance(self._broken, Closed):
+            raise Closed(self._broken.code, self._broken.reason, why)
+        if self._broken:
+            raise self._broken
+
+    async def _read(self) -> None:
+        """Read until the socket ends: check the order in the order of arrival, then hand over."""
+        try:
+            async for data in self.socket:
+                self._receive(data)
+                async with self._arrived:
+                    self._arrived.notify_all()
+            self._broken = Closed(self.socket.close_code or 1006, self.socket.close_reason or "", "")
+        except ConnectionClosed:
+            self._broken = Closed(self.socket.close_code or 1006, self.socket.close_reason or "", "")
+        except Exception as error:  # noqa: BLE001 - raised again by whoever awaits next
+            self._broken = error
+        await self._wake_all()
+
+    def _receive(self, data: str | bytes) -> None:
+        if data == "pong":
+            self._frames.append({"type": "pong", "bare": True})
+            return
+        assert isinstance(data, str), f"binary frame {data!r}"
+        frame: Frame = json.loads(data)
+        assert isinstance(frame.get("type"), str), f"frame without type {frame}"
+        waiting = self._waiting.get(frame.get("re"))
+        if waiting is not None and not waiting.reply.done():
+            if frame["type"] != "error":
+                waiting.on_reply(frame)
+            waiting.reply.set_result(frame)
+            return
+        if frame["type"] in EVENTS:
+            self.order.pushed(frame)
+        elif frame["type"] == "gap":
+            self.order.silent(frame["room"])
+        self._frames.append(frame)
+
+    async def _wake_all(self) -> None:
+        async with self._arrived:
+            self._arrived.notify_all()
+        for waiting in self._waiting.values():
+            if not waiting.reply.done() and self._broken:
+                waiting.reply.set_exception(self._broken)

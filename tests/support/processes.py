@@ -1,0 +1,139 @@
+"""Child processes of tests: started in a session of their own, always ended, their output kept in a file."""
+
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import current_thread, main_thread
+from time import monotonic, sleep
+
+
+class StartError(RuntimeError):
+    """A process ended, or did not become ready in time; the message carries the tail of its output."""
+
+
+class Process:
+    """One child and all its descendants, ended through their process group."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        cwd: Path | None = None,
+        user: str | None = None,
+    ) -> None:
+        """Start `command`; stdout and stderr go to the end of `log`. `user` is the account to run as (root only)."""
+        self.log = log
+        with log.open("ab") as output:
+            self.popen: subprocess.Popen[bytes] = subprocess.Popen(
+                [str(part) for part in command],
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # The kernel watches the thread that starts the child, and only the main one lives as long as the tests.
+                preexec_fn=_end_with_parent if current_thread() is main_thread() else None,  # noqa: PLW1509
+                user=user,
+                group=pwd.getpwnam(user).pw_gid if user else None,
+                extra_groups=[] if user else None,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child, which is also its process group's."""
+        return self.popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Say whether the child itself has not ended yet."""
+        return self.popen.poll() is None
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout: float, what: str) -> None:
+        """Wait for `ready()`; raises StartError when the process ends or `timeout` seconds pass first."""
+        deadline = monotonic() + timeout
+        while not ready():
+            if not self.running:
+                raise StartError(f"{what} ended with code {self.popen.returncode}\n{self.tail()}")
+            if monotonic() > deadline:
+                raise StartError(f"{what} was not ready within {timeout} s\n{self.tail()}")
+            sleep(0.05)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the child alone."""
+        self.popen.send_signal(number)
+
+    def send_all(self, number: signal.Signals) -> None:
+        """Send a signal to the child and to everything it started."""
+        for pid in self.members():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 30) -> int:
+        """Ask the child to end and return its exit code; raises TimeoutError (after killing all) when it does not."""
+        if self.running:
+            self.send(number)
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.popen.args!r} did not end within {timeout} s\n{self.tail()}") from None
+        finally:
+            self.kill()
+
+    def wait_until_gone(self, *, timeout: float) -> None:
+        """Wait until the child and all it started have ended; raises TimeoutError naming the pids left."""
+        deadline = monotonic() + timeout
+        while self.running or self.members():
+            if monotonic() > deadline:
+                raise TimeoutError(f"still there after {timeout} s: {self.members()}\n{self.tail()}")
+            sleep(0.05)
+
+    def kill(self) -> None:
+        """End the child and its group at once, as a power cut would; harmless when they have ended."""
+        self.send_all(signal.SIGKILL)
+        self.popen.wait(10)
+
+    def members(self) -> list[int]:
+        """Return the pids of everything alive that the child started, itself first; processes it left behind count too."""
+        alive = _processes()
+        found = [self.pid] if self.pid in alive else []
+        for pid, (
+            parent,
+            group,
+        ) in alive.items():  # in order of age but for a wrapped pid counter, which costs one miss
+            if pid != self.pid and (group == self.pid or parent in found):
+                found.append(pid)
+        return found
+
+    def tail(self, lines: int = 40) -> str:
+        """Return the last lines of the output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end the child when the tests are killed and can end nothing themselves."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _processes() -> dict[int, tuple[int, int]]:
+    """Map each live pid to its parent and process group, lowest first; a zombie is gone, it holds nothing any more."""
+    found = {}
+    for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        try:
+            state, parent, group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state != "Z":
+            found[pid] = (int(parent), int(group))
+    return found

@@ -1,0 +1,181 @@
+"""The product as a process: started through scripts/run_gunicorn.sh on a free port, with data of its own.
+
+server = Server(profile, {"LIMIT_MESSAGES_PER_S": "5"})
+server.start()             # returns when /readyz says 200
+server.base_url            # http://127.0.0.1:PORT
+server.ws_url("/ws/")      # ws://127.0.0.1:PORT/ws/
+server.stop()              # SIGTERM, waits at most 30 s; returns the exit code
+server.kill()              # SIGKILL to the whole process group; start() again finds the data
+server.close()             # kill, and remove the data
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.support.ports import free_port
+from tests.support.processes import Process, StartError
+from tests.support.profile import Profile
+from tests.support.services import Postgres, Redis
+
+ROOT = Path(__file__).resolve().parents[2]
+_ATTEMPTS = 3  # another process may take the free port first
+_START_TIMEOUT = 60
+
+# All tests come from one address: the limits counted by address would be met by the tests' own number of people.
+_LIFTED = {"LIMIT_SIGNUPS_PER_H": "0", "LIMIT_HANDSHAKES_PER_S": "0"}
+
+
+class Server:
+    """One Gunicorn with its workers, database and (in the postgres profile) its own Redis."""
+
+    def __init__(self, profile: Profile, env: Mapping[str, str] | None = None) -> None:
+        """Prepare data for a server of this profile. `env` adds to its environment and overrides it."""
+        self._exits = ExitStack()
+        self.data_dir = Path(tempfile.mkdtemp(prefix="hubbub-server-"))
+        self._exits.callback(shutil.rmtree, self.data_dir, ignore_errors=True)
+        self.redis: Redis | None = None
+        self._process: Process | None = None
+        self.port = 0
+        try:
+            self.env = self._environment(profile, env or {})
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def base_url(self) -> str:
+        """Return the address of the server, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def ws_url(self, path: str = "/ws/") -> str:
+        """Return the WebSocket address of a path (with its query string, if any)."""
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    @property
+    def process(self) -> Process:
+        """Return the running server's process: pid, members(), send(signal), tail()."""
+        if self._process is None:
+            raise RuntimeError("the server was never started")
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """Return everything the server has written so far."""
+        return (self.data_dir / "server.log").read_text(errors="replace")
+
+    def start(self, *, ready: bool = True) -> None:
+        """Start and, if asked, wait for /readyz, at most 60 s; raises StartError with the log's tail. The port is kept."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port = self.port or free_port()
+            try:
+                self._start()
+                if ready:
+                    self.wait_until_ready()
+            except StartError as error:
+                self.process.kill()
+                if attempt == _ATTEMPTS or "in use" not in str(error):
+                    raise
+                self.port = 0
+            else:
+                return
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end and return its exit code; raises TimeoutError when it needs more than 30 s."""
+        return self.process.stop(number, timeout=30)
+
+    def kill(self) -> None:
+        """End all its processes at once, as a power cut would."""
+        self.process.kill()
+
+    def close(self) -> None:
+        """End it if it runs and remove its data."""
+        if self._process:
+            self._process.kill()
+        self._exits.close()
+
+    def ready(self) -> bool:
+        """Say whether /readyz answers 200 now."""
+        try:
+            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _start(self) -> None:
+        # Not in shared memory, as it would be: what a killed run leaves must go with its data.
+        env = {"PROMETHEUS_MULTIPROC_DIR": str(self.data_dir / "metrics"), "RUNTIME_DIR": str(self.data_dir / "run")}
+        env |= self.env | {"PORT": str(self.port), "PUBLIC_URL": self.base_url}
+        command = [ROOT / "scripts" / "run_gunicorn.sh"]
+        self._process = Process(command, env=env, log=self.data_dir / "server.log", cwd=ROOT)
+
+    def wait_until_ready(self) -> None:
+        """Wait for /readyz."""
+        self.process.wait_until(self.ready, timeout=_START_TIMEOUT, what="the server")
+
+    def _environment(self, profile: Profile, extra: Mapping[str, str]) -> dict[str, str]:
+        env = base_environment() | _LIFTED | {"DATA_DIR": str(self.data_dir), "WEB_CONCURRENCY": str(profile.workers)}
+        env["STATIC_ROOT"] = str(_front_end(profile))
+        if profile.postgres is None:
+            shutil.copytree(_migrated_directory(profile), self.data_dir, dirs_exist_ok=True)
+        else:
+            self.redis = self._exits.enter_context(Redis())
+            env["DATABASE_URL"] = profile.postgres.create_database(template=_migrated_database(profile.postgres))
+            env["REDIS_URL"] = self.redis.url
+            env["SECRET_KEY"] = os.environ["SECRET_KEY"]
+        return {**env, **extra}
+
+
+def base_environment() -> dict[str, str]:
+    """Return what any child needs: the interpreter of this run first on the PATH, and none of the product's settings.
+
+    But for COALESCE: everything must hold with each of its values.
+    """
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR", "COALESCE") if name in os.environ}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120) -> str:
+    """Run `manage.py …` and return what it printed; raises RuntimeError with its output when it fails."""
+    command = [sys.executable, str(ROOT / "app" / "manage.py"), *arguments]
+    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
+    if done.returncode != 0:
+        raise RuntimeError(f"manage.py {' '.join(arguments)} failed\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@cache
+def _front_end(profile: Profile) -> Path:
+    """The front end as built, for the pages: collecting and compressing it takes longer than most tests."""
+    link = profile.data_dir / "static"
+    link.symlink_to(ROOT / "frontend" / "dist")  # Django refuses the folder itself: it is what static files are collected from
+    return link
+
+
+@cache
+def _migrated_directory(profile: Profile) -> Path:
+    """Migrate SQLite once a run; every server starts on a copy."""
+    directory = profile.data_dir / "template"
+    directory.mkdir()
+    manage("migrate", "--no-input", env=base_environment() | {"DATA_DIR": str(directory)})
+    return directory
+
+
+@cache
+def _migrated_database(postgres: Postgres) -> str:
+    """Migrate a Postgres database once a run and return its name; every server starts on a copy."""
+    url = postgres.create_database()
+    env = base_environment() | {"DATABASE_URL": url, "SECRET_KEY": os.environ["SECRET_KEY"]}
+    with tempfile.TemporaryDirectory(prefix="hubbub-migrate-") as directory:
+        manage("migrate", "--no-input", env=env | {"DATA_DIR": directory})
+    return urlsplit(url).path.lstrip("/")

@@ -1,0 +1,287 @@
+"""Real Postgres and Redis for tests: private, on free ports, in temporary directories, gone afterwards.
+
+    with Postgres() as postgres, Redis() as redis:
+        env = {"DATABASE_URL": postgres.create_database(), "REDIS_URL": redis.url}
+
+Both can be stopped, started again on the same port, frozen, thawed and killed, so that a test can take them away.
+`Standby(postgres)` follows it and can take its place.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Self
+
+import psycopg
+import redis
+from psycopg import sql
+
+from tests.support.ports import accepts, free_port
+from tests.support.processes import Process, StartError
+
+_ATTEMPTS = 3  # another process may take a free port before the service binds it
+_START_TIMEOUT = 30
+
+
+class MissingService(RuntimeError):
+    """The program is not installed; the message names the package."""
+
+
+class Service(ABC):
+    """A daemon with a port and a directory of its own; starts on entering, is gone on leaving."""
+
+    name: str
+    user: str | None = None
+
+    def __init__(self) -> None:
+        self.password = secrets.token_hex(8)
+        self.port = 0
+        self.directory = Path(tempfile.mkdtemp(prefix=f"hubbub-{self.name}-"))
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._prepare()
+            self._start_on_some_port()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start on the port it had; raises StartError with its output when it does not come up within 30 s."""
+        self._process = Process(self._command(), env=_clean_env(), log=self.directory / "log", user=self.user)
+        self._process.wait_until(self._ready, timeout=_START_TIMEOUT, what=self.name)
+
+    def stop(self) -> None:
+        """End it at once, dropping every connection; data stays, and `start` brings it back."""
+        if self._process:
+            self._process.stop(signal.SIGINT, timeout=20)
+
+    def kill(self) -> None:
+        """End it as a power cut would: nothing is finished, nobody is told."""
+        if self._process:
+            self._process.kill()
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it and remove what it left."""
+        if self._process:
+            self._process.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was never started")
+        self._process.send_all(number)
+
+    def _start_on_some_port(self) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port = free_port()
+            try:
+                self.start()
+            except StartError:
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _prepare(self) -> None:
+        """Make what the daemon needs before its first start."""
+
+    @abstractmethod
+    def _command(self) -> list[str | Path]:
+        """Return the command that runs it in the foreground."""
+
+    @abstractmethod
+    def _ready(self) -> bool:
+        """Say whether it answers."""
+
+
+class Postgres(Service):
+    """One Postgres cluster. Tests make databases in it: `create_database`."""
+
+    name = "postgres"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user = _unprivileged_user()
+        self._binaries = _postgres_binaries()
+        self._made = 0
+
+    def url(self, database: str = "postgres") -> str:
+        """Return `postgres://…` of one database."""
+        return f"postgres://hubbub:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, *, template: str = "template1") -> str:
+        """Make an empty database, or a copy of `template` (a database's name), and return its URL."""
+        self._made += 1
+        name = f"hubbub_{self._made}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        with psycopg.connect(self.url(), autocommit=True, connect_timeout=5) as connection:
+            connection.execute(statement)
+        return self.url(name)
+
+    def _prepare(self) -> None:
+        password_file = self.directory / "password"
+        password_file.write_text(self.password)
+        if self.user:
+            owner = pwd.getpwnam(self.user)
+            for path in (self.directory, password_file):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        command: list[str | Path] = [
+            self._binaries / "initdb",
+            "--pgdata",
+            self.directory / "data",
+            "--username=hubbub",
+        ]
+        command += [
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "--no-sync",
+        ]
+        self._run(command, _clean_env())
+
+    def _run(self, command: list[str | Path], env: dict[str, str]) -> None:
+        process = Process(command, env=env, log=self.directory.with_suffix(".log"), user=self.user)
+        try:
+            if process.popen.wait(60) != 0:
+                raise StartError(f"{command[0]} failed\n{process.tail()}")
+        finally:
+            process.log.unlink()
+
+    def _command(self) -> list[str | Path]:
+        # Durability against a power cut is the one thing no test here can lose: fsync costs most of a small machine's time.
+        options = ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
+        options += ["-c", f"unix_socket_directories={self.directory}"]
+        return [self._binaries / "postgres", "-D", self.directory / "data", "-p", str(self.port), *options]
+
+    def _ready(self) -> bool:
+        if not accepts(self.port):
+            return False
+        try:
+            psycopg.connect(self.url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+class Standby(Postgres):
+    """A synchronous standby of `primary`: from entering on, what the primary has committed is here too."""
+
+    name = "standby"
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__()
+        self.primary, self.password = primary, primary.password
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        with psycopg.connect(self.primary.url(), autocommit=True, connect_timeout=5) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+            deadline = monotonic() + _START_TIMEOUT
+            while connection.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone() is None:
+                if monotonic() > deadline:
+                    raise StartError("the standby does not follow its primary")
+                sleep(0.05)
+        return self
+
+    def promote(self) -> None:
+        """Make it a primary; raises StartError when it is none within 30 s."""
+        with psycopg.connect(self.url(), autocommit=True, connect_timeout=5) as connection:
+            if connection.execute("SELECT pg_promote(true, %s)", [_START_TIMEOUT]).fetchone() != (True,):
+                raise StartError("the standby was not promoted")
+
+    def _prepare(self) -> None:
+        if self.user:
+            owner = pwd.getpwnam(self.user)
+            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+        command: list[str | Path] = [self._binaries / "pg_basebackup", "--pgdata", self.directory / "data", "--no-sync"]
+        command += ["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--host=127.0.0.1"]
+        command += [f"--port={self.primary.port}", "--username=hubbub", "--no-password"]
+        self._run(command, _clean_env() | {"PGPASSWORD": self.password})
+
+
+class Redis(Service):
+    """One Redis without persistence."""
+
+    name = "redis"
+
+    @property
+    def url(self) -> str:
+        """Return `redis://…` of database 0."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        """Return a synchronous client, for looking inside; close it."""
+        return redis.Redis.from_url(self.url, socket_timeout=5)
+
+    def _command(self) -> list[str | Path]:
+        program = shutil.which("redis-server")
+        if program is None:
+            raise MissingService("redis-server is not installed (package redis-server)")
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.directory}
+        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        return [program, *arguments, "--requirepass", self.password]
+
+    def _ready(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+def _postgres_binaries() -> Path:
+    """Find the newest installed server; Debian keeps `initdb` and `postgres` off the PATH."""
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    if versions:
+        return max(versions, key=lambda path: int(path.parent.name))
+    on_path = shutil.which("initdb")
+    if on_path is None:
+        raise MissingService("the PostgreSQL server is not installed (package postgresql)")
+    return Path(on_path).resolve().parent
+
+
+def _unprivileged_user() -> str | None:
+    """Return the account to run Postgres as: it refuses root. None when we are nobody special ourselves."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _clean_env() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+
+
+def missing_services() -> list[str]:
+    """Return what has to be installed before these services can run, one line each; empty when all is there."""
+    missing = []
+    try:
+        _postgres_binaries()
+    except MissingService as error:
+        missing.append(str(error))
+    if shutil.which("redis-server") is None:
+        missing.append("redis-server is not installed (package redis-server)")
+    return missing

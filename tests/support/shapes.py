@@ -1,0 +1,88 @@
+"""The frames of the native dialect, field by field: what is named is there, with its type, and nothing else is."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+
+Check = Callable[[Any], bool]
+
+
+def _is(*kinds: type) -> Check:
+    return lambda value: type(value) in kinds
+
+
+def _list_of(shape: dict[str, Check]) -> Check:
+    return lambda value: type(value) is list and all(_matches(item, shape) for item in value)
+
+
+def _matches(value: Any, shape: dict[str, Check]) -> bool:
+    return type(value) is dict and set(value) == set(shape) and all(check(value[name]) for name, check in shape.items())
+
+
+INTEGER, TEXT, TRUTH, OBJECT, LIST = _is(int), _is(str), _is(bool), _is(dict), _is(list)
+
+
+def _time(value: Any) -> bool:
+    return type(value) is str and _TIME.fullmatch(value) is not None
+
+
+_PERSON = {"id": INTEGER, "name": TEXT}
+
+
+def _person(value: Any) -> bool:
+    return _matches(value, _PERSON)
+
+
+_PEOPLE = _list_of(_PERSON)
+_ANY_ID = _is(int, str, type(None))
+_MESSAGE = {
+    "type": TEXT,
+    "room": TEXT,
+    "seq": INTEGER,
+    "from": _person,
+    "text": TEXT,
+    "at": _time,
+    "edited": TRUTH,
+    "deleted": TRUTH,
+    "reactions": OBJECT,
+}
+_LIMITS = {"text": INTEGER, "frame": INTEGER, "rate": INTEGER}
+
+SHAPES: dict[str, dict[str, Check]] = {
+    "hello": {"protocol": INTEGER, "user": _person, "heartbeat": INTEGER, "limits": lambda value: _matches(value, _LIMITS)},
+    "room.joined": {
+        "re": _ANY_ID,
+        "room": TEXT,
+        "head": INTEGER,
+        "events": LIST,
+        "more": TRUTH,
+        "member_count": INTEGER,
+        "online_count": INTEGER,
+        "online": _PEOPLE,
+    },
+    "ok": {"re": _ANY_ID},
+    "pong": {"re": _ANY_ID},
+    "message.sent": {"re": _ANY_ID, "room": TEXT, "seq": INTEGER, "at": _time, "duplicate": TRUTH},
+    "history.page": {"re": _ANY_ID, "room": TEXT, "messages": LIST, "more": TRUTH},
+    "message": {name: check for name, check in _MESSAGE.items() if name != "type"},
+    "presence": {"room": TEXT, "online_count": INTEGER, "joined": _PEOPLE, "left": _PEOPLE},
+    "typing": {"room": TEXT, "user": _person},
+    "read": {"room": TEXT, "user": _person, "upto": INTEGER},
+    "unread": {"room": TEXT, "head": INTEGER, "upto": INTEGER},
+    "room.updated": {"room": TEXT, "title": TEXT, "private": TRUTH},
+    "gap": {"room": TEXT, "head": INTEGER},
+    "drain": {"after_ms": INTEGER},
+    "error": {"re": _ANY_ID, "code": TEXT, "message": TEXT},
+}
+
+
+def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:
+    """Hold one frame, and the messages in a page, to its shape; `own` for a message its author sees: `key` is there."""
+    shape = SHAPES[frame["type"]] | {"type": TEXT}
+    if own:
+        shape = shape | {"key": TEXT}
+    assert set(frame) == set(shape), f"fields of {frame['type']}: {sorted(set(frame) ^ set(shape))} in {frame}"
+    wrong = [name for name, check in shape.items() if not check(frame[name])]
+    assert not wrong, f"{wrong} of {frame}"
