@@ -1,0 +1,116 @@
+"""scripts/test: which failures get a second run, and how it tells of them. Tests are planted."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("initdb", "redis-server", "nginx", "envsubst", "chromium", "docker")  # made up: nothing here calls them
+LOADED = (
+    "tests/chaos/test_chaos.py",
+    "tests/stack/test_load.py",
+    "tests/stack/test_load_containers.py",
+    "tests/stack/test_restarts.py",
+)
+# A test that fails so many times, and passes from then on.
+FAILS = """
+def test_number_{number}(request):
+    past = request.config.rootpath / "failed_{number}"
+    runs = len(past.read_text()) if past.exists() else 0
+    past.write_text("x" * (runs + 1))
+    assert runs >= {times}
+"""
+
+
+class Checkout:
+    """A checkout with scripts/test, this checkout's Python and no tests yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "checkout"
+        shutil.copytree(ROOT / "scripts", self.root / "scripts")
+        (self.root / "scripts" / "setup").write_text("#!/bin/sh\n")
+        (self.root / ".venv").symlink_to(ROOT / ".venv")
+        (self.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["stack", "browser", "once"]\n')
+        self.bin = root / "bin"
+        self.bin.mkdir()
+        for name in PROGRAMS:
+            (self.bin / name).write_text("#!/bin/sh\n")
+            (self.bin / name).chmod(0o755)
+
+    def plant(self, file: str, *times: int, head: str = "") -> None:
+        """Put a file of tests there; each fails so many times."""
+        path = self.root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(head + "".join(FAILS.format(number=number, times=one) for number, one in enumerate(times)))
+
+    def test(self, block: str) -> subprocess.CompletedProcess[str]:
+        """Run one block."""
+        env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [str(self.root / "scripts" / "test"), block]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Checkout:
+    """A checkout to plant tests into."""
+    return Checkout(tmp_path)
+
+
+def closing(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The paragraph the run ended with."""
+    return done.stdout.strip().split("\n\n")[-1].splitlines()
+
+
+def test_what_passes_alone_does_not_fail_the_run_and_is_named(planted: Checkout) -> None:
+    planted.plant("tests/rooms/test_planted.py", 0, 1)
+    done = planted.test("postgres")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert closing(done)[-3:] == [
+        "passed only when run again, alone:",
+        "  postgres: tests.rooms.test_planted: test_number_1",
+        "2 passed, 0 failed, 0 skipped",
+    ]
+    assert "assert 0 >= 1" in (planted.root / "artifacts" / "postgres.log").read_text(), "the first failure can be read"
+    assert len((planted.root / "failed_0").read_text()) == 1, "what passed is not run again"
+
+
+def test_what_fails_again_fails_the_run(planted: Checkout) -> None:
+    planted.plant("tests/rooms/test_planted.py", 1, 2)
+    done = planted.test("postgres")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert closing(done)[-3:] == [
+        "passed only when run again, alone:",
+        "  postgres: tests.rooms.test_planted: test_number_0",
+        "1 passed, 1 failed, 0 skipped",
+    ]
+
+
+def test_many_failures_are_no_accident(planted: Checkout) -> None:
+    planted.plant("tests/rooms/test_planted.py", *[1] * 6)
+    done = planted.test("postgres")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert closing(done)[-1] == "0 passed, 6 failed, 0 skipped"
+    assert "Again" not in done.stderr
+
+
+def test_a_block_that_did_not_run_to_its_end_has_failed(planted: Checkout) -> None:
+    planted.plant("tests/rooms/test_planted.py", 1)
+    (planted.root / "tests" / "rooms" / "conftest.py").write_text(
+        "import os\ndef pytest_sessionfinish(session):\n    if not hasattr(session.config, 'workerinput'): os._exit(3)\n"
+    )
+    done = planted.test("postgres")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Again" not in done.stderr
+
+
+def test_a_load_run_that_lost_something_once_has_failed(planted: Checkout) -> None:
+    for file in LOADED:
+        planted.plant(file, head="import pytest\npytestmark = pytest.mark.stack\n")
+    planted.plant(LOADED[0], 1, head="import pytest\npytestmark = pytest.mark.stack\n")
+    done = planted.test("load")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert closing(done)[-1] == "0 passed, 1 failed, 0 skipped"
+    assert "Again" not in done.stderr
