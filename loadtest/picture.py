@@ -1,12 +1,45 @@
-"""Draws a run: latencies over time with the number of users, and below it what went through."""
+"""Draws a run: latencies over time with the number of users, and below it what went through.
 
+`python -m loadtest.picture FILE` reads the rows and the summary from its input, as `begin` writes them.
+"""
+
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
+
+import gevent
+from gevent import subprocess
 
 from loadtest import figures
 
 _DRAWN = ((figures.ACKNOWLEDGED, "tab:blue"), (figures.DELIVERED, "tab:orange"), (figures.RESYNCHRONISED, "tab:red"))
 _STYLES = (("p50", ":"), ("p95", "-"), ("p99", "--"))
+_TIMEOUT_S = 120.0
+_drawing: set[gevent.Greenlet] = set()
+
+
+def begin(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) -> None:
+    """Draw a run beside what goes on, in a process of its own: drawing takes seconds on a busy machine, in which Locust's page
+    would not answer and a master would take its workers for lost. Not in the caller's greenlet: Locust ends that at a run's end
+    as soon as it waits for something.
+    """
+    drawing = gevent.spawn(_draw, json.dumps([rows, summary]), path.absolute())
+    _drawing.add(drawing)
+    drawing.link(_drawing.discard)
+
+
+def finish() -> None:
+    """Wait for the pictures that are being drawn, at most two minutes: the process is about to end."""
+    gevent.joinall(list(_drawing), timeout=_TIMEOUT_S)
+
+
+def _draw(given: str, path: Path) -> None:
+    root = str(Path(__file__).parents[1])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
+    command = [sys.executable, "-m", "loadtest.picture", str(path)]
+    subprocess.run(command, input=given, text=True, env=env, timeout=_TIMEOUT_S, check=True)
 
 
 def timeline(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) -> None:
@@ -50,3 +83,8 @@ def timeline(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) ->
     verdict = summary["verdict"].upper() + starved
     above.set_title(f"{summary['shape']}: {summary['users']} users, {summary['rooms']} rooms: {verdict}")
     figure.savefig(path, dpi=90)
+
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    timeline(given[0], given[1], Path(sys.argv[1]))

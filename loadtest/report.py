@@ -39,7 +39,7 @@ def close(conductor: Conductor, environment: Any) -> int:
     write_timeline(rows, settings.report / "timeline.csv")
     write_statistics(environment, settings.report)
     if settings.picture:
-        picture.timeline(rows, summary, settings.report / "timeline.png")
+        picture.begin(rows, summary, settings.report / "timeline.png")
     print("\n".join(lines(summary)), file=sys.stderr if settings.json else sys.stdout, flush=True)
     if settings.json:
         print(text, flush=True)

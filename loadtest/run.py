@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 from locust import LoadTestShape, events
 
-from loadtest import gates, link, options, page, report, shapes
+from loadtest import gates, link, options, page, picture, report, shapes
 from loadtest.chat_socket import ChatSocket
 from loadtest.clock import Clock
 from loadtest.conductor import Conductor
@@ -115,6 +115,7 @@ def _on_test_stop(environment: Any, **_: Any) -> None:
 def _on_quitting(environment: Any, **_: Any) -> None:
     """The end of the process: its exit code is the verdict."""
     _close(environment)
+    picture.finish()
     if _run.verdict is not None:
         environment.process_exit_code = _run.verdict
 
