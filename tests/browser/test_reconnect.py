@@ -43,6 +43,7 @@ def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bo
     expect(ada.banner).to_contain_text("2 messages wait to be sent")
     missed = [f"missed {number}" for number in range(1, 61)]
     bob.say("are you there?")
+    bob.all_sent()
     bot.join(room)
     bot.say(room, *missed)
     expect(bob.rows.last).to_contain_text("missed 60")
