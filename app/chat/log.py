@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 from collections import deque
 from collections.abc import Sequence
 from traceback import format_tb
@@ -22,6 +21,7 @@ from chat.batch import Append, CannotStore, Result, Stored
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
 from ops import database, metrics
+from ops.per_loop import PerLoop
 from realtime.errors import BadFrame, Unavailable
 from realtime.publish import RoomRef, log_events
 
@@ -211,14 +211,4 @@ def _resolve(append: Append, result: Result) -> None:
         append.done.set_result(result)
 
 
-_writers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = weakref.WeakKeyDictionary()
-
-
-def writer() -> Writer:
-    """The writer of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _writers.get(loop)
-    if found is None:
-        store = PostgresStore() if connection.vendor == "postgresql" else OrmStore()
-        found = _writers[loop] = Writer(store)
-    return found
+writer = PerLoop(lambda: Writer(PostgresStore() if connection.vendor == "postgresql" else OrmStore()))

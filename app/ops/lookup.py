@@ -8,8 +8,6 @@ Alone, a question goes at once.
 from __future__ import annotations
 
 import asyncio
-import functools
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
@@ -18,6 +16,7 @@ import structlog
 
 from config.databases import LOOKUP_CONNECTIONS
 from ops import database, questions
+from ops.per_loop import PerLoop
 from ops.pool import Pool
 from ops.questions import Answer
 
@@ -42,16 +41,11 @@ class Lookup(Generic[K, V]):
 
         `pace_s`: seconds at least between the starts of two trips.
         """
-        self._make = functools.partial(_Desk, answer, once, pace_s)
-        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk[K, V]] = weakref.WeakKeyDictionary()
+        self._desk: PerLoop[_Desk[K, V]] = PerLoop(lambda: _Desk(answer, once, pace_s))
 
     async def __call__(self, key: K) -> V | None:
         """Raises DatabaseUnavailable."""
-        loop = asyncio.get_running_loop()
-        desk = self._loops.get(loop)
-        if desk is None:
-            desk = self._loops[loop] = self._make()
-        return await desk.ask(key, loop)
+        return await self._desk().ask(key)
 
 
 class _Desk(Generic[K, V]):
@@ -64,12 +58,13 @@ class _Desk(Generic[K, V]):
         self._task: asyncio.Task[None] | None = None
         self._next_at = 0.0
 
-    async def ask(self, key: K, loop: asyncio.AbstractEventLoop) -> V | None:
+    async def ask(self, key: K) -> V | None:
         if len(self._waiting) >= database.QUEUE:
             raise database.DatabaseUnavailable("too many callers wait for the database")
         asked = self._waiting.setdefault(key, [])
         if asked and self._once:
             return None
+        loop = asyncio.get_running_loop()
         mine: asyncio.Future[V | None] = loop.create_future()
         asked.append(mine)
         if self._task is None or self._task.done():
@@ -107,16 +102,8 @@ async def _ask(answer: Answer[Mapping[K, V]]) -> Mapping[K, V]:
     return await database.run(questions.by_orm, answer)
 
 
-_pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.WeakKeyDictionary()
-
-
-def _pool() -> Pool:
-    """That of the running event loop, for all look-ups."""
-    loop = asyncio.get_running_loop()
-    found = _pools.get(loop)
-    if found is None:
-        found = _pools[loop] = Pool("look-ups", LOOKUP_CONNECTIONS)
-    return found
+_pool = PerLoop(lambda: Pool("look-ups", LOOKUP_CONNECTIONS))
+"""For all look-ups."""
 
 
 async def close() -> None:

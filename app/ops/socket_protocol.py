@@ -24,7 +24,7 @@ from websockets.http11 import Request, Response
 from ops import kernel, metrics
 from ops.guarded_protocol import GuardedProtocol
 from ops.lean_protocol import LeanProtocol
-from ops.turns import turn_of
+from ops.turns import turn
 from realtime.errors import Close
 
 EXTENSION = "hubbub.socket"
@@ -65,7 +65,7 @@ class SocketProtocol(LeanProtocol):
         self.conn = GuardedProtocol.guarding(self.conn)
         self.collected: list[bytes] = []
         """Whole frames that are still to be written."""
-        self.turn = None if settings.COALESCE == "off" else turn_of(self.loop)
+        self.turn = None if settings.COALESCE == "off" else turn()
         self.unparsed = bytearray()
         self.failed = False
         """Whether the peer broke the protocol; what it still sends is read and dropped."""

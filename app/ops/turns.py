@@ -6,11 +6,12 @@ A write to a socket is a system call, the dearest part of a delivery. No timer i
 from __future__ import annotations
 
 import asyncio
-import weakref
 from itertools import islice
 from typing import Protocol
 
 import structlog
+
+from ops.per_loop import PerLoop
 
 SLICE = 32
 """Sockets written to before others have their turn, some 0.4 ms: a commit takes several turns."""
@@ -66,11 +67,4 @@ class Turn:
             self._scheduled = False
 
 
-_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = weakref.WeakKeyDictionary()
-
-
-def turn_of(loop: asyncio.AbstractEventLoop) -> Turn:
-    found = _turns.get(loop)
-    if found is None:
-        found = _turns[loop] = Turn(loop)
-    return found
+turn = PerLoop(lambda: Turn(asyncio.get_running_loop()))

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import random
 import secrets
-import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from django.conf import settings
 
 from ops import metrics
 from ops.database import DatabaseUnavailable
+from ops.per_loop import PerLoop
 from realtime.backlog import Backlog
 from realtime.bus import bus_for
 from realtime.errors import Close, RateAbuse
@@ -386,14 +386,10 @@ class Hub:
             await self.revocations.poll()
 
 
-_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
-
-
-def current() -> Hub:
-    """The hub of the running event loop, started when first asked for."""
-    loop = asyncio.get_running_loop()
-    hub = _hubs.get(loop)
-    if hub is None:
-        hub = _hubs[loop] = Hub()
-        hub.start()
+def _started() -> Hub:
+    hub = Hub()
+    hub.start()
     return hub
+
+
+current = PerLoop(_started)

@@ -79,7 +79,7 @@ async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals
 ) -> None:
     assert profile.postgres
     await lookup.close()
-    lookup._pools.clear()
+    lookup._pool.take(asyncio.get_running_loop())
     async with Line(profile.postgres.port) as line:
         with monkeypatch.context() as patch:
             patch.setitem(connection.settings_dict, "PORT", str(line.port))

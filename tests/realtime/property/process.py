@@ -67,7 +67,7 @@ class Process:
         self.end = End(network)
         self._patch.setattr(realtime.bus, "get_channel_layer", lambda: self.end)
         store: Store = HeldStore(self.loop, self._postgres) if self._postgres else OrmStore()
-        writers._writers[self.loop] = Writer(store)
+        writers.writer.put(self.loop, Writer(store))
         self.alive = True
         self.loop.hold, self.loop.draining = "", False
         self.loop.queries.clear()
@@ -80,7 +80,7 @@ class Process:
             return
         self.alive = False
         self.end.die()
-        hub, writer = hubs._hubs.pop(self.loop), writers._writers.pop(self.loop)
+        hub, writer = hubs.current.take(self.loop), writers.writer.take(self.loop)
         for served in list(self.server.connections):
             served.transport.abort()
         tasks = {*self.tasks, *self.server.tasks, *hub._tasks, *hub.bus._tasks}
@@ -105,7 +105,7 @@ class Process:
         """Ends as on SIGTERM; `knock` is called when it takes no more handshakes. The steps are those of ops/server.py."""
         self.loop.release()
         self.loop.draining = True
-        draining = self.run(hubs._hubs[self.loop].drain(DRAIN_S, hurry=lambda: False))
+        draining = self.run(hubs.current[self.loop].drain(DRAIN_S, hurry=lambda: False))
         knock()
         self.loop.advance(DRAIN_S + LINGER_S)
         assert draining.done(), "the drain does not end"
@@ -115,8 +115,8 @@ class Process:
         self.crash()
 
     async def _finish(self) -> None:
-        await writers._writers[self.loop].close()
-        await hubs._hubs[self.loop].stop()
+        await writers.writer[self.loop].close()
+        await hubs.current[self.loop].stop()
 
     def close(self) -> None:
         """Ends for good."""
@@ -142,7 +142,7 @@ class Process:
 
     def unused_rooms(self) -> int:
         """Open rooms that nobody is in; they are closed after a while."""
-        return sum(not room.in_use for room in hubs._hubs[self.loop].rooms.values()) if self.alive else 0
+        return sum(not room.in_use for room in hubs.current[self.loop].rooms.values()) if self.alive else 0
 
     def _call(self, function: Callable[[], None]) -> None:
         """On the running loop, with what follows from it."""
