@@ -133,8 +133,9 @@ def test_nginx_ends_tls_itself_where_no_ingress_does(kustomize: list[str], tmp_p
     manifests = render(combined(("tls-at-nginx",), tmp_path), kustomize)
     with Cluster(manifests, {key: file.read_text() for key, file in files.items()}) as cluster:
         pod = cluster.start("Deployment/nginx")
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        for probe in ("readinessProbe", "livenessProbe"):
             pod.until(probe)
+        assert not pod.probe("startupProbe"), "there is no web here that it could have found"
         assert pod.workload.port("https") == 8443
         secure = httpx.get(f"https://{pod.address}:8443/nginx-healthz", verify=False, timeout=10)
         assert (secure.status_code, secure.headers["strict-transport-security"]) == (200, "max-age=31536000")

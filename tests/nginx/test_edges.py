@@ -28,8 +28,9 @@ def test_health_passes_and_nginx_has_its_own(front: Front) -> None:
     assert front.get("/healthz").json()["path"] == "/healthz"
     assert front.get("/readyz").status_code == 503
     assert front.get("/nginx-healthz").text == "ok\n"
+    assert front.get("/nginx-readyz").json()["path"] == "/healthz"
     log = front.settled_log()
-    assert not [path for path in ("/healthz", "/readyz", "/nginx-healthz") if f'"{path}"' in log]
+    assert not [path for path in ("/healthz", "/readyz", "/nginx-healthz", "/nginx-readyz") if f'"{path}"' in log]
 
 
 def test_an_absent_app_is_explained(start_front: StartFront) -> None:
@@ -43,6 +44,7 @@ def test_an_absent_app_is_explained(start_front: StartFront) -> None:
     assert api.headers["content-type"] == "application/problem+json"
     assert api.json()["code"] == "unavailable"
     assert front.get("/nginx-healthz").status_code == 200
+    assert front.get("/nginx-readyz").text == "ok\n", "it knows where the app should be"
 
 
 def test_a_redirect_of_its_own_names_no_host_and_no_port(front: Front) -> None:

@@ -85,27 +85,14 @@ def test_tls_is_two_variables_away(restored: Stack, tmp_path: Path) -> None:
     port = free_port()
     env = tls_files(tmp_path) | {"HTTPS_PORT": str(port)}
     files = ("--file", "compose.yaml", "--file", "compose.tls.yaml")
-    answer = stack.compose(*files, "up", "--detach", "--no-build", "--no-deps", "nginx", env=env)
+    answer = stack.compose(*files, "up", "--detach", "--no-build", "--no-deps", "--wait", "nginx", env=env)
     assert answer.returncode == 0, answer.stderr
-    secure = get_when_up(f"https://localhost:{port}/healthz", ssl.create_default_context(cafile=env["TLS_CERTIFICATE"]))
+    trust = ssl.create_default_context(cafile=env["TLS_CERTIFICATE"])
+    secure = httpx.get(f"https://localhost:{port}/healthz", verify=trust, timeout=15)
     assert secure.status_code == 200
     assert secure.headers.get_list("strict-transport-security") == ["max-age=31536000"]
     plain = httpx.get(f"{stack.url}/chat/", timeout=15)
     assert (plain.status_code, plain.headers["location"]) == (308, f"https://127.0.0.1:{port}/chat/")
-
-
-def get_when_up(url: str, trust: ssl.SSLContext) -> httpx.Response:
-    """Ask until the app answers, at most 30 s. An nginx that has just started does not know it yet, and says 503."""
-    deadline = monotonic() + 30
-    while True:
-        try:
-            answer = httpx.get(url, verify=trust, timeout=5)
-            if answer.status_code != 503 or monotonic() > deadline:
-                return answer
-        except httpx.TransportError:
-            if monotonic() > deadline:
-                raise
-        sleep(0.2)
 
 
 async def test_down_keeps_what_was_written(stack: Stack) -> None:

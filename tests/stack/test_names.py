@@ -5,12 +5,13 @@ import json
 import secrets
 import socketserver
 import struct
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
-from time import monotonic
+from time import monotonic, sleep
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from tests.stack.stack import Stack
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
 _SECONDS = 8
+HEALTHY = "/opt/hubbub/nginx/healthy"
 
 
 class Names(socketserver.ThreadingUDPServer):
@@ -113,6 +115,49 @@ async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request
     assert set(answers) == {200}, answers
     # The case came up: a try at the one that is gone, and then, of the new list, another.
     assert [line for line in log if line["upstream"].startswith(f"{gone}:") and " : " in line["upstream"]]
+
+
+def test_nginx_is_ready_once_it_has_found_the_app(stack: Stack, network: tuple[str, IPv4Address]) -> None:
+    """Its first answers are 503s else: it asks the name server only once it runs."""
+    name, here = network
+    known: list[str] = []
+    with ThreadingHTTPServer((str(here), 0), Alive) as web, Names(str(here), lambda: known) as names:
+        start(web)
+        start(names)
+        settings = {"UPSTREAM": f"web.test:{web.server_port}", "RESOLVER": f"{here}:{names.port}"}
+        options = [option for one in settings.items() for option in ("--env", "=".join(one))]
+        nginx = docker("run", "--detach", "--network", name, *options, f"hubbub-nginx:{stack.project}").strip()
+        try:
+            (state,) = json.loads(docker("inspect", nginx))
+            url = f"http://{state['NetworkSettings']['Networks'][name]['IPAddress']}:8080"
+            with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=10) as client:
+
+                def until(path: str, status: int) -> None:
+                    end = monotonic() + 20
+                    while (answer := client.get(path)).status_code != status:
+                        assert monotonic() < end, answer.text
+                        sleep(0.1)
+
+                until("/nginx-healthz", 200)
+                assert client.get("/nginx-readyz").text == "the app's name leads nowhere\n"
+                assert not healthy(nginx)
+                known.append(str(here))
+                until("/nginx-readyz", 200)
+                assert client.get("/api/rooms").status_code == 200
+                assert healthy(nginx)
+                known.clear()
+                until("/nginx-readyz", 503)
+                assert healthy(nginx), "it has an honest 503 to give"
+                assert docker("inspect", "--format", "{{.Config.Healthcheck.Test}}", nginx).strip() == f"[CMD {HEALTHY}]"
+        finally:
+            docker("rm", "--force", nginx)
+            web.shutdown()
+            names.shutdown()
+
+
+def healthy(nginx: str) -> bool:
+    """Whether the container's health check passes now."""
+    return subprocess.run(["docker", "exec", nginx, HEALTHY], capture_output=True, timeout=30, check=False).returncode == 0
 
 
 async def ask(url: str, *, seconds: float) -> Counter[int]:
