@@ -57,6 +57,9 @@ STOPSIGNAL SIGTERM
 # Without urllib and site-packages: loading them, every few seconds, took more of a core than an idle worker.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-ISc", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ['PORT'])), 4); s.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n'); assert b' 200 ' in s.recv(64)"]
+# As process 1 a program misses each signal it has no handler for yet: a SIGTERM while Python was loading was lost, and what should
+# have ended went on until it was killed, perhaps in the middle of a task.
+ENTRYPOINT ["dumb-init", "--single-child", "--"]
 CMD ["scripts/run_gunicorn.sh"]
 
 ARG SOURCE="" VERSION=0.0.0 REVISION=unknown

@@ -82,7 +82,8 @@ class ChaosStack(Stack):
 
     def workers(self, container: Container) -> list[int]:
         """The worker processes of a web container, as the host numbers them."""
-        return children(container["State"]["Pid"])
+        (master,) = children(container["State"]["Pid"])  # process 1 is the image's init
+        return children(master)
 
     def replica_is_ready(self, container: Container) -> bool:
         """Whether this replica, asked past nginx, is ready and has all its workers."""
