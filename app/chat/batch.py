@@ -87,12 +87,13 @@ def plan(
         if (room.id, append.author) not in members:
             results.append(NotAMember(f"you are not a member of {room.slug}"))
             continue
-        row = known.get(append.identity)
+        identity = append.identity
+        row = known.get(identity)
         duplicate = row is not None
         if row is None:
             moved[room.id] = seq = moved.get(room.id, heads[room.id]) + 1
             row = EventRow(seq, "message", append.author, append.author_name, append.key, now, append.text, append.alias)
-            known[append.identity] = row
+            known[identity] = row
             new.append((room.id, row))
         results.append(Stored(room, row.seq, row.at, duplicate, log_event(row, room.slug)))
     return Plan(results, new, moved)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Sums
-
 from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -17,14 +15,15 @@ class Tally:
 
     def __init__(self, counter: Counter | Gauge) -> None:
         self._counter = counter
-        self._waiting: Sums[tuple[str, ...]] = Sums()
+        self._waiting: dict[tuple[str, ...], int] = {}
 
     def add(self, number: int, *labels: str) -> None:
-        self._waiting[labels] += number
+        waiting = self._waiting
+        waiting[labels] = waiting.get(labels, 0) + number
 
     def settle(self) -> None:
         """Brings what was added to /metrics."""
-        waiting, self._waiting = self._waiting, Sums()
+        waiting, self._waiting = self._waiting, {}
         for labels, number in waiting.items():
             (self._counter.labels(*labels) if labels else self._counter).inc(number)
 

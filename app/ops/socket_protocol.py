@@ -264,7 +264,7 @@ class SocketProtocol(LeanProtocol):
             self.conn.late_pong()
             self.handle_ping()
 
-    def write_frames(self, frames: bytes, *, hot: bool = False) -> int:
+    def write_frames(self, frames: bytes, hot: bool = False) -> int:
         """Takes whole frames, to be written with all else that comes in this turn of the event loop.
 
         `hot`: they are of a room that has a tick, and leave with it or with what comes before it. Returns the bytes that wait.
@@ -312,7 +312,7 @@ class SocketProtocol(LeanProtocol):
         if self.disconnected or self.transport.is_closing():
             return
         self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
-        if self.behind is not None and self.transport.get_write_buffer_size():
+        if self.paused_at is not None and self.behind is not None:
             self.behind(self, size)
 
     def keepalive_timeout(self) -> None:

@@ -6,7 +6,7 @@ A write to a socket is a system call, the dearest part of a delivery. No timer i
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
+from collections import deque
 from typing import Protocol
 
 import structlog
@@ -30,13 +30,14 @@ class Turn:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._senders: dict[Sender, None] = {}
+        self._senders: deque[Sender] = deque()
+        """One that has nothing left may be among them, and is then flushed in vain."""
         self._scheduled = False
         self._hot: dict[Sender, None] = {}
 
     def add(self, sender: Sender) -> None:
         """`sender` is flushed soon: at the end of the next turn, so that the reply to a message leaves with its event."""
-        self._senders[sender] = None
+        self._senders.append(sender)
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self._flush)
@@ -49,19 +50,20 @@ class Turn:
 
     def _tick(self) -> None:
         hot, self._hot = self._hot, {}
-        self._senders |= hot
+        self._senders.extend(hot)
         if not self._scheduled:
             self._scheduled = True
             self._flush()
 
     def _flush(self) -> None:
-        for sender in list(islice(self._senders, SLICE)):
-            del self._senders[sender]
+        senders = self._senders
+        for _ in range(min(SLICE, len(senders))):
+            sender = senders.popleft()
             try:
                 sender.flush()
             except Exception:  # or nobody of this process would be written to again
                 log.exception("a socket could not be written to")
-        if self._senders:
+        if senders:
             self._loop.call_soon(self._flush)
         else:
             self._scheduled = False

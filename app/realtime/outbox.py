@@ -25,20 +25,24 @@ MAX_AGE_S = 15.0
 class Batch:
     """Frames for many sockets, each encoded and framed at most once whoever asks."""
 
-    __slots__ = ("_framed", "hot", "size", "texts")
+    __slots__ = ("framed", "hot", "texts")
 
     def __init__(self, texts: list[str], *, hot: bool = False) -> None:
         self.texts = texts
         self.hot = hot
         """Whether they may wait for the tick."""
-        self.size = sum(map(len, texts))
-        self._framed: bytes | None = None
+        self.framed = b""
+        """Filled by whoever first writes bytes."""
 
     @property
-    def framed(self) -> bytes:
-        if self._framed is None:
-            self._framed = b"".join(map(frame_of, self.texts))
-        return self._framed
+    def size(self) -> int:
+        """Characters of all texts."""
+        return sum(map(len, self.texts))
+
+    def frame(self) -> bytes:
+        """The texts as whole WebSocket frames."""
+        self.framed = frame_of(self.texts[0]) if len(self.texts) == 1 else b"".join(map(frame_of, self.texts))
+        return self.framed
 
 
 class Outbox(Protocol):
@@ -109,7 +113,8 @@ class TransportOutbox:
         socket.behind = backlog.wrote
 
     def push(self, batch: Batch) -> bool:
-        return bool(self.socket.write_frames(batch.framed, hot=batch.hot) <= MAX_BYTES)
+        waiting: int = self.socket.write_frames(batch.framed or batch.frame(), batch.hot)
+        return waiting <= MAX_BYTES
 
     def halting(self) -> bool:
         return self.socket.paused_at is not None and self.socket.unsent() > HALT_BYTES

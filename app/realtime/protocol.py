@@ -35,9 +35,11 @@ class Frames:
     """The tables of config/frames.py, compiled into one decoder."""
 
     def __init__(self, table: dict[str, Handler], at_once: dict[str, AtOnce]) -> None:
-        self.handlers, self.at_once = table, at_once
-        structs = [_frame_struct(handler) for handler in table.values()]
-        self._union: Any = Union[tuple(structs)]  # noqa: UP007
+        self.handlers = table
+        structs = {kind: _frame_struct(handler) for kind, handler in table.items()}
+        self.at_once = {structs[kind]: (kind, handler) for kind, handler in at_once.items()}
+        """By the struct of their frames, with their type."""
+        self._union: Any = Union[tuple(structs.values())]  # noqa: UP007
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._union)
         self._header = msgspec.json.Decoder(_Header)
 

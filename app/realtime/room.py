@@ -107,16 +107,18 @@ class Room:
             if not sockets:
                 continue
             common = Batch([text for event in events if (text := dialect.encode(self.ref, event)) is not None], hot=hot)
+            number = len(common.texts)
             own: dict[int, Batch] = {}
             for socket in sockets:
-                batch = common
+                batch, count = common, number
                 if late and socket in late:
                     batch = batch_for(self.ref, socket, late[socket])
-                elif socket.user.id in authors:
-                    user = socket.user.id
+                    count = len(batch.texts)
+                elif (user := socket.user.id) in authors:
                     batch = own.get(user) or own.setdefault(user, batch_for(self.ref, socket, events))
-                if batch.texts:
-                    delivered += len(batch.texts)
+                    count = len(batch.texts)
+                if count:
+                    delivered += count
                     if not socket.outbox.push(batch):
                         slow.append(socket)
         return delivered, slow
@@ -131,7 +133,9 @@ class Room:
         return self.hot
 
     def _split_ahead(self, events: list[LogEvent]) -> dict[Socket, list[LogEvent]]:
-        late = {}
+        late: dict[Socket, list[LogEvent]] = {}
+        if not self.ahead:
+            return late
         for socket, head in list(self.ahead.items()):
             late[socket] = [event for event in events if event.seq > head]
             if self.last >= head:

@@ -123,10 +123,10 @@ class Socket:
             frame = table.decode(text)
         except FrameRefused:
             return False
-        kind = str(type(frame).__struct_config__.tag)
-        handler = table.at_once.get(kind)
-        if handler is None or not self.frames.take():
+        found = table.at_once.get(type(frame))
+        if found is None or not self.frames.take():
             return False
+        kind, handler = found
         try:
             reply = handler(self, frame)
             if reply is None:

@@ -122,7 +122,7 @@ async def test_and_bounded() -> None:
 def test_frames_are_framed_as_rfc_6455_says(size: int) -> None:
     text = "é" * (size // 2) + "x" * (size % 2)
     client = Protocol(CLIENT, state=OPEN)
-    client.receive_data(Batch([text, text]).framed)
+    client.receive_data(Batch([text, text]).frame())
     frames = client.events_received()
     assert [(frame.opcode, frame.fin, frame.data.decode()) for frame in frames] == [(Opcode.TEXT, True, text)] * 2  # type: ignore[union-attr]
     assert frame_of(text)[-size:] == text.encode() or size == 0
