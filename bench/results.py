@@ -42,6 +42,8 @@ class Figure:
     closed_early: int
     overloaded: bool
     load_average: float
+    refused: int = 0
+    """Messages that were answered with `unavailable`: the sender knows, and nobody was promised them."""
     sent: int = 0
     """Messages of the whole run, the warm-up included."""
     at: str = field(default_factory=today)
@@ -64,6 +66,7 @@ class Figure:
             load_core=found["load_core"],
             server_core=found["server_core"],
             lost=found["lost"],
+            refused=found["refused"],
             doubled=found["doubled"],
             wrong_connections=found["wrong_connections"],
             failed=found["failed"],
@@ -92,6 +95,11 @@ class Figure:
 
     @property
     def whole(self) -> bool:
+        """Whether everything that was sent came, once, to everybody."""
+        return self.kept and not self.refused
+
+    @property
+    def kept(self) -> bool:
         """Whether each delivery came, once, to every connection that was promised it."""
         return not (self.lost or self.doubled or self.wrong_connections or self.failed or self.closed_early)
 
@@ -134,6 +142,8 @@ def shown(figure: Figure) -> str:
         marks.append(f"others took {figure.server_core - figure.server_cpu:.0%} of the server's core")
     if figure.lost or figure.doubled:
         marks.append(f"{figure.lost} lost, {figure.doubled} doubled")
+    if figure.refused:
+        marks.append(f"{figure.refused} messages refused")
     if figure.closed_early or figure.failed:
         marks.append(f"{figure.closed_early} closed, {figure.failed} failed")
     rate = f"{figure.handshakes_per_s:,.0f} handshakes/s" if figure.handshakes_per_s else f"{figure.deliveries_per_s:,.0f}/s"
@@ -148,7 +158,8 @@ def shown(figure: Figure) -> str:
 def wrong(rows: Mapping[str, Sequence[Figure]]) -> Iterator[str]:
     """A line for each figure of the product in which a delivery was lost, doubled or went astray, or the log lacks a message.
 
-    In the open loop each rate that was tried is held to that, also those it did not keep up with: late is not lost.
+    In the open loop each rate that was tried is held to that, also those it did not keep up with: late is not lost, and what was
+    refused was not promised.
     """
     for name, figures in rows.items():
         for figure in figures:
@@ -159,10 +170,10 @@ def wrong(rows: Mapping[str, Sequence[Figure]]) -> Iterator[str]:
                 yield (
                     f"{title}: {figure.lost} lost, {figure.doubled} doubled,"
                     f" {figure.wrong_connections} connections with something wrong,"
-                    f" {figure.closed_early} closed, {figure.failed} failed"
+                    f" {figure.closed_early} closed, {figure.failed} failed, {figure.refused} messages refused"
                 )
             for point in figure.notes.get("tried", ()):
-                if not point["whole"]:
+                if not point["kept"]:
                     yield f"{title}, {point['rate']:g} messages a second: {point['lost']} lost, {point['doubled']} doubled"
             stored = figure.notes.get("stored", figure.sent)
             if stored != figure.sent:

@@ -28,7 +28,7 @@ def middle(figures: Sequence[Figure], key: Key = rate) -> Figure:
     """The figure with the median of `key`, with what went wrong in any of the rounds: a loss must not go with its round."""
     wrong = {
         name: sum(getattr(figure, name) for figure in figures)
-        for name in ("lost", "doubled", "wrong_connections", "failed", "closed_early")
+        for name in ("lost", "refused", "doubled", "wrong_connections", "failed", "closed_early")
     }
     return replace(sorted(figures, key=key)[len(figures) // 2], **wrong)
 

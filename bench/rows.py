@@ -132,7 +132,7 @@ def fan_out_open(run: Run) -> None:
 
 
 def _point(figure: Figure) -> dict[str, Any]:
-    counted = {"lost": figure.lost, "doubled": figure.doubled, "whole": figure.whole}
+    counted = {"lost": figure.lost, "doubled": figure.doubled, "refused": figure.refused, "kept": figure.kept}
     return {"rate": figure.options["rate"], **counted, "cpu": figure.server_cpu, **figure.latency_ms}
 
 

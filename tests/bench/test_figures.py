@@ -150,7 +150,7 @@ def test_rounds_are_interleaved_and_the_middle_one_is_kept() -> None:
     assert rounds.spread(taken["b"][:1]) == {}
 
 
-POINT = {"rate": 8.0, "lost": 0, "doubled": 0, "whole": True}
+POINT = {"rate": 8.0, "lost": 0, "doubled": 0, "refused": 0, "kept": True}
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,10 @@ POINT = {"rate": 8.0, "lost": 0, "doubled": 0, "whole": True}
         (figure_of(closed_early=1), "1 closed"),
         (figure_of("socket.io", lost=1), None),
         (figure_of(notes={"tried": [POINT]}), None),
-        (figure_of(notes={"tried": [POINT, POINT | {"lost": 3, "whole": False}]}), "8 messages a second: 3 lost"),
-        (figure_of("ws", notes={"tried": [POINT | {"lost": 3, "whole": False}]}), None),
+        (figure_of(refused=4), "4 messages refused"),
+        (figure_of(notes={"tried": [POINT, POINT | {"lost": 3, "kept": False}]}), "8 messages a second: 3 lost"),
+        (figure_of(notes={"tried": [POINT, POINT | {"refused": 3}]}), None),
+        (figure_of("ws", notes={"tried": [POINT | {"lost": 3, "kept": False}]}), None),
         (figure_of(sent=7, notes={"stored": 7}), None),
         (figure_of(sent=7, notes={"stored": 6}), "7 sent, 6 in the log"),
     ],

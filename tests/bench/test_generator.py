@@ -83,6 +83,25 @@ def test_a_planted_loss_is_found() -> None:
     assert not figure.whole
 
 
+def test_what_was_refused_is_not_lost_and_hides_no_loss() -> None:
+    turns = iter(range(1_000_000))
+
+    def refuse_some(people: set[ServerConnection], text: str) -> None:
+        refused = next(turns) % 5 == 0
+        broadcast(set(list(people)[:1]) if refused else people, '{"type":"error","code":"unavailable"}' if refused else text)
+
+    figure = measure(refuse_some)
+    assert figure.refused > 0
+    assert figure.kept
+    assert not figure.whole
+
+    def refuse_and_lose(people: set[ServerConnection], text: str) -> None:
+        if next(turns) % 7:
+            refuse_some(people, text)
+
+    assert measure(refuse_and_lose).lost > 0
+
+
 def test_a_planted_double_is_found() -> None:
     turns = iter(range(1_000_000))
 
