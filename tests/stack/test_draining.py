@@ -1,4 +1,4 @@
-"""`manage.py drain` inside a web container: read-only, no /proc of others, Gunicorn as process 1."""
+"""`manage.py drain` inside a web container: read-only, no /proc of others, Gunicorn under an init."""
 
 import asyncio
 import re
