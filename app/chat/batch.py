@@ -1,4 +1,4 @@
-"""What one group commit does, apart from the database: who may write, which seq each message gets."""
+"""What one group commit is asked and what it answers, apart from the database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from chat.wire import EventRow, log_event
 from realtime.errors import NotAMember
@@ -55,45 +54,32 @@ class CannotStore(Exception):
 Identity = tuple[int, int, str]
 """(room, author, key): stored once for ever."""
 Result = Stored | Exception
+Seqs = dict[Identity, int]
+"""What became of each key of a batch: the seq it was given; 0 where its author is no member; -seq where it was known already."""
 
 
-class Plan(NamedTuple):
-    results: list[Result]
-    """In the order of the batch."""
-    new: list[tuple[int, EventRow]]
-    """Events to insert, each with its room."""
-    heads: dict[int, int]
-    """The new head of each room that got events."""
-
-
-def plan(
-    batch: Sequence[Append],
-    *,
-    heads: dict[int, int],
-    members: set[tuple[int, int]],
-    known: dict[Identity, EventRow],
-    now: datetime,
-) -> Plan:
-    """Gives out the seqs above `heads`, whose rows the caller holds locked.
-
-    `members` are the (room, user) pairs of the batch that are memberships, `known` the events that carry one of its keys.
-    """
-    results: list[Result] = []
-    new: list[tuple[int, EventRow]] = []
-    moved: dict[int, int] = {}
-    known = dict(known)
+def firsts(batch: Sequence[Append]) -> dict[Identity, Append]:
+    """The first message of each key, in their order."""
+    found: dict[Identity, Append] = {}
     for append in batch:
-        room = append.room
-        if (room.id, append.author) not in members:
-            results.append(NotAMember(f"you are not a member of {room.slug}"))
-            continue
+        found.setdefault(append.identity, append)
+    return found
+
+
+def results(batch: Sequence[Append], seqs: Seqs, known: dict[Identity, EventRow], now: datetime) -> list[Result]:
+    """What each sender is told, in the order of the batch; `known` are the events of the keys that were."""
+    told: list[Result] = []
+    new: dict[Identity, EventRow] = {}
+    for append in batch:
         identity = append.identity
-        row = known.get(identity)
+        seq = seqs[identity]
+        if not seq:
+            told.append(NotAMember(f"you are not a member of {append.room.slug}"))
+            continue
+        row = known[identity] if seq < 0 else new.get(identity)
         duplicate = row is not None
         if row is None:
-            moved[room.id] = seq = moved.get(room.id, heads[room.id]) + 1
             row = EventRow(seq, "message", append.author, append.author_name, append.key, now, append.text, append.alias)
-            known[identity] = row
-            new.append((room.id, row))
-        results.append(Stored(room, row.seq, row.at, duplicate, log_event(row, room.slug)))
-    return Plan(results, new, moved)
+            new[identity] = row
+        told.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug)))
+    return told

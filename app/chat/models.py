@@ -13,10 +13,11 @@ class Event(models.Model):
     follow at their own seq.
     """
 
-    room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+")
+    # No index for either alone: both constraints' begin with one, and each more is written with every message.
+    room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+", db_index=False)
     seq = models.BigIntegerField()
     kind = models.CharField(max_length=32, default="message")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     key = models.CharField(max_length=64)
     at = models.DateTimeField()
     text = models.TextField(blank=True)
@@ -29,5 +30,5 @@ class Event(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["room", "seq"], name="one_event_a_seq"),
-            models.UniqueConstraint(fields=["room", "author", "key"], name="one_event_a_key"),
+            models.UniqueConstraint(fields=["author", "room", "key"], name="one_event_a_key"),
         ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chat.batch import Append, CannotStore, Identity, Result, plan
+from chat.batch import Append, CannotStore, Identity, Result, Seqs, firsts, results
 from chat.models import Event
 from chat.wire import COLUMNS, EventRow
 from ops import database
@@ -37,19 +38,35 @@ def _is_double(error: Exception) -> bool:
 
 def _store(batch: Sequence[Append]) -> list[Result]:
     """One transaction. Runs in a database thread."""
+    asked = firsts(batch)
     with transaction.atomic():
         # In the order of the ids, so that two processes never wait for each other.
         ids = sorted({append.room.id for append in batch})
         locked = Room.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", "head")
-        heads = dict(locked)
-        members = access.members_among((append.room.id, append.author) for append in batch)
+        known = _known(batch)
+        seqs, moved = numbered(asked, dict(locked), known)
         now = timezone.now()
-        todo = plan(batch, heads=heads, members=members, known=_known(batch), now=now)
-        Event.objects.bulk_create(_model(room, row) for room, row in todo.new)
-        if todo.heads:
-            moved = Case(*(When(id=room, then=Value(head)) for room, head in todo.heads.items()))
-            Room.objects.filter(id__in=todo.heads).update(head=moved, last_at=Now())
-    return todo.results
+        Event.objects.bulk_create(_model(asked[identity], seq, now) for identity, seq in seqs.items() if seq > 0)
+        if moved:
+            heads = Case(*(When(id=room, then=Value(head)) for room, head in moved.items()))
+            Room.objects.filter(id__in=moved).update(head=heads, last_at=Now())
+    return results(batch, seqs, known, now)
+
+
+def numbered(asked: Collection[Identity], heads: dict[int, int], known: dict[Identity, EventRow]) -> tuple[Seqs, dict[int, int]]:
+    """Gives out the seqs above `heads`, whose rows the caller holds locked; also the new head of each room that got events."""
+    members = access.members_among((room, author) for room, author, _ in asked)
+    seqs: Seqs = {}
+    moved: dict[int, int] = {}
+    for identity in asked:
+        room, author, _ = identity
+        if (room, author) not in members:
+            seqs[identity] = 0
+        elif identity in known:
+            seqs[identity] = -known[identity].seq
+        else:
+            moved[room] = seqs[identity] = moved.get(room, heads[room]) + 1
+    return seqs, moved
 
 
 def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
@@ -62,14 +79,13 @@ def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
     return {(room, row.author, row.key): row for room, row in found}
 
 
-def _model(room: int, row: EventRow) -> Event:
+def _model(append: Append, seq: int, now: datetime) -> Event:
     return Event(
-        room_id=room,
-        seq=row.seq,
-        kind=row.kind,
-        author_id=row.author,
-        key=row.key,
-        at=row.at,
-        text=row.text,
-        alias=row.alias,
+        room_id=append.room.id,
+        seq=seq,
+        author_id=append.author,
+        key=append.key,
+        at=now,
+        text=append.text,
+        alias=append.alias,
     )

@@ -1,7 +1,7 @@
-"""A group commit on Postgres: psycopg's pipeline, two round trips whatever the batch's size, no thread.
+"""A group commit on Postgres: one statement and one round trip whatever the batch's size, no thread.
 
-1. BEGIN; lock the rooms in the order of their ids; who is a member; which keys are known
-2. INSERT … SELECT FROM unnest; UPDATE rooms; COMMIT
+The function `chat_append` locks the rooms, numbers the messages, inserts them and moves the heads. Nobody waits for a lock
+while an event loop is busy elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from chat.batch import Append, CannotStore, Identity, Plan, Result, Stored, plan
+from chat.batch import Append, CannotStore, Identity, Result, Stored, firsts, results
 from chat.wire import EventRow
 from config.databases import LOG_CONNECTIONS
 from ops.pool import Connection, Pool
@@ -19,27 +19,13 @@ from ops.pool import Connection, Pool
 ROW_AT_FAULT = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 """What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one."""
 
-LOCK_ROOMS = "SELECT id, head FROM rooms_room WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"
-MEMBERS = """
-    SELECT room_id, user_id FROM rooms_membership
-    JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, person) ON room_id = room AND user_id = person
-"""
+APPEND = "SELECT chat_append(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s)"
+"""migrations/0003_append.py. For each message the seq it got; 0 where the author is no member; -seq where the key is known."""
 KNOWN = """
     SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at, e.text, e.alias, e.edited, e.deleted, e.reactions
     FROM chat_event e
-    JOIN unnest(%s::bigint[], %s::bigint[], %s::text[]) AS wanted (room, person, name)
-      ON e.room_id = room AND e.author_id = person AND e.key = name
+    JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, place) ON e.room_id = room AND e.seq = place
     JOIN accounts_user u ON u.id = e.author_id
-"""
-INSERT = """
-    INSERT INTO chat_event (room_id, seq, kind, author_id, key, at, text, alias, edited, deleted, reactions)
-    SELECT room, seq, 'message', person, name, %s, text, alias, false, false, '{}'
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])
-      AS new (room, seq, person, name, text, alias)
-"""
-MOVE_HEADS = """
-    UPDATE rooms_room SET head = moved.head, last_at = statement_timestamp()
-    FROM unnest(%s::bigint[], %s::bigint[]) AS moved (room, head) WHERE id = room
 """
 
 
@@ -78,36 +64,33 @@ def _as_first_sent(results: list[Result], tried: set[datetime]) -> list[Result]:
 
 
 async def _commit(connection: Connection, batch: Sequence[Append], now: datetime) -> list[Result]:
-    async with connection.pipeline(), connection.transaction():
-        todo = await _plan(connection, batch, now)
-        if todo.new:
-            await _write(connection, todo, now)
-    return todo.results
+    of_key = firsts(batch)
+    asked = of_key.values()
+    rooms = [append.room.id for append in asked]
+    answer = await connection.execute(
+        APPEND,
+        [
+            _numbers(rooms),
+            _numbers(append.author for append in asked),
+            _texts(append.key for append in asked),
+            _texts(append.text for append in asked),
+            _texts(append.alias for append in asked),
+            now,
+        ],
+    )
+    ((seqs,),) = await answer.fetchall()
+    known = [(room, -seq) for room, seq in zip(rooms, seqs, strict=True) if seq < 0]
+    found = await _known(connection, known) if known else {}
+    return results(batch, dict(zip(of_key, seqs, strict=True)), found, now)
 
 
-async def _plan(connection: Connection, batch: Sequence[Append], now: datetime) -> Plan:
-    rooms = [append.room.id for append in batch]
-    authors = [append.author for append in batch]
-    keys = [append.key for append in batch]
-    of_rooms, of_authors = _numbers(rooms), _numbers(authors)
-    locked = await connection.execute(LOCK_ROOMS, [_numbers(sorted(set(rooms)))])
-    members = await connection.execute(MEMBERS, [of_rooms, of_authors])
-    known = await connection.execute(KNOWN, [of_rooms, of_authors, _texts(keys)])
+async def _known(connection: Connection, places: Sequence[tuple[int, int]]) -> dict[Identity, EventRow]:
+    rows = await connection.execute(KNOWN, [_numbers(column) for column in zip(*places, strict=True)])
     found: dict[Identity, EventRow] = {}
-    heads: dict[int, int] = dict(await locked.fetchall())
-    among = set(await members.fetchall())
-    for room, *columns in await known.fetchall():
+    for room, *columns in await rows.fetchall():
         row = EventRow(*columns)
         found[room, row.author, row.key] = row
-    return plan(batch, heads=heads, members=among, known=found, now=now)
-
-
-async def _write(connection: Connection, todo: Plan, now: datetime) -> None:
-    rows = [row for _, row in todo.new]
-    numbers = ([room for room, _ in todo.new], [row.seq for row in rows], [row.author for row in rows])
-    texts = ([row.key for row in rows], [row.text for row in rows], [row.alias for row in rows])
-    await connection.execute(INSERT, [now, *map(_numbers, numbers), *map(_texts, texts)])
-    await connection.execute(MOVE_HEADS, [_numbers(todo.heads), _numbers(todo.heads.values())])
+    return found
 
 
 # Arrays as Postgres reads them (its manual, 8.15.2). The driver's dumpers look at each value several times: that was a tenth

@@ -39,7 +39,7 @@ class Removal(models.Model):
 
 
 class Membership(models.Model):
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships", db_index=False)  # the constraint has one
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
     upto = models.BigIntegerField(default=0)

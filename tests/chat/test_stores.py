@@ -102,6 +102,15 @@ async def test_a_key_is_stored_once(store: Store, world: World) -> None:
     assert '"text":"first"' in later.event.text
 
 
+async def test_a_key_that_comes_twice_has_the_place_of_the_first(store: Store, world: World) -> None:
+    for known in (False, True):
+        batch = [world.append(0, world.ada, key) for key in ("a", "b", "a", "c", "b")]
+        results = await store.store(batch)
+        assert [(r.seq, r.duplicate or known) for r in results if isinstance(r, Stored)] == [
+            (1, known), (2, known), (1, True), (3, known), (2, True)
+        ]  # fmt: skip
+
+
 async def test_a_stranger_is_refused_alone(store: Store, world: World) -> None:
     good, bad, after = await store.store([
         world.append(0, world.ada, "a"), world.append(0, world.eve, "b"), world.append(0, world.bob, "c")

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Postgres: it can fall silent, and it can lose the answer to a COMMIT."""
+"""A TCP proxy in front of Postgres: it can fall silent, and it can lose the answer to a statement that was committed."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ class Line:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
         self.port = 0
-        self.lose_commits = 0
-        """So many of the next answers that say COMMIT are lost, and their connections with them."""
+        self.lose_answers = 0
+        """So many of the next answers with one row are lost, as a commit's is, and their connections with them."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -65,7 +65,7 @@ class Line:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(65_536):
                 await self._flowing.wait()
-                if self.lose_commits and b"COMMIT\0" in data:
-                    self.lose_commits -= 1
+                if self.lose_answers and b"SELECT 1\0" in data:
+                    self.lose_answers -= 1
                     return
                 target.write(data)

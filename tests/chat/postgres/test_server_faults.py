@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-import chat.store_postgres
 import ops.pool
 from chat.batch import CannotStore, Stored
 from chat.log import Writer
@@ -89,25 +88,32 @@ async def test_the_orm_leaves_a_standby_too(world: World, read_only: ReadOnly) -
         assert time.monotonic() < deadline, results
 
 
-async def test_a_process_that_was_stopped_in_mid_transaction_tries_again(
-    world: World, writer: Writer, monkeypatch: pytest.MonkeyPatch, published: dict[str, list[int]]
+async def test_a_commit_whose_connection_ends_while_it_waits_for_a_room_is_tried_again(
+    world: World, direct: Writer, published: dict[str, list[int]]
 ) -> None:
-    """Postgres gave the transaction up meanwhile."""
-    stopped: list[float] = []
-    write = chat.store_postgres._write
+    await direct.submit(world.append(0, "before"))
+    locked, ended = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
 
-    async def stop_once(connection: Any, *rest: Any) -> None:
-        if not stopped:
-            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 50")
-            await (await connection.execute("SELECT 1")).fetchone()
-            stopped.append(0.3)
-            await asyncio.sleep(0.3)
-        await write(connection, *rest)
+    def end_whoever_waits() -> int:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT FROM rooms_room WHERE id = %s FOR UPDATE", [world.rooms[0].id])
+            loop.call_soon_threadsafe(locked.set)
+            asyncio.run_coroutine_threadsafe(ended.wait(), loop).result(5)
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+            )
+            return int(cursor.fetchone()[0])
 
-    monkeypatch.setattr(chat.store_postgres, "_write", stop_once)
-    stored = await writer.submit(world.append(0, "kept"))
-    assert (stored.seq, stored.duplicate, len(stopped)) == (1, False, 1)
-    assert published == {"room-0": [1]}
+    other = asyncio.create_task(database.run(end_whoever_waits))
+    await locked.wait()
+    sending = direct.submit(world.append(0, "kept"))
+    await asyncio.sleep(0.3)  # it waits for the room
+    ended.set()
+    stored = await sending
+    assert (stored.seq, stored.duplicate, await other) == (2, False, 1)
+    assert published == {"room-0": [1, 2]}
 
 
 async def test_the_orm_tells_of_a_transaction_that_was_given_up(world: World) -> None:
@@ -126,11 +132,11 @@ async def test_what_was_committed_though_its_answer_was_lost_is_published_and_no
     world: World, writer: Writer, line: Line, published: dict[str, list[int]]
 ) -> None:
     await writer.submit(world.append(0, "before"))
-    line.lose_commits = 1
+    line.lose_answers = 1
     sending = [writer.submit(world.append(number % 2, f"k{number}")) for number in range(6)]
     sending.append(writer.submit(world.append(0, "k0")))  # a real one, in the same batch
     results = await asyncio.gather(*sending)
-    assert line.lose_commits == 0
+    assert line.lose_answers == 0
     assert [result.seq for result in results] == [2, 1, 3, 2, 4, 3, 2]
     assert [result.duplicate for result in results] == [False] * 6 + [True]
     assert published == {"room-0": [1, 2, 3, 4], "room-1": [1, 2, 3]}
@@ -143,9 +149,9 @@ async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
     world: World, writer: Writer, direct: Writer, line: Line
 ) -> None:
     await direct.submit(world.append(0, "theirs"))
-    line.lose_commits = 1
+    line.lose_answers = 1
     theirs, own = await asyncio.gather(writer.submit(world.append(0, "theirs")), writer.submit(world.append(0, "own")))
-    assert line.lose_commits == 0
+    assert line.lose_answers == 0
     assert [(result.seq, result.duplicate) for result in (theirs, own)] == [(1, True), (2, False)]
 
 
