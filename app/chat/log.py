@@ -22,6 +22,7 @@ from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
 from ops import database, metrics
 from ops.per_loop import PerLoop
+from ops.turns import turn
 from realtime.errors import BadFrame, Unavailable
 from realtime.publish import RoomRef, log_events
 
@@ -120,6 +121,8 @@ class Writer:
             if not self._queue:
                 await self._told()
                 continue
+            # A full process has more of a larger batch than of another one, which goes to the same sockets.
+            await turn().short()
             batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             self._size -= sum(map(_size, batch))
             self._batch = _unanswered(batch)

@@ -15,6 +15,8 @@ from ops.per_loop import PerLoop
 
 SLICE = 32
 """Sockets written to before others have their turn, some 0.4 ms: a commit takes several turns."""
+BACKLOG = 700
+"""Sockets still to be written to when the next commit may begin: some 6 ms of a full process, a little more than it takes."""
 TICK_S = 0.005
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,7 @@ class Turn:
         """One that has nothing left may be among them, and is then flushed in vain."""
         self._scheduled = False
         self._hot: dict[Sender, None] = {}
+        self._short: asyncio.Future[None] | None = None
 
     def add(self, sender: Sender) -> None:
         """`sender` is flushed soon: at the end of the next turn, so that the reply to a message leaves with its event."""
@@ -41,6 +44,12 @@ class Turn:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self._flush)
+
+    async def short(self) -> None:
+        """Waits while more than BACKLOG senders are still to be flushed."""
+        if len(self._senders) > BACKLOG:
+            self._short = self._short or self._loop.create_future()
+            await asyncio.shield(self._short)  # others may wait for it, too
 
     def add_hot(self, sender: Sender) -> None:
         """`sender` is flushed with the next tick."""
@@ -63,6 +72,9 @@ class Turn:
                 sender.flush()
             except Exception:  # or nobody of this process would be written to again
                 log.exception("a socket could not be written to")
+        if self._short is not None and len(senders) <= BACKLOG:
+            self._short.set_result(None)
+            self._short = None
         if senders:
             self._loop.call_soon(self._flush)
         else:

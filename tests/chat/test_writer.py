@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 import chat.log
+import ops.turns
 from chat import history
 from chat.batch import Append, Result, Stored
 from chat.log import Writer
@@ -86,6 +87,36 @@ async def test_texts_that_were_given_up_make_room_for_others(world: World, monke
     more = [writer.submit(world.append(0, f"again-{number}", "x" * 5_000)) for number in range(2)]
     hanging.answers.set()
     assert [result.seq for result in await asyncio.gather(*more)] == [2, 3]
+    await writer.close()
+
+
+async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    class Measuring(Hanging):
+        async def store(self, batch: Sequence[Append]) -> list[Result]:
+            sizes.append(len(batch))
+            return await super().store(batch)
+
+    class Quiet:
+        def flush(self) -> None:
+            """Has nothing to send."""
+
+    monkeypatch.setattr(ops.turns, "SLICE", 1)
+    measuring = Measuring()
+    measuring.answers.set()
+    writer = Writer(measuring)
+    waiting = []
+    for number in range(ops.turns.BACKLOG + 100):
+        ops.turns.turn().add(Quiet())
+        if number % 100 == 0:
+            waiting.append(writer.submit(world.append(0, f"k{number}")))
+    for number in range(50):
+        await asyncio.sleep(0)
+        waiting.append(writer.submit(world.append(0, f"later {number}")))
+    results = await asyncio.gather(*waiting)
+    assert sizes == [57]
+    assert [result.seq for result in results] == list(range(1, 58))
     await writer.close()
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from ops import socket_protocol
 from ops import turns as turns_module
 from ops.socket_protocol import COLLECTED_BYTES, SocketProtocol
-from ops.turns import SLICE, TICK_S, Turn
+from ops.turns import BACKLOG, SLICE, TICK_S, Turn
 from realtime import room as rooms
 from realtime.events import LogEvent, RoomRef
 from realtime.outbox import Batch
@@ -67,7 +67,7 @@ def peer(turn: Turn | None) -> tuple[SocketProtocol, list[bytes]]:
     made.close_sent = made.disconnected = made.leaving = made.read_paused = False
     made.collected, made.collected_bytes, made.turn = [], 0, turn
     made.loop, made.queue = asyncio.get_running_loop(), asyncio.Queue()
-    made.ping_timer = made.pong_timer = made.close_timer = None
+    made.slot = made.pending_ping_payload = made.close_timer = None
     made.writable = asyncio.Event()
     made.handle_ping = lambda: wire.write(b"pong")
     made.conn = SimpleNamespace(
@@ -115,6 +115,23 @@ async def test_many_sockets_are_written_to_in_slices(turn: Turn) -> None:
         await asyncio.sleep(0)
         written.append(sum(len(writes) for _, writes in peers))
     assert [number for number in dict.fromkeys(written) if number] == [SLICE, 2 * SLICE, 2 * SLICE + 1]
+
+
+async def test_whoever_has_more_to_send_may_wait_until_little_is_left(turn: Turn) -> None:
+    await turn.short()
+    for _ in range(BACKLOG + 2 * SLICE):
+        peer(turn)[0].write_frames(b"x")
+    waiting = [asyncio.create_task(turn.short()) for _ in range(3)]
+    await turns(1)
+    waiting.pop().cancel()
+    left = []
+    while not all(task.done() for task in waiting):
+        left.append(len(turn._senders))
+        await turns(1)
+    await asyncio.gather(*waiting)
+    assert left[0] > BACKLOG
+    assert left[-1] >= BACKLOG - 3 * SLICE, "it waits no longer than that"
+    await turn.short()
 
 
 async def test_one_that_cannot_be_written_to_stops_nobody_else(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
