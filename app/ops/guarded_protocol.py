@@ -25,6 +25,7 @@ FRAGMENTS = 1000
 """Fragments a message may have: empty ones do not count towards its size."""
 WHOLE_TEXT = 0x81
 """First byte of a text frame that is a message by itself and is not compressed (RFC 6455, 5.2)."""
+WHOLE_PONG = 0x8A
 MASKED = 0x80
 
 
@@ -103,6 +104,17 @@ class GuardedProtocol(ServerProtocol):
             return apply_mask(data[begin + 4 : end], data[begin : begin + 4]).decode(), end
         except UnicodeDecodeError:
             return None
+
+    def whole_pong(self, data: bytes, start: int) -> tuple[bytes, int] | None:
+        """As `whole_text`, for the payload of a pong: the frame that most sockets send most of the time."""
+        try:
+            first, size = data[start], data[start + 1] - MASKED
+        except IndexError:
+            return None
+        begin = start + 6
+        if first != WHOLE_PONG or not 0 <= size <= 125 or begin + size > len(data) or not self.small_frames.take():
+            return None
+        return apply_mask(data[begin : begin + size], data[start + 2 : begin]), begin + size
 
     def recv_frame(self, frame: Frame) -> None:
         part = not frame.fin or frame.opcode is Opcode.CONT

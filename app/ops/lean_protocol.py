@@ -12,6 +12,8 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from ops.heartbeat import wheel
+
 WRITABLE = asyncio.Event()
 """That of every socket which may be written to; nobody waits for it, so it belongs to no event loop."""
 WRITABLE.set()
@@ -51,13 +53,45 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         "connections", "curr_msg_data_type", "default_headers", "disconnected", "frames", "handshake_complete",
         "handshake_initiated", "initial_response", "last_ping_rtt", "logger", "loop", "pending_ping_payload",
         "ping_interval", "ping_sent_at", "ping_timeout", "ping_timer", "pong_timer", "queue", "read_paused", "request",
-        "response", "root_path", "scheme", "scope", "server", "tasks", "transport", "writable",
+        "response", "root_path", "scheme", "scope", "server", "slot", "tasks", "transport", "writable",
     )  # fmt: skip
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.queue: Any = Inbox()
+        self.slot: int | None = None
+        """In the wheel of heartbeats, while there."""
         self.writable = WRITABLE
+
+    def start_keepalive(self) -> None:
+        if self.ping_interval:
+            self.slot = wheel(self.ping_interval).add(self)
+
+    def stop_keepalive(self) -> None:
+        if self.slot is not None and self.ping_interval:
+            wheel(self.ping_interval).discard(self, self.slot)
+            self.slot = None
+        self.pending_ping_payload = None
+
+    def beat(self, payload: bytes, ping: bytes) -> None:
+        """One of uvicorn's two deadlines: a ping is to be answered until the next is due (`ws_ping_interval`)."""
+        if self.pending_ping_payload is not None:
+            self.stop_keepalive()
+            self.keepalive_timeout()
+        elif not self.close_sent and not self.transport.is_closing():
+            self.pending_ping_payload = payload
+            self.write_ping(ping)
+
+    def write_ping(self, ping: bytes) -> None:
+        self.transport.write(ping)
+
+    def handle_pong(self, event: Frame) -> None:
+        self.answered(bytes(event.data))
+
+    def answered(self, payload: bytes) -> None:
+        """A pong came; one that nobody asked for, or late, says nothing."""
+        if payload == self.pending_ping_payload:
+            self.pending_ping_payload = None
 
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()

@@ -119,12 +119,20 @@ class SocketProtocol(LeanProtocol):
 
     def hand_over(self, data: bytes, on_text: Callable[[str], bool]) -> bytes:
         """Has the app handle the messages that `data` begins with, as far as it does so at once. Returns what is left."""
-        start = 0
+        start, end = 0, len(data)
         for _ in range(AT_ONCE):
-            found = self.conn.whole_text(data, start)
-            if found is None or self.close_sent or not on_text(found[0]):
+            if start == end:
                 break
-            start = found[1]
+            found = self.conn.whole_text(data, start)
+            if found is not None:
+                if self.close_sent or not on_text(found[0]):
+                    break
+                start = found[1]
+            elif (pong := self.conn.whole_pong(data, start)) is not None:
+                self.answered(pong[0])
+                start = pong[1]
+            else:
+                break
         return data[start:]
 
     def parse(self) -> None:
@@ -314,6 +322,9 @@ class SocketProtocol(LeanProtocol):
         self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
         if self.paused_at is not None and self.behind is not None:
             self.behind(self, size)
+
+    def write_ping(self, ping: bytes) -> None:
+        self.collect(ping)
 
     def keepalive_timeout(self) -> None:
         """Drops a peer that left a ping unanswered.

@@ -29,8 +29,7 @@ class HubbubWorker(UvicornWorker):
         "lifespan": "on",
         "ws": SocketProtocol,
         "ws_max_size": settings.MAX_FRAME,
-        "ws_ping_interval": float(HEARTBEAT_S),
-        "ws_ping_timeout": float(HEARTBEAT_S),
+        "ws_ping_interval": float(HEARTBEAT_S),  # and the time for an answer
         "ws_per_message_deflate": settings.WS_COMPRESSION,
         # uvicorn's own default waits for ever; Gunicorn would then kill the worker.
         "timeout_graceful_shutdown": grace.finish_s(),
