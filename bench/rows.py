@@ -256,23 +256,36 @@ def stalled_crowd(run: Run) -> None:
     taken = rounds.take(2 if run.quick else 5, {kind: turn(*counts) for kind, counts in kinds.items()})
     for kind, figures in taken.items():
         notes = {f"{part} to alone": rounds.ratios(part, figures, taken["alone"]) for part in ("p50", "p99")}
-        run.add(
-            rounds.middle(figures, lambda figure: figure.latency_ms["p99"]), others=kind, **(notes if kind != "alone" else {})
-        )
+        run.add(rounds.middle(figures, _p99), others=kind, **(notes if kind != "alone" else {}))
 
 
 def half_load(run: Run) -> None:
-    """Room of 1,000, each system at half of its own maximum: what a message's way takes when nothing is full."""
+    """Room of 1,000, each system at half of its own maximum: what a message's way takes when nothing is full.
 
-    def measure(target: Target) -> None:
+    Kept is the round with the median p99, with the range of all.
+    """
+    most: dict[str, float] = {}
+
+    def half(target: Target) -> Figure:
         options = {"connections": 1000, "rooms": 1}
-        most = run.timed(target, mode="closed", window=64, **options).deliveries_per_s / 1000
-        if most:
-            run.add(run.timed(target, mode="open", rate=most / 2, **options), rate=most / 2)
+        if target.name not in most:
+            most[target.name] = run.timed(target, mode="closed", window=64, **options).deliveries_per_s / 1000
+        return run.timed(target, mode="open", rate=most[target.name] / 2, **options)
 
-    measure(run.product.target(1))
-    for target in _others(run, SOME):
-        measure(target)
+    def other(name: str) -> Callable[[], Figure]:
+        def measure() -> Figure:
+            with servers.baseline(name, run.redis) as target:
+                return half(target)
+
+        return measure
+
+    kinds = {"hubbub": lambda: half(run.product.target(1))} | {name: other(name) for name in SOME}
+    for kind, figures in rounds.take(run.rounds, kinds).items():
+        run.add(rounds.middle(figures, _p99), rate=round(most[kind] / 2, 2), **rounds.spread(figures, _p99, name="p99"))
+
+
+def _p99(figure: Figure) -> float:
+    return figure.latency_ms["p99"]
 
 
 ROWS: dict[str, Callable[[Run], None]] = {
