@@ -31,7 +31,7 @@ class OrmStore:
 
 
 def _is_double(error: Exception) -> bool:
-    """A seq or key that is there already, which plan() rules out: the room's row is wrong, not the message."""
+    """A seq or key that is there already, which numbered() rules out: the room's row is wrong, not the message."""
     cause = error.__cause__
     return "UNIQUE" in getattr(cause, "sqlite_errorname", "") or getattr(cause, "sqlstate", None) == "23505"
 
@@ -42,9 +42,9 @@ def _store(batch: Sequence[Append]) -> list[Result]:
     with transaction.atomic():
         # In the order of the ids, so that two processes never wait for each other.
         ids = sorted({append.room.id for append in batch})
-        locked = Room.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", "head")
-        known = _known(batch)
-        seqs, moved = numbered(asked, dict(locked), known)
+        locked = dict(Room.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", "head"))
+        known = _known(batch)  # what others had stored before they let go of the rooms, too
+        seqs, moved = numbered(asked, locked, known)
         now = timezone.now()
         Event.objects.bulk_create(_model(asked[identity], seq, now) for identity, seq in seqs.items() if seq > 0)
         if moved:

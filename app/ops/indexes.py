@@ -1,0 +1,41 @@
+"""Migrations that change indexes while people chat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.migrations.operations import SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
+
+
+class OnPostgres(SeparateDatabaseAndState):
+    """`operations`, done on Postgres by statements instead, each in a transaction of its own: the migration is not atomic.
+
+    Django's own way to drop a foreign key's index drops the key, too, and checks every row anew, with this table and the one
+    referred to locked against readers. Each statement must be safe to repeat: one that failed is begun again.
+    """
+
+    def __init__(self, operations: Sequence[Operation], *, forwards: Sequence[str], backwards: Sequence[str]) -> None:
+        super().__init__(database_operations=operations, state_operations=operations)
+        self.forwards, self.backwards = forwards, backwards
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if not _on_postgres(schema_editor, self.forwards):
+            with transaction.atomic(schema_editor.connection.alias):
+                super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if not _on_postgres(schema_editor, self.backwards):
+            with transaction.atomic(schema_editor.connection.alias):
+                super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+def _on_postgres(schema_editor: Any, statements: Sequence[str]) -> bool:
+    if schema_editor.connection.vendor != "postgresql":
+        return False
+    # An index of many rows takes longer than any query may.
+    for statement in ("SET statement_timeout = 0", *statements, "RESET statement_timeout"):
+        schema_editor.execute(statement)
+    return True
