@@ -36,7 +36,9 @@ class Turn:
         """One that has nothing left may be among them, and is then flushed in vain."""
         self._scheduled = False
         self._hot: dict[Sender, None] = {}
-        self._short: asyncio.Future[None] | None = None
+        self._flushed = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        """Who waits until so many were flushed."""
 
     def add(self, sender: Sender) -> None:
         """`sender` is flushed soon: at the end of the next turn, so that the reply to a message leaves with its event."""
@@ -46,10 +48,12 @@ class Turn:
             self._loop.call_soon(self._loop.call_soon, self._flush)
 
     async def short(self) -> None:
-        """Waits while more than BACKLOG senders are still to be flushed."""
-        if len(self._senders) > BACKLOG:
-            self._short = self._short or self._loop.create_future()
-            await asyncio.shield(self._short)  # others may wait for it, too
+        """Waits until all but BACKLOG of the senders that are here now are flushed: others may come all the time."""
+        ahead = len(self._senders) - BACKLOG
+        if ahead > 0:
+            waiter = self._loop.create_future()
+            self._waiting.append((self._flushed + ahead, waiter))
+            await waiter
 
     def add_hot(self, sender: Sender) -> None:
         """`sender` is flushed with the next tick."""
@@ -66,15 +70,18 @@ class Turn:
 
     def _flush(self) -> None:
         senders = self._senders
-        for _ in range(min(SLICE, len(senders))):
+        number = min(SLICE, len(senders))
+        for _ in range(number):
             sender = senders.popleft()
             try:
                 sender.flush()
             except Exception:  # or nobody of this process would be written to again
                 log.exception("a socket could not be written to")
-        if self._short is not None and len(senders) <= BACKLOG:
-            self._short.set_result(None)
-            self._short = None
+        self._flushed += number
+        while self._waiting and self._waiting[0][0] <= self._flushed:
+            waiter = self._waiting.popleft()[1]
+            if not waiter.done():  # cancelled
+                waiter.set_result(None)
         if senders:
             self._loop.call_soon(self._flush)
         else:

@@ -134,6 +134,18 @@ async def test_whoever_has_more_to_send_may_wait_until_little_is_left(turn: Turn
     await turn.short()
 
 
+async def test_nobody_waits_for_those_that_come_later(turn: Turn) -> None:
+    for _ in range(2 * BACKLOG):
+        peer(turn)[0].write_frames(b"x")
+    waiting = asyncio.create_task(turn.short())
+    for _ in range(4 + BACKLOG // SLICE):
+        await turns(1)
+        for _ in range(2 * SLICE):
+            peer(turn)[0].write_frames(b"x")
+    assert waiting.done()
+    assert len(turn._senders) > BACKLOG
+
+
 async def test_one_that_cannot_be_written_to_stops_nobody_else(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
     (before, first), (broken, nothing), (after, last) = (peer(turn) for _ in range(3))
 
