@@ -270,6 +270,8 @@ def half_load(run: Run) -> None:
         options = {"connections": 1000, "rooms": 1}
         if target.name not in most:
             most[target.name] = run.timed(target, mode="closed", window=64, **options).deliveries_per_s / 1000
+            if not most[target.name]:
+                raise load.CannotMeasure(f"{target.name} delivered nothing, so that there is no half of its maximum")
         return run.timed(target, mode="open", rate=most[target.name] / 2, **options)
 
     def other(name: str) -> Callable[[], Figure]:

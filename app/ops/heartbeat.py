@@ -33,6 +33,7 @@ class Wheel:
         self._slot_s = interval / len(self._slots)
         self._members = 0
         self._turns = 0
+        self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, socket: Pinged) -> int:
@@ -41,7 +42,8 @@ class Wheel:
         self._slots[slot].add(socket)
         self._members += 1
         if self._timer is None:
-            self._timer = self._loop.call_later(self._slot_s, self._turn)
+            self._due = self._loop.time()
+            self._next()
         return slot
 
     def discard(self, socket: Pinged, slot: int) -> None:
@@ -57,7 +59,14 @@ class Wheel:
                 socket.beat(payload, ping)
             except Exception:  # or nobody of this process would be pinged again
                 log.exception("a socket could not be pinged")
-        self._timer = self._loop.call_later(self._slot_s, self._turn) if self._members else None
+        self._timer = None
+        if self._members:
+            self._next()
+
+    def _next(self) -> None:
+        # A turn that was late does not delay all that follow; after a stop they go on from where they were.
+        self._due = max(self._due + self._slot_s, self._loop.time())
+        self._timer = self._loop.call_at(self._due, self._turn)
 
 
 _wheels: PerLoop[dict[float, Wheel]] = PerLoop(dict)
