@@ -1,4 +1,4 @@
-"""A group commit on Postgres: one statement and one round trip whatever the batch's size, no thread.
+"""A group commit on Postgres: one statement and one round trip whatever its size (a second for keys known already), no thread.
 
 The function `chat_append` locks the rooms, numbers the messages, inserts them and moves the heads. Nobody waits for a lock
 while an event loop is busy elsewhere.
