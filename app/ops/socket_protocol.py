@@ -266,6 +266,7 @@ class SocketProtocol(LeanProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.paused_at = None
+        self.pending_ping_payload = None  # it reads: as good as a pong, which may still be on its way
         self.conn.writable = True
         self.flush()
         if not self.close_sent and not self.transport.is_closing():
@@ -323,6 +324,10 @@ class SocketProtocol(LeanProtocol):
         if self.paused_at is not None and self.behind is not None:
             self.behind(self, size)
 
+    def judged(self) -> bool:
+        """A peer that has not taken what was sent before cannot answer a ping behind it: the app, told of it, bounds that."""
+        return self.paused_at is not None and self.behind is not None
+
     def write_ping(self, ping: bytes) -> None:
         self.collect(ping)
 
@@ -333,6 +338,8 @@ class SocketProtocol(LeanProtocol):
         count as present, and what waits for it as nothing, since closing transports are not measured.
         """
         self.flush()
+        if not self.close_sent and not self.transport.is_closing():
+            metrics.CLOSED.labels(int(CloseCode.INTERNAL_ERROR)).inc()
         super().keepalive_timeout()
         self.linger()
 

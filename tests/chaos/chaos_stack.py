@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from tests.stack.stack import ROOT, Answer, Stack, copy_checkout
 REPLICAS, WORKERS = 2, 2
 Container = dict[str, Any]
 
-_CLOSED = r"^hubbub_sockets_closed_total\{{code=\"{}\"\}} (\S+)$"
+_CLOSED = re.compile(r"^hubbub_sockets_closed_total\{code=\"(\d+)\"\} (\S+)$", re.MULTILINE)
 _LOG = """
     COPY (
         SELECT r.slug, e.seq, e.author_id, e.key, e.text, extract(epoch FROM pg_xact_commit_timestamp(e.xmin))
@@ -103,11 +104,14 @@ class ChaosStack(Stack):
         pids = [pid for container in self.running("web") for pid in self.workers(container)]
         return max(map(private_mib, pids), default=0.0)
 
-    def closed_by_web(self, code: int) -> float:
-        """How many sockets all web containers closed with this code since they started."""
+    def closed_by_web(self) -> Counter[int]:
+        """How many sockets all web containers closed since they started, by close code."""
         urls = [f"http://{self.address(container, 'edge')}:8000/metrics" for container in self.running("web")]
-        found = re.findall(_CLOSED.format(code), "".join(httpx.get(url, timeout=5).text for url in urls), re.MULTILINE)
-        return sum(map(float, found))
+        closed: Counter[int] = Counter()
+        for url in urls:
+            for code, number in _CLOSED.findall(httpx.get(url, timeout=5).text):
+                closed[int(code)] += int(float(number))
+        return closed
 
     def read_log(self, prefix: str) -> dict[str, list[Row]]:
         """The log of every room whose name starts with `prefix`, from the database itself."""

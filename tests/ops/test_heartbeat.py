@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.frames import Opcode
@@ -98,8 +99,8 @@ class Listening:
 class Peer:
     """A socket under our protocol, pinged every 0.2 s, and the peer's end of it."""
 
-    def __init__(self, *, at_once: bool = True) -> None:
-        self.app = Listening(at_once=at_once)
+    def __init__(self, *, at_once: bool = True, app: Listening | None = None) -> None:
+        self.app = app or Listening(at_once=at_once)
         self.config = Config(self.app, ws=SocketProtocol, ws_ping_interval=0.2, proxy_headers=False, log_config=None)
         self.config.load()
         self.state = ServerState()
@@ -162,8 +163,13 @@ async def test_a_pong_in_pieces_is_an_answer() -> None:
         await peer.ping()
 
 
+def closed_without_a_pong() -> float:
+    return REGISTRY.get_sample_value("hubbub_sockets_closed_total", {"code": "1011"}) or 0.0
+
+
 @pytest.mark.parametrize("answer", ["another", "empty", "none"])
 async def test_who_does_not_answer_is_let_go(answer: str) -> None:
+    before = closed_without_a_pong()
     async with Peer() as peer:
         payload = await peer.ping()
         if answer == "another":
@@ -171,6 +177,47 @@ async def test_who_does_not_answer_is_let_go(answer: str) -> None:
         elif answer == "empty":
             peer.pong(b"")
         assert await peer.closed() == 1011
+        assert closed_without_a_pong() == before + 1
+
+
+class Door(Listening):
+    """Says more than the peer takes; judges itself, or leaves it to the pings, for how long that may go on."""
+
+    def __init__(self, *, judges: bool) -> None:
+        super().__init__(at_once=False)
+        self.judges = judges
+        self.socket: SocketProtocol | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.socket = scope["extensions"][EXTENSION]
+        if self.judges:
+            self.socket.behind = lambda _socket, _size: None
+        await super().__call__(scope, receive, send)
+
+
+@pytest.mark.parametrize("judges", [True, False])
+async def test_who_cannot_have_read_the_ping_is_left_to_the_app(judges: bool) -> None:
+    """The app's close code tells such a peer what was wrong; a ping that waits behind a megabyte tells nobody anything."""
+    door = Door(judges=judges)
+    async with Peer(app=door) as peer:
+        pinged = await peer.ping()
+        peer.pong(pinged)
+        pinged = await peer.ping()  # not answered, and now nothing is read any more
+        peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        assert door.socket is not None
+        filling = b"\x82\x7f" + (4_000_000).to_bytes(8, "big") + bytes(4_000_000)
+        door.socket.write_frames(filling)
+        await asyncio.sleep(1.1)  # five beats
+        assert (door.socket.close_sent or door.socket.transport.is_closing()) is not judges
+        if not judges:
+            return
+        assert door.socket.paused_at is not None
+        peer.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        assert len(await asyncio.wait_for(peer.reader.readexactly(len(filling)), 5)) == len(filling)
+        for _ in range(3):
+            peer.pong(await peer.ping())
+        await peer.ping()
+        assert await peer.closed() == 1011, "it is judged by its pongs again"
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 5, 9])

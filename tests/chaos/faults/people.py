@@ -89,7 +89,7 @@ class StalledReaders(PastDocker):
     async def begin(self) -> None:
         self.mark()
         # They are asked, not the clients: who does not read does not get the close frame either.
-        self.too_slow = -await self.ask(self.stack.closed_by_web, 4008)
+        self.before = await self.ask(self.stack.closed_by_web)
         number = int(self.share * len(self.crowd.clients))
         self.stalled: list[Client] = []
         rooms = []
@@ -111,7 +111,7 @@ class StalledReaders(PastDocker):
             await asyncio.sleep(1 / self.per_s)
 
     async def end(self) -> None:
-        self.too_slow += await self.ask(self.stack.closed_by_web, 4008)
+        self.by_web = await self.ask(self.stack.closed_by_web)
         for task in self.flooding:
             task.cancel()
         self.heads = {room: max(client.rooms[room].last for client in self.crowd.members(room)) for room in self.crowd.rooms}
@@ -124,9 +124,10 @@ class StalledReaders(PastDocker):
         closed = [client for client in self.stalled if client.lives[-1].hello_at > self.stalled_at]
         held = [client for client in self.stalled if client not in closed]
         behind = [client.name for client in held if not client.holds(self.heads)]
-        said = f"of {len(self.stalled)} that stalled {len(closed)} lost their socket, {self.too_slow:.0f} with 4008, "
-        said += f"and {len(held) - len(behind)} caught up"
-        return "" if closed and len(closed) <= self.too_slow and not behind else f"{said}; still behind: {', '.join(behind)}"
+        codes = self.by_web - self.before
+        said = f"of {len(self.stalled)} that stalled {len(closed)} lost their socket and {len(held) - len(behind)} caught up; "
+        said += f"closed by the servers, by code: {dict(codes)}"
+        return "" if closed and len(closed) <= codes[4008] and not behind else f"{said}; still behind: {', '.join(behind)}"
 
 
 FAULTS: tuple[type[Fault], ...] = (CutOff, Storm, StalledReaders)
