@@ -39,6 +39,8 @@ class Turn:
         self._flushed = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         """Who waits until so many were flushed."""
+        self._last: tuple[list[bytes], bytes] = ([], b"")
+        """The frames that were joined last, and what came of it."""
 
     def add(self, sender: Sender) -> None:
         """`sender` is flushed soon: at the end of the next turn, so that the reply to a message leaves with its event."""
@@ -46,6 +48,14 @@ class Turn:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self._flush)
+
+    def joined(self, frames: list[bytes]) -> bytes:
+        """`frames` in a row; the same bytes again while the same frames are asked for. The caller leaves the list as it is."""
+        last, data = self._last
+        if frames != last:
+            data = b"".join(frames)
+            self._last = (frames, data)
+        return data
 
     async def short(self) -> None:
         """Waits until all but BACKLOG of the senders that are here now are flushed: others may come all the time."""

@@ -127,6 +127,8 @@ async def _accept(socket: Socket, send: Send) -> None:
         with contextlib.suppress(OSError):  # a client that has gone is told of by `receive`
             await send({"type": "websocket.accept"})
         socket.outbox = socket.outbox.release()
+        for room in socket.rooms.values():
+            room.released(socket)
 
 
 async def _until_disconnect(receive: Receive) -> None:

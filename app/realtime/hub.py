@@ -346,7 +346,7 @@ class Hub:
         """Events of a room that are next in its order, to its sockets."""
         if not events:
             return
-        delivered, slow = room.pass_on(events)
+        delivered, slow = room.pass_on(events, self.people)
         metrics.DELIVERED.add(delivered)
         self.close_slow(slow)
         if room.watchers:

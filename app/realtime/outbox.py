@@ -45,8 +45,19 @@ class Batch:
         return self.framed
 
 
+class Door(Protocol):
+    """Takes whole frames for one socket."""
+
+    def write_frames(self, frames: bytes, hot: bool, /) -> int:
+        """Returns the bytes that wait for the reader; above MAX_BYTES the socket must go."""
+
+
 class Outbox(Protocol):
     """`push` never waits; it answers False when the reader is too slow and the socket must go."""
+
+    @property
+    def door(self) -> Door | None:
+        """What `push` comes to where that is no more than handing over frames: a room of thousands goes straight there."""
 
     def push(self, batch: Batch) -> bool: ...
     def halting(self) -> bool:
@@ -66,6 +77,7 @@ class HeldOutbox:
     """
 
     __slots__ = ("_batches", "_outbox", "_released", "_size")
+    door = None
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -106,10 +118,11 @@ class HeldOutbox:
 class TransportOutbox:
     """Writes to the transport that the server hands over as scope extension `hubbub.socket`."""
 
-    __slots__ = ("socket",)
+    __slots__ = ("door", "socket")
 
     def __init__(self, socket: Any, backlog: Backlog) -> None:
         self.socket = socket
+        self.door: Door = socket
         socket.behind = backlog.wrote
 
     def push(self, batch: Batch) -> bool:
@@ -133,6 +146,7 @@ class AsgiOutbox:
     """The portable one."""
 
     __slots__ = ("_closed", "_queue", "_send", "_since", "_size", "_task")
+    door = None
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         self._send = send

@@ -54,7 +54,7 @@ class Somebody:
 
     def __init__(self, pushed: list[bool]) -> None:
         self.user, self.dialect, self.outbox = SimpleNamespace(id=2), Everything(), self
-        self.pushed = pushed
+        self.pushed, self.door = pushed, None
 
     def push(self, batch: Batch) -> bool:
         self.pushed.append(batch.hot)
@@ -65,7 +65,9 @@ def peer(turn: Turn | None) -> tuple[SocketProtocol, list[bytes]]:
     made: Any = SocketProtocol.__new__(SocketProtocol)
     made.transport = wire = Wire()
     made.close_sent = made.disconnected = made.leaving = made.read_paused = False
-    made.collected, made.collected_bytes, made.turn = [], 0, turn
+    made.collected, made.turn, made.ready = None, turn, turn
+    made.fd = made.paused_at = made.behind = None
+    made._waited = made._written = 0
     made.loop, made.queue = asyncio.get_running_loop(), asyncio.Queue()
     made.slot = made.pending_ping_payload = made.close_timer = None
     made.writable = asyncio.Event()
@@ -185,6 +187,7 @@ async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(t
     assert one.write_frames(b"ab") == COLLECTED_BYTES + 2
     await turns(3)
     assert writes == []
+    assert isinstance(one.collected, list)
     assert one.collected[0] is frames, "many sockets may wait for the same bytes"
     assert told == [COLLECTED_BYTES, 2]
     one.resume_writing()
@@ -251,5 +254,5 @@ def test_only_a_tick_makes_batches_hot(asked: str, monkeypatch: pytest.MonkeyPat
     pushed: list[bool] = []
     somebody: Any = Somebody(pushed)
     room.add(somebody, 0)
-    room.pass_on([LogEvent(1, "{}", author=1, key="k")])
+    room.pass_on([LogEvent(1, "{}", author=1, key="k")], {})
     assert pushed == [asked == "tick"]

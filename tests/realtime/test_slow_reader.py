@@ -181,7 +181,8 @@ def test_whoever_takes_a_little_all_the_time_is_not_stuck() -> None:
     peer = SocketProtocol.__new__(SocketProtocol)
     peer.transport = kernel = Kernel()  # type: ignore[assignment]
     peer.close_sent = peer.disconnected = False
-    peer.turn, peer.collected = None, []
+    peer.turn = peer.ready = peer.collected = peer.behind = peer.paused_at = peer.fd = None
+    peer._waited = peer._written = 0
     peer.writable, peer.conn = asyncio.Event(), SimpleNamespace(writable=True)  # type: ignore[assignment]
     assert peer.stuck_for(1e9) == 0
     peer.write_frames(b"x" * 1000)

@@ -23,7 +23,7 @@ from ops.socket_protocol import SocketProtocol
 from realtime.errors import Close
 from realtime.events import LogEvent
 from realtime.hub import Hub
-from realtime.outbox import AsgiOutbox, Batch, TransportOutbox
+from realtime.outbox import AsgiOutbox
 from realtime.repair import Repair
 from realtime.room import Room
 from realtime.socket import Socket
@@ -158,15 +158,17 @@ def a_timeout_is_an_acknowledgement(patch: Patch) -> None:
 
 def too_slow_is_ignored(patch: Patch) -> None:
     """The bytes that did not fit are dropped, and the socket stays."""
-    for kind, waiting in ((AsgiOutbox, lambda outbox: outbox._size), (TransportOutbox, lambda outbox: outbox.socket.unsent())):
-        patch.setattr(kind, "push", _without_what_does_not_fit(kind.push, waiting))
+    patch.setattr(AsgiOutbox, "push", _without_what_does_not_fit(AsgiOutbox.push, lambda outbox: outbox._size, True))
+    write_frames = _without_what_does_not_fit(SocketProtocol.write_frames, SocketProtocol.unsent, 0)
+    patch.setattr(SocketProtocol, "write_frames", write_frames)
 
 
 def a_turn_leaves_backwards(patch: Patch) -> None:
     """What was collected for a socket in one turn of the event loop."""
 
     def flush(protocol: SocketProtocol) -> None:
-        protocol.collected.reverse()
+        if isinstance(protocol.collected, list):
+            protocol.collected.reverse()
         whole(protocol)
 
     whole = SocketProtocol.flush
@@ -175,7 +177,8 @@ def a_turn_leaves_backwards(patch: Patch) -> None:
 
 def a_turn_forgets_what_comes_late(patch: Patch) -> None:
     def flush(protocol: SocketProtocol) -> None:
-        del protocol.collected[1:]
+        if isinstance(protocol.collected, list):
+            del protocol.collected[1:]
         whole(protocol)
 
     whole = SocketProtocol.flush
@@ -199,20 +202,20 @@ async def _nothing(repair: Repair) -> None:
     """Looks nowhere."""
 
 
-def _without_what_does_not_fit(whole: Callable[..., bool], waiting: Callable[[Any], int]) -> Callable[..., bool]:
-    def push(outbox: Any, batch: Batch) -> bool:
+def _without_what_does_not_fit(whole: Callable[..., Any], waiting: Callable[[Any], int], fits: Any) -> Callable[..., Any]:
+    def push(outbox: Any, *what: Any) -> Any:
         if waiting(outbox) < 2_000:
-            whole(outbox, batch)
-        return True
+            whole(outbox, *what)
+        return fits
 
     return push
 
 
 def _without_holds(whole: Callable[..., Any]) -> Callable[..., Any]:
-    def pass_on(room: Room, events: list[LogEvent]) -> Any:
+    def pass_on(room: Room, *what: Any) -> Any:
         holds, room.holds = room.holds, {}
         try:
-            return whole(room, events)
+            return whole(room, *what)
         finally:
             room.holds = holds
 
