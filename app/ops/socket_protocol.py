@@ -112,9 +112,12 @@ class SocketProtocol(LeanProtocol):
         extensions[EXTENSION] = self
         sock = self.transport.get_extra_info("socket")
         encrypted = self.transport.get_extra_info("sslcontext") is not None
-        # Any unsent byte pauses writing: that is the signal of a slow reader. TLS pauses at the limit, others above it.
+        # Any unsent byte pauses writing: that is the signal of a slow reader. TLS, which has a buffer of its own behind this one,
+        # pauses at the limit, others above it.
         self.transport.set_write_buffer_limits(high=int(encrypted))
-        if sock is not None and not encrypted and not self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size():
+            self.pause_writing()  # what HTTP left there was told to its protocol; that it is gone will be told to this one
+        if sock is not None and not encrypted:
             self.fd = sock.fileno()
         if not type(self).tuned_listeners:
             kernel.tune(sock)
@@ -248,6 +251,11 @@ class SocketProtocol(LeanProtocol):
         finally:
             self.flush()
 
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if self.close_timer is None:
+            self.linger()  # it failed, and nobody closed the connection
+
     async def send(self, message: ASGISendEvent) -> None:
         if message["type"] != "websocket.accept" or message.get("headers") or message.get("subprotocol"):
             self.flush()
@@ -352,16 +360,18 @@ class SocketProtocol(LeanProtocol):
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         data = self.joined(frames) if isinstance(frames, list) else frames
-        left = data
+        left: bytes | memoryview = data
         if self.fd is not None and self.paused_at is None:
             # Nothing waits in the transport, so nothing is overtaken; its way to the same system call costs up to 1 us more.
             # What the kernel does not take, and every error, is left to it.
-            try:  # noqa: SIM105  contextlib.suppress costs ten times as much
-                left = data[os.write(self.fd, data) :]
+            try:
+                taken = os.write(self.fd, data)
+                if taken == len(data):
+                    return
+                left = memoryview(data)[taken:]  # the bytes may be many sockets'
             except OSError:
                 pass
-        if left:
-            self.transport.write(left)
+        self.transport.write(left)
         if self.paused_at is not None and self.behind is not None:
             self.behind(self, len(data))
 
@@ -375,7 +385,7 @@ class SocketProtocol(LeanProtocol):
 
     def judged(self) -> bool:
         """A peer that has not taken what was sent before cannot answer a ping behind it: the app, told of it, bounds that."""
-        return self.paused_at is not None and self.behind is not None
+        return self.paused_at is not None and self.behind is not None and not self.transport.is_closing()
 
     def write_ping(self, ping: bytes) -> None:
         self.collect(ping)

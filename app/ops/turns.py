@@ -96,6 +96,7 @@ class Turn:
             self._loop.call_soon(self._flush)
         else:
             self._scheduled = False
+            self._last = ([], b"")
 
 
 turn = PerLoop(lambda: Turn(asyncio.get_running_loop()))

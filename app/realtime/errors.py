@@ -29,11 +29,17 @@ class Close(IntEnum):
     REVOKED = 4010
 
 
+REASON_BYTES = 123
+"""A close frame holds no more of it (RFC 6455, 5.5)."""
+
+
 class SocketRefused(Exception):
     close_code = Close.INTERNAL
 
     def __init__(self, reason: str = "") -> None:
-        self.reason = reason or type(self).__doc__ or ""
+        whole = reason or type(self).__doc__ or ""
+        self.reason = whole.encode()[:REASON_BYTES].decode(errors="ignore")
+        """For the close frame."""
         super().__init__(self.reason)
 
 

@@ -115,8 +115,10 @@ class Room:
         delivered, slow = self._push_apart(apart)
         hot = settings.COALESCE == "tick" and self._is_hot()
         for dialect, sockets in self.sockets.items():
+            if not sockets:
+                continue
             texts = [text for event in events if (text := dialect.encode(self.ref, event)) is not None]
-            if sockets and texts:
+            if texts:
                 number, late = self._push_all(sockets, Batch(texts, hot=hot), apart)
                 delivered += number * len(texts)
                 slow += late
@@ -140,8 +142,8 @@ class Room:
     def _push_all(sockets: Mapping[Socket, Door | None], batch: Batch, but_for: Container[Socket]) -> tuple[int, list[Socket]]:
         """Hands `batch` to each of `sockets`. Returns how many those were, and which are too slow.
 
-        This is the loop that all else waits for: of a socket whose door is known it touches nothing but that door, for with
-        thousands of them each further object is a miss of the processor's caches.
+        This is the loop that all else waits for: of a socket whose door is known it reads no attribute, for with thousands of
+        them each further object is a miss of the processor's caches.
         """
         framed, hot, most, number, slow = b"", batch.hot, outbox.MAX_BYTES, 0, []
         for socket, door in sockets.items():

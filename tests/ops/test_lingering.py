@@ -26,15 +26,18 @@ class Stalled:
         self.state = ServerState()
         self.ended = asyncio.Event()
         self.opened = asyncio.Event()
+        self.failing = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
         self.protocol: SocketProtocol = scope["extensions"][EXTENSION]
         self.opened.set()
-        while (await receive())["type"] != "websocket.disconnect":
-            continue
-        self.ended.set()
+        try:
+            while (await receive())["type"] != "websocket.disconnect":
+                assert not self.failing
+        finally:
+            self.ended.set()
 
     async def stall(self) -> None:
         config = Config(self, ws_ping_interval=None, proxy_headers=False, log_config=None)
@@ -76,7 +79,13 @@ def is_shut_down(one: Stalled) -> None:
     one.protocol.shutdown()
 
 
-@pytest.mark.parametrize("ends", [says_goodbye, is_closed_and_says_goodbye, hangs_up, is_shut_down])
+def fails(one: Stalled) -> None:
+    """The app ends without a word."""
+    one.failing = True
+    one.peer.sendall(b"\x81\x81\0\0\0\0x")
+
+
+@pytest.mark.parametrize("ends", [says_goodbye, is_closed_and_says_goodbye, hangs_up, is_shut_down, fails])
 async def test_it_is_dropped_and_counted_until_then(stalled: Stalled, ends: Callable[[Stalled], None]) -> None:
     ends(stalled)
     await stalled.ended.wait()  # others see at once that they left

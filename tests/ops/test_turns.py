@@ -14,8 +14,8 @@ from ops import turns as turns_module
 from ops.socket_protocol import COLLECTED_BYTES, SocketProtocol
 from ops.turns import BACKLOG, SLICE, TICK_S, Turn
 from realtime import room as rooms
-from realtime.events import LogEvent, RoomRef
-from realtime.outbox import Batch
+from realtime.events import LogEvent, RoomRef, frame_of
+from realtime.outbox import MAX_BYTES, Batch
 from realtime.room import HOT_ABOVE, Room
 
 
@@ -197,6 +197,19 @@ async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(t
     assert writes[2:] == [b"c"]
 
 
+async def test_who_leaves_with_the_same_frames_shares_their_bytes_and_nobody_elses(turn: Turn) -> None:
+    peers = [peer(turn) for _ in range(4)]
+    same = [b"1" * 9, b"2" * 9]
+    for (one, _), frames in zip(peers, [same, same, [*same, b"3"], [same[0]]], strict=True):
+        for frame in frames:
+            one.write_frames(frame)
+    await turns(3)
+    (first,), (second,), (longer,), (shorter,) = (writes for _, writes in peers)
+    assert first is second
+    assert (first, longer, shorter) == (b"".join(same), b"".join([*same, b"3"]), same[0])
+    assert turn._last == ([], b""), "nothing is kept of it"
+
+
 async def test_a_close_comes_behind_what_was_collected(turn: Turn) -> None:
     one, writes = peer(turn)
     one.write_frames(b"a")
@@ -244,6 +257,26 @@ def test_a_room_is_hot_while_the_second_before_had_many_batches(monkeypatch: pyt
         room._is_hot()
     now += 60
     assert not room._is_hot(), "a busy second of a minute ago"
+
+
+def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
+    room = Room(RoomRef(1, "room", direct=False))
+    pushed: list[bool] = []
+    somebody: Any = Somebody(pushed)
+    room.add(somebody, 0)
+    room.pass_on([LogEvent(1, "{}", author=1, key="k")], {})
+    assert len(pushed) == 1
+    written: list[bytes] = []
+
+    def write_frames(frames: bytes, _hot: bool) -> int:
+        written.append(frames)
+        return MAX_BYTES + len(written) - 1
+
+    somebody.door = SimpleNamespace(write_frames=write_frames)
+    room.released(somebody)
+    assert room.pass_on([LogEvent(2, "{}", author=1, key="l")], {}) == (1, [])
+    assert room.pass_on([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [somebody]), "more waits than may"
+    assert (len(pushed), written) == (1, [frame_of("{}")] * 2)
 
 
 @pytest.mark.parametrize("asked", ["turn", "tick", "off"])

@@ -155,7 +155,20 @@ async def test_a_room_is_made_on_first_use_and_folded(server: Server, plain: Any
 
 
 @pytest.mark.parametrize(
-    "slug", ["a b", "a.b", "x" * 65, "\N{WAVING HAND SIGN}", "dm-1-2", "dm-999998-999999", "nul\0", "a/b", "%"], ids=ascii
+    "slug",
+    [
+        "a b",
+        "a.b",
+        "x" * 65,
+        "\N{WAVING HAND SIGN}",
+        "dm-1-2",
+        "dm-999998-999999",
+        "nul\0",
+        "a/b",
+        "%",
+        "\N{WAVING HAND SIGN}" * 64,
+    ],
+    ids=ascii,
 )
 async def test_a_room_that_cannot_be(plain: Any, ada: Account, slug: str) -> None:
     await (await plain(f"/ws/chat/{quote(slug, safe='')}/", ada)).expect_close(4004)
