@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import random
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -195,9 +196,10 @@ class Hub:
             room.presence.known = True
             # A join does not wait for a Redis that hangs; the ticker reads the leases again.
             with contextlib.suppress(TimeoutError):
+                asked_at = time.monotonic()
                 people = await asyncio.wait_for(self.store.read(ref.id), PRESENCE_WAIT_S)
                 if people is not None:
-                    room.presence.replace_remote(people)
+                    room.presence.replace_remote(people, asked_at)
                     self.ticker.presence_later(room)
         return room
 

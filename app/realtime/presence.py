@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from ops.redis_urls import client_for
+from ops.redis_urls import ANSWER_S, client_for
 from realtime.events import Person
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,8 @@ RENEW_S = 3
 KEPT_S = 3600
 """A room's set in Redis, since it was last written or read."""
 EVENT_EVERY_S = 1.0
+WRITTEN_S = 1.0
+"""By then at the latest a process has written to Redis what it told the others."""
 NAMES_UP_TO = 200
 LISTED = 100
 QUEUE = 20_000
@@ -35,11 +37,24 @@ QUEUE = 20_000
 class RoomPresence:
     """One room's people: local ones by count of sockets, remote ones by process."""
 
-    __slots__ = ("_known_to_all", "_known_to_some", "_told_peers", "due", "flushed_at", "known", "local", "names", "remote")
+    __slots__ = (
+        "_heard",
+        "_known_to_all",
+        "_known_to_some",
+        "_told_peers",
+        "due",
+        "flushed_at",
+        "known",
+        "local",
+        "names",
+        "remote",
+    )
 
     def __init__(self) -> None:
         self.local: dict[int, int] = {}
         self.remote: dict[str, set[int]] = {}
+        self._heard: dict[tuple[str, int], tuple[float, bool]] = {}
+        """(process, user): when that process last told of them and whether they came; the oldest first."""
         self.names: dict[int, str] = {}
         self._known_to_all: set[int] = set()
         """Who every socket was told is online: by the last `presence` frame, or by the reply to a join after it."""
@@ -89,11 +104,17 @@ class RoomPresence:
         self.due = True
         return count == 1
 
-    def replace_remote(self, people: dict[str, dict[int, str]]) -> None:
-        """What Redis holds of the other processes."""
+    def replace_remote(self, people: dict[str, dict[int, str]], asked_at: float) -> None:
+        """What Redis holds of the other processes, asked at that monotonic time: it may not know yet what they told meanwhile."""
         self.remote = {process: set(users) for process, users in people.items()}
         for users in people.values():
             self.names.update(users)
+        self._forget_heard(asked_at - WRITTEN_S)
+        for (process, user), (_, came) in self._heard.items():
+            if came:
+                self.remote.setdefault(process, set()).add(user)
+            else:
+                self.remote.get(process, set()).discard(user)
         self.due = self.due or self.online() != self._known_to_all
 
     def forget_processes(self, gone: set[str]) -> bool:
@@ -106,6 +127,11 @@ class RoomPresence:
 
     def change_remote(self, process: str, joined: list[Person], left: list[int]) -> None:
         """What another process said."""
+        now = time.monotonic()
+        self._forget_heard(now - WRITTEN_S - ANSWER_S)
+        for user, came in [*((person.id, True) for person in joined), *((user, False) for user in left)]:
+            self._heard.pop((process, user), None)  # to its end
+            self._heard[process, user] = now, came
         users = self.remote.setdefault(process, set())
         users.update(person.id for person in joined)
         self.names.update({person.id: person.name for person in joined})
@@ -113,6 +139,14 @@ class RoomPresence:
         if not users:
             del self.remote[process]
         self.due = True
+
+    def _forget_heard(self, before: float) -> None:
+        """Nobody's word of that time counts against Redis any more."""
+        while self._heard:
+            oldest = next(iter(self._heard))
+            if self._heard[oldest][0] >= before:
+                return
+            del self._heard[oldest]
 
     def take_local_change(self) -> tuple[list[Person], list[int]]:
         """Local people who came and who went since the other processes were last told."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import TYPE_CHECKING
 
 from realtime.presence import RENEW_S
@@ -70,11 +71,12 @@ class Refresh:
         store = self.hub.store
         for start in range(0, len(rooms), ROOMS_A_TRIP):
             some = rooms[start : start + ROOMS_A_TRIP]
+            asked_at = time.monotonic()
             found = await store.read_many([room.ref.id for room in some]) if store else None
             if found is None:
                 return  # they have their turn with the next pass
             for room in some:
-                room.presence.replace_remote(found[room.ref.id])
+                room.presence.replace_remote(found[room.ref.id], asked_at)
                 if room.presence.due:
                     self.hub.ticker.presence_later(room)
 

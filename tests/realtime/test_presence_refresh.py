@@ -98,6 +98,19 @@ async def test_a_process_whose_lease_ran_out_leaves_every_room_at_once(pair: Pai
     assert await pair.store.read_many([1]) == {1: {}}
 
 
+async def test_who_comes_while_redis_is_asked_stays(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = pair.store.read_many
+
+    async def read_many(rooms: list[int]) -> object:
+        found = await whole(rooms)
+        pair.hub.rooms[1].presence.change_remote("third", [Person(3, "eve")], [])
+        return found
+
+    monkeypatch.setattr(pair.store, "read_many", read_many)
+    await pair.hub.refresh.turn()
+    assert pair.online() == [3, *[2] * (len(ROOMS) - 1)]
+
+
 async def test_redis_away_changes_nothing(pair: Pair, redis: Redis) -> None:
     await pair.hub.refresh.turn()
     redis.stop()

@@ -1,7 +1,12 @@
 """One room's people, counted over sockets and processes, and what changed since it was last told."""
 
+import time
+from types import SimpleNamespace
+
+import pytest
+
 from realtime.events import Person
-from realtime.presence import LISTED, NAMES_UP_TO, RoomPresence
+from realtime.presence import LISTED, NAMES_UP_TO, WRITTEN_S, RoomPresence
 
 ADA, BOB, EVE = Person(1, "ada"), Person(2, "Bob"), Person(3, "eve")
 
@@ -64,8 +69,28 @@ def test_a_person_on_two_processes_is_one() -> None:
     assert room.take_change() is None
     room.change_remote("other", [], [ADA.id])
     assert room.take_change() == {"online_count": 1, "joined": [], "left": named(ADA)}
-    room.replace_remote({})
+    room.replace_remote({}, asked_at=time.monotonic() + 2 * WRITTEN_S)
     assert room.take_change() == {"online_count": 0, "joined": [], "left": named(BOB)}
+
+
+def test_what_was_told_while_redis_was_asked_counts_for_more_than_its_answer() -> None:
+    """The answer may be older, and who came would be told as gone until Redis is asked again."""
+    room = RoomPresence()
+    asked_at = time.monotonic()
+    room.change_remote("other", [BOB, EVE], [])
+    room.change_remote("other", [], [EVE.id])
+    room.replace_remote({"other": {EVE.id: EVE.name, ADA.id: ADA.name}}, asked_at)
+    assert room.online() == {ADA.id, BOB.id}
+    room.replace_remote({"other": {EVE.id: EVE.name}}, asked_at + 2 * WRITTEN_S)
+    assert room.online() == {EVE.id}, "a message may have been lost: in the end it is Redis that knows"
+
+
+def test_what_was_told_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = RoomPresence()
+    for second in range(100):
+        monkeypatch.setattr("realtime.presence.time", SimpleNamespace(monotonic=lambda now=float(second): now))
+        room.change_remote("other", [Person(1000 + second, "p")], [second])
+    assert len(room._heard) <= 2 * 4
 
 
 def test_only_local_changes_are_told_to_the_other_processes() -> None:
