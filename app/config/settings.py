@@ -185,6 +185,7 @@ LIMIT_UNSENT_BYTES = env.integer("LIMIT_UNSENT_MB") * 2**20
 ALLOW_SEED = env.flag("ALLOW_SEED")
 WS_COMPRESSION = env.flag("WS_COMPRESSION")
 COALESCE = env.text("COALESCE")
+TICK_ABOVE = env.integer("TICK_ABOVE")
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS")
 RUNTIME_DIR = env.text("RUNTIME_DIR")
 WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0  # the script derives it

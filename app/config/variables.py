@@ -85,9 +85,12 @@ VARIABLES: tuple[Variable, ...] = (
         "COALESCE",
         "choice",
         "turn",
-        "turn: what a socket is sent in one turn of the event loop leaves in one write; tick: and rooms with more than 100 batches"
-        " a second collect theirs for 5 ms, which costs less and adds that delay; off: each batch in a write of its own",
+        "turn: what a socket is sent in one turn of the event loop leaves in one write; tick: and busy rooms collect theirs for"
+        " 5 ms, which costs less and adds that delay; off: each batch in a write of its own",
         choices=("turn", "tick", "off"),
+    ),
+    Variable(
+        "TICK_ABOVE", "int", "100", "Batches a second above which a room is busy enough for COALESCE=tick; 0: every room is"
     ),
     Variable(
         "WS_COMPRESSION",

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Events kept for a socket whose join is being read, or that arrived ahead of a hole. Beyond it the log is read instead.
 MAX_HELD = 1_000
-HOT_ABOVE = 100
-"""Batches a second, with COALESCE=tick."""
 
 
 class Room:
@@ -158,10 +156,12 @@ class Room:
         return number, slow
 
     def _is_hot(self) -> bool:
-        """Whether more than HOT_ABOVE batches came in the second before this one; counts this one."""
+        """Whether more than TICK_ABOVE batches came in the second before this one; counts this one."""
+        if settings.TICK_ABOVE == 0:
+            return True
         now = time.monotonic()
         if now - self.counted_since >= 1:
-            self.hot = self.counted > HOT_ABOVE and now - self.counted_since < 2
+            self.hot = self.counted > settings.TICK_ABOVE and now - self.counted_since < 2
             self.counted, self.counted_since = 0, now
         self.counted += 1
         return self.hot

@@ -16,7 +16,7 @@ from ops.turns import BACKLOG, SLICE, TICK_S, Turn
 from realtime import room as rooms
 from realtime.events import LogEvent, RoomRef, frame_of
 from realtime.outbox import MAX_BYTES, Batch
-from realtime.room import HOT_ABOVE, Room
+from realtime.room import Room
 
 
 class Wire:
@@ -248,12 +248,12 @@ def test_a_room_is_hot_while_the_second_before_had_many_batches(monkeypatch: pyt
     now = 100.0
     monkeypatch.setattr(rooms, "time", SimpleNamespace(monotonic=lambda: now))
     room = Room(RoomRef(1, "room", direct=False))
-    assert not any(room._is_hot() for _ in range(HOT_ABOVE + 1))
+    assert not any(room._is_hot() for _ in range(settings.TICK_ABOVE + 1))
     now += 1.1
     assert room._is_hot()
     now += 1.1
     assert not room._is_hot(), "that second had one batch"
-    for _ in range(HOT_ABOVE + 1):
+    for _ in range(settings.TICK_ABOVE + 1):
         room._is_hot()
     now += 60
     assert not room._is_hot(), "a busy second of a minute ago"
