@@ -41,17 +41,12 @@ BASELINES: Mapping[str, tuple[Sequence[str], Client]] = {
 }
 
 
-def environment() -> dict[str, str]:
-    """What any server needs; every setting of the product at its default, whatever this run was started with."""
-    return {name: value for name, value in base_environment().items() if name != "COALESCE"}
-
-
 @contextmanager
 def baseline(name: str, redis: Redis, postgres: Postgres | None = None) -> Iterator[Target]:
     """One of BASELINES, listening; `postgres` makes the tutorial store each message first, in a database of its own."""
     command, client = BASELINES[name]
     port = free_port()
-    env = environment() | {"PORT": str(port), "REDIS_URL": redis.url, "NODE_ENV": "production"}
+    env = base_environment() | {"PORT": str(port), "REDIS_URL": redis.url, "NODE_ENV": "production"}
     if postgres:
         env["DATABASE_URL"] = postgres.create_database()
     with tempfile.NamedTemporaryFile(prefix="hubbub-bench-") as log:
@@ -80,7 +75,7 @@ class Product:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = (
-            environment()
+            base_environment()
             | _LIFTED
             | {
                 "DATABASE_URL": postgres.create_database(),

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from bench import plots, profile, report, rounds, rows, servers
+from bench import plots, profile, report, rounds, rows
 from bench.__main__ import rows_of_before, verdict
 from bench.results import Figure, ratio, wrong
 from bench.search import highest_rate, keeps_up
+from tests.support.server import base_environment
 
 
 def figure_of(system: str = "hubbub", **changes: Any) -> Figure:
@@ -195,7 +196,7 @@ def test_rows_are_kept_of_a_run_of_the_same_form_alone(tmp_path: Path) -> None:
 
 def test_every_server_runs_with_the_default_of_coalescing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COALESCE", "off")
-    assert "COALESCE" not in servers.environment()
+    assert "COALESCE" not in base_environment()
 
 
 def test_the_rows_of_the_quick_form_exist() -> None:

@@ -21,6 +21,7 @@ from tests.chaos.drill import drill
 from tests.chaos.faults.catalogue import FAULTS
 from tests.chaos.figures import Figures, in_a_row, not_ended
 from tests.stack.stack import ROOT
+from tests.support.coalesce import COALESCE
 
 PAGE = ROOT / "docs" / "reliability.md"
 
@@ -34,7 +35,7 @@ def main() -> int:
         signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="hubbub-chaos-") as directory:
         ChaosStack.copy(Path(directory))
-        stack = ChaosStack(Path(directory))
+        stack = ChaosStack(Path(directory), asked.coalesce)
         try:
             say(f"Building and starting the stack {stack.project}")
             stack.up()
@@ -93,7 +94,7 @@ async def _one(stack: ChaosStack, names: Sequence[str], tokens: list[str], size:
 def _tell(figures: list[Figures], asked: argparse.Namespace) -> int:
     print(report.markdown(figures))
     report.save(ROOT / "artifacts" / "chaos" / "figures.json", figures)
-    how = f"{asked.clients} clients in {asked.rooms} rooms, seed {asked.seed}; {machine()}"
+    how = f"{asked.clients} clients in {asked.rooms} rooms, seed {asked.seed}, COALESCE={asked.coalesce}; {machine()}"
     print(f"\n{how}")
     if asked.write:
         report.keep(PAGE, figures, how=how)
@@ -110,6 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second and room")
     parser.add_argument("--seed", default=os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--mode", choices=["both", "single", "together"], default="both")
+    parser.add_argument("--coalesce", choices=COALESCE, default="turn", help="the way to send; a tick is then every room's")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/reliability.md")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="of " + ", ".join(FAULTS))
     asked = parser.parse_args()

@@ -23,6 +23,7 @@ import httpx
 
 from tests.chaos.records import Row, shortened
 from tests.stack.stack import ROOT, Answer, Stack, copy_checkout
+from tests.support.coalesce import COALESCE
 
 REPLICAS, WORKERS = 2, 2
 Container = dict[str, Any]
@@ -39,7 +40,8 @@ _LOG = """
 class ChaosStack(Stack):
     """`make up` with tests/chaos/compose.yaml added."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, coalesce: str = "turn") -> None:
+        """`coalesce` is one of COALESCE."""
         super().__init__(directory)
         self.project = self.project.replace("test", "chaos")
         self.marker = f"chaos-{secrets.token_hex(8)}"
@@ -51,8 +53,7 @@ class ChaosStack(Stack):
             "WEB_REPLICAS": str(REPLICAS),
             "WEB_CONCURRENCY": str(WORKERS),
             "DRAIN_SECONDS": "5",
-            "COALESCE": os.environ.get("COALESCE", "turn"),
-        }
+        } | COALESCE[coalesce]
 
     @staticmethod
     def copy(directory: Path) -> None:
@@ -63,6 +64,12 @@ class ChaosStack(Stack):
         for name in ("compose.yaml", "faultpoint/__init__.py", "faultpoint/apps.py", "faultpoint/settings.py"):
             (target / name).parent.mkdir(exist_ok=True)
             (target / name).write_bytes((ROOT / "tests" / "chaos" / name).read_bytes())
+
+    def send_by(self, coalesce: str) -> None:
+        """Has web send in another of the ways in COALESCE; its containers are replaced."""
+        self.env |= COALESCE[coalesce]
+        answer = self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "120", timeout=180)
+        assert answer.returncode == 0, answer.stderr
 
     def seed(self, number: int) -> list[str]:
         """Tokens of that many new accounts."""

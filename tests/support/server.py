@@ -124,7 +124,7 @@ class Server:
 
     def _environment(self, profile: Profile, extra: Mapping[str, str]) -> dict[str, str]:
         env = base_environment() | _LIFTED | {"DATA_DIR": str(self.data_dir), "WEB_CONCURRENCY": str(profile.workers)}
-        env["STATIC_ROOT"] = str(_front_end(profile))
+        env |= profile.sending | {"STATIC_ROOT": str(_front_end(profile))}
         if profile.postgres is None:
             shutil.copytree(_migrated_directory(profile), self.data_dir, dirs_exist_ok=True)
         else:
@@ -136,11 +136,8 @@ class Server:
 
 
 def base_environment() -> dict[str, str]:
-    """Return what any child needs: the interpreter of this run first on the PATH, and none of the product's settings.
-
-    But for COALESCE: everything must hold with each of its values.
-    """
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR", "COALESCE") if name in os.environ}
+    """Return what any child needs: the interpreter of this run first on the PATH, and none of the product's settings."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 

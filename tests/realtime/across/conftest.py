@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.coalesce import COALESCE
 from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Postgres, Redis
@@ -26,13 +27,12 @@ class Pair:
 def _start(profile: Profile, exits: ExitStack, postgres: Postgres | None = None) -> Pair:
     redis = exits.enter_context(Redis())
     env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0"}
-    one = Server(profile, env)
+    one = Server(profile, env | COALESCE["tick"])
     exits.callback(one.close)
     if postgres is not None:
         one.env["DATABASE_URL"] = postgres.create_database()
         manage("migrate", "--no-input", env=one.env)
-    one.env["COALESCE"] = "tick"  # every other server of the tests has the default
-    two = Server(profile, env | {"DATABASE_URL": one.env["DATABASE_URL"], "COALESCE": "off"})
+    two = Server(profile, env | COALESCE["off"] | {"DATABASE_URL": one.env["DATABASE_URL"]})
     exits.callback(two.close)
     for server in (one, two):
         server.start()

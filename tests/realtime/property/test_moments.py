@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.realtime.property.test_mutations import a_drain_forgets_half, a_drain_takes_handshakes, too_slow_is_ignored
-from tests.realtime.property.wires import AsgiWire, TransportWire
+from tests.realtime.property.wires import WAYS
 from tests.realtime.property.world import Place, World
 
-WIRES = pytest.mark.parametrize("wire", [TransportWire, AsgiWire])
+WIRES = pytest.mark.parametrize(("wire", "coalesce"), WAYS)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from websockets.uri import parse_uri
 
 from ops.socket_protocol import SocketProtocol
 from realtime.consumer import consume
+from tests.support.coalesce import COALESCE
 
 if TYPE_CHECKING:
     from tests.realtime.property.client import Client
@@ -204,3 +205,7 @@ class TransportWire(Wire):
             except OSError:
                 return  # the server has gone; it is read next
             assert sent == len(data), "the server does not take what a client says"
+
+
+WAYS = [*((TransportWire, way) for way in COALESCE), (AsgiWire, "turn")]
+"""All ways to send; ASGI knows of one."""
