@@ -8,6 +8,7 @@ import socket as sockets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from uvicorn.config import Config
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -207,5 +208,9 @@ class TransportWire(Wire):
             assert sent == len(data), "the server does not take what a client says"
 
 
-WAYS = [*((TransportWire, way) for way in COALESCE), (AsgiWire, "turn")]
-"""All ways to send; ASGI knows of one."""
+WAYS = [
+    pytest.param(TransportWire, "turn"),
+    *(pytest.param(TransportWire, way, marks=pytest.mark.once) for way in COALESCE if way != "turn"),
+    pytest.param(AsgiWire, "turn"),
+]
+"""All ways to send; ASGI knows of one. None depends on the database."""
