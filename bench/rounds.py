@@ -33,10 +33,10 @@ def middle(figures: Sequence[Figure], key: Key = rate) -> Figure:
     return replace(sorted(figures, key=key)[len(figures) // 2], **wrong)
 
 
-def spread(figures: Sequence[Figure], key: Key = rate, *, name: str = "range") -> dict[str, str]:
-    """The lowest and the highest of `key` as a note; none of a single round."""
+def spread(figures: Sequence[Figure], key: Key = rate, *, name: str = "range", digits: int = 0) -> dict[str, str]:
+    """The lowest and the highest of `key` as a note, with so many digits after the point; none of a single round."""
     found = sorted(map(key, figures))
-    return {name: f"{found[0]:,.0f} to {found[-1]:,.0f}"} if len(found) > 1 else {}
+    return {name: f"{found[0]:,.{digits}f} to {found[-1]:,.{digits}f}"} if len(found) > 1 else {}
 
 
 def ratios(part: str, figures: Sequence[Figure], against: Sequence[Figure]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bench import cpu, front, load, rounds, servers
@@ -19,6 +20,8 @@ FEW = ("socket.io",)
 """The quick form has no time for one that loses messages, which are waited for, or has senders wait in line for seconds."""
 EVERYBODY = ("socket.io", "ws", "python-socketio", "websockets", "tutorial")
 SMALL_ROOMS = 200
+COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "µs", "digits": 2}
+"""Rounds are told apart by what a delivery costs."""
 
 
 class Run:
@@ -55,10 +58,13 @@ class Run:
         """One timed run of this row's usual length."""
         return load.run(target, **{"warmup": 1, "seconds": self.seconds, **options})
 
-    def add_in_rounds(self, kinds: dict[str, Callable[[], Figure]], notes: dict[str, dict[str, Any]] | None = None) -> None:
-        """Measure each kind in interleaved rounds and keep the figure with the median rate, with the range of all."""
+    def add_in_rounds(
+        self, kinds: Mapping[str, Callable[[], Figure]], notes: dict[str, dict[str, Any]] | None = None, **of: Any
+    ) -> None:
+        """Measure each kind in interleaved rounds and keep the figure with the median rate, or `key`, with the range of all."""
         for kind, figures in rounds.take(self.rounds, kinds).items():
-            self.add(rounds.middle(figures), **rounds.spread(figures), **(notes or {}).get(kind, {}))
+            key = of.get("key", rounds.rate)
+            self.add(rounds.middle(figures, key), **rounds.spread(figures, **of), **(notes or {}).get(kind, {}))
 
     def in_turn(self, target: Target, **options: Any) -> Figure:
         """One timed run in a round: they are several, and so each may be shorter."""
@@ -204,10 +210,14 @@ def two_workers(run: Run) -> None:
     The rate leaves the core a rest: on a full one both cost what there is.
     """
     options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
+
+    def turn(workers: int) -> Figure:
+        run.product.restart(workers=workers)
+        return run.timed(run.product.target(1, name=f"hubbub, {workers} workers"), **options)
+
     try:
-        for workers in (1, 2):
-            run.product.restart(workers=workers)
-            run.add(run.timed(run.product.target(1, name=f"hubbub, {workers} workers"), **options), workers=workers)
+        kinds = {f"{workers}": partial(turn, workers) for workers in (1, 2)}
+        run.add_in_rounds(kinds, {kind: {"workers": int(kind)} for kind in kinds}, **COST)
     finally:
         run.product.restart()
 
@@ -217,9 +227,12 @@ def large_room(run: Run) -> None:
 
     The 10,000 sockets are of 1,000 people.
     """
-    for members, rate in ((1000, 20), (10_000, 2)):
-        options = {"connections": members, "rooms": 1, "mode": "open", "rate": rate}
-        run.add(run.timed(run.product.target(1), **options), members=members)
+
+    def turn(members: int) -> Figure:
+        return run.timed(run.product.target(1), connections=members, rooms=1, mode="open", rate=20_000 / members)
+
+    kinds = {f"{members}": partial(turn, members) for members in (1000, 10_000)}
+    run.add_in_rounds(kinds, {kind: {"members": int(kind)} for kind in kinds}, **COST)
 
 
 def through_nginx(run: Run) -> None:

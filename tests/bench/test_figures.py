@@ -148,6 +148,7 @@ def test_rounds_are_interleaved_and_the_middle_one_is_kept() -> None:
     assert rounds.middle(taken["a"]).lost == 1  # that of the second round
     assert rounds.middle(taken["b"]).whole
     assert rounds.spread(taken["b"]) == {"range": "1 to 1,200"}
+    assert rounds.spread(taken["b"], digits=1, name="rate") == {"rate": "1.0 to 1,200.0"}
     assert rounds.spread(taken["b"][:1]) == {}
 
 
