@@ -81,6 +81,8 @@ class Hub:
             self.spawn(forever(self.refresh.turn))
 
     async def stop(self) -> None:
+        for room in list(self.ticker.due):
+            self.ticker.tell_peers(room)  # nobody else will tell them that the last ones have gone
         await self.bus.stop()
         await end(self._tasks)
         if self.store:
@@ -199,7 +201,7 @@ class Hub:
                 asked_at = time.monotonic()
                 people = await asyncio.wait_for(self.store.read(ref.id), PRESENCE_WAIT_S)
                 if people is not None:
-                    room.presence.replace_remote(people, asked_at)
+                    room.presence.replace_remote(people, asked_at, self.store.alive)
                     self.ticker.presence_later(room)
         return room
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import structlog
@@ -27,8 +27,8 @@ RENEW_S = 3
 KEPT_S = 3600
 """A room's set in Redis, since it was last written or read."""
 EVENT_EVERY_S = 1.0
-WRITTEN_S = 1.0
-"""By then at the latest a process has written to Redis what it told the others."""
+WRITTEN_S = 3.0
+"""By then a process has written to Redis what it told the others, unless Redis fails it longer: then the next pass heals."""
 NAMES_UP_TO = 200
 LISTED = 100
 QUEUE = 20_000
@@ -104,16 +104,19 @@ class RoomPresence:
         self.due = True
         return count == 1
 
-    def replace_remote(self, people: dict[str, dict[int, str]], asked_at: float) -> None:
-        """What Redis holds of the other processes, asked at that monotonic time: it may not know yet what they told meanwhile."""
+    def replace_remote(self, people: dict[str, dict[int, str]], asked_at: float, alive: Container[str]) -> None:
+        """What Redis holds of the other processes, asked at that monotonic time: it may not know yet what they told meanwhile.
+
+        `alive` are those with a lease; the word of others counts no more.
+        """
         self.remote = {process: set(users) for process, users in people.items()}
         for users in people.values():
             self.names.update(users)
         self._forget_heard(asked_at - WRITTEN_S)
         for (process, user), (_, came) in self._heard.items():
-            if came:
+            if came and process in alive:
                 self.remote.setdefault(process, set()).add(user)
-            else:
+            elif not came:
                 self.remote.get(process, set()).discard(user)
         self.due = self.due or self.online() != self._known_to_all
 
@@ -122,6 +125,7 @@ class RoomPresence:
         here = gone & self.remote.keys()
         for process in here:
             del self.remote[process]
+        self._heard = {told: word for told, word in self._heard.items() if told[0] not in gone}
         self.due = self.due or bool(here)
         return bool(here)
 
@@ -186,6 +190,8 @@ class PresenceStore:
         self._overrun = False
         """Whether more was to be written than the queue holds: what Redis has of this process is compared with `held`."""
         self._renewed_at = self._renew_at = 0.0
+        self.alive: set[str] = set()
+        """Processes with a lease, by the last answer of Redis."""
         self.forgot_at = 0.0
         """Monotonic time at which Redis was last found to have lost what it knew."""
 
@@ -207,11 +213,12 @@ class PresenceStore:
             by_client.setdefault(self._client(room), []).append(room)
         found: dict[int, dict[str, dict[int, str]]] = {}
         try:
-            for client, some in by_client.items():
-                answer = await self._read_from(client, some)
-                if answer is None:
-                    return None
-                found.update(answer)
+            async with asyncio.timeout(ANSWER_S):
+                for client, some in by_client.items():
+                    answer = await self._read_from(client, some)
+                    if answer is None:
+                        return None
+                    found.update(answer)
         except (RedisError, OSError, TimeoutError):
             return None
         return found
@@ -226,9 +233,10 @@ class PresenceStore:
         if self._renewed_at and self.process not in alive:
             self._renew_at = 0.0
             return None
+        self.alive = set(alive)
         found, dead = {}, {}
         for room, members in zip(rooms, sets[::2], strict=True):
-            found[room], dead[room] = self._people(members, set(alive))
+            found[room], dead[room] = self._people(members, self.alive)
         for room, left in dead.items():
             if left and alive:
                 await client.srem(_key(room), *left)

@@ -23,6 +23,8 @@ PASS_S = 60
 ROOMS_A_TURN = (50, 1_000)
 """At least, and at most: it is Redis' time and ours."""
 ROOMS_A_TRIP = 100
+PEOPLE_A_S = 250
+"""A pass rests until it has read no more than that: a room of a thousand, read every second, took 1 % of a core in each process."""
 
 
 class Refresh:
@@ -32,6 +34,9 @@ class Refresh:
         """What is left of this pass."""
         self._hurry_at: float | None = None
         """When to read everything as fast as may be."""
+        self._begun_at = 0.0
+        self._people = 0
+        """How many this pass has read so far."""
         self._a_turn = ROOMS_A_TURN[0]
         self._forgot_at = 0.0
         self._gone: set[str] = set()
@@ -58,25 +63,30 @@ class Refresh:
 
     def _begin(self, a_turn: int) -> None:
         self._waiting = [room for room in self.hub.rooms.values() if room.presence.local]
+        self._begun_at, self._people = asyncio.get_running_loop().time(), 0
         least, most = ROOMS_A_TURN
         self._a_turn = min(most, max(least, a_turn, len(self._waiting) // PASS_S))
 
     def _next(self) -> list[Room]:
-        if not self._waiting:
+        rested_at = self._begun_at + min(PASS_S, self._people / PEOPLE_A_S)
+        if not self._waiting and asyncio.get_running_loop().time() >= rested_at:
             self._begin(0)
         some, self._waiting = self._waiting[: self._a_turn], self._waiting[self._a_turn :]
         return some
 
     async def _read(self, rooms: list[Room]) -> None:
         store = self.hub.store
+        if store is None:
+            return
         for start in range(0, len(rooms), ROOMS_A_TRIP):
             some = rooms[start : start + ROOMS_A_TRIP]
             asked_at = time.monotonic()
-            found = await store.read_many([room.ref.id for room in some]) if store else None
+            found = await store.read_many([room.ref.id for room in some])
             if found is None:
                 return  # they have their turn with the next pass
             for room in some:
-                room.presence.replace_remote(found[room.ref.id], asked_at)
+                room.presence.replace_remote(found[room.ref.id], asked_at, store.alive)
+                self._people += len(room.presence.local) + sum(map(len, room.presence.remote.values()))
                 if room.presence.due:
                     self.hub.ticker.presence_later(room)
 

@@ -91,6 +91,12 @@ class Ticker:
             room.presence.flushed_at = time.monotonic()
             asyncio.get_running_loop().call_soon(self._flush_presence, room)
 
+    def tell_peers(self, room: Room) -> None:
+        """Tells the other processes of local people who came and went."""
+        joined, left = room.presence.take_local_change()
+        if joined or left:
+            self.hub.tell_presence(room, joined, left)
+
     def unread_due(self, room: Room) -> None:
         """Likewise for `unread`."""
         room.unread_due = True
@@ -101,9 +107,7 @@ class Ticker:
 
     def _flush_presence(self, room: Room) -> None:
         room.presence.flushed_at = time.monotonic()
-        joined, left = room.presence.take_local_change()
-        if joined or left:
-            self.hub.tell_presence(room, joined, left)
+        self.tell_peers(room)
         change = room.presence.take_change()
         if change is not None:
             self.hub.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))

@@ -1,8 +1,10 @@
 """Presence over processes on a real Redis: leases, a Redis that forgets everything, a process that dies."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import pytest
 from django.conf import settings
@@ -52,6 +54,7 @@ class Pair:
 async def pair(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
     monkeypatch.setattr(settings, "REDIS_SHARDS", shards_from_urls([redis.url]))
     monkeypatch.setattr(refresh, "TURN_S", 0.0)
+    monkeypatch.setattr(refresh, "PEOPLE_A_S", math.inf)
     with redis.client() as client:
         client.flushall()
     made = Pair()
@@ -103,12 +106,23 @@ async def test_who_comes_while_redis_is_asked_stays(pair: Pair, monkeypatch: pyt
 
     async def read_many(rooms: list[int]) -> object:
         found = await whole(rooms)
-        pair.hub.rooms[1].presence.change_remote("third", [Person(3, "eve")], [])
+        pair.hub.rooms[1].presence.change_remote("other", [Person(3, "eve")], [])
         return found
 
     monkeypatch.setattr(pair.store, "read_many", read_many)
     await pair.hub.refresh.turn()
     assert pair.online() == [3, *[2] * (len(ROOMS) - 1)]
+
+
+async def test_a_process_that_ends_tells_that_its_last_people_have_gone(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, object]] = []
+    monkeypatch.setattr(pair.hub.bus, "send", lambda group, message: told.append((group, message["left"])))
+    room = pair.hub.rooms[1]
+    room.presence.take_local_change()
+    room.presence.leave(ADA)
+    pair.hub.ticker.presence_later(room)
+    await pair.hub.stop()
+    assert told == [("room.1", [ADA.id])]
 
 
 async def test_redis_away_changes_nothing(pair: Pair, redis: Redis) -> None:
@@ -137,6 +151,27 @@ async def test_a_pass_over_many_rooms_is_bounded_each_turn(pair: Pair, monkeypat
     pair.hub.refresh._hurry_at = 0.0
     await pair.hub.refresh.turn()
     assert len(read) == len(ROOMS) + 5
+
+
+async def test_a_pass_rests_for_as_long_as_what_it_read_was_large(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "PEOPLE_A_S", 2 * len(ROOMS) / 0.3)  # two in each room
+    read: list[float] = []
+    whole = pair.store.read_many
+
+    async def read_many(rooms: list[int]) -> object:
+        if rooms:
+            read.append(time.monotonic())
+        return await whole(rooms)
+
+    monkeypatch.setattr(pair.store, "read_many", read_many)
+    async with asyncio.timeout(10):
+        while len(read) < 3:
+            await pair.hub.refresh.turn()
+            await asyncio.sleep(0.01)
+    assert all(later - earlier >= 0.29 for earlier, later in pairwise(read))
+    pair.hub.refresh._hurry_at = 0.0
+    await pair.hub.refresh.turn()
+    assert len(read) == 4, "when something is known to be wrong it does not rest"
 
 
 def test_leases_outlive_several_lost_renewals() -> None:

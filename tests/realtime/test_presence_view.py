@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ops.redis_urls import ANSWER_S
 from realtime.events import Person
 from realtime.presence import LISTED, NAMES_UP_TO, WRITTEN_S, RoomPresence
 
@@ -69,7 +70,7 @@ def test_a_person_on_two_processes_is_one() -> None:
     assert room.take_change() is None
     room.change_remote("other", [], [ADA.id])
     assert room.take_change() == {"online_count": 1, "joined": [], "left": named(ADA)}
-    room.replace_remote({}, asked_at=time.monotonic() + 2 * WRITTEN_S)
+    room.replace_remote({}, asked_at=time.monotonic() + 2 * WRITTEN_S, alive={"other"})
     assert room.take_change() == {"online_count": 0, "joined": [], "left": named(BOB)}
 
 
@@ -79,10 +80,22 @@ def test_what_was_told_while_redis_was_asked_counts_for_more_than_its_answer() -
     asked_at = time.monotonic()
     room.change_remote("other", [BOB, EVE], [])
     room.change_remote("other", [], [EVE.id])
-    room.replace_remote({"other": {EVE.id: EVE.name, ADA.id: ADA.name}}, asked_at)
+    room.replace_remote({"other": {EVE.id: EVE.name, ADA.id: ADA.name}}, asked_at, {"other"})
     assert room.online() == {ADA.id, BOB.id}
-    room.replace_remote({"other": {EVE.id: EVE.name}}, asked_at + 2 * WRITTEN_S)
+    room.replace_remote({"other": {EVE.id: EVE.name}}, asked_at + 2 * WRITTEN_S, {"other"})
     assert room.online() == {EVE.id}, "a message may have been lost: in the end it is Redis that knows"
+
+
+def test_the_word_of_a_process_that_is_gone_goes_with_it() -> None:
+    room = RoomPresence()
+    asked_at = time.monotonic()
+    room.change_remote("other", [BOB], [])
+    room.change_remote("third", [EVE], [])
+    room.replace_remote({}, asked_at, {"third"})
+    assert room.online() == {EVE.id}
+    room.forget_processes({"third"})
+    room.replace_remote({}, asked_at, {"third"})
+    assert room.online() == set()
 
 
 def test_what_was_told_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +103,7 @@ def test_what_was_told_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> 
     for second in range(100):
         monkeypatch.setattr("realtime.presence.time", SimpleNamespace(monotonic=lambda now=float(second): now))
         room.change_remote("other", [Person(1000 + second, "p")], [second])
-    assert len(room._heard) <= 2 * 4
+    assert len(room._heard) <= 2 * (WRITTEN_S + ANSWER_S + 1)
 
 
 def test_only_local_changes_are_told_to_the_other_processes() -> None:
