@@ -111,7 +111,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second and room")
     parser.add_argument("--seed", default=os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--mode", choices=["both", "single", "together"], default="both")
-    parser.add_argument("--coalesce", choices=COALESCE, default="turn", help="the way to send; a tick is then every room's")
+    way = os.environ.get("COALESCE", "turn")
+    parser.add_argument("--coalesce", choices=COALESCE, default=way, help="the way to send; a tick is then every room's")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/reliability.md")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="of " + ", ".join(FAULTS))
     asked = parser.parse_args()
@@ -122,6 +123,8 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"--rooms must be 2 or more and --clients twice that, not {asked.rooms} and {asked.clients}")
     if not 0 < asked.rate <= 100:
         parser.error(f"--rate must be above 0 and at most 100, not {asked.rate}")
+    if asked.coalesce not in COALESCE:  # that of the environment
+        parser.error(f"COALESCE must be one of {', '.join(COALESCE)}, not {asked.coalesce!r}")
     asked.faults = asked.faults or list(FAULTS)
     return asked
 

@@ -44,6 +44,7 @@ class ChaosStack(Stack):
         """`coalesce` is one of COALESCE."""
         super().__init__(directory)
         self.project = self.project.replace("test", "chaos")
+        self.coalesce = coalesce
         self.marker = f"chaos-{secrets.token_hex(8)}"
         self.env |= {
             "COMPOSE_PROJECT_NAME": self.project,
@@ -65,11 +66,23 @@ class ChaosStack(Stack):
             (target / name).parent.mkdir(exist_ok=True)
             (target / name).write_bytes((ROOT / "tests" / "chaos" / name).read_bytes())
 
+    def up(self) -> None:
+        super().up()
+        self._hold_way()
+
     def send_by(self, coalesce: str) -> None:
-        """Has web send in another of the ways in COALESCE; its containers are replaced."""
+        """Has the app send in one of the ways in COALESCE; its containers are replaced where they did not."""
+        self.coalesce = coalesce
         self.env |= COALESCE[coalesce]
         answer = self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "120", timeout=180)
         assert answer.returncode == 0, answer.stderr
+        self.wait_ready()
+        self._hold_way()
+
+    def _hold_way(self) -> None:
+        """compose.yaml names each variable that goes into a container, and a tick of no room would be no tick."""
+        found = {name: self.exec("web", "printenv", name).stdout.strip() for name in COALESCE[self.coalesce]}
+        assert found == COALESCE[self.coalesce], f"web sends by {found}, not {COALESCE[self.coalesce]}"
 
     def seed(self, number: int) -> list[str]:
         """Tokens of that many new accounts."""

@@ -47,7 +47,7 @@ async def test_nothing_is_lost(chaos_stack: ChaosStack, profile: Profile) -> Non
     seed = secrets.randbelow(10**6)
     chance = random.Random(str(seed))
     order = chance.sample(TELLING, len(TELLING))
-    ways = list(COALESCE) if profile.coalesce == "turn" else [profile.coalesce]
+    ways = [profile.coalesce] if profile.is_asked else list(COALESCE)
     tokens = chaos_stack.seed(SIZE.clients)
     for number, way in enumerate(ways):
         share = order[number :: len(ways)]

@@ -247,13 +247,14 @@ async def test_the_tick_comes(turn: Turn) -> None:
 def test_a_room_is_hot_while_the_second_before_had_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(rooms, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(settings, "TICK_ABOVE", 100)
     room = Room(RoomRef(1, "room", direct=False))
-    assert not any(room._is_hot() for _ in range(settings.TICK_ABOVE + 1))
+    assert not any(room._is_hot() for _ in range(101))
     now += 1.1
     assert room._is_hot()
     now += 1.1
     assert not room._is_hot(), "that second had one batch"
-    for _ in range(settings.TICK_ABOVE + 1):
+    for _ in range(101):
         room._is_hot()
     now += 60
     assert not room._is_hot(), "a busy second of a minute ago"

@@ -2,7 +2,7 @@
 
 HUBBUB_TEST_PROFILE=embedded (the default): SQLite and the in-process layer, as `make run` without any variable.
 HUBBUB_TEST_PROFILE=postgres: real Postgres and Redis, private to this run, and servers with two workers, as the stack.
-HUBBUB_TEST_COALESCE=off or tick: another way to send than the default one, in this process, servers and the chaos stack.
+HUBBUB_TEST_COALESCE=turn, off or tick: the way to send of this process, of servers (`Server`) and of the chaos stack.
 """
 
 import os
@@ -23,6 +23,7 @@ from tests.support.coalesce import COALESCE
 from tests.support.services import Postgres, Redis
 
 NAMES = ("embedded", "postgres")
+WAY = "HUBBUB_TEST_COALESCE"
 
 
 @dataclass(eq=False)
@@ -42,6 +43,11 @@ class Profile:
         return 1 if self.redis is None else 2
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the way to send was asked for, and is not just the default."""
+        return WAY in os.environ
+
+    @property
     def sending(self) -> dict[str, str]:
         """Settings of the way to send."""
         return dict(COALESCE[self.coalesce])
@@ -50,7 +56,7 @@ class Profile:
 def _choose() -> Profile:
     """Start what the profile needs and put its settings into the environment, in place of the developer's own."""
     name = _one_of(NAMES, "HUBBUB_TEST_PROFILE", "embedded")
-    coalesce = _one_of(COALESCE, "HUBBUB_TEST_COALESCE", "turn")
+    coalesce = _one_of(COALESCE, WAY, "turn")
     for variable in VARIABLES:
         os.environ.pop(variable.name, None)
         os.environ.pop(f"{variable.name}_FILE", None)

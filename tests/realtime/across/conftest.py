@@ -32,7 +32,7 @@ def _start(profile: Profile, exits: ExitStack, postgres: Postgres | None = None)
     if postgres is not None:
         one.env["DATABASE_URL"] = postgres.create_database()
         manage("migrate", "--no-input", env=one.env)
-    two = Server(profile, env | COALESCE["off"] | {"DATABASE_URL": one.env["DATABASE_URL"]})
+    two = Server(profile, env | {"DATABASE_URL": one.env["DATABASE_URL"]})  # which sends as all servers of this run
     exits.callback(two.close)
     for server in (one, two):
         server.start()

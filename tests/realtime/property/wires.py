@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 from ops.socket_protocol import SocketProtocol
 from realtime.consumer import consume
 from tests.support.coalesce import COALESCE
+from tests.support.profile import profile as chosen
 
 if TYPE_CHECKING:
     from tests.realtime.property.client import Client
@@ -209,8 +210,10 @@ class TransportWire(Wire):
 
 
 WAYS = [
-    pytest.param(TransportWire, "turn"),
-    *(pytest.param(TransportWire, way, marks=pytest.mark.once) for way in COALESCE if way != "turn"),
+    *(
+        pytest.param(TransportWire, way, marks=() if way == chosen.coalesce else pytest.mark.once)  # none depends on the database
+        for way in COALESCE
+    ),
     pytest.param(AsgiWire, "turn"),
 ]
-"""All ways to send; ASGI knows of one. None depends on the database."""
+"""All ways to send; ASGI knows of one."""
