@@ -20,6 +20,8 @@ FEW = ("socket.io",)
 """The quick form has no time for one that loses messages, which are waited for, or has senders wait in line for seconds."""
 EVERYBODY = ("socket.io", "ws", "python-socketio", "websockets", "tutorial")
 SMALL_ROOMS = 200
+SETTLED = {"warmup": 3, "seconds": 8}
+"""For costs: what joining a thousand people leaves to do in each process is over by then, and a second of chance weighs less."""
 COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "µs", "digits": 2}
 """Rounds are told apart by what a delivery costs."""
 
@@ -213,7 +215,7 @@ def two_workers(run: Run) -> None:
 
     def turn(workers: int) -> Figure:
         run.product.restart(workers=workers)
-        return run.timed(run.product.target(1, name=f"hubbub, {workers} workers"), **options)
+        return run.timed(run.product.target(1, name=f"hubbub, {workers} workers"), **options, **SETTLED)
 
     try:
         kinds = {f"{workers}": partial(turn, workers) for workers in (1, 2)}
@@ -229,7 +231,8 @@ def large_room(run: Run) -> None:
     """
 
     def turn(members: int) -> Figure:
-        return run.timed(run.product.target(1), connections=members, rooms=1, mode="open", rate=20_000 / members)
+        options = {"connections": members, "rooms": 1, "mode": "open", "rate": 20_000 / members}
+        return run.timed(run.product.target(1), **options, **SETTLED)
 
     kinds = {f"{members}": partial(turn, members) for members in (1000, 10_000)}
     run.add_in_rounds(kinds, {kind: {"members": int(kind)} for kind in kinds}, **COST)

@@ -24,7 +24,7 @@ ROOMS_A_TURN = (50, 1_000)
 """At least, and at most: it is Redis' time and ours."""
 ROOMS_A_TRIP = 100
 PEOPLE_A_S = 250
-"""A pass rests until it has read no more than that: a room of a thousand, read every second, took 1 % of a core in each process."""
+"""A pass rests until it has read no more: a room of a thousand, read every second, took 1 % of a core in each process."""
 
 
 class Refresh:
