@@ -92,7 +92,7 @@ def test_what_fails_again_fails_the_run(planted: Checkout) -> None:
 def test_a_way_to_send_is_asked_for_and_what_runs_beside_the_others_gets_a_second_run(planted: Checkout, way: str) -> None:
     asked = f"import os\ndef test_way():\n    assert os.environ['HUBBUB_TEST_COALESCE'] == '{way}'\n"
     planted.plant("tests/realtime/test_stalled_crowd.py", 0)
-    planted.plant("tests/realtime/property/test_planted.py", 9)
+    planted.plant("tests/realtime/property/test_delivery.py", 9)
     planted.plant("tests/chat/test_planted.py", 0, 1, head=asked)
     done = planted.test(way)
     assert done.returncode == 0, done.stdout + done.stderr
