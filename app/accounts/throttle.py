@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from accounts.names import key_of
 from accounts.services import digest_of
+from ops.client_network import client_network
 
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_ADDRESS = 100
@@ -26,8 +27,8 @@ class Throttled(Exception):
 
 
 def address_of(request: HttpRequest) -> str:
-    """The client's address; uvicorn has already put in what a trusted proxy said."""
-    return str(request.META.get("REMOTE_ADDR", "?"))
+    """Return the client's address, or its network of IPv6; uvicorn has already put in what a trusted proxy said."""
+    return client_network(str(request.META.get("REMOTE_ADDR", "?")))
 
 
 def sign_in_attempt(request: HttpRequest, username: str) -> None:

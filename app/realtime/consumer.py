@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from ops import metrics, state
+from ops.client_network import client_network
 from ops.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime.errors import Close, RateAbuse, RoomRefused, SocketRefused
@@ -71,7 +72,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     found = dialect_for(scope["path"])
     if found is None:
         raise RoomRefused("nothing is served at this path")
-    address = (scope.get("client") or ("?", 0))[0]
+    address = client_network((scope.get("client") or ("?", 0))[0])
     if not hub.handshakes.take(address):
         raise RateAbuse("too many handshakes from this address")
     opened_at = time.time()

@@ -207,6 +207,22 @@ async def test_guessing_a_password_is_slowed_down(server: Server, path: str) -> 
         assert (await http.post(path, json=body)).status_code == 429
 
 
+@pytest.mark.parametrize("address", ["2001:db8:64:{0}:{{0:x}}::{{0:x}}", "::ffff:198.51.100.{1}"])
+async def test_guesses_from_one_network_are_counted_together(server: Server, address: str) -> None:
+    """60 wrong passwords, each from another address of one IPv6 /64, or from one IPv4 address in both its forms."""
+    victim = await sign_up(server.base_url)
+    address = address.format(f"{secrets.randbelow(2**16):x}", secrets.randbelow(250) + 1)
+    statuses: list[int] = []
+    async with anonymous(server.base_url) as http:
+        for number in range(1, 61):
+            one = address.format(number) if number % 2 else address.format(number).removeprefix("::ffff:")
+            body = {"username": victim.name, "password": f"guess-{number}"}
+            statuses.append((await http.post("/api/token", json=body, headers={"X-Forwarded-For": one})).status_code)
+    # A window may end in between, and then ten more pass.
+    assert statuses.count(401) <= 20
+    assert statuses[:10] == [401] * 10
+
+
 async def test_sign_ups_of_an_address_are_counted(start_server: StartServer) -> None:
     server = start_server(LIMIT_SIGNUPS_PER_H="2")
     async with anonymous(server.base_url) as http:

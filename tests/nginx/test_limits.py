@@ -78,3 +78,38 @@ def test_a_large_body_is_refused(front: Front) -> None:
     answer = httpx.post(front.url + "/api/rooms", content=b"x" * (2**20 + 1), timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert httpx.post(front.url + "/api/rooms", content=b"x" * 2**20, timeout=10).status_code == 200
+
+
+# --- whom a limit counts: TRUSTED_PROXIES has 127.0.0.1, so each request tells its own address
+
+
+def ask_as(front: Front, address: str) -> int:
+    return front.get("/api/me", headers={"X-Forwarded-For": address}).status_code
+
+
+def test_limits_count_ipv6_by_its_64(start_front: StartFront) -> None:
+    front = start_front(LIMIT_REQUESTS_PER_S="1")
+    # The bytes of a newline and of NUL are among them: the pattern must match those, too.
+    same = [ask_as(front, f"2001:db8:a:a:{number:x}::{number:x}") for number in range(1, 60)]
+    assert same.count(429) >= 40
+    assert ask_as(front, "2001:db8:a:b::1") == 200
+
+
+def test_limits_count_mapped_ipv4_as_ipv4(start_front: StartFront) -> None:
+    front = start_front(LIMIT_REQUESTS_PER_S="1")
+    both = [ask_as(front, address) for _ in range(20) for address in ("203.0.113.10", "::ffff:203.0.113.10")]
+    assert both.count(429) >= 30
+    others = [ask_as(front, f"::ffff:203.0.113.{number}") for number in range(100, 120)]
+    assert others == [200] * 20
+
+
+async def test_handshakes_count_ipv6_by_its_64(start_front: StartFront) -> None:
+    front = start_front(LIMIT_HANDSHAKES_PER_S="1")
+    statuses = []
+    for number in range(30):
+        try:
+            async with connect(front.ws + "/ws/", additional_headers={"X-Forwarded-For": f"2001:db8:0:7::{number:x}"}):
+                statuses.append(101)
+        except InvalidStatus as refusal:
+            statuses.append(refusal.response.status_code)
+    assert statuses.count(429) >= 10
