@@ -15,7 +15,7 @@ from realtime.publish import FrameId, Later, Page, RoomRef, Seq, Slug, member_ad
 from rooms import access
 from rooms import services as rooms
 from rooms.entering import enter
-from rooms.models import Membership
+from rooms.models import Membership, Room
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
@@ -57,7 +57,7 @@ class Read(msgspec.Struct, tag="read"):
 
 async def room_join(socket: Socket, frame: RoomJoin) -> None:
     """Replies by itself: the reply and the first live event must not change places."""
-    room = await enter(socket.user, frame.room)
+    room = await enter(socket.user, frame.room, but_for=socket)
 
     def read() -> Page:
         access.membership_in(socket.user.id, room.slug)  # again: it may have ended since, and what is read now is shown
@@ -124,14 +124,14 @@ async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
 
 
 async def read(socket: Socket, frame: Read) -> dict[str, Any]:
-    def move() -> tuple[RoomRef, int, bool]:
+    def move() -> tuple[Membership, int]:
         found: Membership = access.membership_in(socket.user.id, frame.room)
-        upto = rooms.member_read(membership=found, upto=frame.upto)
-        return access.ref(found.room), upto, upto > found.upto
+        return found, rooms.member_read(membership=found, upto=frame.upto)
 
-    room, upto, moved = await database.run(move)
-    if moved:
-        read_mark(room, socket.user.id, upto)
+    found, upto = await database.run(move)
+    if upto > found.upto:
+        room = access.ref(found.room)
+        read_mark(room, socket.user.id, head=found.room.head, upto=upto)
         signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": upto}
         room_signal(room, signal, sender=0)
     return {"type": "ok"}
@@ -153,12 +153,12 @@ async def _addressed_room(socket: Socket, frame: MessageSend) -> RoomRef:
 
 
 async def _direct_room(socket: Socket, to: int | str) -> RoomRef:
-    def resolve() -> tuple[RoomRef, int, bool]:
+    def resolve() -> tuple[Room, int, bool]:
         other = person(to)
         room, made = rooms.room_direct(user=socket.user.id, other=other.id)
-        return access.ref(room), other.id, made
+        return room, other.id, made
 
     room, other, made = await database.run(resolve)
     if made:
-        member_added(room, (socket.user.id, other))
-    return room
+        member_added(access.ref(room), (socket.user.id, other), access.details(room), but_for=socket)
+    return access.ref(room)

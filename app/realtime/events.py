@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 
@@ -31,6 +31,14 @@ class RoomRef(NamedTuple):
     direct: bool
 
 
+class RoomDetails(TypedDict):
+    """The fields of a room that `room.added` and `room.updated` carry."""
+
+    title: str
+    kind: str
+    private: bool
+
+
 class Revoked(NamedTuple):
     """A credential that is no longer good, or a room somebody is no longer a member of."""
 
@@ -44,6 +52,8 @@ class Revoked(NamedTuple):
     room: RoomRef | None = None
     at: float = 0.0
     """UNIX time. Of a kind of credential, what was shown later is another one: the poll may bring this late."""
+    reason: str = "removed"
+    """Why the membership ended, as `room.left` says it."""
 
     def hits(self, credential: str, opened_at: float) -> bool:
         if credential == self.credential:

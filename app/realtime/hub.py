@@ -33,7 +33,7 @@ from realtime.presence import PresenceStore
 from realtime.refresh import Refresh
 from realtime.repair import Repair
 from realtime.revocations import Revocations
-from realtime.room import MAX_HELD, Room, batch_for
+from realtime.room import MAX_HELD, Room, batch_for, unread
 from realtime.ticker import Ticker
 from realtime.wiring import domains
 
@@ -49,6 +49,7 @@ CATCH_UP_S = 0.3
 PAGE = 200
 WATCHED_ROOMS = 500
 PRESENCE_WAIT_S = 0.5
+WATCHERS_A_TICK = 500
 DRAIN_PER_S = 200
 DRAIN_BATCH = 20
 
@@ -279,6 +280,13 @@ class Hub:
         self.deliver([message])
         self.bus.send(group, message)
 
+    def publish_member(self, user: int, message: dict[str, Any], but_for: Socket | None) -> None:
+        """As `publish`, of a new membership; its own socket needs no `room.added`."""
+        local = self.people.get(user)
+        if local is not None:
+            self._on_member(local, message, but_for)
+        self.bus.send(f"user.{user}", message)
+
     def publish_log(self, ref: RoomRef, events: Sequence[LogEvent]) -> None:
         """As `publish`, of committed events in seq order."""
         room = self.rooms.get(ref.id)
@@ -325,6 +333,17 @@ class Hub:
 
     def _on_signal(self, room: Room, message: dict[str, Any]) -> None:
         self.close_slow(room.push_signal(message["frame"], but_for=message["sender"]))
+        if message.get("watchers") and room.watchers:
+            self.spawn(self._push_to_watchers(room, message["frame"]))
+
+    @staticmethod
+    async def _push_to_watchers(room: Room, frame: str) -> None:
+        """To the members' sockets that have not joined the room, in slices: a room may have all people of the process."""
+        batch = Batch([frame])
+        for index, local in enumerate(list(room.watchers), 1):
+            local.push_unjoined(room.ref.slug, batch)
+            if index % WATCHERS_A_TICK == 0:
+                await asyncio.sleep(0)
 
     def _on_presence(self, room: Room, message: dict[str, Any]) -> None:
         if message["process"] != self.origin:
@@ -334,17 +353,27 @@ class Hub:
 
     def _on_mark(self, local: LocalPerson, message: dict[str, Any]) -> None:
         room_id = message["room"]
-        local.upto[room_id] = max(local.upto.get(room_id, 0), message["upto"])
+        upto = local.upto[room_id] = max(local.upto.get(room_id, 0), message["upto"])
+        if "slug" in message:  # the release before does not say it
+            room = self.rooms.get(room_id)
+            head = max(message["head"], room.last if room else 0)
+            local.push_unjoined(message["slug"], Batch([unread(message["slug"], head, upto)]))
 
-    def _on_member(self, local: LocalPerson, message: dict[str, Any]) -> None:
+    def _on_member(self, local: LocalPerson, message: dict[str, Any], but_for: Socket | None = None) -> None:
         ref = RoomRef(*message["room"])
+        if "details" in message:  # the release before does not say them
+            fields = {**message["details"], "head": message["head"], "upto": message["upto"]}
+            frame = encode({"type": "room.added", "room": ref.slug, **fields})
+            local.push_unjoined(ref.slug, Batch([frame]), but_for=but_for)
+        local.upto.setdefault(ref.id, message["upto"])
         self.spawn(self._watch_new(local, ref, message["upto"]))
         for socket in local.sockets:
             socket.dialect.member_of(ref, message["upto"])
 
     def _on_revoked(self, local: LocalPerson, message: dict[str, Any]) -> None:
         what = Revoked(*message["what"])
-        self.revocations.act(local, what._replace(room=RoomRef(*what.room) if what.room else None))
+        room = RoomRef(*what.room) if what.room else None
+        self.revocations.act(local, what._replace(room=room, reason=message.get("reason", "removed")))
 
     def pass_on(self, room: Room, events: list[LogEvent]) -> None:
         """Events of a room that are next in its order, to its sockets."""

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from realtime.events import Person, RoomRef
 from realtime.limits import Bucket
+from realtime.outbox import Batch
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
@@ -25,3 +26,9 @@ class LocalPerson:
         """The same rooms by slug."""
         rate = settings.LIMIT_MESSAGES_PER_S
         self.bucket = Bucket(rate, rate)
+
+    def push_unjoined(self, slug: str, batch: Batch, *, but_for: Socket | None = None) -> None:
+        """Send a frame about a room to the sockets that have not joined it and whose dialect has signals."""
+        for socket in self.sockets:
+            if socket is not but_for and type(socket.dialect).signals and slug not in socket.rooms:
+                socket.push_batch(batch)

@@ -7,10 +7,13 @@ because the log is the truth and every hub reads it when it finds a hole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realtime import hub
-from realtime.events import FrameId, Later, LogEvent, Page, Person, Revoked, RoomRef, Seq, Slug, encode
+from realtime.events import FrameId, Later, LogEvent, Page, Person, Revoked, RoomDetails, RoomRef, Seq, Slug, encode
+
+if TYPE_CHECKING:
+    from realtime.socket import Socket
 
 __all__ = [
     "FrameId",
@@ -19,6 +22,7 @@ __all__ = [
     "Page",
     "Person",
     "Revoked",
+    "RoomDetails",
     "RoomRef",
     "Seq",
     "Slug",
@@ -28,6 +32,7 @@ __all__ = [
     "read_mark",
     "revoked",
     "room_signal",
+    "room_updated",
 ]
 
 
@@ -37,21 +42,34 @@ def log_events(room: RoomRef, events: Sequence[LogEvent]) -> None:
 
 
 def room_signal(room: RoomRef, frame: dict[str, Any], *, sender: int) -> None:
-    """A frame without seq (`typing`, `read`, `room.updated`) for the joined sockets, the sender's own left out."""
+    """A frame without seq (`typing`, `read`) for the joined sockets, the sender's own left out."""
     hub.current().publish(f"room.{room.id}", {"kind": "signal", "room": list(room), "frame": encode(frame), "sender": sender})
 
 
-def read_mark(room: RoomRef, user: int, upto: int) -> None:
-    """A person's read mark moved: their other sockets count `unread` from it."""
-    hub.current().publish(f"user.{user}", {"kind": "mark", "user": user, "room": room.id, "upto": upto})
+def room_updated(room: RoomRef, details: RoomDetails) -> None:
+    """Send `room.updated` to every socket of every member, joined or not."""
+    frame = encode({"type": "room.updated", "room": room.slug, **details})
+    message = {"kind": "signal", "room": list(room), "frame": frame, "sender": 0, "watchers": True}
+    hub.current().publish(f"room.{room.id}", message)
 
 
-def member_added(room: RoomRef, users: Iterable[int], *, upto: int = 0) -> None:
-    """People became members of a room whose log stood at `upto`: their sockets start to hear of it."""
+def read_mark(room: RoomRef, user: int, *, head: int, upto: int) -> None:
+    """Send `unread` to the person's sockets that have not joined the room; `head` is the room's."""
+    message = {"kind": "mark", "user": user, "room": room.id, "slug": room.slug, "head": head, "upto": upto}
+    hub.current().publish(f"user.{user}", message)
+
+
+def member_added(
+    room: RoomRef, users: Iterable[int], details: RoomDetails, *, head: int = 0, upto: int = 0, but_for: Socket | None = None
+) -> None:
+    """Send `room.added` to the sockets of new members, except the socket whose own frame made the membership."""
+    message = {"kind": "member", "room": list(room), "head": head, "upto": upto, "details": details}
     for user in users:
-        hub.current().publish(f"user.{user}", {"kind": "member", "user": user, "room": list(room), "upto": upto})
+        hub.current().publish_member(user, {**message, "user": user}, but_for)
 
 
 def revoked(what: Revoked) -> None:
     """A credential or a membership ended: the sockets it carried are closed with 4010, or stop hearing of the room."""
-    hub.current().publish(f"user.{what.user}", {"kind": "revoked", "user": what.user, "what": list(what)})
+    # The reason is beside `what`, whose fields the release before counts.
+    message = {"kind": "revoked", "user": what.user, "what": list(what[:-1]), "reason": what.reason}
+    hub.current().publish(f"user.{what.user}", message)

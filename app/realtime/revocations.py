@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from realtime.errors import Close
-from realtime.events import Revoked, RoomRef
+from realtime.events import Revoked, RoomRef, encode
+from realtime.outbox import Batch
 from realtime.people import LocalPerson
 from realtime.wiring import domains
 
@@ -26,8 +27,10 @@ class Revocations:
         self.hub = hub
         self._since = datetime.now(UTC)
 
-    def act(self, local: LocalPerson, what: Revoked) -> None:
+    def act(self, local: LocalPerson, what: Revoked, *, polled: bool = False) -> None:
         if what.room is not None:
+            if not polled or what.room.id in local.upto:  # the poll brings again what a signal has brought
+                self._tell_left(local, what.room, what.reason)
             self._end_membership(local, what.room)
             return
         for socket in list(local.sockets):
@@ -40,8 +43,15 @@ class Revocations:
         for what in await domains().revoked_since(self._since):
             local = self.hub.people.get(what.user)
             if local is not None:
-                self.act(local, what)
+                self.act(local, what, polled=True)
         self._since = asked - OVERLAP
+
+    @staticmethod
+    def _tell_left(local: LocalPerson, ref: RoomRef, reason: str) -> None:
+        frame = Batch([encode({"type": "room.left", "room": ref.slug, "reason": reason})])
+        for socket in list(local.sockets):
+            if type(socket.dialect).signals:
+                socket.push_batch(frame)
 
     def _end_membership(self, local: LocalPerson, ref: RoomRef) -> None:
         local.upto.pop(ref.id, None)

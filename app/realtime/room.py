@@ -204,5 +204,11 @@ def gap(room: RoomRef, head: int) -> str:
     return encode({"type": "gap", "room": room.slug, "head": head})
 
 
+def unread(slug: str, head: int, upto: int) -> str:
+    """A person has read a room up to `upto`; its log ends at `head`."""
+    fields = {"room": slug, "head": head, "upto": upto, "count": max(0, head - upto), "mentions": 0}
+    return encode({"type": "unread", **fields})
+
+
 def _consecutive(events: list[LogEvent]) -> bool:
     return all(later.seq == earlier.seq + 1 for earlier, later in pairwise(events))

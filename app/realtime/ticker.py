@@ -10,7 +10,7 @@ from ops import metrics, process
 from realtime.events import encode
 from realtime.outbox import Batch
 from realtime.presence import EVENT_EVERY_S
-from realtime.room import Room
+from realtime.room import Room, unread
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
@@ -117,7 +117,4 @@ class Ticker:
         room.unread_due, room.unread_at = False, time.monotonic()
         for local in room.watchers:
             upto = local.upto.get(room.ref.id, 0)
-            batch = Batch([encode({"type": "unread", "room": room.ref.slug, "head": room.last, "upto": upto})])
-            for socket in local.sockets:
-                if type(socket.dialect).signals and room.ref.slug not in socket.rooms:
-                    socket.push_batch(batch)
+            local.push_unjoined(room.ref.slug, Batch([unread(room.ref.slug, room.last, upto)]))

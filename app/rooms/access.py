@@ -8,7 +8,7 @@ from django.db.models import F
 
 from ops.questions import Among, Answer
 from realtime.errors import NoSuchRoom, NotAMember
-from realtime.publish import RoomRef
+from realtime.publish import RoomDetails, RoomRef
 from rooms import slugs
 from rooms.models import Kind, Membership, Room
 
@@ -58,6 +58,11 @@ _ROOMS = Among(
         "user_id", "room_id", "room__slug", "room__kind", "upto"
     ),
 )
+
+
+def details(room: Room) -> RoomDetails:
+    """The fields of a room that its members' sockets are sent; the title is empty where it has none."""
+    return {"title": room.title, "kind": room.kind, "private": room.kind != Kind.PUBLIC}
 
 
 def ref(room: Room) -> RoomRef:

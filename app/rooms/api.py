@@ -12,7 +12,7 @@ from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import person
 from ops import database
-from realtime.publish import member_added, revoked, room_signal
+from realtime.publish import member_added, revoked, room_updated
 from rooms import access, listing, services
 from rooms.models import Membership
 
@@ -48,7 +48,7 @@ async def room_list(request: HttpRequest) -> dict[str, Any]:
 async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[str, Any]]:
     me = _me(request)
     room = await database.run(services.room_create, slug=payload.slug, title=payload.title, private=payload.private, owner=me)
-    member_added(access.ref(room), [me])
+    member_added(access.ref(room), [me], access.details(room))
     return 201, await database.run(listing.room_for, me, room.slug)
 
 
@@ -61,8 +61,7 @@ async def room_read(request: HttpRequest, slug: str) -> dict[str, Any]:
 async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> dict[str, Any]:
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
     room = await database.run(services.room_change, slug=slug, user=_me(request), changes=changes)
-    frame = {"type": "room.updated", "room": room.slug, "title": room.title, "private": room.kind == "private"}
-    room_signal(access.ref(room), frame, sender=0)
+    room_updated(access.ref(room), access.details(room))
     return await database.run(listing.room_for, _me(request), slug)
 
 
@@ -79,7 +78,8 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
 
     found, new, user = await database.run(add)
     if new:
-        member_added(access.ref(found.room), [user.id], upto=found.upto)
+        room = found.room
+        member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=found.upto)
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ops import database
 from realtime.publish import Person, RoomRef, member_added
 from rooms import access, services
 from rooms.models import Room
 
+if TYPE_CHECKING:
+    from realtime.socket import Socket
 
-async def enter(user: Person, slug: str, *, create: bool = False) -> Room:
-    """The room. Raises NoSuchRoom, or NotAMember for a room one is invited to."""
+
+async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socket | None = None) -> Room:
+    """The room. Its own socket, `but_for`, needs no `room.added`.
+
+    Raises NoSuchRoom, or NotAMember for a room one is invited to.
+    """
     found, new = await database.run(services.room_enter, slug=slug, user=user.id, create=create)
     if new:
-        member_added(access.ref(found.room), [user.id], upto=found.upto)
+        room = found.room
+        member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=found.upto, but_for=but_for)
     return found.room
 
 

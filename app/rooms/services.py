@@ -124,7 +124,8 @@ def member_remove(*, slug: str, by: int, user: int) -> Revoked:
         if not Membership.objects.filter(room=mine.room, user_id=user).delete()[0]:
             raise NoSuchTarget("that person is not a member")
         _keep_an_owner(mine.room)
-        return _revoked(Removal.objects.create(room=mine.room, user_id=user))
+        gone = _revoked(Removal.objects.create(room=mine.room, user_id=user))
+    return gone._replace(reason="left" if user == by else "removed")
 
 
 def _keep_an_owner(room: Room) -> None:

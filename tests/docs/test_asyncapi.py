@@ -156,7 +156,11 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
     await bob.join(room, after=1)
     async with httpx.AsyncClient(base_url=server.base_url, headers=ada_is.headers) as http:
         await http.patch(f"/api/rooms/{room}", json={"title": "The bridge"})
-    await ada.expect("room.updated", title="The bridge")
+        await ada.expect("room.updated", title="The bridge")
+        other = await create_room(server.base_url, ada_is)
+        await ada.expect("room.added", room=other)
+        await http.delete(f"/api/rooms/{other}/members/{ada_is.id}")
+        await ada.expect("room.left", room=other)
     await ada.request("ping")
     await ada.push_raw("ping")
     await ada.expect("pong", bare=True)
