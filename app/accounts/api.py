@@ -79,23 +79,23 @@ async def session_delete(request: HttpRequest) -> tuple[int, None]:
     """Ends the credential of the call: the session of a cookie, or the token of a header."""
     person, credential = request.auth  # type: ignore[attr-defined]
     if credential.startswith("token:"):
-        await database.run(services.token_delete, credential=credential)
+        await database.run_for(person.id, services.token_delete, credential=credential)
     else:
         await alogout(request)
-    revoked(await database.run(services.credential_revoke, user=person.id, credential=credential))
+    revoked(await database.run_for(person.id, services.credential_revoke, user=person.id, credential=credential))
     return 204, None
 
 
 @router.post("/token", response=Token, auth=None, summary="Get an API token for a password")
 async def token_create(request: HttpRequest, payload: Credentials) -> dict[str, str]:
     user = await _checked(request, payload)
-    return {"token": await database.run(services.token_create, user=user)}
+    return {"token": await database.run_for(user.id, services.token_create, user=user)}
 
 
 @router.post("/tickets", response={201: TicketOut}, auth=authenticated, summary="Get a ticket for one handshake")
 async def ticket_create(request: HttpRequest) -> tuple[int, dict[str, Any]]:
     person, credential = request.auth  # type: ignore[attr-defined]
-    ticket = await database.run(services.ticket_create, user_id=person.id, credential=credential)
+    ticket = await database.run_for(person.id, services.ticket_create, user_id=person.id, credential=credential)
     return 201, {"ticket": ticket, "expires_in": settings.TICKET_SECONDS}
 
 
@@ -114,11 +114,11 @@ async def users(request: HttpRequest, query: str = "") -> dict[str, Any]:
         found = User.objects.filter(is_active=True, name_key__contains=key_of(query.replace("\0", ""))).exclude(id=person.id)
         return [{"id": user.id, "name": user.username} for user in found.order_by("username")[:PEOPLE_LISTED]]
 
-    return {"users": await database.run(search)}
+    return {"users": await database.run_for(person.id, search)}
 
 
 async def _checked(request: HttpRequest, payload: Credentials) -> User:
-    await database.run(throttle.sign_in_attempt, request, payload.username)
+    await database.run_for(throttle.address_of(request), throttle.sign_in_attempt, request, payload.username)
     user = await aauthenticate(request, username=payload.username, password=payload.password)
     if user is None:
         raise AuthenticationError(message="wrong name or password")

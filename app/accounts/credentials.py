@@ -49,7 +49,7 @@ async def authenticate(scope: dict[str, Any]) -> Credential:
         raise NoCredentials
     if not origin_allowed(headers.get(b"origin", b"").decode("latin-1")):
         raise BadCredentials("this Origin may not use the session cookie")
-    return await _by_session(key)
+    return await by_session(key)
 
 
 def origin_allowed(origin: str) -> bool:
@@ -89,7 +89,7 @@ async def _by_ticket(ticket: str) -> Credential:
     return found
 
 
-async def _by_session(key: str) -> Credential:
+async def by_session(key: str) -> Credential:
     # Keys are letters and digits. A NUL, which a quoted cookie may hold, would fail all who share the trip to Postgres.
     found = await _sessions(key) if key.isalnum() else None
     if found is None:

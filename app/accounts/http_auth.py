@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.errors import AuthenticationError, HttpError
 from ninja.utils import check_csrf
 
-from accounts.credentials import by_header, origin_allowed
-from accounts.services import session_credential
+from accounts.credentials import by_header, by_session, origin_allowed
+from ops import pace
 from realtime.errors import BadCredentials
 from realtime.publish import Person
 
 
 async def authenticated(request: HttpRequest) -> tuple[Person, str]:
-    """ninja's auth callable: its result is `request.auth`. Raises AuthenticationError, or HttpError 403 without CSRF token."""
+    """ninja's auth callable: its result is `request.auth`. Waits for the person's pace.
+
+    Raises AuthenticationError, HttpError 403 without CSRF token, or RateLimited.
+    """
+    found = await _identified(request)
+    await pace.calls().wait(found[0].id)
+    return found
+
+
+async def _identified(request: HttpRequest) -> tuple[Person, str]:
     header = request.headers.get("Authorization")
-    if header:
-        try:
-            return await by_header(header)
-        except BadCredentials as error:
-            raise AuthenticationError from error
-    user = await request.auser()
-    if not user.is_authenticated:
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not header and not key:
         raise AuthenticationError
-    if request.method not in {"GET", "HEAD", "OPTIONS"} and check_csrf(request, _view) is not None:
+    try:
+        # Not request.auser(): that takes a thread and one of the connections which joins need.
+        found = await (by_header(header) if header else by_session(str(key)))
+    except BadCredentials as error:
+        raise AuthenticationError from error
+    if not header and request.method not in {"GET", "HEAD", "OPTIONS"} and check_csrf(request, _view) is not None:
         raise HttpError(403, "the session cookie needs a CSRF token: send the csrftoken cookie as X-CSRFToken")
-    return Person(user.pk, user.get_username()), session_credential(request.session)
+    return found
 
 
 def same_site(request: HttpRequest) -> None:

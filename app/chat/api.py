@@ -39,4 +39,4 @@ async def messages(
         shown = history.shown_to(person.id, events)
         return msgspec.json.encode({"room": room.slug, "messages": shown, "more": more})
 
-    return HttpResponse(await database.run(read), content_type="application/json")
+    return HttpResponse(await database.run_for(person.id, read), content_type="application/json")

@@ -65,7 +65,7 @@ async def room_join(socket: Socket, frame: RoomJoin) -> None:
         head, events, more = history.latest_page(room) if fresh else history.resume_page(room, frame.after or 0)
         return Page(head, events, more, complete=fresh or not more, member_count=history.member_count(room))
 
-    await socket.join(access.ref(room), frame.id, lambda: database.run(read))
+    await socket.join(access.ref(room), frame.id, lambda: database.run_for(socket.user.id, read))
 
 
 async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:
@@ -120,7 +120,7 @@ async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
         shown = history.shown_to(socket.user.id, events)
         return {"type": "history.page", "room": room.slug, "messages": shown, "more": more}
 
-    return await database.run(read)
+    return await database.run_for(socket.user.id, read)
 
 
 async def read(socket: Socket, frame: Read) -> dict[str, Any]:
@@ -128,7 +128,7 @@ async def read(socket: Socket, frame: Read) -> dict[str, Any]:
         found: Membership = access.membership_in(socket.user.id, frame.room)
         return found, rooms.member_read(membership=found, upto=frame.upto)
 
-    found, upto = await database.run(move)
+    found, upto = await database.run_for(socket.user.id, move)
     if upto > found.upto:
         room = access.ref(found.room)
         read_mark(room, socket.user.id, head=found.room.head, upto=upto)
@@ -149,7 +149,7 @@ async def _addressed_room(socket: Socket, frame: MessageSend) -> RoomRef:
     if frame.room is None:
         assert frame.to is not None
         return await _direct_room(socket, frame.to)
-    return access.ref((await database.run(access.membership_in, socket.user.id, frame.room)).room)
+    return access.ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, frame.room)).room)
 
 
 async def _direct_room(socket: Socket, to: int | str) -> RoomRef:
@@ -158,7 +158,7 @@ async def _direct_room(socket: Socket, to: int | str) -> RoomRef:
         room, made = rooms.room_direct(user=socket.user.id, other=other.id)
         return room, other.id, made
 
-    room, other, made = await database.run(resolve)
+    room, other, made = await database.run_for(socket.user.id, resolve)
     if made:
         member_added(access.ref(room), (socket.user.id, other), access.details(room), but_for=socket)
     return access.ref(room)

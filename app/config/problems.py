@@ -20,7 +20,7 @@ from accounts.hashers import Busy
 from accounts.services import SignUpClosed
 from accounts.throttle import Throttled
 from ops.database import DatabaseUnavailable
-from realtime.errors import FrameRefused
+from realtime.errors import FrameRefused, RateLimited
 from rooms.services import SlugTaken
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,8 @@ def problem(
 
 
 def refused(request: HttpRequest, error: FrameRefused) -> HttpResponse:
-    return problem(STATUS.get(error.code, 400), error.code, error.message)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else None
+    return problem(STATUS.get(error.code, 400), error.code, error.message, headers=headers)
 
 
 def invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:

@@ -69,6 +69,12 @@ VARIABLES: tuple[Variable, ...] = (
         "LIMIT_HANDSHAKES_PER_S", "int", "50", "WebSocket handshakes a second and address, in the app and in nginx; 0 lifts it"
     ),
     Variable(
+        "LIMIT_CALLS_PER_S",
+        "int",
+        "50",
+        "API calls, and frames that read the database, a second, person and process; more of them wait, then are refused; 0 lifts it",
+    ),
+    Variable(
         "LIMIT_UNSENT_MB",
         "int",
         "64",

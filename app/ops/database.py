@@ -1,24 +1,31 @@
-"""The way from the event loop to the ORM: a bounded pool of threads, a bounded queue, a time limit.
+"""The way from the event loop to the ORM: a bounded pool of threads, a queue for each person, a time limit.
 
-asgiref's thread-sensitive mode would put every query of the process behind one thread.
+asgiref's thread-sensitive mode would put every query of the process behind one thread. One queue for all would put
+everybody's joins behind the calls of a single account.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connections
+
+from ops.fair_gate import FairGate, Owner
+from ops.per_loop import PerLoop
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 LIMIT_S = 5.0
 QUEUE = 2_000
+QUEUE_EACH = 100
+"""Of one person, and of one address without an account."""
 AWAY = frozenset({"25006", "25P03"})
 """The server's codes for a write to a standby, one that took the primary's name for a while, and for a transaction it gave up
 because this process was stopped in the middle of it."""
@@ -35,22 +42,48 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=settings.DATABASE_THREADS, thread_name_prefix="database")
 
 
+_gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 2), waiting=QUEUE_EACH))
 _waiting = 0
 
 
 async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs `function` in a database thread. Raises DatabaseUnavailable after LIMIT_S seconds or when QUEUE callers wait."""
+    """Runs `function` in a database thread, for the process itself or for many people at once.
+
+    Raises DatabaseUnavailable after LIMIT_S seconds or when QUEUE callers wait.
+    """
+    return await run_for(None, function, *args, **kwargs)
+
+
+async def run_for(owner: Owner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Runs `function` in a database thread, in the turn of `owner`: a person's id, or the address of somebody unknown.
+
+    Raises as `run` does, and RateLimited when QUEUE_EACH calls of the owner wait.
+    """
     global _waiting
     if _waiting >= QUEUE:
         raise DatabaseUnavailable("too many callers wait for the database")
     _waiting += 1
-    answer = asyncio.get_running_loop().run_in_executor(_threads(), functools.partial(call, function, *args, **kwargs))
     try:
-        return await asyncio.wait_for(answer, LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            await _gate().enter(owner)
+            return await asyncio.wrap_future(_submit(owner, functools.partial(call, function, *args, **kwargs)))
     except TimeoutError as error:
         raise DatabaseUnavailable("the database did not answer in time") from error
     finally:
         _waiting -= 1
+
+
+def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
+    """The slot is free once the thread is: a call that is given up goes on in it."""
+    loop, gate = asyncio.get_running_loop(), _gate()
+
+    def leave(_: Future[R]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(gate.leave, owner)
+
+    answer = _threads().submit(work)
+    answer.add_done_callback(leave)
+    return answer
 
 
 def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -114,6 +114,11 @@ class Empty(FrameRefused):
 class RateLimited(FrameRefused):
     code = "rate_limited"
 
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        """`retry_after`: seconds, for HTTP."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
 
 class Unavailable(FrameRefused):
     code = "unavailable"

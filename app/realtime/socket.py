@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from django.conf import settings
 
-from ops import metrics
+from ops import metrics, pace
 from ops.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.dialects.base import Dialect
@@ -23,7 +23,7 @@ from realtime.limits import Bucket
 from realtime.outbox import Batch, Outbox
 from realtime.people import LocalPerson
 from realtime.room import Room, batch_for, gap
-from realtime.wiring import frames
+from realtime.wiring import domains, frames
 
 log = structlog.get_logger(__name__)
 
@@ -178,6 +178,8 @@ class Socket:
     async def _perform(self, frame: msgspec.Struct) -> protocol.Reply:
         kind = str(type(frame).__struct_config__.tag)
         metrics.FRAMES_IN.add(1, kind)
+        if kind not in domains().UNPACED:
+            await pace.calls().wait(self.user.id)
         try:
             return await frames().handlers[kind](self, frame)
         except DatabaseUnavailable as error:

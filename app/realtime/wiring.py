@@ -44,6 +44,7 @@ class Domains(Protocol):
 
     FRAMES: dict[str, Handler]
     AT_ONCE: dict[str, AtOnce]
+    UNPACED: frozenset[str]
     LOG: Log
     DIALECTS: Any
 

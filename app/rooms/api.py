@@ -41,33 +41,35 @@ class MemberIn(Schema):
 
 @router.get("", summary="Rooms I am in, and public ones I may join")
 async def room_list(request: HttpRequest) -> dict[str, Any]:
-    return {"rooms": await database.run(listing.rooms_for, _me(request))}
+    return {"rooms": await database.run_for(_me(request), listing.rooms_for, _me(request))}
 
 
 @router.post("", response={201: dict[str, Any]}, summary="Make a room")
 async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[str, Any]]:
     me = _me(request)
-    room = await database.run(services.room_create, slug=payload.slug, title=payload.title, private=payload.private, owner=me)
+    room = await database.run_for(
+        me, services.room_create, slug=payload.slug, title=payload.title, private=payload.private, owner=me
+    )
     member_added(access.ref(room), [me], access.details(room))
-    return 201, await database.run(listing.room_for, me, room.slug)
+    return 201, await database.run_for(me, listing.room_for, me, room.slug)
 
 
 @router.get("/{slug}", summary="One room")
 async def room_read(request: HttpRequest, slug: str) -> dict[str, Any]:
-    return await database.run(listing.room_for, _me(request), slug)
+    return await database.run_for(_me(request), listing.room_for, _me(request), slug)
 
 
 @router.patch("/{slug}", summary="Change a room's title or privacy")
 async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> dict[str, Any]:
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
-    room = await database.run(services.room_change, slug=slug, user=_me(request), changes=changes)
+    room = await database.run_for(_me(request), services.room_change, slug=slug, user=_me(request), changes=changes)
     room_updated(access.ref(room), access.details(room))
-    return await database.run(listing.room_for, _me(request), slug)
+    return await database.run_for(_me(request), listing.room_for, _me(request), slug)
 
 
 @router.get("/{slug}/members", summary="Who is a member")
 async def member_list(request: HttpRequest, slug: str) -> dict[str, Any]:
-    return {"members": await database.run(listing.members_of, _me(request), slug)}
+    return {"members": await database.run_for(_me(request), listing.members_of, _me(request), slug)}
 
 
 @router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody")
@@ -76,7 +78,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
         user = person(payload.user)
         return *services.member_add(slug=slug, by=_me(request), user=user.id), user
 
-    found, new, user = await database.run(add)
+    found, new, user = await database.run_for(_me(request), add)
     if new:
         room = found.room
         member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=found.upto)
@@ -85,7 +87,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
 
 @router.delete("/{slug}/members/{user}", response={204: None}, summary="Remove somebody, or leave")
 async def member_remove(request: HttpRequest, slug: str, user: PersonId) -> tuple[int, None]:
-    revoked(await database.run(services.member_remove, slug=slug, by=_me(request), user=user))
+    revoked(await database.run_for(_me(request), services.member_remove, slug=slug, by=_me(request), user=user))
     return 204, None
 
 

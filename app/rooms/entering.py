@@ -18,7 +18,7 @@ async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socke
 
     Raises NoSuchRoom, or NotAMember for a room one is invited to.
     """
-    found, new = await database.run(services.room_enter, slug=slug, user=user.id, create=create)
+    found, new = await database.run_for(user.id, services.room_enter, slug=slug, user=user.id, create=create)
     if new:
         room = found.room
         member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=found.upto, but_for=but_for)

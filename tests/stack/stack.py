@@ -32,6 +32,7 @@ _SETTINGS = {
     "WEB_REPLICAS": "2",
     "ALLOW_SEED": "1",
     "DRAIN_SECONDS": "3",
+    "LIMIT_CALLS_PER_S": "0",
     "LIMIT_CONNECTIONS": "0",
     "LIMIT_HANDSHAKES_PER_S": "0",
     "LIMIT_MESSAGES_PER_S": "0",

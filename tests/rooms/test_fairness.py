@@ -1,0 +1,57 @@
+"""One account floods the API and the socket: it is slowed down and refused, nobody else is."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.support.api import anonymous, assert_problem, signed_in, with_token
+from tests.support.chat_client import ChatClient, create_room, sign_up
+
+RATE = 5
+
+
+@pytest.fixture(scope="module")
+def paced() -> dict[str, str]:
+    return {"LIMIT_CALLS_PER_S": str(RATE), "WEB_CONCURRENCY": "1"}
+
+
+async def test_calls_above_the_rate_wait_or_answer_429(start_server: StartServer, paced: dict[str, str]) -> None:
+    server = start_server(**paced)
+    flooder, ada = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with with_token(server.base_url, flooder) as http, with_token(server.base_url, ada) as other:
+        flood = [asyncio.create_task(http.get("/api/rooms")) for _ in range(60)]
+        answers = await asyncio.gather(*[other.get("/api/rooms") for _ in range(RATE)])
+        assert Counter(answer.status_code for answer in answers) == {200: RATE}
+        refused = [answer for answer in await asyncio.gather(*flood) if answer.status_code != 200]
+        assert 60 - len(refused) <= 8 * RATE, "a burst, and what came due while the rest waited"
+        for answer in refused:
+            assert_problem(answer, 429, "rate_limited")
+            assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_cookie_calls_have_the_same_pace(start_server: StartServer, paced: dict[str, str]) -> None:
+    server = start_server(**paced)
+    ada = await sign_up(server.base_url)
+    async with anonymous(server.base_url) as http:
+        await signed_in(http, ada)
+        answers = await asyncio.gather(*[http.get("/api/me") for _ in range(40)])
+    assert Counter(answer.status_code for answer in answers)[429] > 0
+
+
+async def test_socket_frames_that_read_wait_for_their_pace(start_server: StartServer, paced: dict[str, str]) -> None:
+    server = start_server(**paced)
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada)
+    loop = asyncio.get_running_loop()
+    async with ChatClient(server.ws_url(), ada) as chat:
+        await chat.join(room)
+        begun = loop.time()
+        for _ in range(4 * RATE):
+            await chat.request("history", room=room, before=1, limit=1)
+        assert loop.time() - begun > 1.0, "a burst of 2 s passes, the rest has 2 s to wait"
+        begun = loop.time()
+        for _ in range(4 * RATE):
+            await chat.send(room, "messages have a limit of their own")
+        assert loop.time() - begun < 2.0
