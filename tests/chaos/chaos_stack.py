@@ -114,10 +114,16 @@ class ChaosStack(Stack):
         except (httpx.TransportError, OSError):
             return False
 
-    def web_is_ready(self) -> bool:
+    def web_is_ready(self, replicas: int = REPLICAS) -> bool:
         """Whether all replicas are there and ready."""
         web = self.running("web")
-        return len(web) == REPLICAS and all(map(self.replica_is_ready, web))
+        return len(web) == replicas and all(map(self.replica_is_ready, web))
+
+    def scale_web(self, replicas: int) -> None:
+        """Change the number of web containers; return when those that remain are ready."""
+        scale = ["--scale", f"web={replicas}"]
+        answer = self.compose("up", "--detach", "--no-build", "--no-recreate", "--wait", *scale, timeout=180)
+        assert answer.returncode == 0, answer.stderr
 
     def memory(self) -> float:
         """MiB of the largest worker process, what it shares with others left out."""

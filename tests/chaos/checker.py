@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
-from tests.chaos.records import Receipt, Row, Run, Sight, Span
+from tests.chaos.records import BACK_S, Receipt, Row, Run, Sight, Span
 
 WAIT_S = 5.0
 """Nobody waits longer for an event once it is committed, the fault is over and the client has its `hello`."""
-BACK_S = 10.0
-"""A client has its `hello` by then, counted from the end of the fault: an attempt may hang for 5 s, a pause lasts up to 3 s."""
 AFTERMATH_S = 5.0
 """A socket that ends later than this after a fault was not ended by it."""
 NOTICE_S = 55.0
@@ -126,9 +124,9 @@ def _sockets(sight: Sight, run: Run) -> Iterator[str]:
         if span.end - span.begin > NOTICE_S:
             yield f"deaf: {sight.name} kept a dead connection for {span.end - span.begin:.1f} s"
     for gap in offline(sight):
-        ends = [window.span.end for window in run.windows if window.span.meets(gap.begin, gap.end)]
-        late = gap.end - max([gap.begin, *ends])
-        if late > BACK_S:
+        meeting = [window for window in run.windows if window.span.meets(gap.begin, gap.end)]
+        late = gap.end - max([gap.begin, *(window.span.end for window in meeting)])
+        if late > min((window.back_s for window in meeting), default=BACK_S):
             yield f"kept out: {sight.name} had no hello for {late:.1f} s"
 
 

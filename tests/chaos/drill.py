@@ -62,7 +62,7 @@ async def _suffer(fault: Fault) -> Window:
     while not await fault.healthy():
         assert time() < deadline, f"{fault.name}: not healthy again within {HEALTHY_S:.0f} s"
         await asyncio.sleep(0.2)
-    return Window(fault.name, Span(begin, time()), fault.excuses, fault.ends_sockets)
+    return Window(fault.name, Span(begin, time()), fault.excuses, fault.ends_sockets, fault.back_s)
 
 
 async def _settle(stack: ChaosStack, crowd: Crowd, windows: list[Window]) -> Run:

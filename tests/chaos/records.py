@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 LONG = 200
+BACK_S = 10.0
+"""A client has its `hello` by then, counted from the end of the fault: an attempt may hang for 5 s, a pause lasts up to 3 s."""
 
 
 def shortened(text: str) -> str:
@@ -90,13 +92,14 @@ class Sight:
 class Window:
     """One fault. `span` ends when the part is healthy again; `excuses`: nothing can be delivered while it lasts.
 
-    `ends_sockets`: it may cost people their sockets.
+    `ends_sockets`: it may cost people their sockets. `back_s`: they have new ones so many seconds after its end.
     """
 
     fault: str
     span: Span
     excuses: bool
     ends_sockets: bool = True
+    back_s: float = BACK_S
 
 
 @dataclass(slots=True)

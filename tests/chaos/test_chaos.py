@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SIZE = Size(clients=40, rooms=8)
 TELLING = (
     "kill-worker",
+    "kill-all-web",
     "kill-after-commit",
     "redis-restart",
     "redis-flush",

@@ -159,6 +159,11 @@ def be_deaf(run: Run) -> None:
     run.sights[0].deaf.append(Span(START + 2, START + 58))
 
 
+def back_later_than_this_fault_allows(run: Run) -> None:
+    run.windows = [replace(window, back_s=5.0) for window in run.windows]
+    run.sights[1].lives[1].hello_at = START + 36
+
+
 def keep_out(run: Run) -> None:
     run.sights[1].lives[1].hello_at = START + 41
 
@@ -206,6 +211,7 @@ def grow(run: Run) -> None:
         (close_by_a_fault_that_ends_none, "closed: cut lost its socket (1006) though nothing was wrong"),
         (close_for_nothing, "closed: steady lost its socket (1011) though nothing was wrong"),
         (be_deaf, "deaf: steady kept a dead connection for 56.0 s"),
+        (back_later_than_this_fault_allows, "kept out: cut had no hello for 6.0 s"),
         (keep_out, "kept out: cut had no hello for 11.0 s"),
         (never_come_back, "kept out: cut had no hello for inf s"),
         (miscount, "miscounted: room: 2 people are online, they were told 1"),

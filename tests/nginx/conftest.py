@@ -1,6 +1,6 @@
 """nginx in front of a small real upstream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,17 +21,17 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """One nginx with limits lifted, for all tests that can share it."""
-    with Front(tmp_path_factory.mktemp("nginx"), upstream.port, {}) as running:
+    with Front(tmp_path_factory.mktemp("nginx"), [upstream.port], {}) as running:
         yield running
 
 
 @pytest.fixture
 def start_front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartFront]:
-    """Start an nginx of this test alone: `start_front(LIMIT_HANDSHAKES_PER_S="5")`; `upstream_port` points elsewhere."""
+    """Start an nginx of this test alone: `start_front(LIMIT_HANDSHAKES_PER_S="5")`; `upstream_ports` point elsewhere."""
     with ExitStack() as exits:
 
-        def start(*, upstream_port: int = upstream.port, **env: str) -> Front:
+        def start(*, upstream_ports: Sequence[int] = (upstream.port,), **env: str) -> Front:
             directory: Path = tmp_path_factory.mktemp("nginx")
-            return exits.enter_context(Front(directory, upstream_port, env))
+            return exits.enter_context(Front(directory, upstream_ports, env))
 
         yield start

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -48,13 +48,9 @@ class Upstream:
     def __enter__(self) -> Self:
         for attempt in range(1, _ATTEMPTS + 1):
             self.port = free_port()
-            command = [sys.executable, "-m", "uvicorn", "tests.nginx.upstream:app", "--port", str(self.port)]
-            command += ["--no-proxy-headers", "--lifespan", "off", "--ws", "websockets-sansio", "--no-access-log"]
-            self._process = Process(command, env=os.environ, log=self.directory / "upstream.log", cwd=ROOT)
             try:
-                self._process.wait_until(self._listens, timeout=30, what="upstream")
+                self.start()
             except StartError:
-                self._process.kill()
                 if attempt == _ATTEMPTS:
                     raise
             else:
@@ -62,6 +58,23 @@ class Upstream:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Listen on `port`, also after a kill; raises StartError."""
+        command = [sys.executable, "-m", "uvicorn", "tests.nginx.upstream:app", "--port", str(self.port)]
+        command += ["--no-proxy-headers", "--lifespan", "off", "--ws", "websockets-sansio", "--no-access-log"]
+        log = self.directory / "upstream.log"
+        log.unlink(missing_ok=True)
+        self._process = Process(command, env=os.environ, log=log, cwd=ROOT)
+        try:
+            self._process.wait_until(self._listens, timeout=30, what="upstream")
+        except StartError:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End it at once, with all its connections."""
         self._process.kill()
 
     def _listens(self) -> bool:
@@ -71,12 +84,12 @@ class Upstream:
 class Front:
     """One nginx. `env` is what an operator would set; the limits are lifted unless it says otherwise."""
 
-    def __init__(self, directory: Path, upstream_port: int, env: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, upstream_ports: Sequence[int], env: Mapping[str, str]) -> None:
         self.directory = directory
         self.port = self.tls_port = 0
         self._env = {
             "PATH": f"{os.environ['PATH']}:/usr/sbin",
-            "UPSTREAM": f"127.0.0.1:{upstream_port}",
+            "UPSTREAM": ",".join(f"127.0.0.1:{port}" for port in upstream_ports),
             "NGINX_VERSION": nginx_version(),
             "NGINX_TEMP": str(directory / "temp"),
             "NGINX_STATIC": str(directory / "files"),

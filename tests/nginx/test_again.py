@@ -57,21 +57,21 @@ def breaking() -> Iterator[Breaking]:
 
 @pytest.mark.parametrize("path", ["/chat/", "/api/rooms", "/static/assets/of-another-release.js"])
 def test_a_get_is_asked_again(breaking: Breaking, start_front: StartFront, path: str) -> None:
-    front = start_front(upstream_port=breaking.port)
+    front = start_front(upstream_ports=[breaking.port])
     breaking.broken = 1
     assert front.get(path).text == "ok"
     assert breaking.seen == [f"GET {path}"] * 2
 
 
 def test_but_not_without_end(breaking: Breaking, start_front: StartFront) -> None:
-    front = start_front(upstream_port=breaking.port)
+    front = start_front(upstream_ports=[breaking.port])
     breaking.broken = _EVERY
     assert front.get("/api/rooms").status_code == 503
     assert breaking.seen == ["GET /api/rooms"] * 4
 
 
 def test_a_post_that_a_server_has_read_is_never_repeated(breaking: Breaking, start_front: StartFront) -> None:
-    front = start_front(upstream_port=breaking.port)
+    front = start_front(upstream_ports=[breaking.port])
     breaking.broken = _EVERY
     assert httpx.post(front.url + "/api/tickets", json={}, timeout=10).status_code == 503
     assert breaking.seen == ["POST /api/tickets"]

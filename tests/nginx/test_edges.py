@@ -34,7 +34,7 @@ def test_health_passes_and_nginx_has_its_own(front: Front) -> None:
 
 
 def test_an_absent_app_is_explained(start_front: StartFront) -> None:
-    front = start_front(upstream_port=free_port())
+    front = start_front(upstream_ports=[free_port()])
     page = front.get("/")
     assert page.status_code == 503
     assert "Back in a moment" in page.text

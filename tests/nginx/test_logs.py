@@ -28,7 +28,7 @@ async def test_a_socket_leaves_its_path_and_no_more(front: Front) -> None:
 
 
 async def test_nor_when_the_app_is_away(start_front: StartFront) -> None:
-    front = start_front(upstream_port=free_port())
+    front = start_front(upstream_ports=[free_port()])
     headers = {"Referer": f"http://x/?token={SECRET}", "Authorization": f"Token {SECRET}"}
     for path in ("/ws/", "/chat/lobby/", "/infra/ws"):
         with pytest.raises(InvalidStatus) as refusal:

@@ -49,14 +49,41 @@ def test_the_upstream_follows_its_name(tmp_path: Path) -> None:
     assert "resolver [fd00::a] valid=1s" in upstream
 
 
-def test_servers_that_are_back_are_asked_within_five_seconds(tmp_path: Path) -> None:
-    """Whatever nginx had to find out about them comes to an end by then: tests/stack/test_restarts.py has the whole."""
+def test_new_name_is_known_within_five_seconds(tmp_path: Path) -> None:
+    """tests/stack/test_restarts.py has the whole."""
     assert render(tmp_path).returncode == 0
     upstream = (tmp_path / "includes" / "upstream.conf").read_text()
-    name, unanswered, marked = (
-        int(re.findall(rf"{setting}[= ](\d+)s", upstream)[-1]) for setting in ("valid", "resolver_timeout", "fail_timeout")
-    )
-    assert max(name, unanswered) + marked <= 4, "and nginx counts whole seconds"
+    name, unanswered = (int(re.findall(rf"{setting}[= ](\d+)s", upstream)[-1]) for setting in ("valid", "resolver_timeout"))
+    assert max(name, unanswered) <= 4, "and nginx counts whole seconds"
+
+
+def test_no_server_is_ever_marked_as_failed(tmp_path: Path) -> None:
+    assert render(tmp_path, UPSTREAM="web:8000,10.0.0.7:8000,10.0.0.8:8001").returncode == 0
+    lines = [line.strip() for line in (tmp_path / "includes" / "upstream.conf").read_text().splitlines()]
+    servers = [line for line in lines if line.startswith("server ")]
+    assert servers == [
+        "server web:8000 resolve max_fails=0;",
+        "server 10.0.0.7:8000 max_fails=0;",
+        "server 10.0.0.8:8001 max_fails=0;",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("search", "server"),
+    [
+        ("search chat.svc.cluster.local svc.cluster.local cluster.local", "web.chat.svc.cluster.local:8000"),
+        ("search chat.svc.example.internal svc.example.internal", "web.chat.svc.example.internal:8000"),
+        ("search office.example.com", "web:8000"),
+        ("", "web:8000"),
+    ],
+)
+def test_bare_name_is_of_the_pods_own_namespace(tmp_path: Path, search: str, server: str) -> None:
+    resolv = tmp_path / "resolv.conf"
+    resolv.write_text(f"nameserver 10.96.0.10\n{search}\noptions ndots:5\n")
+    assert render(tmp_path / "out", UPSTREAM="web:8000", RESOLVER="", NGINX_RESOLV_CONF=str(resolv)).returncode == 0
+    upstream = (tmp_path / "out" / "includes" / "upstream.conf").read_text()
+    assert f"server {server} resolve " in upstream
+    assert "resolver 10.96.0.10 " in upstream
 
 
 def test_nothing_is_left_unfilled(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.support.chat_client import Account, sign_up
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 WITHIN_S = 5.0
+PEOPLE = 40
 _WATCHED_AFTER_S = 3.0
 _EVERY_S = 0.1
 
@@ -53,10 +54,57 @@ async def test_people_get_through_soon_after_a_server_is_ready(
     assert [one["Id"] for one in after] == [one["Id"] for one in before]
 
 
-async def restart(stack: Stack, container: dict[str, Any], after: float) -> float:
+async def test_sockets_are_let_in_together_after_all_restarted(
+    stack: Stack, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """Nobody asks for anything but sockets: requests that end would clear nginx's failure marks, and did not for people."""
+    ada = await sign_up(stack.url)
+    people = [Holding(stack, ada) for _ in range(PEOPLE)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(person.stay()) for person in people]
+        await all_online(people, lives=1)
+        web = stack.containers("web")
+        ready = await asyncio.gather(*(restart(stack, one, 0, "--time", "0") for one in web))
+        await all_online(people, lives=2)
+        back = max(person.since for person in people) - max(ready)
+        for task in tasks:
+            task.cancel()
+    record_testsuite_property("sockets_back_s", round(back, 1))
+    assert back < WITHIN_S
+
+
+class Holding:
+    """One person's socket, opened anew whenever it ends."""
+
+    def __init__(self, stack: Stack, account: Account) -> None:
+        self.stack, self.account = stack, account
+        self.lives = 0
+        self.since = 0.0
+        self.online = False
+
+    async def stay(self) -> None:
+        while True:
+            with suppress(OSError, ConnectionClosed, InvalidHandshake, InvalidMessage, TimeoutError):
+                async with connect(self.stack.ws("/ws/"), additional_headers=self.account.headers, open_timeout=15) as socket:
+                    await asyncio.wait_for(socket.recv(), 15)
+                    self.online, self.since, self.lives = True, monotonic(), self.lives + 1
+                    await socket.wait_closed()
+            self.online = False
+            await asyncio.sleep(_EVERY_S)
+
+
+async def all_online(people: list[Holding], *, lives: int) -> None:
+    """Wait until everybody is online for that many times."""
+    async with asyncio.timeout(90):
+        while not all(person.online and person.lives >= lives for person in people):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def restart(stack: Stack, container: dict[str, Any], after: float, *options: str) -> float:
     """`docker restart`; return when the container itself was ready again."""
     await asyncio.sleep(after)
-    process = await asyncio.create_subprocess_exec("docker", "restart", container["Id"], stdout=asyncio.subprocess.DEVNULL)
+    command = ["docker", "restart", *options, container["Id"]]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     assert await process.wait() == 0
     (now,) = [one for one in await asyncio.to_thread(stack.containers, "web") if one["Id"] == container["Id"]]
     address = f"http://{stack.address(now, 'edge')}:8000/readyz"

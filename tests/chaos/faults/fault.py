@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 
 from tests.chaos.chaos_stack import ChaosStack, Container
 from tests.chaos.crowd import Crowd
+from tests.chaos.records import BACK_S
 
 T = TypeVar("T")
 
@@ -30,6 +31,8 @@ class Fault:
     """Seconds between `begin` and `end`."""
     excuses = False
     """Nothing can be delivered until the part is healthy. Else the promise of 5 s holds while the fault lasts, too."""
+    back_s: ClassVar[float] = BACK_S
+    """Everybody has a socket again so many seconds after the part is healthy."""
     ends_sockets = False
     """It may cost people their sockets; a fault of Redis or Postgres may not."""
 

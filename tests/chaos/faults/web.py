@@ -1,9 +1,10 @@
 """Faults of the web processes."""
 
+import asyncio
 import signal
 from pathlib import Path
 
-from tests.chaos.chaos_stack import Container
+from tests.chaos.chaos_stack import REPLICAS, Container
 from tests.chaos.faults.fault import Fault, SocketsLost
 
 
@@ -43,6 +44,57 @@ class StopWeb(KillWeb):
         return "" if drained else "nobody was asked to leave"
 
 
+class KillAllWeb(SocketsLost):
+    """Every server is away for a moment; nginx must not remember it against those that are back."""
+
+    name, title = "kill-all-web", "kill -9 all web containers at once"
+    excuses = True
+    back_s = 5.0
+    victims: list[Container]
+
+    async def begin(self) -> None:
+        self.mark()
+        self.victims = await self.ask(self.stack.running, "web")
+        await asyncio.gather(*(self.kill(victim) for victim in self.victims))
+
+    async def kill(self, victim: Container) -> None:
+        await self.ask(self.stack.kill, victim["State"]["Pid"])
+
+    async def healthy(self) -> bool:
+        return not any(_runs(victim["State"]["Pid"]) for victim in self.victims) and await self.web_is_ready()
+
+    def without_effect(self) -> str:
+        lost = len({client.name for client in self.crowd.clients if client.lost_since(self.began_at)})
+        return "" if lost == len(self.crowd.clients) else f"only {lost} lost their socket"
+
+
+class KillWebInTurn(KillAllWeb):
+    name, title = "kill-web-in-turn", "kill -9 each web container, 3 s apart"
+    apart_s = 3.0
+
+    async def begin(self) -> None:
+        self.mark()
+        self.victims = await self.ask(self.stack.running, "web")
+        for victim in self.victims:
+            await self.kill(victim)
+            await asyncio.sleep(self.apart_s)
+
+
+class KillOneOfThree(KillWeb):
+    name, title = "kill-one-of-three", "kill -9 one of three web containers"
+    back_s = 5.0
+
+    async def begin(self) -> None:
+        await self.ask(self.stack.scale_web, REPLICAS + 1)
+        await super().begin()
+
+    async def healthy(self) -> bool:
+        if _runs(self.victim["State"]["Pid"]) or not await self.ask(self.stack.web_is_ready, REPLICAS + 1):
+            return False
+        await self.ask(self.stack.scale_web, REPLICAS)
+        return True
+
+
 class Roll(SocketsLost):
     name, title = "roll", "all web containers replaced by `scripts/roll`"
 
@@ -79,4 +131,6 @@ def _runs(pid: int) -> bool:
         return False
 
 
-FAULTS: tuple[type[Fault], ...] = (KillWorker, KillWeb, StopWeb, Roll, KillAfterCommit)
+FAULTS: tuple[type[Fault], ...] = (
+    KillWorker, KillWeb, KillAllWeb, KillWebInTurn, KillOneOfThree, StopWeb, Roll, KillAfterCommit,
+)  # fmt: skip
