@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import warnings
 from pathlib import Path
@@ -75,11 +76,15 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 
+INSTALLATION_ID = env.text("INSTALLATION_ID")
+if INSTALLATION_ID and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", INSTALLATION_ID):
+    raise ImproperlyConfigured(f"INSTALLATION_ID is {INSTALLATION_ID!r}: use 1 to 64 letters, digits, - and _")
+
 REDIS_SHARDS = shards_from_urls(env.items("REDIS_URL"))
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "realtime.redis_layer.RedisLayer",
-        "CONFIG": {"hosts": REDIS_SHARDS, "prefix": "hubbub:"},
+        "CONFIG": {"hosts": REDIS_SHARDS, "prefix": None},
     }
     if REDIS_SHARDS
     else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000, "group_expiry": 10**9}}
@@ -88,7 +93,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_SHARDS[0]["address"],
-        "KEY_PREFIX": "hubbub",
+        "KEY_FUNCTION": "ops.installation.cache_key",
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
     # Django's cache knows no sentinels; throttles then count per process.

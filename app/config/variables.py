@@ -61,6 +61,13 @@ VARIABLES: tuple[Variable, ...] = (
         None,
         "redis://:password@host:6379/0; several separated by commas are shards. Unset: an in-process layer, which allows one worker only",
     ),
+    Variable(
+        "INSTALLATION_ID",
+        "text",
+        None,
+        "Sets this installation apart from others on the same Redis; letters, digits, - and _. Unset: the id that the first migration"
+        " made and the database keeps (`manage.py installation`)",
+    ),
     Variable("SIGNUP_OPEN", "bool", "true", "Whether strangers may sign up"),
     Variable("ROOMS_ON_FIRST_USE", "bool", "true", "Whether the room dialect creates a room that does not exist yet"),
     Variable("LIMIT_MESSAGES_PER_S", "int", "20", "Messages a second and person; 0 lifts it"),

@@ -66,6 +66,9 @@ class Bus:
         turns = (self._receive, self._send, self._reconcile)
         self._tasks = [asyncio.get_running_loop().create_task(forever(turn)) for turn in turns]
 
+    def join(self, prefix: str) -> None:
+        """No other installation can reach the layer of a process: its names need no prefix."""
+
     async def stop(self) -> None:
         """Sends what is queued, bounded, then leaves the layer."""
         with contextlib.suppress(TimeoutError):
@@ -184,6 +187,10 @@ class DirectBus(Bus):
         self.channel = f"hub.{self.origin}"
         self._marker = self.origin.encode()
         self.layer.listen(self.channel, Listener(self._payloads, self.restored))
+
+    def join(self, prefix: str) -> None:
+        """Join the layer under the names of this installation; before that nothing is sent or heard."""
+        self.layer.join(prefix)
 
     async def stop(self) -> None:
         if self.healthy:

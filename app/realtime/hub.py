@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.conf import settings
 
-from ops import metrics
+from ops import installation, metrics
 from ops.database import DatabaseUnavailable
 from ops.per_loop import PerLoop
 from realtime.backlog import Backlog
@@ -75,11 +75,17 @@ class Hub:
 
     def start(self) -> None:
         self.bus.start()
+        if settings.REDIS_SHARDS:
+            self.spawn(self._join_layer())
         self.spawn(forever(self._poll))
         self.spawn(forever(self.ticker.turn))
         if self.store:
             self.spawn(forever(self.store.turn))
             self.spawn(forever(self.refresh.turn))
+
+    async def _join_layer(self) -> None:
+        """The names in Redis carry the installation's id, and a start must not need the database that has it."""
+        self.bus.join(installation.shared_name("", await installation.wait_for_identity()))
 
     async def stop(self) -> None:
         for room in list(self.ticker.due):

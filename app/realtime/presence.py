@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
+from ops import installation
 from ops.redis_urls import ANSWER_S, client_for
 from realtime.events import Person
 
@@ -178,7 +179,10 @@ class RoomPresence:
 
 
 class PresenceStore:
-    """The leases in Redis: a set `presence:<room>` of `process|user|name`, and `presence:alive`, process → lease end."""
+    """The leases in Redis: a set `presence:<room>` of `process|user|name`, and `presence:alive`, process → lease end.
+
+    Both names carry the installation's id; until the database has given it, nothing is read or written.
+    """
 
     def __init__(self, process: str) -> None:
         self.process = process
@@ -208,6 +212,8 @@ class PresenceStore:
 
     async def read_many(self, rooms: list[int]) -> dict[int, dict[str, dict[int, str]]] | None:
         """The same for many rooms with one round trip to each Redis; None too when it has forgotten us, and so maybe all."""
+        if installation.known() is None:
+            return None
         by_client: dict[Any, list[int]] = {}
         for room in rooms:
             by_client.setdefault(self._client(room), []).append(room)
@@ -225,7 +231,7 @@ class PresenceStore:
 
     async def _read_from(self, client: Any, rooms: list[int]) -> dict[int, dict[str, dict[int, str]]] | None:
         async with client.pipeline(transaction=False) as pipe:
-            pipe.zrangebyscore("presence:alive", time.time(), "+inf")
+            pipe.zrangebyscore(_alive_key(), time.time(), "+inf")
             for room in rooms:
                 pipe.smembers(_key(room))
                 pipe.expire(_key(room), KEPT_S)
@@ -256,13 +262,16 @@ class PresenceStore:
 
     async def gone(self) -> set[str] | None:
         """Processes whose lease has run out; None when Redis does not answer."""
+        if installation.known() is None:
+            return None
         try:
-            return set(await self.clients[0].zrangebyscore("presence:alive", "-inf", time.time()))
+            return set(await self.clients[0].zrangebyscore(_alive_key(), "-inf", time.time()))
         except (RedisError, OSError, TimeoutError):
             return None
 
     async def turn(self) -> None:
         """Renews the lease when it is time, and writes what was asked."""
+        await installation.wait_for_identity()
         try:
             if time.monotonic() >= self._renew_at:
                 await self._renew()
@@ -276,7 +285,8 @@ class PresenceStore:
         """Gives up the lease, so that nobody waits for it to expire."""
         for client in self.clients:
             try:
-                await client.zrem("presence:alive", self.process)
+                if installation.known() is not None:
+                    await client.zrem(_alive_key(), self.process)
                 await client.aclose()
             except (RedisError, OSError, TimeoutError):
                 continue
@@ -309,8 +319,8 @@ class PresenceStore:
             for client in self.clients:
                 cursor = -1
                 while cursor:
-                    cursor, keys = await client.scan(max(0, cursor), "presence:[0-9]*", count=500)
-                    await self._pipeline(await self._not_held(client, [int(key.removeprefix("presence:")) for key in keys]))
+                    cursor, keys = await client.scan(max(0, cursor), f"{_key()}[0-9]*", count=500)
+                    await self._pipeline(await self._not_held(client, [int(key.removeprefix(_key())) for key in keys]))
             await self._pipeline([("sadd", room, member) for room, member in list(self.held)])
         except BaseException:
             self._overrun = True
@@ -328,8 +338,8 @@ class PresenceStore:
         # A lease that ran out may have been cleared away by others, though its own entry is still there.
         lapsed = time.monotonic() - self._renewed_at > LEASE_S
         for client in self.clients:
-            new = await client.zadd("presence:alive", {self.process: time.time() + LEASE_S}, ch=False)
-            await client.zremrangebyscore("presence:alive", "-inf", time.time() - LEASE_S)
+            new = await client.zadd(_alive_key(), {self.process: time.time() + LEASE_S}, ch=False)
+            await client.zremrangebyscore(_alive_key(), "-inf", time.time() - LEASE_S)
             if new and self._renewed_at:
                 self.forgot_at = time.monotonic()
             if new or lapsed:  # the first time, or Redis lost its memory
@@ -352,5 +362,10 @@ class PresenceStore:
         return self.clients[room % len(self.clients)]
 
 
-def _key(room: int) -> str:
-    return f"presence:{room}"
+def _key(room: int | None = None) -> str:
+    """Return the key of a room's set; without a room what all of them begin with."""
+    return installation.shared_name(f"presence:{'' if room is None else room}", installation.identity())
+
+
+def _alive_key() -> str:
+    return installation.shared_name("presence:alive", installation.identity())

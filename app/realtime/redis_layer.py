@@ -16,7 +16,7 @@ from typing import Any
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from channels_redis.utils import _wrap_close, decode_hosts
 
-from ops import metrics
+from ops import installation, metrics
 from realtime.redis_shard import Shard
 
 CAPACITY = 10_000
@@ -52,14 +52,25 @@ class RedisLayer(RedisPubSubChannelLayer):
 class RedisLoopLayer(RedisPubSubLoopLayer):
     """The layer of one event loop, with a door for the hub: `listen`, `publish_soon`, `add_soon`, `discard_soon`."""
 
-    def __init__(self, hosts: Any = None, **options: Any) -> None:
-        super().__init__(hosts, **options)
+    def __init__(self, hosts: Any = None, *, prefix: str | None = "asgi", **options: Any) -> None:
+        """`prefix` None: that of the installation; while it is not known, all names wait for `join`."""
+        if prefix is None and (identity := installation.known()):
+            prefix = installation.shared_name("", identity)
+        super().__init__(hosts, prefix=prefix or "", **options)
+        self._joined = prefix is not None
         self._shards = [Shard(host, self._arrived, self._restored) for host in decode_hosts(hosts)]
         self._listeners: dict[str, Listener] = {}
+        self._early: dict[str, str] = {}
+        """Groups asked for before `join`, with the channel."""
 
     async def _subscribe_to_channel(self, channel: str) -> None:
         self.channels[channel] = asyncio.Queue(CAPACITY)
         await self._get_shard(channel).subscribe(channel)
+
+    def _get_group_channel_name(self, group: str) -> str:
+        if not self._joined:
+            raise RuntimeError("the channel layer waits for the installation's id")
+        return f"{self.prefix}__group__{group}"
 
     async def flush(self) -> None:
         self._listeners.clear()
@@ -70,21 +81,40 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
     @property
     def healthy(self) -> bool:
         """Whether every shard answers."""
-        return all(shard.is_up for shard in self._shards)
+        return self._joined and all(shard.is_up for shard in self._shards)
 
     def listen(self, channel: str, listener: Listener) -> None:
         """Delivers the groups of a channel of this process to `listener`, without a queue."""
         self._listeners[channel] = listener
+        if self._joined:
+            self._start()
+
+    def join(self, prefix: str) -> None:
+        """Start, with names that begin with `prefix`; groups asked for before are subscribed to now."""
+        if not self._joined:
+            self.prefix, self._joined = prefix, True
+            early, self._early = self._early, {}
+            for group, channel in early.items():
+                self.add_soon([group], channel)
+            self._start()
+
+    def _start(self) -> None:
         for shard in self._shards:
             shard.start()
 
     def publish_soon(self, group: str, message: dict[str, Any]) -> bool:
         """`group_send` that waits for nothing; False when it was dropped, because Redis is away or does not keep up."""
+        if not self._joined:
+            return False
         name = self._get_group_channel_name(group)
         return bool(self._get_shard(name).publish_soon(name, self.channel_layer.serialize(message), None))
 
     def add_soon(self, groups: Iterable[str], channel: str) -> list[asyncio.Future[None]]:
         """`group_add` for many; a future for each shard, done when Redis has taken all. Never fails: kept until it does."""
+        if not self._joined:
+            for group in groups:
+                self._early[group] = channel
+            return []
         by_shard: dict[Any, list[str]] = {}
         for group in groups:
             name = self._get_group_channel_name(group)
@@ -94,6 +124,9 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     def discard_soon(self, group: str, channel: str) -> None:
         """`group_discard` that waits for nothing."""
+        if not self._joined:
+            self._early.pop(group, None)
+            return
         name = self._get_group_channel_name(group)
         members = self.groups.get(name, set())
         members.discard(channel)
@@ -106,6 +139,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     async def settle(self) -> None:
         """Waits until Redis has what was published, at most ANSWER_S seconds."""
+        if not self._joined:
+            return
         probes = (shard.publish(self._get_group_channel_name("nobody"), b"") for shard in self._shards)
         await asyncio.gather(*probes, return_exceptions=True)
 

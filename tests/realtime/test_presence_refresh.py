@@ -53,6 +53,7 @@ class Pair:
 @pytest.fixture
 async def pair(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
     monkeypatch.setattr(settings, "REDIS_SHARDS", shards_from_urls([redis.url]))
+    monkeypatch.setattr(settings, "INSTALLATION_ID", "test")
     monkeypatch.setattr(refresh, "TURN_S", 0.0)
     monkeypatch.setattr(refresh, "PEOPLE_A_S", math.inf)
     with redis.client() as client:
@@ -95,7 +96,7 @@ async def test_a_redis_that_forgot_is_not_believed_and_told_again(pair: Pair, re
 async def test_a_process_whose_lease_ran_out_leaves_every_room_at_once(pair: Pair, redis: Redis) -> None:
     await pair.hub.refresh.turn()
     with redis.client() as client:
-        client.zadd("presence:alive", {"other": time.time() - 1})
+        client.zadd("hubbub:test:presence:alive", {"other": time.time() - 1})
     await pair.hub.refresh.turn()
     assert pair.online() == [1] * len(ROOMS)
     assert await pair.store.read_many([1]) == {1: {}}

@@ -69,6 +69,7 @@ def _choose() -> Profile:
         profile.redis = profile.exits.enter_context(Redis())
         os.environ["DATABASE_URL"] = profile.postgres.create_database()
         os.environ["REDIS_URL"] = profile.redis.url
+        os.environ["INSTALLATION_ID"] = "test"  # no database has been migrated for this process
         os.environ["SECRET_KEY"] = "only-for-tests-" + profile.postgres.password * 3
     return profile
 

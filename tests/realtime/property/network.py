@@ -50,6 +50,9 @@ class End:
     def listen(self, channel: str, listener: Listener) -> None:
         self._listener = listener
 
+    def join(self, prefix: str) -> None:
+        """All ends are of one installation."""
+
     def publish_soon(self, group: str, message: dict[str, Any]) -> bool:
         if self.dead:
             return False

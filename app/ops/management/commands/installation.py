@@ -1,0 +1,28 @@
+"""`manage.py installation`: show the id of this installation, or give it a new one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ops import installation
+
+
+class Command(BaseCommand):
+    help = "Print the id that this installation has in a shared Redis; --new gives a copy of another installation its own."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--new", action="store_true", help="make a new id; restart all processes afterwards")
+
+    def handle(self, *args: Any, new: bool, **options: Any) -> None:
+        if new and settings.INSTALLATION_ID:
+            raise CommandError("INSTALLATION_ID is set and overrides the database: change or remove it instead")
+        try:
+            self.stdout.write(installation.replace_identity() if new else installation.identity())
+        except installation.Unknown as error:
+            raise CommandError(str(error)) from error
+        if new:
+            self.stderr.write("Restart every process of this installation now: until then they use the id before.")

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django.db import models
+
+
+class Installation(models.Model):
+    """One row: the id this installation has in services it shares with others (ops/installation.py)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    identity = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="ops_installation_one_row"),)
