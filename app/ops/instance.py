@@ -2,6 +2,7 @@
 
     master       its pid; locked as long as it lives, so a file that a killed one left means nothing
     ready-PID    a worker that answers requests
+    migrated     a worker has seen that all migrations are applied
     replacement  locked by whoever is replacing a worker: one at a time; holds the pid of a worker that replaces itself
 
 In shared memory, or else the temporary directory: a read-only root is enough, and no restart of the machine finds them.
@@ -36,7 +37,7 @@ class Instance:
         """The master: notes itself and forgets what an earlier one left. Raises NotPrivate or OSError."""
         _make_private(self.directory.parent)
         _make_private(self.directory)
-        for left in self.directory.glob("ready-*"):
+        for left in (*self.directory.glob("ready-*"), self.directory / "migrated"):
             left.unlink(missing_ok=True)
         if self._lock("master"):
             self._write("master", os.getpid())
@@ -69,6 +70,15 @@ class Instance:
     def workers(self) -> set[int]:
         """Pids of the workers that answer requests."""
         return {int(file.name.removeprefix("ready-")) for file in self.directory.glob("ready-*")}
+
+    def note_migrated(self) -> None:
+        """A worker: all migrations of this release are applied."""
+        with contextlib.suppress(OSError):
+            (self.directory / "migrated").touch(mode=0o600)
+
+    def seen_migrated(self) -> bool:
+        """Whether a worker of this master has seen that all migrations are applied."""
+        return (self.directory / "migrated").exists()
 
     # --- one replacement at a time
 

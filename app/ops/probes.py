@@ -10,7 +10,7 @@ import msgspec
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from ops import database, state
+from ops import database, instance, state
 from ops.metrics import exposition, settle
 from realtime import hub
 
@@ -43,15 +43,20 @@ async def healthz() -> Answer:
 
 
 async def readyz() -> Answer:
-    """200 when database and migrations answer and the process is not draining; the layer only degrades."""
-    checks = {"draining": not state.draining, "database": False, "migrations": False}
+    """503 while draining, and before the first look at a migrated database; a shared part that is away only degrades.
+
+    All replicas share the database: unready ones would all leave the balancer together, and newcomers meet nobody.
+    """
+    database_answers = migrated = False
     try:
-        checks["migrations"] = await database.run(_migrations_applied)
-        checks["database"] = True
+        migrated = await database.run(_migrations_applied)
+        database_answers = True
     except database.DatabaseUnavailable:
-        pass
-    degraded = [] if hub.current().bus.healthy else ["layer"]
-    ready = all(checks.values())
+        migrated = _seen_migrated()
+    checks = {"draining": not state.draining, "database": database_answers, "migrations": migrated}
+    shared = {"database": database_answers, "layer": hub.current().bus.healthy}
+    degraded = [name for name, answers in shared.items() if not answers]
+    ready = checks["draining"] and migrated
     named = {name: "ok" if good else "failing" for name, good in checks.items()}
     body = {"ready": ready, "checks": named, "degraded": degraded}
     return (200 if ready else 503), msgspec.json.encode(body), JSON
@@ -64,13 +69,23 @@ async def metrics() -> Answer:
 
 
 def _migrations_applied() -> bool:
-    global _migrated
-    if _migrated:  # they do not go away; from here on the database only has to answer
+    if _seen_migrated():  # migrations do not go away; from here on the database only has to answer
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return True
     executor = MigrationExecutor(connection)
-    _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    global _migrated
+    _migrated = True
+    instance.current().note_migrated()
+    return True
+
+
+def _seen_migrated() -> bool:
+    """Whether a worker of this server has seen all migrations applied: a successor of one that died has not itself."""
+    global _migrated
+    _migrated = _migrated or instance.current().seen_migrated()
     return _migrated
 
 

@@ -6,10 +6,12 @@ import re
 import signal
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from ops.instance import Instance
 from tests.conftest import StartServer
 from tests.support.chat_client import ChatClient, create_room, sign_up
 from tests.support.ports import accepts, free_port
@@ -174,3 +176,35 @@ async def test_not_ready_before_the_migrations(server: Server, profile: Profile,
             assert (await http.get("/readyz")).status_code == 200
     finally:
         process.kill()
+
+
+async def test_not_ready_before_the_first_look_at_a_database(server: Server, tmp_path: Path) -> None:
+    """Once seen, a database away only degrades: tests/realtime/across/test_database_away.py."""
+    port = free_port()
+    address = f"postgres://hubbub:secret@127.0.0.1:{free_port()}/hubbub"
+    env = server.env | {"DATA_DIR": str(tmp_path), "PORT": str(port), "WEB_CONCURRENCY": "1"}
+    env |= {"DATABASE_URL": address, "SECRET_KEY": token_hex(32)}
+    process = Process([ROOT / "scripts" / "run_gunicorn.sh"], env=env, log=tmp_path / "log", cwd=ROOT)
+    try:
+        process.wait_until(lambda: accepts(port), timeout=30, what="the server")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            assert (await http.get("/healthz")).status_code == 200
+            answer = await http.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json()["checks"] == {"draining": "ok", "database": "failing", "migrations": "failing"}
+            assert "database" in answer.json()["degraded"]
+    finally:
+        process.kill()
+
+
+def test_migrations_seen_by_one_worker_count_for_its_successor(tmp_path: Path) -> None:
+    """A worker that dies while the database is away has a successor that could not look itself."""
+    master = Instance(tmp_path / "run" / "server")
+    (tmp_path / "run").mkdir(mode=0o700)
+    master.enter()
+    assert not master.seen_migrated()
+    Instance(master.directory).note_migrated()
+    assert Instance(master.directory).seen_migrated()
+    master.enter()
+    assert not master.seen_migrated(), "a new master may be of a new release"
+    master.leave()
