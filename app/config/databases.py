@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
-from django.core.exceptions import ImproperlyConfigured
+from config.addresses import Address, parse_address, port_of, refuse
+
+NAME = "DATABASE_URL"
+POSTGRES_FORM = "postgres://user:password@host:5432/name"
+SOCKET_FORM = "postgres://user:password@/name?host=/run/postgresql"
+SQLITE_FORM = "sqlite:////absolute/path.sqlite3, or sqlite:///name.sqlite3 for a file in DATA_DIR"
 
 CONNECT_TIMEOUT_S = 5
 RECONNECT_S = 2
@@ -21,22 +27,55 @@ LOOKUP_CONNECTIONS = 1
 LOOP_CONNECTIONS = LOG_CONNECTIONS + LOOKUP_CONNECTIONS
 """What is left of them is the ORM's."""
 
+# libpq's parameters that may stand behind the ?; None: any value.
+PARAMETERS: dict[str, frozenset[str] | None] = {
+    "host": None,
+    "port": None,
+    "sslmode": frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}),
+    "sslrootcert": None,
+    "sslcert": None,
+    "sslkey": None,
+    "channel_binding": frozenset({"disable", "prefer", "require"}),
+    "gssencmode": frozenset({"disable", "prefer", "require"}),
+    "target_session_attrs": frozenset({"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}),
+    "application_name": None,
+    "options": None,
+}
+FILES = ("sslrootcert", "sslcert", "sslkey")
+
 
 def database_from_url(url: str | None, *, data_dir: Path, pool_size: int) -> dict[str, Any]:
-    """One entry of DATABASES. Raises ImproperlyConfigured for a scheme other than postgres(ql) or sqlite."""
+    """One entry of DATABASES. Raises ImproperlyConfigured for a form that docs/deploy.md does not name."""
     if url is None:
         return _sqlite(data_dir / "hubbub.sqlite3")
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return _sqlite(Path("/" + unquote(parts.path).lstrip("/")))
-    if parts.scheme in {"postgres", "postgresql"}:
-        return _postgres(parts, pool_size)
-    raise ImproperlyConfigured(f"DATABASE_URL starts with {parts.scheme!r}: use postgres:// or sqlite:///")
+    scheme = url.partition("://")[0].lower()
+    if scheme == "sqlite":
+        return _sqlite(_sqlite_file(url, data_dir))
+    address = parse_address(NAME, url, POSTGRES_FORM)
+    if address.scheme not in {"postgres", "postgresql"}:
+        refuse(NAME, f"starts with {address.scheme!r}", "postgres:// or sqlite:///")
+    return _postgres(address, pool_size)
+
+
+def _sqlite_file(url: str, data_dir: Path) -> Path:
+    """`sqlite:////path` is absolute, `sqlite:///name` is a file below `data_dir`."""
+    path = unquote(url.partition("://")[2])
+    if not path.startswith("/") or path.strip("/") in {"", ".", "..", ":memory:"} or path.endswith("/"):
+        refuse(NAME, "names no file", SQLITE_FORM)
+    if any(character in path for character in "?#\0"):
+        refuse(NAME, "holds a ?, a # or a NUL", SQLITE_FORM)
+    absolute, relative = Path("/" + path.lstrip("/")), data_dir / path.lstrip("/")
+    if path.startswith("//"):
+        return absolute
+    if absolute.exists() and not relative.exists():
+        # Earlier releases took three slashes for an absolute path: an empty database must not take the place of theirs.
+        refuse(
+            NAME, f"with three slashes is a file below {data_dir}, but {absolute} exists", f"sqlite:///{absolute} for that one"
+        )
+    return relative
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
-    if path.as_posix() in {".", "/"}:
-        raise ImproperlyConfigured("DATABASE_URL names no file: use sqlite:////absolute/path.sqlite3")
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
@@ -52,25 +91,31 @@ def _sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def _postgres(parts: Any, pool_size: int) -> dict[str, Any]:
-    if not parts.hostname or not parts.path.strip("/"):
-        raise ImproperlyConfigured("DATABASE_URL needs a host and a database: postgres://user:password@host:5432/name")
+def _postgres(address: Address, pool_size: int) -> dict[str, Any]:
+    options = _parameters(address)
+    host, port = _hosts(address, options)
+    if not address.path or "/" in address.path:
+        refuse(NAME, "names no database behind its host", POSTGRES_FORM)
+    if "," in host:
+        # Of several servers one takes writes; libpq by itself would stay with the first that answers.
+        options.setdefault("target_session_attrs", "read-write")
+    limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname,
-        "PORT": str(parts.port or 5432),
+        "NAME": address.path,
+        "USER": address.user,
+        "PASSWORD": address.password,
+        "HOST": host,
+        "PORT": port,
         # Under ASGI a thread is no home for a connection; the pool is.
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            **dict(parse_qsl(parts.query)),
+            **options,
             "connect_timeout": CONNECT_TIMEOUT_S,
             # A connection whose network was cut is given up before its next retransmission would be later still.
             "tcp_user_timeout": 1000 * CONNECT_TIMEOUT_S,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}",
+            "options": f"{options.get('options', '')} {limits}".strip(),
             "pool": {
                 "min_size": 1,
                 "max_size": pool_size - LOOP_CONNECTIONS,
@@ -79,3 +124,32 @@ def _postgres(parts: Any, pool_size: int) -> dict[str, Any]:
             },
         },
     }
+
+
+def _parameters(address: Address) -> dict[str, str]:
+    """What stands behind the ?, each name and value known, each file readable."""
+    for name, value in address.query.items():
+        if name not in PARAMETERS:
+            refuse(NAME, "has an unknown parameter behind its ?", f"any of {', '.join(PARAMETERS)}")
+        choices = PARAMETERS[name]
+        if choices is not None and value not in choices:
+            refuse(NAME, f"has an unknown value of {name}", f"one of {', '.join(sorted(choices))}")
+        if name in FILES and not (name == "sslrootcert" and value == "system") and not os.access(value, os.R_OK):
+            refuse(NAME, f"names a file in {name} that this process cannot read", f"{name}=/path/of/a/readable/file")
+    return dict(address.query)
+
+
+def _hosts(address: Address, options: dict[str, str]) -> tuple[str, str]:
+    """libpq's host and port: lists with commas where there are several servers; takes them out of `options`."""
+    directory, port = options.pop("host", ""), options.pop("port", "")
+    if directory:
+        if address.hosts or not directory.startswith("/"):
+            refuse(
+                NAME,
+                "has a host behind its ? that is no directory of a socket, or a second host",
+                f"{POSTGRES_FORM} or {SOCKET_FORM}",
+            )
+        return directory, str(port_of(NAME, port, SOCKET_FORM) if port else 5432)
+    if not address.hosts or port:
+        refuse(NAME, "names no host", f"{POSTGRES_FORM}, or for a socket {SOCKET_FORM}")
+    return ",".join(host for host, _ in address.hosts), ",".join(str(number or 5432) for _, number in address.hosts)

@@ -6,14 +6,15 @@ import difflib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.origins import browser_origin, check_listener
 from config.variables import RENAMED, VARIABLES, Variable
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+MOST_DIGITS = 12
 
 
 class Environment:
@@ -39,16 +40,33 @@ class Environment:
         if file:
             value = self._read(name, file)
         value = value or variable.default or ""
+        if variable.kind != "secret" and len(value) > 1 and value[0] == value[-1] and value[0] in {'"', "'"}:
+            # Docker's --env-file and systemd's drop-ins take quotes for a part of the value.
+            raise ImproperlyConfigured(f"{name} is in quotes: leave them out")
         if variable.kind == "choice" and value and value not in variable.choices:
             raise ImproperlyConfigured(f"{name} is {value!r}: use one of {', '.join(variable.choices)}")
-        if variable.kind == "url" and value:
-            self._check_url(name, value)
         return value or None
+
+    def origin(self, name: str) -> str | None:
+        """The value in a browser's form."""
+        value = self.text(name)
+        return browser_origin(name, value) if value else None
+
+    def origins(self, name: str) -> list[str]:
+        """The values, separated by commas, each in a browser's form."""
+        return [browser_origin(name, item) for item in self.items(name)]
+
+    def path(self, name: str, base: Path) -> Path | None:
+        """The value; one that is relative lies below `base`, whatever directory a process runs in."""
+        value = self.text(name)
+        return base / value if value else None
 
     def integer(self, name: str) -> int:
         variable, value = self.known[name], self.text(name)
-        if value is None or not value.isascii() or not value.isdigit() or int(value) < variable.minimum:
+        if value is None or not value.isascii() or not value.isdigit() or len(value) > MOST_DIGITS:
             raise ImproperlyConfigured(f"{name} is {value!r}: use a whole number of at least {variable.minimum}")
+        if not variable.minimum <= int(value) <= variable.maximum:
+            raise ImproperlyConfigured(f"{name} is {value}: use a whole number from {variable.minimum} to {variable.maximum}")
         return int(value)
 
     def flag(self, name: str) -> bool:
@@ -59,6 +77,21 @@ class Environment:
 
     def items(self, name: str) -> list[str]:
         return [item.strip() for item in (self.text(name) or "").split(",") if item.strip()]
+
+    def check(self) -> None:
+        """Look at every variable that is set, those of the scripts and of compose too. Raises ImproperlyConfigured."""
+        for name, variable in self.known.items():
+            if self.text(name) is None:
+                continue
+            match variable.kind:
+                case "int":
+                    self.integer(name)
+                case "bool":
+                    self.flag(name)
+                case "origin" | "origins":
+                    self.origins(name)
+                case "host":
+                    check_listener(name, self.text(name) or "")
 
     def _refuse_renamed(self) -> None:
         for old, new in RENAMED.items():
@@ -78,14 +111,10 @@ class Environment:
     def _read(name: str, file: str) -> str:
         try:
             return Path(file).read_text().strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
-
-    @staticmethod
-    def _check_url(name: str, value: str) -> None:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise ImproperlyConfigured(f"{name} is {value!r}: use http(s)://host[:port] without a path")
+        except (OSError, UnicodeDecodeError) as error:
+            # A decoding error would show a part of the file.
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {file}: {reason}") from None
 
 
 __all__ = ["Environment", "Variable"]

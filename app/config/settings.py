@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.databases import LOOP_CONNECTIONS, database_from_url
 from config.environment import Environment
+from config.origins import LOOPBACK, is_loopback, listening_url
+from config.safeguards import check_debug, check_secret_key
 from ops.logging import logging_config
 from ops.redis_urls import shards_from_urls
 
@@ -21,24 +23,28 @@ APP_DIR = Path(__file__).resolve().parent.parent
 CHECKOUT = APP_DIR.parent
 
 env = Environment(os.environ)
+env.check()
 
 DEBUG = env.flag("DEBUG")
-DATA_DIR = Path(env.text("DATA_DIR") or CHECKOUT / "var")
-LISTEN_HOST, LISTEN_PORT = env.text("HOST"), env.integer("PORT")
+DATA_DIR = env.path("DATA_DIR", CHECKOUT) or CHECKOUT / "var"
+LISTEN_HOST, LISTEN_PORT = str(env.text("HOST")), env.integer("PORT")
 
 # --- the address people use, and what follows from it
-PUBLIC_URL = (env.text("PUBLIC_URL") or f"http://127.0.0.1:{LISTEN_PORT}").rstrip("/")
+PUBLIC_URL = env.origin("PUBLIC_URL") or listening_url(LISTEN_HOST, LISTEN_PORT)
 _public = urlsplit(PUBLIC_URL)
-_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
-_on_this_machine = _public.hostname in {"127.0.0.1", "localhost", "::1"}
+# With the brackets of IPv6, as Django compares it; the dot at its end it takes off itself.
+_host = (f"[{_public.hostname}]" if "[" in _public.netloc else str(_public.hostname)).rstrip(".")
+_on_this_machine = is_loopback(_host)
 # Whoever forgets to say has production: an address that others reach is guarded as theirs.
 DEPLOYMENT = env.text("DEPLOYMENT") or ("development" if _on_this_machine else "production")
-ALLOWED_HOSTS = sorted({str(_public.hostname), *_LOOPBACK})
-ALLOWED_ORIGINS = [PUBLIC_URL, *(origin.rstrip("/") for origin in env.items("ALLOWED_ORIGINS"))]
+if DEBUG:
+    check_debug(public_url_is_local=_on_this_machine, listens_locally=is_loopback(LISTEN_HOST))
+ALLOWED_HOSTS = sorted({_host, *LOOPBACK})
+ALLOWED_ORIGINS = [PUBLIC_URL, *env.origins("ALLOWED_ORIGINS")]
 if _on_this_machine:
     # On one's own machine every name of it is the same place.
     _port = f":{_public.port}" if _public.port else ""
-    ALLOWED_ORIGINS += [f"{_public.scheme}://{name}{_port}" for name in _LOOPBACK]
+    ALLOWED_ORIGINS += [f"{_public.scheme}://{name}{_port}" for name in LOOPBACK]
 CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
 _secure = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
@@ -50,25 +56,37 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+
 # --- storage
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{directory} cannot be made ({error.strerror}): DATA_DIR or DATABASE_URL must name a place this user may write to"
+        ) from None
+
+
 DATABASES = {
     "default": database_from_url(env.text("DATABASE_URL"), data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE"))
 }
 EMBEDDED = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 DATABASE_THREADS = env.integer("DATABASE_POOL_SIZE") - LOOP_CONNECTIONS
 if EMBEDDED:
-    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(Path(DATABASES["default"]["NAME"]).parent)
 
 
 def _secret_key() -> str:
     key = env.text("SECRET_KEY")
     if key:
+        if DEPLOYMENT != "development":
+            check_secret_key(key)
         return key
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) is required with Postgres: set 50 random characters")
     kept = DATA_DIR / "secret_key"
     if not kept.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        _make_directory(DATA_DIR)
         kept.touch(mode=0o600)
         kept.write_text(secrets.token_urlsafe(50))
     return kept.read_text()
@@ -204,7 +222,7 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 # --- static files: Vite's hashed build, found through its manifest
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT") or DATA_DIR / "static")
+STATIC_ROOT = env.path("STATIC_ROOT", CHECKOUT) or DATA_DIR / "static"
 FRONTEND_DIST = CHECKOUT / "frontend" / "dist"
 STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
 STORAGES = {

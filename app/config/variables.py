@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["text", "secret", "int", "bool", "list", "url", "path", "choice"]
+# origin: an address as a browser's Origin; origins: several; host: a name or address to listen on; paths that are relative
+# lie in the checkout.
+Kind = Literal["text", "secret", "int", "bool", "list", "url", "origin", "origins", "host", "path", "choice"]
 Scope = Literal["app", "script", "compose"]
 
 
@@ -20,14 +22,15 @@ class Variable(NamedTuple):
     scope: Scope = "app"
     choices: tuple[str, ...] = ()
     minimum: int = 0
+    maximum: int = 10**9
 
 
 VARIABLES: tuple[Variable, ...] = (
     Variable(
         "PUBLIC_URL",
-        "url",
+        "origin",
         None,
-        "The address people use; hosts, origins, cookies and links follow from it. Unset: http://127.0.0.1:PORT",
+        "The address people use; hosts, origins, cookies and links follow from it. Unset: http://HOST:PORT",
     ),
     Variable(
         "DEPLOYMENT",
@@ -37,7 +40,10 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("production", "staging", "development"),
     ),
     Variable(
-        "ALLOWED_ORIGINS", "list", "", "Further origins whose pages may open sockets with the session cookie, separated by commas"
+        "ALLOWED_ORIGINS",
+        "origins",
+        "",
+        "Further origins whose pages may open sockets with the session cookie, separated by commas",
     ),
     Variable(
         "SECRET_KEY",
@@ -46,7 +52,10 @@ VARIABLES: tuple[Variable, ...] = (
         "Signs sessions; 50 random characters or more. The embedded run makes one and keeps it in DATA_DIR; with Postgres it is required",
     ),
     Variable(
-        "DATABASE_URL", "secret", None, "postgres://user:password@host:5432/name or sqlite:////path. Unset: SQLite in DATA_DIR"
+        "DATABASE_URL",
+        "secret",
+        None,
+        "postgres://user:password@host:5432/name or sqlite:////path; docs/deploy.md has every form. Unset: SQLite in DATA_DIR",
     ),
     Variable(
         "DATABASE_POOL_SIZE",
@@ -118,6 +127,7 @@ VARIABLES: tuple[Variable, ...] = (
         "25",
         "Seconds a stopping process takes to hand its sockets over, at most 3600; every grace period follows from it",
         minimum=1,
+        maximum=3600,
     ),
     Variable(
         "WORKER_MEMORY_MAX_MB",
@@ -139,8 +149,8 @@ VARIABLES: tuple[Variable, ...] = (
         "PROMETHEUS_MULTIPROC_DIR", "path", None, "Where workers share their metrics; scripts/run_gunicorn.sh makes a fresh one"
     ),
     Variable("DEBUG", "bool", "0", "Django's debug pages; never in production"),
-    Variable("HOST", "text", "127.0.0.1", "Address Gunicorn listens on"),
-    Variable("PORT", "int", "8000", "Port Gunicorn listens on", minimum=1),
+    Variable("HOST", "host", "127.0.0.1", "Address Gunicorn listens on"),
+    Variable("PORT", "int", "8000", "Port Gunicorn listens on", minimum=1, maximum=65_535),
     Variable(
         "TRUSTED_PROXIES", "list", "127.0.0.1", "Addresses and networks whose X-Forwarded-* headers are believed", scope="script"
     ),
@@ -161,7 +171,7 @@ VARIABLES: tuple[Variable, ...] = (
         scope="script",
         minimum=1,
     ),
-    Variable("HTTP_PORT", "int", "8080", "The one port compose publishes", scope="compose", minimum=1),
+    Variable("HTTP_PORT", "int", "8080", "The one port compose publishes", scope="compose", minimum=1, maximum=65_535),
     Variable("HTTP_BIND", "text", "127.0.0.1", "Address it is published on; 0.0.0.0 opens it to the network", scope="compose"),
     Variable(
         "TLS_CERTIFICATE",
@@ -171,7 +181,15 @@ VARIABLES: tuple[Variable, ...] = (
         scope="compose",
     ),
     Variable("TLS_KEY", "path", None, "The key (PEM) of TLS_CERTIFICATE", scope="compose"),
-    Variable("HTTPS_PORT", "int", "8443", "The port published for TLS; plain HTTP is sent on to it", scope="compose", minimum=1),
+    Variable(
+        "HTTPS_PORT",
+        "int",
+        "8443",
+        "The port published for TLS; plain HTTP is sent on to it",
+        scope="compose",
+        minimum=1,
+        maximum=65_535,
+    ),
     Variable(
         "POSTGRES_PASSWORD",
         "secret",

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import multiprocess
 
 from ops import instance
 
-here = instance.current()
+try:
+    here = instance.current()
+except ImproperlyConfigured as error:  # settings were read for the first time
+    sys.exit(f"error: {error}")
 
 
 def when_ready(server: Any) -> None:

@@ -228,11 +228,11 @@ async def test_a_foreign_origin_with_the_cookie(server: Server, knock: Any, page
 
 
 async def test_origins_may_be_added(start_server: StartServer) -> None:
-    server = start_server(ALLOWED_ORIGINS="https://chat.example.org/,http://localhost:5173")
+    server = start_server(ALLOWED_ORIGINS="https://Chat.example.org:443/,http://localhost:5173,http://bücher.example:80")
     ada = await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
         cookie = session_cookie(await signed_in(http, ada))
-        for origin in ("https://chat.example.org", "https://CHAT.example.org", "http://localhost:5173", server.base_url):
+        for origin in ("https://chat.example.org", "http://localhost:5173", "http://xn--bcher-kva.example", server.base_url):
             async with PlainSocket(server.ws_url(), headers={"Origin": origin, **cookie}) as socket:
                 assert await who(socket) == ada.id
         async with PlainSocket(server.ws_url(), headers={"Origin": "https://example.org", **cookie}) as socket:

@@ -183,6 +183,21 @@ def no_public_address(m: Manifests) -> None:
     del config(m, "hubbub-config")["PUBLIC_URL"]
 
 
+@plants(settings.public_address_agrees, "PUBLIC_URL: is not as browsers send it")
+def public_url_with_capitals(m: Manifests) -> None:
+    config(m, "hubbub-config")["PUBLIC_URL"] = "https://Chat.example.com"
+
+
+@plants(settings.public_address_agrees, "PUBLIC_URL: is not as browsers send it")
+def public_url_with_the_usual_port(m: Manifests) -> None:
+    config(m, "hubbub-config")["PUBLIC_URL"] = "https://chat.example.com:443"
+
+
+@plants(settings.public_address_agrees, "PUBLIC_URL: is not as browsers send it")
+def public_url_with_a_slash(m: Manifests) -> None:
+    config(m, "hubbub-config")["PUBLIC_URL"] = "https://chat.example.com/"
+
+
 @plants(settings.public_address_agrees, "PUBLIC_URL: starts with http: use https")
 def plain_public_address(m: Manifests) -> None:
     config(m, "hubbub-config")["PUBLIC_URL"] = "http://chat.example.com"

@@ -25,6 +25,7 @@ FOREIGN = {
 }
 #: Connections Postgres keeps for its administrators, and what an operator's own session needs.
 RESERVED_CONNECTIONS = 10
+HTTPS = 443
 CLOSED = {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE", "ALLOW_SEED", "DEBUG"}
 FALSE, TRUE = {"0", "false", "no", "off"}, {"1", "true", "yes", "on"}
 
@@ -54,7 +55,7 @@ def _fits(variable: Any, value: str) -> bool:
     """Whether a value is of the kind that variables.py gives its variable."""
     match variable.kind:
         case "int":
-            return value.isascii() and value.isdigit() and int(value) >= variable.minimum
+            return value.isascii() and value.isdigit() and variable.minimum <= int(value) <= variable.maximum
         case "bool":
             return value.lower() in FALSE | TRUE
         case "choice":
@@ -85,7 +86,11 @@ def public_address_agrees(manifests: Manifests) -> Iterator[str]:
     if len(urls) != 1:
         yield f"PUBLIC_URL: {len(urls)} values are set: there must be one (configMapGenerator of the overlay)"
         return
-    public = urlsplit(urls.pop())
+    url = urls.pop()
+    public = urlsplit(url)
+    if url != url.lower() or not url.isascii() or url.endswith("/") or public.port == HTTPS:
+        # The app would bring it to that form; the Ingress' host is cut out of it as it stands.
+        yield "PUBLIC_URL: is not as browsers send it: use lower case, ASCII (xn--), no :443 and no / at the end"
     if public.scheme != "https":
         yield f"PUBLIC_URL: starts with {public.scheme}: use https"
     for ingress in manifests.of("Ingress"):
