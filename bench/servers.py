@@ -24,7 +24,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PEOPLE = 1000
 """Accounts made for a run; a room above that has several sockets of each."""
 _LIFTED = dict.fromkeys(
-    ("LIMIT_MESSAGES_PER_S", "LIMIT_CALLS_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S", "LIMIT_SIGNUPS_PER_H"), "0"
+    (
+        "LIMIT_MESSAGES_PER_S",
+        "LIMIT_CALLS_PER_S",
+        "LIMIT_ROOMS_PER_H",
+        "LIMIT_ROOMS_PER_USER",
+        "LIMIT_SOCKETS_PER_USER",
+        "LIMIT_HANDSHAKES_PER_S",
+        "LIMIT_SIGNUPS_PER_H",
+    ),
+    "0",
 )
 _GREETED = (("expect", "0{"), ("send", "40"), ("expect", '40{"sid"'))
 _JOINED = (("send", '42["join","{room}"]'), ("expect", '42["joined"'))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.contrib.auth import aauthenticate, alogin, alogout
@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from ninja import Router, Schema
 from ninja.errors import AuthenticationError
+from pydantic import Field
 
 from accounts import hashers, services, throttle
 from accounts.http_auth import authenticated, same_site
@@ -19,7 +20,7 @@ from ops import database
 from realtime.publish import revoked
 
 router = Router(tags=["accounts"])
-PEOPLE_LISTED = 20
+PEOPLE_LISTED, PEOPLE_MAX = 20, 100
 
 
 class Credentials(Schema):
@@ -52,6 +53,8 @@ class TicketOut(Schema):
 
 class People(Schema):
     users: list[PersonOut]
+    more: bool
+    next: str | None
 
 
 @router.post("/signup", response={201: SignedUp}, auth=None, summary="Make an account")
@@ -107,14 +110,20 @@ async def me(request: HttpRequest) -> HttpResponse | dict[str, Any]:
 
 
 @router.get("/users", response=People, auth=authenticated, summary="People I can write to")
-async def users(request: HttpRequest, query: str = "") -> dict[str, Any]:
+async def users(
+    request: HttpRequest, query: str = "", after: str = "", limit: Annotated[int, Field(ge=1, le=PEOPLE_MAX)] = PEOPLE_LISTED
+) -> dict[str, Any]:
+    """By name; `next` is the next page's `after`."""
     person, _ = request.auth  # type: ignore[attr-defined]
 
-    def search() -> list[dict[str, Any]]:
+    def search() -> dict[str, Any]:
         found = User.objects.filter(is_active=True, name_key__contains=key_of(query.replace("\0", ""))).exclude(id=person.id)
-        return [{"id": user.id, "name": user.username} for user in found.order_by("username")[:PEOPLE_LISTED]]
+        rows = found.filter(username__gt=after.replace("\0", "")).order_by("username").values_list("id", "username")[: limit + 1]
+        people = [{"id": user, "name": name} for user, name in rows]
+        following = str(people[limit - 1]["name"]) if len(people) > limit else None
+        return {"users": people[:limit], "more": following is not None, "next": following}
 
-    return {"users": await database.run_for(person.id, search)}
+    return await database.run_for(person.id, search)
 
 
 async def _checked(request: HttpRequest, payload: Credentials) -> User:

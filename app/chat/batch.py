@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chat.wire import EventRow, log_event
-from realtime.errors import NotAMember
+from realtime.errors import Forbidden, FrameRefused, NotAMember
 from realtime.publish import LogEvent, RoomRef
 
 
@@ -55,7 +55,7 @@ Identity = tuple[int, int, str]
 """(room, author, key): stored once for ever."""
 Result = Stored | Exception
 Seqs = dict[Identity, int]
-"""What became of each key of a batch: the seq it was given; 0 where its author is no member; -seq where it was known already."""
+"""What became of each key of a batch: the seq it was given; 0 where its author may not write; -seq where it was known already."""
 
 
 def firsts(batch: Sequence[Append]) -> dict[Identity, Append]:
@@ -74,7 +74,7 @@ def results(batch: Sequence[Append], seqs: Seqs, known: dict[Identity, EventRow]
         identity = append.identity
         seq = seqs[identity]
         if not seq:
-            told.append(NotAMember(f"you are not a member of {append.room.slug}"))
+            told.append(_refusal(append.room))
             continue
         row = known[identity] if seq < 0 else new.get(identity)
         duplicate = row is not None
@@ -83,3 +83,9 @@ def results(batch: Sequence[Append], seqs: Seqs, known: dict[Identity, EventRow]
             new[identity] = row
         told.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug)))
     return told
+
+
+def _refusal(room: RoomRef) -> FrameRefused:
+    if room.direct:  # nobody leaves one: its author is still in it
+        return Forbidden("this person does not take messages from you")
+    return NotAMember(f"you are not a member of {room.slug}")

@@ -17,7 +17,8 @@ from chat.models import Event
 from chat.wire import COLUMNS, EventRow, log_event
 from ops import database
 from realtime.publish import LogEvent
-from rooms.models import Membership, Room
+from rooms import counting
+from rooms.models import Room
 
 LATEST = 50
 PAGE = 200
@@ -78,7 +79,7 @@ def shown_to(user: int, events: list[LogEvent]) -> list[msgspec.Raw]:
 
 
 def member_count(room: Room) -> int:
-    return Membership.objects.filter(room=room).count()
+    return counting.member_counts([room.id])[room.id]
 
 
 class Size(Func):

@@ -55,7 +55,7 @@ def _store(batch: Sequence[Append]) -> list[Result]:
 
 def numbered(asked: Collection[Identity], heads: dict[int, int], known: dict[Identity, EventRow]) -> tuple[Seqs, dict[int, int]]:
     """Gives out the seqs above `heads`, whose rows the caller holds locked; also the new head of each room that got events."""
-    members = access.members_among((room, author) for room, author, _ in asked)
+    members = access.writers_among((room, author) for room, author, _ in asked)
     seqs: Seqs = {}
     moved: dict[int, int] = {}
     for identity in asked:

@@ -20,7 +20,7 @@ ROW_AT_FAULT = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowE
 """What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one."""
 
 APPEND = "SELECT chat_append(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s)"
-"""migrations/0003_append.py. For each message the seq it got; 0 where the author is no member; -seq where the key is known."""
+"""migrations/0003_append.py. For each message the seq it got; 0 where the author may not write; -seq where the key is known."""
 KNOWN = """
     SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at, e.text, e.alias, e.edited, e.deleted, e.reactions
     FROM chat_event e

@@ -12,6 +12,7 @@ from ninja.parser import Parser
 import accounts.api
 import chat.api
 import rooms.api
+import rooms.blocks_api
 from config import problems
 
 
@@ -33,5 +34,7 @@ api = NinjaAPI(
 )
 api.add_router("", accounts.api.router)
 api.add_router("/rooms", rooms.api.router)
+api.add_router("/leave", rooms.api.many)
+api.add_router("/blocks", rooms.blocks_api.router)
 api.add_router("/rooms", chat.api.router)
 problems.install(api)

@@ -21,6 +21,7 @@ from accounts.services import SignUpClosed
 from accounts.throttle import Throttled
 from ops.database import DatabaseUnavailable
 from realtime.errors import FrameRefused, RateLimited
+from rooms.leaving import OwnershipConflict
 from rooms.services import SlugTaken
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,10 @@ def signup_closed(request: HttpRequest, error: SignUpClosed) -> HttpResponse:
 
 def taken(request: HttpRequest, error: SlugTaken) -> HttpResponse:
     return problem(409, "taken", f"there is a room {error} already")
+
+
+def ownership(request: HttpRequest, error: OwnershipConflict) -> HttpResponse:
+    return problem(409, error.code, str(error))
 
 
 def throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
@@ -139,6 +144,7 @@ HANDLERS: dict[type[Exception], Any] = {
     AuthenticationError: unauthenticated,
     SignUpClosed: signup_closed,
     SlugTaken: taken,
+    OwnershipConflict: ownership,
     Throttled: throttled,
     DatabaseUnavailable: unavailable,
     Busy: busy,

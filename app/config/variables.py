@@ -90,6 +90,10 @@ VARIABLES: tuple[Variable, ...] = (
         "50",
         "API calls, and frames that read the database, a second, person and process; more of them wait, then are refused; 0 lifts it",
     ),
+    Variable("LIMIT_ROOMS_PER_H", "int", "60", "Rooms made an hour and person, direct ones too; 0 lifts it"),
+    Variable("LIMIT_ROOMS_PER_USER", "int", "1000", "Rooms a person may own; 0 lifts it"),
+    Variable("LIMIT_INVITES_PER_H", "int", "200", "People added to rooms an hour and person; 0 lifts it"),
+    Variable("LIMIT_INVITES_PER_PERSON", "int", "20", "Rooms a day to which a person may add the same other person; 0 lifts it"),
     Variable(
         "LIMIT_UNSENT_MB",
         "int",

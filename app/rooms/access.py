@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from ops.questions import Among, Answer
 from realtime.errors import NoSuchRoom, NotAMember
@@ -16,7 +16,7 @@ from rooms.models import Kind, Membership, Room
 def room_by_slug(slug: str) -> Room:
     """Raises NoSuchRoom, naming the slug."""
     normal = slugs.normalised(slug)
-    room = Room.objects.filter(slug=normal).first() if normal else None
+    room = Room.objects.filter(slug=normal, closed=False).first() if normal else None
     if room is None:
         raise NoSuchRoom(f"there is no room {slug[:64]!r}")
     return room
@@ -25,7 +25,9 @@ def room_by_slug(slug: str) -> Room:
 def membership_in(user: int, slug: str) -> Membership:
     """The person's membership, its room loaded. Raises NoSuchRoom or NotAMember."""
     normal = slugs.normalised(slug)
-    found = Membership.objects.filter(room__slug=normal, user_id=user).select_related("room").first() if normal else None
+    found = None
+    if normal:
+        found = Membership.objects.filter(room__slug=normal, room__closed=False, user_id=user).select_related("room").first()
     if found is None:
         if normal and slugs.is_direct(normal):  # there or not: who writes to whom is nobody else's business
             raise NotAMember(f"you are not a member of {normal}")
@@ -35,11 +37,20 @@ def membership_in(user: int, slug: str) -> Membership:
 
 
 def members_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of `(room id, user id)` that are memberships, in one query: the check inside a group commit."""
+    """Those of `(room id, user id)` that are memberships, in one query."""
+    return _among(pairs, Membership.objects.all())
+
+
+def writers_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of `(room id, user id)` who may write, in one query: the check inside a group commit."""
+    return _among(pairs, Membership.objects.filter(silenced=False))
+
+
+def _among(pairs: Iterable[tuple[int, int]], memberships: QuerySet[Membership]) -> set[tuple[int, int]]:
     wanted = set(pairs)
-    found = Membership.objects.filter(
-        room_id__in={room for room, _ in wanted}, user_id__in={user for _, user in wanted}
-    ).values_list("room_id", "user_id")
+    found = memberships.filter(room_id__in={room for room, _ in wanted}, user_id__in={user for _, user in wanted}).values_list(
+        "room_id", "user_id"
+    )
     return wanted & set(found)
 
 

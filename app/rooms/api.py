@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Router, Schema
@@ -12,15 +12,21 @@ from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import person
 from ops import database
+from realtime.errors import BadFrame
 from realtime.publish import member_added, revoked, room_updated
-from rooms import access, listing, services
+from rooms import access, leaving, listing, services
 from rooms.models import Membership
 
 router = Router(tags=["rooms"], auth=authenticated)
+many = Router(tags=["rooms"], auth=authenticated)
+"""At /api/leave: every name below /api/rooms/ is a room's."""
 
 
 Title = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 """Without NUL, which Postgres does not take."""
+Limit = Annotated[int, Field(ge=1, le=listing.PAGE_MAX)]
+Cursor = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
+Query = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 PersonId = Annotated[int, Field(ge=1, le=2**53)]
 
 
@@ -39,9 +45,24 @@ class MemberIn(Schema):
     user: Annotated[StrictInt, Field(ge=1, le=2**53)] | Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
+class RoleIn(Schema):
+    role: Literal["owner", "member"]
+
+
+class LeaveIn(Schema):
+    rooms: Annotated[list[str], Field(max_length=leaving.MANY)] | None = None
+    added_by: Annotated[StrictInt, Field(ge=1, le=2**53)] | None = None
+    confirm: StrictBool = False
+
+
 @router.get("", summary="Rooms I am in, and public ones I may join")
-async def room_list(request: HttpRequest) -> dict[str, Any]:
-    return {"rooms": await database.run_for(_me(request), listing.rooms_for, _me(request))}
+async def room_list(
+    request: HttpRequest, after: Cursor | None = None, limit: Limit = listing.PAGE, query: Query = ""
+) -> dict[str, Any]:
+    """Mine, the most recently active first, then the public ones I may join, by slug. `next` is the next page's `after`."""
+    me = _me(request)
+    page = await database.run_for(me, listing.rooms_for, me, after=after, limit=limit, query=query)
+    return page.fields("rooms")
 
 
 @router.post("", response={201: dict[str, Any]}, summary="Make a room")
@@ -68,8 +89,12 @@ async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> d
 
 
 @router.get("/{slug}/members", summary="Who is a member")
-async def member_list(request: HttpRequest, slug: str) -> dict[str, Any]:
-    return {"members": await database.run_for(_me(request), listing.members_of, _me(request), slug)}
+async def member_list(
+    request: HttpRequest, slug: str, after: Annotated[int, Field(ge=0, le=2**53)] = 0, limit: Limit = listing.PAGE
+) -> dict[str, Any]:
+    """By id; `next` is the next page's `after`."""
+    me = _me(request)
+    return (await database.run_for(me, listing.members_of, me, slug, after=after, limit=limit)).fields("members")
 
 
 @router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody")
@@ -85,10 +110,42 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 
+@router.patch("/{slug}/members/{user}", summary="Make somebody an owner, or a member again")
+async def member_change(request: HttpRequest, slug: str, user: PersonId, payload: RoleIn) -> dict[str, Any]:
+    me = _me(request)
+    found = await database.run_for(me, leaving.member_change, slug=slug, by=me, user=user, role=payload.role)
+    room_updated(access.ref(found.room), access.details(found.room))
+    return {"id": found.user_id, "name": found.user.username, "role": found.role}
+
+
 @router.delete("/{slug}/members/{user}", response={204: None}, summary="Remove somebody, or leave")
-async def member_remove(request: HttpRequest, slug: str, user: PersonId) -> tuple[int, None]:
-    revoked(await database.run_for(_me(request), services.member_remove, slug=slug, by=_me(request), user=user))
+async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm: bool = False) -> tuple[int, None]:
+    """The last member of a private room leaves it with `confirm` only: nobody could come into it again."""
+    me = _me(request)
+    _publish(await database.run_for(me, leaving.member_remove, slug=slug, by=me, user=user, confirm=confirm))
     return 204, None
+
+
+@many.post("", summary="Leave many rooms")
+async def rooms_leave(request: HttpRequest, payload: LeaveIn) -> dict[str, Any]:
+    """Leaves `rooms`, or all rooms that `added_by` has added me to: at most 500 with one call; `more` says that some are left."""
+    if (payload.rooms is None) == (payload.added_by is None):
+        raise BadFrame("give either rooms or added_by")
+    me = _me(request)
+
+    def leave() -> leaving.LeftMany:
+        return leaving.rooms_leave(user=me, rooms=payload.rooms, added_by=payload.added_by, confirm=payload.confirm)
+
+    done = await database.run_for(me, leave)
+    _publish(done.left)
+    return {"left": [what.room.slug for what in done.left.gone if what.room], "kept": done.kept, "more": done.more}
+
+
+def _publish(left: leaving.Left) -> None:
+    for what in left.gone:
+        revoked(what)
+    for room in left.changed:
+        room_updated(access.ref(room), access.details(room))
 
 
 def _me(request: HttpRequest) -> int:

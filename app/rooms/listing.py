@@ -1,57 +1,116 @@
-"""Rooms and members as the API shows them. Reads; synchronous."""
+"""Rooms and members as the API shows them, in pages. Reads; synchronous."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from django.db.models import Count, F
+from django.db.models import F, Q
 
-from realtime.errors import NotAMember
+from realtime.errors import BadFrame, NotAMember
 from rooms import access, slugs
+from rooms.counting import member_counts
 from rooms.models import Kind, Membership, Room
 
-ROOMS_LISTED = 500
-"""Public rooms that the person is not in."""
+PAGE = 200
+PAGE_MAX = 500
 
 
-def rooms_for(user: int) -> list[dict[str, Any]]:
-    """All of the person's rooms, then at most ROOMS_LISTED public ones; each the most recently active first."""
-    mine = {membership.room_id: membership for membership in Membership.objects.filter(user_id=user)}
-    counted = Room.objects.annotate(people=Count("memberships")).order_by(F("last_at").desc(nulls_last=True), "slug")
-    own = counted.filter(id__in=Membership.objects.filter(user_id=user).values("room_id"))
-    others = counted.filter(kind=Kind.PUBLIC).exclude(memberships__user_id=user)[:ROOMS_LISTED]
-    return _shown(user, [*own, *others], mine)
+class Page(NamedTuple):
+    items: list[dict[str, Any]]
+    # Where the next page begins, to be handed back as it is; None at the end.
+    next: str | None
+
+    def fields(self, name: str) -> dict[str, Any]:
+        """The page as the API answers it."""
+        return {name: self.items, "more": self.next is not None, "next": self.next}
+
+
+def rooms_for(user: int, *, after: str | None = None, limit: int = PAGE, query: str = "") -> Page:
+    """The person's rooms, the most recently active first; then the public ones they may join, by slug.
+
+    `query`: only rooms whose slug or title holds it. Raises BadFrame for a cursor that is none.
+    """
+    named = Q(slug__icontains=query) | Q(title__icontains=query) if query else Q()
+    mine = [] if after and after.startswith(_PUBLIC) else _mine(user, named, after, limit + 1)
+    if len(mine) > limit:
+        last = mine[limit - 1].room
+        return Page(_shown(user, [one.room for one in mine[:limit]], mine), _cursor_mine(last))
+    begin = after.removeprefix(_PUBLIC) if after and after.startswith(_PUBLIC) else ""
+    left = limit - len(mine)
+    others = list(_others(user, named).filter(slug__gt=begin)[: left + 1])
+    rooms = [*(one.room for one in mine), *others[:left]]
+    more = len(others) > left
+    return Page(_shown(user, rooms, mine), _PUBLIC + (others[left - 1].slug if left else "") if more else None)
 
 
 def room_for(user: int, slug: str) -> dict[str, Any]:
     """One room. Raises NoSuchRoom, or NotAMember for a room one is invited to."""
-    membership: Membership | None = None
     try:
         membership = access.membership_in(user, slug)
-        room = membership.room
     except NotAMember:
         if slugs.is_direct(slug):
             raise
         room = access.room_by_slug(slug)
         if room.kind != Kind.PUBLIC:
             raise
-    room.people = Membership.objects.filter(room=room).count()  # type: ignore[attr-defined]
-    return _shown(user, [room], {room.id: membership} if membership else {})[0]
+        return _shown(user, [room], [])[0]
+    return _shown(user, [membership.room], [membership])[0]
 
 
-def members_of(user: int, slug: str) -> list[dict[str, Any]]:
-    """Raises NoSuchRoom or NotAMember."""
+def members_of(user: int, slug: str, *, after: int = 0, limit: int = PAGE) -> Page:
+    """Members with ids above `after`, by id. Raises NoSuchRoom or NotAMember."""
     room = access.membership_in(user, slug).room
-    found = Membership.objects.filter(room=room).select_related("user").order_by("user__username")
-    return [{"id": one.user_id, "name": one.user.username, "role": one.role} for one in found]
+    found = Membership.objects.filter(room=room, user_id__gt=after).select_related("user").order_by("user_id")
+    people = [{"id": one.user_id, "name": one.user.username, "role": one.role} for one in found[: limit + 1]]
+    return Page(people[:limit], str(people[limit - 1]["id"]) if len(people) > limit else None)
 
 
-def _shown(user: int, rooms: list[Any], mine: dict[int, Membership]) -> list[dict[str, Any]]:
+_MINE, _PUBLIC = "m~", "p~"
+
+
+def _mine(user: int, named: Q, after: str | None, limit: int) -> list[Membership]:
+    found = Membership.objects.filter(user_id=user, room__closed=False).select_related("room")
+    if named:
+        found = found.filter(room__in=Room.objects.filter(named))
+    if after:
+        found = found.filter(_behind(after))
+    return list(found.order_by(F("room__last_at").desc(nulls_last=True), "room__slug")[:limit])
+
+
+def _others(user: int, named: Q) -> Any:
+    """Public rooms without the person, in the order of their index."""
+    return Room.objects.filter(named, kind=Kind.PUBLIC, closed=False).exclude(memberships__user_id=user).order_by("slug")
+
+
+def _cursor_mine(room: Room) -> str:
+    return f"{_MINE}{room.last_at.isoformat() if room.last_at else ''}~{room.slug}"
+
+
+def _behind(cursor: str) -> Q:
+    """The rooms that follow in the order of `_mine`."""
+    kind, _, rest = cursor.partition("~")
+    moment, parted, slug = rest.partition("~")
+    silent = Q(room__last_at=None)
+    try:
+        at = datetime.fromisoformat(moment) if moment else None
+    except ValueError:
+        at, parted = None, ""
+    if kind + "~" != _MINE or not parted or (at is not None and at.tzinfo is None):
+        raise BadFrame("after: hand back `next` as it came")
+    if at is None:
+        return silent & Q(room__slug__gt=slug)
+    return silent | Q(room__last_at__lt=at) | Q(room__last_at=at, room__slug__gt=slug)
+
+
+def _shown(user: int, rooms: list[Room], memberships: list[Membership]) -> list[dict[str, Any]]:
+    mine = {one.room_id: one for one in memberships}
     peers = _peers(user, [room.id for room in rooms if room.kind == Kind.DIRECT])
-    return [_room(room, mine.get(room.id), peers.get(room.id)) for room in rooms]
+    counts = member_counts([room.id for room in rooms])
+    return [_room(room, mine.get(room.id), peers.get(room.id), counts[room.id]) for room in rooms]
 
 
-def _room(room: Any, membership: Membership | None, peer: dict[str, Any] | None) -> dict[str, Any]:
+def _room(room: Room, membership: Membership | None, peer: dict[str, Any] | None, people: int) -> dict[str, Any]:
     return {
         "slug": room.slug,
         "title": room.title or room.slug,
@@ -60,7 +119,7 @@ def _room(room: Any, membership: Membership | None, peer: dict[str, Any] | None)
         "head": room.head,
         "member": membership is not None,
         "upto": membership.upto if membership else 0,
-        "member_count": room.people,
+        "member_count": people,
         "peer": peer,
         "role": membership.role if membership else None,
         "last_at": room.last_at,

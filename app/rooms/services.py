@@ -11,10 +11,13 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from realtime.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember
+from realtime.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
 from realtime.publish import Revoked
-from rooms import access, slugs
+from rooms import access, blocks, quotas, slugs
 from rooms.models import Kind, Membership, Removal, Role, Room
+
+LOBBY = "lobby"
+"""The room of the first migration. It belongs to nobody, whoever comes first."""
 
 
 class SlugTaken(Exception):
@@ -22,20 +25,28 @@ class SlugTaken(Exception):
 
 
 def room_create(*, slug: str, title: str, private: bool, owner: int) -> Room:
-    """A room with its owner as first member. Raises BadFrame for a bad slug, SlugTaken."""
+    """A room with its owner as first member. Raises BadFrame for a bad slug, SlugTaken, RateLimited above a quota."""
     normal = slugs.normalised(slug)
     if normal is None:
         raise BadFrame("slug: 1 to 64 letters, digits, _ and -")
     if slugs.is_direct(normal):
         raise BadFrame("slug: names like dm-1-2 are kept for direct rooms")
+    kind = Kind.PRIVATE if private else Kind.PUBLIC
     try:
         with transaction.atomic():
-            kind = Kind.PRIVATE if private else Kind.PUBLIC
+            _spend_room(owner)
             room = Room.objects.create(slug=normal, title=title.strip(), kind=kind)
             Membership.objects.create(room=room, user_id=owner, role=Role.OWNER)
     except IntegrityError as error:
         raise SlugTaken(normal) from error
     return room
+
+
+def _spend_room(user: int) -> None:
+    quotas.spend(user=user, what="rooms", limit=settings.LIMIT_ROOMS_PER_H, period_s=quotas.HOUR_S)
+    most = settings.LIMIT_ROOMS_PER_USER
+    if most and Membership.objects.filter(user_id=user, role=Role.OWNER)[:most].count() >= most:
+        raise RateLimited(f"you own {most} rooms, and nobody may own more", retry_after=quotas.HOUR_S)
 
 
 def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
@@ -79,7 +90,10 @@ def _first_use(slug: str, user: int) -> Room:
 
 
 def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
-    """The direct room of two people, and whether it was made now. Raises Forbidden for oneself, NoSuchTarget."""
+    """The direct room of two people, and whether it was made now.
+
+    Raises Forbidden for oneself or when `other` has blocked the user, NoSuchTarget, or RateLimited above the quota.
+    """
     if user == other:
         raise Forbidden("a direct message needs somebody else")
     slug = slugs.direct(user, other)
@@ -88,8 +102,14 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
         return room, False
     try:
         with transaction.atomic():
+            blocks.pair_lock(user, other)
+            if blocks.is_blocked(by=other, user=user):
+                raise Forbidden("this person does not take messages from you")
+            quotas.spend(user=user, what="rooms", limit=settings.LIMIT_ROOMS_PER_H, period_s=quotas.HOUR_S)
             room = Room.objects.create(slug=slug, kind=Kind.DIRECT)
-            Membership.objects.bulk_create([Membership(room=room, user_id=one) for one in (user, other)])
+            silenced = blocks.is_blocked(by=user, user=other)
+            pair = Membership(room=room, user_id=user), Membership(room=room, user_id=other, silenced=silenced)
+            Membership.objects.bulk_create(pair)
     except IntegrityError as error:  # somebody else made it in between, or there is no such person
         room = Room.objects.filter(slug=slug).first()
         if room is None:
@@ -99,48 +119,44 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
 
 
 def member_add(*, slug: str, by: int, user: int) -> tuple[Membership, bool]:
-    """Invites somebody. Raises NoSuchRoom, NotAMember, Forbidden in a direct room."""
+    """Invites somebody. Raises NoSuchRoom, NotAMember, RateLimited, Forbidden in a direct room or by somebody they blocked."""
     room = access.membership_in(by, slug).room
     if room.kind == Kind.DIRECT:
         raise Forbidden("a direct room is for two")
-    return _become_member(room, user)
+    known = Membership.objects.filter(room=room, user_id=user).first()
+    if known is not None:
+        known.room = room
+        return known, False
+    if blocks.is_blocked(by=user, user=by):
+        raise Forbidden("this person does not take invitations from you")
+    with transaction.atomic():
+        _spend_invitation(by, user)
+        return _become_member(room, user, added_by=by)
 
 
-def _become_member(room: Room, user: int) -> tuple[Membership, bool]:
-    """The membership, its room loaded, and whether it is new. What was written before one came counts as read."""
-    membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults={"upto": room.head})
+def _spend_invitation(by: int, user: int) -> None:
+    quotas.spend(user=by, what="invitations", limit=settings.LIMIT_INVITES_PER_H, period_s=quotas.HOUR_S)
+    what = f"invitations of one person:{user}"
+    quotas.spend(user=by, what=what, limit=settings.LIMIT_INVITES_PER_PERSON, period_s=quotas.DAY_S)
+
+
+def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[Membership, bool]:
+    """The membership, its room loaded, and whether it is new. What was written before one came counts as read.
+
+    The first to come into a room that everybody has left owns it.
+    """
+    owns = room.slug != LOBBY and not Membership.objects.filter(room=room).exists()
+    values = {"upto": room.head, "added_by": added_by, "role": Role.OWNER if owns else Role.MEMBER}
+    membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
     membership.room = room  # fetched without it when somebody else made it in between
     return membership, new
-
-
-def member_remove(*, slug: str, by: int, user: int) -> Revoked:
-    """Removes somebody, or oneself. Raises NoSuchRoom, NotAMember, NoSuchTarget, Forbidden."""
-    mine = access.membership_in(by, slug)
-    if mine.room.kind == Kind.DIRECT:
-        raise Forbidden("a direct room keeps its two people")
-    if user != by and mine.role != Role.OWNER:
-        raise Forbidden("only an owner removes others")
-    with transaction.atomic():
-        if not Membership.objects.filter(room=mine.room, user_id=user).delete()[0]:
-            raise NoSuchTarget("that person is not a member")
-        _keep_an_owner(mine.room)
-        gone = _revoked(Removal.objects.create(room=mine.room, user_id=user))
-    return gone._replace(reason="left" if user == by else "removed")
-
-
-def _keep_an_owner(room: Room) -> None:
-    """When the last owner went, whoever has been there longest can change the room."""
-    members = Membership.objects.filter(room=room)
-    if not members.filter(role=Role.OWNER).exists() and (heir := members.order_by("id").first()) is not None:
-        heir.role = Role.OWNER
-        heir.save(update_fields=["role"])
 
 
 def removed_since(moment: datetime) -> list[Revoked]:
     """Who was removed after `moment` and is not a member again: for hubs that a signal did not reach."""
     rows = Removal.objects.filter(at__gt=moment).select_related("room").order_by("id")
     members = access.members_among((row.room_id, row.user_id) for row in rows)
-    return [_revoked(row) for row in rows if (row.room_id, row.user_id) not in members]
+    return [to_revoked(row) for row in rows if (row.room_id, row.user_id) not in members]
 
 
 def removals_prune() -> None:
@@ -148,8 +164,9 @@ def removals_prune() -> None:
     Removal.objects.filter(at__lt=timezone.now() - timedelta(hours=1)).delete()
 
 
-def _revoked(row: Removal) -> Revoked:
-    return Revoked(id=f"removal:{row.id}", user=row.user_id, room=access.ref(row.room))
+def to_revoked(row: Removal) -> Revoked:
+    """What the sockets of somebody who is no longer a member hear of."""
+    return Revoked(id=f"removal:{row.id}", user=row.user_id, room=access.ref(row.room), reason=row.reason)
 
 
 def member_read(*, membership: Membership, upto: int) -> int:

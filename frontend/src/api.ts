@@ -43,10 +43,11 @@ const asking = new Set<AbortController>()
 
 export const api = {
   me: () => call<{ user: Person }>('GET', '/api/me').then(({ user }) => user),
-  rooms: () => call<{ rooms: Room[] }>('GET', '/api/rooms').then(({ rooms }) => rooms),
+  rooms: () => pages<'rooms', Room>('rooms', '/api/rooms'),
   room: (slug: string) => call<Room>('GET', path(slug)),
   createRoom: (room: { slug: string; title: string; private: boolean }) => call<Room>('POST', '/api/rooms', room),
-  members: (slug: string) => call<{ members: Member[] }>('GET', `${path(slug)}/members`).then(({ members }) => members),
+  /** At most MEMBERS_LISTED. */
+  members: (slug: string) => pages<'members', Member>('members', `${path(slug)}/members`),
   invite: (slug: string, user: number | string) => call<Member>('POST', `${path(slug)}/members`, { user }),
   removeMember: (slug: string, id: number) => call<void>('DELETE', `${path(slug)}/members/${id}`),
   people: (query: string) =>
@@ -58,6 +59,23 @@ export const api = {
     for (const request of asking) request.abort()
     return call<void>('DELETE', '/api/session')
   },
+}
+
+const PAGES = 5
+const PAGE = 500
+export const MEMBERS_LISTED = PAGES * PAGE
+
+/** A list, page by page; its end is left out where there are more than PAGES. */
+async function pages<Name extends string, Item>(name: Name, url: string): Promise<Item[]> {
+  const items: Item[] = []
+  let after = ''
+  for (let page = 0; page < PAGES; page++) {
+    const answer = await call<Record<Name, Item[]> & { next?: string | null }>('GET', `${url}?limit=${PAGE}${after}`)
+    items.push(...answer[name])
+    if (!answer.next) break
+    after = `&after=${encodeURIComponent(answer.next)}`
+  }
+  return items
 }
 
 function path(slug: string): string {

@@ -92,3 +92,19 @@ test('whoever signs out waits for nothing they asked before', async () => {
   await expect(api.signOut()).resolves.toBeUndefined()
   expect(list()).toMatchObject({ status: 0 })
 })
+
+test('a list is read page by page, to its end or to the bound', async () => {
+  const asked: string[] = []
+  let pages = 3
+  vi.stubGlobal('fetch', async (url: string) => {
+    asked.push(url)
+    const next = asked.length < pages ? `c/${asked.length}` : null
+    return Response.json({ rooms: [{ slug: `room-${asked.length}` }], more: next !== null, next })
+  })
+  expect((await api.rooms()).map(({ slug }) => slug)).toEqual(['room-1', 'room-2', 'room-3'])
+  expect(asked[2]).toBe('/api/rooms?limit=500&after=c%2F2')
+  asked.length = 0
+  pages = 1000
+  expect((await api.rooms()).length).toBe(asked.length)
+  expect(asked.length).toBeLessThan(10)
+})

@@ -1,42 +1,112 @@
-"""In which order rooms are listed, and which are left out of a list that is full."""
+"""In which order rooms are listed, page by page, and what a page costs."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
 from ops.questions import by_orm
-from rooms import access, listing
-from rooms.models import Membership, Room
+from realtime.errors import BadFrame
+from rooms import access, counting, listing
+from rooms.models import Kind, Membership, Room
 
 pytestmark = pytest.mark.django_db
 
 NOW = timezone.now()
+MINE = ["mine-busy", "mine-same-1", "mine-same-2", "mine-old", "mine-empty", "mine-empty-too"]
 
 
 @pytest.fixture
 def ada() -> User:
-    """A member of rooms of each age, among many public ones in which nothing was ever said, and some busy ones."""
+    """A member of rooms of each age, among many public ones."""
     ada, eve = User.objects.create(username="ada"), User.objects.create(username="eve")
-    for slug, hours in (("mine-busy", 1), ("mine-empty", None), ("mine-old", 1000)):
+    ages = {"mine-busy": 1, "mine-same-1": 2, "mine-same-2": 2, "mine-old": 1000}
+    for slug in MINE:
+        hours = ages.get(slug)
         room = Room.objects.create(slug=slug, last_at=None if hours is None else NOW - timedelta(hours=hours))
         Membership.objects.create(room=room, user=ada)
         Membership.objects.create(room=room, user=eve)
-    Room.objects.bulk_create(Room(slug=f"empty-{number:03}") for number in range(600))
-    Room.objects.bulk_create(Room(slug=f"busy-{number}", last_at=NOW - timedelta(minutes=number)) for number in range(9))
+    Room.objects.bulk_create(Room(slug=f"open-{number:03}") for number in range(600))
+    Room.objects.bulk_create(Room(slug=f"private-{number}", kind=Kind.PRIVATE) for number in range(3))
     return ada
 
 
-def test_ones_own_rooms_come_first_and_empty_ones_last(ada: User) -> None:
-    rooms = listing.rooms_for(ada.id)
-    slugs = [room["slug"] for room in rooms]
-    assert slugs[:3] == ["mine-busy", "mine-old", "mine-empty"]
-    assert slugs[3:12] == [f"busy-{number}" for number in range(9)]
-    assert slugs[12:14] == ["empty-000", "empty-001"]
-    assert len(slugs) == len(set(slugs)) == 3 + listing.ROOMS_LISTED
-    assert [(room["member"], room["member_count"]) for room in rooms[:4]] == [(True, 2)] * 3 + [(False, 0)]
+def pages(user: User, **options: Any) -> list[list[str]]:
+    """The slugs of all pages, each asked for with the cursor of the one before."""
+    found, after = [], None
+    while True:
+        page = listing.rooms_for(user.id, after=after, **options)
+        found.append([room["slug"] for room in page.items])
+        after = page.next
+        if after is None:
+            return found
+
+
+def test_own_rooms_come_first_by_activity_then_public_by_slug(ada: User) -> None:
+    page = listing.rooms_for(ada.id)
+    slugs = [room["slug"] for room in page.items]
+    assert slugs[:6] == MINE
+    assert slugs[6:9] == ["lobby", "open-000", "open-001"]
+    assert len(slugs) == listing.PAGE
+    assert [(room["member"], room["member_count"]) for room in page.items[5:7]] == [(True, 2), (False, 0)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 7, 100])
+def test_pages_hold_each_room_once_in_the_same_order(ada: User, limit: int) -> None:
+    Room.objects.filter(slug__gte="open-020", slug__startswith="open-").delete()
+    found = pages(ada, limit=limit)
+    assert [slug for page in found for slug in page] == [*MINE, "lobby", *(f"open-{number:03}" for number in range(20))]
+    assert {len(page) for page in found[:-1]} <= {limit}
+
+
+@pytest.mark.parametrize("after", ["", "m~", "m~yesterday~x", "m~2026-01-01T00:00:00~x", "x~y~z", "p", "mine"])
+def test_cursor_that_is_none_is_refused(ada: User, after: str) -> None:
+    if not after:
+        assert listing.rooms_for(ada.id, after=after).items
+        return
+    with pytest.raises(BadFrame, match="after"):
+        listing.rooms_for(ada.id, after=after)
+
+
+def test_query_finds_rooms_by_slug_and_title(ada: User) -> None:
+    Room.objects.filter(slug="open-300").update(title="Garden Party")
+    assert pages(ada, query="garden") == [["open-300"]]
+    assert pages(ada, query="OLD") == [["mine-old"]]
+
+
+def test_page_takes_as_many_queries_for_many_rooms(ada: User) -> None:
+    with CaptureQueriesContext(connection) as few:
+        listing.rooms_for(ada.id, limit=2)
+    with CaptureQueriesContext(connection) as many:
+        listing.rooms_for(ada.id, limit=500)
+    assert len(many) <= len(few) + 1
+
+
+def test_members_are_listed_in_pages_by_id(ada: User) -> None:
+    room = Room.objects.get(slug="mine-busy")
+    people = [User(username=f"user-{number}", name_key=f"user-{number}") for number in range(7)]
+    User.objects.bulk_create(people)
+    Membership.objects.bulk_create(Membership(room=room, user=user) for user in User.objects.filter(username__startswith="user-"))
+    first = listing.members_of(ada.id, "mine-busy", limit=4)
+    rest = listing.members_of(ada.id, "mine-busy", after=int(first.next or 0), limit=5)
+    ids = [person["id"] for person in [*first.items, *rest.items]]
+    assert (len(first.items), len(rest.items), rest.next) == (4, 5, None)
+    assert ids == sorted(set(ids))
+
+
+def test_count_of_a_large_room_is_kept_for_a_while(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "LARGE", 1)
+    room = Room.objects.get(slug="mine-busy")
+    assert counting.member_counts([room.id]) == {room.id: 2}
+    with CaptureQueriesContext(connection) as asked:
+        assert counting.member_counts([room.id]) == {room.id: 2}
+    assert not asked.captured_queries
+    counting._kept.clear()
 
 
 def test_sockets_hear_of_busy_rooms_first(ada: User) -> None:
-    assert [room.slug for room, _ in by_orm(access.rooms_of_all([ada.id]))[ada.id]] == ["mine-busy", "mine-old", "mine-empty"]
+    assert [room.slug for room, _ in by_orm(access.rooms_of_all([ada.id]))[ada.id]] == MINE

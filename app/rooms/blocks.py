@@ -1,0 +1,47 @@
+"""Who is kept away by whom. Synchronous, in a database thread."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.models import User
+from realtime.errors import Forbidden, NoSuchTarget, RateLimited
+from rooms import slugs
+from rooms.models import Block, Membership
+
+BLOCKS = 1_000
+
+
+def block_add(*, user: int, blocked: int) -> None:
+    """Keeps somebody away. Raises Forbidden for oneself, RateLimited above BLOCKS."""
+    if user == blocked:
+        raise Forbidden("nobody blocks themselves")
+    with transaction.atomic():
+        pair_lock(user, blocked)
+        if Block.objects.filter(user_id=user).count() >= BLOCKS:
+            raise RateLimited(f"nobody blocks more than {BLOCKS} people", retry_after=3600)
+        Block.objects.get_or_create(user_id=user, blocked_id=blocked)
+        _silence(user, blocked, silenced=True)
+
+
+def block_remove(*, user: int, blocked: int) -> None:
+    """Raises NoSuchTarget for somebody who is not blocked."""
+    with transaction.atomic():
+        pair_lock(user, blocked)
+        if not Block.objects.filter(user_id=user, blocked_id=blocked).delete()[0]:
+            raise NoSuchTarget("that person is not blocked")
+        _silence(user, blocked, silenced=False)
+
+
+def is_blocked(*, by: int, user: int) -> bool:
+    """Whether `by` keeps `user` away."""
+    return Block.objects.filter(user_id=by, blocked_id=user).exists()
+
+
+def pair_lock(one: int, other: int) -> None:
+    """Serializes what is decided between two people: a block, and their direct room. Messages are not held up."""
+    list(User.objects.select_for_update(no_key=True).filter(id__in=(one, other)).order_by("id").values_list("id"))
+
+
+def _silence(user: int, blocked: int, *, silenced: bool) -> None:
+    Membership.objects.filter(room__slug=slugs.direct(user, blocked), user_id=blocked).update(silenced=silenced)

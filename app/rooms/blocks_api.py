@@ -1,0 +1,56 @@
+"""/api/blocks: people whom I keep away."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field, StrictInt
+
+from accounts.http_auth import authenticated
+from accounts.models import User
+from accounts.people import person
+from ops import database
+from rooms import blocks
+from rooms.models import Block
+
+router = Router(tags=["blocks"], auth=authenticated)
+
+
+class BlockIn(Schema):
+    user: Annotated[StrictInt, Field(ge=1, le=2**53)] | Annotated[str, Field(pattern=r"^[^\x00]+$")]
+
+
+@router.get("", summary="People I have blocked")
+async def block_list(request: HttpRequest) -> dict[str, Any]:
+    """All of them, by name: nobody blocks more than 1,000."""
+
+    def read() -> list[dict[str, Any]]:
+        found = Block.objects.filter(user_id=_me(request)).order_by("blocked__username")
+        return [{"id": one, "name": name} for one, name in found.values_list("blocked_id", "blocked__username")]
+
+    return {"users": await database.run_for(_me(request), read)}
+
+
+@router.post("", response={201: dict[str, Any]}, summary="Block somebody")
+async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[str, Any]]:
+    """They cannot add me to rooms, open a direct room with me or write into ours any more."""
+
+    def add() -> User:
+        user = person(payload.user)
+        blocks.block_add(user=_me(request), blocked=user.id)
+        return user
+
+    user = await database.run_for(_me(request), add)
+    return 201, {"id": user.id, "name": user.username}
+
+
+@router.delete("/{user}", response={204: None}, summary="End a block")
+async def block_remove(request: HttpRequest, user: Annotated[int, Field(ge=1, le=2**53)]) -> tuple[int, None]:
+    await database.run_for(_me(request), blocks.block_remove, user=_me(request), blocked=user)
+    return 204, None
+
+
+def _me(request: HttpRequest) -> int:
+    return int(request.auth[0].id)  # type: ignore[attr-defined]

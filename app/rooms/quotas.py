@@ -1,0 +1,41 @@
+"""What a person may do in an hour or a day, counted in the database: for all processes, and taken back with what failed."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from realtime.errors import RateLimited
+from rooms.models import Spent
+
+HOUR_S = 3_600
+DAY_S = 86_400
+KEPT = timedelta(days=2)
+
+SPEND = """
+    INSERT INTO rooms_spent (user_id, what, period, count, at) VALUES (%s, %s, %s, 1, %s)
+    ON CONFLICT (user_id, what, period) DO UPDATE SET count = rooms_spent.count + 1 RETURNING count
+"""
+
+
+def spend(*, user: int, what: str, limit: int, period_s: int) -> None:
+    """Counts one. Call it in the transaction of the write. Raises RateLimited above `limit`; a limit of 0 counts nothing."""
+    if not limit:
+        return
+    now = timezone.now()
+    period, into = divmod(int(time.time()), period_s)
+    with connection.cursor() as cursor:
+        cursor.execute(SPEND, [user, what, period, connection.ops.adapt_datetimefield_value(now)])
+        ((count,),) = cursor.fetchall()
+    if count > limit:
+        name = what.partition(":")[0]
+        per = "hour" if period_s == HOUR_S else "day"
+        raise RateLimited(f"too many {name} this {per}: the limit is {limit}", retry_after=period_s - into)
+
+
+def quotas_prune() -> None:
+    """Deletes counts of periods that are over."""
+    Spent.objects.filter(at__lt=timezone.now() - KEPT).delete()
