@@ -4,7 +4,7 @@
  * It knows nothing of rooms or messages; it matches replies to requests and hands every other frame on.
  */
 import { Close, REFUSALS, type ClientFrame, type Hello, type ServerFrame } from '../protocol'
-import { atLeast, fullJitter, RETRY_CAP } from './backoff'
+import { atLeast, capAfter, fullJitter, RETRY_BASE, RETRY_CAP } from './backoff'
 import type { Clock, Network, NetworkChange, WireSocket } from './environment'
 import { Replies, type Done } from './replies'
 
@@ -48,6 +48,8 @@ export class Connection {
   private attempt = 0
   private openedAt = 0
   private heardAt = 0
+  /** end of the last connection that counted as a success; null before the first */
+  private lastedUntil: number | null = null
   /** when a ping went out that nothing has been heard since */
   private pingedAt: number | null = null
   /** the server asked for this wait; no event of the device may shorten it */
@@ -175,7 +177,8 @@ export class Connection {
     if (!network.online()) return atLeast(RETRY_CAP / 2, random)
     if (code === Close.SERVICE_RESTART && attempt === 0) return Math.round(random() * RESTART_SPREAD)
     if (code === Close.RATE_ABUSE) return CROWD_WAIT + fullJitter(attempt, random, 2 * CROWD_WAIT)
-    return fullJitter(attempt, random)
+    const away = this.lastedUntil === null ? null : this.options.clock.now() - this.lastedUntil
+    return fullJitter(attempt, random, RETRY_BASE, capAfter(away))
   }
 
   private wait(ms: number): void {
@@ -206,7 +209,11 @@ export class Connection {
     for (const name of this.timers.keys()) this.disarm(name)
     const socket = this.socket
     this.socket = null
-    if (this.openedAt && this.options.clock.now() - this.openedAt >= STABLE_AFTER) this.attempt = 0
+    const now = this.options.clock.now()
+    if (this.openedAt && now - this.openedAt >= STABLE_AFTER) {
+      this.attempt = 0
+      this.lastedUntil = now
+    }
     this.openedAt = 0
     if (socket) {
       socket.onmessage = socket.onclose = null
