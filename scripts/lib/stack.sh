@@ -1,16 +1,35 @@
 # shellcheck shell=bash
-# Sourced by up, down and clean: which files the stack is made of, and what .env says.
+# Sourced by up, roll, down and clean: which files the stack is made of, and what .env says.
 
+# shellcheck disable=SC2034  # used by the scripts that source this
 env_file=${root:?common.sh comes first}/.env
 
-# set_value NAME: what compose would take for NAME: the environment's value, else .env's.
+# Names the scripts ask for.
+asked=(SECRET_KEY POSTGRES_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
+  TLS_CERTIFICATE TLS_KEY COMPOSE_FILE)
+
+# read_settings: let compose read .env and the environment once, for set_value. It is the one reader of that file: quotes,
+# comments, `export`, line ends and ${…} mean here what they mean in compose.yaml.
+read_settings() {
+  local name file
+  # shellcheck disable=SC2016  # compose expands it
+  file=$(
+    printf 'services:\n  settings:\n    image: none\n    environment:\n'
+    for name in "${asked[@]}"; do printf '      %s: "${%s-}"\n' "$name" "$name"; done
+  )
+  settings=$(docker compose --project-name settings --project-directory "$root" --file - config --format json 2>&1 <<<"$file") ||
+    fail "$(without_value "$settings")"
+}
+
+# The reader quotes a value it cannot end: it may be a password.
+without_value() {
+  sed 's/\(unterminated quoted value\).*/\1/; s/\(unexpected character\).*/\1/' <<<"$1"
+}
+
+# set_value NAME: what compose takes for NAME; empty when it is not set. Its JSON is decoded, for values of one line.
 set_value() {
-  if [ -n "${!1:-}" ]; then
-    printf '%s' "${!1}"
-  elif [ -r "$env_file" ]; then
-    sed -n "s/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}$1[[:space:]]*=[[:space:]]*//p" "$env_file" | tail -n 1 |
-      sed "s/^\"\(.*\)\"[[:space:]]*\$/\1/; s/^'\(.*\)'[[:space:]]*\$/\1/; s/[[:space:]]\{1,\}#.*\$//; s/[[:space:]]*\$//"
-  fi
+  sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}\$/\1/p" <<<"${settings:?read_settings comes first}" |
+    sed 's/\$\$/$/g; s/\\u003c/</g; s/\\u003e/>/g; s/\\u0026/\&/g; s/\\"/"/g; s/\\\\/\\/g'
 }
 
 uses_tls() {

@@ -8,7 +8,8 @@ required=(SECRET_KEY POSTGRES_PASSWORD REDIS_PASSWORD)
 refuse_wrong_settings() {
   refuse_missing_settings
   refuse_half_tls
-  refuse_wrong_drain
+  refuse_wrong_numbers
+  refuse_wrong_bind
 }
 
 refuse_missing_settings() {
@@ -37,12 +38,32 @@ refuse_half_tls() {
   done
 }
 
-# compose.yaml derives Docker's grace periods from it, and cannot say what is wrong.
-refuse_wrong_drain() {
-  local drain
-  drain=$(set_value DRAIN_SECONDS)
-  [[ ${drain:-25} =~ ^[1-9][0-9]{0,3}$ && ${drain:-25} -le 3600 ]] ||
-    fail "DRAIN_SECONDS must be whole seconds from 1 to 3600, not '$drain'"
+# compose.yaml derives Docker's grace periods and ports from them, and cannot say what is wrong.
+refuse_wrong_numbers() {
+  refuse_wrong_number DRAIN_SECONDS 3600 "whole seconds"
+  refuse_wrong_number HTTP_PORT 65535 "a port"
+  refuse_wrong_number HTTPS_PORT 65535 "a port"
+  refuse_wrong_number WEB_REPLICAS 9999 "a whole number"
+}
+
+# refuse_wrong_number NAME MOST WHAT: NAME is unset or WHAT from 1 to MOST.
+refuse_wrong_number() {
+  local value
+  value=$(set_value "$1")
+  [ -n "$value" ] || return 0
+  [[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le $2 ]] || fail "$1 must be $3 from 1 to $2, not '$value'"
+}
+
+# The stack answers to PUBLIC_URL, and by default to this machine's own names only.
+refuse_wrong_bind() {
+  local bind
+  bind=$(set_value HTTP_BIND)
+  case $bind in
+    '' | 127.0.0.1 | 0.0.0.0 | '[::]' | '[::1]') return ;;
+    \[*\]) ;;
+    *:*) fail "HTTP_BIND is '$bind': an IPv6 address stands in brackets, [$bind]" ;;
+  esac
+  [ -n "$(set_value PUBLIC_URL)" ] || fail "HTTP_BIND is '$bind' and PUBLIC_URL is not set: set it to the address people open"
 }
 
 build() {
@@ -56,11 +77,12 @@ build() {
   done
 }
 
-# The app's own words for a misspelt or renamed name: compose hands it only the names it knows.
+# The app's own words for a misspelt, renamed or wrong setting: compose hands it only the names it knows. compose reads the file.
 check_settings() {
-  local status=0
+  local status=0 file='services: {settings: {image: none, env_file: [.env]}}'
   [ -f "$env_file" ] || return 0
-  seconds=60 compose run --rm --no-deps --no-TTY --entrypoint python web -m config.check_names <"$env_file" >&2 || status=$?
+  docker compose --project-name settings --project-directory "$root" --file - config --format json <<<"$file" |
+    seconds=60 compose run --rm --no-deps --no-TTY --entrypoint python web -m config.check_env >&2 || status=$?
   # Anything else that is wrong, `start` meets too and says better.
   [ $status -ne 3 ] || fail "correct .env, then try again"
 }

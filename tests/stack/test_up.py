@@ -70,13 +70,17 @@ def test_names_in_env_are_held_against_the_table(stack: Stack) -> None:
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=p@ss\nREDIS_PASSWORD=b\n", "POSTGRES_PASSWORD may hold letters, digits and"),
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nDRAIN_SECONDS=30s\n", "DRAIN_SECONDS must be whole seconds from"),
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nDRAIN_SECONDS=3601\n", "DRAIN_SECONDS must be whole seconds from"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nWEB_REPLICAS=0\n", "WEB_REPLICAS must be a whole number from"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nHTTPS_PORT=65536\n", "HTTPS_PORT must be a port from 1 to 65535"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nHTTP_BIND=127.0.0.2\n", "set it to the address people open"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nHTTP_BIND=::1\n", "an IPv6 address stands in brackets, [::1]"),
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\n", "TLS_KEY is set, TLS_CERTIFICATE is not"),
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\nTLS_CERTIFICATE=/c\n", "there is no file /c"),
     ],
 )
 def test_a_wrong_env_is_refused_and_left_alone(idle: Stack, env: str, message: str) -> None:
     write_env(idle, env)
-    del idle.env["DRAIN_SECONDS"]
+    del idle.env["DRAIN_SECONDS"], idle.env["WEB_REPLICAS"]
     answer = idle.script("up", timeout=60)
     assert answer.returncode != 0
     assert message in answer.stderr
