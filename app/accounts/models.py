@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
-from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from accounts import names, passwords
 from accounts.names import key_of
+from ops.lookalikes import look_of
 
 TAKEN = "That name is taken."
+LOOKS_TAKEN = "That name looks too much like one that is taken."
 
 
 class People(UserManager["User"]):
@@ -24,32 +26,66 @@ class People(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person or a bot. Names differ by more than case: see `accounts.names`."""
+    """A person or a bot. Names differ by more than case and do not look alike: see `accounts.names`."""
 
     username = models.CharField(
         "name",
-        max_length=64,
+        max_length=names.MAX_LENGTH,
         unique=True,
-        validators=[UnicodeUsernameValidator()],
-        help_text="Up to 64 letters, digits and @ . + - _",
+        help_text=names.RULES,
         error_messages={"unique": TAKEN},
     )
     # Without case, one character of a name may become three.
     name_key = models.CharField(max_length=255, unique=True, editable=False)
+    # Equal for names that look alike. Empty where an earlier release let two such names in, and for the later of them.
+    look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
     objects: ClassVar[People] = People()
 
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        return names.normalized(username)
+
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        if self.look is not None or self._is_renamed():
+            self.look = look_of(self.username)
         self.name_key = key_of(self.username)
         if update_fields is not None and "username" in update_fields:
-            update_fields = {*update_fields, "name_key"}
+            update_fields = {*update_fields, "name_key", "look"}
         super().save(*args, update_fields=update_fields, **kwargs)
 
-    def validate_unique(self, exclude: Iterable[str] | None = None) -> None:
-        """Blames the name for what its key meets: forms know the one and not the other."""
+    def clean_fields(self, exclude: Iterable[str] | None = None) -> None:
+        """Hold a new name to today's rules; a name that is there already keeps working."""
         excluded = set(exclude or ())
-        super().validate_unique(exclude=excluded | {"username", "name_key"})
-        if "username" not in excluded and User.objects.by_name(self.username).exclude(pk=self.pk).exists():
+        super().clean_fields(exclude=excluded)
+        if "username" not in excluded and self._is_renamed():
+            objection = names.objection_to(self.normalize_username(self.username))
+            if objection:
+                raise ValidationError({"username": objection}, code="invalid")
+
+    def validate_unique(self, exclude: Iterable[str] | None = None) -> None:
+        """Blames the name for what its key and its look meet: forms know the one and not the others."""
+        excluded = set(exclude or ())
+        super().validate_unique(exclude=excluded | {"username", "name_key", "look"})
+        if "username" in excluded:
+            return
+        others = User.objects.exclude(pk=self.pk)
+        if others.filter(name_key=key_of(self.username)).exists():
             raise ValidationError({"username": TAKEN}, code="unique")
+        if self._is_renamed() and others.filter(look=look_of(self.username)).exists():
+            raise ValidationError({"username": LOOKS_TAKEN}, code="unique")
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(None if raw_password is None else passwords.prepared(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Check the password as it is prepared today, then as typed: that is what earlier releases hashed."""
+        if raw_password is None:
+            return False
+        prepared = passwords.prepared(raw_password)
+        return super().check_password(prepared) or (prepared != raw_password and super().check_password(raw_password))
+
+    def _is_renamed(self) -> bool:
+        return self._state.adding or self.name_key != key_of(self.username)
 
 
 class ApiToken(models.Model):

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import passwords
 from accounts.models import TAKEN, ApiToken, Revocation, Ticket, User
 from realtime.publish import Revoked
 
@@ -53,13 +54,13 @@ def user_create(*, username: str, password: str) -> User:
     user = User(username=User.normalize_username(username))
     errors: dict[str, Any] = {}
     try:
-        user.clean_fields(exclude=["password", "name_key"])
+        user.clean_fields(exclude=["password", "name_key", "look"])
         user.validate_unique()
     except ValidationError as error:
         found = [e for fields in error.message_dict.values() for e in fields]
         errors["username"] = list(dict.fromkeys(found))
     try:
-        validate_password(password, user)
+        validate_password(passwords.prepared(password), user)
     except ValidationError as error:
         errors["password"] = error.messages
     if errors:

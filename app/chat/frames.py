@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from accounts.people import person
+from accounts.people import checked_alias, person
 from chat import history, services
 from chat.batch import Stored
 from ops import database
@@ -76,16 +76,27 @@ async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:
 async def message_send(socket: Socket, frame: MessageSend) -> Later:
     """Answers later: a client that sends many need not wait for each commit."""
     _check(socket, frame)
+    if not _alias_is_known(socket, frame):
+        await set_alias(socket, frame.alias)
     return _queued(socket, frame, _known_room(socket, frame) or await _addressed_room(socket, frame))
 
 
 def message_send_at_once(socket: Socket, frame: MessageSend) -> Later | None:
     """As message_send; None, with nothing done, where the room has to be looked up."""
     room = _known_room(socket, frame)
-    if room is None:
+    if room is None or not _alias_is_known(socket, frame):
         return None
     _check(socket, frame)
     return _queued(socket, frame, room)
+
+
+def _alias_is_known(socket: Socket, frame: MessageSend) -> bool:
+    return not frame.alias or frame.alias in socket.alias
+
+
+async def set_alias(socket: Socket, alias: str) -> None:
+    """Check the name a socket's messages carry; once, for its next messages carry the same. Raises BadFrame."""
+    socket.alias = (alias, await database.run(checked_alias, socket.user.id, alias))
 
 
 def _check(socket: Socket, frame: MessageSend) -> None:
@@ -96,7 +107,8 @@ def _check(socket: Socket, frame: MessageSend) -> None:
 
 
 def _queued(socket: Socket, frame: MessageSend, room: RoomRef) -> Later:
-    stored = services.message_send(room=room, author=socket.user, key=frame.key, text=frame.text, alias=frame.alias)
+    alias = frame.alias and socket.alias[1]
+    stored = services.message_send(room=room, author=socket.user, key=frame.key, text=frame.text, alias=alias)
     return Later(stored, _sent)
 
 

@@ -47,6 +47,7 @@ DIALECTS = (
 LOG = history
 authenticate = credentials.authenticate
 enter_room = entering.enter_first_use
+set_alias = chat.frames.set_alias
 
 
 _rooms = Lookup(access.rooms_of_all, pace_s=0.025)  # no handshake waits for it

@@ -77,7 +77,7 @@ def signup_closed(request: HttpRequest, error: SignUpClosed) -> HttpResponse:
 
 
 def taken(request: HttpRequest, error: SlugTaken) -> HttpResponse:
-    return problem(409, "taken", f"there is a room {error} already")
+    return problem(409, "taken", str(error))
 
 
 def ownership(request: HttpRequest, error: OwnershipConflict) -> HttpResponse:

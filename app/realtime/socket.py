@@ -32,7 +32,7 @@ IN_FLIGHT = 64
 
 class Socket:
     __slots__ = (
-        "__weakref__", "_space", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight", "local",
+        "__weakref__", "_space", "alias", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight", "local",
         "opened_at", "outbox", "rooms", "typing_at", "user",
     )  # fmt: skip
 
@@ -43,6 +43,8 @@ class Socket:
         self.dialect: Dialect
         self.local: LocalPerson | None = None
         self.rooms: dict[str, Room] = {}
+        # The last alias of its messages, as written and as others see it.
+        self.alias = ("", "")
         self.closed = False
         self.closing: asyncio.Task[None] | None = None
         self.typing_at: dict[int, float] = {}

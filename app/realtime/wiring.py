@@ -9,13 +9,16 @@ import functools
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
 
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, Person, Revoked, RoomRef
 from realtime.protocol import AtOnce, Frames, Handler
+
+if TYPE_CHECKING:
+    from realtime.socket import Socket
 
 
 class Membership(NamedTuple):
@@ -52,6 +55,7 @@ class Domains(Protocol):
     async def memberships(self, user: int) -> list[Membership]: ...
     async def revoked_since(self, moment: datetime) -> list[Revoked]: ...
     async def enter_room(self, user: Person, slug: str) -> RoomRef: ...
+    async def set_alias(self, socket: Socket, alias: str) -> None: ...
 
 
 @functools.cache

@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from rooms import slugs
+
 
 class Kind(models.TextChoices):
     PUBLIC = "public"
@@ -18,7 +20,9 @@ class Role(models.TextChoices):
 class Room(models.Model):
     """A room and the head of its log. `slug` never changes: it is the room's name on the wire."""
 
-    slug = models.CharField(max_length=64, unique=True)
+    slug = models.CharField(max_length=slugs.MAX_STORED, unique=True)
+    # Equal for slugs that look alike. Empty in direct rooms, and where an earlier release let two such slugs in: for the later.
+    look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
     title = models.CharField(max_length=120, blank=True)
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
     head = models.BigIntegerField(default=0)

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from ops.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from realtime.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
 from realtime.publish import Revoked
 from rooms import access, blocks, quotas, slugs
@@ -21,24 +22,27 @@ LOBBY = "lobby"
 
 
 class SlugTaken(Exception):
-    """Another room has this slug."""
+    """Another room has this slug, or one that looks like it."""
+
+    def __init__(self, slug: str, *, alike: bool = False) -> None:
+        super().__init__(f"there is a room {'that looks like ' if alike else ''}{slug} already")
+        self.alike = alike
 
 
 def room_create(*, slug: str, title: str, private: bool, owner: int) -> Room:
-    """A room with its owner as first member. Raises BadFrame for a bad slug, SlugTaken, RateLimited above a quota."""
-    normal = slugs.normalised(slug)
-    if normal is None:
-        raise BadFrame("slug: 1 to 64 letters, digits, _ and -")
-    if slugs.is_direct(normal):
-        raise BadFrame("slug: names like dm-1-2 are kept for direct rooms")
+    """A room with its owner as first member. Raises BadFrame for a bad slug or title, SlugTaken, RateLimited above a quota."""
+    normal, objection = slugs.normalised(slug), slugs.objection_to(slug)
+    if normal is None or objection:
+        raise BadFrame(f"slug: {objection}")
+    title = checked_title(title)
     kind = Kind.PRIVATE if private else Kind.PUBLIC
     try:
         with transaction.atomic():
             _spend_room(owner)
-            room = Room.objects.create(slug=normal, title=title.strip(), kind=kind)
+            room = Room.objects.create(slug=normal, look=look_of(normal), title=title, kind=kind)
             Membership.objects.create(room=room, user_id=owner, role=Role.OWNER)
     except IntegrityError as error:
-        raise SlugTaken(normal) from error
+        raise SlugTaken(normal, alike=not Room.objects.filter(slug=normal).exists()) from error
     return room
 
 
@@ -49,6 +53,15 @@ def _spend_room(user: int) -> None:
         raise RateLimited(f"you own {most} rooms, and nobody may own more", retry_after=quotas.HOUR_S)
 
 
+def checked_title(title: str) -> str:
+    """Return the title as it is stored. Titles are no identity: two rooms may share one. Raises BadFrame."""
+    shown = shown_text(title)
+    # A title may begin with a mark and mix scripts: it is text.
+    if mark_flood(shown):
+        raise BadFrame(f"title: at most {MAX_MARKS} marks may stand on a letter")
+    return shown
+
+
 def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
     """Changes `title` and `private`. Raises NoSuchRoom, NotAMember, or Forbidden for others than its owner."""
     found = access.membership_in(user, slug)
@@ -56,7 +69,7 @@ def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
     if found.role != Role.OWNER or room.kind == Kind.DIRECT:
         raise Forbidden("only an owner changes a room")
     if "title" in changes:
-        room.title = changes["title"].strip()
+        room.title = checked_title(changes["title"])
     if "private" in changes:
         room.kind = Kind.PRIVATE if changes["private"] else Kind.PUBLIC
     room.save(update_fields=["title", "kind"])
@@ -83,7 +96,9 @@ def room_enter(*, slug: str, user: int, create: bool = False) -> tuple[Membershi
 def _first_use(slug: str, user: int) -> Room:
     try:
         return room_create(slug=slug, title="", private=False, owner=user)
-    except SlugTaken:
+    except SlugTaken as error:
+        if error.alike:
+            raise NoSuchRoom(str(error)) from error
         return access.room_by_slug(slug)
     except BadFrame as error:
         raise NoSuchRoom(error.message) from error

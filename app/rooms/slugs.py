@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
+from ops.lookalikes import hidden_objection, look_of, mark_objection, script_objection, without_ignorables
+
 MAX = 64
+# Folded, a letter may become three: a stored slug is its own spelling, so that many are looked up.
+MAX_STORED = 3 * MAX
 _DIRECT = re.compile(r"dm-[0-9]+-[0-9]+")
 
 
 def normalised(slug: str) -> str | None:
     """The slug as it is stored, or None when it is no slug."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", slug).casefold())
-    return folded if 1 <= len(folded) <= MAX and all(map(_allowed, folded)) else None
+    folded = unicodedata.normalize("NFC", _composed(slug).casefold())
+    return folded if 1 <= len(folded) <= MAX_STORED and all(map(_allowed, folded)) else None
+
+
+def objection_to(slug: str) -> str | None:
+    """Say why no new room may have this slug, if none may; whether it is taken is asked elsewhere."""
+    composed, normal = _composed(slug), normalised(slug)
+    if normal is None or len(composed) > MAX:
+        return f"1 to {MAX} letters, digits, _ and -"
+    if looks_direct(normal):
+        return "names like dm-1-2 are kept for direct rooms"
+    return hidden_objection(slug) or mark_objection(composed) or script_objection(composed)
+
+
+def _composed(slug: str) -> str:
+    return unicodedata.normalize("NFC", without_ignorables(slug))
 
 
 def _allowed(character: str) -> bool:
@@ -27,3 +46,14 @@ def direct(one: int, other: int) -> str:
 def is_direct(slug: str) -> bool:
     """Whether this is, or normalises to, the name of a direct room."""
     return _DIRECT.fullmatch(normalised(slug) or "") is not None
+
+
+def looks_direct(slug: str) -> bool:
+    """Say whether this looks like the name of a direct room."""
+    return _direct_look().fullmatch(look_of(slug)) is not None
+
+
+@functools.cache
+def _direct_look() -> re.Pattern[str]:
+    digits = f"[{''.join(re.escape(look_of(digit)) for digit in '0123456789')}]+"
+    return re.compile(f"{re.escape(look_of('dm-'))}{digits}{re.escape(look_of('-'))}{digits}")

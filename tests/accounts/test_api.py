@@ -54,6 +54,12 @@ async def test_sign_up_gives_an_account_and_a_token_that_works(server: Server) -
         ({"username": "   ", "password": "correct horse"}, {"username"}),
         ({"username": "with space", "password": "correct horse"}, {"username"}),
         ({"username": "a|b", "password": "correct horse"}, {"username"}),
+        ({"username": "\u3164", "password": "correct horse"}, {"username"}),
+        ({"username": "\ufe0f\u200d", "password": "correct horse"}, {"username"}),
+        ({"username": "p\u0430ypal", "password": "correct horse"}, {"username"}),  # a Cyrillic a
+        ({"username": "1\u0663", "password": "correct horse"}, {"username"}),  # an Arabic digit
+        ({"username": "\u0301ada", "password": "correct horse"}, {"username"}),
+        ({"username": "a" + "\u0316" * 5, "password": "correct horse"}, {"username"}),
         ({"username": "line\nbreak", "password": "correct horse"}, {"username"}),
         ({"username": "nul\0", "password": "correct horse"}, {"username"}),
         ({"username": "x" * 65, "password": "correct horse"}, {"username"}),
@@ -102,9 +108,11 @@ async def test_a_body_without_end_is_cut_off(server: Server) -> None:
         assert_problem(answer, 413, "too_large")
 
 
-@pytest.mark.parametrize("name", ["x" * 64, "ada.lovelace+chat@example_host-1", "Zoë", "Ада", "愛達", "०१"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["x" * 64, "ada.lovelace+chat@example_host-1", "Zoë", "Ада", "愛達", "०१", "हिन्दी", "ñaïve", "日本ア語abc"], ids=ascii
+)
 async def test_names_of_any_script(server: Server, name: str) -> None:
-    name = (secrets.token_hex(4) + name)[:64]
+    name = f"{secrets.token_hex(4)}-{name}"[:64]
     assert (await sign_up(server.base_url, name)).name == name
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import Connect, StartServer
-from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.chat_client import Account, Refused, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
@@ -134,7 +134,30 @@ async def test_a_name_is_added_and_the_account_stays(plain: Any, ada: Account, b
     assert (await mine.receive_json())["message"] == "/name is a line's command"
 
 
-@pytest.mark.parametrize("name", ["x" * 65, "nul\0"], ids=ascii)
+async def test_name_of_somebody_else_is_refused(plain: Any, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine = await plain(f"/ws/chat/{room}/", ada)
+    for alike in (bob.name, bob.name.upper(), f" {bob.name}\u3164", bob.name.replace("s", "\u0455")):
+        await mine.send(f"/name {alike}")
+        assert "somebody else" in (await mine.receive_json())["error"]
+    await mine.send(f"/name {ada.name}")
+    await mine.send("x")
+    assert (await mine.receive_json())["name"] == ada.name
+    native = await connect(ada)
+    await native.join(room)
+    with pytest.raises(Refused, match="somebody else"):
+        await native.request("message.send", room=room, text="hi", key="a", alias=bob.name)
+    await native.request("message.send", room=room, text="hi", key="b", alias=" Captain\u202e  Ada ")
+    assert (await mine.receive_json())["name"] == "Captain Ada"
+
+
+async def test_name_nobody_sees_is_no_name(plain: Any, ada: Account, room: str) -> None:
+    socket = await plain(f"/ws/chat/{room}/", ada)
+    await socket.send("/name \u3164\u2800")
+    await socket.send("x")
+    assert "name" not in await socket.receive_json()
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "nul\0", "Z" + "\u0316" * 5], ids=ascii)
 async def test_a_name_that_is_none(plain: Any, ada: Account, room: str, name: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     await socket.send("/name " + name)
@@ -145,7 +168,7 @@ async def test_a_name_that_is_none(plain: Any, ada: Account, room: str, name: st
 
 @pytest.mark.parametrize("slug", ["Größe", "ΣΊΣΥΦΟΣ", "e\u0301cole", "हिन्दी", "聊天"], ids=ascii)
 async def test_a_room_is_made_on_first_use_and_folded(server: Server, plain: Any, ada: Account, bob: Account, slug: str) -> None:
-    slug += secrets.token_hex(4)
+    slug += "-" + secrets.token_hex(4)
     mine, theirs = await plain(f"/ws/chat/{quote(slug)}/", ada), await plain(f"/chat/{quote(slug.upper())}", bob)
     await mine.send("hi")
     assert (await theirs.receive_json())["seq"] == 1

@@ -56,6 +56,43 @@ async def test_making_a_room(server: Server, ada: Account) -> None:
         assert (await listed(http))[slug] == room
 
 
+async def test_slug_may_have_64_letters_that_fold_to_128(server: Server, ada: Account) -> None:
+    slug = f"{secrets.token_hex(5)}{'ß' * 33}"
+    async with with_token(server.base_url, ada) as http:
+        made = (await http.post("/api/rooms", json={"slug": slug})).json()["slug"]
+        assert made == slug.casefold()
+        assert (await http.get(f"/api/rooms/{made}")).json()["slug"] == made
+    async with ChatClient(server.ws_url(), ada) as chat:
+        assert (await chat.join(slug))["room"] == made
+        assert (await chat.send(made, "hi"))["seq"] == 1
+
+
+async def test_slug_that_looks_like_a_taken_one_is_409(server: Server, ada: Account, bob: Account) -> None:
+    async with with_token(server.base_url, ada) as http:
+        for alike in ("l0bby", "LOBBY"):
+            assert_problem(await http.post("/api/rooms", json={"slug": alike}), 409, "taken")
+        for hidden in ("lobby\ufe0f", "\u3164lobby"):
+            assert_problem(await http.post("/api/rooms", json={"slug": hidden}), 400, "bad_frame")
+        assert (await http.get("/api/rooms/lobby\ufe0f")).json()["slug"] == "lobby"
+        slug = f"\u0430\u0441\u0430-{secrets.token_hex(4)}"  # all Cyrillic
+        assert (await http.post("/api/rooms", json={"slug": slug, "private": True})).status_code == 201
+        problem = assert_problem(await http.post("/api/rooms", json={"slug": f"aca{slug[3:]}"}), 409, "taken")
+        assert "looks like" in problem["detail"]
+
+
+async def test_title_has_nothing_that_nobody_sees(server: Server, ada: Account) -> None:
+    async with with_token(server.base_url, ada) as http:
+        slug = fresh()
+        made = await http.post("/api/rooms", json={"slug": slug, "title": " \u3164the\u202e \n title\u00ad "})
+        assert made.json()["title"] == "the title"
+        for nothing in ("\u3164", "\u2800\ufe0f", " \u200b "):
+            assert (await http.patch(f"/api/rooms/{slug}", json={"title": nothing})).json()["title"] == slug
+        family = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"
+        assert (await http.patch(f"/api/rooms/{slug}", json={"title": family})).json()["title"] == family
+        flood = {"title": "Z" + "\u0316" * 5}
+        assert_problem(await http.patch(f"/api/rooms/{slug}", json=flood), 400, "bad_frame")
+
+
 async def test_only_the_slug_is_needed(server: Server, ada: Account) -> None:
     async with with_token(server.base_url, ada) as http:
         room = (await http.post("/api/rooms", json={"slug": fresh()})).json()
@@ -64,7 +101,7 @@ async def test_only_the_slug_is_needed(server: Server, ada: Account) -> None:
 
 @pytest.mark.parametrize("asked", ["Größe", "ΣΊΣΥΦΟΣ", "e\u0301cole", "हिन्दी", "聊天", "A_b-9", "x" * 54, "ﬀ"], ids=ascii)
 async def test_slugs_are_folded_and_composed(server: Server, ada: Account, asked: str) -> None:
-    slug = asked + secrets.token_hex(5)
+    slug = f"{asked}-{secrets.token_hex(4)}"
     async with with_token(server.base_url, ada) as http:
         made = (await http.post("/api/rooms", json={"slug": slug})).json()["slug"]
         assert made == made.casefold()
@@ -83,7 +120,9 @@ async def test_slugs_are_folded_and_composed(server: Server, ada: Account, asked
         "a/b",
         "a.b",
         "x" * 65,
-        "ß" * 33,
+        "ß" * 65,
+        "lobb\u0443",
+        "dm-l-2",
         "\N{WAVING HAND SIGN}",
         "nul\0",
         "tab\t",

@@ -27,7 +27,7 @@ def test_composed_and_decomposed_are_one(name: str) -> None:
 def test_what_is_stored_fits_its_column_and_an_address(name: str) -> None:
     stored = slugs.normalised(name)
     if stored is not None:
-        assert 1 <= len(stored) <= 64
+        assert 1 <= len(stored) <= slugs.MAX_STORED
         assert not set(stored) & set("/?#% .\0\n")
         stored.encode()
 
@@ -42,6 +42,9 @@ def test_what_is_stored_fits_its_column_and_an_address(name: str) -> None:
         ("E\u0301", "é"),
         ("a" * 64, "a" * 64),
         ("٣", "٣"),
+        ("lobby\ufe0f", "lobby"),
+        ("lo\u200dbby\u3164", "lobby"),
+        ("ß" * 64, "ss" * 64),
     ],
     ids=ascii,
 )
@@ -50,10 +53,40 @@ def test_spellings(spelling: str, slug: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a" * 65, "ß" * 33, " ", "a b", "a.b", "½", "\ud800", "\N{GRINNING FACE}", "a\u200db"], ids=ascii
+    "name", ["", "a" * 193, "ß" * 97, " ", "a b", "a.b", "½", "\ud800", "\N{GRINNING FACE}", "\u3164"], ids=ascii
 )
 def test_what_is_none(name: str) -> None:
     assert slugs.normalised(name) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a" * 65,
+        "a\u200db",
+        "lobby\ufe0f",
+        "ß" * 65,
+        "ss" * 33,
+        "lobb\u0443",
+        "a\u0663",
+        "1\u0663",
+        "\u0301a",
+        "a" + "\u0316" * 5,
+        "dm-1-2",
+        "dm-l-2",
+        "drn-1-O",
+    ],
+    ids=ascii,
+)
+def test_new_slug_is_refused(name: str) -> None:
+    assert slugs.objection_to(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 64, "ß" * 33, "ß" * 64, "größe-комната-हिन्दी-聊天", "日本ア語abc", "٣٣", "dm-ada", "dm-1"], ids=ascii
+)
+def test_new_slug_of_any_script_is_taken(name: str) -> None:
+    assert slugs.objection_to(name) is None
 
 
 def test_direct_rooms() -> None:

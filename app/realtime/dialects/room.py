@@ -19,7 +19,7 @@ NAME_COMMAND = "/name "
 
 class RoomDialect(Dialect):
     name = "room"
-    alias: str | None = None
+    alias = ""
 
     async def open(self) -> None:
         try:
@@ -43,12 +43,16 @@ class RoomDialect(Dialect):
         if message is None:
             message = text.rstrip("\r\n")
             if message.startswith(NAME_COMMAND):
-                self.alias = _checked_name(message.removeprefix(NAME_COMMAND).strip())
+                await self._name(message.removeprefix(NAME_COMMAND))
                 return
         fields: dict[str, Any] = {"room": self.room, "key": secrets.token_urlsafe(16), "text": message}
         if self.alias:
             fields["alias"] = self.alias
         await self.socket.perform("message.send", fields)
+
+    async def _name(self, alias: str) -> None:
+        await domains().set_alias(self.socket, alias)
+        self.alias = self.socket.alias[1]
 
     @staticmethod
     def encode(room: RoomRef, event: LogEvent) -> str | None:
@@ -78,9 +82,3 @@ def _object_message(text: str) -> str | None:
     if not isinstance(message, str):
         raise BadFrame('an object needs a text "message"')
     return message
-
-
-def _checked_name(name: str) -> str | None:
-    if len(name) > 64 or "\0" in name:
-        raise BadFrame("a name has at most 64 characters and no NUL")
-    return name or None

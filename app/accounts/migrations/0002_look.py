@@ -1,0 +1,27 @@
+from django.db import migrations, models
+
+import accounts.names
+
+
+class Migration(migrations.Migration):
+    """What look-alike names are compared by; filled and made unique by the next migration."""
+
+    dependencies = [("accounts", "0001_initial")]
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="look",
+            field=models.CharField(editable=False, max_length=255, null=True),
+        ),
+        migrations.AlterField(
+            model_name="user",
+            name="username",
+            field=models.CharField(
+                error_messages={"unique": "That name is taken."},
+                help_text=accounts.names.RULES,
+                max_length=64,
+                unique=True,
+                verbose_name="name",
+            ),
+        ),
+    ]

@@ -1,0 +1,50 @@
+from typing import Any
+
+from django.db import migrations, models
+
+from accounts.names import MAX_LENGTH, key_of, normalized
+from ops.indexes import OnPostgres
+from ops.look_migration import fill_looks
+from ops.lookalikes import look_of, without_ignorables
+
+INDEX = "accounts_user_look_key"
+
+
+def rename(user: Any, users: Any) -> None:
+    """Take characters that nobody sees out of a name; where that makes it another's, the id goes to its end."""
+    clean = without_ignorables(normalized(user.username))
+    if clean == user.username:
+        return
+    if not clean or users.filter(name_key=key_of(clean)).exclude(pk=user.pk).exists():
+        tail = f"-{user.pk}"
+        clean = f"{(clean or 'user')[: MAX_LENGTH - len(tail)]}{tail}"
+    user.username, user.name_key = clean, key_of(clean)
+
+
+def fill(apps: Any, schema_editor: Any) -> None:
+    users = apps.get_model("accounts", "User").objects.using(schema_editor.connection.alias)
+    fill_looks(users, ["username", "name_key"], rename, lambda user: look_of(user.username))
+
+
+class Migration(migrations.Migration):
+    """Names that were let in before keep working: of those that look alike, the first has the look, the others none."""
+
+    atomic = False
+    dependencies = [("accounts", "0002_look")]
+    operations = [
+        migrations.RunPython(fill, migrations.RunPython.noop, elidable=True),
+        OnPostgres(
+            [
+                migrations.AlterField(
+                    model_name="user",
+                    name="look",
+                    field=models.CharField(editable=False, max_length=255, null=True, unique=True),
+                ),
+            ],
+            forwards=[
+                f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}",
+                f"CREATE UNIQUE INDEX CONCURRENTLY {INDEX} ON accounts_user (look)",
+            ],
+            backwards=[f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}"],
+        ),
+    ]

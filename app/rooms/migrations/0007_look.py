@@ -1,0 +1,19 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """What look-alike slugs are compared by, filled by the next migration; and space for letters that folding doubles."""
+
+    dependencies = [("rooms", "0006_rooms_by_kind")]
+    operations = [
+        migrations.AddField(
+            model_name="room",
+            name="look",
+            field=models.CharField(editable=False, max_length=255, null=True),
+        ),
+        migrations.AlterField(
+            model_name="room",
+            name="slug",
+            field=models.CharField(max_length=192, unique=True),
+        ),
+    ]
