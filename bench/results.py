@@ -46,6 +46,8 @@ class Figure:
     """Messages that were answered with `unavailable`: the sender knows, and nobody was promised them."""
     sent: int = 0
     """Messages of the whole run, the warm-up included."""
+    arrivals_per_s: float = 0.0
+    """Connections that became ready, a second, while all of them connected; 0 for handshakes."""
     at: str = field(default_factory=today)
     """The date it was measured."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Figure:
             overloaded=found["overloaded"],
             load_average=found["load_average"],
             sent=found["sent"],
+            arrivals_per_s=found["ready"] / found["arrival_s"] if found.get("arrival_s") else 0.0,
             options=found["options"],
         )
 
@@ -146,7 +149,11 @@ def shown(figure: Figure) -> str:
         marks.append(f"{figure.refused} messages refused")
     if figure.closed_early or figure.failed:
         marks.append(f"{figure.closed_early} closed, {figure.failed} failed")
-    rate = f"{figure.handshakes_per_s:,.0f} handshakes/s" if figure.handshakes_per_s else f"{figure.deliveries_per_s:,.0f}/s"
+    rate = f"{figure.deliveries_per_s:,.0f}/s"
+    if figure.handshakes_per_s:
+        rate = f"{figure.handshakes_per_s:,.0f} handshakes/s"
+    elif figure.options.get("mode") == "idle":
+        rate = f"{figure.arrivals_per_s:,.0f} arrivals/s"
     shares = " ".join(f"{name} {share:.0%}" for name, share in figure.cpu.items())
     return (
         f"  {figure.system:28} {rate:>20}  p50 {at['p50']:.1f} p99 {at['p99']:.1f} p999 {at['p999']:.1f} ms"

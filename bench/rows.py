@@ -206,6 +206,44 @@ def handshakes(run: Run) -> None:
     run.add_in_rounds(kinds, {kind: {"credential": kind} for kind in ("token", "session")})
 
 
+def first_joins(run: Run) -> None:
+    """1,000 people come into one public room for the first time, and stay: how many a second, each membership stored.
+
+    100 handshakes at a time, up to the reply to the join; in the room dialect, which has none, up to the answered handshake.
+    The tutorial and socket.io store nothing.
+    """
+    options = {"connections": servers.PEOPLE, "rooms": 1, "mode": "idle", "concurrency": 100, "warmup": 0.1, "seconds": 0.1}
+
+    def turn(target: Target) -> Figure:
+        before = cpu.seconds(target.server_pids())
+        used = [0.0]
+
+        def arrived() -> None:
+            used[0] = cpu.seconds(target.server_pids()) - before
+
+        figure = load.run(target, ready=arrived, **options)
+        figure.notes["µs each"] = round(used[0] / servers.PEOPLE * 1e6)
+        return figure
+
+    def native() -> Figure:
+        return turn(run.product.target(1))
+
+    def room_dialect() -> Figure:
+        target = run.product.target(1, name="hubbub, room dialect")
+        paths = [request.replace("/ws/", "/ws/chat/{room}/", 1) for request in target.client.requests]
+        return turn(replace(target, client=replace(target.client, requests=paths, steps=())))
+
+    def other(name: str) -> Callable[[], Figure]:
+        def measure() -> Figure:
+            with servers.baseline(name, run.redis) as target:
+                return turn(target)
+
+        return measure
+
+    kinds = {"hubbub": native, "hubbub, room dialect": room_dialect} | {name: other(name) for name in SOME}
+    run.add_in_rounds(kinds, key=lambda figure: figure.arrivals_per_s)
+
+
 def two_workers(run: Run) -> None:
     """The same load on one worker and on two, both on the server's core: what a delivery costs.
 
@@ -318,6 +356,7 @@ ROWS: dict[str, Callable[[Run], None]] = {
     "ingest 512": _ingest(512),
     "idle memory": idle_memory,
     "handshakes": handshakes,
+    "first joins": first_joins,
     "two workers": two_workers,
     "large room": large_room,
     "nginx and TLS": through_nginx,

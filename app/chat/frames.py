@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from accounts.people import checked_alias, person
-from chat import history, services
+from chat import history, joins, services
 from chat.batch import Stored
 from ops import database
 from realtime.errors import BadFrame, RateLimited
-from realtime.publish import FrameId, Later, Page, RoomRef, Seq, Slug, member_added, read_mark, room_signal
+from realtime.publish import FrameId, Later, RoomRef, Seq, Slug, member_added, read_mark, room_signal
 from rooms import access
 from rooms import services as rooms
 from rooms.entering import enter
@@ -58,14 +58,7 @@ class Read(msgspec.Struct, tag="read"):
 async def room_join(socket: Socket, frame: RoomJoin) -> None:
     """Replies by itself: the reply and the first live event must not change places."""
     room = await enter(socket.user, frame.room, but_for=socket)
-
-    def read() -> Page:
-        access.membership_in(socket.user.id, room.slug)  # again: it may have ended since, and what is read now is shown
-        fresh = frame.after is None
-        head, events, more = history.latest_page(room) if fresh else history.resume_page(room, frame.after or 0)
-        return Page(head, events, more, complete=fresh or not more, member_count=history.member_count(room))
-
-    await socket.join(access.ref(room), frame.id, lambda: database.run_for(socket.user.id, read))
+    await socket.join(room, frame.id, lambda: joins.page_of(socket.user.id, room, frame.after))
 
 
 async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from django.utils import timezone
 from chat.models import Event
 from chat.wire import COLUMNS, EventRow, log_event
 from ops import database
-from realtime.publish import LogEvent
-from rooms import counting
+from realtime.publish import LogEvent, RoomRef
 from rooms.models import Room
 
 LATEST = 50
@@ -45,22 +44,18 @@ async def heads_moved(since: datetime) -> dict[int, int]:
     return await database.run(lambda: dict(moved.values_list("id", "head")))
 
 
-def resume_page(room: Room, after: int) -> tuple[int, list[LogEvent], bool]:
-    """(head, events above `after`, whether more follow). Without more, the page ends at head."""
-    head = Room.objects.values_list("head", flat=True).get(id=room.id)
+def resume_page(room: RoomRef, after: int, head: int) -> tuple[list[LogEvent], bool]:
+    """(events above `after` and up to `head`, whether more follow). Without more, the page ends at `head`."""
     events = _within({room.id: (after, min(head, after + PAGE))}).get(room.id, [])
-    more = bool(events) and events[-1].seq < head
-    return head, events, more
+    return events, bool(events) and events[-1].seq < head
 
 
-def latest_page(room: Room) -> tuple[int, list[LogEvent], bool]:
-    """(head, the latest messages in their present state, whether older history exists)."""
-    head = Room.objects.values_list("head", flat=True).get(id=room.id)
-    events, more = message_page(room, before=head + 1, after=None, limit=LATEST)
-    return head, events, more
+def latest_page(room: RoomRef, head: int) -> tuple[list[LogEvent], bool]:
+    """(the latest messages up to `head` in their present state, whether older history exists)."""
+    return message_page(room, before=head + 1, after=None, limit=LATEST)
 
 
-def message_page(room: Room, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
+def message_page(room: Room | RoomRef, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
     """Messages in their present state, oldest first, and whether there are more in the direction asked for."""
     messages = _events(room.id).filter(kind="message")
     if after is not None:
@@ -76,10 +71,6 @@ def message_page(room: Room, *, before: int | None, after: int | None, limit: in
 def shown_to(user: int, events: list[LogEvent]) -> list[msgspec.Raw]:
     """The frames as this person sees them: their own carry `key`."""
     return [msgspec.Raw((event.for_author() if event.author == user else event.text).encode()) for event in events]
-
-
-def member_count(room: Room) -> int:
-    return counting.member_counts([room.id])[room.id]
 
 
 class Size(Func):

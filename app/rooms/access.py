@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
-from django.db.models import F, QuerySet
+from django.db import connection
+from django.db.models import F
 
 from ops.questions import Among, Answer
 from realtime.errors import NoSuchRoom, NotAMember
@@ -38,20 +40,33 @@ def membership_in(user: int, slug: str) -> Membership:
 
 def members_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of `(room id, user id)` that are memberships, in one query."""
-    return _among(pairs, Membership.objects.all())
+    return {(room, user) for room, user, _, _ in _among(pairs)}
 
 
 def writers_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of `(room id, user id)` who may write, in one query: the check inside a group commit."""
-    return _among(pairs, Membership.objects.filter(silenced=False))
+    return {(room, user) for room, user, _, silenced in _among(pairs) if not silenced}
 
 
-def _among(pairs: Iterable[tuple[int, int]], memberships: QuerySet[Membership]) -> set[tuple[int, int]]:
-    wanted = set(pairs)
-    found = memberships.filter(room_id__in={room for room, _ in wanted}, user_id__in={user for _, user in wanted}).values_list(
-        "room_id", "user_id"
-    )
-    return wanted & set(found)
+def read_marks(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The read mark of each `(room id, user id)` that is a membership, in one query."""
+    return {(room, user): upto for room, user, upto, _ in _among(pairs)}
+
+
+def _among(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, bool]]:
+    """(room id, user id, read mark, silenced) of those pairs that are memberships."""
+    wanted = list(set(pairs))
+    if not wanted:
+        return []
+    # Row values: the ORM could only ask for all of these people in all of these rooms.
+    values = ", ".join(["(%s, %s)"] * len(wanted))
+    table = connection.ops.quote_name(Membership._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT room_id, user_id, upto, silenced FROM {table} WHERE (room_id, user_id) IN (VALUES {values})",  # noqa: S608
+            list(chain.from_iterable(wanted)),
+        )
+        return cursor.fetchall()
 
 
 def rooms_of_all(users: list[int]) -> Answer[dict[int, list[tuple[RoomRef, int]]]]:

@@ -404,13 +404,15 @@ static void wait_for_line(void) {
   epoll_ctl(epoll_fd, EPOLL_CTL_DEL, 0, NULL);
 }
 
-static void connect_all(void) {
-  uint64_t deadline = clock_ns() + 120 * SECOND;
+/* Returns how many seconds it took. */
+static double connect_all(void) {
+  uint64_t begun = clock_ns(), deadline = begun + 120 * SECOND;
   while (ready + failed + closed_early < wanted) {
     while (opening < concurrency && opened < wanted) open_connection(opened++);
     turn(20);
     if (clock_ns() > deadline) die("not all connections became ready within 120 s", "");
   }
+  return (double)(clock_ns() - begun) / 1e9;
 }
 
 static void start_sending(void) {
@@ -559,13 +561,14 @@ static void prepare(void) {
 int main(int count, char **arguments) {
   for (int i = 1; i + 1 < count; i += 2) set_option(arguments[i], arguments[i + 1]);
   prepare();
+  double arrival_s = 0;
   if (mode == HANDSHAKES) {
     if (wanted > concurrency) wanted = concurrency;
     for (; opened < wanted;) open_connection(opened++);
   } else {
-    connect_all();
+    arrival_s = connect_all();
   }
-  printf("{\"phase\":\"ready\",\"ready\":%d,\"failed\":%d}\n", ready, failed);
+  printf("{\"phase\":\"ready\",\"ready\":%d,\"arrival_s\":%.6f,\"failed\":%d}\n", ready, arrival_s, failed);
   fflush(stdout);
   wait_for_line();
   if (mode != IDLE && mode != HANDSHAKES) start_sending();

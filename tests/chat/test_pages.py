@@ -7,6 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat import history
 from chat.models import Event
+from realtime.publish import RoomRef
+from rooms import access
 from rooms.models import Room
 
 pytestmark = pytest.mark.django_db
@@ -15,22 +17,21 @@ BIG = "\N{GRINNING FACE}" * 10_000  # 40 kB
 PAGE_OF_BIG = history.PAGE_BYTES // 40_000
 
 
-def room_of(texts: list[str]) -> Room:
+def room_of(texts: list[str]) -> RoomRef:
     ada = User.objects.create(username="ada")
     room = Room.objects.create(slug="pages", head=len(texts))
     Event.objects.bulk_create(
         Event(room=room, seq=seq, author=ada, key=f"k{seq}", at="2026-11-21T09:00:00Z", text=text)
         for seq, text in enumerate(texts, 1)
     )
-    return room
+    return access.ref(room)
 
 
 def test_a_log_of_large_texts_is_read_in_pages_without_holes_or_doubles() -> None:
     room = room_of([BIG, "small", ""] * 20)
     after, pages = 0, []
     while True:
-        head, events, more = history.resume_page(room, after)
-        assert head == 60
+        events, more = history.resume_page(room, after, 60)
         pages.append([event.seq for event in events])
         assert sum(len(event.text.encode()) for event in events) <= history.PAGE_BYTES
         if not more:
@@ -42,16 +43,16 @@ def test_a_log_of_large_texts_is_read_in_pages_without_holes_or_doubles() -> Non
 
 def test_small_texts_fill_a_page_by_their_number() -> None:
     room = room_of(["hi"] * (history.PAGE + 1))
-    _, events, more = history.resume_page(room, 0)
+    events, more = history.resume_page(room, 0, history.PAGE + 1)
     assert ([event.seq for event in events], more) == (list(range(1, history.PAGE + 1)), True)
-    assert [event.seq for event in history.resume_page(room, history.PAGE)[1]] == [history.PAGE + 1]
+    assert [event.seq for event in history.resume_page(room, history.PAGE, history.PAGE + 1)[0]] == [history.PAGE + 1]
 
 
 def test_an_event_larger_than_a_page_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "PAGE_BYTES", 1000)
     room = room_of(["x" * 5000, "y" * 5000])
-    assert [event.seq for event in history.resume_page(room, 0)[1]] == [1]
-    assert [event.seq for event in history.resume_page(room, 1)[1]] == [2]
+    assert [event.seq for event in history.resume_page(room, 0, 2)[0]] == [1]
+    assert [event.seq for event in history.resume_page(room, 1, 2)[0]] == [2]
 
 
 def test_what_does_not_fit_is_not_read() -> None:
@@ -60,7 +61,7 @@ def test_what_does_not_fit_is_not_read() -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        history.resume_page(room, 0)
+        history.resume_page(room, 0, 100)
     sql = queries[-1]["sql"]
     with connection.cursor() as cursor:
         cursor.execute(sql)

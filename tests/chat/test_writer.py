@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 import chat.log
 import ops.turns
-from chat import history
+from chat import history, joins
 from chat.batch import Append, Result, Stored
 from chat.log import Writer
 from ops import database
@@ -200,15 +200,16 @@ async def test_a_resume_waits_for_nobody_who_writes(world: World) -> None:
     try:
         assert await asyncio.to_thread(locked.wait, 5)
         started = time.monotonic()
-        head, events, more = await database.run(history.resume_page, world.models[0], 1)
-        latest = await database.run(history.latest_page, world.models[0])
-        heads = await history.heads([world.models[0].id])
+        room = world.rooms[0]
+        page = await joins.page_of(world.ada.id, room, 1)
+        latest = await joins.page_of(world.ada.id, room, None)
+        heads = await history.heads([room.id])
         assert time.monotonic() - started < 1
     finally:
         done.set()
         holder.join(10)
-    assert (head, [event.seq for event in events], more) == (3, [2, 3], False)
-    assert (latest[0], heads) == (3, {world.models[0].id: 3})
+    assert (page.head, [event.seq for event in page.events], page.more) == (3, [2, 3], False)
+    assert (latest.head, heads) == (3, {room.id: 3})
     await real.close()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ def in_database(function: Callable[[], Any]) -> Any:
 class Query:
     """A call on its way to a database thread and back."""
 
-    def __init__(self, function: Callable[[], Any], answer: asyncio.Future[Any]) -> None:
+    def __init__(self, function: Callable[[], Any], answer: asyncio.Future[Any] | Future[Any]) -> None:
         self.function, self.answer = function, answer
         self.done = False
         self._result: Any = None
@@ -63,6 +63,17 @@ class Query:
             self.answer.set_result(self._result)
 
 
+class LoopThreads:
+    """Stands where the product has its database threads: a call becomes a query of the loop that submits it."""
+
+    def submit(self, function: Callable[[], Any]) -> Future[Any]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ProcessLoop)
+        answer: Future[Any] = Future()
+        loop.queries.append(Query(function, answer))
+        return answer
+
+
 class ProcessLoop(asyncio.SelectorEventLoop):
     """One process's loop."""
 
@@ -84,9 +95,9 @@ class ProcessLoop(asyncio.SelectorEventLoop):
 
     def ask(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
         """A query whose fate `hold` decides."""
-        query = Query(function, self.create_future())
-        self.queries.append(query)
-        return query.answer
+        answer = self.create_future()
+        self.queries.append(Query(function, answer))
+        return answer
 
     def settle(self) -> None:
         """Runs until everything waits for the clock, for the test, or for what the database withholds."""

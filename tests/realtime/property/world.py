@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+import ops.database
 import ops.lookup
 import ops.questions
 import ops.socket_protocol
@@ -26,7 +27,7 @@ from accounts.services import digest_of
 from chat.models import Event
 from rooms.models import Membership, Room
 from tests.realtime.property.client import Author, Client, Truth
-from tests.realtime.property.loop import LoopClock, LoopState, database_thread, in_database
+from tests.realtime.property.loop import LoopClock, LoopState, LoopThreads, database_thread, in_database
 from tests.realtime.property.network import Network
 from tests.realtime.property.process import Process
 from tests.realtime.property.wires import Wire
@@ -62,6 +63,8 @@ def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     for module in (realtime.room, realtime.ticker, realtime.outbox, ops.socket_protocol):
         patch.setattr(module, "time", clock)
     patch.setattr(realtime.consumer, "state", LoopState())
+    threads = LoopThreads()
+    patch.setattr(ops.database, "_threads", lambda: threads)
     for name, bound in SMALL.items():
         patch.setattr(name, bound)
     for name in ("LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S"):

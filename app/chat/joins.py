@@ -1,0 +1,63 @@
+"""The page of a join. Joins that come together share their trips to the database, and the page where they read the same."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from chat import history
+from ops.lookup import Lookup
+from ops.questions import Answer
+from ops.shared_reads import SharedReads
+from realtime.errors import NotAMember
+from realtime.publish import LogEvent, Page, RoomRef
+from rooms import access, counting
+from rooms.models import Room
+
+
+async def page_of(user: int, room: RoomRef, after: int | None) -> Page:
+    """What a join of `room` brings, as of a head that is read after the call. Raises NotAMember, DatabaseUnavailable."""
+    head, member_count = await _state_for(user, room)
+    events: list[LogEvent] = []
+    more = False
+    if head > (after or 0):
+        events, more = await _pages(PageKey(room, after, head), user)
+        await _state_for(user, room)  # again: the membership may have ended, and the page is shown now
+    return Page(head, events, more, complete=after is None or not more, member_count=member_count)
+
+
+class PageKey(NamedTuple):
+    room: RoomRef
+    after: int | None
+    head: int
+
+
+def _read_page(key: PageKey) -> tuple[list[LogEvent], bool]:
+    if key.after is None:
+        return history.latest_page(key.room, key.head)
+    return history.resume_page(key.room, key.after, key.head)
+
+
+async def _state_for(user: int, room: RoomRef) -> tuple[int, int]:
+    """(head, number of members). Raises NotAMember."""
+    state = await _states((room.id, user))
+    if state is None:
+        raise NotAMember(f"you are not a member of {room.slug}")
+    return state
+
+
+def _read_states(pairs: list[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
+    """(room, user) → (head, number of members), of those who are members. The membership is read last."""
+    rooms = {room for room, _ in pairs}
+    heads = dict(Room.objects.filter(id__in=rooms).values_list("id", "head"))
+    counts = counting.member_counts(rooms)
+    return {pair: (heads[pair[0]], counts[pair[0]]) for pair in access.members_among(pairs) if pair[0] in heads}
+
+
+def _answer_states(pairs: list[tuple[int, int]]) -> Answer[dict[tuple[int, int], tuple[int, int]]]:
+    states: dict[tuple[int, int], tuple[int, int]] = yield functools.partial(_read_states, pairs)
+    return states
+
+
+_states = Lookup(_answer_states)
+_pages = SharedReads(_read_page)

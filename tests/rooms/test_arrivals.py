@@ -1,0 +1,93 @@
+"""People who come into rooms together: one statement for all memberships, and each answered for itself."""
+
+import pytest
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from realtime.errors import NoSuchRoom, NotAMember
+from rooms import services, slugs
+from rooms.arrivals import Arrival, Entered, enter_all
+from rooms.models import Kind, Membership, Role, Room
+
+pytestmark = pytest.mark.django_db
+
+
+def people(number: int) -> list[int]:
+    return [User.objects.create(username=f"person-{each}").id for each in range(number)]
+
+
+def entered(outcome: object) -> Entered:
+    assert isinstance(outcome, Entered), outcome
+    return outcome
+
+
+def test_a_hundred_first_joins_take_three_statements() -> None:
+    room = Room.objects.create(slug="square", head=7)
+    arrivals = [Arrival(user, "Square", create=False) for user in people(100)]
+    with CaptureQueriesContext(connection) as queries:
+        outcomes = enter_all(arrivals)
+    statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert len(statements) == 3  # the room, the memberships there are, the new ones
+    assert {(entered(one).upto, entered(one).new) for one in outcomes.values()} == {(7, True)}
+    assert Membership.objects.filter(room=room, upto=7, role=Role.MEMBER).count() == 100
+
+
+def test_a_member_keeps_role_and_read_mark() -> None:
+    (user,) = people(1)
+    services.room_create(slug="mine", title="", private=True, owner=user)
+    Membership.objects.update(upto=0)
+    outcome = entered(enter_all([one := Arrival(user, "mine", create=False)])[one])
+    assert (outcome.upto, outcome.new, outcome.room.slug) == (0, False, "mine")
+    assert Membership.objects.get(user_id=user).role == Role.OWNER
+
+
+def test_each_arrival_is_answered_for_itself() -> None:
+    ada, bob = people(2)
+    Room.objects.create(slug="open")
+    services.room_create(slug="closed", title="", private=True, owner=ada)
+    direct, _ = services.room_direct(user=ada, other=bob)
+    outcomes = enter_all(
+        [
+            Arrival(bob, "open", create=False),
+            Arrival(bob, "closed", create=False),
+            Arrival(bob, "nowhere", create=False),
+            Arrival(bob, "no slug!", create=True),
+            Arrival(bob, direct.slug, create=False),
+            Arrival(ada, slugs.direct(ada, 10_000), create=False),
+        ]
+    )
+    kinds = [type(outcome) for outcome in outcomes.values()]
+    assert kinds == [Entered, NotAMember, NoSuchRoom, NoSuchRoom, Entered, NotAMember]
+
+
+def test_a_first_use_makes_the_room_once(settings: object) -> None:
+    settings.ROOMS_ON_FIRST_USE = True  # type: ignore[attr-defined]
+    outcomes = enter_all([Arrival(user, "fresh", create=True) for user in people(3)])
+    assert {entered(one).room.slug for one in outcomes.values()} == {"fresh"}
+    assert Membership.objects.filter(room__slug="fresh").count() == 3
+    assert Membership.objects.filter(room__slug="fresh", role=Role.OWNER).count() == 1
+    assert Room.objects.get(slug="fresh").kind == Kind.PUBLIC
+
+
+def test_one_who_was_deleted_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the database says it: a foreign key that leads nowhere fails the statement of all."""
+    Room.objects.create(slug="open")
+    ada, bob = people(2)
+    whole = Membership.objects.bulk_create
+
+    def refuse_bob(rows: list[Membership], **options: object) -> object:
+        if any(row.user_id == bob for row in rows):
+            raise IntegrityError("bob is gone")
+        return whole(rows, **options)  # type: ignore[arg-type]
+
+    def gone(**asked: object) -> object:
+        if asked["user"] == bob:
+            raise IntegrityError("bob is gone")
+        return enter(**asked)  # type: ignore[arg-type]
+
+    enter = services.room_enter
+    monkeypatch.setattr(Membership.objects, "bulk_create", refuse_bob)
+    monkeypatch.setattr(services, "room_enter", gone)
+    outcomes = enter_all([Arrival(user, "open", create=False) for user in (ada, bob)])
+    assert [type(outcome) for outcome in outcomes.values()] == [Entered, NoSuchRoom]
