@@ -13,10 +13,13 @@ django = get_asgi_application()  # loads the apps; what follows may import model
 
 from ops.closing import closing_when_drained  # noqa: E402
 from ops.lifespan import lifespan  # noqa: E402
+from ops.nginx_drain import with_nginx_drain  # noqa: E402
 from ops.probes import with_probes  # noqa: E402
 from realtime.consumer import consume  # noqa: E402
 from realtime.wiring import domains, frames  # noqa: E402
 
 domains()
 frames()
-application = ProtocolTypeRouter({"http": closing_when_drained(with_probes(django)), "websocket": consume, "lifespan": lifespan})
+application = ProtocolTypeRouter(
+    {"http": closing_when_drained(with_probes(with_nginx_drain(django))), "websocket": consume, "lifespan": lifespan}
+)

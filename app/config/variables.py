@@ -217,6 +217,13 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "LIMIT_CONNECTIONS", "int", "1000", "Open connections an address in nginx, sockets too; 0 lifts it", scope="compose"
     ),
+    Variable(
+        "NGINX_HANDOVER_SECONDS",
+        "int",
+        "1",
+        "Seconds over which web closes the sockets of an nginx that ends or reloads. With one nginx its port is closed meanwhile",
+        scope="compose",
+    ),
     Variable("NGINX_WORKER_PROCESSES", "int", "2", "nginx workers", scope="compose", minimum=1),
     Variable(
         "NGINX_WORKER_CONNECTIONS",

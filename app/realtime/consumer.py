@@ -18,6 +18,7 @@ from ops.client_network import client_network
 from ops.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime.errors import Close, RateAbuse, RoomRefused, SocketRefused
+from realtime.nginx_drain import instance_of
 from realtime.outbox import AsgiOutbox, HeldOutbox, Outbox, TransportOutbox
 from realtime.socket import Socket
 from realtime.wiring import dialect_for, domains
@@ -79,6 +80,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     user, credential = await domains().authenticate(scope)
     dialect, room = found
     socket = Socket(hub, user, credential, HeldOutbox(_outbox(scope, send, hub)), opened_at)
+    socket.nginx = instance_of(scope)
     socket.dialect = dialect(socket, room)
     if (door := _door(scope)) is not None:
         door.on_text = socket.receive_at_once

@@ -21,12 +21,14 @@ from django.conf import settings
 from ops import installation, metrics
 from ops.database import DatabaseUnavailable
 from ops.per_loop import PerLoop
+from realtime import nginx_drain
 from realtime.backlog import Backlog
 from realtime.bus import bus_for
 from realtime.errors import Close, RateAbuse
 from realtime.events import LogEvent, Person, Revoked, RoomRef, encode
 from realtime.forever import end, forever
 from realtime.limits import Buckets
+from realtime.nginx_drain import NginxDrain
 from realtime.outbox import Batch
 from realtime.people import LocalPerson
 from realtime.presence import PresenceStore
@@ -67,6 +69,7 @@ class Hub:
         self._poll_took_s = 0.0
         self.repair = Repair(self)
         self.revocations = Revocations(self)
+        self.nginx_drain = NginxDrain(self)
         self.ticker = Ticker(self)
         self.refresh = Refresh(self)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -77,6 +80,7 @@ class Hub:
         self.bus.start()
         if settings.REDIS_SHARDS:
             self.spawn(self._join_layer())
+        self.spawn(self.bus.subscribe([nginx_drain.GROUP]))
         self.spawn(forever(self._poll))
         self.spawn(forever(self.ticker.turn))
         if self.store:
@@ -97,7 +101,10 @@ class Hub:
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
         """Hands the sockets over: `drain` to all, then 1012 closes in shuffled batches over at most `spread_s` seconds."""
-        sockets = [socket for local in self.people.values() for socket in local.sockets]
+        await self.hand_over([socket for local in self.people.values() for socket in local.sockets], spread_s, hurry)
+
+    async def hand_over(self, sockets: list[Socket], spread_s: float, hurry: Callable[[], bool] = lambda: False) -> None:
+        """As `drain`, of these sockets; `spread_s` is less for few of them."""
         random.shuffle(sockets)
         spread_s = min(spread_s, len(sockets) / DRAIN_PER_S)
         notice = Batch([encode({"type": "drain", "after_ms": int(spread_s * 1000)})])
@@ -320,7 +327,9 @@ class Hub:
 
     def _on_other(self, message: dict[str, Any]) -> None:
         kind = message["kind"]
-        if kind in {"signal", "presence"}:
+        if kind == "nginx_drain":
+            self.nginx_drain.begin(message["instance"], message["seconds"])
+        elif kind in {"signal", "presence"}:
             room = self.rooms.get(message["room"][0])
             if room is not None:
                 getattr(self, f"_on_{kind}")(room, message)

@@ -33,13 +33,15 @@ IN_FLIGHT = 64
 class Socket:
     __slots__ = (
         "__weakref__", "_space", "alias", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight", "local",
-        "opened_at", "outbox", "rooms", "typing_at", "user",
+        "nginx", "opened_at", "outbox", "rooms", "typing_at", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, user: Person, credential: str, outbox: Outbox, opened_at: float) -> None:
         self.hub, self.user, self.credential, self.outbox = hub, user, credential, outbox
         self.opened_at = opened_at
         """UNIX time, from before the credential was looked up."""
+        self.nginx: str | None = None
+        """The nginx it came through (realtime/nginx_drain.py)."""
         self.dialect: Dialect
         self.local: LocalPerson | None = None
         self.rooms: dict[str, Room] = {}

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154,SC2034  # before, after and state are roll's
 # Sourced by roll: nginx is replaced, and brought back. While that lasts, the site is down. roll has the lock.
 
-# Only one container can hold the port, so sockets are not waited for: they come back to the next one at once.
+# Only one container can hold the port, so web closes the sockets within a second: they come back to the next one.
 replace_nginx() {
   find_versions nginx
   if [ -z "$before" ] && is_running "$after"; then return; fi
@@ -12,7 +12,7 @@ replace_nginx() {
 swap_nginx() {
   local id
   say "Replacing nginx: its port is closed for a moment."
-  for id in $before; do docker stop -t 1 "$id" >/dev/null || true; done
+  for id in $before; do docker stop -t 4 "$id" >/dev/null || true; done
   docker start "$after" >/dev/null || true
   if becomes_healthy "$after"; then
     for id in $before; do docker rm --volumes "$id" >/dev/null || true; done

@@ -112,7 +112,7 @@ class Front:
                 "NGINX_TLS_PORT": str(self.tls_port),
                 "HTTPS_PORT": str(self.tls_port),
             }
-            process = Process([ROOT / "nginx" / "start"], env=self._env | ports, log=self.directory / "log")
+            process = self.process = Process([ROOT / "nginx" / "start"], env=self._env | ports, log=self.directory / "log")
             self._exits.callback(process.kill)
             try:
                 # Not whether the port answers: somebody else may have taken it.
