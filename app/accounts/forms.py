@@ -3,17 +3,31 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 
-from accounts import services
+from accounts import names, services
 from accounts.models import User
+
+PASSWORD_RULES = "At least 8 characters, not one of the common passwords, and not like your name."  # noqa: S105
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": "This name and password do not belong together. Capital letters count in the password, not in the name."
+    }
 
 
 class SignUpForm(forms.Form):
     username = forms.CharField(
-        label="Name", max_length=64, widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True})
+        label="Name",
+        max_length=names.MAX_LENGTH,
+        help_text=names.RULES,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True}),
     )
-    password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
+    password = forms.CharField(
+        help_text=PASSWORD_RULES, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+    )
 
     user: User
 

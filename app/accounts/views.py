@@ -7,13 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, RedirectURLMixin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.generic import FormView
 
 from accounts import hashers, services, throttle
-from accounts.forms import SignUpForm
+from accounts.forms import SignInForm, SignUpForm
 from accounts.revoking import publish
 from accounts.services import session_credential
 
@@ -28,11 +28,12 @@ class Hashing:
             with hashers.turn():
                 return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         except hashers.Busy as error:
-            return HttpResponse(str(error), status=503, content_type="text/plain", headers={"Retry-After": "5"})
+            return _refused(self, str(error), status=503, retry_after=5)  # type: ignore[arg-type]  # the view it is mixed into
 
 
 class SignIn(Hashing, LoginView):
     template_name = "accounts/sign_in.html"
+    form_class = SignInForm
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -50,7 +51,7 @@ class SignUp(Hashing, RedirectURLMixin, FormView[SignUpForm]):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not settings.SIGNUP_OPEN:
-            raise PermissionDenied("Sign-up is closed here.")
+            return render(request, "accounts/sign_up_closed.html", status=403)
         return super().dispatch(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -100,8 +101,18 @@ class PasswordDone(PasswordChangeView):
 
 
 def _throttled(view: FormView[Any] | LoginView, error: throttle.Throttled) -> HttpResponse:
-    context = view.get_context_data(form=view.get_form_class()(), throttled=str(error))
-    return view.response_class(view.request, view.get_template_names(), context, status=429)
+    return _refused(view, str(error), status=429, retry_after=error.retry_after)
+
+
+def _refused(view: FormView[Any] | LoginView, reason: str, *, status: int, retry_after: int) -> HttpResponse:
+    """Show the form again, unchecked, with the name as it was typed."""
+    arguments = view.get_form_kwargs()
+    data = arguments.pop("data", {})
+    arguments.pop("files", None)
+    arguments["initial"] = arguments["initial"] | {"username": data.get("username", "")}
+    context = view.get_context_data(form=view.get_form_class()(**arguments), throttled=f"{reason[0].upper()}{reason[1:]}.")
+    headers = {"Retry-After": str(retry_after)}
+    return view.response_class(view.request, view.get_template_names(), context, status=status, headers=headers)
 
 
 def _revoke(user: int, credential: str, keep: str = "") -> None:

@@ -51,6 +51,7 @@ class HubbubWorker(UvicornWorker):
         SocketProtocol.tuned_listeners = True
         # Gunicorn's word for "quickly": on Ctrl-C, and on a second SIGINT while it waits.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)
-        await server.serve(sockets=self.sockets)
+        # uvloop closes Gunicorn's wrappers a second time, which is logged as an error; from a plain socket it detaches.
+        await server.serve(sockets=[listening.sock for listening in self.sockets])
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)

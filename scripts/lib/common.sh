@@ -16,6 +16,14 @@ fail() {
   exit 1
 }
 
+# sign_up_line ADDRESS SIGNUP_OPEN: what a newcomer at ADDRESS is told to do first.
+sign_up_line() {
+  case $(printf '%s' "${2:-true}" | tr '[:upper:]' '[:lower:]') in
+    1 | true | yes | on) echo "New here? Sign up at $1/accounts/sign-up/" ;;
+    *) echo "Sign-up is closed (SIGNUP_OPEN): \`manage.py createsuperuser\` makes an administrator; docs/deploy.md says more" ;;
+  esac
+}
+
 is_root() {
   [ "$(id -u)" = 0 ]
 }

@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib.auth.hashers import make_password
 
+from accounts.models import User
 from tests.conftest import StartServer
 from tests.support.api import anonymous, assert_problem, signed_in, with_token
 from tests.support.chat_client import Account, sign_up
@@ -139,11 +141,38 @@ async def test_sign_up_may_be_closed(start_server: StartServer) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": fresh(), "password": "correct horse"})
         assert_problem(answer, 403, "signup_closed")
-        assert (await http.get("/accounts/sign-up/")).status_code == 403
+        page = await http.get("/accounts/sign-up/")
+        assert (page.status_code, "Sign-up is closed" in page.text) == (403, True)
         assert "/accounts/sign-up/" not in (await http.get("/")).text
 
 
 # --- sessions and tokens
+
+
+@pytest.mark.parametrize(
+    ("set_as", "typed"),
+    [
+        ("Stra\u00dfe \u00e9t\u00e9", "Stra\u00dfe e\u0301te\u0301"),
+        ("e\u0301te\u0301 summer", "\u00e9t\u00e9 summer"),
+        ("a\u00a0long\u3000way", "a long way"),
+    ],
+    ids=ascii,
+)
+async def test_password_is_one_in_every_spelling(server: Server, set_as: str, typed: str) -> None:
+    name = fresh()
+    async with anonymous(server.base_url) as http:
+        assert (await http.post("/api/signup", json={"username": name, "password": set_as})).status_code == 201
+        for password, status in ((set_as, 200), (typed, 200), (typed.upper(), 401)):
+            answer = await http.post("/api/token", json={"username": name, "password": password})
+            assert answer.status_code == status, ascii(password)
+
+
+@pytest.mark.django_db
+def test_password_hashed_by_an_earlier_release_still_opens() -> None:
+    typed = "e\u0301te\u0301 e\u0301te\u0301"
+    user = User(username="ada", password=make_password(typed))
+    assert user.check_password(typed)
+    assert not user.check_password("ete ete")
 
 
 async def test_a_session_is_a_cookie_scripts_cannot_read(server: Server, ada: Account) -> None:

@@ -1,12 +1,15 @@
 """The pages: sign-in, sign-up, the shell of the chat app, and what no page may do."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from tests.support.api import anonymous, signed_in
+from accounts import names
+from accounts.forms import PASSWORD_RULES
+from tests.support.api import anonymous, assert_problem, signed_in
 from tests.support.chat_client import Account, sign_up
 from tests.support.server import Server
 
@@ -92,6 +95,65 @@ async def test_wrong_entries_are_named_on_the_form(visitor: httpx.AsyncClient, a
     assert answer.status_code == 200
     assert "taken" in answer.text
     assert "too short" in answer.text
+
+
+async def test_sign_up_tells_its_rules_before(visitor: httpx.AsyncClient) -> None:
+    text = html.unescape((await visitor.get("/accounts/sign-up/")).text)
+    assert names.RULES in text
+    assert PASSWORD_RULES in text
+
+
+@pytest.mark.parametrize("password", ["{name}", "{NAME}", "{name}1"])
+async def test_password_like_the_name_is_refused(visitor: httpx.AsyncClient, ada: Account, password: str) -> None:
+    name = f"{ada.name}-twin"
+    fields = {"username": name, "password": password.format(name=name, NAME=name.upper())}
+    answer = await visitor.post("/accounts/sign-up/", data=fields | await form(visitor, "/accounts/sign-up/"))
+    assert (answer.status_code, "too similar to the name" in answer.text) == (200, True)
+    answer = await visitor.post("/api/signup", json=fields)
+    assert set(assert_problem(answer, 400, "invalid")["errors"]) == {"password"}
+
+
+async def test_wrong_password_is_told_without_contradiction(visitor: httpx.AsyncClient, ada: Account) -> None:
+    fields = {"username": ada.name, "password": "wrong"}
+    answer = await visitor.post("/accounts/sign-in/", data=fields | await form(visitor, "/accounts/sign-in/"))
+    assert "both fields" not in answer.text
+    assert "Capital letters count in the password, not in the name" in answer.text
+
+
+async def test_throttled_sign_in_keeps_the_name(visitor: httpx.AsyncClient) -> None:
+    fields = {"username": "Somebody", "password": "guess"} | await form(visitor, "/accounts/sign-in/")
+    answer = await until_throttled(visitor, "/accounts/sign-in/", fields)
+    assert 'value="Somebody"' in answer.text
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert "guess" not in answer.text
+
+
+async def test_throttled_password_change_shows_the_form(page: httpx.AsyncClient) -> None:
+    fields = {"old_password": "guess", "new_password1": "correct horse", "new_password2": "correct horse"}
+    answer = await until_throttled(page, "/accounts/password/", fields | await form(page, "/accounts/password/"))
+    assert "Too many attempts" in answer.text
+    assert 'name="old_password"' in answer.text
+
+
+async def until_throttled(http: httpx.AsyncClient, path: str, fields: dict[str, str]) -> httpx.Response:
+    """Post a form until it is refused: ten times pass in a minute, and a minute may end in between."""
+    answer = await http.post(path, data=fields)
+    for _ in range(20):
+        if answer.status_code != 200:
+            break
+        answer = await http.post(path, data=fields)
+    assert answer.status_code == 429, answer.text
+    return answer
+
+
+async def test_blanks_around_a_name_are_no_part_of_it(visitor: httpx.AsyncClient, ada: Account) -> None:
+    body = {"username": f" {ada.name}\t", "password": ada.password}
+    assert (await visitor.post("/api/token", json=body)).status_code == 200
+    assert (await visitor.post("/api/signup", json=body)).json()["errors"] == {"username": ["That name is taken."]}
+    answer = await visitor.post("/api/signup", json=body | {"username": f" {ada.name}-2 "})
+    assert answer.json()["user"]["name"] == f"{ada.name}-2"
+    answer = await visitor.post("/accounts/sign-in/", data=body | await form(visitor, "/accounts/sign-in/"))
+    assert answer.status_code == 302
 
 
 @pytest.mark.parametrize("goal", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"])

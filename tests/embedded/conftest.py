@@ -43,9 +43,9 @@ class MakeRun:
         self._exits.callback(process.kill)
         return process
 
-    def start(self) -> Process:
+    def start(self, **env: str) -> Process:
         """Start `make run` and wait until it answers."""
-        process = self.launch()
+        process = self.launch(**env)
         process.wait_until(self.ready, timeout=_START_TIMEOUT, what="make run")
         return process
 

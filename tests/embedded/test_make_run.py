@@ -56,6 +56,8 @@ async def test_it_ends_within_thirty_seconds_with_all_its_processes(make_run: Ma
         await chat.join(LOBBY)
         assert end(process, number) < 30
         await chat.expect_close(1012)
+    said = make_run.log.read_text()
+    assert not re.search("error|traceback|exception", said[said.index("Handling signal") :], re.IGNORECASE), said
     assert list(make_run.shared_memory.iterdir()) == []
 
 
@@ -74,6 +76,13 @@ async def test_it_says_where_it_is_and_how_to_sign_up(make_run: MakeRun) -> None
         assert assets, "the page loads nothing of the built front end"
         for asset in assets:
             assert (await http.get(f"{make_run.base_url}{asset}")).status_code == 200
+
+
+def test_closed_sign_up_is_no_first_step(make_run: MakeRun) -> None:
+    make_run.start(SIGNUP_OPEN="False")
+    said = make_run.log.read_text()
+    assert "/accounts/sign-up/" not in said
+    assert "Sign-up is closed" in said
 
 
 def test_a_used_port_is_named(make_run: MakeRun) -> None:
