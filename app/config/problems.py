@@ -116,14 +116,21 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 
 @async_only_middleware
 def methods(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """ninja answers a method a path does not have by itself, as a page, and offers no handler for it."""
+    """Answer HEAD as GET, whose body the server leaves out, and a method a path does not have with a problem.
+
+    ninja offers no handler for either.
+    """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith("/api/"):
+            return await get_response(request)
+        if request.method == "HEAD":
+            request.method = "GET"
         response = await get_response(request)
-        if isinstance(response, HttpResponseNotAllowed) and request.path.startswith("/api/"):
-            allowed = response.headers["Allow"]
-            return problem(405, "method_not_allowed", f"this address takes {allowed}", headers={"Allow": allowed})
-        return response
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        allowed = response.headers["Allow"].replace("GET", "GET, HEAD")
+        return problem(405, "method_not_allowed", f"this address takes {allowed}", headers={"Allow": allowed})
 
     return middleware
 

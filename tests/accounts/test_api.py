@@ -402,6 +402,11 @@ async def test_the_openapi_document_lists_every_path(server: Server) -> None:
         ("POST", "/api/rooms/{slug}/members"),
         ("DELETE", "/api/rooms/{slug}/members/{user}"),
         ("GET", "/api/rooms/{slug}/messages"),
+        ("PATCH", "/api/rooms/{slug}/members/{user}"),
+        ("POST", "/api/leave"),
+        ("GET", "/api/blocks"),
+        ("POST", "/api/blocks"),
+        ("DELETE", "/api/blocks/{user}"),
     }
 
 
@@ -411,16 +416,42 @@ async def test_the_openapi_document_lists_every_path(server: Server) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/api/me", {"GET"}),
+        ("DELETE", "/api/me", {"GET", "HEAD"}),
         ("GET", "/api/signup", {"POST"}),
         ("PUT", "/api/session", {"POST", "DELETE"}),
-        ("PATCH", "/api/rooms", {"GET", "POST"}),
+        ("PATCH", "/api/rooms", {"GET", "HEAD", "POST"}),
+        ("HEAD", "/api/signup", {"POST"}),
     ],
 )
 async def test_a_method_an_address_does_not_take(server: Server, method: str, path: str, allowed: set[str]) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.request(method, path)
-        problem = assert_problem(answer, 405, "method_not_allowed")
+        assert answer.status_code == 405
         assert set(answer.headers["allow"].split(", ")) == allowed
-        assert all(name in problem["detail"] for name in allowed)
+        if method != "HEAD":
+            problem = assert_problem(answer, 405, "method_not_allowed")
+            assert all(name in problem["detail"] for name in allowed)
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+GETS = ["/api/me", "/api/users?query=a", "/api/rooms", "/api/rooms/lobby", "/api/openapi.json", "/api/docs"]
+PAGES = ["/", "/chat/", "/chat/lobby/", "/accounts/sign-in/", "/accounts/sign-up/", "/nothing-here", "/healthz", "/readyz"]
+
+
+@pytest.mark.parametrize("path", [*GETS, *PAGES, "/api/rooms/no-such-room", "/static/nothing.js", "/static/favicon.svg"])
+async def test_head_is_answered_as_get_without_a_body(server: Server, ada: Account, path: str) -> None:
+    async with with_token(server.base_url, ada) as http:
+        wanted, answer = await http.get(path), await http.head(path)
+        assert (answer.status_code, answer.content) == (wanted.status_code, b"")
+        names = {"content-type", "content-security-policy", "cache-control", "x-frame-options"}
+        assert names & set(answer.headers) == names & set(wanted.headers)
+        again = await http.get(path)  # on the same connection: no byte of a body came before it
+        assert again.status_code == wanted.status_code
+
+
+@pytest.mark.parametrize("path", [*GETS, *PAGES, "/static/nothing.js"])
+async def test_answers_for_one_person_are_not_cached(server: Server, ada: Account, path: str) -> None:
+    async with anonymous(server.base_url) as http:
+        assert "no-store" in (await http.get(path)).headers["cache-control"]
+        await signed_in(http, ada)
+        assert "no-store" in (await http.get(path)).headers["cache-control"]

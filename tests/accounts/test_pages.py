@@ -204,6 +204,20 @@ async def test_pages_allow_no_foreign_code_and_no_frames(visitor: httpx.AsyncCli
         assert not re.findall(r"<script(?![^>]*\bsrc=)|<style| on\w+=|javascript:| style=", answer.text)
 
 
+@pytest.mark.parametrize("path", ["/static/favicon.svg", "/static/nothing.js", "/static/", "/static/../app/manage.py"])
+async def test_files_have_the_security_headers(visitor: httpx.AsyncClient, path: str) -> None:
+    for method in ("GET", "HEAD", "POST"):
+        headers = (await visitor.request(method, path)).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+        assert headers["referrer-policy"] == "same-origin"
+
+
+async def test_hashed_files_are_immutable(visitor: httpx.AsyncClient) -> None:
+    script = re.findall(r'src="(/static/assets/[^"]+\.js)"', (await visitor.get("/")).text)[0]
+    assert "immutable" in (await visitor.get(script)).headers["cache-control"]
+
+
 async def test_an_unknown_page_is_404(visitor: httpx.AsyncClient) -> None:
     for path in ("/nothing-here", "/chat/a/b/", "/static/nothing.js", "/ws/", "/infra/ws"):
         assert (await visitor.get(path)).status_code == 404, path

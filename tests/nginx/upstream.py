@@ -26,7 +26,7 @@ async def _answer(path: str, seen: dict[str, Any], receive: Any, send: Any) -> N
     while more:
         more = (await receive()).get("more_body", False)
     headers = [(b"content-type", b"application/json")]
-    if path == "/own-headers":
+    if path in {"/own-headers", "/static/assets/gone-as-django.js"}:
         headers += [(b"content-security-policy", OWN_POLICY.encode()), (b"x-frame-options", b"SAMEORIGIN")]
     if path == "/readyz":
         headers += [(b"retry-after", b"7")]
