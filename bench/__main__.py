@@ -32,7 +32,9 @@ def main() -> int:
     if lacking:
         print("\n".join(lacking), file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     os.sched_setaffinity(0, {cpu.LOAD_CORE})
     servers.allow_files()
     quick = os.environ.get("QUICK", "0") not in {"", "0"}
@@ -93,8 +95,10 @@ def rows_of_before(path: Path, *, quick: bool) -> dict[str, Any]:
     return rows_before
 
 
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt  # so that every server goes with us
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind, so that every server goes with us."""
+    print(f"stopped early by {signal.Signals(number).name}: no verdict; rows of this run are in {RESULTS}", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import NoReturn
 
-from loadtest import options, values
+from loadtest import options, stopping, values
 
 _HERE = Path(__file__).parent
 _OWN = ("report",)  # told in another way, below
@@ -135,4 +135,5 @@ def silence_at(url: str) -> str:
 
 
 if __name__ == "__main__":
+    stopping.exit_on_signals()  # until we are Locust
     main(dict(os.environ))

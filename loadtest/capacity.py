@@ -9,14 +9,16 @@ bound.
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from loadtest import __main__ as load
-from loadtest import figures, measured, values
+from loadtest import figures, measured, stopping, values
 from loadtest.measured import Measured
 from loadtest.resources import Servers
 
@@ -168,6 +170,13 @@ def summary(finder: Finder, found: Found, confirmed: int, stopped: str = "") -> 
     }
 
 
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """End the load run under way, and tell what was found so far."""
+    for other in stopping.heard():
+        signal.signal(other, signal.SIG_IGN)
+    raise Stopped(f"stopped early by {signal.Signals(number).name}")
+
+
 def main(env: dict[str, str]) -> NoReturn:
     """Search, confirm, tell; exits."""
     try:
@@ -189,6 +198,8 @@ def main(env: dict[str, str]) -> NoReturn:
     except values.BadOption as error:
         print(f"capacity: {error}", file=sys.stderr)
         sys.exit(2)
+    for number in stopping.heard():
+        signal.signal(number, _stop)
     finder = Finder(env, servers, report)
     code = 0
     try:

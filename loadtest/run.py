@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 from locust import LoadTestShape, events
 
-from loadtest import gates, link, options, page, picture, report, shapes
+from loadtest import gates, link, options, page, picture, report, shapes, stopping
 from loadtest.chat_socket import ChatSocket
 from loadtest.clock import Clock
 from loadtest.conductor import Conductor
@@ -88,11 +88,24 @@ def _on_init(environment: Any, **_: Any) -> None:
             sys.exit(2)
         link.listen_as_leader(runner, lambda: _run.conductor)
         page.guard(environment, lambda: _run.conductor is not None)
+        if environment.parsed_options.headless:  # on the page, Locust hears signals itself
+            stopping.end_early(_end_early)
     if runner is not None and hasattr(runner, "worker_index"):
         _run.follower = link.Follower(runner)
 
 
+def _end_early(reason: str) -> None:
+    """Let the run end with what it has measured; its verdict is that of a run which did not come to its end."""
+    if _run.conductor is not None:
+        _run.conductor.abort(reason)
+    elif _run.verdict is None:  # still waiting for its processes
+        print(f"load: {reason}, before it began", file=sys.stderr)
+        sys.exit(1)
+
+
 def _on_test_start(environment: Any, **_: Any) -> None:
+    if environment.parsed_options.processes and not link.is_leader(environment.runner):
+        stopping.end_with_leader()
     if _run.follower is not None:
         ChatSocket.trial = Trial(shapes.of(settings(environment)), _run.follower.next_number, Clock())
         _run.follower.follow(ChatSocket.trial)

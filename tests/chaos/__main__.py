@@ -31,8 +31,9 @@ def main() -> int:
     if why_not():
         say(f"chaos: {why_not()}")
         return 2
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="hubbub-chaos-") as directory:
         ChaosStack.copy(Path(directory))
         stack = ChaosStack(Path(directory), asked.coalesce)
@@ -49,6 +50,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     """Has the stack removed on the way out. What is being started for it ends first: it would start more behind our back."""
     for other in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(other, signal.SIG_IGN)
+    say(f"chaos: stopped early by {signal.Signals(number).name}: no verdict; removing the stack")
     for pid in descendants(os.getpid()):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)

@@ -84,13 +84,18 @@ def test_a_dead_address_is_exit_code_1_with_a_way_out(run: LoadRun) -> None:
     assert "make run" in run.output
 
 
+LoadUnderWay = Callable[..., Process]
+
+
 @pytest.fixture
-def load_under_way(server: Server, tmp_path: Path) -> Iterator[Callable[[str], Process]]:
+def load_under_way(server: Server, tmp_path: Path) -> Iterator[LoadUnderWay]:
     """A load run of so many seconds, held to the limits of any generator, whose timed part has just begun."""
     with ExitStack() as exits:
 
-        def start(seconds: str) -> Process:
-            env = base_environment() | QUICK | {"URL": server.base_url, "TIME": seconds, "REPORT": str(tmp_path), "GATES": ""}
+        def start(seconds: str, **env: str) -> Process:
+            env = (
+                base_environment() | QUICK | {"URL": server.base_url, "TIME": seconds, "REPORT": str(tmp_path), "GATES": ""} | env
+            )
             process = Process([ROOT / "scripts" / "load"], env=env, log=tmp_path / "output", cwd=ROOT)
             exits.callback(process.kill)
             process.wait_until(lambda: "timed run" in process.tail(), timeout=60, what="the timed run")
@@ -100,7 +105,7 @@ def load_under_way(server: Server, tmp_path: Path) -> Iterator[Callable[[str], P
 
 
 def test_a_generator_that_stood_still_once_makes_a_good_run_invalid_though_nobody_asked_for_latencies(
-    load_under_way: Callable[[str], Process],
+    load_under_way: LoadUnderWay,
 ) -> None:
     load = load_under_way("8s")
     load.send(signal.SIGSTOP)
@@ -114,10 +119,35 @@ def test_a_generator_that_stood_still_once_makes_a_good_run_invalid_though_nobod
     assert "PASSED" not in told
 
 
-def test_an_interrupted_run_has_not_passed(load_under_way: Callable[[str], Process]) -> None:
-    load = load_under_way("10m")  # it cannot be over before it is interrupted, however busy the machine
-    assert load.stop(signal.SIGINT, timeout=30) == 1
-    assert "MISSED  the run came to its end: interrupted" in load.tail()
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_run_told_to_stop_ends_with_a_verdict(
+    load_under_way: LoadUnderWay, tmp_path: Path, number: signal.Signals, processes: str
+) -> None:
+    load = load_under_way("10m", PROCESSES=processes)  # it cannot be over before it is stopped, however busy the machine
+    time.sleep(2)
+    load.send(number)
+    load.wait_until_gone(timeout=30)
+    assert load.popen.returncode == 1, load.tail()
+    assert f"MISSED  the run came to its end: stopped early by {number.name}" in load.tail()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["verdict"], summary["generator"]["processes"]) == ("failed", int(processes))
+    assert summary["acknowledged"] > 0
+
+
+def test_signal_to_all_processes_of_a_run_leaves_a_report(load_under_way: LoadUnderWay, tmp_path: Path) -> None:
+    load = load_under_way("10m", PROCESSES="2")
+    time.sleep(2)
+    load.send_all(signal.SIGTERM)
+    load.wait_until_gone(timeout=30)
+    assert load.popen.returncode == 1, load.tail()
+    assert json.loads((tmp_path / "summary.json").read_text())["generator"]["processes"] == 2
+
+
+def test_users_end_with_a_leader_that_is_killed(load_under_way: LoadUnderWay) -> None:
+    load = load_under_way("10m", PROCESSES="2")
+    load.send(signal.SIGKILL)
+    load.wait_until_gone(timeout=5)
 
 
 @pytest.mark.load(USERS="2", TIME="1s", THINK="500")

@@ -1,0 +1,47 @@
+"""A search for the capacity that is told to stop ends its load run, and tells what it found."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.loadtest.conftest import QUICK
+from tests.support.processes import Process
+from tests.support.server import ROOT, Server, base_environment
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_capacity_told_to_stop_ends_with_what_it_found(server: Server, tmp_path: Path, number: signal.Signals) -> None:
+    env = base_environment() | QUICK | {"URL": server.base_url, "START": "2", "TIME": "10m", "GATES": "", "REPORT": str(tmp_path)}
+    search = Process([ROOT / "scripts" / "capacity"], env=env, log=tmp_path / "output", cwd=ROOT)
+    try:
+        search.wait_until(lambda: len(loads(tmp_path)) > 0, timeout=60, what="the first load")
+        search.send(number)
+        search.wait_until_gone(timeout=20)
+        assert search.popen.returncode == 1
+        assert f"capacity: stopped early by {number.name}" in search.tail()
+        assert "the search ended early" in search.tail()
+        answer = json.loads((tmp_path / "capacity.json").read_text())
+        assert (answer["stopped"], answer["users"]) == (f"stopped early by {number.name}", 0)
+        assert loads(tmp_path) == []
+    finally:
+        search.kill()
+        for pid in loads(tmp_path):
+            os.kill(pid, signal.SIGKILL)
+
+
+def loads(report: Path) -> list[int]:
+    """Load runs that live and write below `report`: they have a session of their own."""
+    return [int(at.parent.name) for at in Path("/proc").glob("[0-9]*/cmdline") if _is_load(at, report)]
+
+
+def _is_load(command_line: Path, report: Path) -> bool:
+    try:
+        told = command_line.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return b"locust" in told and str(report).encode() in told
