@@ -13,14 +13,19 @@ from django.http import HttpRequest, HttpResponse
 from accounts.models import User
 from accounts.revoking import publish
 from accounts.services import access_revoke, session_credential
+from chat.tasks import ownership_pass_on, person_delete
+from ops.admin_pages import LargeTable
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class PersonAdmin(LargeTable, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    deletion_note = "shut out at once; what they wrote stays, under the name deleted-<number>"
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
             _shut_out(obj.pk)
+            transaction.on_commit(lambda: ownership_pass_on.enqueue(obj.pk))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         before = self._password(request, id)
@@ -32,15 +37,14 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # generic in the stubs 
         return response
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        person = obj.pk
-        super().delete_model(request, obj)
-        _shut_out(person)
+        self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         people = list(queryset.values_list("pk", flat=True))
-        super().delete_queryset(request, queryset)
+        User.objects.filter(pk__in=people).update(is_active=False)
         for person in people:
             _shut_out(person)
+            transaction.on_commit(lambda person=person: person_delete.enqueue(person))  # type: ignore[misc]
 
     def _password(self, request: HttpRequest, id: str) -> str | None:  # noqa: A002
         user = self.get_object(request, id) if request.method == "POST" else None

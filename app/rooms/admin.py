@@ -1,10 +1,45 @@
-from django.contrib import admin
+"""The admin pages of rooms."""
 
-from rooms.models import Room
+from __future__ import annotations
+
+from asgiref.sync import async_to_sync
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from chat.tasks import closed_rooms_delete
+from ops.admin_pages import LargeTable
+from realtime.publish import member_added
+from rooms import access, services
+from rooms.models import Membership, Room
 
 
 @admin.register(Room)
-class RoomAdmin(admin.ModelAdmin[Room]):
-    list_display = ("slug", "title", "kind", "head", "last_at")
+class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    list_display = ("slug", "title", "kind", "head", "last_at", "closed")
     search_fields = ("slug", "title")
-    readonly_fields = ("slug", "head", "last_at")
+    readonly_fields = ("slug", "head", "last_at", "closed")
+    ordering = ("-id",)
+    actions = ("make_me_an_owner",)
+    deletion_note = "nobody can open it any more; its members and messages are deleted in the background"
+
+    def delete_model(self, request: HttpRequest, obj: Room) -> None:
+        self.delete_queryset(request, Room.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        services.rooms_close(rooms=list(queryset.values_list("pk", flat=True)))
+        transaction.on_commit(closed_rooms_delete.enqueue)
+
+    @admin.action(description="Make me an owner of the selected rooms", permissions=["change"])
+    def make_me_an_owner(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        """The way into a private room that has no members."""
+        for room in queryset.exclude(kind="direct").filter(closed=False):
+            found, new = services.owner_put(room=room, user=int(str(request.user.pk)))
+            if new:
+                transaction.on_commit(lambda found=found: async_to_sync(_publish_member)(found))  # type: ignore[misc]
+
+
+async def _publish_member(found: Membership) -> None:
+    room = found.room
+    member_added(access.ref(room), [found.user_id], access.details(room), head=room.head, upto=found.upto)

@@ -76,6 +76,19 @@ def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
     return room
 
 
+def rooms_close(*, rooms: list[int]) -> None:
+    """From now on these rooms are there for nobody. The background worker deletes them."""
+    Room.objects.filter(id__in=rooms).update(closed=True)
+
+
+def owner_put(*, room: Room, user: int) -> tuple[Membership, bool]:
+    """Makes somebody an owner whatever they were; also whether the membership is new. For administrators."""
+    with transaction.atomic():
+        membership, new = _become_member(room, user)
+        Membership.objects.filter(id=membership.id).update(role=Role.OWNER)
+    return membership, new
+
+
 def room_enter(*, slug: str, user: int, create: bool = False) -> tuple[Membership, bool]:
     """The membership joining gives, and whether it is new. Raises NoSuchRoom, or NotAMember for a room one is invited to."""
     try:
@@ -160,7 +173,7 @@ def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[
 
     The first to come into a room that everybody has left owns it.
     """
-    owns = room.slug != LOBBY and not Membership.objects.filter(room=room).exists()
+    owns = room.slug != LOBBY and not Membership.objects.filter(room=room, user__is_active=True).exists()
     values = {"upto": room.head, "added_by": added_by, "role": Role.OWNER if owns else Role.MEMBER}
     membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
     membership.room = room  # fetched without it when somebody else made it in between

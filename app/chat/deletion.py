@@ -1,0 +1,92 @@
+"""Deleting rooms and people, in batches with pauses: everybody else's commits and reads go on in between.
+
+Synchronous; for the background worker. Each step may be begun again: a worker that ends in the middle loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from accounts.models import ApiToken, Ticket, User
+from chat.models import Event
+from rooms.leaving import ownership_pass_on
+from rooms.models import Block, Kind, Membership, Removal, Room
+
+EVENTS = 1_000
+MEMBERS = 200
+PAUSE_S = 0.1
+MEMBERS_PAUSE_S = 1.0
+"""Every process reads each removal some times: not too many of them at once."""
+HEARD_S = 20.0
+"""After that every process has read that a membership ended."""
+
+
+def closed_rooms_delete(*, paused: bool = True) -> int:
+    """Deletes the rooms that were closed. Returns how many are gone; `paused`: not faster than others bear."""
+    gone = 0
+    for room in Room.objects.filter(closed=True).order_by("id"):
+        _end_memberships(room, paused)
+        while _delete_events(room):
+            _pause(PAUSE_S, paused)
+        _pause(HEARD_S - _since_last_removal(room), paused)
+        try:
+            room.delete()
+            gone += 1
+        except (ProtectedError, IntegrityError):
+            continue  # a message came in with the last members; the next run deletes it
+    return gone
+
+
+def person_delete(*, user: int, paused: bool = True) -> None:
+    """Deletes an account that was shut out. Who has written keeps a row without a name: the rooms' logs stay whole."""
+    person = User.objects.filter(id=user, is_active=False).first()
+    if person is None:
+        return
+    ownership_pass_on(user=user)
+    while ids := list(Membership.objects.filter(user_id=user).exclude(room__kind=Kind.DIRECT).values_list("id")[:MEMBERS]):
+        Membership.objects.filter(id__in=[one for (one,) in ids]).delete()
+        _pause(PAUSE_S, paused)
+    for kept in (ApiToken.objects.filter(user=user), Ticket.objects.filter(user=user), Block.objects.filter(user=user)):
+        kept.delete()
+    if Event.objects.filter(author=user).exists() or Membership.objects.filter(user=user).exists():
+        _anonymize(person)
+    else:
+        person.delete()
+
+
+def _anonymize(person: User) -> None:
+    person.username = f"deleted-{person.id}"
+    person.first_name = person.last_name = person.email = ""
+    person.is_staff = person.is_superuser = False
+    person.set_unusable_password()
+    person.save()
+
+
+def _end_memberships(room: Room, paused: bool) -> None:
+    while batch := list(Membership.objects.filter(room=room).order_by("id")[:MEMBERS]):
+        with transaction.atomic():
+            Membership.objects.filter(id__in=[one.id for one in batch]).delete()
+            Removal.objects.bulk_create(Removal(room=room, user_id=one.user_id, reason="deleted") for one in batch)
+        _pause(MEMBERS_PAUSE_S, paused and len(batch) == MEMBERS)
+
+
+def _delete_events(room: Room) -> int:
+    first = Event.objects.filter(room=room).order_by("seq").values_list("seq", flat=True).first()
+    if first is None:
+        return 0
+    return Event.objects.filter(room=room, seq__lt=first + EVENTS).delete()[0]
+
+
+def _since_last_removal(room: Room) -> float:
+    last = Removal.objects.filter(room=room).order_by("-id").first()
+    return (timezone.now() - (last.at if last else timezone.now() - timedelta(seconds=HEARD_S))).total_seconds()
+
+
+def _pause(seconds: float, paused: bool) -> None:
+    if paused and seconds > 0:
+        time.sleep(seconds)

@@ -1,0 +1,26 @@
+"""Background work that touches the log."""
+
+from __future__ import annotations
+
+from django_tasks import task
+
+from chat import deletion
+from rooms import leaving
+
+
+@task()
+def closed_rooms_delete() -> int:
+    """Deletes closed rooms with their messages; returns how many."""
+    return deletion.closed_rooms_delete()
+
+
+@task()
+def person_delete(user: int) -> None:
+    """Deletes an account that was shut out."""
+    deletion.person_delete(user=user)
+
+
+@task()
+def ownership_pass_on(user: int) -> None:
+    """Gives the rooms that somebody who is shut out alone owned another owner."""
+    leaving.ownership_pass_on(user=user)

@@ -1,0 +1,156 @@
+"""The administrator's pages cost what they show, and a deletion goes on in batches beside everybody else's work."""
+
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
+
+from accounts.models import User
+from chat import deletion
+from chat.models import Event
+from ops import admin_pages
+from realtime.errors import NoSuchRoom
+from rooms import access, services
+from rooms.models import Block, Membership, Removal, Role, Room
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def boss() -> User:
+    return User.objects.create(username="boss", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def page(boss: User) -> Client:
+    client = Client(headers={"host": "localhost"})
+    client.force_login(boss, backend="accounts.backends.CaseInsensitiveBackend")
+    return client
+
+
+def people(number: int) -> list[User]:
+    made = [User(username=f"user-{index:05}", name_key=f"user-{index:05}") for index in range(number)]
+    User.objects.bulk_create(made)
+    return list(User.objects.filter(username__startswith="user-").order_by("id"))
+
+
+def full_room(slug: str, members: list[User], messages: int) -> Room:
+    room = Room.objects.create(slug=slug, head=messages)
+    Membership.objects.bulk_create(Membership(room=room, user=user) for user in members)
+    author = members[0]
+    Event.objects.bulk_create(
+        Event(room=room, seq=seq, author=author, key=f"k{seq}", at=AT, text="hi") for seq in range(1, messages + 1)
+    )
+    return room
+
+
+def queries_of(page: Client, path: str, data: dict[str, Any] | None = None) -> list[str]:
+    """The statements of one page."""
+    with CaptureQueriesContext(connection) as asked:
+        answer = page.get(path) if data is None else page.post(path, data)
+    assert answer.status_code in {200, 302}, answer.content
+    return [query["sql"] for query in asked.captured_queries]
+
+
+def test_admin_pages_of_a_room_never_read_its_log_or_members(page: Client) -> None:
+    room = full_room("full", people(50), messages=3_000)
+    paths = [reverse("admin:rooms_room_changelist"), reverse("admin:rooms_room_change", args=[room.id])]
+    delete = reverse("admin:rooms_room_delete", args=[room.id])
+    several = {"action": "delete_selected", "_selected_action": [str(room.id)]}
+    asked = [*queries_of(page, paths[0]), *queries_of(page, paths[1]), *queries_of(page, delete)]
+    asked += queries_of(page, paths[0], several)
+    asked += queries_of(page, delete, {"post": "yes"})
+    assert not [sql for sql in asked if "chat_event" in sql or "rooms_membership" in sql]
+    assert len(asked) < 60
+    with pytest.raises(NoSuchRoom):
+        access.room_by_slug("full")
+    assert DBTaskResult.objects.get().task_path == "chat.tasks.closed_rooms_delete"
+    assert Event.objects.filter(room=room).count() == 3_000, "the page itself deletes nothing"
+
+
+def test_admin_lists_count_no_more_than_they_can_turn_to(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_pages, "COUNTED", 150)
+    people(400)
+    Room.objects.bulk_create(Room(slug=f"room-{index}") for index in range(400))
+    for name in ("admin:rooms_room_changelist", "admin:accounts_user_changelist"):
+        counts = [sql for sql in queries_of(page, reverse(name)) if "COUNT(" in sql]
+        assert counts
+        assert all("LIMIT 150" in sql for sql in counts), counts
+        assert b"150 " in page.get(reverse(name)).content
+
+
+def test_closed_room_goes_in_batches_and_tells_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "EVENTS", 100)
+    monkeypatch.setattr(deletion, "MEMBERS", 10)
+    members = people(25)
+    room, other = full_room("full", members, messages=450), full_room("other", members, messages=5)
+    services.rooms_close(rooms=[room.id])
+    told: list[str] = []
+
+    def since_last_removal(room: Room) -> float:
+        told.extend(Removal.objects.filter(room=room).values_list("reason", flat=True))
+        return 60.0
+
+    monkeypatch.setattr(deletion, "_since_last_removal", since_last_removal)
+    with CaptureQueriesContext(connection) as asked:
+        assert deletion.closed_rooms_delete(paused=False) == 1
+    assert told == ["deleted"] * 25
+    deleting = [sql for sql in map(str.upper, (query["sql"] for query in asked.captured_queries)) if "DELETE" in sql]
+    assert len([sql for sql in deleting if "CHAT_EVENT" in sql]) >= 5
+    assert not Room.objects.filter(id=room.id).exists()
+    assert (Event.objects.filter(room=other).count(), other.memberships.count()) == (5, 25)
+
+
+def test_deletion_that_was_interrupted_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "EVENTS", 100)
+    room = full_room("full", people(3), messages=450)
+    services.rooms_close(rooms=[room.id])
+    with monkeypatch.context() as broken:
+        broken.setattr(deletion, "_pause", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            deletion.closed_rooms_delete(paused=False)
+    assert Room.objects.filter(id=room.id).exists()
+    assert deletion.closed_rooms_delete(paused=False) == 1
+    assert not Event.objects.exists()
+
+
+def test_deleted_person_keeps_the_log_and_loses_the_name(page: Client) -> None:
+    ada, bob = people(2)
+    room = full_room("hers", [ada, bob], messages=3)
+    Membership.objects.filter(room=room, user=ada).update(role=Role.OWNER)
+    Block.objects.create(user=bob, blocked=ada)
+    path = reverse("admin:accounts_user_delete", args=[ada.id])
+    asked = [*queries_of(page, path), *queries_of(page, path, {"post": "yes"})]
+    assert not [sql for sql in asked if "chat_event" in sql]
+    assert not User.objects.get(id=ada.id).is_active
+    deletion.person_delete(user=ada.id, paused=False)
+    ada.refresh_from_db()
+    assert (ada.username, ada.has_usable_password()) == (f"deleted-{ada.id}", False)
+    assert list(room.memberships.values_list("user_id", "role")) == [(bob.id, Role.OWNER)]
+    assert Event.objects.filter(room=room, author=ada).count() == 3
+
+
+def test_deleted_person_who_wrote_nothing_is_gone() -> None:
+    ada, bob = people(2)
+    full_room("his", [bob, ada], messages=1)
+    deletion.person_delete(user=ada.id, paused=False)
+    assert User.objects.filter(id=ada.id).exists(), "somebody who is active is not deleted"
+    User.objects.filter(id=ada.id).update(is_active=False)
+    deletion.person_delete(user=ada.id, paused=False)
+    assert not User.objects.filter(id=ada.id).exists()
+
+
+def test_administrator_gets_into_a_room_without_members(page: Client, boss: User) -> None:
+    room = Room.objects.create(slug="lost", kind="private", head=7)
+    action = {"action": "make_me_an_owner", "_selected_action": [str(room.id)]}
+    queries_of(page, reverse("admin:rooms_room_changelist"), action)
+    found = Membership.objects.get(room=room)
+    assert (found.user_id, found.role) == (boss.id, Role.OWNER)
