@@ -6,13 +6,14 @@ once would keep a core busy for seconds. Synchronous, in a database thread.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
 from realtime.errors import FrameRefused, NoSuchRoom
 from rooms import access, services, slugs
-from rooms.models import Kind, Membership, Room
+from rooms.models import Kind, Membership, Role, Room
 
 
 class Arrival(NamedTuple):
@@ -32,7 +33,9 @@ Outcome = Entered | FrameRefused
 
 def enter_all(arrivals: list[Arrival]) -> dict[Arrival, Outcome]:
     """Make the memberships that joining gives. A refusal or a fault of one arrival leaves the others alone."""
-    rooms = {room.slug: room for room in Room.objects.filter(slug__in={slugs.normalised(one.slug) or "" for one in arrivals})}
+    named = {slugs.normalised(one.slug) or "" for one in arrivals}
+    asked = Room.objects.filter(slug__in=named, closed=False).annotate(deserted=services.is_deserted())
+    rooms = {room.slug: room for room in asked}
     found = {one: room for one in arrivals if (room := rooms.get(slugs.normalised(one.slug) or "")) is not None}
     marks = access.read_marks((room.id, one.user) for one, room in found.items())
     new = {one: room for one, room in found.items() if room.kind == Kind.PUBLIC and (room.id, one.user) not in marks}
@@ -49,18 +52,25 @@ def enter_all(arrivals: list[Arrival]) -> dict[Arrival, Outcome]:
     return outcomes
 
 
-def _become_members(arrivals: dict[Arrival, Room]) -> bool:
+def _become_members(arrivals: Mapping[Arrival, Any]) -> bool:
     """Whether all of them are members now. One who was deleted meanwhile fails the statement: then each has to come alone."""
     pairs = {(room.id, one.user): room for one, room in arrivals.items()}
+    # The first to come into a room that everybody has left owns it.
+    first = dict(reversed(pairs))
+    owned = {(room.id, first[room.id]) for room in pairs.values() if room.deserted and room.slug != services.LOBBY}
     try:
         with transaction.atomic():
             Membership.objects.bulk_create(
-                [Membership(room=room, user_id=user, upto=room.head) for (_, user), room in pairs.items()],
+                [_membership(room, user, owns=(room.id, user) in owned) for (_, user), room in pairs.items()],
                 ignore_conflicts=True,  # another process may have made one in between
             )
     except IntegrityError:
         return False
     return True
+
+
+def _membership(room: Room, user: int, *, owns: bool) -> Membership:
+    return Membership(room=room, user_id=user, upto=room.head, role=Role.OWNER if owns else Role.MEMBER)
 
 
 def _enter_alone(one: Arrival) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -173,11 +173,16 @@ def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[
 
     The first to come into a room that everybody has left owns it.
     """
-    owns = room.slug != LOBBY and not Membership.objects.filter(room=room, user__is_active=True).exists()
+    owns = room.slug != LOBBY and Room.objects.filter(is_deserted(), id=room.id).exists()
     values = {"upto": room.head, "added_by": added_by, "role": Role.OWNER if owns else Role.MEMBER}
     membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
     membership.room = room  # fetched without it when somebody else made it in between
     return membership, new
+
+
+def is_deserted() -> Any:
+    """For a query of rooms: whether everybody has left one, so that the next to come owns it."""
+    return ~Exists(Membership.objects.filter(room=OuterRef("id"), user__is_active=True))
 
 
 def removed_since(moment: datetime) -> list[Revoked]:
