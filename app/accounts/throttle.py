@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 from accounts.names import key_of
 from accounts.services import digest_of
+from ops import redis_faults
 from ops.client_network import client_network
 
 ATTEMPTS_PER_ACCOUNT = 10
@@ -49,10 +50,20 @@ def _count(key: str, limit: int, window: int) -> None:
     turn, into = divmod(int(time.time()), window)
     key = f"{key}:{turn}"
     try:
-        cache.add(key, 0, window)
-        count = cache.incr(key)
-    except (ValueError, OSError, RedisError):
-        return  # without its counter the door stays open: a lost Redis must not lock everybody out
+        count = _next_number("default", key, window)
+    except (OSError, RedisError) as error:
+        redis_faults.report_fault("throttle", error)
+        count = _next_number("process", key, window)  # a lost Redis must neither lock everybody out nor open the door
     if count > limit:
         wait = window - into
         raise Throttled(f"too many attempts; try again in {wait} s", wait)
+
+
+def _next_number(cache: str, key: str, window: int) -> int:
+    """Count on; 1 for the first of the window."""
+    if caches[cache].add(key, 1, window):
+        return 1
+    try:
+        return int(caches[cache].incr(key))
+    except ValueError:  # its window ended between the two
+        return 1

@@ -109,14 +109,13 @@ CHANNEL_LAYERS = {
 }
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_SHARDS[0]["address"],
+        "BACKEND": "ops.redis_cache.ShardCache",
         "KEY_FUNCTION": "ops.installation.cache_key",
-        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
-    # Django's cache knows no sentinels; throttles then count per process.
-    if REDIS_SHARDS and "address" in REDIS_SHARDS[0]
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if REDIS_SHARDS
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # While Redis refuses, throttles count here.
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 
 # --- the application

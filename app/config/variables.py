@@ -68,7 +68,7 @@ VARIABLES: tuple[Variable, ...] = (
         "REDIS_URL",
         "secret",
         None,
-        "redis://:password@host:6379/0; several separated by commas are shards. Unset: an in-process layer, which allows one worker only",
+        "redis://[user:password@]host[:port][/database], rediss://, unix:// or sentinel:// (docs/deploy.md); several separated by commas are shards. Unset: an in-process layer, which allows one worker only",
     ),
     Variable(
         "INSTALLATION_ID",

@@ -45,6 +45,9 @@ DELIVERED = Tally(DELIVERED_SHOWN)
 REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole", ["cause"])
 LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
+# Not the other way round: a process without a hub, such as Gunicorn's master, counts as 0.
+LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")
+REDIS_REFUSED = Counter("hubbub_redis_refused_total", "What Redis refused or did not answer", ["part", "kind"])
 RECYCLED = Counter("hubbub_worker_recycled_total", "Workers replaced because they grew past their memory ceiling")
 LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its last one-second tick", multiprocess_mode="max")
 

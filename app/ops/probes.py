@@ -54,7 +54,7 @@ async def readyz() -> Answer:
     except database.DatabaseUnavailable:
         migrated = _seen_migrated()
     checks = {"draining": not state.draining, "database": database_answers, "migrations": migrated}
-    shared = {"database": database_answers, "layer": hub.current().bus.healthy}
+    shared = {"database": database_answers, "layer": hub.current().layer_works}
     degraded = [name for name, answers in shared.items() if not answers]
     ready = checks["draining"] and migrated
     named = {name: "ok" if good else "failing" for name, good in checks.items()}

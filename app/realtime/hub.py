@@ -133,6 +133,11 @@ class Hub:
         if not task.cancelled() and (error := task.exception()):
             log.error("background task failed", task=task.get_name(), exc_info=error)
 
+    @property
+    def layer_works(self) -> bool:
+        """Whether the other processes hear this one, and know who is here."""
+        return self.bus.healthy and (self.store is None or self.store.works)
+
     # --- sockets
 
     async def register(self, socket: Socket) -> None:

@@ -12,15 +12,12 @@ import time
 from collections.abc import Container, Iterable
 from typing import Any
 
-import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from ops import installation
+from ops import installation, redis_faults
 from ops.redis_urls import ANSWER_S, client_for
 from realtime.events import Person
-
-log = structlog.get_logger(__name__)
 
 LEASE_S = 30
 RENEW_S = 3
@@ -194,10 +191,17 @@ class PresenceStore:
         self._overrun = False
         """Whether more was to be written than the queue holds: what Redis has of this process is compared with `held`."""
         self._renewed_at = self._renew_at = 0.0
+        self._refused: set[str] = set()
+        """`read` and `write`: the last of that kind failed."""
         self.alive: set[str] = set()
         """Processes with a lease, by the last answer of Redis."""
         self.forgot_at = 0.0
         """Monotonic time at which Redis was last found to have lost what it knew."""
+
+    @property
+    def works(self) -> bool:
+        """Whether Redis took the last write and answered the last question."""
+        return not self._refused
 
     def add(self, room: int, person: Person) -> None:
         self._write("sadd", room, person)
@@ -225,8 +229,10 @@ class PresenceStore:
                     if answer is None:
                         return None
                     found.update(answer)
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed("read", error)
             return None
+        self._refused.discard("read")
         return found
 
     async def _read_from(self, client: Any, rooms: list[int]) -> dict[int, dict[str, dict[int, str]]] | None:
@@ -265,9 +271,12 @@ class PresenceStore:
         if installation.known() is None:
             return None
         try:
-            return set(await self.clients[0].zrangebyscore(_alive_key(), "-inf", time.time()))
-        except (RedisError, OSError, TimeoutError):
+            gone = set(await self.clients[0].zrangebyscore(_alive_key(), "-inf", time.time()))
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed("read", error)
             return None
+        self._refused.discard("read")
+        return gone
 
     async def turn(self) -> None:
         """Renews the lease when it is time, and writes what was asked."""
@@ -277,8 +286,9 @@ class PresenceStore:
                 await self._renew()
                 self._renew_at = time.monotonic() + RENEW_S * random.uniform(0.8, 1.0)  # noqa: S311
             await self._flush(min(1.0, max(0.05, self._renew_at - time.monotonic())))
+            self._refused.discard("write")
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("presence store unavailable", error=str(error))
+            self._failed("write", error)
             await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
 
     async def close(self) -> None:
@@ -290,6 +300,10 @@ class PresenceStore:
                 await client.aclose()
             except (RedisError, OSError, TimeoutError):
                 continue
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._refused.add(what)
+        redis_faults.report_fault("presence", error)
 
     def _write(self, verb: str, room: int, person: Person) -> None:
         member = f"{self.process}|{person.id}|{person.name}"

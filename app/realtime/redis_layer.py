@@ -87,7 +87,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         """Delivers the groups of a channel of this process to `listener`, without a queue."""
         self._listeners[channel] = listener
         if self._joined:
-            self._start()
+            self._start(channel)
 
     def join(self, prefix: str) -> None:
         """Start, with names that begin with `prefix`; groups asked for before are subscribed to now."""
@@ -96,11 +96,12 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             early, self._early = self._early, {}
             for group, channel in early.items():
                 self.add_soon([group], channel)
-            self._start()
+            for channel in self._listeners:
+                self._start(channel)
 
-    def _start(self) -> None:
+    def _start(self, channel: str) -> None:
         for shard in self._shards:
-            shard.start()
+            shard.check(f"{self.prefix}check.{channel}")
 
     def publish_soon(self, group: str, message: dict[str, Any]) -> bool:
         """`group_send` that waits for nothing; False when it was dropped, because Redis is away or does not keep up."""

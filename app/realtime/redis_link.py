@@ -16,6 +16,8 @@ import structlog
 from channels_redis.utils import create_pool
 from redis.exceptions import RedisError
 
+from ops.redis_faults import report_fault
+
 log = structlog.get_logger(__name__)
 
 CONNECT_S = 2.0
@@ -24,6 +26,8 @@ SILENT_S = 3.0
 PAUSE_S = (0.05, 1.0)
 """Between attempts: doubled each time, and half of it at random."""
 FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
+SHORT_S = 2.0
+"""A connection that ended sooner was no success: Redis may refuse what is said first."""
 PING = hiredis.pack_command((b"PING",))
 
 
@@ -64,9 +68,12 @@ class Link:
     ) -> None:
         """`pinged` is called where a ping is written: one reply to it comes in its place, PONG or an error."""
         self._host, self._on_replies, self._up, self._pinged = host, on_replies, up, pinged
+        self._pool: Any = None
+        """Kept: a connection by sentinels has but a weak reference to it."""
         self._transport: Any = None
         self._out: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
+        self._was_short = False
 
     @property
     def is_up(self) -> bool:
@@ -88,6 +95,11 @@ class Link:
             asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(command)
 
+    def leave(self) -> None:
+        """Give this connection up; the next one is opened after a pause."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _flush(self) -> None:
         out, self._out = self._out, []
         # Lost since they were written: whoever watches the connection will find out.
@@ -100,17 +112,22 @@ class Link:
             try:
                 async with asyncio.timeout(CONNECT_S):
                     connection, wire = await self._open()
-                pause = PAUSE_S[0]
+                opened_at = asyncio.get_running_loop().time()
                 await self._use(connection, wire)
+                self._was_short = asyncio.get_running_loop().time() - opened_at < SHORT_S
+                if not self._was_short:
+                    pause = PAUSE_S[0]
             except FAULTS as error:
-                log.debug("Redis cannot be reached", error=str(error))
+                report_fault("layer", error)
             except Exception:
                 log.exception("a connection to Redis failed")
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             pause = min(2 * pause, PAUSE_S[1])
 
     async def _open(self) -> tuple[Any, Wire]:
-        connection: Any = create_pool(self._host).make_connection()
+        if self._pool is None:
+            self._pool = create_pool(self._host)
+        connection: Any = self._pool.make_connection()
         try:
             await connection.connect()
             wire = Wire(self._on_replies)
@@ -127,13 +144,15 @@ class Link:
         """Until the connection is lost, or silent for too long."""
         transport = self._transport = wire.transport
         try:
-            log.info("connected to Redis")
+            if not self._was_short:
+                log.info("connected to Redis")
             self._up()
             await self._watch(wire)
         finally:
             self._transport = None
             self._out.clear()
-            log.warning("the connection to Redis ended; messages to other processes wait in the log")
+            if not self._was_short:  # the refusal is logged already
+                log.warning("the connection to Redis ended; messages to other processes wait in the log")
             transport.abort()
             # It must not close a descriptor that is no longer its own.
             connection._writer = connection._reader = None  # noqa: SLF001

@@ -10,11 +10,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import hiredis
-import structlog
 from channels.exceptions import ChannelFull
 
 from ops import metrics
+from ops.redis_faults import report_fault
 from realtime.redis_link import PING, Link
+from realtime.round_trip import RoundTrip
 
 ANSWER_S = 2.0
 HOLD_S = 5.0
@@ -22,9 +23,6 @@ HOLD_S = 5.0
 UNANSWERED_BYTES = 16 * 1024 * 1024
 """Of commands under way or held, for each Redis; above it publishing is refused."""
 NAMES_A_COMMAND = 500
-QUIET_S = 10.0
-
-log = structlog.get_logger(__name__)
 
 
 class Publication(NamedTuple):
@@ -48,18 +46,30 @@ class Shard:
         """Of each name, one entry for each SUBSCRIBE under way."""
         self._was_up = False
         self._restoring: set[str] = set()
-        self._quiet_until = 0.0
+        self._own_channel = b""
+        self._own_message = b""
+        self._round_trip = RoundTrip(self._publish_own)
 
     @property
     def is_up(self) -> bool:
-        return self._in.is_up and self._out.is_up
+        """Whether both connections stand and, once `check` was called, messages pass through them."""
+        return self._in.is_up and self._out.is_up and (not self._own_channel or self._round_trip.works)
 
     def start(self) -> None:
         self._in.start()
         self._out.start()
 
+    def check(self, channel: str) -> None:
+        """Find out by round trips over `channel`, which no other process uses, whether messages pass."""
+        self._own_channel, self._own_message = channel.encode(), _packed(b"PUBLISH", channel, b"")
+        self.start()
+        self.subscribe_soon([channel])
+        self._round_trip.start()
+
     async def flush(self) -> None:
         """Closes the connections and forgets all subscriptions; it can be used again afterwards."""
+        await self._round_trip.stop()
+        self._own_channel, self._own_message = b"", b""
         await self._in.stop()
         await self._out.stop()
         self._names.clear()
@@ -95,11 +105,20 @@ class Shard:
             self._out.write(command)
         return True
 
+    def _publish_own(self) -> None:
+        if self._out.is_up and self._in.is_up:
+            self._unanswered.append(Publication(time.monotonic(), self._own_message, None))
+            self._out.write(self._own_message)
+
     def _publish_again(self) -> None:
-        self._unanswered = deque(publication for publication in self._unanswered if publication.command is not PING)
+        checks = (PING, self._own_message)
+        self._unanswered = deque(publication for publication in self._unanswered if publication.command not in checks)
+        self._round_trip.begin()
         self._drop_before(time.monotonic() - HOLD_S)
         for publication in self._unanswered:
             self._out.write(publication.command)
+        if self._own_channel:
+            self._round_trip.send()
 
     def _pinged(self) -> None:
         self._unanswered.append(Publication(time.monotonic(), PING, None))
@@ -112,13 +131,13 @@ class Shard:
         for reply in replies:
             error = reply if isinstance(reply, Exception) else None
             if error:
-                self._complain(error)
+                report_fault("layer", error)
             self._answered(error)
 
     def _answered(self, error: Exception | None) -> None:
         """The oldest command."""
         publication = self._unanswered.popleft()
-        if publication.command is PING:
+        if publication.command is PING or publication.command is self._own_message:
             return
         self._unanswered_bytes -= len(publication.command)
         if error:
@@ -179,6 +198,7 @@ class Shard:
         if self._was_up:
             self._restoring = set(self._names)
         self._was_up = True
+        self._round_trip.begin()
         self._command(b"SUBSCRIBE", self._names)
         if not self._names:
             self._restoring.clear()
@@ -187,14 +207,20 @@ class Shard:
         messages = []
         for reply in replies:
             if isinstance(reply, Exception):
-                self._complain(reply)
+                report_fault("layer", reply)
+                if self._acks:  # the reply does not say which names: the next connection subscribes to all of them again
+                    self._in.leave()
             if not isinstance(reply, list):
                 continue  # the answer to a ping without subscriptions
             kind = reply[0]
-            if kind == b"message":
+            if kind == b"message" and reply[1] == self._own_channel:
+                self._round_trip.heard()
+            elif kind == b"message":
                 messages.append((reply[1].decode(), reply[2]))
             elif kind == b"subscribe":
                 self._acknowledge(reply[1].decode(), every=False)
+                if reply[1] == self._own_channel:
+                    self._round_trip.send()
         if messages:
             self._arrived(messages)
 
@@ -212,15 +238,6 @@ class Shard:
             self._restoring.discard(name)
             if not self._restoring:
                 self._restored()
-
-    # --- what went wrong
-
-    def _complain(self, error: Exception) -> None:
-        """Redis refused (no memory, no permission, still loading): said once in a while, counted each time."""
-        now = time.monotonic()
-        if now >= self._quiet_until:
-            self._quiet_until = now + QUIET_S
-            log.warning("Redis refuses", error=str(error))
 
 
 def _packed(*words: str | bytes) -> bytes:

@@ -38,6 +38,7 @@ class Ticker:
         metrics.LOOP_LAG.set(max(0.0, now - due))
         process.measure()
         metrics.settle()
+        metrics.LAYER_DEGRADED.set(not self.hub.layer_works)
         await self._flush_due(now)
         await self._close_empty(now)
         metrics.ROOMS.set(len(self.hub.rooms))

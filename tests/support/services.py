@@ -223,9 +223,13 @@ class Standby(Postgres):
 
 
 class Redis(Service):
-    """One Redis without persistence."""
+    """One Redis without persistence. `options` are redis-server's, with _ for -."""
 
     name = "redis"
+
+    def __init__(self, **options: str | Path) -> None:
+        super().__init__()
+        self._options = {name.replace("_", "-"): value for name, value in options.items()}
 
     @property
     def url(self) -> str:
@@ -240,7 +244,7 @@ class Redis(Service):
         program = shutil.which("redis-server")
         if program is None:
             raise MissingService("redis-server is not installed (package redis-server)")
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.directory}
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.directory} | self._options
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         return [program, *arguments, "--requirepass", self.password]
 
