@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { textParts } from '../src/ui/links'
 import { hue, initials } from '../src/ui/people'
-import { cleaned, codePoints, shortened, shownTitle, slugFor } from '../src/ui/text'
+import { cleaned, codePoints, isolated, shortened, shownTitle, slugFor } from '../src/ui/text'
 import { dayLabel } from '../src/ui/time'
 
 const links = (text: string) => textParts(text).flatMap(({ href }) => href ?? [])
@@ -77,4 +77,11 @@ test('days are named as people name them', () => {
   expect(dayLabel(new Date(2026, 2, 9, 23, 59), now).toLowerCase()).toBe(word.format(-1, 'day').toLowerCase())
   expect(dayLabel(new Date(2026, 1, 1), now)).not.toContain('2026')
   expect(dayLabel(new Date(2024, 1, 1), now)).toContain('2024')
+})
+
+test('a direction changed in somebody\'s text ends with it', () => {
+  expect(isolated('ada')).toBe('ada')
+  expect(isolated('Größe 聊天 👨‍👩‍👧')).toBe('Größe 聊天 👨‍👩‍👧')
+  expect(isolated('שלום')).toBe('\u2068שלום\u2069')
+  expect(isolated('\u202eevil\u2069')).toBe('\u2068\u202eevil\u2069')
 })

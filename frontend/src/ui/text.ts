@@ -30,6 +30,14 @@ export function shownTitle(title: string): string {
   return SEEN.test(plain) ? plain : ''
 }
 
+// Letters of scripts written to the left, and the characters that change the direction.
+const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u
+
+/** Somebody's text for a sentence of ours, where no `<bdi>` can stand: its direction ends with it. */
+export function isolated(text: string): string {
+  return TURNS.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, '')}\u2069` : text
+}
+
 /** At most `length` characters, with an ellipsis for the rest. */
 export function shortened(text: string, length: number): string {
   const characters = [...text]
