@@ -1,6 +1,5 @@
 """Fixtures every test may use. What the tests run on is chosen in tests/support/profile.py."""
 
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.chat_client import ChatClient, sign_up
+from tests.support.ignored_signals import hear_ignored_signals
 from tests.support.profile import Profile
 from tests.support.profile import profile as chosen
 from tests.support.server import Server
@@ -15,9 +15,7 @@ from tests.support.server import Server
 StartServer = Callable[..., Server]
 Connect = Callable[..., Awaitable[ChatClient]]
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell starts what runs in the background so, and what tests start and interrupt would inherit it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+hear_ignored_signals()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ HUBBUB_TEST_COALESCE=turn, off or tick: the way to send of this process, of serv
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import pytest
 
 from config.variables import VARIABLES
 from tests.support.coalesce import COALESCE
+from tests.support.leftovers import own_directory, remove_leftovers
 from tests.support.services import Postgres, Redis
 
 NAMES = ("embedded", "postgres")
@@ -60,7 +60,8 @@ def _choose() -> Profile:
     for variable in VARIABLES:
         os.environ.pop(variable.name, None)
         os.environ.pop(f"{variable.name}_FILE", None)
-    profile = Profile(name, coalesce, Path(tempfile.mkdtemp(prefix="hubbub-tests-")))
+    remove_leftovers()
+    profile = Profile(name, coalesce, own_directory("tests"))
     profile.exits.callback(shutil.rmtree, profile.data_dir, ignore_errors=True)
     os.environ["DATA_DIR"] = str(profile.data_dir)
     os.environ.update(profile.sending)

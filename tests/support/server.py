@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.support.leftovers import own_directory
 from tests.support.ports import free_port
 from tests.support.processes import Process, StartError
 from tests.support.profile import Profile
@@ -43,7 +44,7 @@ class Server:
     def __init__(self, profile: Profile, env: Mapping[str, str] | None = None) -> None:
         """Prepare data for a server of this profile. `env` adds to its environment and overrides it."""
         self._exits = ExitStack()
-        self.data_dir = Path(tempfile.mkdtemp(prefix="hubbub-server-"))
+        self.data_dir = own_directory("server")
         self._exits.callback(shutil.rmtree, self.data_dir, ignore_errors=True)
         self.redis: Redis | None = None
         self._process: Process | None = None

@@ -12,7 +12,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,6 +22,7 @@ import psycopg
 import redis
 from psycopg import sql
 
+from tests.support.leftovers import own_directory
 from tests.support.ports import accepts, free_port
 from tests.support.processes import Process, StartError
 
@@ -43,7 +43,7 @@ class Service(ABC):
     def __init__(self) -> None:
         self.password = secrets.token_hex(8)
         self.port = 0
-        self.directory = Path(tempfile.mkdtemp(prefix=f"hubbub-{self.name}-"))
+        self.directory = own_directory(self.name)
         self._process: Process | None = None
 
     def __enter__(self) -> Self:

@@ -1,0 +1,17 @@
+"""nohup ignores SIGHUP, a shell SIGINT in what it runs in the background; tests start programs that must hear both."""
+
+import signal
+
+_HEARD = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
+
+
+def hear_ignored_signals() -> None:
+    """Let children of this process start with default signals; the process itself goes on as if it ignored SIGHUP.
+
+    An ignored signal is inherited, a handler is not: exec sets it to the default.
+    """
+    for number in _HEARD:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,67 @@
+"""Directories of a test run carry its process id, so that a later run removes those of a run that was killed.
+
+directory = own_directory("postgres")   # /tmp/hubbub-postgres-PID-…
+remove_leftovers()                      # those of processes that are gone, with the servers that still run in them
+"""
+
+import os
+import re
+import shutil
+import signal
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+_NAME = re.compile(r"hubbub-[a-z]+-(\d+)-\w+")
+_END_S = 5.0
+
+
+def own_directory(kind: str) -> Path:
+    """Make a temporary directory of this process; `kind` is one word."""
+    return Path(tempfile.mkdtemp(prefix=f"hubbub-{kind}-{os.getpid()}-"))
+
+
+def remove_leftovers(parent: Path | None = None) -> list[Path]:
+    """Remove the directories of test runs that were killed, and return them; those of other users stay."""
+    removed = []
+    for directory in (parent or Path(tempfile.gettempdir())).glob("hubbub-*-*-*"):
+        name = _NAME.fullmatch(directory.name)
+        if name is None or _is_alive(int(name[1])):
+            continue
+        _end_servers_in(directory)
+        with suppress(OSError):
+            shutil.rmtree(directory)
+            removed.append(directory)
+    return removed
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _end_servers_in(directory: Path) -> None:
+    """End what was started with a path in a directory whose run is gone: its Postgres, above all."""
+    mark, deadline = f"{directory}/".encode(), monotonic() + _END_S
+    while (pids := [pid for pid in _pids() if mark in _command_line(pid)]) and monotonic() < deadline:
+        for pid in pids:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        sleep(0.05)
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if int(entry.name) != os.getpid()]
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ProcessLookupError):
+        return b""
