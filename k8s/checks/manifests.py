@@ -85,12 +85,17 @@ class Manifests:
             and all(workload.labels.get(rule["key"]) in rule["values"] for rule in sets)
         ]
 
+    def services_of(self, workload: Workload) -> list[Object]:
+        """Services that lead to its pods."""
+        return [
+            service
+            for service in self.of("Service")
+            if workload.ref in [one.ref for one in self.selected({"matchLabels": service["spec"].get("selector", {})})]
+        ]
+
     def served(self, workload: Workload) -> bool:
         """Whether a Service leads to its pods."""
-        return any(
-            workload.ref in [one.ref for one in self.selected({"matchLabels": service["spec"].get("selector", {})})]
-            for service in self.of("Service")
-        )
+        return bool(self.services_of(workload))
 
     def autoscaler(self, workload: Workload) -> Object | None:
         for item in self.of("HorizontalPodAutoscaler"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from k8s.checks.manifests import Manifests
 from k8s.checks.rules import lifecycle
-from tests.k8s.planting import config, container, find, job, plants, pod, remove
+from tests.k8s.planting import config, container, find, plants, pod, remove
 
 
 @plants(lifecycle.grace_covers_the_drain, "Deployment/web: terminationGracePeriodSeconds 30 is too short")
@@ -14,7 +14,7 @@ def short_grace(m: Manifests) -> None:
 
 @plants(
     lifecycle.grace_covers_the_drain,
-    "Deployment/nginx: terminationGracePeriodSeconds 45 is too short: preStop 10 + DRAIN_SECONDS 40",
+    "Deployment/web: terminationGracePeriodSeconds 45 is too short: preStop 10 + DRAIN_SECONDS 40",
 )
 def longer_drain(m: Manifests) -> None:
     config(m, "hubbub-config")["DRAIN_SECONDS"] = "40"
@@ -83,26 +83,30 @@ def budget_of_nothing(m: Manifests) -> None:
     find(m, "PodDisruptionBudget/nginx")["spec"]["maxUnavailable"] = 0
 
 
-@plants(lifecycle.jobs_end, "no ttlSecondsAfterFinished")
-def job_that_stays(m: Manifests) -> None:
-    del job(m)["spec"]["ttlSecondsAfterFinished"]
+@plants(lifecycle.no_jobs, "Job/migrate-0-1-0: each `kubectl diff` would differ once it is gone")
+def migration_as_a_job(m: Manifests) -> None:
+    template = {"metadata": {}, "spec": pod(m, "Deployment/worker")}
+    m.objects.append({"kind": "Job", "metadata": {"name": "migrate-0-1-0"}, "spec": {"template": template}})
 
 
-@plants(lifecycle.jobs_end, "no activeDeadlineSeconds")
-def job_that_hangs(m: Manifests) -> None:
-    del job(m)["spec"]["activeDeadlineSeconds"]
+@plants(lifecycle.migrations_run_first, "no init container migrates")
+def no_migration(m: Manifests) -> None:
+    del pod(m, "Deployment/worker")["initContainers"]
 
 
-@plants(lifecycle.job_template_is_stable, "reads ConfigMap/hubbub-config-abc")
-def job_with_generated_settings(m: Manifests) -> None:
-    job_container = job(m)["spec"]["template"]["spec"]["containers"][0]
-    job_container["envFrom"] = [{"configMapRef": {"name": "hubbub-config-abc"}}]
+@plants(lifecycle.migrations_run_first, "Deployment/worker: container migrate: fails while the database starts")
+def migration_that_does_not_wait(m: Manifests) -> None:
+    pod(m, "Deployment/worker")["initContainers"][0]["args"].remove("--wait")
 
 
-@plants(lifecycle.job_template_is_stable, "volume settings: reads ConfigMap/hubbub-config-abc")
-def job_with_a_generated_volume(m: Manifests) -> None:
-    volume = {"name": "settings", "configMap": {"name": "hubbub-config-abc"}}
-    job(m)["spec"]["template"]["spec"]["volumes"].append(volume)
+@plants(lifecycle.services_have_an_address, "Service/postgres: headless, so a new pod of StatefulSet/postgres is found only")
+def database_without_an_address(m: Manifests) -> None:
+    find(m, "Service/postgres")["spec"]["clusterIP"] = "None"
+
+
+@plants(lifecycle.endpoints_drain_first, "Deployment/web: no preStop sleep of at least 35 s, for a DNS may cache")
+def pods_found_by_a_dns_that_caches(m: Manifests) -> None:
+    find(m, "Service/web")["spec"]["clusterIP"] = "None"
 
 
 @plants(lifecycle.autoscaling_is_gentle, "Deployment/web sets replicas")

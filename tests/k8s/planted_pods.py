@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from k8s.checks.manifests import Manifests
 from k8s.checks.rules import images, pods, secrets
-from tests.k8s.planting import config, container, find, job, plants, pod
+from tests.k8s.planting import config, container, find, plants, pod
 
 
 @plants(images.image_is_pinned, "Deployment/web: container web: image registry.example.com:5000/hubbub-web has no fixed tag")
@@ -25,17 +25,6 @@ def image_of_an_init_container(m: Manifests) -> None:
 @plants(images.release_is_one, "Deployment/nginx 0.0.9")
 def images_of_two_releases(m: Manifests) -> None:
     container(m, "Deployment/nginx")["image"] = "registry.example.com/hubbub-nginx:0.0.9"
-
-
-@plants(images.job_is_named_after_its_image, "must end with its image's tag '0.2.0'")
-def job_of_another_release(m: Manifests) -> None:
-    job(m)["spec"]["template"]["spec"]["containers"][0]["image"] = "hubbub-web:0.2.0"
-
-
-@plants(images.job_is_named_after_its_image, "'migrate-V1_0' is no valid name")
-def job_with_a_tag_that_is_no_name(m: Manifests) -> None:
-    job(m)["spec"]["template"]["spec"]["containers"][0]["image"] = "hubbub-web:V1_0"
-    job(m)["metadata"]["name"] = "migrate-V1_0"
 
 
 @plants(pods.resources_are_bounded, "Deployment/worker: container worker: no limits of memory")
@@ -108,19 +97,14 @@ def host_port(m: Manifests) -> None:
     container(m, "Deployment/nginx")["ports"][0]["hostPort"] = 80
 
 
-@plants(pods.root_file_system_is_read_only, "Job/migrate-0.1.0: container migrate")
+@plants(pods.root_file_system_is_read_only, "Deployment/worker: container migrate")
 def writable_root(m: Manifests) -> None:
-    del job(m)["spec"]["template"]["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
+    del pod(m, "Deployment/worker")["initContainers"][0]["securityContext"]["readOnlyRootFilesystem"]
 
 
-@plants(pods.namespace_is_restricted, "pod-security.kubernetes.io/enforce is not restricted")
-def lax_namespace(m: Manifests) -> None:
-    find(m, "Namespace/hubbub")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline"
-
-
-@plants(pods.namespace_is_restricted, "0 Namespaces")
-def no_namespace(m: Manifests) -> None:
-    m.objects.remove(find(m, "Namespace/hubbub"))
+@plants(pods.scratch_does_not_hold_a_node, "Deployment/web: has emptyDirs and no annotation")
+def scratch_that_holds_a_node(m: Manifests) -> None:
+    del find(m, "Deployment/web")["spec"]["template"]["metadata"]["annotations"]
 
 
 @plants(pods.no_api_access, "ServiceAccount/web: automountServiceAccountToken is not false")

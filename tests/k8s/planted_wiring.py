@@ -31,7 +31,7 @@ def service_port_that_is_closed(m: Manifests) -> None:
 
 @plants(wiring.service_ports_exist, "Service/web: headless, so port 80 must be the pods' 8000")
 def headless_translation(m: Manifests) -> None:
-    find(m, "Service/web")["spec"]["ports"][0]["port"] = 80
+    find(m, "Service/web")["spec"].update(clusterIP="None", ports=[{"port": 80, "targetPort": "http"}])
 
 
 @plants(wiring.ingress_leads_somewhere, "Ingress/hubbub: leads to proxy")
@@ -86,9 +86,19 @@ def secret_at_another_place(m: Manifests) -> None:
     container(m, "Deployment/web")["volumeMounts"][0]["mountPath"] = "/run/secrets"
 
 
-@plants(wiring.one_namespace, "Service/web: is in namespace 'default'")
+@plants(wiring.one_namespace, "objects are in the namespaces default, hubbub")
 def another_namespace(m: Manifests) -> None:
     find(m, "Service/web")["metadata"]["namespace"] = "default"
+
+
+@plants(wiring.one_namespace, "Namespace/hubbub: `kubectl delete -k` would take the volume and the Secret with it")
+def namespace_that_is_deleted_with_it(m: Manifests) -> None:
+    m.objects.append({"kind": "Namespace", "metadata": {"name": "hubbub"}})
+
+
+@plants(wiring.all_can_be_pruned, "Ingress/hubbub: no label app.kubernetes.io/part-of")
+def object_that_pruning_does_not_find(m: Manifests) -> None:
+    del find(m, "Ingress/hubbub")["metadata"]["labels"]
 
 
 @plants(network.all_is_denied_first, "no NetworkPolicy denies everything")
@@ -219,14 +229,36 @@ def tls_twice(m: Manifests) -> None:
     container(m, "Deployment/nginx")["env"].append({"name": "TLS_CERTIFICATE", "value": "/run/secrets/tls/tls.crt"})
 
 
-@plants(settings.upstream_is_web, "UPSTREAM web.namespace.svc.cluster.local is not")
-def upstream_nobody_filled_in(m: Manifests) -> None:
-    container(m, "Deployment/nginx")["env"][0]["value"] = "web.namespace.svc.cluster.local:8000"
+@plants(settings.upstream_is_web, "UPSTREAM web.hubbub.svc.cluster.local is not the bare name")
+def upstream_of_one_namespace(m: Manifests) -> None:
+    container(m, "Deployment/nginx")["env"][0]["value"] = "web.hubbub.svc.cluster.local:8000"
 
 
 @plants(settings.upstream_is_web, "UPSTREAM names port 80, which Service/web does not have")
 def upstream_on_a_wrong_port(m: Manifests) -> None:
-    container(m, "Deployment/nginx")["env"][0]["value"] = "web.hubbub.svc.cluster.local:80"
+    container(m, "Deployment/nginx")["env"][0]["value"] = "web:80"
+
+
+@plants(settings.nginx_has_its_own_settings, "reads ConfigMap/hubbub-config")
+def nginx_that_follows_the_app(m: Manifests) -> None:
+    name = container(m, "Deployment/web")["envFrom"][0]["configMapRef"]["name"]
+    reference = {"name": name, "key": "DRAIN_SECONDS"}
+    container(m, "Deployment/nginx")["env"].append({"name": "DRAIN_SECONDS", "valueFrom": {"configMapKeyRef": reference}})
+
+
+@plants(settings.nginx_has_its_own_settings, "LIMIT_HANDSHAKES_PER_S is 50, and 0 for web")
+def limit_lifted_in_one_of_two_places(m: Manifests) -> None:
+    config(m, "hubbub-config")["LIMIT_HANDSHAKES_PER_S"] = "0"
+
+
+@plants(settings.requests_fit_a_small_node, "CPU with a rollout under way: a small node has 1500m")
+def requests_above_a_small_node(m: Manifests) -> None:
+    container(m, "Deployment/web")["resources"]["requests"]["cpu"] = "500m"
+
+
+@plants(settings.requests_fit_a_small_node, "MiB with a rollout under way: a small node has 2560 MiB")
+def memory_above_a_small_node(m: Manifests) -> None:
+    container(m, "Deployment/web")["resources"]["requests"]["memory"] = "1Gi"
 
 
 @plants(settings.connections_fit, "max_connections 300 is below")

@@ -48,11 +48,6 @@ def container(manifests: Manifests, reference: str) -> Object:
     return first
 
 
-def job(manifests: Manifests) -> Object:
-    (only,) = manifests.of("Job")
-    return only
-
-
 def config(manifests: Manifests, name: str) -> dict[str, str]:
     """The data of a generated ConfigMap, whose name ends in a hash."""
     (only,) = (item for item in manifests.of("ConfigMap") if item["metadata"]["name"].startswith(f"{name}-"))

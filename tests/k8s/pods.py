@@ -61,10 +61,11 @@ class Cluster:
         docker("network", "rm", self.network, check=False)
         docker("rmi", *self._images.values(), check=False)
 
-    def start(self, reference: str) -> Pod:
-        """The pod of Kind/name. An image of ours is built from this checkout, the others are taken as they are."""
+    def start(self, reference: str, init: str = "") -> Pod:
+        """The pod of Kind/name, or its init container of that name. An image of ours is built from this checkout."""
         workload = Workload(find(self.manifests, reference))
-        pod = Pod(docker("run", "--detach", *self._arguments(workload)).stdout.strip(), workload)
+        container = next(one for one in workload.containers if one["name"] == init) if init else workload.pod["containers"][0]
+        pod = Pod(docker("run", "--detach", *self._arguments(workload, container)).stdout.strip(), workload)
         self._pods.append(pod)
         return pod
 
@@ -79,11 +80,11 @@ class Cluster:
             self._images[name] = tag
         return self._images[name]
 
-    def _arguments(self, workload: Workload) -> list[str]:
-        container, security = workload.pod["containers"][0], workload.pod["securityContext"]
+    def _arguments(self, workload: Workload, container: dict[str, Any]) -> list[str]:
+        security = workload.pod["securityContext"]
         limits, name = container["resources"]["limits"], workload.item["metadata"]["name"]
         arguments = ["--network", self.network, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-        arguments += ["--network-alias", name, "--network-alias", f"{name}.hubbub.svc.cluster.local"]
+        arguments += ["--network-alias", name]
         arguments += ["--user", f"{security['runAsUser']}:{security['runAsGroup']}", "--group-add", str(security["fsGroup"])]
         arguments += ["--cpus", limits["cpu"], "--memory", limits["memory"].removesuffix("i")]
         for variable, value in self.manifests.environment(container):

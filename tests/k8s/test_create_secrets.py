@@ -25,10 +25,13 @@ KUBECTL = """#!/bin/sh
 echo "kubectl $*" >>"$KEPT/calls"
 case "$*" in
   "get namespace "*) test -e "$KEPT/namespace" ;;
-  "create namespace "*) echo "kind: Namespace" ;;
-  "apply --filename=-") cat >"$KEPT/namespace" ;;
   *" get secret "*) test -e "$KEPT/secret" ;;
-  "create --filename=-") cat >"$KEPT/secret" ;;
+  "create --filename=-")
+    object=$(cat)
+    case $object in
+      *"kind: Namespace"*) echo "$object" >"$KEPT/namespace" ;;
+      *) echo "$object" >"$KEPT/secret" ;;
+    esac ;;
   *) exit 9 ;;
 esac
 """
@@ -115,7 +118,11 @@ def test_namespace_and_secret_are_created_without_a_secret_among_the_arguments(c
     assert done.returncode == 0, done.stderr
     values = yaml.safe_load((cluster / "secret").read_text())["data"]
     said = (cluster / "calls").read_text() + done.stdout + done.stderr
-    assert "kind: Namespace" in (cluster / "namespace").read_text()
+    namespace = yaml.safe_load((cluster / "namespace").read_text())
+    assert list(Schemas().violations(Manifests([namespace]))) == []
+    labels = namespace["metadata"]["labels"]
+    modes = {mode: labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "audit", "warn")}
+    assert set(modes.values()) == {"restricted"}, modes
     assert not [name for name, value in values.items() if value in said or base64.b64decode(value).decode() in said]
 
 

@@ -54,7 +54,7 @@ def web(cluster: Cluster, data: dict[str, Pod]) -> Pod:
     pod.until("startupProbe")
     assert not pod.probe("readinessProbe"), "ready before the migrations"
     assert pod.probe("livenessProbe")
-    migrate = cluster.start("Job/migrate-0.1.0")
+    migrate = cluster.start("Deployment/worker", init="migrate")
     assert migrate.wait(120) == 0, migrate.logs()
     pod.until("readinessProbe")
     return pod

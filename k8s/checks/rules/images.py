@@ -1,15 +1,13 @@
-"""What runs: pinned, one release, and its migration."""
+"""What runs: pinned, and one release."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from k8s.checks.manifests import Manifests, Object
 
 #: Repositories of the images we build, by the last part of their name. They are released together.
 OURS = ("hubbub-web", "hubbub-nginx")
-JOB_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?")
 
 
 def tag_of(image: str) -> str:
@@ -42,13 +40,3 @@ def release_is_one(manifests: Manifests) -> Iterator[str]:
     }
     if len({tag for _, tag in tags}) > 1:
         yield f"images of one release differ in their tag: {', '.join(f'{ref} {tag}' for ref, tag in sorted(tags))}"
-
-
-def job_is_named_after_its_image(manifests: Manifests) -> Iterator[str]:
-    """A Job's template cannot be changed, so a new image needs a Job of a new name."""
-    for job in (workload for workload in manifests.workloads() if workload.kind == "Job"):
-        name, tag = str(job.item["metadata"]["name"]), tag_of(job.pod["containers"][0]["image"])
-        if not name.endswith(f"-{tag}"):
-            yield f"{job.ref}: the name must end with its image's tag {tag!r} (k8s/derived-values)"
-        if not JOB_NAME.fullmatch(name):
-            yield f"{job.ref}: {name!r} is no valid name: use a tag of at most 50 lower-case letters, digits, dots and dashes"

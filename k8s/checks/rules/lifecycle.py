@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8s.checks.manifests import Manifests, Workload, ref
+from k8s.checks.manifests import Manifests, Object, Workload, ref
 
 #: What is left of the grace period for a process to end after its drain.
 MARGIN_S = 10
+#: Until every node and load balancer has taken a pod out that is to end.
+ENDPOINTS_S = 5
+#: How long a cluster DNS may keep an answer: kubeadm before 1.33, the stock CoreDNS add-on, NodeLocal DNSCache.
+DNS_CACHE_S = 30
 #: The least quiet time before the autoscaler takes a pod away.
 QUIET_S = 300
 
@@ -37,10 +41,23 @@ def grace_covers_the_drain(manifests: Manifests) -> Iterator[str]:
 
 
 def endpoints_drain_first(manifests: Manifests) -> Iterator[str]:
-    """A replicated server that stops at once refuses what is still being sent to it."""
+    """A replicated server that stops at once refuses what is still being sent to it, by whatever leads to its pods."""
     for workload in manifests.workloads():
-        if _replicated(manifests, workload) and manifests.served(workload) and workload.pre_stop_seconds() < 5:
-            yield f"{workload.ref}: no preStop sleep of at least 5 s"
+        if not _replicated(manifests, workload) or not manifests.served(workload):
+            continue
+        headless = any(_headless(service) for service in manifests.services_of(workload))
+        least = DNS_CACHE_S + ENDPOINTS_S if headless else ENDPOINTS_S
+        if workload.pre_stop_seconds() < least:
+            reason = f", for a DNS may cache pods' addresses for {DNS_CACHE_S} s" if headless else ""
+            yield f"{workload.ref}: no preStop sleep of at least {least} s{reason}"
+
+
+def services_have_an_address(manifests: Manifests) -> Iterator[str]:
+    """A cluster DNS that caches answers hides the address of a new pod, and the absence of one, for as long."""
+    for service in manifests.of("Service"):
+        for workload in manifests.selected({"matchLabels": service["spec"]["selector"]}):
+            if _headless(service) and not _replicated(manifests, workload):
+                yield f"{ref(service)}: headless, so a new pod of {workload.ref} is found only when the DNS is asked anew"
 
 
 def rollouts_keep_capacity(manifests: Manifests) -> Iterator[str]:
@@ -79,25 +96,22 @@ def budgets_let_nodes_drain(manifests: Manifests) -> Iterator[str]:
                 yield f"{ref(budget)}: allows no eviction of {workload.ref} with {least} replicas"
 
 
-def jobs_end(manifests: Manifests) -> Iterator[str]:
-    """A Job gives up in finite time and clears itself away."""
-    for workload in (one for one in manifests.workloads() if one.kind == "Job"):
-        for field in ("backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
-            if field not in workload.spec:
-                yield f"{workload.ref}: no {field}"
+def no_jobs(manifests: Manifests) -> Iterator[str]:
+    """A Job that is deleted once it has finished is applied anew, and its template cannot be changed by an apply."""
+    for item in manifests.of("Job", "CronJob"):
+        yield f"{ref(item)}: each `kubectl diff` would differ once it is gone: use an init container"
 
 
-def job_template_is_stable(manifests: Manifests) -> Iterator[str]:
-    """A Job that names a generated ConfigMap changes with each setting, and a changed Job cannot be applied."""
-    for workload in (one for one in manifests.workloads() if one.kind == "Job"):
-        for container in workload.containers:
-            sources = [source.get("configMapRef") for source in container.get("envFrom", [])]
-            sources += [entry.get("valueFrom", {}).get("configMapKeyRef") for entry in container.get("env", [])]
-            for source in filter(None, sources):
-                yield f"{workload.ref}: container {container['name']}: reads ConfigMap/{source['name']}"
-        for volume in workload.pod.get("volumes", []):
-            if "configMap" in volume:
-                yield f"{workload.ref}: volume {volume['name']}: reads ConfigMap/{volume['configMap']['name']}"
+def migrations_run_first(manifests: Manifests) -> Iterator[str]:
+    """An init container migrates, and waits for a database that is still starting instead of failing."""
+    for workload in manifests.workloads():
+        for container in workload.pod.get("initContainers", []):
+            arguments = container.get("args", [])
+            if "migrate" in arguments:
+                if "--wait" not in arguments:
+                    yield f"{workload.ref}: container {container['name']}: fails while the database starts: migrate --wait"
+                return
+    yield "no init container migrates"
 
 
 def autoscaling_is_gentle(manifests: Manifests) -> Iterator[str]:
@@ -115,6 +129,10 @@ def autoscaling_is_gentle(manifests: Manifests) -> Iterator[str]:
         policies = down.get("policies", [])
         if not policies or any(one["type"] != "Pods" or one["value"] != 1 for one in policies):
             yield f"{ref(scaler)}: scaleDown takes more than one pod at a time"
+
+
+def _headless(service: Object) -> bool:
+    return bool(service["spec"].get("clusterIP") == "None")
 
 
 def _replicated(manifests: Manifests, workload: Workload) -> bool:

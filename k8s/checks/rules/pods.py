@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from k8s.checks.manifests import Manifests, Object, Workload
 
+SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 HOST_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
 #: The volume types of the "restricted" Pod Security Standard that we use.
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
@@ -78,15 +79,12 @@ def root_file_system_is_read_only(manifests: Manifests) -> Iterator[str]:
                 yield f"{workload.ref}: container {container['name']}: readOnlyRootFilesystem is not true"
 
 
-def namespace_is_restricted(manifests: Manifests) -> Iterator[str]:
-    """The API server holds pods to the standard too, those that are not ours included."""
-    namespaces = manifests.of("Namespace")
-    if len(namespaces) != 1:
-        yield f"{len(namespaces)} Namespaces: there must be one"
-    for item in namespaces:
-        for mode in ("enforce", "audit", "warn"):
-            if item["metadata"].get("labels", {}).get(f"pod-security.kubernetes.io/{mode}") != "restricted":
-                yield f"Namespace/{item['metadata']['name']}: pod-security.kubernetes.io/{mode} is not restricted"
+def scratch_does_not_hold_a_node(manifests: Manifests) -> Iterator[str]:
+    """A cluster autoscaler leaves a node alone whose pods have emptyDirs, unless they say that nothing in them is worth it."""
+    for workload in (one for one in manifests.workloads() if one.kind == "Deployment"):
+        scratch = [volume["name"] for volume in workload.pod.get("volumes", []) if "emptyDir" in volume]
+        if scratch and workload.template["metadata"].get("annotations", {}).get(SAFE_TO_EVICT) != "true":
+            yield f"{workload.ref}: has emptyDirs and no annotation {SAFE_TO_EVICT}"
 
 
 def no_api_access(manifests: Manifests) -> Iterator[str]:

@@ -27,6 +27,10 @@ FOREIGN = {
 RESERVED_CONNECTIONS = 10
 HTTPS = 443
 CLOSED = {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE", "ALLOW_SEED", "DEBUG"}
+#: The app and nginx each count handshakes; a limit below the other would hide it.
+SHARED = ("LIMIT_HANDSHAKES_PER_S",)
+#: What 2 CPUs and 4 GB leave beside the kubelet, the network and the DNS.
+SMALL_NODE_MILLICORES, SMALL_NODE_MIB = 1500, 2560
 FALSE, TRUE = {"0", "false", "no", "off"}, {"1", "true", "yes", "on"}
 
 
@@ -111,18 +115,64 @@ def tls_ends_once(manifests: Manifests) -> Iterator[str]:
 
 
 def upstream_is_web(manifests: Manifests) -> Iterator[str]:
-    """nginx asks the name server for a Service of ours by its full name, and for its port."""
+    """nginx asks for a Service of ours by its bare name, which holds in whatever namespace, and for its port."""
     for workload, container in _containers(manifests):
-        told = dict(manifests.environment(container))
         if repository(container) != "hubbub-nginx":
             continue
-        name, _, port = (told.get("UPSTREAM") or "").partition(":")
-        parts = name.split(".")
-        service = manifests.find("Service", parts[0])
-        if service is None or parts[1:2] != [service["metadata"].get("namespace")] or parts[2:3] != ["svc"]:
-            yield f"{workload.ref}: UPSTREAM {name} is not service.namespace.svc.… of a Service here"
+        name, _, port = (dict(manifests.environment(container)).get("UPSTREAM") or "").partition(":")
+        service = manifests.find("Service", name)
+        if service is None:
+            yield f"{workload.ref}: UPSTREAM {name} is not the bare name of a Service here"
         elif port not in {str(one["port"]) for one in service["spec"]["ports"]}:
             yield f"{workload.ref}: UPSTREAM names port {port}, which {ref(service)} does not have"
+
+
+def nginx_has_its_own_settings(manifests: Manifests) -> Iterator[str]:
+    """nginx reads no ConfigMap of the app, or each change of it would restart nginx; what both know is equal."""
+    told: dict[str, dict[str, str | None]] = {}
+    read: dict[str, set[str]] = {"hubbub-web": set(), "hubbub-nginx": set()}
+    for workload, container in _containers(manifests):
+        image = repository(container)
+        if image in read and workload.ref != "Deployment/worker":
+            told[image] = dict(manifests.environment(container))
+            read[image] |= _config_maps(container)
+    for name in sorted(read["hubbub-web"] & read["hubbub-nginx"]):
+        yield f"Deployment/nginx: reads ConfigMap/{name}, as web does: a change of web's settings would restart it"
+    for name in SHARED:
+        ours, theirs = (told.get(image, {}).get(name) for image in ("hubbub-web", "hubbub-nginx"))
+        if ours != theirs:
+            yield f"Deployment/nginx: {name} is {theirs}, and {ours} for web: set both alike"
+
+
+def _config_maps(container: Object) -> set[str]:
+    sources = [source.get("configMapRef") for source in container.get("envFrom", [])]
+    sources += [entry.get("valueFrom", {}).get("configMapKeyRef") for entry in container.get("env", [])]
+    return {source["name"] for source in sources if source}
+
+
+def requests_fit_a_small_node(manifests: Manifests) -> Iterator[str]:
+    """All pods at their least, with one more of each Deployment under way, fit a node of 2 CPUs and 4 GB beside the system."""
+    cpu = memory = 0
+    for workload in manifests.workloads():
+        if str(workload.labels.get("app.kubernetes.io/component", "")).startswith("loadtest"):
+            continue  # has nodes of its own: k8s/components/loadtest
+        pods = manifests.replicas(workload)[0] + (1 if _surges(workload) else 0)
+        requests = [container["resources"]["requests"] for container in workload.containers]
+        # Init containers run before the others: a pod asks for the larger of the two.
+        cpu += pods * max(_millicores(str(one["cpu"])) for one in requests)
+        memory += pods * max(_mebibytes(str(one["memory"])) for one in requests)
+    if cpu > SMALL_NODE_MILLICORES:
+        yield f"all pods ask for {cpu}m CPU with a rollout under way: a small node has {SMALL_NODE_MILLICORES}m"
+    if memory > SMALL_NODE_MIB:
+        yield f"all pods ask for {memory} MiB with a rollout under way: a small node has {SMALL_NODE_MIB} MiB"
+
+
+def _surges(workload: Workload) -> bool:
+    return workload.kind == "Deployment" and workload.spec.get("strategy", {}).get("type") != "Recreate"
+
+
+def _millicores(quantity: str) -> int:
+    return int(quantity[:-1]) if quantity.endswith("m") else int(float(quantity) * 1000)
 
 
 def connections_fit(manifests: Manifests) -> Iterator[str]:

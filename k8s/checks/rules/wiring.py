@@ -8,6 +8,7 @@ from typing import Any
 from k8s.checks.manifests import Manifests, Object, Workload, ref
 from k8s.checks.rules.secrets import DOCUMENTED
 
+PART_OF = "app.kubernetes.io/part-of"
 #: Where a pod may name them: the field, what it names and, in a volume, under which word.
 WHOLE = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 ONE_KEY = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
@@ -85,11 +86,19 @@ def secret_files_are_mounted(manifests: Manifests) -> Iterator[str]:
 
 
 def one_namespace(manifests: Manifests) -> Iterator[str]:
-    """All of it lives in the namespace that is rendered with it."""
-    names = {item["metadata"]["name"] for item in manifests.of("Namespace")}
+    """All of it lives in one namespace, which is not deleted with it: the database's volume and the Secret are in it."""
+    for item in manifests.of("Namespace"):
+        yield f"{ref(item)}: `kubectl delete -k` would take the volume and the Secret with it: k8s/create_secrets makes it"
+    names = {item["metadata"].get("namespace") for item in manifests.objects if item["kind"] != "Namespace"}
+    if len(names) > 1 or None in names:
+        yield f"objects are in the namespaces {', '.join(sorted(map(str, names)))}: there must be one"
+
+
+def all_can_be_pruned(manifests: Manifests) -> Iterator[str]:
+    """`kubectl apply --prune` finds the objects of a component that was taken out by this label."""
     for item in manifests.objects:
-        if item["kind"] != "Namespace" and item["metadata"].get("namespace") not in names:
-            yield f"{ref(item)}: is in namespace {item['metadata'].get('namespace')!r}, not in {', '.join(names) or 'any'}"
+        if item["metadata"].get("labels", {}).get(PART_OF) != "hubbub":
+            yield f"{ref(item)}: no label {PART_OF}: hubbub"
 
 
 def _references(workload: Workload) -> Iterator[tuple[str, str, set[str]]]:

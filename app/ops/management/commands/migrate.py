@@ -1,0 +1,75 @@
+"""`manage.py migrate`, which can wait for its database, and of which one runs at a time."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+LOCK = 0x48756262
+"""The number of the advisory lock; two installations in one database are none."""
+ONE_AT_A_TIME_S = 3600.0
+ASK_EVERY_S = 1.0
+SAY_EVERY_S = 10.0
+
+
+class Command(migrate.Command):
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--wait", type=int, default=0, metavar="SECONDS", help="how long to wait for a database that does not answer yet"
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Wait before the system checks: they may ask the database, too."""
+        connection = connections[options["database"]]
+        self.wait(connection, options["wait"])
+        with self.one_at_a_time(connection):
+            return super().execute(*args, **options)
+
+    def wait(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
+        """Return once the database answers. Raises CommandError after `seconds`; with 0, migrate itself says what is wrong."""
+        deadline, said = time.monotonic() + seconds, -SAY_EVERY_S
+        while seconds:
+            try:
+                connection.ensure_connection()
+            except DatabaseError as error:
+                now = time.monotonic()
+                if now > deadline:
+                    raise CommandError(f"the database did not answer within {seconds} s: {error}") from error
+                if now - said > SAY_EVERY_S:
+                    said = now
+                    self.stderr.write(f"Waiting for the database: {error}")
+                time.sleep(ASK_EVERY_S)
+            else:
+                return
+
+    @contextmanager
+    def one_at_a_time(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        """Two pods of one release may start together. SQLite locks its file itself."""
+        if connection.vendor != "postgresql":
+            yield
+            return
+        deadline = time.monotonic() + ONE_AT_A_TIME_S
+        while not self._lock(connection, "pg_try_advisory_lock"):
+            if time.monotonic() > deadline:
+                raise CommandError(f"another migration has run for {ONE_AT_A_TIME_S:.0f} s")
+            time.sleep(ASK_EVERY_S)
+        try:
+            yield
+        finally:
+            self._lock(connection, "pg_advisory_unlock")
+
+    @staticmethod
+    def _lock(connection: BaseDatabaseWrapper, function: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [LOCK])
+            (done,) = cursor.fetchone()
+        return bool(done)
