@@ -219,6 +219,7 @@ WS_COMPRESSION = env.flag("WS_COMPRESSION")
 COALESCE = env.text("COALESCE")
 TICK_ABOVE = env.integer("TICK_ABOVE")
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS")
+DRAIN_SHARE_PER_S = env.integer("DRAIN_SHARE_PER_S")
 RUNTIME_DIR = env.text("RUNTIME_DIR")
 WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0  # the script derives it
 WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 30.0, 300.0

@@ -126,6 +126,13 @@ VARIABLES: tuple[Variable, ...] = (
         " written for each socket alone instead of once for all",
     ),
     Variable(
+        "DRAIN_SHARE_PER_S",
+        "int",
+        "5",
+        "Sockets a second that each worker hands over for `manage.py drain --share`",
+        minimum=1,
+    ),
+    Variable(
         "DRAIN_SECONDS",
         "int",
         "25",

@@ -3,6 +3,8 @@
     master       its pid; locked as long as it lives, so a file that a killed one left means nothing
     ready-PID    a worker that answers requests
     migrated     a worker has seen that all migrations are applied
+    share        percent of their sockets that the workers hand over; written by `manage.py drain --share`
+    shared-PID   a worker that has done so
     replacement  locked by whoever is replacing a worker: one at a time; holds the pid of a worker that replaces itself
 
 In shared memory, or else the temporary directory: a read-only root is enough, and no restart of the machine finds them.
@@ -37,7 +39,8 @@ class Instance:
         """The master: notes itself and forgets what an earlier one left. Raises NotPrivate or OSError."""
         _make_private(self.directory.parent)
         _make_private(self.directory)
-        for left in (*self.directory.glob("ready-*"), self.directory / "migrated"):
+        left_over = (*self.directory.glob("ready-*"), *self.directory.glob("shared-*"))
+        for left in (*left_over, self.directory / "migrated", self.directory / "share"):
             left.unlink(missing_ok=True)
         if self._lock("master"):
             self._write("master", os.getpid())
@@ -79,6 +82,35 @@ class Instance:
     def seen_migrated(self) -> bool:
         """Whether a worker of this master has seen that all migrations are applied."""
         return (self.directory / "migrated").exists()
+
+    # --- a share of the sockets
+
+    def ask_share(self, percent: int) -> None:
+        """`manage.py drain`: ask each worker for that part of its sockets. Raises OSError."""
+        for done in self.directory.glob("shared-*"):
+            done.unlink(missing_ok=True)
+        asked = self.directory / "share.new"
+        asked.write_text(str(percent))
+        asked.replace(self.directory / "share")
+
+    def share(self) -> int | None:
+        """A worker: the percentage it is asked for and has not handed over yet; None when it is not asked."""
+        percent = self._read("share")
+        return None if percent is None or (self.directory / f"shared-{os.getpid()}").exists() else percent
+
+    def shared(self) -> None:
+        """A worker: it has handed over what it was asked for."""
+        with contextlib.suppress(OSError):
+            (self.directory / f"shared-{os.getpid()}").touch(mode=0o600)
+
+    def sharing(self) -> set[int]:
+        """Pids of workers that have not handed over their share yet."""
+        done = {int(file.name.removeprefix("shared-")) for file in self.directory.glob("shared-*")}
+        return self.workers() - done
+
+    def end_share(self) -> None:
+        """`manage.py drain`: nobody is asked any more; a worker that starts later must not take itself for asked."""
+        (self.directory / "share").unlink(missing_ok=True)
 
     # --- one replacement at a time
 

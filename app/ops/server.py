@@ -22,6 +22,7 @@ from uvicorn.server import Server
 
 from ops import grace, instance, state
 from ops.recycling import MemoryWatch
+from ops.sharing import share_when_asked
 from realtime import hub
 
 NOTIFY_EVERY_S = 5.0
@@ -40,6 +41,7 @@ class DrainingServer(Server):
         instance.current().ready()
         self.memory = MemoryWatch(self.stop)
         self.watching = asyncio.create_task(self.memory.watch())
+        self.sharing = asyncio.create_task(share_when_asked())
 
     def stop(self) -> None:
         """As on SIGTERM."""
@@ -60,6 +62,7 @@ class DrainingServer(Server):
     async def shutdown(self, sockets: list[sockets_module.socket] | None = None) -> None:
         state.draining, state.end_by = True, min(state.end_by, time.monotonic() + grace.all_s())
         self.watching.cancel()
+        self.sharing.cancel()
         for server in self.servers:
             server.close()
         for sock in sockets or []:

@@ -121,6 +121,17 @@ class Hub:
                 due = begun + spread_s * (start + DRAIN_BATCH * random.uniform(0.5, 1.0)) / len(sockets)  # noqa: S311
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
+    async def share(self, part: float, per_s: float, wanted: Callable[[], bool]) -> int:
+        """Hand over that part of the sockets, one by one at uneven moments; return how many. Ends when it is not wanted."""
+        sockets = [socket for local in self.people.values() for socket in local.sockets]
+        chosen = random.sample(sockets, round(part * len(sockets)))
+        for number, socket in enumerate(chosen):
+            await asyncio.sleep(random.expovariate(per_s))
+            if not wanted():
+                return number
+            await self.hand_over([socket], 0)
+        return len(chosen)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A background task that is kept until it ends, and whose error is logged."""
         task = asyncio.get_running_loop().create_task(work)

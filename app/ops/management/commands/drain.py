@@ -1,4 +1,5 @@
-"""`manage.py drain`: ends the server on HOST and PORT as SIGTERM does, and waits; or replaces its workers one by one.
+"""`manage.py drain`: ends the server on HOST and PORT as SIGTERM does, and waits; or replaces its workers one by one; or has
+them hand over a share of their sockets.
 
 Exit codes: 0 done; 1 nothing runs there, or somebody else is replacing a worker; 2 wrong arguments; 3 not done within
 the time, the message says what goes on.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ops import grace, instance
 
 NOT_IN_TIME = 3
+SHARE_S = 3600
 BOOT_S = 60
 ASK_EVERY_S = 0.2
 SAY_EVERY_S = 5.0
@@ -28,28 +30,38 @@ class Command(BaseCommand):
     help = (
         "Ends the server that listens on HOST and PORT: its sockets are handed over, what is being committed is finished, "
         "and the command returns when it has ended. With --recycle its workers are replaced one after the other instead, "
-        "each when its successor answers. Exit codes: 0 done, 1 nothing to drain, 2 wrong arguments, 3 not in time."
+        "each when its successor answers; with --share they hand over a part of their sockets, and serve on. Exit codes: "
+        "0 done, 1 nothing to drain, 2 wrong arguments, 3 not in time."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--recycle", action="store_true", help="replace the workers one by one; the server goes on serving")
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--recycle", action="store_true", help="replace the workers one by one; the server goes on serving")
+        which.add_argument(
+            "--share",
+            type=percentage,
+            metavar="PERCENT",
+            help="hand over that part of the sockets, DRAIN_SHARE_PER_S a second and worker: newer servers get some of them",
+        )
         parser.add_argument(
             "--timeout",
             type=int,
-            default=grace.whole_s(),
             metavar="SECONDS",
-            help=f"how long to wait for the server, or for each worker (default: DRAIN_SECONDS and {grace.MARGIN_S})",
+            help=f"how long to wait for the server, or for each worker (default: DRAIN_SECONDS and {grace.MARGIN_S}; "
+            f"with --share {SHARE_S})",
         )
 
-    def handle(self, *_: Any, recycle: bool, timeout: int, **__: Any) -> None:
+    def handle(self, *_: Any, recycle: bool, share: int | None, timeout: int | None, **__: Any) -> None:
         self.here = instance.current()
-        self.timeout = timeout
+        self.timeout = timeout if timeout is not None else grace.whole_s() if share is None else SHARE_S
         master = self.here.master()
         if master is None:
             raise CommandError(f"no server of this account runs on {self.address()}: set HOST and PORT as it has them")
         if recycle:
             self.recycle(master)
+        elif share is not None:
+            self.share(share)
         else:
             self.drain(master)
 
@@ -67,6 +79,19 @@ class Command(BaseCommand):
                 f"process {master} has not ended within {self.timeout} s; it goes on draining", returncode=NOT_IN_TIME
             )
         self.say("Drained.")
+
+    def share(self, percent: int) -> None:
+        self.say(f"Handing over {percent} % of the sockets of {self.address()} ({len(self.here.workers())} workers).")
+        self.here.ask_share(percent)
+        try:
+            done = self.wait(
+                lambda: not self.here.sharing(), self.timeout, lambda: f"{len(self.here.sharing())} workers hand over"
+            )
+        finally:
+            self.here.end_share()
+        if not done:
+            raise CommandError(f"not all was handed over within {self.timeout} s; the rest stays", returncode=NOT_IN_TIME)
+        self.say("Handed over.")
 
     def recycle(self, master: int) -> None:
         old = self.here.workers()
@@ -109,6 +134,13 @@ class Command(BaseCommand):
     def say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def percentage(text: str) -> int:
+    """A whole number from 1 to 100. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
+        raise ArgumentTypeError(f"must be a whole number from 1 to 100, not {text!r}")
+    return int(text)
 
 
 def signal_master(master: int, number: signal.Signals) -> None:
