@@ -40,6 +40,18 @@ async def test_cookie_calls_have_the_same_pace(start_server: StartServer, paced:
     assert Counter(answer.status_code for answer in answers)[429] > 0
 
 
+async def test_pages_of_a_session_wait_behind_each_other(start_server: StartServer, paced: dict[str, str]) -> None:
+    server = start_server(**paced)
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with anonymous(server.base_url) as http, anonymous(server.base_url) as other:
+        await signed_in(http, ada)
+        await signed_in(other, bob)
+        flood = [asyncio.create_task(http.get("/chat/")) for _ in range(90)]
+        assert {(await other.get("/chat/")).status_code for _ in range(3)} == {200}
+        answers = await asyncio.gather(*flood)
+    assert {answer.status_code for answer in answers} <= {200, 429}
+
+
 async def test_socket_frames_that_read_wait_for_their_pace(start_server: StartServer, paced: dict[str, str]) -> None:
     server = start_server(**paced)
     ada = await sign_up(server.base_url)
