@@ -17,7 +17,7 @@ from accounts.http_auth import authenticated, same_site
 from accounts.models import User
 from accounts.names import key_of
 from ops import database
-from realtime.publish import revoked
+from realtime.publish import Revoked, revoked
 
 router = Router(tags=["accounts"])
 PEOPLE_LISTED, PEOPLE_MAX = 20, 100
@@ -85,7 +85,8 @@ async def session_delete(request: HttpRequest) -> tuple[int, None]:
         await database.run_for(person.id, services.token_delete, credential=credential)
     else:
         await alogout(request)
-    revoked(await database.run_for(person.id, services.credential_revoke, user=person.id, credential=credential))
+    await database.run_for(person.id, services.tickets_end, user=person.id, credential=credential)
+    revoked(Revoked(person.id, credential))
     return 204, None
 
 

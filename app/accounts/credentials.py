@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import ApiToken, Ticket, User
-from accounts.services import digest_of, session_named, token_credential
+from accounts.services import MARK, digest_of, session_mark, session_named, token_credential
 from ops.lookup import Lookup
 from ops.questions import Among, Answer
 from realtime.errors import BadCredentials, NoCredentials
@@ -113,8 +113,17 @@ def _token_owners(digests: list[str]) -> Answer[dict[str, Credential]]:
 def _ticket_owners(digests: list[str]) -> Answer[dict[str, Credential]]:
     taken = yield functools.partial(_take_tickets, digests)
     people = yield _PEOPLE({user for _, user, _ in taken})
-    names = {user: name for user, name, _ in people}
-    return {digest: (Person(user, names[user]), credential) for digest, user, credential in taken if user in names}
+    found = {user: (Person(user, name), password) for user, name, password in people}
+    return {
+        digest: (found[user][0], credential)
+        for digest, user, credential in taken
+        if user in found and _bought_well(credential, found[user][1])
+    }
+
+
+def _bought_well(credential: str, password: str) -> bool:
+    """Whether a ticket's credential is no session from before the present password."""
+    return not credential.startswith("session:") or credential.endswith(f":{session_mark(password)}")
 
 
 def _take_tickets(digests: list[str]) -> list[tuple[str, int, str]]:
@@ -142,12 +151,12 @@ def _session_owners(keys: list[str]) -> Answer[dict[str, Credential]]:
     for key, session in sessions.items():
         user = str(session.get(SESSION_KEY))
         if user in users and _signed_in(session, hashes[user]):
-            owners[key] = users[user]
+            owners[key] = users[user], hashes[user]
         else:
             unclear.append(key)
     if unclear:
         owners.update((yield functools.partial(_decided_by_django, unclear)))
-    return {key: (person, session_named(key)) for key, person in owners.items()}
+    return {key: (person, f"{session_named(key)}:{expected[:MARK]}") for key, (person, expected) in owners.items()}
 
 
 def _session_hash(password: str) -> str:
@@ -160,12 +169,13 @@ def _signed_in(session: dict[str, Any], expected: str) -> bool:
     return known and constant_time_compare(str(session.get(HASH_SESSION_KEY)), expected)
 
 
-def _decided_by_django(keys: list[str]) -> dict[str, Person]:
-    found: dict[str, Person] = {}
+def _decided_by_django(keys: list[str]) -> dict[str, tuple[Person, str]]:
+    """Who is signed in by these sessions, with the hash of their password."""
+    found: dict[str, tuple[Person, str]] = {}
     for key in keys:
         user: Any = get_user(SimpleNamespace(session=SessionStore(key), META={}))  # type: ignore[arg-type]
         if user.is_authenticated:
-            found[key] = Person(user.pk, user.get_username())
+            found[key] = Person(user.pk, user.get_username()), user.get_session_auth_hash()
     return found
 
 

@@ -97,12 +97,9 @@ class ApiToken(models.Model):
 
 
 class Revocation(models.Model):
-    """That a credential stopped being good, for the processes whose sockets the signal did not reach.
+    """Written by the release before the journal (app/changes), whose processes run on during a roll. Drop it with the next."""
 
-    `credential` is one credential or a kind of them (`session`); `keep` is the one of that kind which stays good.
-    """
-
-    user_id = models.BigIntegerField()  # no reference: it has to outlive a deleted user until every process has heard of it
+    user_id = models.BigIntegerField()
     credential = models.CharField(max_length=96)
     keep = models.CharField(max_length=96, blank=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)

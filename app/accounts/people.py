@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from accounts.models import User
+from accounts.services import session_mark
 from ops.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from realtime.errors import BadFrame, NoSuchTarget
+from realtime.publish import PersonNow
 
 MAX_ALIAS = 64
+
+
+def people_now(ids: set[int]) -> dict[int, PersonNow]:
+    """The people among them who are there, with the mark of their sessions."""
+    found = User.objects.filter(id__in=ids).values_list("id", "username", "is_active", "password")
+    return {user: PersonNow(name, active, session_mark(password)) for user, name, active, password in found}
 
 
 def person(named: int | str) -> User:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -16,12 +16,11 @@ from django.utils import timezone
 
 from accounts import passwords
 from accounts.models import TAKEN, ApiToken, Revocation, Ticket, User
-from realtime.publish import Revoked
-
-if TYPE_CHECKING:
-    from django.contrib.sessions.backends.base import SessionBase
+from realtime.publish import credential_name
 
 TOKENS_PER_USER = 100
+MARK = 16
+"""Characters of the mark that a session's credential carries."""
 REVOCATIONS_KEPT = timedelta(hours=1)
 
 
@@ -33,13 +32,13 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def session_credential(session: SessionBase) -> str:
-    """Names a session without giving it away."""
-    return session_named(str(session.session_key))
+def session_mark(password: str) -> str:
+    """A mark of the password (as stored) that sessions carry in their credential: with another one they are no longer good."""
+    return User(password=password).get_session_auth_hash()[:MARK]
 
 
 def session_named(key: str) -> str:
-    """The credential of the session of that key."""
+    """The name of the session of that key: its credential but for the mark of the password."""
     return "session:" + digest_of(key)
 
 
@@ -96,29 +95,13 @@ def ticket_create(*, user_id: int, credential: str) -> str:
     return ticket
 
 
-def credential_revoke(*, user: int, credential: str, keep: str = "") -> Revoked:
-    """Records that a credential, or a kind of them but for `keep`, is no longer good; the caller publishes the result."""
-    row = Revocation.objects.create(user_id=user, credential=credential, keep=keep)
-    bought = Ticket.objects.filter(user_id=user).filter(Q(credential=credential) | Q(credential__startswith=f"{credential}:"))
-    bought.exclude(credential=keep).delete()
-    return _revoked(row)
-
-
-def access_revoke(*, user: int, keep: str = "") -> list[Revoked]:
-    """Records that all a person's sockets have to end, but those of the session `keep`; the caller publishes the result."""
-    return [credential_revoke(user=user, credential=kind, keep=keep) for kind in ("session", "token")]
-
-
-def revoked_since(moment: datetime) -> list[Revoked]:
-    """What was revoked after `moment`: for hubs that a signal did not reach."""
-    return [_revoked(row) for row in Revocation.objects.filter(at__gt=moment).order_by("id")]
-
-
-def _revoked(row: Revocation) -> Revoked:
-    return Revoked(id=f"credential:{row.id}", user=row.user_id, credential=row.credential, keep=row.keep, at=row.at.timestamp())
+def tickets_end(*, user: int, credential: str) -> None:
+    """Take back the tickets bought with a credential that ends."""
+    name = credential_name(credential)
+    Ticket.objects.filter(user_id=user).filter(Q(credential=name) | Q(credential__startswith=f"{name}:")).delete()
 
 
 def expired_prune() -> int:
-    """Deletes tickets nobody used and what every process has heard of; returns how many tickets."""
+    """Deletes tickets nobody used; returns how many."""
     Revocation.objects.filter(at__lt=timezone.now() - REVOCATIONS_KEPT).delete()
     return Ticket.objects.filter(expires_at__lt=timezone.now()).delete()[0]

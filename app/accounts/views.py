@@ -6,16 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, RedirectURLMixin
+from django.contrib.auth.views import LoginView, PasswordChangeView, RedirectURLMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.generic import FormView
 
-from accounts import hashers, services, throttle
+from accounts import hashers, throttle
 from accounts.forms import SignInForm, SignUpForm
-from accounts.revoking import publish
-from accounts.services import session_credential
 
 
 class Hashing:
@@ -69,15 +67,6 @@ class SignUp(Hashing, RedirectURLMixin, FormView[SignUpForm]):
         return super().form_valid(form)
 
 
-class SignOut(LogoutView):
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        user, credential = request.user.pk, session_credential(request.session)
-        response = super().post(request, *args, **kwargs)
-        if user is not None:
-            _revoke(user, credential)
-        return response
-
-
 class PasswordChange(Hashing, PasswordChangeView):
     template_name = "accounts/password.html"
     success_url = reverse_lazy("password_done")
@@ -88,11 +77,6 @@ class PasswordChange(Hashing, PasswordChangeView):
         except throttle.Throttled as error:
             return _throttled(self, error)
         return super().post(request, *args, **kwargs)
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)  # gives this session a new key, ends all others
-        _revoke(form.user.pk, "session", keep=session_credential(self.request.session))
-        return response
 
 
 class PasswordDone(PasswordChangeView):
@@ -113,7 +97,3 @@ def _refused(view: FormView[Any] | LoginView, reason: str, *, status: int, retry
     context = view.get_context_data(form=view.get_form_class()(**arguments), throttled=f"{reason[0].upper()}{reason[1:]}.")
     headers = {"Retry-After": str(retry_after)}
     return view.response_class(view.request, view.get_template_names(), context, status=status, headers=headers)
-
-
-def _revoke(user: int, credential: str, keep: str = "") -> None:
-    publish([services.credential_revoke(user=user, credential=credential, keep=keep)])

@@ -6,24 +6,20 @@ Synchronous; for the background worker. Each step may be begun again: a worker t
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import ProtectedError
-from django.utils import timezone
 
 from accounts.models import ApiToken, Ticket, User
 from chat.models import Event
 from rooms.leaving import ownership_pass_on
-from rooms.models import Block, Kind, Membership, Removal, Room
+from rooms.models import Block, Kind, Membership, Room
 
 EVENTS = 1_000
 MEMBERS = 200
 PAUSE_S = 0.1
 MEMBERS_PAUSE_S = 1.0
-"""Every process reads each removal some times: not too many of them at once."""
-HEARD_S = 20.0
-"""After that every process has read that a membership ended."""
+"""Every process reads that each of them ended: not too many at once."""
 
 
 def closed_rooms_delete(*, paused: bool = True) -> int:
@@ -33,7 +29,6 @@ def closed_rooms_delete(*, paused: bool = True) -> int:
         _end_memberships(room, paused)
         while _delete_events(room):
             _pause(PAUSE_S, paused)
-        _pause(HEARD_S - _since_last_removal(room), paused)
         try:
             room.delete()
             gone += 1
@@ -69,9 +64,7 @@ def _anonymize(person: User) -> None:
 
 def _end_memberships(room: Room, paused: bool) -> None:
     while batch := list(Membership.objects.filter(room=room).order_by("id")[:MEMBERS]):
-        with transaction.atomic():
-            Membership.objects.filter(id__in=[one.id for one in batch]).delete()
-            Removal.objects.bulk_create(Removal(room=room, user_id=one.user_id, reason="deleted") for one in batch)
+        Membership.objects.filter(id__in=[one.id for one in batch]).delete()
         _pause(MEMBERS_PAUSE_S, paused and len(batch) == MEMBERS)
 
 
@@ -80,11 +73,6 @@ def _delete_events(room: Room) -> int:
     if first is None:
         return 0
     return Event.objects.filter(room=room, seq__lt=first + EVENTS).delete()[0]
-
-
-def _since_last_removal(room: Room) -> float:
-    last = Removal.objects.filter(room=room).order_by("-id").first()
-    return (timezone.now() - (last.at if last else timezone.now() - timedelta(seconds=HEARD_S))).total_seconds()
 
 
 def _pause(seconds: float, paused: bool) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 import chat.frames
 import realtime.protocol
 import realtime.typing
 from accounts import credentials
 from accounts import services as accounts
+from accounts.people import people_now
+from changes.journal import read
 from chat import history
 from ops import database
 from ops.lookup import Lookup
 from realtime.dialects.infra import InfraDialect
 from realtime.dialects.native import NativeDialect
 from realtime.dialects.room import RoomDialect
-from realtime.events import Revoked
+from realtime.events import JournalRow, News, State
 from realtime.protocol import AtOnce, Handler
 from realtime.wiring import Membership
 from rooms import access, entering
-from rooms import services as rooms
 
 FRAMES: dict[str, Handler] = {
     "room.join": chat.frames.room_join,
@@ -57,6 +57,27 @@ async def memberships(user: int) -> list[Membership]:
     return [Membership(room, upto) for room, upto in await _rooms(user) or []]
 
 
-async def revoked_since(moment: datetime) -> list[Revoked]:
-    """Credentials and memberships that ended after `moment`."""
-    return await database.run(lambda: accounts.revoked_since(moment) + rooms.removed_since(moment))
+async def journal(changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float) -> News:
+    """What is new in the journal, with the names of the credentials that ended."""
+    news = await database.run(read, changes, members, expired_s)
+    return News([_named(row) for row in news.rows], news.added, [accounts.session_named(key) for key in news.expired])
+
+
+def _named(row: JournalRow) -> JournalRow:
+    if row.kind == "session":
+        return row._replace(kind="ended", detail=accounts.session_named(row.detail))
+    if row.kind == "token":
+        return row._replace(kind="ended", detail=accounts.token_credential(int(row.detail)))
+    return row
+
+
+async def state(people: set[int], renamed: set[int], rooms: set[int], members: set[tuple[int, int]]) -> State:
+    """What the database holds of them now; `renamed` are people whose rooms are asked for."""
+    return await database.run(
+        lambda: State(
+            people_now(people) if people else {},
+            access.room_ids_of(renamed) if renamed else {},
+            access.rooms_now(rooms) if rooms else {},
+            access.members_among(members) if members else set(),
+        )
+    )

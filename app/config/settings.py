@@ -134,11 +134,13 @@ INSTALLED_APPS = [
     "ops",
     "accounts",
     "rooms",
+    "changes",
     "chat",
     "realtime",
 ]
 MIDDLEWARE = [
     "config.response_headers.uncached",
+    "changes.middleware.nudge",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

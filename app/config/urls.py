@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import path, re_path
 
-from accounts.views import PasswordChange, PasswordDone, SignIn, SignOut, SignUp
+from accounts.views import PasswordChange, PasswordDone, SignIn, SignUp
 from chat.views import chat_app, home
 from config import problems
 from config.api import api
@@ -14,12 +15,13 @@ urlpatterns = [
     re_path(r"^chat/(?P<room>[^/]+)/?$", chat_app, name="room"),
     path("accounts/sign-in/", SignIn.as_view(), name="sign_in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign_up"),
-    path("accounts/sign-out/", SignOut.as_view(), name="sign_out"),
+    path("accounts/sign-out/", LogoutView.as_view(), name="sign_out"),
     path("accounts/password/", PasswordChange.as_view(), name="password_change"),
     path("accounts/password/done/", PasswordDone.as_view(), name="password_done"),
     path("api/", api.urls),
     re_path(r"^api/", problems.nothing_here),  # a program asked: no page for people
     # Ours, with its throttle; somebody signed in without rights may sign in as somebody else here.
     path("admin/login/", SignIn.as_view(redirect_authenticated_user=False)),
+    path("admin/password_change/", PasswordChange.as_view()),
     path("admin/", admin.site.urls),
 ]

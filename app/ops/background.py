@@ -18,12 +18,13 @@ from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
 from accounts.tasks import expired_prune
+from changes.tasks import journal_prune
 from chat.tasks import closed_rooms_delete
 from rooms.tasks import quotas_prune, removals_prune
 
 log = logging.getLogger(__name__)
 
-REGULAR = (expired_prune, quotas_prune, removals_prune, closed_rooms_delete)
+REGULAR = (expired_prune, journal_prune, quotas_prune, removals_prune, closed_rooms_delete)
 REGULARLY_S = 900.0
 KEEP_RESULTS = timedelta(days=7)
 

@@ -44,6 +44,7 @@ DELIVERED_SHOWN = Counter("hubbub_deliveries_total", "Events handed to sockets")
 DELIVERED = Tally(DELIVERED_SHOWN)
 REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole", ["cause"])
 LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
+CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by every process", ["kind"])
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
 # Not the other way round: a process without a hub, such as Gunicorn's master, counts as 0.
 LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")

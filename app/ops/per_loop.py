@@ -31,6 +31,10 @@ class PerLoop(Generic[T]):
         found = self._all.get(loop)
         return self.put(loop, self._make() if found is None else found)
 
+    def peek(self) -> T | None:
+        """That of the running loop, where there is one already."""
+        return self._all.get(asyncio.get_running_loop())
+
     def put(self, loop: asyncio.AbstractEventLoop, one: T) -> T:
         """From now on that of `loop`; returned as it was given."""
         self._all[loop] = one

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -76,10 +75,9 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     address = client_network((scope.get("client") or ("?", 0))[0])
     if not hub.handshakes.take(address):
         raise RateAbuse("too many handshakes from this address")
-    opened_at = time.time()
     user, credential = await domains().authenticate(scope)
     dialect, room = found
-    socket = Socket(hub, user, credential, HeldOutbox(_outbox(scope, send, hub)), opened_at)
+    socket = Socket(hub, user, credential, HeldOutbox(_outbox(scope, send, hub)))
     socket.nginx = instance_of(scope)
     socket.dialect = dialect(socket, room)
     if (door := _door(scope)) is not None:

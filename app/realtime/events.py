@@ -42,23 +42,64 @@ class RoomDetails(TypedDict):
 class Revoked(NamedTuple):
     """A credential that is no longer good, or a room somebody is no longer a member of."""
 
-    id: str
-    """Unique over all processes: a hub acts on each once, whether the signal or the poll brought it."""
     user: int
+    # Empty where `room` is given.
     credential: str = ""
-    """One credential, or a kind of them; empty where `room` is given."""
-    keep: str = ""
-    """The credential of that kind which stays good."""
     room: RoomRef | None = None
-    at: float = 0.0
-    """UNIX time. Of a kind of credential, what was shown later is another one: the poll may bring this late."""
+    # Why the membership ended, as `room.left` says it.
     reason: str = "removed"
-    """Why the membership ended, as `room.left` says it."""
 
-    def hits(self, credential: str, opened_at: float) -> bool:
-        if credential == self.credential:
-            return True  # whenever it was shown: one that ended never comes back, and hosts' clocks differ
-        return credential.partition(":")[0] == self.credential and credential != self.keep and opened_at <= self.at
+
+def credential_name(credential: str) -> str:
+    """The kind and the name of a credential, without the mark of the password behind a session."""
+    return ":".join(credential.split(":", 2)[:2])
+
+
+class JournalRow(NamedTuple):
+    """A line of the journal (app/changes), or a new membership as one."""
+
+    id: int
+    kind: str
+    user: int
+    room: int
+    detail: str
+
+
+class News(NamedTuple):
+    """What one read of the journal brings."""
+
+    rows: list[JournalRow]
+    added: list[JournalRow]
+    # Keys of sessions that ran out.
+    expired: list[str]
+
+
+class PersonNow(NamedTuple):
+    """A person as the database has them."""
+
+    name: str
+    active: bool
+    # Sessions whose credential ends with another mark are older than the password.
+    mark: str
+
+
+class RoomNow(NamedTuple):
+    """A room as the database has it."""
+
+    ref: RoomRef
+    details: RoomDetails
+    head: int
+
+
+class State(NamedTuple):
+    """What the database holds of the people and rooms that changed."""
+
+    people: dict[int, PersonNow]
+    # Of each renamed person the rooms they are a member of.
+    rooms_of: dict[int, list[int]]
+    rooms: dict[int, RoomNow]
+    # Memberships: the room first, then the person.
+    members: set[tuple[int, int]]
 
 
 class LogEvent(NamedTuple):

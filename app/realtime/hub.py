@@ -21,12 +21,13 @@ from django.conf import settings
 from ops import installation, metrics
 from ops.database import DatabaseUnavailable
 from ops.per_loop import PerLoop
-from realtime import nginx_drain
+from realtime import journal, nginx_drain
 from realtime.backlog import Backlog
 from realtime.bus import bus_for
 from realtime.errors import Close, RateAbuse
 from realtime.events import LogEvent, Person, Revoked, RoomRef, encode
 from realtime.forever import end, forever
+from realtime.journal import Journal
 from realtime.limits import Buckets
 from realtime.nginx_drain import NginxDrain
 from realtime.outbox import Batch
@@ -51,7 +52,6 @@ CATCH_UP_S = 0.3
 PAGE = 200
 WATCHED_ROOMS = 500
 PRESENCE_WAIT_S = 0.5
-WATCHERS_A_TICK = 500
 DRAIN_PER_S = 200
 DRAIN_BATCH = 20
 
@@ -70,6 +70,7 @@ class Hub:
         self.repair = Repair(self)
         self.revocations = Revocations(self)
         self.nginx_drain = NginxDrain(self)
+        self.journal = Journal(self)
         self.ticker = Ticker(self)
         self.refresh = Refresh(self)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -80,8 +81,9 @@ class Hub:
         self.bus.start()
         if settings.REDIS_SHARDS:
             self.spawn(self._join_layer())
-        self.spawn(self.bus.subscribe([nginx_drain.GROUP]))
+        self.spawn(self.bus.subscribe([nginx_drain.GROUP, journal.GROUP]))
         self.spawn(forever(self._poll))
+        self.spawn(forever(self.journal.turn))
         self.spawn(forever(self.ticker.turn))
         if self.store:
             self.spawn(forever(self.store.turn))
@@ -164,6 +166,7 @@ class Hub:
         local.sockets.add(socket)
         socket.local = local
         metrics.SOCKETS.add(1, socket.dialect.name)
+        self.journal.check_new(socket)
         if first:
             await self.bus.subscribe([f"user.{user}"])
             self.spawn(self._watch(local))
@@ -313,7 +316,7 @@ class Hub:
         """As `publish`, of a new membership; its own socket needs no `room.added`."""
         local = self.people.get(user)
         if local is not None:
-            self._on_member(local, message, but_for)
+            self.on_member(local, message, but_for)
         self.bus.send(f"user.{user}", message)
 
     def publish_log(self, ref: RoomRef, events: Sequence[LogEvent]) -> None:
@@ -345,6 +348,8 @@ class Hub:
         kind = message["kind"]
         if kind == "nginx_drain":
             self.nginx_drain.begin(message["instance"], message["seconds"])
+        elif kind == "changes":
+            self.journal.soon()
         elif kind in {"signal", "presence"}:
             room = self.rooms.get(message["room"][0])
             if room is not None:
@@ -352,7 +357,7 @@ class Hub:
         else:
             local = self.people.get(message["user"])
             if local is not None:
-                getattr(self, f"_on_{kind}")(local, message)
+                {"mark": self._on_mark, "member": self.on_member, "revoked": self._on_revoked}[kind](local, message)
 
     def _on_log(self, room: Room, events: list[LogEvent]) -> None:
         if not room.opened.is_set():
@@ -364,17 +369,6 @@ class Hub:
 
     def _on_signal(self, room: Room, message: dict[str, Any]) -> None:
         self.close_slow(room.push_signal(message["frame"], but_for=message["sender"]))
-        if message.get("watchers") and room.watchers:
-            self.spawn(self._push_to_watchers(room, message["frame"]))
-
-    @staticmethod
-    async def _push_to_watchers(room: Room, frame: str) -> None:
-        """To the members' sockets that have not joined the room, in slices: a room may have all people of the process."""
-        batch = Batch([frame])
-        for index, local in enumerate(list(room.watchers), 1):
-            local.push_unjoined(room.ref.slug, batch)
-            if index % WATCHERS_A_TICK == 0:
-                await asyncio.sleep(0)
 
     def _on_presence(self, room: Room, message: dict[str, Any]) -> None:
         if message["process"] != self.origin:
@@ -390,7 +384,8 @@ class Hub:
             head = max(message["head"], room.last if room else 0)
             local.push_unjoined(message["slug"], Batch([unread(message["slug"], head, upto)]))
 
-    def _on_member(self, local: LocalPerson, message: dict[str, Any], but_for: Socket | None = None) -> None:
+    def on_member(self, local: LocalPerson, message: dict[str, Any], but_for: Socket | None = None) -> None:
+        """The person is a new member; the socket that made the membership needs no frame."""
         ref = RoomRef(*message["room"])
         if "details" in message:  # the release before does not say them
             fields = {**message["details"], "head": message["head"], "upto": message["upto"]}
@@ -402,9 +397,9 @@ class Hub:
             socket.dialect.member_of(ref, message["upto"])
 
     def _on_revoked(self, local: LocalPerson, message: dict[str, Any]) -> None:
-        what = Revoked(*message["what"])
-        room = RoomRef(*what.room) if what.room else None
-        self.revocations.act(local, what._replace(room=room, reason=message.get("reason", "removed")))
+        _, user, credential, _, room, _ = message["what"]
+        ref = RoomRef(*room) if room else None
+        self.revocations.act(local, Revoked(user, credential, ref, message.get("reason", "removed")))
 
     def pass_on(self, room: Room, events: list[LogEvent]) -> None:
         """Events of a room that are next in its order, to its sockets."""
@@ -447,7 +442,7 @@ class Hub:
     async def _read_what_was_lost(self) -> None:
         with contextlib.suppress(DatabaseUnavailable):
             await self.repair.poll_heads()
-            await self.revocations.poll()
+            await self.journal.read()
 
 
 def _started() -> Hub:

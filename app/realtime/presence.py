@@ -92,6 +92,10 @@ class RoomPresence:
         self.due = True
         return count == 0
 
+    def rename(self, person: Person) -> None:
+        if person.id in self.names:
+            self.names[person.id] = person.name
+
     def leave(self, person: Person) -> bool:
         """Whether that was the person's last local socket in the room."""
         count = self.local.get(person.id, 0)

@@ -9,30 +9,54 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from realtime import hub
-from realtime.events import FrameId, Later, LogEvent, Page, Person, Revoked, RoomDetails, RoomRef, Seq, Slug, encode
+from realtime import hub, journal
+from realtime.events import (
+    FrameId,
+    JournalRow,
+    Later,
+    LogEvent,
+    News,
+    Page,
+    Person,
+    PersonNow,
+    Revoked,
+    RoomDetails,
+    RoomNow,
+    RoomRef,
+    Seq,
+    Slug,
+    State,
+    credential_name,
+    encode,
+)
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
 
 __all__ = [
     "FrameId",
+    "JournalRow",
     "Later",
     "LogEvent",
+    "News",
     "Page",
     "Person",
+    "PersonNow",
     "Revoked",
     "RoomDetails",
+    "RoomNow",
     "RoomRef",
     "Seq",
     "Slug",
+    "State",
+    "changed",
+    "credential_name",
     "encode",
     "log_events",
     "member_added",
     "read_mark",
     "revoked",
     "room_signal",
-    "room_updated",
 ]
 
 
@@ -46,11 +70,11 @@ def room_signal(room: RoomRef, frame: dict[str, Any], *, sender: int) -> None:
     hub.current().publish(f"room.{room.id}", {"kind": "signal", "room": list(room), "frame": encode(frame), "sender": sender})
 
 
-def room_updated(room: RoomRef, details: RoomDetails) -> None:
-    """Send `room.updated` to every socket of every member, joined or not."""
-    frame = encode({"type": "room.updated", "room": room.slug, **details})
-    message = {"kind": "signal", "room": list(room), "frame": frame, "sender": 0, "watchers": True}
-    hub.current().publish(f"room.{room.id}", message)
+def changed() -> None:
+    """Something was written that the journal notes: every process reads it now and not only with its next poll."""
+    running = hub.current.peek()
+    if running is not None:  # a page may be handled where no sockets are
+        running.publish(journal.GROUP, {"kind": "changes"})
 
 
 def read_mark(room: RoomRef, user: int, *, head: int, upto: int) -> None:
@@ -70,6 +94,6 @@ def member_added(
 
 def revoked(what: Revoked) -> None:
     """A credential or a membership ended: the sockets it carried are closed with 4010, or stop hearing of the room."""
-    # The reason is beside `what`, whose fields the release before counts.
-    message = {"kind": "revoked", "user": what.user, "what": list(what[:-1]), "reason": what.reason}
-    hub.current().publish(f"user.{what.user}", message)
+    # As the release before reads it: an id, what to keep and a time are there, too.
+    listed = ["", what.user, credential_name(what.credential), "", list(what.room) if what.room else None, 0.0]
+    hub.current().publish(f"user.{what.user}", {"kind": "revoked", "user": what.user, "what": listed, "reason": what.reason})

@@ -17,7 +17,7 @@ from ops.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.dialects.base import Dialect
 from realtime.errors import BadFrame, Close, FrameRefused, NotAMember, RateAbuse, Unavailable
-from realtime.events import FrameId, Later, Page, Person, RoomRef, encode
+from realtime.events import FrameId, Later, Page, Person, RoomRef, credential_name, encode
 from realtime.hub import Hub
 from realtime.limits import Bucket
 from realtime.outbox import Batch, Outbox
@@ -33,13 +33,11 @@ IN_FLIGHT = 64
 class Socket:
     __slots__ = (
         "__weakref__", "_space", "alias", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight", "local",
-        "nginx", "opened_at", "outbox", "rooms", "typing_at", "user",
+        "nginx", "outbox", "rooms", "typing_at", "user",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, user: Person, credential: str, outbox: Outbox, opened_at: float) -> None:
+    def __init__(self, hub: Hub, user: Person, credential: str, outbox: Outbox) -> None:
         self.hub, self.user, self.credential, self.outbox = hub, user, credential, outbox
-        self.opened_at = opened_at
-        """UNIX time, from before the credential was looked up."""
         self.nginx: str | None = None
         """The nginx it came through (realtime/nginx_drain.py)."""
         self.dialect: Dialect
@@ -56,6 +54,15 @@ class Socket:
         # Room for a client that joins all its rooms again at once, and an end for one that floods.
         rate = settings.LIMIT_MESSAGES_PER_S
         self.frames = Bucket(rate and 5 * rate + 50, 10 * rate + 200)
+
+    @property
+    def credential_name(self) -> str:
+        return credential_name(self.credential)
+
+    def is_older_than(self, mark: str) -> bool:
+        """Whether a session opened it that is older than the password of that mark."""
+        kind, *parts = self.credential.split(":")
+        return kind == "session" and parts[1:] != [mark]
 
     # --- out
 

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from ops.questions import Among, Answer
 from realtime.errors import NoSuchRoom, NotAMember
-from realtime.publish import RoomDetails, RoomRef
+from realtime.publish import RoomDetails, RoomNow, RoomRef
 from rooms import slugs
 from rooms.models import Kind, Membership, Room
 
@@ -84,6 +84,18 @@ _ROOMS = Among(
         "user_id", "room_id", "room__slug", "room__kind", "upto"
     ),
 )
+
+
+def rooms_now(ids: set[int]) -> dict[int, RoomNow]:
+    return {room.id: RoomNow(ref(room), details(room), room.head) for room in Room.objects.filter(id__in=ids, closed=False)}
+
+
+def room_ids_of(users: set[int]) -> dict[int, list[int]]:
+    """The rooms each person is a member of; nobody is left out."""
+    found: dict[int, list[int]] = {user: [] for user in users}
+    for user, room in Membership.objects.filter(user_id__in=users).values_list("user_id", "room_id"):
+        found[user].append(room)
+    return found
 
 
 def details(room: Room) -> RoomDetails:

@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.people import person
 from ops import database
 from realtime.errors import BadFrame
-from realtime.publish import member_added, revoked, room_updated
+from realtime.publish import changed, member_added, revoked
 from rooms import access, leaving, listing, services
 from rooms.models import Membership
 
@@ -83,8 +83,8 @@ async def room_read(request: HttpRequest, slug: str) -> dict[str, Any]:
 @router.patch("/{slug}", summary="Change a room's title or privacy")
 async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> dict[str, Any]:
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
-    room = await database.run_for(_me(request), services.room_change, slug=slug, user=_me(request), changes=changes)
-    room_updated(access.ref(room), access.details(room))
+    await database.run_for(_me(request), services.room_change, slug=slug, user=_me(request), changes=changes)
+    changed()
     return await database.run_for(_me(request), listing.room_for, _me(request), slug)
 
 
@@ -114,7 +114,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
 async def member_change(request: HttpRequest, slug: str, user: PersonId, payload: RoleIn) -> dict[str, Any]:
     me = _me(request)
     found = await database.run_for(me, leaving.member_change, slug=slug, by=me, user=user, role=payload.role)
-    room_updated(access.ref(found.room), access.details(found.room))
+    changed()
     return {"id": found.user_id, "name": found.user.username, "role": found.role}
 
 
@@ -144,8 +144,8 @@ async def rooms_leave(request: HttpRequest, payload: LeaveIn) -> dict[str, Any]:
 def _publish(left: leaving.Left) -> None:
     for what in left.gone:
         revoked(what)
-    for room in left.changed:
-        room_updated(access.ref(room), access.details(room))
+    if left.changed:
+        changed()
 
 
 def _me(request: HttpRequest) -> int:

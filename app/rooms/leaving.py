@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from changes import journal
 from realtime.errors import Forbidden, NoSuchTarget
 from realtime.publish import Revoked
 from rooms import access, slugs
-from rooms.models import Kind, Membership, Removal, Role, Room
-from rooms.services import to_revoked
+from rooms.models import Kind, Membership, Role, Room
 
 MANY = 500
 """Rooms left with one call."""
@@ -117,10 +117,11 @@ def ownership_pass_on(*, user: int) -> list[Room]:
 def _leave(memberships: list[Membership], reason: str) -> Left:
     memberships = sorted(memberships, key=lambda one: one.room_id)  # rooms are locked in the order of their ids everywhere
     with transaction.atomic():
+        if reason == "left":
+            journal.note_left([(one.user_id, one.room_id, one.room.slug) for one in memberships])
         Membership.objects.filter(id__in=[one.id for one in memberships]).delete()
-        rows = Removal.objects.bulk_create(Removal(room=one.room, user_id=one.user_id, reason=reason) for one in memberships)
         changed = [one.room for one in memberships if one.role == Role.OWNER and _keep_an_owner(one.room)]
-    return Left([to_revoked(row) for row in rows], changed)
+    return Left([Revoked(one.user_id, room=access.ref(one.room), reason=reason) for one in memberships], changed)
 
 
 def _keep_an_owner(room: Room) -> bool:

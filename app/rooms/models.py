@@ -41,7 +41,7 @@ class Room(models.Model):
 
 
 class Removal(models.Model):
-    """That somebody stopped being a member, for the processes whose sockets the signal did not reach."""
+    """Written by the release before the journal (app/changes), whose processes run on during a roll. Drop it with the next."""
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from ops.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from realtime.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
-from realtime.publish import Revoked
 from rooms import access, blocks, quotas, slugs
 from rooms.models import Kind, Membership, Removal, Role, Room
 
@@ -185,21 +184,9 @@ def is_deserted() -> Any:
     return ~Exists(Membership.objects.filter(room=OuterRef("id"), user__is_active=True))
 
 
-def removed_since(moment: datetime) -> list[Revoked]:
-    """Who was removed after `moment` and is not a member again: for hubs that a signal did not reach."""
-    rows = Removal.objects.filter(at__gt=moment).select_related("room").order_by("id")
-    members = access.members_among((row.room_id, row.user_id) for row in rows)
-    return [to_revoked(row) for row in rows if (row.room_id, row.user_id) not in members]
-
-
 def removals_prune() -> None:
     """Deletes what every process has heard of."""
     Removal.objects.filter(at__lt=timezone.now() - timedelta(hours=1)).delete()
-
-
-def to_revoked(row: Removal) -> Revoked:
-    """What the sockets of somebody who is no longer a member hear of."""
-    return Revoked(id=f"removal:{row.id}", user=row.user_id, room=access.ref(row.room), reason=row.reason)
 
 
 def member_read(*, membership: Membership, upto: int) -> int:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import credentials
 from accounts.models import ApiToken, Ticket, User
-from accounts.services import digest_of, session_named, ticket_create, token_create
+from accounts.services import digest_of, session_mark, session_named, ticket_create, token_create
 from ops import database, questions
 from ops.pool import Pool
 from ops.questions import Answer, by_orm
@@ -101,7 +101,8 @@ async def test_sessions(ask: Ask) -> None:
         bob.set_password("a better horse")
         bob.save()
         good = {key: user for key, user in good.items() if user is ada} | {session_of(bob): bob}
-        return {key: (Person(user.id, user.username), session_named(key)) for key, user in good.items()}, [*bad, stale]
+        marked = {key: f"{session_named(key)}:{session_mark(user.password)}" for key, user in good.items()}
+        return {key: (Person(user.id, user.username), marked[key]) for key, user in good.items()}, [*bad, stale]
 
     known, refused = await database.run(prepare)
     assert await ask(credentials._session_owners([*known, *refused, *UNKNOWN])) == known

@@ -39,7 +39,7 @@ JOIN_S = 12.0
 PAUSE_S = (0.25, 3.0)
 """The first pause before connecting again and the longest; each is taken with full jitter."""
 EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
-QUIET = frozenset({"typing", "read", "unread", "room.added", "room.left", "room.updated", "ok", "pong"})
+QUIET = frozenset({"typing", "read", "unread", "room.added", "room.left", "room.updated", "user.updated", "ok", "pong"})
 
 
 class Client:

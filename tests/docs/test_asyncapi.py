@@ -161,6 +161,9 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
         await ada.expect("room.added", room=other)
         await http.delete(f"/api/rooms/{other}/members/{ada_is.id}")
         await ada.expect("room.left", room=other)
+    rename = f"from accounts.models import User; User.objects.filter(id={bob_is.id}).update(username='{bob_is.name}-new')"
+    await asyncio.to_thread(manage, "shell", "-c", rename, env=server.env)
+    await ada.expect("user.updated")
     await ada.request("ping")
     await ada.push_raw("ping")
     await ada.expect("pong", bare=True)

@@ -26,7 +26,7 @@ ERRORS = {
     "empty",
 }
 REPLIES = {"room.joined", "ok", "message.sent", "history.page", "pong", "search.results"}
-PUSHED = {"message", "presence", "typing", "read", "unread", "room.added", "room.left", "room.updated"}
+PUSHED = {"message", "presence", "typing", "read", "unread", "room.added", "room.left", "room.updated", "user.updated"}
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

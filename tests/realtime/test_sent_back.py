@@ -26,7 +26,7 @@ class Peer:
 
     def __init__(self, hub: Hub, room: Room, dialect: type[Dialect]) -> None:
         self.got: list[dict[str, Any]] = []
-        self.socket = Socket(hub, Person(1, "ada"), "", AsgiOutbox(self._send), 0.0)
+        self.socket = Socket(hub, Person(1, "ada"), "", AsgiOutbox(self._send))
         self.socket.dialect = dialect(self.socket, "room")
         hub.attach(self.socket, room, LAST)
 

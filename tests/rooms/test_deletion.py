@@ -12,12 +12,13 @@ from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from accounts.models import User
+from changes.models import Change
 from chat import deletion
 from chat.models import Event
 from ops import admin_pages
 from realtime.errors import NoSuchRoom
 from rooms import access, services
-from rooms.models import Block, Membership, Removal, Role, Room
+from rooms.models import Block, Membership, Role, Room
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,16 +94,10 @@ def test_closed_room_goes_in_batches_and_tells_its_members(monkeypatch: pytest.M
     members = people(25)
     room, other = full_room("full", members, messages=450), full_room("other", members, messages=5)
     services.rooms_close(rooms=[room.id])
-    told: list[str] = []
-
-    def since_last_removal(room: Room) -> float:
-        told.extend(Removal.objects.filter(room=room).values_list("reason", flat=True))
-        return 60.0
-
-    monkeypatch.setattr(deletion, "_since_last_removal", since_last_removal)
     with CaptureQueriesContext(connection) as asked:
         assert deletion.closed_rooms_delete(paused=False) == 1
-    assert told == ["deleted"] * 25
+    told = Change.objects.filter(room_id=room.id).values_list("kind", flat=True).order_by("id")
+    assert list(told) == ["deleted", *["member"] * 25, "deleted"]
     deleting = [sql for sql in map(str.upper, (query["sql"] for query in asked.captured_queries)) if "DELETE" in sql]
     assert len([sql for sql in deleting if "CHAT_EVENT" in sql]) >= 5
     assert not Room.objects.filter(id=room.id).exists()

@@ -74,6 +74,7 @@ SHAPES: dict[str, dict[str, Check]] = {
     "room.added": {"room": TEXT, "title": TEXT, "kind": TEXT, "private": TRUTH, "head": INTEGER, "upto": INTEGER},
     "room.left": {"room": TEXT, "reason": TEXT},
     "room.updated": {"room": TEXT, "title": TEXT, "private": TRUTH, "kind": TEXT},
+    "user.updated": {"user": _person},
     "gap": {"room": TEXT, "head": INTEGER},
     "drain": {"after_ms": INTEGER},
     "error": {"re": _ANY_ID, "code": TEXT, "message": TEXT},

@@ -1,0 +1,202 @@
+"""Reads the journal (app/changes) and brings the local sockets up to date: the way of every change that is no event of a log.
+
+Whatever program wrote, the database noted it. A nudge through the layer makes each process read at once; without one the
+poll does, so that a lost nudge, another process or an SQL prompt cost seconds and no more. Acting compares with what the
+database holds now and with what this process has told already, and so may be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ops import metrics
+from ops.database import DatabaseUnavailable
+from realtime import tell
+from realtime.events import JournalRow, News, Person, Revoked, RoomRef, State
+from realtime.wiring import domains
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+    from realtime.socket import Socket
+
+GROUP = "changes"
+"""Of every process: who sends `changes` to it has them read at once."""
+FULL = 5_000
+"""Rows of a read that may have left some out."""
+GAP_S = 600.0
+"""Longer than a transaction lasts: until then an id that was left out may still appear."""
+GAPS = 10_000
+RECENT_S = 60.0
+"""Longer than a handshake or a ticket takes from the look at its credential to its socket."""
+EXPIRY_OVERLAP_S = 5.0
+NUDGE_PAUSE_S = 0.1
+"""Nudges that come meanwhile share a read."""
+
+
+class Place:
+    """How far a table with ascending ids was read: up to `high`, but for ids whose transactions may still be under way."""
+
+    def __init__(self) -> None:
+        self.high: int | None = None
+        self.gaps: dict[int, float] = {}
+
+    def asked(self) -> tuple[int, list[int]] | None:
+        return None if self.high is None else (self.high, list(self.gaps))
+
+    def move(self, rows: Iterable[JournalRow]) -> None:
+        now = time.monotonic()
+        while self.gaps and next(iter(self.gaps.values())) < now - GAP_S:
+            del self.gaps[next(iter(self.gaps))]
+        for row in rows:
+            if self.high is not None and row.id > self.high + 1:
+                self.gaps.update(dict.fromkeys(range(max(self.high + 1, row.id - GAPS), row.id), now))
+            self.gaps.pop(row.id, None)
+            self.high = max(self.high or 0, row.id)
+        self.high = self.high or 0
+        for oldest in list(islice(self.gaps, max(0, len(self.gaps) - GAPS))):
+            del self.gaps[oldest]
+
+
+class Journal:
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._changes, self._members = Place(), Place()
+        self._read_at = time.monotonic()
+        self._nudged = asyncio.Event()
+        self._nudged.set()
+        self._one = asyncio.Lock()
+        # Credentials that ended a moment ago, and people who changed: a handshake may have looked before that. Oldest first.
+        self._ended: dict[str, float] = {}
+        self._changed: dict[int, float] = {}
+
+    def soon(self) -> None:
+        """Read within a moment."""
+        self._nudged.set()
+
+    async def turn(self) -> None:
+        """One read for all nudges that came."""
+        await self._nudged.wait()
+        self._nudged.clear()
+        with contextlib.suppress(DatabaseUnavailable):
+            await self.read()
+        await asyncio.sleep(NUDGE_PAUSE_S * random.uniform(0.5, 1))  # noqa: S311
+
+    async def read(self) -> None:
+        """Act on everything new. Raises DatabaseUnavailable; what was not acted on then comes with the next read."""
+        async with self._one:
+            more = True
+            while more:
+                begun = time.monotonic()
+                news = await domains().journal(
+                    self._changes.asked(), self._members.asked(), begun - self._read_at + EXPIRY_OVERLAP_S
+                )
+                await self._act(news if self._members.high is not None else news._replace(added=[]))
+                self._changes.move(news.rows)
+                self._members.move(news.added)
+                self._read_at = begun
+                more = max(len(news.rows), len(news.added)) >= FULL
+        self._forget()
+
+    def check_new(self, socket: Socket) -> None:
+        """A socket was registered: act on what its handshake may have been too early for."""
+        if socket.credential_name in self._ended:
+            tell.sign_out(socket)
+        elif socket.user.id in self._changed:
+            self.hub.spawn(self._check_person(socket.user.id))
+
+    async def _check_person(self, user: int) -> None:
+        with contextlib.suppress(DatabaseUnavailable):
+            self._act_on_people({user}, await domains().state({user}, set(), set(), set()))
+
+    async def _act(self, news: News) -> None:
+        people = self.hub.people
+        by_kind: dict[str, list[JournalRow]] = {}
+        for row in news.rows:
+            by_kind.setdefault(row.kind, []).append(row)
+        for kind, rows in by_kind.items():
+            metrics.CHANGES.labels(kind).inc(len(rows))
+        await self._end([*(row.detail for row in by_kind.get("ended", ())), *news.expired])
+        changed = {row.user for kind in ("access", "name") for row in by_kind.get(kind, ())}
+        renamed = {row.user for row in by_kind.get("name", ())}
+        self._changed.update(dict.fromkeys(changed, time.monotonic()))
+        rooms = {row.room for row in by_kind.get("room", ())} & self.hub.rooms.keys()
+        left = [row for row in news.rows if row.kind in {"left", "member"} and row.user in people]
+        added = [row for row in news.added if (local := people.get(row.user)) and row.room not in local.upto]
+        if changed or rooms or left or added:
+            state = await domains().state(
+                (changed & people.keys()) | renamed,
+                renamed,
+                rooms | {row.room for row in (*left, *added)},
+                {(row.room, row.user) for row in (*left, *added)},
+            )
+            await self._act_on(state, changed, rooms, left, added)
+        for row in by_kind.get("deleted", ()):
+            self._end_room(RoomRef(row.room, row.detail, direct=False))
+
+    async def _act_on(
+        self, state: State, changed: set[int], rooms: set[int], left: list[JournalRow], added: list[JournalRow]
+    ) -> None:
+        self._act_on_people(changed, state)
+        for user, common in state.rooms_of.items():
+            if user in state.people:
+                await tell.user_updated(self.hub, Person(user, state.people[user].name), common)
+        for room_id in rooms & state.rooms.keys():
+            found = state.rooms[room_id]
+            if (room := self.hub.rooms.get(room_id)) is not None:
+                await tell.room_updated(self.hub, room, found.details)
+        for row in left:
+            if (row.room, row.user) not in state.members:
+                known = state.rooms.get(row.room)
+                reason = ("left" if row.kind == "left" else "removed") if known else "deleted"
+                self._leave(row.user, known.ref if known else RoomRef(row.room, row.detail, direct=False), reason)
+        for row in added:
+            local, now = self.hub.people.get(row.user), state.rooms.get(row.room)
+            if local and now and (row.room, row.user) in state.members and row.room not in local.upto:
+                fields = {"room": list(now.ref), "details": now.details, "head": now.head, "upto": int(row.detail)}
+                self.hub.on_member(local, fields)
+
+    def _act_on_people(self, users: set[int], state: State) -> None:
+        for user in users:
+            local, now = self.hub.people.get(user), state.people.get(user)
+            for socket in list(local.sockets) if local else ():
+                if now is None or not now.active or socket.is_older_than(now.mark):
+                    tell.sign_out(socket)
+            if local and now:
+                tell.rename(self.hub, local, now.name)
+
+    async def _end(self, names: list[str]) -> None:
+        """Close the sockets of credentials that ended, in slices."""
+        new = set(names) - self._ended.keys()
+        if not new:
+            return
+        self._ended.update(dict.fromkeys(new, time.monotonic()))
+        for index, local in enumerate(list(self.hub.people.values()), 1):
+            for socket in list(local.sockets):
+                if socket.credential_name in new:
+                    tell.sign_out(socket)
+            if index % 2_000 == 0:
+                await asyncio.sleep(0)
+
+    def _leave(self, user: int, room: RoomRef, reason: str) -> None:
+        local = self.hub.people.get(user)
+        if local is not None:
+            self.hub.revocations.act(local, Revoked(user, room=room, reason=reason), polled=True)
+
+    def _end_room(self, ref: RoomRef) -> None:
+        room = self.hub.rooms.get(ref.id)
+        if room is None:
+            return
+        joined = {socket.local for sockets in room.sockets.values() for socket in sockets if socket.local}
+        for local in room.watchers | joined:
+            self.hub.revocations.act(local, Revoked(local.person.id, room=room.ref, reason="deleted"))
+
+    def _forget(self) -> None:
+        before = time.monotonic() - RECENT_S
+        self._ended = {name: at for name, at in self._ended.items() if at > before}
+        self._changed = {user: at for user, at in self._changed.items() if at > before}

@@ -1,0 +1,72 @@
+"""What sockets are sent or closed with when a person or a room changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from realtime.errors import Close
+from realtime.events import Person, RoomDetails, encode
+from realtime.outbox import Batch
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+    from realtime.people import LocalPerson
+    from realtime.room import Room
+    from realtime.socket import Socket
+
+SOCKETS_A_TICK = 500
+"""Sockets written to before others have their turn: a room may have everybody of the process."""
+
+
+def sign_out(socket: Socket) -> None:
+    socket.close_soon(Close.REVOKED, "signed out or access revoked")
+
+
+async def room_updated(hub: Hub, room: Room, details: RoomDetails) -> None:
+    """To every socket of every member, joined or not."""
+    frame = encode({"type": "room.updated", "room": room.ref.slug, **details})
+    await _push(_sockets_of(room), frame)
+
+
+async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
+    """To the person's own sockets and to those of everybody in one of `rooms`."""
+    found: dict[Socket, None] = {}
+    local = hub.people.get(person.id)
+    if local is not None:
+        found.update(dict.fromkeys(local.sockets))
+    for room in filter(None, map(hub.rooms.get, rooms)):
+        room.presence.rename(person)
+        found.update(dict.fromkeys(_sockets_of(room)))
+    await _push(found, encode({"type": "user.updated", "user": person.wire()}))
+
+
+def rename(hub: Hub, local: LocalPerson, name: str) -> None:
+    """What a local person writes and shows from now on carries that name."""
+    local.person = Person(local.person.id, name)
+    for socket in local.sockets:
+        old, socket.user = socket.user, local.person
+        if hub.store and old.name != name:
+            for room in socket.rooms.values():
+                hub.store.remove(room.ref.id, old)
+                hub.store.add(room.ref.id, local.person)
+
+
+def _sockets_of(room: Room) -> dict[Socket, None]:
+    """Every socket of a member that this process knows, once."""
+    found: dict[Socket, None] = {}
+    for sockets in room.sockets.values():
+        found.update(dict.fromkeys(sockets))
+    for local in room.watchers:
+        found.update(dict.fromkeys(local.sockets))
+    return found
+
+
+async def _push(sockets: Iterable[Socket], frame: str) -> None:
+    batch = Batch([frame])
+    for index, socket in enumerate(sockets, 1):
+        if type(socket.dialect).signals:
+            socket.push_batch(batch)
+        if index % SOCKETS_A_TICK == 0:
+            await asyncio.sleep(0)

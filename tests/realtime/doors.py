@@ -1,0 +1,85 @@
+"""The ways by which a person or a room can be changed: the API, the administrator's pages, other programs."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from tests.support.api import anonymous, signed_in, with_token
+from tests.support.chat_client import Account, sign_up
+from tests.support.server import Server, manage
+
+PEOPLE, ROOMS = "/admin/accounts/user/", "/admin/rooms/room/"
+
+
+@dataclass
+class World:
+    """Who is there: `ada` owns `room`, `bob` is a member, `boss` administers."""
+
+    server: Server
+    ada: Account
+    bob: Account
+    boss: Account
+    room: str
+    # Bob's browser, signed in.
+    page: httpx.AsyncClient
+
+
+Door = Callable[[World], Awaitable[None]]
+
+
+async def shell(world: World, code: str) -> None:
+    """Run lines in another process, which has no event loop and no sockets."""
+    imports = (
+        "from accounts.models import ApiToken, User; from chat.models import Event; from rooms.models import Membership, Room; "
+        "from django.contrib.sessions.models import Session; from django.utils import timezone"
+    )
+    await asyncio.to_thread(manage, "shell", "-c", f"{imports}\n{code}", env=world.server.env)
+
+
+async def api(world: World, person: Account, method: str, path: str, **fields: object) -> None:
+    async with with_token(world.server.base_url, person) as http:
+        answer = await http.request(method, path, json=fields or None)
+    assert answer.is_success, answer.text
+
+
+async def admin(world: World, path: str, change: Mapping[str, str | None]) -> None:
+    """Submit a form of the administrator's pages with some fields changed; None leaves one out."""
+    async with anonymous(world.server.base_url) as http:
+        boss = await signed_in(http, world.boss)
+        page = await boss.get(path)
+        assert page.status_code == httpx.codes.OK, page.text
+        fields = {**fields_of(page.text), **change}
+        answer = await boss.post(path, data={name: value for name, value in fields.items() if value is not None})
+        assert answer.status_code == httpx.codes.FOUND, answer.text
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What a browser would send of the form: text fields, ticked boxes and chosen options."""
+    fields: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if found.get("type") == "checkbox":
+            if " checked" in tag:
+                fields[found["name"]] = "on"
+        elif "name" in found and found.get("type") not in {"submit", "button", "radio"}:
+            fields[found["name"]] = found.get("value", "")
+    for name, options in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
+        if chosen := re.search(r'<option value="([^"]*)" selected', options):
+            fields[name] = chosen[1]
+    return fields
+
+
+async def room_id(world: World) -> int:
+    code = f"from rooms.models import Room; print(Room.objects.get(slug='{world.room}').id)"
+    return int(await asyncio.to_thread(manage, "shell", "-v0", "-c", code, env=world.server.env))
+
+
+def administrator(server: Server) -> Account:
+    """Somebody who may use the administrator's pages."""
+    account = asyncio.run(sign_up(server.base_url))
+    change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
+    manage("shell", "-c", change, env=server.env)
+    return account
