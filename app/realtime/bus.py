@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from ops import metrics
 from realtime.forever import end, forever
+from realtime.old_names import OldNames
 from realtime.redis_layer import Listener
 
 log = structlog.get_logger(__name__)
@@ -187,12 +188,17 @@ class DirectBus(Bus):
         self.channel = f"hub.{self.origin}"
         self._marker = self.origin.encode()
         self.layer.listen(self.channel, Listener(self._payloads, self.restored))
+        old = f"{self.channel}.old"
+        self._old = OldNames(self.layer, old)
+        self.layer.hear(old, Listener(self._old_payloads, lambda: None))
 
     def join(self, prefix: str) -> None:
         """Join the layer under the names of this installation; before that nothing is sent or heard."""
         self.layer.join(prefix)
+        self._tasks.append(asyncio.get_running_loop().create_task(self._old.run()))
 
     async def stop(self) -> None:
+        await end(self._tasks)
         if self.healthy:
             await self.layer.settle()
         await self.layer.flush()
@@ -202,18 +208,34 @@ class DirectBus(Bus):
         return bool(self.layer.healthy)
 
     def send(self, group: str, message: Message) -> None:
-        if not self.layer.publish_soon(group, self._signed(message)):
+        signed = self._signed(message)
+        if not self.layer.publish_soon(group, signed):
             metrics.LAYER_DROPPED.inc()
+        if self._old.origins:
+            self._old.publish(group, signed)
 
     async def subscribe(self, groups: Iterable[str]) -> None:
+        groups = list(groups)
+        self._old.add(groups)
         taken = self.layer.add_soon(groups, self.channel)
         if taken and self.healthy:
             await asyncio.wait(taken, timeout=JOIN_S)
 
     def unsubscribe(self, group: str) -> None:
+        self._old.discard(group)
         self.layer.discard_soon(group, self.channel)
 
     def _payloads(self, payloads: list[bytes]) -> None:
+        messages = self._decoded(payloads)
+        if messages:
+            self.arrived(messages)
+
+    def _old_payloads(self, payloads: list[bytes]) -> None:
+        believed = [message for message in self._decoded(payloads) if self._old.believed(message)]
+        if believed:
+            self.arrived(believed)
+
+    def _decoded(self, payloads: list[bytes]) -> list[Message]:
         messages = []
         for payload in payloads:
             if self._marker in payload[:HEAD]:  # our own: not worth decoding
@@ -222,5 +244,4 @@ class DirectBus(Bus):
                 messages.append(self.layer.deserialize(payload))
             except Exception:
                 log.exception("a message of the layer cannot be read", size=len(payload))
-        if messages:
-            self.arrived(messages)
+        return messages

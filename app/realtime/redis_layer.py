@@ -60,6 +60,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._joined = prefix is not None
         self._shards = [Shard(host, self._arrived, self._restored) for host in decode_hosts(hosts)]
         self._listeners: dict[str, Listener] = {}
+        self._checked: str | None = None
+        """The channel of `listen`, after which the one of the round trips is named."""
         self._early: dict[str, str] = {}
         """Groups asked for before `join`, with the channel."""
 
@@ -86,8 +88,13 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
     def listen(self, channel: str, listener: Listener) -> None:
         """Delivers the groups of a channel of this process to `listener`, without a queue."""
         self._listeners[channel] = listener
+        self._checked = channel
         if self._joined:
             self._start(channel)
+
+    def hear(self, channel: str, listener: Listener) -> None:
+        """`listen` of a channel that alone starts no connection."""
+        self._listeners[channel] = listener
 
     def join(self, prefix: str) -> None:
         """Start, with names that begin with `prefix`; groups asked for before are subscribed to now."""
@@ -96,8 +103,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             early, self._early = self._early, {}
             for group, channel in early.items():
                 self.add_soon([group], channel)
-            for channel in self._listeners:
-                self._start(channel)
+            if self._checked is not None:
+                self._start(self._checked)
 
     def _start(self, channel: str) -> None:
         for shard in self._shards:
@@ -107,7 +114,10 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         """`group_send` that waits for nothing; False when it was dropped, because Redis is away or does not keep up."""
         if not self._joined:
             return False
-        name = self._get_group_channel_name(group)
+        return self.publish_as(self._get_group_channel_name(group), message)
+
+    def publish_as(self, name: str, message: dict[str, Any]) -> bool:
+        """`publish_soon` under the whole name that the group has in Redis."""
         return bool(self._get_shard(name).publish_soon(name, self.channel_layer.serialize(message), None))
 
     def add_soon(self, groups: Iterable[str], channel: str) -> list[asyncio.Future[None]]:
@@ -116,9 +126,12 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             for group in groups:
                 self._early[group] = channel
             return []
+        return self.add_as(map(self._get_group_channel_name, groups), channel)
+
+    def add_as(self, names: Iterable[str], channel: str) -> list[asyncio.Future[None]]:
+        """`add_soon` by the whole names that the groups have in Redis."""
         by_shard: dict[Any, list[str]] = {}
-        for group in groups:
-            name = self._get_group_channel_name(group)
+        for name in names:
             self.groups.setdefault(name, set()).add(channel)
             by_shard.setdefault(self._get_shard(name), []).append(name)
         return [shard.subscribe_soon(names) for shard, names in by_shard.items()]
@@ -128,7 +141,10 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         if not self._joined:
             self._early.pop(group, None)
             return
-        name = self._get_group_channel_name(group)
+        self.discard_as(self._get_group_channel_name(group), channel)
+
+    def discard_as(self, name: str, channel: str) -> None:
+        """`discard_soon` by the whole name that the group has in Redis."""
         members = self.groups.get(name, set())
         members.discard(channel)
         if not members and self.groups.pop(name, None) is not None:

@@ -50,6 +50,9 @@ class End:
     def listen(self, channel: str, listener: Listener) -> None:
         self._listener = listener
 
+    def hear(self, channel: str, listener: Listener) -> None:
+        """No process of another release is here."""
+
     def join(self, prefix: str) -> None:
         """All ends are of one installation."""
 
