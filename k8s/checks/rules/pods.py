@@ -80,10 +80,10 @@ def root_file_system_is_read_only(manifests: Manifests) -> Iterator[str]:
 
 
 def scratch_does_not_hold_a_node(manifests: Manifests) -> Iterator[str]:
-    """A cluster autoscaler leaves a node alone whose pods have emptyDirs, unless they say that nothing in them is worth it."""
+    """A cluster autoscaler keeps a node whose pods have emptyDirs, unless they say whether anything in them is worth it."""
     for workload in (one for one in manifests.workloads() if one.kind == "Deployment"):
         scratch = [volume["name"] for volume in workload.pod.get("volumes", []) if "emptyDir" in volume]
-        if scratch and workload.template["metadata"].get("annotations", {}).get(SAFE_TO_EVICT) != "true":
+        if scratch and workload.template["metadata"].get("annotations", {}).get(SAFE_TO_EVICT) not in {"true", "false"}:
             yield f"{workload.ref}: has emptyDirs and no annotation {SAFE_TO_EVICT}"
 
 
