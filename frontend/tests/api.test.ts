@@ -48,7 +48,7 @@ function outcome<T>(call: Promise<T>): () => T | ApiError | 'pending' {
 
 test('an answer that has begun may take its time', async () => {
   answer = halting(JSON.stringify({ room: 'lobby', messages: [], more: false }), 50_000)
-  const page = outcome(api.messages('lobby', 9, 50))
+  const page = outcome(api.messages('lobby', { before: 9, limit: 50 }))
   await vi.advanceTimersByTimeAsync(49_000)
   expect(page()).toBe('pending')
   await vi.advanceTimersByTimeAsync(1_000)

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { shallowRef } from 'vue'
 import type { MessageEvent } from '../src/protocol'
-import { buildRows, type RowSources } from '../src/rooms/rows'
+import { countBelow } from '../src/rooms/countBelow'
+import { buildRows, firstUnread, type RowSources } from '../src/rooms/rows'
 import { useWindow } from '../src/rooms/useWindow'
 import type { Messages } from '../src/stores/timeline'
 import { range } from './support/client'
@@ -66,8 +67,38 @@ test('away from the bottom, new messages do not push it on', () => {
   expect(shown()).toEqual([1_321, 1_400])
 })
 
+test('the window opens around a message with some above it', () => {
+  const { view, shown } = windowOver(1_000)
+  view.around(500)
+  expect(shown()).toEqual([470, 549])
+  expect(view.atEnd.value).toBe(false)
+  view.around(1_000)
+  expect(shown()).toEqual([970, 1_000])
+  expect(view.atEnd.value).toBe(true)
+})
+
+test('a window held at its last message opens when it is followed', () => {
+  const { messages, view, shown } = windowOver(600)
+  while (!view.atStart.value) view.up()
+  messages.value = messages.value.slice(0, 240)
+  expect(shown()).toEqual([1, 240])
+  view.follow()
+  messages.value = [...messages.value, message(601)]
+  expect(shown()[1]).toBe(601)
+})
+
+test('a window whose messages were dropped shows the nearest ones', () => {
+  const { messages, view, shown } = windowOver(1_000)
+  view.around(100)
+  messages.value = messages.value.slice(-400)
+  expect(shown()).toEqual([601, 680])
+  view.around(900)
+  messages.value = messages.value.slice(0, 100)
+  expect(shown()).toEqual([621, 700])
+})
+
 function rowsOf(changes: Partial<RowSources>) {
-  return buildRows({ messages: [], settling: [], unsent: [], me: 1, readUpto: null, ...changes })
+  return buildRows({ messages: [], settling: [], unsent: [], me: 1, firstNew: null, ...changes })
 }
 
 const kinds = (rows: ReturnType<typeof buildRows>) => rows.map((row) => ('lead' in row ? (row.lead ? 'lead' : 'follow') : row.kind))
@@ -90,9 +121,26 @@ test('each day begins with its name', () => {
 })
 
 test('the first message of others above the read mark is marked as new, once', () => {
-  const rows = rowsOf({ messages: [message(1, 2), message(2, 1), message(3, 2), message(4, 2)], readUpto: 1 })
+  const messages = [message(1, 2), message(2, 1), message(3, 2), message(4, 2)]
+  const rows = rowsOf({ messages, firstNew: firstUnread(messages, false, 1, 1) })
   expect(kinds(rows)).toEqual(['day', 'lead', 'lead', 'new', 'lead', 'follow'])
-  expect(kinds(rowsOf({ messages: [message(1, 2)], readUpto: 1 }))).toEqual(['day', 'lead'])
+  expect(firstUnread([message(1, 2)], false, 1, 1)).toBeNull()
+  expect(firstUnread(messages, false, null, 1)).toBeNull()
+})
+
+test('no message is marked as new when older unread ones may be missing', () => {
+  const latest = [message(90, 2), message(91, 2)]
+  expect(firstUnread(latest, true, 10, 1)).toBeNull()
+  expect(firstUnread(latest, true, 89, 1)).toBe(90)
+  expect(firstUnread(latest, false, 10, 1)).toBe(90)
+})
+
+test('messages of others below the view are counted, unloaded ones too', () => {
+  const past = [message(1, 2), message(2, 1), message(3, 2)]
+  const latest = [message(10, 2), message(11, 1), message(12, 2)]
+  expect(countBelow({ messages: latest, past: null, more: false }, 10, 1)).toBe(1)
+  expect(countBelow({ messages: latest, past, more: false }, 1, 1)).toBe(1 + 6 + 2)
+  expect(countBelow({ messages: latest, past, more: false }, 12, 1)).toBe(0)
 })
 
 test('a message on its way becomes the stored one without a second row', () => {

@@ -11,6 +11,8 @@ import httpx
 from websockets.sync.client import connect
 
 _TIMEOUT = 15
+# Frames on their way at once.
+_BURST = 100
 
 
 class Bot:
@@ -46,6 +48,9 @@ class Bot:
         """Make somebody a member."""
         self._http.post(f"/api/rooms/{room}/members", json={"user": name}).raise_for_status()
 
+    def retitle(self, room: str, title: str) -> None:
+        self._http.patch(f"/api/rooms/{room}", json={"title": title}).raise_for_status()
+
     def remove(self, room: str, name: str) -> None:
         """Take a member out of a room."""
         members = self._http.get(f"/api/rooms/{room}/members").raise_for_status().json()["members"]
@@ -59,6 +64,23 @@ class Bot:
         """Write messages, each committed before the next."""
         for text in texts:
             self._ask(type="message.send", room=room, key=secrets.token_hex(8), text=text)
+
+    def fill(self, room: str, count: int) -> None:
+        """Write `message 1` to `message COUNT`, many at a time."""
+        for first in range(1, count + 1, _BURST):
+            numbers = range(first, min(first + _BURST, count + 1))
+            for number in numbers:
+                frame = {"type": "message.send", "room": room, "key": secrets.token_hex(8), "text": f"message {number}"}
+                self._socket.send(json.dumps(frame | {"id": next(self._ids)}))
+            for _ in numbers:
+                self._stored()
+
+    def _stored(self) -> None:
+        while True:
+            reply: dict[str, Any] = json.loads(self._socket.recv(timeout=_TIMEOUT))
+            assert reply["type"] != "error", reply
+            if reply["type"] == "message.sent":
+                return
 
     def write_to(self, name: str, text: str) -> None:
         """Write to one person directly."""

@@ -1,6 +1,6 @@
 /** Turns the messages in view into the rows of the list. */
 import type { MessageEvent } from '../protocol'
-import type { Messages } from '../stores/timeline'
+import { position, type Messages } from '../stores/timeline'
 import type { OutgoingMessage } from '../socket'
 import { sameDay } from '../ui/time'
 
@@ -15,8 +15,20 @@ export interface RowSources {
   settling: readonly OutgoingMessage[]
   unsent: readonly OutgoingMessage[]
   me: number
-  /** read mark at the time the room was opened; null: no divider */
-  readUpto: number | null
+  /** the message that the divider stands above; null: no divider */
+  firstNew: number | null
+}
+
+/**
+ * The first message of others above the read mark; null where there is none, or where older unread messages may be
+ * missing above the list.
+ */
+export function firstUnread(list: Messages, more: boolean, readUpto: number | null, me: number): number | null {
+  if (readUpto === null || (more && (list[0]?.seq ?? Infinity) > readUpto + 1)) return null
+  for (let index = position(list, readUpto + 1); index < list.length; index++) {
+    if (list[index]!.from.id !== me) return list[index]!.seq
+  }
+  return null
 }
 
 /** Messages of one author within this time share one head. */
@@ -25,7 +37,6 @@ const GROUP_MS = 5 * 60_000
 export function buildRows(sources: RowSources): Row[] {
   const rows: Row[] = []
   let previous: { at: Date; author: number } | null = null
-  let divided = sources.readUpto === null
 
   const start = (key: string, at: Date, author: number): boolean => {
     const newDay = !previous || !sameDay(previous.at, at)
@@ -37,13 +48,10 @@ export function buildRows(sources: RowSources): Row[] {
 
   for (const message of sources.messages) {
     const at = new Date(message.at)
-    const dividing = !divided && message.seq > sources.readUpto! && message.from.id !== sources.me
+    const dividing = message.seq === sources.firstNew
     const key = message.key ?? String(message.seq)
     const lead = start(key, at, message.from.id)
-    if (dividing) {
-      divided = true
-      rows.push({ kind: 'new', key: 'new' })
-    }
+    if (dividing) rows.push({ kind: 'new', key: 'new' })
     rows.push({ kind: 'message', key, message, at, lead: lead || dividing })
   }
   const shown = new Set(rows.map(({ key }) => key))

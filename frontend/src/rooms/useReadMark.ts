@@ -18,7 +18,7 @@ export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<bo
   }
 
   function mark(): void {
-    if (document.visibilityState === 'visible' && document.hasFocus()) rooms.read(room, highest.value)
+    if (document.visibilityState === 'visible' && document.hasFocus()) void rooms.read(room, highest.value)
   }
 
   watch([highest, atBottom, () => connection.isOpen, () => rooms.get(room)?.upto], look, { immediate: true })

@@ -1,10 +1,13 @@
 import { onBeforeUnmount, onBeforeUpdate, onMounted, onUpdated, ref, type Ref } from 'vue'
+import type { Place } from '../stores/places'
 
 interface Edges {
   nearTop: () => unknown
   nearBottom: () => unknown
   /** the last row drawn is the latest there is: only then does reaching the bottom mean following it */
   atEnd: () => boolean
+  /** the view has moved, or other messages have come into it */
+  moved: () => void
 }
 
 const BOTTOM_SLACK = 48
@@ -25,20 +28,48 @@ export function useScroll(scroller: Ref<HTMLElement | null>, content: Ref<HTMLEl
     if (element) element.scrollTop = element.scrollHeight
   }
 
-  /** Puts a row into the upper part of the view; false when it is not there or all below it is in view anyway. */
-  function toMark(row: string): boolean {
+  /** Puts a row `top` pixels below the upper edge of the view; false when it is not there or all below it is in view anyway. */
+  function toRow(row: string, top: number): boolean {
     const element = scroller.value
     const mark = find(row)
     if (!element || !mark) return false
-    const target = mark.offsetTop - element.clientHeight / 4
-    if (target >= element.scrollHeight - element.clientHeight) return false
+    const target = element.scrollTop + mark.getBoundingClientRect().top - element.getBoundingClientRect().top - top
+    if (edges.atEnd() && target >= element.scrollHeight - element.clientHeight) return false
     pinned.value = false
     element.scrollTop = target
     return true
   }
 
+  function toSeq(seq: number, top: number): boolean {
+    const row = stored().find((one) => Number(one.dataset.seq) >= seq)
+    return row !== undefined && toRow(row.dataset.row!, top)
+  }
+
+  /** Puts a row into the upper part of the view. */
+  function toMark(row: string): boolean {
+    return toRow(row, (scroller.value?.clientHeight ?? 0) / 4)
+  }
+
   function find(row: string): HTMLElement | null {
     return content.value?.querySelector<HTMLElement>(`[data-row="${CSS.escape(row)}"]`) ?? null
+  }
+
+  function stored(): HTMLElement[] {
+    return [...(content.value?.querySelectorAll<HTMLElement>('[data-seq]') ?? [])]
+  }
+
+  /** The first message that is at least partly in view. */
+  function firstInView(): Place | null {
+    const edge = scroller.value?.getBoundingClientRect().top ?? 0
+    const row = stored().find((one) => one.getBoundingClientRect().bottom > edge)
+    return row ? { seq: Number(row.dataset.seq), top: row.getBoundingClientRect().top - edge } : null
+  }
+
+  /** seq of the last message that is at least partly in view; 0 for none. */
+  function lastInView(): number {
+    const edge = scroller.value?.getBoundingClientRect().bottom ?? 0
+    const row = stored().findLast((one) => one.getBoundingClientRect().top < edge)
+    return Number(row?.dataset.seq ?? 0)
   }
 
   function scrolled(): void {
@@ -47,6 +78,7 @@ export function useScroll(scroller: Ref<HTMLElement | null>, content: Ref<HTMLEl
     pinned.value = below(element) <= BOTTOM_SLACK && edges.atEnd()
     if (element.scrollTop < EDGE) edges.nearTop()
     else if (below(element) < EDGE) edges.nearBottom()
+    edges.moved()
   }
 
   /** A tall window that the messages do not fill cannot be scrolled, so it asks for more by itself. */
@@ -60,13 +92,8 @@ export function useScroll(scroller: Ref<HTMLElement | null>, content: Ref<HTMLEl
     const element = scroller.value
     if (!element || pinned.value) return
     const top = element.getBoundingClientRect().top
-    for (const row of content.value?.querySelectorAll<HTMLElement>('[data-seq]') ?? []) {
-      const box = row.getBoundingClientRect()
-      if (box.bottom > top) {
-        anchor = { row: row.dataset.row!, top: box.top }
-        return
-      }
-    }
+    const row = stored().find((one) => one.getBoundingClientRect().bottom > top)
+    if (row) anchor = { row: row.dataset.row!, top: row.getBoundingClientRect().top }
   })
 
   onUpdated(() => {
@@ -88,7 +115,7 @@ export function useScroll(scroller: Ref<HTMLElement | null>, content: Ref<HTMLEl
   })
   onBeforeUnmount(() => resized?.disconnect())
 
-  return { pinned, toBottom, toMark }
+  return { pinned, toBottom, toSeq, toMark, firstInView, lastInView }
 }
 
 function below(element: HTMLElement): number {

@@ -5,6 +5,8 @@ import { position, type Messages } from '../stores/timeline'
 const MAX_DRAWN = 240
 const INITIAL = 80
 const STEP = 60
+/** messages drawn above the one that the window is opened at */
+const ABOVE = 30
 
 /**
  * The part of the messages that is drawn, bounded by seqs so that it keeps its place when the list grows at either end.
@@ -16,9 +18,11 @@ export function useWindow(messages: Ref<Messages>) {
 
   const bounds = computed(() => {
     const list = messages.value
-    const end = endSeq.value === null ? list.length : position(list, endSeq.value + 1)
-    const start = startSeq.value === null ? Math.max(0, end - INITIAL) : position(list, startSeq.value)
-    return { start: Math.min(start, end), end }
+    let end = endSeq.value === null ? list.length : position(list, endSeq.value + 1)
+    // The drawn messages may have been dropped from the list: the nearest ones take their place.
+    if (end === 0) end = Math.min(list.length, INITIAL)
+    const start = startSeq.value === null ? end : position(list, startSeq.value)
+    return { start: start < end ? start : Math.max(0, end - INITIAL), end }
   })
   const visible = computed(() => messages.value.slice(bounds.value.start, bounds.value.end))
   const atStart = computed(() => bounds.value.start === 0)
@@ -31,6 +35,20 @@ export function useWindow(messages: Ref<Messages>) {
   /** Back to the latest messages. */
   function reset(): void {
     startSeq.value = endSeq.value = null
+  }
+
+  /** The end opens: the next messages are drawn. */
+  function follow(): void {
+    if (endSeq.value !== null && bounds.value.end === messages.value.length) endSeq.value = null
+  }
+
+  /** Draws the messages around `seq`. */
+  function around(seq: number): void {
+    const list = messages.value
+    const start = Math.max(0, position(list, seq) - ABOVE)
+    const end = Math.min(list.length, start + INITIAL)
+    startSeq.value = seqAt(start)
+    endSeq.value = end === list.length ? null : seqAt(end - 1)
   }
 
   /** Holds the window where it is while the list grows below it. */
@@ -56,5 +74,5 @@ export function useWindow(messages: Ref<Messages>) {
     startSeq.value = seqAt(Math.max(start, next - MAX_DRAWN))
   }
 
-  return { visible, atStart, atEnd, reset, hold, up, down }
+  return { visible, atStart, atEnd, reset, follow, around, hold, up, down }
 }

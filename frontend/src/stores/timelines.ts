@@ -4,24 +4,27 @@ import { api } from '../api'
 import type { HistoryPage } from '../protocol'
 import type { ChatSocket, OutgoingMessage } from '../socket'
 import { useConnection } from './connection'
-import { applyEvents, prepend, type Messages } from './timeline'
+import { placesOf } from './places'
+import { shown, withEvents, withName, withNewer, withOlder, withoutPast, withPlace, type Segments } from './segments'
+import { applyEvents, type Messages } from './timeline'
 
-export interface Timeline {
-  messages: Messages
-  /** older messages exist on the server */
-  more: boolean
+export interface Timeline extends Segments {
   ready: boolean
-  loadingOlder: boolean
-  failure: string
+  loading: 'older' | 'newer' | null
+  /** why the last page did not come, and of which end */
+  failure: { end: 'older' | 'newer'; message: string } | null
   /** stored by the server, its event not here yet */
   settling: readonly (OutgoingMessage & { seq: number })[]
 }
 
+type Page = { messages: Messages; more: boolean }
+
 /** Rooms that stay joined after they were left for another one, so that going back is instant. */
 const KEEP_JOINED = 6
 const PAGE = 50
-/** Longer timelines give up their oldest messages; scrolling back fetches them again. */
-const MAX_MESSAGES = 12_000
+/** a page around a place that is not loaded, and the part of it above that place */
+const PLACE_PAGE = 120
+const ABOVE_PLACE = 40
 
 /** The conversations that are joined on the socket. */
 export const useTimelines = defineStore('timelines', () => {
@@ -47,44 +50,87 @@ export const useTimelines = defineStore('timelines', () => {
 
   async function loadOlder(room: string): Promise<void> {
     const timeline = timelines.get(room)
-    const first = timeline?.messages[0]
-    if (!timeline || !first || !timeline.more || timeline.loadingOlder) return
-    timeline.loadingOlder = true
-    timeline.failure = ''
-    try {
-      const page = await older(room, first.seq)
+    const first = timeline && shown(timeline)[0]
+    if (!timeline || !first || !timeline.more) return
+    await load(timeline, 'older', async () => {
+      const page = await history(room, { before: first.seq, limit: PAGE })
       // A fresh start in the meantime has made this page the wrong one.
-      if (timeline.messages[0] !== first) return
-      timeline.messages = prepend(timeline.messages, page.messages)
-      timeline.more = page.more && page.messages.length > 0
+      if (shown(timeline)[0] === first) Object.assign(timeline, withOlder(timeline, page.messages, page.more && page.messages.length > 0))
+    })
+  }
+
+  /** Goes on below a part that does not reach down to the latest messages. */
+  async function loadNewer(room: string): Promise<void> {
+    const timeline = timelines.get(room)
+    const last = timeline?.past?.at(-1)
+    if (!timeline || !last) return
+    await load(timeline, 'newer', async () => {
+      const next = timeline.messages[0]
+      const page = await history(room, { after: last.seq, limit: PAGE })
+      if (timeline.past?.at(-1) !== last) return
+      Object.assign(timeline, withNewer(timeline, page.messages, !page.more && timeline.messages[0] === next))
+    })
+  }
+
+  /** Loads the messages around `seq` unless they are there; false when they could not be had. */
+  async function loadPlace(room: string, seq: number): Promise<boolean> {
+    const timeline = timelines.get(room)
+    if (!timeline) return false
+    if (seq > (timeline.past?.at(-1)?.seq ?? Infinity)) toLatest(room)
+    const first = shown(timeline)[0]
+    if (!timeline.more || (first && first.seq <= seq)) return true
+    const after = Math.max(0, seq - 1 - ABOVE_PLACE)
+    return load(timeline, 'older', async () => {
+      const next = timeline.messages[0]
+      let page = await history(room, { after, limit: PLACE_PAGE })
+      // Pages are bounded by their size, too: long messages above the place may fill one.
+      if (page.more && (page.messages.at(-1)?.seq ?? seq) < seq) page = await history(room, { after: seq - 1, limit: PLACE_PAGE })
+      if (timeline.messages[0] === next) Object.assign(timeline, withPlace(timeline, page.messages, after > 0, !page.more))
+    })
+  }
+
+  function toLatest(room: string): void {
+    const timeline = timelines.get(room)
+    if (timeline) Object.assign(timeline, withoutPast(timeline))
+  }
+
+  /** One page at a time for each room; says whether it came. */
+  async function load(timeline: Timeline, end: 'older' | 'newer', fetchPage: () => Promise<void>): Promise<boolean> {
+    if (timeline.loading) return false
+    timeline.loading = end
+    timeline.failure = null
+    try {
+      await fetchPage()
+      return true
     } catch (error) {
-      timeline.failure = (error as Error).message
+      timeline.failure = { end, message: (error as Error).message }
+      return false
     } finally {
-      timeline.loadingOlder = false
+      timeline.loading = null
     }
   }
 
-  async function older(room: string, before: number): Promise<{ messages: Messages; more: boolean }> {
+  async function history(room: string, from: { before: number; limit: number } | { after: number; limit: number }): Promise<Page> {
     const { chat, isOpen } = useConnection()
-    if (!isOpen) return api.messages(room, before, PAGE)
-    return (await chat().request({ type: 'history', room, before, limit: PAGE })) as HistoryPage
+    if (!isOpen) return api.messages(room, from)
+    return (await chat().request({ type: 'history', room, ...from })) as HistoryPage
   }
 
-  function listen(socket: ChatSocket): void {
+  function listen(socket: ChatSocket, me: number): void {
     socket.on('snapshot', ({ room, events, head, more }) => {
       const timeline = timelines.get(room)
       if (!timeline) return
-      timeline.messages = applyEvents([], events)
-      timeline.more = more
-      timeline.ready = true
+      const again = timeline.ready
+      Object.assign(timeline, { messages: applyEvents([], events), past: null, more, ready: true })
       settle(timeline, head)
+      // After a long absence: somebody who reads far above stays there.
+      const place = placesOf(me).get(room)
+      if (again && place) void loadPlace(room, place.seq)
     })
     socket.on('events', ({ room, events }) => {
       const timeline = timelines.get(room)
       if (!timeline) return
-      const messages = applyEvents(timeline.messages, events)
-      timeline.messages = messages.length > MAX_MESSAGES ? messages.slice(-MAX_MESSAGES / 2) : messages
-      if (messages.length > MAX_MESSAGES) timeline.more = true
+      Object.assign(timeline, withEvents(timeline, events, placesOf(me).get(room)?.seq ?? null))
       settle(timeline, events.at(-1)!.seq)
     })
     socket.on('sent', ({ message, sent }) => {
@@ -93,9 +139,13 @@ export const useTimelines = defineStore('timelines', () => {
       timeline.settling = [...timeline.settling, { ...message, seq: sent.seq }]
     })
     socket.on('lost', ({ room }) => timelines.delete(room))
+    socket.on('room.left', ({ room }) => timelines.delete(room))
+    socket.on('user.updated', ({ user }) => {
+      for (const timeline of timelines.values()) Object.assign(timeline, withName(timeline, user))
+    })
   }
 
-  return { get, enter, drop, loadOlder, listen }
+  return { get, enter, drop, loadOlder, loadNewer, loadPlace, toLatest, listen }
 })
 
 function settle(timeline: Timeline, highest: number): void {
@@ -105,10 +155,11 @@ function settle(timeline: Timeline, highest: number): void {
 function empty(): Timeline {
   return shallowReactive({
     messages: [],
+    past: null,
     more: false,
     ready: false,
-    loadingOlder: false,
-    failure: '',
+    loading: null,
+    failure: null,
     settling: [],
   })
 }
