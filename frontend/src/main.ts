@@ -5,6 +5,7 @@ import { createRouter, createWebHistory } from 'vue-router'
 import AppShell from './shell/AppShell.vue'
 import HomeView from './shell/HomeView.vue'
 import RoomView from './rooms/RoomView.vue'
+import { foldedSlug } from './rooms/slugs'
 
 const router = createRouter({
   history: createWebHistory('/'),
@@ -14,6 +15,13 @@ const router = createRouter({
     { path: '/chat/:room/', name: 'room', component: RoomView, props: true },
     { path: '/:rest(.*)', redirect: { name: 'home' } },
   ],
+})
+
+// Addresses are typed and sent by people: the server's spelling replaces theirs.
+router.beforeEach(({ params, hash, query }) => {
+  const typed = String(params.room ?? '')
+  const room = foldedSlug(typed)
+  return room === typed ? true : { name: 'room', params: { room }, hash, query, replace: true }
 })
 
 createApp(AppShell).use(createPinia()).use(router).mount('#app')

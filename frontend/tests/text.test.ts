@@ -1,7 +1,8 @@
+import { foldedSlug } from '../src/rooms/slugs'
 import { expect, test } from 'vitest'
 import { textParts } from '../src/ui/links'
 import { hue, initials } from '../src/ui/people'
-import { cleaned, codePoints, isolated, shortened, shownTitle, slugFor } from '../src/ui/text'
+import { cleaned, codePoints, isolated, isVisible, shortened, shownTitle, slugFor } from '../src/ui/text'
 import { dayLabel } from '../src/ui/time'
 
 const links = (text: string) => textParts(text).flatMap(({ href }) => href ?? [])
@@ -55,9 +56,31 @@ test('what is too long for its place ends with an ellipsis', () => {
 
 test('addresses of rooms keep letters of any script', () => {
   expect(slugFor('  Launch week: v1.4! ')).toBe('launch-week-v1-4')
-  expect(slugFor('Größe 日本語')).toBe('größe-日本語')
+  expect(slugFor('Größe 日本語')).toBe('grösse-日本語')
   expect(slugFor('!!!')).toBe('')
   expect(slugFor('x'.repeat(90))).toHaveLength(64)
+})
+
+test.each([
+  ['Lobby', 'lobby'],
+  ['STRASSE', 'strasse'],
+  ['straße', 'strasse'],
+  ['Cafe\u0301', 'café'],
+  ['ΟΔΥΣΣΕΥΣ', 'οδυσσευσ'],
+  ['ılık', 'ılık'],
+  ['İzmir', 'i̇zmir'],
+  ['ꮳꮃ', 'ᏣᎳ'],
+  ['ＡＢ', 'ａｂ'],
+])('the address %s is the room %s', (typed, slug) => {
+  expect(foldedSlug(typed)).toBe(slug)
+})
+
+test.each(['', ' \n\t', '\u200b', '\u2800', '\u3164\u00a0', '\u2060\ufe0f', '\u{e0100}\u0085', '\u202e\u200d'])('nobody sees anything of %j', (text) => {
+  expect(isVisible(text)).toBe(false)
+})
+
+test.each(['.', '❤\ufe0f', '\u0301', '\u{1fae8}', 'ㅤa'])('%j is seen', (text) => {
+  expect(isVisible(text)).toBe(true)
 })
 
 test('people have initials and a colour that stays', () => {

@@ -1,5 +1,6 @@
 import { useRouter } from 'vue-router'
 import type { Room } from '../api'
+import { navigate } from '../ui/dialogHistory'
 import { useRooms } from '../stores/rooms'
 
 /** Becoming a member of a public room is opening it as one: the join on the socket does the rest. */
@@ -8,6 +9,6 @@ export function useJoin(): (room: Room) => void {
   const rooms = useRooms()
   return (room) => {
     rooms.put({ ...room, member: true, upto: room.head })
-    void router.push({ name: 'room', params: { room: room.slug } })
+    void navigate(router, { name: 'room', params: { room: room.slug } })
   }
 }

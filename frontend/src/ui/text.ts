@@ -1,3 +1,5 @@
+import { foldedSlug } from '../rooms/slugs'
+
 /** Length as the server counts it: in code points. Cheap for text that cannot be near the limit. */
 export function codePoints(text: string): number {
   let count = text.length
@@ -18,6 +20,13 @@ export function cleaned(text: string): string {
     .replace(/\p{Surrogate}/gu, '\ufffd')
     .replace(/^(?:[^\S\n]*\n)+/, '')
     .trimEnd()
+}
+
+const INVISIBLE = /^[\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*$/u
+
+/** Whether somebody would see anything of it; the server refuses the rest as `empty`. */
+export function isVisible(text: string): boolean {
+  return !INVISIBLE.test(text)
 }
 
 // Embeddings, overrides and isolates turn the text around them; the others only make two titles look like one.
@@ -46,9 +55,7 @@ export function shortened(text: string, length: number): string {
 
 /** An address for a room with this title: letters of any script, digits, `_` and `-`. */
 export function slugFor(title: string): string {
-  return title
-    .normalize('NFC')
-    .toLowerCase()
+  return foldedSlug(title)
     .replace(/[^\p{L}\p{N}_-]+/gu, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 64)
