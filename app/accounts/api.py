@@ -112,15 +112,21 @@ async def me(request: HttpRequest) -> HttpResponse | dict[str, Any]:
 
 @router.get("/users", response=People, auth=authenticated, summary="People I can write to")
 async def users(
-    request: HttpRequest, query: str = "", after: str = "", limit: Annotated[int, Field(ge=1, le=PEOPLE_MAX)] = PEOPLE_LISTED
+    request: HttpRequest,
+    query: str = "",
+    after: str = "",
+    limit: Annotated[int, Field(ge=1, le=PEOPLE_MAX)] = PEOPLE_LISTED,
+    user: Annotated[int | None, Field(ge=1, le=2**53)] = None,
 ) -> dict[str, Any]:
-    """By name; `next` is the next page's `after`."""
+    """By name; `next` is the next page's `after`. With `user`, an id, that person, or nobody."""
     person, _ = request.auth  # type: ignore[attr-defined]
 
     def search() -> dict[str, Any]:
         found = User.objects.filter(is_active=True, name_key__contains=key_of(query.replace("\0", ""))).exclude(id=person.id)
+        if user is not None:
+            found = found.filter(id=user)
         rows = found.filter(username__gt=after.replace("\0", "")).order_by("username").values_list("id", "username")[: limit + 1]
-        people = [{"id": user, "name": name} for user, name in rows]
+        people = [{"id": found_id, "name": name} for found_id, name in rows]
         following = str(people[limit - 1]["name"]) if len(people) > limit else None
         return {"users": people[:limit], "more": following is not None, "next": following}
 

@@ -49,11 +49,18 @@ export const api = {
   /** At most MEMBERS_LISTED. */
   members: (slug: string) => pages<'members', Member>('members', `${path(slug)}/members`),
   invite: (slug: string, user: number | string) => call<Member>('POST', `${path(slug)}/members`, { user }),
-  removeMember: (slug: string, id: number) => call<void>('DELETE', `${path(slug)}/members/${id}`),
+  /** `confirm`: also the last member of a private room, which nobody can come into again. */
+  removeMember: (slug: string, id: number, confirm = false) =>
+    call<void>('DELETE', `${path(slug)}/members/${id}${confirm ? '?confirm=true' : ''}`),
+  changeRole: (slug: string, id: number, role: Member['role']) => call<Member>('PATCH', `${path(slug)}/members/${id}`, { role }),
+  /** null for nobody by that id */
+  person: (id: number) => call<{ users: Person[] }>('GET', `/api/users?user=${id}`).then(({ users }) => users[0] ?? null),
   people: (query: string) =>
     call<{ users: Person[] }>('GET', `/api/users?query=${encodeURIComponent(query)}`).then(({ users }) => users),
-  messages: (slug: string, before: number, limit: number) =>
-    call<{ messages: MessageEvent[]; more: boolean }>('GET', `${path(slug)}/messages?before=${before}&limit=${limit}`),
+  messages: (slug: string, { limit, ...from }: { before: number; limit: number } | { after: number; limit: number }) => {
+    const [[side, seq]] = Object.entries(from) as [[string, number]]
+    return call<{ messages: MessageEvent[]; more: boolean }>('GET', `${path(slug)}/messages?${side}=${seq}&limit=${limit}`)
+  },
   /** What was asked before is given up: it would be refused now. */
   signOut: () => {
     for (const request of asking) request.abort()

@@ -146,9 +146,33 @@ export interface Read {
   upto: number
 }
 
-export interface RoomUpdated {
-  type: 'room.updated'
+interface RoomDetails {
   room: string
+  /** empty for a room without one */
+  title: string
+  kind: 'public' | 'private' | 'direct'
+  private: boolean
+}
+
+export interface RoomAdded extends RoomDetails {
+  type: 'room.added'
+  head: number
+  upto: number
+}
+
+export interface RoomUpdated extends RoomDetails {
+  type: 'room.updated'
+}
+
+export interface RoomLeft {
+  type: 'room.left'
+  room: string
+  reason: 'removed' | 'left' | 'deleted'
+}
+
+export interface UserUpdated {
+  type: 'user.updated'
+  user: Person
 }
 
 export interface Unread {
@@ -156,6 +180,8 @@ export interface Unread {
   room: string
   head: number
   upto: number
+  count: number
+  mentions: number
 }
 
 export interface Gap {
@@ -170,7 +196,7 @@ export interface Drain {
 }
 
 export type Reply = RoomJoined | MessageSent | HistoryPage | Ok | Pong | SearchResults
-export type Push = Presence | Typing | Read | RoomUpdated | Unread
+export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | Unread
 export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | Drain
 
 export type ClientFrame =

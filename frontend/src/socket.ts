@@ -12,11 +12,14 @@ import type {
   Presence,
   Read,
   Reply,
+  RoomAdded,
   RoomJoined,
+  RoomLeft,
   RoomUpdated,
   ServerFrame,
   Typing,
   Unread,
+  UserUpdated,
 } from './protocol'
 import { Connection, type ConnectionState } from './socket/connection'
 import { Emitter } from './socket/emitter'
@@ -66,7 +69,11 @@ export type ChatSocketEvents = {
   typing: Typing
   read: Read
   unread: Unread
+  'room.added': RoomAdded
   'room.updated': RoomUpdated
+  /** The membership has ended; the room is not joined any more. */
+  'room.left': RoomLeft
+  'user.updated': UserUpdated
 }
 
 /** A request that did not succeed. `code` is one of the protocol, or `disconnected`, `timeout`, `busy`. */
@@ -201,9 +208,14 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
       case 'typing':
       case 'read':
       case 'unread':
+      case 'room.added':
       case 'room.updated':
+      case 'user.updated':
         this.emit(frame.type, frame as never)
         return
+      case 'room.left':
+        this.resume.leave(frame.room)
+        return this.emit('room.left', frame)
       case 'gap':
         return this.resume.gap(frame.room)
       default:

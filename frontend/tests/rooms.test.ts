@@ -48,6 +48,28 @@ test.each([429, 500, 503])('a room list that was refused with %i is asked for ag
   expect(asked).toBe(enough)
 })
 
+test('mark all as read sends one mark after the other', async () => {
+  const connection = useConnection()
+  const rooms = useRooms()
+  answer = () => Response.json({ rooms: ['a', 'b', 'c'].map((slug, index) => ({ ...LOBBY, slug, head: 9, upto: index === 2 ? 9 : 3 })) })
+  await rooms.load()
+  expect(rooms.totalUnread).toBe(12)
+  const marks: string[] = []
+  let underWay = 0
+  connection.chat = () =>
+    ({
+      request: async (frame: { room: string; upto: number }) => {
+        expect(++underWay).toBe(1)
+        await Promise.resolve()
+        underWay--
+        marks.push(`${frame.room} ${frame.upto}`)
+      },
+    }) as never
+  await rooms.readAll()
+  expect(marks).toEqual(['a 9', 'b 9'])
+  expect(rooms.totalUnread).toBe(0)
+})
+
 test('what is refused for good, or without a connection, is not asked for again', async () => {
   const rooms = useRooms()
   useConnection().state = { name: 'open', hello: HELLO }

@@ -355,10 +355,18 @@ async def test_people_are_found_by_a_part_of_their_name(server: Server, ada: Acc
     people = [await sign_up(server.base_url, f"{letter}-{part}") for letter in "cab"]
     async with with_token(server.base_url, ada) as http:
         found = (await http.get("/api/users", params={"query": part.upper()})).json()
-        assert found == {"users": [{"id": person.id, "name": person.name} for person in sorted(people, key=lambda p: p.name)]}
+        assert found["users"] == [{"id": person.id, "name": person.name} for person in sorted(people, key=lambda p: p.name)]
     async with with_token(server.base_url, people[0]) as http:
         names = [person["name"] for person in (await http.get("/api/users", params={"query": part})).json()["users"]]
         assert names == [f"a-{part}", f"b-{part}"], "oneself is nobody to write to"
+
+
+async def test_a_person_is_found_by_their_id(server: Server, ada: Account) -> None:
+    bob = await sign_up(server.base_url, f"bob-{secrets.token_hex(5)}")
+    async with with_token(server.base_url, ada) as http:
+        assert (await http.get("/api/users", params={"user": bob.id})).json()["users"] == [{"id": bob.id, "name": bob.name}]
+        assert (await http.get("/api/users", params={"user": bob.id + 10**9})).json()["users"] == []
+        assert (await http.get("/api/users", params={"user": 0})).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["%", "_", "'", '"', "\\", "\0", "x" * 3000, "Ж", ""], ids=ascii)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
@@ -17,6 +17,10 @@ pytestmark = pytest.mark.browser
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = {"serious", "critical"}
+# Each page has one main landmark and one first heading, and nothing is outside the landmarks.
+STRUCTURE = {"landmark-one-main", "page-has-heading-one", "region", "heading-order", "landmark-unique"}
+# WCAG 1.4.11: what says that something is selected, hovered or focused.
+STATE_CONTRAST = 3.0
 
 CONVERSATION = [
     ("second", "Morning! The release notes are up for review: https://example.org/notes/1.4"),
@@ -33,13 +37,13 @@ CASTS = iter(
 
 
 def findings(page: Page) -> list[str]:
-    """What axe holds to be serious or critical, with where it is."""
+    """Return what axe holds to be serious or critical, and faults of a page's structure, with where they are."""
     page.add_script_tag(content=Path(AXE).read_text())
     result: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
         f"{violation['id']}: {node['html']} {node['failureSummary']}"
         for violation in result["violations"]
-        if violation["impact"] in GRAVE
+        if violation["impact"] in GRAVE or violation["id"] in STRUCTURE
         for node in violation["nodes"]
     ]
 
@@ -139,6 +143,115 @@ def test_the_chat_on_a_phone(scene: Any, scheme: str) -> None:
     ada.page.get_by_role("link", name="Back to all conversations").click()
     ada.screenshot(f"rooms-phone-{scheme}")
     assert findings(ada.page) == []
+
+
+# The contrast of an element's outline with what is around it, once its transitions have ended.
+OUTLINE_CONTRAST = """element => {
+    const rgb = (color) => color.match(/[\\d.]+/g).map(Number)
+    const luminance = (color) => {
+        const linear = (part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        const [r, g, b] = rgb(color).map((part) => linear(part / 255))
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+    const background = (one) => {
+        const color = getComputedStyle(one).backgroundColor
+        return rgb(color)[3] === 0 && one.parentElement ? background(one.parentElement) : color
+    }
+    const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(element)
+    if (outlineStyle === 'none' || parseFloat(outlineWidth) < 1) return 0
+    return Math.min(...[element, element.parentElement].map((around) => {
+        const [dark, light] = [luminance(outlineColor), luminance(background(around))].sort((a, b) => a - b)
+        return (light + 0.05) / (dark + 0.05)
+    }))
+}"""
+
+
+def outline_contrast(target: Locator) -> float:
+    target.page.wait_for_timeout(250)
+    contrast: float = target.evaluate(OUTLINE_CONTRAST)
+    return contrast
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_states_have_a_mark_with_enough_contrast(person: NewPerson, bot: Bot, scheme: str) -> None:
+    rooms = [bot.make_room("States one"), bot.make_room("States two")]
+    ada = person(color_scheme=scheme)
+    for room in rooms:
+        ada.open(room)
+    ada.page.mouse.move(0, 0)
+    assert outline_contrast(ada.side_link("States two")) >= STATE_CONTRAST
+    members = ada.page.get_by_role("button", name="Members", exact=True)
+    assert outline_contrast(members) >= STATE_CONTRAST
+    for target in (
+        ada.side_link("States one"),
+        ada.page.get_by_role("button", name="New room"),
+        ada.page.get_by_role("button", name="Account of"),
+    ):
+        target.hover()
+        assert outline_contrast(target) >= STATE_CONTRAST, target
+    ada.page.get_by_role("button", name="Account of").press("Enter")
+    assert outline_contrast(ada.page.get_by_role("menuitemradio", name="Like the system")) >= STATE_CONTRAST
+    ada.page.keyboard.press("Escape")
+    ada.page.keyboard.press("Control+k")
+    ada.page.get_by_role("combobox").fill("States")
+    assert outline_contrast(ada.page.get_by_role("option", selected=True)) >= STATE_CONTRAST
+
+
+def test_selection_is_seen_in_forced_colors(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("High contrast")
+    ada = person(forced_colors="active")
+    ada.open(room)
+    ada.screenshot("chat-desktop-forced")
+    ada.page.keyboard.press("Control+k")
+    chosen = ada.page.get_by_role("option", selected=True)
+    expect(chosen).to_be_visible()
+    ada.screenshot("jump-desktop-forced")
+    assert outline_contrast(chosen) >= STATE_CONTRAST
+    ada.page.keyboard.press("Escape")
+    assert outline_contrast(ada.side_link("High contrast")) >= STATE_CONTRAST
+
+
+@pytest.mark.parametrize(
+    "options", [{"color_scheme": "light"}, {"color_scheme": "dark", **PHONE}], ids=["desktop-light", "phone-dark"]
+)
+def test_every_other_view_shuts_nobody_out(
+    person: NewPerson, bot: Bot, options: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    look = request.node.callspec.id
+    room, public = bot.make_room("Cabinet", private=True), bot.make_room(f"Square {bot.name}")
+    ada = person(bypass_csp=True, **options)
+    bot.invite(room, ada.name)
+
+    def view(name: str) -> None:
+        ada.page.wait_for_timeout(300)
+        ada.screenshot(f"{name}-{look}")
+        assert findings(ada.page) == [], name
+
+    ada.page.goto("/chat/no-such-room/")
+    expect(ada.page.get_by_role("heading", name="There is nothing here for you")).to_be_visible()
+    view("no-such-room")
+    ada.page.goto(f"/chat/{public}/")
+    expect(ada.page.get_by_role("button", name="Join the room")).to_be_visible()
+    view("door")
+    ada.open(room)
+    view("empty-room")
+    dialog = ada.page.get_by_role("dialog")
+    for item in ("Add people", "Leave this room"):
+        ada.page.get_by_role("button", name="More about this room").click()
+        ada.page.get_by_role("menuitem", name=item).click()
+        expect(dialog.get_by_role("button").last).to_be_enabled()
+        view(item.lower().replace(" ", "-"))
+        ada.page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    ada.composer.fill("unfinished")
+    bot.fill(room, 40)
+    bot.remove(room, ada.name)
+    expect(ada.page.get_by_role("heading", name="You were removed from Cabinet")).to_be_visible()
+    view("removed")
+    ada.page.goto("/chat/")
+    ada.page.get_by_role("button", name="Browse rooms").first.click()
+    expect(dialog.get_by_role("button", name="Join").first).to_be_visible()
+    view("browse")
 
 
 def test_axe_would_find_something(person: NewPerson) -> None:

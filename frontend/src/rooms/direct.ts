@@ -1,7 +1,9 @@
 /** Direct rooms before their first message: the address is known, the room is not there yet. */
+import { shallowReactive } from 'vue'
+import { api } from '../api'
 import type { Person } from '../protocol'
 
-const peers = new Map<number, Person>()
+const peers = shallowReactive(new Map<number, Person>())
 
 export function directSlug(one: number, other: number): string {
   return `dm-${Math.min(one, other)}-${Math.max(one, other)}`
@@ -21,4 +23,15 @@ export function rememberPeer(person: Person): void {
 
 export function knownPeer(id: number): Person | undefined {
   return peers.get(id)
+}
+
+/** Asks who that is, unless it is known: after a reload there is only the address. */
+export async function findPeer(id: number): Promise<void> {
+  if (peers.has(id)) return
+  try {
+    const person = await api.person(id)
+    if (person) rememberPeer(person)
+  } catch {
+    // The conversation works without the name.
+  }
 }

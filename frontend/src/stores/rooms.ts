@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef, triggerRef } from 'vue'
+import { computed, ref, shallowReactive, shallowRef, triggerRef } from 'vue'
 import { api, ApiError, type Room } from '../api'
+import type { RoomLeft } from '../protocol'
 import type { ChatSocket } from '../socket'
 import { fullJitter } from '../socket/backoff'
 import { shownTitle } from '../ui/text'
@@ -10,11 +11,18 @@ const RELOAD_AFTER = 400
 /** milliseconds between two tries after one that failed, with as much again by chance, growing */
 const RETRY_AFTER = 1_000
 
+export interface EndedMembership {
+  title: string
+  reason: RoomLeft['reason']
+}
+
 /** The room list: what there is, where I am a member, what is unread. */
 export const useRooms = defineStore('rooms', () => {
   const bySlug = shallowRef(new Map<string, Room>())
   const loaded = ref(false)
   const failure = ref('')
+  /** rooms that I was a member of until a moment ago, and how that ended */
+  const ended = shallowReactive(new Map<string, EndedMembership>())
   let reloading: ReturnType<typeof setTimeout> | undefined
   let failures = 0
 
@@ -77,18 +85,25 @@ export const useRooms = defineStore('rooms', () => {
   }
 
   /** Everything up to `upto` has been seen; taken back where the server did not hear of it. */
-  function read(slug: string, upto: number): void {
+  async function read(slug: string, upto: number): Promise<void> {
     const room = bySlug.value.get(slug)
     if (!room || upto <= room.upto) return
     change(slug, { upto })
-    useConnection()
-      .chat()
-      .request({ type: 'read', room: slug, upto })
-      .catch(() => change(slug, { upto: room.upto }))
+    try {
+      await useConnection().chat().request({ type: 'read', room: slug, upto })
+    } catch {
+      change(slug, { upto: room.upto })
+    }
   }
 
-  async function leave(slug: string, me: number): Promise<void> {
-    await api.removeMember(slug, me)
+  /** One room after the other: a flood of frames would be refused. */
+  async function readAll(): Promise<void> {
+    for (const { slug, head } of all.value.filter(unreadIn)) await read(slug, head)
+  }
+
+  /** `confirm`: also as the last member of a private room. */
+  async function leave(slug: string, me: number, confirm: boolean): Promise<void> {
+    await api.removeMember(slug, me, confirm)
     useConnection().chat().leave(slug)
     change(slug, { member: false, role: null })
     reloadSoon()
@@ -116,14 +131,30 @@ export const useRooms = defineStore('rooms', () => {
       // Only members are in a room: somebody new has joined it.
       if (online_count > (get(room)?.member_count ?? Infinity)) reloadSoon()
     })
-    socket.on('room.updated', reloadSoon)
+    socket.on('room.added', ({ type: _, room, ...details }) => {
+      ended.delete(room)
+      const known = get(room) ?? { slug: room, member_count: 1, peer: null, role: 'member', last_at: null }
+      if (details.kind !== 'direct' || known.peer) put({ ...known, ...details, member: true })
+      reloadSoon()
+    })
+    socket.on('room.updated', ({ room, title, kind, private: hidden }) => change(room, { title, kind, private: hidden }))
+    socket.on('room.left', ({ room, reason }) => {
+      const known = get(room)
+      ended.set(room, { title: known ? titleOf(known) : room, reason })
+      if (known?.kind === 'public' && reason !== 'deleted') return change(room, { member: false, role: null })
+      bySlug.value.delete(room)
+      triggerRef(bySlug)
+    })
+    socket.on('user.updated', ({ user }) => {
+      for (const room of all.value) if (room.peer?.id === user.id) change(room.slug, { peer: user })
+    })
     socket.on('lost', ({ room }) => {
       change(room, { member: false })
       reloadSoon()
     })
   }
 
-  return { all, mine, direct, open, loaded, failure, totalUnread, load, reloadSoon, get, put, change, read, leave, listen }
+  return { all, mine, direct, open, loaded, failure, totalUnread, ended, load, reloadSoon, get, put, change, read, readAll, leave, listen }
 })
 
 /** No answer, too many at once, or a server in trouble. */

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 import { api, ApiError } from '../api'
 import type { Person } from '../protocol'
+import type { ChatSocket } from '../socket'
 
 /** Who is signed in. */
 export const useSession = defineStore('session', () => {
@@ -23,7 +24,13 @@ export const useSession = defineStore('session', () => {
     location.assign('/accounts/sign-in/')
   }
 
-  return { me, load, signOut }
+  function listen(socket: ChatSocket): void {
+    socket.on('user.updated', ({ user }) => {
+      if (user.id === me.value?.id) me.value = user
+    })
+  }
+
+  return { me, load, signOut, listen }
 })
 
 /** The page comes back here afterwards. */

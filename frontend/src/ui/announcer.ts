@@ -3,12 +3,31 @@ import { ref } from 'vue'
 /** What a screen reader is told politely; shown to nobody. */
 export const announcement = ref('')
 
-let last = 0
+const BATCH_MS = 500
+const MAX_SENTENCES = 3
+const MAX_LENGTH = 240
 
-/** Bursts are summed up by the latest: reading them all aloud would never end. */
-export function announce(text: string): void {
-  const now = Date.now()
-  if (now - last < 300 && announcement.value) announcement.value = `${announcement.value.slice(-400)} ${text}`
-  else announcement.value = text
-  last = now
+const waiting = new Map<string, string>()
+let timer: ReturnType<typeof setTimeout> | undefined
+let unnamed = 0
+
+/**
+ * Sentences of one moment are read together, and of many only the latest: reading all aloud would never end.
+ *
+ * `topic`: a later sentence on the same topic takes the place of one that was not read yet.
+ */
+export function announce(text: string, topic = `#${unnamed++}`): void {
+  waiting.delete(topic)
+  waiting.set(topic, text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text)
+  timer ??= setTimeout(read, BATCH_MS)
+}
+
+function read(): void {
+  timer = undefined
+  const sentences = [...waiting.values()]
+  waiting.clear()
+  const left = sentences.length - MAX_SENTENCES
+  const text = [...(left > 0 ? [`${left} more before.`] : []), ...sentences.slice(-MAX_SENTENCES)].join(' ')
+  // A region that does not change is not read again.
+  announcement.value = text === announcement.value ? `${text}\u00a0` : text
 }
