@@ -8,6 +8,7 @@ from django.conf import settings
 
 from chat.batch import Append, Stored
 from chat.log import writer
+from chat.text import is_visible
 from realtime.errors import BadFrame, Empty, TooLong
 from realtime.publish import Person, RoomRef
 
@@ -20,7 +21,7 @@ def message_send(*, room: RoomRef, author: Person, key: str, text: str, alias: s
     """
     if len(text) > settings.MAX_TEXT:
         raise TooLong(f"text has {len(text)} characters, the limit is {settings.MAX_TEXT}")
-    if not text.strip():
+    if not is_visible(text):
         raise Empty("text is empty")
     if not key.strip():
         raise BadFrame("key is blank")

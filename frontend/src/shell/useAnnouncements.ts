@@ -3,7 +3,7 @@ import { useRoute } from 'vue-router'
 import { useConnection } from '../stores/connection'
 import { titleOf, unreadIn, useRooms } from '../stores/rooms'
 import { announce } from '../ui/announcer'
-import { plural, shownTitle } from '../ui/text'
+import { isolated, plural, shownTitle } from '../ui/text'
 
 /** Other rooms are summed up once in this time: a busy one would be read aloud for ever. */
 const ROOMS_MS = 5_000
@@ -48,7 +48,7 @@ export function useAnnouncements(): void {
     timer = undefined
     const known = [...news].flatMap(([slug, count]) => {
       const room = rooms.get(slug)
-      return room && slug !== route.params.room ? [`${plural(count, 'new message')} in ${titleOf(room)}.`] : []
+      return room && slug !== route.params.room ? [`${plural(count, 'new message')} in ${isolated(titleOf(room))}.`] : []
     })
     news.clear()
     for (const sentence of known) announce(sentence)
@@ -67,12 +67,12 @@ export function useAnnouncements(): void {
   const stops = [
     connection.chat().on('room.added', ({ room, title, kind }) => {
       // A direct room makes itself heard by its first message.
-      if (kind !== 'direct' && room !== route.params.room) announce(`You are now in ${shownTitle(title) || room}.`, `added ${room}`)
+      if (kind !== 'direct' && room !== route.params.room) announce(`You are now in ${isolated(shownTitle(title) || room)}.`, `added ${room}`)
     }),
     connection.chat().on('room.left', ({ room, reason }) => {
       const title = rooms.ended.get(room)?.title ?? room
-      if (reason === 'removed') announce(`You were removed from ${title}.`, `left ${room}`)
-      if (reason === 'deleted') announce(`${title} was deleted.`, `left ${room}`)
+      if (reason === 'removed') announce(`You were removed from ${isolated(title)}.`, `left ${room}`)
+      if (reason === 'deleted') announce(`${isolated(title)} was deleted.`, `left ${room}`)
     }),
   ]
 
