@@ -24,6 +24,7 @@ from accounts.models import ApiToken, Ticket, User
 from accounts.services import MARK, digest_of, session_mark, session_named, token_credential
 from ops.lookup import Lookup
 from ops.questions import Among, Answer
+from ops.refusals import note_refusal
 from realtime.errors import BadCredentials, NoCredentials
 from realtime.publish import Person
 
@@ -48,6 +49,7 @@ async def authenticate(scope: dict[str, Any]) -> Credential:
     if not key:
         raise NoCredentials
     if not origin_allowed(headers.get(b"origin", b"").decode("latin-1")):
+        note_refusal("origin", headers[b"origin"].decode("latin-1"), "PUBLIC_URL, ALLOWED_ORIGINS")
         raise BadCredentials("this Origin may not use the session cookie")
     return await by_session(key)
 

@@ -9,6 +9,7 @@ from ninja.utils import check_csrf
 
 from accounts.credentials import by_header, by_session, origin_allowed
 from ops import pace
+from ops.refusals import note_refusal
 from realtime.errors import BadCredentials
 from realtime.publish import Person
 
@@ -41,6 +42,7 @@ async def _identified(request: HttpRequest) -> tuple[Person, str]:
 def same_site(request: HttpRequest) -> None:
     """Refuses a sign-in that a foreign page started (login CSRF). Raises HttpError 403."""
     if not origin_allowed(request.headers.get("Origin", "")):
+        note_refusal("origin", request.headers["Origin"], "PUBLIC_URL, ALLOWED_ORIGINS")
         raise HttpError(403, "this Origin may not sign people in")
 
 

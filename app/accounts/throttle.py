@@ -13,6 +13,7 @@ from accounts.names import key_of
 from accounts.services import digest_of
 from ops import redis_faults
 from ops.client_network import client_network
+from ops.refusals import note_refusal
 
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_ADDRESS = 100
@@ -55,6 +56,8 @@ def _count(key: str, limit: int, window: int) -> None:
         redis_faults.report_fault("throttle", error)
         count = _next_number("process", key, window)  # a lost Redis must neither lock everybody out nor open the door
     if count > limit:
+        kind = key.partition(":")[0]
+        note_refusal(kind, key.split(":", 1)[1].rpartition(":")[0], "LIMIT_SIGNUPS_PER_H" if kind == "sign-up" else "")
         wait = window - into
         raise Throttled(f"too many attempts; try again in {wait} s", wait)
 

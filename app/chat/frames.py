@@ -10,6 +10,7 @@ from accounts.people import checked_alias, person
 from chat import history, joins, services
 from chat.batch import Stored
 from ops import database
+from ops.refusals import note_refusal
 from realtime.errors import BadFrame, RateLimited
 from realtime.publish import FrameId, Later, RoomRef, Seq, Slug, member_added, read_mark, room_signal
 from rooms import access
@@ -96,6 +97,7 @@ def _check(socket: Socket, frame: MessageSend) -> None:
     if (frame.room is None) == (frame.to is None):
         raise BadFrame("message.send: give either room or to")
     if not socket.take_message_token():
+        note_refusal("messages", f"user {socket.user.id}", "LIMIT_MESSAGES_PER_S")
         raise RateLimited("too many messages a second; wait and send the same key again")
 
 

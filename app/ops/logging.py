@@ -54,7 +54,10 @@ def logging_config(level: str, log_format: str) -> None:
                     "foreign_pre_chain": _SHARED,
                 }
             },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["queries"]}},
+            "handlers": {
+                "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["queries"]},
+                "refusals": {"class": "ops.refusals.SecurityHandler"},
+            },
             "root": {"handlers": ["stderr"], "level": level.upper()},
             "loggers": {
                 # Its info lines name each socket's path and query string.
@@ -63,8 +66,9 @@ def logging_config(level: str, log_format: str) -> None:
                 "websockets": {"level": "WARNING"},
                 "asyncio": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
-                # Anybody can send any Host: it is answered with 400, and would be a traceback each time.
-                "django.security.DisallowedHost": {"level": "CRITICAL"},
+                # Anybody can send any Host or Origin: a line for each request, with a traceback, would fill the disk.
+                "django.security.DisallowedHost": {"level": "ERROR", "handlers": ["refusals"], "propagate": False},
+                "django.security.csrf": {"level": "WARNING", "handlers": ["refusals"], "propagate": False},
                 "httpx": {"level": "WARNING"},
             },
         }

@@ -48,6 +48,7 @@ CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by eve
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
 # Not the other way round: a process without a hub, such as Gunicorn's master, counts as 0.
 LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")
+REFUSALS = Counter("hubbub_refusals_total", "Clients refused for a setting: address, origin, limit, drain", ["kind"])
 REDIS_REFUSED = Counter("hubbub_redis_refused_total", "What Redis refused or did not answer", ["part", "kind"])
 RECYCLED = Counter("hubbub_worker_recycled_total", "Workers replaced because they grew past their memory ceiling")
 LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its last one-second tick", multiprocess_mode="max")

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from django.conf import settings
 
 from ops.per_loop import PerLoop
+from ops.refusals import note_refusal
 from realtime.errors import RateLimited
 
 BURST_S = 2.0
@@ -34,6 +35,7 @@ class Pace:
         now = asyncio.get_running_loop().time()
         end = max(self._ends.get(owner, 0.0), now - BURST_S) + 1 / self._rate
         if end - now > WAIT_S:
+            note_refusal("calls", f"user {owner}", "LIMIT_CALLS_PER_S")
             raise RateLimited("too many requests; wait for their answers", retry_after=math.ceil(end - now - WAIT_S))
         self._ends[owner] = end
         self._ends.move_to_end(owner)

@@ -15,6 +15,7 @@ import structlog
 from ops import metrics, state
 from ops.client_network import client_network
 from ops.database import DatabaseUnavailable
+from ops.refusals import note_refusal
 from realtime import hub as hubs
 from realtime.errors import Close, RateAbuse, RoomRefused, SocketRefused
 from realtime.nginx_drain import instance_of
@@ -38,6 +39,7 @@ async def consume(scope: Scope, receive: Receive, send: Send) -> None:
         return
     hub = hubs.current()
     if state.draining:
+        note_refusal("drain", "this process hands its sockets over", "DRAIN_SECONDS")
         await _refuse(send, _restart("service restart"))
         return
     try:
@@ -74,6 +76,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
         raise RoomRefused("nothing is served at this path")
     address = client_network((scope.get("client") or ("?", 0))[0])
     if not hub.handshakes.take(address):
+        note_refusal("handshakes", address, "LIMIT_HANDSHAKES_PER_S")
         raise RateAbuse("too many handshakes from this address")
     user, credential = await domains().authenticate(scope)
     dialect, room = found

@@ -21,6 +21,7 @@ from django.conf import settings
 from ops import installation, metrics
 from ops.database import DatabaseUnavailable
 from ops.per_loop import PerLoop
+from ops.refusals import note_refusal
 from realtime import journal, nginx_drain
 from realtime.backlog import Backlog
 from realtime.bus import bus_for
@@ -161,6 +162,7 @@ class Hub:
             local = self.people[user] = LocalPerson(socket.user)
         limit = settings.LIMIT_SOCKETS_PER_USER
         if limit and len(local.sockets) >= limit:
+            note_refusal("sockets", f"user {user}", "LIMIT_SOCKETS_PER_USER")
             raise RateAbuse(f"more than {limit} sockets of one person")
         first = not local.sockets
         local.sockets.add(socket)

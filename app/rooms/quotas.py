@@ -8,11 +8,14 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
+from ops.refusals import note_refusal
 from realtime.errors import RateLimited
 from rooms.models import Spent
 
 HOUR_S = 3_600
 DAY_S = 86_400
+# The setting of each count; all others are of one person's invitations to another.
+SETTINGS = {"rooms": "LIMIT_ROOMS_PER_H", "invitations": "LIMIT_INVITES_PER_H"}
 KEPT = timedelta(days=2)
 
 SPEND = """
@@ -32,6 +35,7 @@ def spend(*, user: int, what: str, limit: int, period_s: int) -> None:
         ((count,),) = cursor.fetchall()
     if count > limit:
         name = what.partition(":")[0]
+        note_refusal("quota", f"user {user}: {name}", SETTINGS.get(what, "LIMIT_INVITES_PER_PERSON"))
         per = "hour" if period_s == HOUR_S else "day"
         raise RateLimited(f"too many {name} this {per}: the limit is {limit}", retry_after=period_s - into)
 
