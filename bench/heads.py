@@ -125,7 +125,7 @@ async def _measure(ids: list[int], options: argparse.Namespace) -> None:
     print(f"== one process, {len(ids)} rooms open, {options.rooms} in the table, {options.moved} moved")
     _print("poll of the heads", [await _cost(hub.repair.poll_heads) for _ in range(options.polls)])
     for room in list(hub.rooms.values())[: options.moved]:
-        hub.ticker.presence_later(room)
+        hub.ticker.unread_due(room)
     _print("tick (one second of it is its pause)", [await _cost(hub.ticker.turn) for _ in range(min(5, options.polls))])
     await database.run(_close)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import chat.frames
+import realtime.activity
 import realtime.protocol
 import realtime.typing
 from accounts import credentials
@@ -29,6 +30,7 @@ FRAMES: dict[str, Handler] = {
     "history": chat.frames.history_page,
     "read": chat.frames.read,
     "typing": realtime.typing.typing,
+    "activity": realtime.activity.activity,
     "ping": realtime.protocol.ping,
 }
 
@@ -55,6 +57,11 @@ _rooms = Lookup(access.rooms_of_all, pace_s=0.025)  # no handshake waits for it
 
 async def memberships(user: int) -> list[Membership]:
     return [Membership(room, upto) for room, upto in await _rooms(user) or []]
+
+
+async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
+    """Of each room, by id, its members among some users."""
+    return await database.run(access.members_of, room_ids, users)
 
 
 async def journal(changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float) -> News:

@@ -30,7 +30,9 @@ QUEUE = 10_000
 PROBE_EVERY_S = 2.0
 STALE_S = 5.0
 HEAD = 64
-"""The bytes of a serialised message that hold its origin."""
+"""The bytes of a serialised message that hold its origin and the kind of a heartbeat."""
+BEAT = b"beat"
+"""The kind of a heartbeat, within the same bytes."""
 JOIN_S = 0.5
 """How long an opening room waits for its group. The poll of the heads covers for a later one."""
 FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
@@ -61,6 +63,8 @@ class Bus:
         self._changed = asyncio.Event()
         self._progress = asyncio.Event()
         self._probe_at = 0.0
+        self.echoed_at = 0.0
+        """Monotonic time at which the layer last brought this process's own heartbeat back."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -239,6 +243,8 @@ class DirectBus(Bus):
         messages = []
         for payload in payloads:
             if self._marker in payload[:HEAD]:  # our own: not worth decoding
+                if BEAT in payload[:HEAD]:
+                    self.echoed_at = time.monotonic()
                 continue
             try:
                 messages.append(self.layer.deserialize(payload))

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import random
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +25,15 @@ from realtime import journal, nginx_drain
 from realtime.backlog import Backlog
 from realtime.bus import bus_for
 from realtime.errors import Close, RateAbuse
-from realtime.events import LogEvent, Person, Revoked, RoomRef, encode
+from realtime.events import LogEvent, Revoked, RoomRef, encode
 from realtime.forever import end, forever
 from realtime.journal import Journal
 from realtime.limits import Buckets
 from realtime.nginx_drain import NginxDrain
 from realtime.outbox import Batch
 from realtime.people import LocalPerson
-from realtime.presence import PresenceStore
-from realtime.refresh import Refresh
+from realtime.presence.sync import KINDS as PRESENCE_KINDS
+from realtime.presence.sync import Presence
 from realtime.repair import Repair
 from realtime.revocations import Revocations
 from realtime.room import MAX_HELD, Room, batch_for, unread
@@ -52,7 +51,6 @@ CATCH_UP_S = 0.3
 """All processes hear at once that Redis is back; they do not read all at once."""
 PAGE = 200
 WATCHED_ROOMS = 500
-PRESENCE_WAIT_S = 0.5
 DRAIN_PER_S = 200
 DRAIN_BATCH = 20
 
@@ -63,7 +61,6 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.people: dict[int, LocalPerson] = {}
         self.bus = bus_for(self.origin, self.deliver, self._layer_restored)
-        self.store = PresenceStore(self.origin) if settings.REDIS_SHARDS else None
         rate = settings.LIMIT_HANDSHAKES_PER_S
         self.handshakes = Buckets(rate, 4 * rate)
         self.backlog = Backlog()
@@ -73,7 +70,7 @@ class Hub:
         self.nginx_drain = NginxDrain(self)
         self.journal = Journal(self)
         self.ticker = Ticker(self)
-        self.refresh = Refresh(self)
+        self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- life
@@ -82,25 +79,21 @@ class Hub:
         self.bus.start()
         if settings.REDIS_SHARDS:
             self.spawn(self._join_layer())
+            self.spawn(forever(self.presence.tick))
         self.spawn(self.bus.subscribe([nginx_drain.GROUP, journal.GROUP]))
         self.spawn(forever(self._poll))
         self.spawn(forever(self.journal.turn))
         self.spawn(forever(self.ticker.turn))
-        if self.store:
-            self.spawn(forever(self.store.turn))
-            self.spawn(forever(self.refresh.turn))
 
     async def _join_layer(self) -> None:
         """The names in Redis carry the installation's id, and a start must not need the database that has it."""
         self.bus.join(installation.shared_name("", await installation.wait_for_identity()))
+        await self.presence.start()
 
     async def stop(self) -> None:
-        for room in list(self.ticker.due):
-            self.ticker.tell_peers(room)  # nobody else will tell them that the last ones have gone
+        self.presence.stop()
         await self.bus.stop()
         await end(self._tasks)
-        if self.store:
-            await self.store.close()
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
         """Hands the sockets over: `drain` to all, then 1012 closes in shuffled batches over at most `spread_s` seconds."""
@@ -150,7 +143,7 @@ class Hub:
     @property
     def layer_works(self) -> bool:
         """Whether the other processes hear this one, and know who is here."""
-        return self.bus.healthy and (self.store is None or self.store.works)
+        return self.bus.healthy and self.presence.works
 
     # --- sockets
 
@@ -167,6 +160,7 @@ class Hub:
         first = not local.sockets
         local.sockets.add(socket)
         socket.local = local
+        self.presence.came(local)
         metrics.SOCKETS.add(1, socket.dialect.name)
         self.journal.check_new(socket)
         if first:
@@ -181,8 +175,11 @@ class Hub:
             return
         metrics.SOCKETS.add(-1, socket.dialect.name)
         local.sockets.discard(socket)
-        if not local.sockets:
+        if local.sockets:
+            self.presence.activity(local)
+        else:
             self.people.pop(local.person.id, None)
+            self.presence.left(local)
             for watched in filter(None, map(self.rooms.get, local.upto)):
                 watched.watchers.discard(local)
                 watched.touch()
@@ -199,6 +196,8 @@ class Hub:
                 continue
             for room, (_, upto) in zip(rooms, memberships, strict=True):
                 self._add_watcher(room, local, upto)
+            if local.sockets:
+                self.presence.watched(local, rooms)
             return
 
     async def _watch_new(self, local: LocalPerson, ref: RoomRef, upto: int) -> None:
@@ -229,15 +228,7 @@ class Hub:
 
     async def open_with_presence(self, ref: RoomRef) -> Room:
         room = await self.open(ref)
-        if self.store and not room.presence.known:
-            room.presence.known = True
-            # A join does not wait for a Redis that hangs; the ticker reads the leases again.
-            with contextlib.suppress(TimeoutError):
-                asked_at = time.monotonic()
-                people = await asyncio.wait_for(self.store.read(ref.id), PRESENCE_WAIT_S)
-                if people is not None:
-                    room.presence.replace_remote(people, asked_at, self.store.alive)
-                    self.ticker.presence_later(room)
+        await self.presence.open(room)
         return room
 
     async def open_many(self, refs: list[RoomRef]) -> list[Room]:
@@ -275,18 +266,13 @@ class Hub:
         socket.rooms[room.ref.slug] = room
         room.add(socket, head)
         room.touch()
-        if room.presence.join(socket.user) and self.store:
-            self.store.add(room.ref.id, socket.user)
-        self.ticker.presence_due(room)
+        self.presence.joined(socket, room)
 
     def detach(self, socket: Socket, room: Room) -> bool:
         """Whether the socket was joined."""
         socket.rooms.pop(room.ref.slug, None)
         joined = room.discard(socket)
         if joined:
-            if room.presence.leave(socket.user) and self.store:
-                self.store.remove(room.ref.id, socket.user)
-            self.ticker.presence_later(room)
             room.touch()
         return joined
 
@@ -352,12 +338,14 @@ class Hub:
             self.nginx_drain.begin(message["instance"], message["seconds"])
         elif kind == "changes":
             self.journal.soon()
-        elif kind in {"signal", "presence"}:
+        elif kind == "signal":
             room = self.rooms.get(message["room"][0])
             if room is not None:
-                getattr(self, f"_on_{kind}")(room, message)
+                self._on_signal(room, message)
+        elif kind in PRESENCE_KINDS:
+            self.presence.on_message(message)
         else:
-            local = self.people.get(message["user"])
+            local = self.people.get(message.get("user", 0))  # a kind of the release before may name no user
             if local is not None:
                 {"mark": self._on_mark, "member": self.on_member, "revoked": self._on_revoked}[kind](local, message)
 
@@ -371,12 +359,6 @@ class Hub:
 
     def _on_signal(self, room: Room, message: dict[str, Any]) -> None:
         self.close_slow(room.push_signal(message["frame"], but_for=message["sender"]))
-
-    def _on_presence(self, room: Room, message: dict[str, Any]) -> None:
-        if message["process"] != self.origin:
-            joined = [Person(*person) for person in message["joined"]]
-            room.presence.change_remote(message["process"], joined, message["left"])
-            self.ticker.presence_due(room)
 
     def _on_mark(self, local: LocalPerson, message: dict[str, Any]) -> None:
         room_id = message["room"]
@@ -394,6 +376,7 @@ class Hub:
             frame = encode({"type": "room.added", "room": ref.slug, **fields})
             local.push_unjoined(ref.slug, Batch([frame]), but_for=but_for)
         local.upto.setdefault(ref.id, message["upto"])
+        self.presence.entered(local, ref.id)
         self.spawn(self._watch_new(local, ref, message["upto"]))
         for socket in local.sockets:
             socket.dialect.member_of(ref, message["upto"])
@@ -413,11 +396,6 @@ class Hub:
         if room.watchers:
             self.ticker.unread_due(room)
 
-    def tell_presence(self, room: Room, joined: list[Person], left: list[int]) -> None:
-        """Local people who came and went, to the other processes."""
-        message = {"kind": "presence", "room": list(room.ref), "process": self.origin, "joined": joined, "left": left}
-        self.bus.send(f"room.{room.ref.id}", message)
-
     @staticmethod
     def close_slow(sockets: list[Socket]) -> None:
         for socket in sockets:
@@ -426,7 +404,6 @@ class Hub:
     def _layer_restored(self) -> None:
         """Messages may have been lost: the log is read now and not only at the next poll."""
         self.spawn(self._catch_up())
-        self.refresh.soon()
 
     async def _catch_up(self) -> None:
         await asyncio.sleep(CATCH_UP_S * random.uniform(0, 1))  # noqa: S311

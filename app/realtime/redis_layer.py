@@ -150,6 +150,15 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         if not members and self.groups.pop(name, None) is not None:
             self._get_shard(name).unsubscribe_soon(name)
 
+    def address(self, group: str) -> tuple[int, str]:
+        """The shard (its index) and the Redis channel that carry a group's messages."""
+        name = self._get_group_channel_name(group)
+        return self._shards.index(self._get_shard(name)), name
+
+    def serialize(self, message: dict[str, Any]) -> bytes:
+        """A message as `publish_soon` sends it."""
+        return bytes(self.channel_layer.serialize(message))
+
     def deserialize(self, payload: bytes) -> Any:
         """A message as `Listener` got it."""
         return self.channel_layer.deserialize(payload)

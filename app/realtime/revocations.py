@@ -39,6 +39,7 @@ class Revocations:
     def _end_membership(self, local: LocalPerson, ref: RoomRef) -> None:
         local.upto.pop(ref.id, None)
         local.rooms.pop(ref.slug, None)
+        self.hub.presence.removed(local, ref.id)
         room = self.hub.rooms.get(ref.id)
         if room is None:
             return

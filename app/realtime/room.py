@@ -14,7 +14,7 @@ from realtime import outbox
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, RoomRef, encode
 from realtime.outbox import Batch, Door
-from realtime.presence import RoomPresence
+from realtime.presence.room import RoomPresence
 
 if TYPE_CHECKING:
     from realtime.people import LocalPerson
@@ -186,6 +186,10 @@ class Room:
             for socket in sockets
             if socket.user.id != but_for and not socket.outbox.push(batch)
         ]
+
+    def hears_signals(self) -> bool:
+        """Whether a joined socket understands frames without seq."""
+        return any(sockets for dialect, sockets in self.sockets.items() if dialect.signals)
 
     def touch(self) -> None:
         """Starts or stops the time after which a room nobody uses is closed."""

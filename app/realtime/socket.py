@@ -32,8 +32,8 @@ IN_FLIGHT = 64
 
 class Socket:
     __slots__ = (
-        "__weakref__", "_space", "alias", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight", "local",
-        "nginx", "outbox", "rooms", "typing_at", "user",
+        "__weakref__", "_space", "alias", "away", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight",
+        "local", "nginx", "outbox", "rooms", "typing_at", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, user: Person, credential: str, outbox: Outbox) -> None:
@@ -45,6 +45,8 @@ class Socket:
         self.rooms: dict[str, Room] = {}
         # The last alias of its messages, as written and as others see it.
         self.alias = ("", "")
+        self.away = False
+        """Whether the client said that its person is away from this device."""
         self.closed = False
         self.closing: asyncio.Task[None] | None = None
         self.typing_at: dict[int, float] = {}
@@ -250,7 +252,7 @@ class Socket:
 
     def _joined(self, room: Room, page: Page, re: FrameId) -> str:
         events = batch_for(room.ref, self, page.events).texts
-        online_count, online = room.presence.show()
+        online_count, online, away = self.hub.presence.snapshot(room)
         return encode(
             {
                 "type": "room.joined",
@@ -262,6 +264,7 @@ class Socket:
                 "member_count": page.member_count,
                 "online_count": online_count,
                 "online": online,
+                "away": away,
             }
         )
 

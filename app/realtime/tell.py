@@ -36,8 +36,9 @@ async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
     local = hub.people.get(person.id)
     if local is not None:
         found.update(dict.fromkeys(local.sockets))
+    hub.presence.renamed(person)
     for room in filter(None, map(hub.rooms.get, rooms)):
-        room.presence.rename(person)
+        room.presence.forget_list()
         found.update(dict.fromkeys(_sockets_of(room)))
     await _push(found, encode({"type": "user.updated", "user": person.wire()}))
 
@@ -46,11 +47,7 @@ def rename(hub: Hub, local: LocalPerson, name: str) -> None:
     """What a local person writes and shows from now on carries that name."""
     local.person = Person(local.person.id, name)
     for socket in local.sockets:
-        old, socket.user = socket.user, local.person
-        if hub.store and old.name != name:
-            for room in socket.rooms.values():
-                hub.store.remove(room.ref.id, old)
-                hub.store.add(room.ref.id, local.person)
+        socket.user = local.person
 
 
 def _sockets_of(room: Room) -> dict[Socket, None]:

@@ -1,4 +1,4 @@
-"""Once a second: presence and unread that were held back, rooms nobody uses, readers that are too slow."""
+"""Once a second: unread counts that were held back, rooms nobody uses, readers that are too slow."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ops import metrics, process
-from realtime.events import encode
 from realtime.outbox import Batch
-from realtime.presence import EVENT_EVERY_S
 from realtime.room import Room, unread
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ class Ticker:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.due: set[Room] = set()
-        """Rooms whose presence or unread was held back. A process may serve tens of thousands in which nothing happens."""
+        """Rooms whose unread was held back. A process may serve tens of thousands in which nothing happens."""
         self._sweep: list[Room] = []
 
     async def turn(self) -> None:
@@ -50,11 +48,9 @@ class Ticker:
 
     async def _flush_due(self, now: float) -> None:
         for index, room in enumerate(list(self.due), 1):
-            if room.presence.due and now - room.presence.flushed_at >= EVENT_EVERY_S:
-                self._flush_presence(room)
             if room.unread_due and now - room.unread_at >= UNREAD_EVERY_S:
                 self._flush_unread(room)
-            if not room.presence.due and not room.unread_due:
+            if not room.unread_due:
                 self.due.discard(room)
             if index % (SLICE // 10) == 0:  # these cost more than a look
                 await asyncio.sleep(0)
@@ -67,8 +63,9 @@ class Ticker:
             if not self._sweep:
                 return
             room = self._sweep.pop()
-            if room.presence.due or room.unread_due:
+            if room.unread_due:
                 self.due.add(room)
+            self.hub.presence.close_unused(room)
             if room.in_use:
                 room.empty_since = None
             elif room.empty_since is None:
@@ -79,39 +76,13 @@ class Ticker:
             if len(self._sweep) % SLICE == 0:
                 await asyncio.sleep(0)
 
-    def presence_later(self, room: Room) -> None:
-        """Tells of a change with the next tick."""
-        self.due.add(room)
-
-    def presence_due(self, room: Room) -> None:
-        """Tells of a change at once when the room was quiet, else with the next tick."""
-        room.presence.due = True
-        self.due.add(room)
-        if time.monotonic() - room.presence.flushed_at >= EVENT_EVERY_S:
-            # At the end of this turn of the loop, so that the reply to a join comes before its `presence`.
-            room.presence.flushed_at = time.monotonic()
-            asyncio.get_running_loop().call_soon(self._flush_presence, room)
-
-    def tell_peers(self, room: Room) -> None:
-        """Tells the other processes of local people who came and went."""
-        joined, left = room.presence.take_local_change()
-        if joined or left:
-            self.hub.tell_presence(room, joined, left)
-
     def unread_due(self, room: Room) -> None:
-        """Likewise for `unread`."""
+        """Tells of a change at once when the room was quiet, else with the next tick."""
         room.unread_due = True
         if time.monotonic() - room.unread_at >= UNREAD_EVERY_S:
             self._flush_unread(room)
         else:
             self.due.add(room)
-
-    def _flush_presence(self, room: Room) -> None:
-        room.presence.flushed_at = time.monotonic()
-        self.tell_peers(room)
-        change = room.presence.take_change()
-        if change is not None:
-            self.hub.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
 
     @staticmethod
     def _flush_unread(room: Room) -> None:

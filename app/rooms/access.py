@@ -69,6 +69,15 @@ def _among(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, bool]]
         return cursor.fetchall()
 
 
+def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
+    """Of each room, by id, its members among some users, in one query."""
+    found: dict[int, set[int]] = {}
+    pairs = Membership.objects.filter(room_id__in=room_ids, user_id__in=users).values_list("room_id", "user_id")
+    for room, user in pairs:
+        found.setdefault(room, set()).add(user)
+    return found
+
+
 def rooms_of_all(users: list[int]) -> Answer[dict[int, list[tuple[RoomRef, int]]]]:
     """Every room each person is a member of with their read mark, the most recently active first."""
     found = yield _ROOMS(users)

@@ -148,6 +148,7 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
     await bob.request("read", room=room, upto=sent["seq"])
     await ada.expect("read", room=room)
     await bob.push("typing", room=room)
+    await bob.request("activity", state="away")
     await ada.expect("typing", room=room)
     await ada.request("history", room=room, before=9)
     await ada.request("history", room=room, after=0, limit=1)

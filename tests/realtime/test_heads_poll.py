@@ -177,14 +177,14 @@ async def test_the_tick_visits_only_rooms_with_something_due(polled: Polled, mon
     rooms = list(polled.hub.rooms.values())
     hub = polled.hub
     told: list[Room] = []
-    monkeypatch.setattr(hub.ticker, "_flush_presence", told.append)
+    monkeypatch.setattr(hub.ticker, "_flush_unread", told.append)
     for room in rooms[:2]:
-        room.presence.join(Person(1, "ada"))
-        hub.ticker.presence_later(room)
+        room.unread_due = True
+        hub.ticker.due.add(room)
     await hub.ticker._flush_due(asyncio.get_running_loop().time())
     assert set(told) == set(rooms[:2])
     for room in rooms[:2]:
-        room.presence.take_change()
+        room.unread_due = False
     await hub.ticker._flush_due(asyncio.get_running_loop().time())
     assert hub.ticker.due == set()
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.conftest import Connect
-from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up
+from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 from tests.support.shapes import assert_shape
 
@@ -24,6 +25,17 @@ async def online(chat: ChatClient, room: str, number: int, *, timeout: float = 5
             pass
 
 
+async def _invite(server: Server, owner: Account, person: Account, room: str) -> None:
+    assert (await api(server, owner, "POST", f"/api/rooms/{room}/members", user=person.id)).status_code == 201
+
+
+async def _online_in(chat: ChatClient, room: str, number: int) -> bool:
+    """Join a room; whether so many are online by the reply or a `presence` soon after it."""
+    if (await chat.join(room))["online_count"] != number:
+        await online(chat, room, number, timeout=2)
+    return True
+
+
 @pytest.fixture
 async def room(server: Server, ada: Account) -> str:
     return await create_room(server.base_url, ada)
@@ -32,18 +44,65 @@ async def room(server: Server, ada: Account) -> str:
 # --- presence
 
 
-async def test_who_comes_and_who_goes(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_presence_names_who_comes_and_who_goes(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
-    await mine.join(room)
-    await online(mine, room, 1)
+    assert (await mine.join(room))["online"] == [{"id": ada.id, "name": ada.name}]
     page = await theirs.join(room)
-    assert page["online_count"] in {1, 2}  # with or without the one who asks: their own arrival is told by `presence`
+    assert page["online_count"] == 2
     came = await mine.expect("presence", room=room)
     assert (came["online_count"], came["joined"], came["left"]) == (2, [{"id": bob.id, "name": bob.name}], [])
     assert_shape(came)
-    await theirs.leave(room)
+    await theirs.close()
     gone = await mine.expect("presence", room=room)
     assert (gone["online_count"], gone["joined"], gone["left"]) == (1, [], [{"id": bob.id, "name": bob.name}])
+
+
+async def test_member_is_online_without_joining_the_room(
+    server: Server, connect: Connect, ada: Account, bob: Account, room: str
+) -> None:
+    """Bob has Hubbub open in another room: he is there for Ada, now and after he comes back."""
+    await _invite(server, ada, bob, room)
+    theirs = await connect(bob)
+    mine = await connect(ada)
+    assert await _online_in(mine, room, 2)
+    await theirs.close()
+    await online(mine, room, 1, timeout=2.5)
+    await connect(bob)
+    came = await mine.expect("presence", room=room, timeout=2.5)
+    assert came["joined"] == [{"id": bob.id, "name": bob.name}]
+
+
+@pytest.mark.parametrize("path", ["/ws/chat/lobby/", "/infra/ws"])
+async def test_socket_of_any_dialect_makes_one_online(
+    server: Server, connect: Connect, ada: Account, bob: Account, room: str, path: str
+) -> None:
+    await _invite(server, ada, bob, room)
+    mine = await connect(ada)
+    await mine.join(room)
+    async with PlainSocket(server.ws_url(path), headers=bob.headers):
+        await online(mine, room, 2)
+    await online(mine, room, 1)
+
+
+async def test_leaving_a_subscription_keeps_one_online(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    await mine.join(room)
+    await theirs.join(room)
+    await online(mine, room, 2)
+    await theirs.leave(room)
+    await mine.expect_nothing("presence", seconds=1.5)
+
+
+async def test_new_member_is_online_at_once_and_a_removed_one_gone(
+    server: Server, connect: Connect, ada: Account, bob: Account, room: str
+) -> None:
+    await connect(bob)
+    mine = await connect(ada)
+    await mine.join(room)
+    await _invite(server, ada, bob, room)
+    await online(mine, room, 2, timeout=2)
+    assert (await api(server, ada, "DELETE", f"/api/rooms/{room}/members/{bob.id}")).status_code == 204
+    await online(mine, room, 1, timeout=2)
 
 
 async def test_a_lost_connection_is_a_leave(connect: Connect, ada: Account, bob: Account, room: str) -> None:
@@ -55,6 +114,16 @@ async def test_a_lost_connection_is_a_leave(connect: Connect, ada: Account, bob:
     await online(mine, room, 1)
 
 
+async def test_a_reload_is_no_coming_and_going(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    await mine.join(room)
+    await theirs.join(room)
+    await online(mine, room, 2)
+    await theirs.close()
+    await connect(bob)
+    await mine.expect_nothing("presence", seconds=2)
+
+
 async def test_a_person_with_two_sockets_is_online_once(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, one, other = await connect(ada), await connect(bob), await connect(bob)
     await mine.join(room)
@@ -62,7 +131,7 @@ async def test_a_person_with_two_sockets_is_online_once(connect: Connect, ada: A
     await online(mine, room, 2)
     await other.join(room)
     await mine.expect_nothing("presence", seconds=1.5)
-    await one.leave(room)
+    await one.close()
     await mine.expect_nothing("presence", seconds=1.5)
     await other.close()
     await online(mine, room, 1)
@@ -71,7 +140,6 @@ async def test_a_person_with_two_sockets_is_online_once(connect: Connect, ada: A
 async def test_whoever_joins_sees_who_is_there(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
-    await online(mine, room, 1)
     page = await theirs.join(room)
     assert {"id": ada.id, "name": ada.name} in page["online"]
     assert page["online_count"] == len(page["online"])
@@ -87,11 +155,63 @@ async def test_joining_again_is_no_coming_and_going(connect: Connect, ada: Accou
     await mine.expect_nothing("presence", seconds=1.5)
 
 
+# --- away
+
+
+async def test_person_is_away_when_all_their_sockets_are(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, phone, desk = await connect(ada), await connect(bob), await connect(bob)
+    await mine.join(room)
+    await desk.join(room)
+    await online(mine, room, 2)
+    await phone.request("activity", state="away")
+    await mine.expect_nothing("presence", seconds=1.5)
+    await desk.request("activity", state="away")
+    frame = await mine.expect("presence", room=room)
+    assert (frame["online_count"], frame["joined"], frame["left"], frame["away"]) == (2, [], [], [bob.id])
+    assert (await mine.join(room))["away"] == [bob.id]
+    await phone.request("activity", state="active")
+    assert (await mine.expect("presence", room=room))["back"] == [bob.id]
+    assert (await mine.join(room))["away"] == []
+
+
+async def test_socket_that_ends_takes_its_activity_along(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, phone, desk = await connect(ada), await connect(bob), await connect(bob)
+    await mine.join(room)
+    await desk.join(room)
+    await online(mine, room, 2)
+    await phone.request("activity", state="away")
+    await desk.close()
+    assert (await mine.expect("presence", room=room))["away"] == [bob.id]
+    await connect(bob)
+    assert (await mine.expect("presence", room=room))["back"] == [bob.id]
+
+
+async def test_a_flood_of_activity_is_one_frame_a_second(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    await mine.join(room)
+    await theirs.join(room)
+    await online(mine, room, 2)
+    for number in range(41):
+        await theirs.request("activity", state="active" if number % 2 else "away")
+    async with asyncio.timeout(5):
+        while "away" not in (frame := await mine.expect("presence", room=room)):
+            pass
+    assert frame["away"] == [bob.id]
+    await mine.expect_nothing("presence", seconds=1.5)
+
+
+async def test_activity_with_another_state_is_bad_frame(connect: Connect, ada: Account) -> None:
+    with pytest.raises(Refused) as refused:
+        await (await connect(ada)).request("activity", state="asleep")
+    assert refused.value.code == "bad_frame"
+
+
+# --- how often
+
+
 async def test_at_most_one_a_second(server: Server, connect: Connect, ada: Account, room: str) -> None:
     watcher = await connect(ada)
     await watcher.join(room)
-    await online(watcher, room, 1)
-    await asyncio.sleep(1.1)
     people = [await sign_up(server.base_url) for _ in range(4)]
     chats = [await connect(person) for person in people]
 

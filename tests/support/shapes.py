@@ -61,6 +61,7 @@ SHAPES: dict[str, dict[str, Check]] = {
         "member_count": INTEGER,
         "online_count": INTEGER,
         "online": _PEOPLE,
+        "away": LIST,
     },
     "ok": {"re": _ANY_ID},
     "pong": {"re": _ANY_ID},
@@ -81,9 +82,14 @@ SHAPES: dict[str, dict[str, Check]] = {
 }
 
 
+OPTIONAL = {"presence": {"away": LIST, "back": LIST}}
+"""Fields that are there only when somebody went away or came back."""
+
+
 def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:
     """Hold one frame, and the messages in a page, to its shape; `own` for a message its author sees: `key` is there."""
     shape = SHAPES[frame["type"]] | {"type": TEXT}
+    shape |= {name: check for name, check in OPTIONAL.get(frame["type"], {}).items() if name in frame}
     if own:
         shape = shape | {"key": TEXT}
     assert set(frame) == set(shape), f"fields of {frame['type']}: {sorted(set(frame) ^ set(shape))} in {frame}"

@@ -24,7 +24,8 @@ class Pair:
     postgres: Postgres | None = None
 
 
-def _start(profile: Profile, exits: ExitStack, postgres: Postgres | None = None) -> Pair:
+def start_pair(profile: Profile, exits: ExitStack, postgres: Postgres | None = None) -> Pair:
+    """Two servers that end with `exits`."""
     redis = exits.enter_context(Redis())
     env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0"}
     one = Server(profile, env | COALESCE["tick"])
@@ -43,7 +44,7 @@ def _start(profile: Profile, exits: ExitStack, postgres: Postgres | None = None)
 def pair(profile: Profile) -> Iterator[Pair]:
     """Two processes for all tests; their Redis may be hurt, as long as it is there again at the end of each test."""
     with ExitStack() as exits:
-        yield _start(profile, exits)
+        yield start_pair(profile, exits)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +52,7 @@ def fragile(profile: Profile) -> Iterator[Pair]:
     """Two processes on a Postgres of their own, which tests may stop and start."""
     with ExitStack() as exits:
         postgres = exits.enter_context(Postgres())
-        yield _start(profile, exits, postgres)
+        yield start_pair(profile, exits, postgres)
 
 
 class Circle:
@@ -76,7 +77,8 @@ class Circle:
         return await self.connect(self.pair.two, self.bob, **options)
 
 
-async def _circle(pair: Pair, exits: AsyncExitStack) -> Circle:
+async def circle_of(pair: Pair, exits: AsyncExitStack) -> Circle:
+    """Two new people with a room."""
     ada, bob = await sign_up(pair.one.base_url), await sign_up(pair.two.base_url)
     return Circle(pair, ada, bob, await create_room(pair.one.base_url, ada), exits)
 
@@ -85,11 +87,11 @@ async def _circle(pair: Pair, exits: AsyncExitStack) -> Circle:
 async def circle(pair: Pair) -> AsyncIterator[Circle]:
     """Two people on the two processes."""
     async with AsyncExitStack() as exits:
-        yield await _circle(pair, exits)
+        yield await circle_of(pair, exits)
 
 
 @pytest.fixture
 async def fragile_circle(fragile: Pair) -> AsyncIterator[Circle]:
     """The same on a database that may be stopped."""
     async with AsyncExitStack() as exits:
-        yield await _circle(fragile, exits)
+        yield await circle_of(fragile, exits)

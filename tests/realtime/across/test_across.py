@@ -57,21 +57,6 @@ async def test_two_floods_are_one_order(circle: Circle) -> None:
             await heard(chat, circle, seq)
 
 
-async def test_who_is_online_everywhere(circle: Circle) -> None:
-    here = await circle.here()
-    await here.expect("presence", online_count=1)
-    there = await circle.there()
-    came = await here.expect("presence", room=circle.room)
-    assert (came["online_count"], came["joined"]) == (2, [{"id": circle.bob.id, "name": circle.bob.name}])
-    again = await circle.connect(circle.pair.two, circle.ada)
-    page = await again.join(circle.room)
-    assert {person["id"] for person in page["online"]} == {circle.ada.id, circle.bob.id}
-    assert page["online_count"] == 2
-    there.cut()
-    gone = await here.expect("presence", room=circle.room)
-    assert (gone["online_count"], gone["left"]) == (1, [{"id": circle.bob.id, "name": circle.bob.name}])
-
-
 async def test_signals_and_unread_cross(circle: Circle) -> None:
     here, there, away = await circle.here(), await circle.there(), await circle.there(join=False)
     await here.push("typing", room=circle.room)
@@ -137,13 +122,8 @@ async def test_a_redis_that_forgets_everything(circle: Circle) -> None:
         redis.flushall()
     sent = await here.send(circle.room, "still there?")
     await heard(there, circle, sent["seq"])
-    # That Bob is there, the first process knows by Redis alone.
     eve = await circle.connect(circle.pair.one, await sign_up(circle.pair.one.base_url))
-    for _ in range(150):  # leases are written again when the next one is renewed
-        if (await eve.join(circle.room))["online_count"] == 3:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("presence did not heal")
+    assert (await eve.join(circle.room))["online_count"] == 3, "who is online is not kept in Redis"
 
 
 async def test_without_redis_everything_goes_on(circle: Circle) -> None:

@@ -72,9 +72,9 @@ def installation(profile: Profile) -> Iterator[Installation]:
     [
         ("channels", "layer", "rights"),
         ("publish", "layer", "rights"),
-        ("keys", "presence", "rights"),
-        ("reads", "presence", "rights"),
-        ("memory", "presence", "memory"),
+        ("keys", "throttle", "rights"),
+        ("reads", "throttle", "rights"),
+        ("memory", "throttle", "memory"),
         ("password", "layer", "auth"),
     ],
 )

@@ -1,0 +1,363 @@
+"""Who is online: the people with a live socket on any process, in every room they are a member of.
+
+A process announces its own people and their rooms to all others, on one channel of the layer. Each process applies that
+to its active rooms: rooms with a joined socket that understands `presence`. See docs/decisions/0010-presence-by-person.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.conf import settings
+
+from ops import installation, metrics
+from ops.redis_urls import client_for
+from realtime.events import Person, encode
+from realtime.people import LocalPerson
+from realtime.presence.announcer import GROUP, Announcer
+from realtime.presence.heartbeat import Heartbeat
+from realtime.presence.peers import BEAT_S, Gone, Peer, Peers
+from realtime.presence.placing import Placing
+from realtime.presence.room import EVENT_EVERY_S, Away
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+    from realtime.room import Room
+    from realtime.socket import Socket
+
+KINDS = frozenset({"people", "people.ask", "people.bye", "beat"})
+LINGER_S = 0.75
+"""A person without a socket stays online for that long: a reload of the page is no coming and going."""
+FLUSH_S = 0.2
+SLICE = 2_000
+
+
+class Departure(NamedTuple):
+    """A person whose last local socket is gone, not announced yet."""
+
+    due: float
+    name: str
+    away: bool
+    announced: bool
+    rooms: set[int]
+
+
+class Presence:
+    """One per hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.peers = Peers()
+        self.alone = not settings.REDIS_SHARDS
+        """Whether this process is the whole installation."""
+        self.announcer = Announcer(hub, alone=self.alone)
+        self.placing = Placing(self)
+        self.departures: dict[int, Departure] = {}
+        """By user; the oldest first."""
+        self._carried: dict[int, set[int]] = {}
+        """Rooms of people who came back within LINGER_S and whose memberships are being read again."""
+        self._dirty: set[Room] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._heartbeat: Heartbeat | None = None
+
+    # --- life
+
+    async def start(self) -> None:
+        """Join the other processes, once the layer has its names."""
+        layer = self.hub.bus.layer
+        shard, channel = layer.address(GROUP)
+        self._heartbeat = Heartbeat(
+            lambda: client_for(settings.REDIS_SHARDS[shard]),
+            channel,
+            lambda: bytes(layer.serialize(self.announcer.beat())),
+            installation.shared_name(f"check:{self.hub.origin}", installation.identity()),
+        )
+        await self.hub.bus.subscribe([GROUP])
+        self.hub.bus.send(GROUP, {"kind": "people.ask", "process": ""})
+        self._heartbeat.start()
+
+    def stop(self) -> None:
+        """Say goodbye: the people of this process reconnect to another one."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        if not self.alone:
+            self.hub.bus.send(GROUP, {"kind": "people.bye", "process": self.hub.origin})
+
+    @property
+    def works(self) -> bool:
+        """Whether the others hear that this process is there, and Redis takes and gives keys."""
+        return self._heartbeat is None or self._heartbeat.works
+
+    async def tick(self) -> None:
+        """Once in BEAT_S: remove the processes that are gone."""
+        await asyncio.sleep(BEAT_S)
+        await self.judge()
+
+    async def judge(self) -> None:
+        """Remove the people of processes that were silent for too long."""
+        for gone in self.peers.dead(time.monotonic(), self.hub.bus.echoed_at):
+            metrics.PEERS_LOST.inc()
+            await self._everywhere(gone)
+
+    # --- local people
+
+    def came(self, local: LocalPerson) -> None:
+        """A socket of a person was registered here."""
+        user = local.person.id
+        departure = self.departures.pop(user, None)
+        if departure is not None:
+            local.announced = departure.announced
+            self._carried[user] = departure.rooms
+        self.activity(local)
+
+    def watched(self, local: LocalPerson, rooms: Iterable[Room]) -> None:
+        """The person's memberships were read: they are online in all of these rooms."""
+        for room in rooms:
+            self._set(room, local.person.id)
+        stale = self._carried.pop(local.person.id, set()) - local.room_ids()
+        for room_id in stale:
+            self._end(local, room_id)
+        local.forget_watched()
+        local.announced = True
+        self.announcer.came(local)
+
+    def entered(self, local: LocalPerson, room_id: int) -> None:
+        """The person became a member of a room, or joined one that is not among the watched ones."""
+        room = self.hub.rooms.get(room_id)
+        if room is not None:
+            self._set(room, local.person.id)
+        local.forget_watched()
+        if local.announced:
+            self.announcer.member(local.person.id, room_id, member=True)
+
+    def removed(self, local: LocalPerson, room_id: int) -> None:
+        """The person is no longer a member."""
+        self._carried.get(local.person.id, set()).discard(room_id)
+        if local.beyond is not None:
+            local.beyond.discard(room_id)
+        self._end(local, room_id)
+
+    def joined(self, socket: Socket, room: Room) -> None:
+        """A socket was attached to a room."""
+        local = socket.local
+        if local is None:
+            return
+        if local.is_in(room.ref.id):
+            self._set(room, local.person.id)
+            return
+        if local.beyond is None:
+            local.beyond = set()
+        local.beyond.add(room.ref.id)
+        self.entered(local, room.ref.id)
+
+    def activity(self, local: LocalPerson) -> None:
+        """A socket of a person came, went, or said that its person is away or back."""
+        away = all(socket.away for socket in local.sockets)
+        if away is local.away:
+            return
+        local.away = away
+        for room_id in local.room_ids():
+            room = self.hub.rooms.get(room_id)
+            if room is not None:
+                self._set(room, local.person.id)
+        if local.announced:
+            self.announcer.activity(local)
+
+    def renamed(self, person: Person) -> None:
+        """A person has another name. Every process is told of it by the journal."""
+        for peer in self.peers.by_process.values():
+            if person.id in peer.people:
+                peer.people[person.id] = person.name
+
+    def left(self, local: LocalPerson) -> None:
+        """The person's last local socket is gone."""
+        user = local.person.id
+        rooms = local.room_ids() | self._carried.pop(user, set())
+        self.announcer.withdraw(user)
+        due = time.monotonic() + LINGER_S
+        self.departures[user] = Departure(due, local.person.name, local.away, local.announced, rooms)
+        self._schedule()
+
+    # --- rooms
+
+    async def open(self, room: Room) -> None:
+        """Make a room active, for a socket that joins. Waits a moment for the people of other processes."""
+        if not room.presence.active:
+            here = {local.person.id for local in room.watchers}
+            here |= {socket.user.id for sockets in room.sockets.values() for socket in sockets}
+            here |= {user for user, gone in self.departures.items() if room.ref.id in gone.rooms}
+            states = {user: self._state(user) for user in here}
+            room.presence.activate({user: away for user, away in states.items() if away is not None})
+        if not room.presence.placed:
+            if any(peer.people for peer in self.peers.by_process.values()):
+                await self.placing.room(room)
+            else:
+                room.presence.placed = True
+
+    def close_unused(self, room: Room) -> None:
+        """Forget the people of a room without a joined socket that understands `presence`."""
+        if room.presence.active and not room.holds and not room.hears_signals():
+            room.presence.deactivate()
+            self._dirty.discard(room)
+
+    def active_rooms(self) -> dict[int, Room]:
+        return {number: room for number, room in self.hub.rooms.items() if room.presence.active}
+
+    def place(self, room: Room, user: int, *, member: bool) -> None:
+        """Apply what the database says of a person of another process."""
+        self._update(room, user, self._state(user) if member else None, self.name(user))
+
+    def name(self, user: int) -> str:
+        local = self.hub.people.get(user)
+        if local is not None:
+            return local.person.name
+        departure = self.departures.get(user)
+        return departure.name if departure else self.peers.name(user) or "?"
+
+    # --- other processes
+
+    def on_message(self, message: dict[str, Any]) -> None:
+        """A message of another process."""
+        process, now = message["process"], time.monotonic()
+        match message["kind"]:
+            case "beat":
+                if self.peers.beat(process, message["number"], now):
+                    self.announcer.ask(process)
+            case "people":
+                self._on_people(process, message, now)
+            case "people.ask":
+                if process in {"", self.hub.origin}:
+                    self.announcer.list_soon(self.departures)
+            case "people.bye":
+                self.peers.leaving(process, now, LINGER_S)
+
+    def _on_people(self, process: str, message: dict[str, Any], now: float) -> None:
+        peer, ask = self.peers.announced(process, message["number"], now)
+        if message["begins"]:
+            self.peers.begin_list(peer)
+        for user, rooms in message["left"]:
+            name = self.peers.remove(peer, user)
+            self._set_in(rooms, user, name or "?")
+        for user, name, away, rooms in message["came"]:
+            self.peers.add(peer, user, name, away=away)
+            self._set_in(rooms, user, name)
+        for user, room_id, member in message["members"]:
+            self._on_member(user, room_id, member=member)
+        for user, away, rooms in message["away"]:
+            if user in peer.people:
+                self.peers.add(peer, user, peer.people[user], away=away)
+                self._set_in(rooms, user, peer.people[user])
+        if message["ends"]:
+            self._on_list(process, peer)
+        elif ask:
+            self.announcer.ask(process)
+
+    def _on_member(self, user: int, room_id: int, *, member: bool) -> None:
+        self.placing.changed(room_id, user)
+        room = self.hub.rooms.get(room_id)
+        if room is not None:
+            self._update(room, user, self._state(user) if member else None, self.name(user))
+
+    def _on_list(self, process: str, peer: Peer) -> None:
+        """The whole list of a process is here. Which active rooms its people are in, the database says."""
+        was_in_sync = peer.in_sync
+        gone = self.peers.end_list(process, peer)
+        if gone is None:
+            return
+        if gone.people:
+            self.hub.spawn(self._everywhere(gone))
+        if not was_in_sync:  # else somebody else had asked for it
+            self.placing.users(peer.people)
+
+    async def _everywhere(self, gone: Gone) -> None:
+        """People who lost their sockets on a process, in all active rooms."""
+        for index, room in enumerate(list(self.hub.rooms.values()), 1):
+            if room.presence.active:
+                for user in room.presence.online.keys() & gone.people.keys():
+                    self._update(room, user, self._state(user), gone.people[user])
+            if index % SLICE == 0:
+                await asyncio.sleep(0)
+
+    # --- state
+
+    def _state(self, user: int) -> Away:
+        """Away on all sockets anywhere, active on one, or offline."""
+        states = self.peers.states(user)
+        local = self.hub.people.get(user)
+        if local is not None and local.sockets:
+            states.append(local.away)
+        elif user in self.departures:
+            states.append(self.departures[user].away)
+        return all(states) if states else None
+
+    def _set(self, room: Room, user: int) -> None:
+        self.placing.changed(room.ref.id, user)
+        if room.presence.active:
+            self._update(room, user, self._state(user), self.name(user))
+
+    def _set_in(self, rooms: Iterable[int], user: int, name: str) -> None:
+        state = self._state(user)
+        for room_id in rooms:
+            self.placing.changed(room_id, user)
+            room = self.hub.rooms.get(room_id)
+            if room is not None:
+                self._update(room, user, state, name)
+
+    def _end(self, local: LocalPerson, room_id: int) -> None:
+        self.placing.changed(room_id, local.person.id)
+        room = self.hub.rooms.get(room_id)
+        if room is not None:
+            self._update(room, local.person.id, None, local.person.name)
+        if local.announced:
+            self.announcer.member(local.person.id, room_id, member=False)
+
+    def _update(self, room: Room, user: int, away: Away, name: str) -> None:
+        presence = room.presence
+        if not presence.active or not presence.update(user, away, name):
+            return
+        self._dirty.add(room)
+        now = time.monotonic()
+        if now - presence.flushed_at >= EVENT_EVERY_S:
+            presence.flushed_at = now
+            # At the end of this step of the loop, so that the reply to a join comes before its `presence`.
+            asyncio.get_running_loop().call_soon(self._flush_room, room)
+        else:
+            self._schedule()
+
+    # --- what is announced later
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        self._depart(now)
+        for room in [room for room in self._dirty if now - room.presence.flushed_at >= EVENT_EVERY_S]:
+            room.presence.flushed_at = now
+            self._flush_room(room)
+        if self._dirty or self.departures:
+            self._schedule()
+
+    def _depart(self, now: float) -> None:
+        for user in [user for user, gone in self.departures.items() if gone.due <= now]:
+            gone = self.departures.pop(user)
+            self._set_in(gone.rooms, user, gone.name)
+            if gone.announced:
+                self.announcer.left(user, gone.rooms)
+
+    def _flush_room(self, room: Room) -> None:
+        self._dirty.discard(room)
+        change = room.presence.take_change(self.name)
+        if change is not None:
+            self.hub.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
+
+    def snapshot(self, room: Room) -> tuple[int, list[dict[str, Any]], list[int]]:
+        """What a joining socket is told of a room: how many are online, who, and who of them is away."""
+        return room.presence.snapshot(self.name, time.monotonic())

@@ -1,0 +1,288 @@
+"""Who is online, whatever happens in whatever order: several hubs on a layer that loses messages, against a plain model.
+
+Each hub is the real one; memberships come from the model, and the layer between the hubs is one that loses what it is
+told to. In the end every joined socket must see what the model says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from django.conf import settings as django_settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from realtime.dialects.native import NativeDialect
+from realtime.events import Page, Person, Revoked, RoomRef
+from realtime.hub import Hub
+from realtime.outbox import Batch
+from realtime.socket import Socket
+from realtime.wiring import Membership
+
+USERS, PROCESSES = 4, 3
+ROOMS = {number: RoomRef(number, f"room-{number}", direct=False) for number in (1, 2)}
+STEPS = 12
+
+
+class Seen:
+    """An outbox that keeps what a client would know: room → user → away, and the last count."""
+
+    door = None
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, dict[int, bool]] = {}
+        self.counts: dict[str, int] = {}
+
+    def push(self, batch: Batch) -> bool:
+        for frame in map(json.loads, batch.texts):
+            if frame["type"] == "room.joined":
+                self.rooms[frame["room"]] = {person["id"]: person["id"] in frame["away"] for person in frame["online"]}
+                self.counts[frame["room"]] = frame["online_count"]
+            elif frame["type"] == "presence":
+                self._change(self.rooms[frame["room"]], frame)
+                self.counts[frame["room"]] = frame["online_count"]
+        return True
+
+    @staticmethod
+    def _change(people: dict[int, bool], frame: dict[str, Any]) -> None:
+        for person in frame["left"]:
+            people.pop(person["id"], None)
+        people.update((person["id"], False) for person in frame["joined"])
+        people.update(dict.fromkeys(frame.get("away", ()), True))
+        people.update(dict.fromkeys(frame.get("back", ()), False))
+
+    def halting(self) -> bool:
+        return False
+
+    async def read_on(self) -> None:
+        """Everything is read at once."""
+
+    def overdue(self, now: float) -> bool:
+        return False
+
+    async def close(self, code: int, reason: str) -> None:
+        """Nothing is open."""
+
+
+class Inbox:
+    """One hub's end of the layer."""
+
+    layer = None
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name = world, name
+        self.waiting: list[bytes] = []
+
+    @property
+    def echoed_at(self) -> float:
+        return self.world.now
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        payload = msgspec.msgpack.encode(message)
+        for hub in self.world.hubs:
+            if group == "people" and hub.bus is not self:
+                hub.bus.waiting.append(payload)
+
+    async def subscribe(self, groups: Iterable[str]) -> None:
+        """All of them are."""
+
+    def unsubscribe(self, group: str) -> None:
+        """Not worth it."""
+
+
+class World:
+    """The model: who has which sockets, and who is a member of what."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        patch.setattr("realtime.presence.sync.time", clock)
+        for name in ("realtime.presence.sync.LINGER_S", "realtime.presence.sync.FLUSH_S", "realtime.presence.sync.EVENT_EVERY_S",
+                     "realtime.presence.announcer.FLUSH_S", "realtime.presence.announcer.LIST_EVERY_S"):  # fmt: skip
+            patch.setattr(name, 0.0)
+        patch.setattr(django_settings, "REDIS_SHARDS", [{}])
+        patch.setattr(django_settings, "LIMIT_SOCKETS_PER_USER", 0)
+        patch.setattr("realtime.hub.bus_for", lambda origin, *_: Inbox(self, origin))
+        patch.setattr("realtime.hub.domains", lambda: self)
+        patch.setattr("realtime.presence.placing.domains", lambda: self)
+        self.members: set[tuple[int, int]] = {(room, user) for room in ROOMS for user in range(1, USERS) if (room + user) % 2}
+        self.removed: set[tuple[int, int]] = set()
+        self.hubs: list[Any] = [Hub() for _ in range(PROCESSES)]
+        self.sockets: list[Any] = []
+        self.LOG = self
+
+    # --- what the hubs ask of the domains
+
+    async def heads(self, rooms: list[int]) -> dict[int, int]:
+        return dict.fromkeys(rooms, 0)
+
+    async def memberships(self, user: int) -> list[Membership]:
+        found = [Membership(ROOMS[room], 0) for room, member in sorted(self.members) if member == user]
+        await asyncio.sleep(0)
+        return found
+
+    async def members_among(self, rooms: list[int], users: Collection[int]) -> dict[int, set[int]]:
+        found = {room: {user for user in users if (room, user) in self.members} for room in rooms}
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return found
+
+    # --- what happens
+
+    async def begin(self) -> None:
+        """Somebody is there on each process, in every room they are members of."""
+        for number in (0, 1, 3, 5, 7, 8):
+            await self.connect(number)
+        await self.wait(5)
+        for number in range(5):
+            await self.join(number)
+
+    async def connect(self, number: int) -> None:
+        hub, user = self.hubs[number % PROCESSES], 1 + number // PROCESSES % USERS
+        socket = Socket(hub, Person(user, f"user-{user}"), "", Seen())
+        socket.dialect = NativeDialect(socket, "")
+        self.sockets.append(socket)
+        await hub.register(socket)
+
+    async def disconnect(self, number: int) -> None:
+        if self.sockets:
+            socket = self.sockets.pop(number % len(self.sockets))
+            socket.closed = True
+            await socket.hub.unregister(socket)
+
+    async def join(self, number: int) -> None:
+        for room, socket in itertools.product(ROOMS.values(), self.sockets[number % 5 :: 5]):
+            if (room.id, socket.user.id) in self.members:
+                await socket.join(room, None, self._page)
+
+    @staticmethod
+    async def _page() -> Page:
+        await asyncio.sleep(0)
+        return Page(0, [], more=False, complete=True, member_count=0)
+
+    async def add(self, number: int) -> None:
+        room, user = self._pair(number)
+        self.members.add((room.id, user))
+        for hub in self.hubs:
+            if user in hub.people:
+                hub.deliver([{"kind": "member", "user": user, "room": list(room), "upto": 0}])
+
+    async def remove(self, number: int) -> None:
+        room, user = self._pair(number)
+        self.members.discard((room.id, user))
+        self.removed.add((room.id, user))
+        self._revoke(room.id, user)
+
+    def _pair(self, number: int) -> tuple[RoomRef, int]:
+        return ROOMS[1 + number % len(ROOMS)], 1 + number // len(ROOMS) % USERS
+
+    def _revoke(self, room: int, user: int) -> None:
+        for hub in self.hubs:
+            local = hub.people.get(user)
+            if local is not None:
+                hub.revocations.act(local, Revoked(user, room=ROOMS[room]))
+
+    async def activity(self, number: int) -> None:
+        for socket in self.sockets[number % 3 :: 3]:
+            socket.away = not socket.away
+            if socket.local is not None:
+                socket.hub.presence.activity(socket.local)
+
+    async def arrive(self, number: int) -> None:
+        hub = self.hubs[number % PROCESSES]
+        some, hub.bus.waiting = hub.bus.waiting[: 1 + number % 4], hub.bus.waiting[1 + number % 4 :]
+        hub.deliver([msgspec.msgpack.decode(payload) for payload in some])
+
+    async def lose(self, number: int) -> None:
+        self.hubs[number % PROCESSES].bus.waiting[: 1 + number % 4] = []
+
+    async def kill(self, number: int) -> None:
+        """Another process takes its place; its sockets are gone without a word."""
+        place = number % PROCESSES
+        gone, self.hubs[place] = self.hubs[place], Hub()
+        for task in gone._tasks:
+            task.cancel()
+        for socket in [socket for socket in self.sockets if socket.hub is gone]:
+            self.sockets.remove(socket)
+
+    async def wait(self, number: int) -> None:
+        for _ in range(number % 6):
+            await asyncio.sleep(0.0005)
+
+    # --- the end
+
+    async def settle(self) -> None:
+        """Every message arrives, heartbeats go on, the poll of revocations acts, and silent processes are gone."""
+        for _ in range(STEPS):
+            for room, user in self.removed - self.members:
+                self._revoke(room, user)
+            for hub in self.hubs:
+                for other in self.hubs:
+                    if other is not hub:
+                        hub.deliver([hub_beat(other)])
+                while hub.bus.waiting:
+                    await self.arrive(self.hubs.index(hub))
+            for _ in range(30):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.002)
+            self.now += 0.6
+            for hub in self.hubs:
+                await hub.presence.judge()
+
+    def online(self, room: int) -> dict[int, bool]:
+        found: dict[int, bool] = {}
+        for socket in self.sockets:
+            user = socket.user.id
+            if (room, user) in self.members:
+                found[user] = socket.away and found.get(user, True)
+        return found
+
+
+def hub_beat(hub: Hub) -> dict[str, Any]:
+    return {"kind": "beat", "process": hub.origin, "number": hub.presence.announcer.number}
+
+
+STEP = st.tuples(
+    st.sampled_from(["connect", "connect", "disconnect", "join", "add", "remove", "activity", "arrive", "arrive", "arrive",
+                     "lose", "wait", "wait", "kill"]),
+    st.integers(0, 60),
+)  # fmt: skip
+
+
+async def _run(steps: list[tuple[str, int]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(patch)
+        await world.begin()
+        for name, number in steps:
+            step: Callable[[int], Awaitable[None]] = getattr(world, name)
+            await step(number)
+        await world.settle()
+        for socket, room in itertools.product(world.sockets, ROOMS.values()):
+            if room.slug in socket.rooms:
+                truth = world.online(room.id)
+                assert socket.outbox.rooms[room.slug] == truth, (socket.user, room.slug)
+                assert socket.outbox.counts[room.slug] == len(truth)
+        for hub in world.hubs:
+            for task in hub._tasks:
+                task.cancel()
+
+
+@pytest.mark.timeout(280)
+@settings(
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.lists(STEP, min_size=20, max_size=60))
+def test_every_client_sees_who_is_online(steps: list[tuple[str, int]]) -> None:
+    asyncio.run(_run(steps))
