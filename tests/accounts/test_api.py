@@ -25,9 +25,9 @@ def fresh() -> str:
     return f"new-{secrets.token_hex(5)}"
 
 
-async def post(http: httpx.AsyncClient, path: str, body: Any) -> httpx.Response:
+async def post(http: httpx.AsyncClient, path: str, body: Any, method: str = "POST") -> httpx.Response:
     """Post JSON with everything beyond ASCII escaped: httpx itself would not send a lone surrogate."""
-    return await http.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    return await http.request(method, path, content=json.dumps(body), headers={"Content-Type": "application/json"})
 
 
 # --- sign-up
@@ -102,6 +102,13 @@ async def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
         assert answer.status_code == 400, answer.text
         assert_problem(answer, 400, answer.json()["code"])
         assert answer.json()["code"] in {"bad_json", "invalid"}
+
+
+@pytest.mark.parametrize("body", [[None, None], [], [["title", "x"]], "x", 1, None], ids=str)
+async def test_body_that_is_no_object_changes_nothing(server: Server, ada: Account, body: Any) -> None:
+    async with with_token(server.base_url, ada) as http:
+        room = (await http.post("/api/rooms", json={"slug": fresh()})).json()["slug"]
+        assert_problem(await post(http, f"/api/rooms/{room}", body, method="PATCH"), 400, "bad_json")
 
 
 async def test_a_body_without_end_is_cut_off(server: Server) -> None:

@@ -1,0 +1,97 @@
+"""The OpenAPI document: what ninja knows of each call, and the errors it may answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ninja import NinjaAPI
+
+Operation = dict[str, Any]
+
+PUBLIC = {("post", "/api/signup"), ("post", "/api/session"), ("post", "/api/token")}
+# What another person or an earlier call may have decided already.
+CONFLICTS = {
+    ("post", "/api/rooms"),
+    ("patch", "/api/rooms/{slug}/members/{user}"),
+    ("delete", "/api/rooms/{slug}/members/{user}"),
+    ("post", "/api/leave"),
+}
+# Calls that look for a person or a room named in their body.
+NAMING = {("post", "/api/blocks"), ("post", "/api/leave")}
+
+DESCRIPTIONS = {
+    400: "The request is wrong: `invalid` (fields in `errors`), `bad_json`, `bad_frame`",
+    401: "No credentials, or wrong ones: `unauthenticated`",
+    403: "Not allowed: `forbidden`, `not_a_member`, `signup_closed`",
+    404: "Nothing of that name: `no_such_room`, `no_such_target`, `not_found`",
+    409: "It is so already, or would leave nobody in charge: `taken`, and those of leaving",
+    413: "The body is above 1 MiB: `too_large`",
+    429: "Too often: `rate_limited`; `Retry-After` says when again",
+    500: "A fault of the server: `internal`",
+    503: "A part of the server is away: `unavailable`; `Retry-After` says when again",
+}
+PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+    },
+}
+RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
+SECURITY = {
+    "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token <token>"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+}
+
+
+class DocumentedAPI(NinjaAPI):
+    """An API whose document has the errors, and who may call what."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        document = super().get_openapi_schema(**options)
+        document["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+        document["components"]["securitySchemes"] = SECURITY
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                _complete(method, path, operation)
+        return document
+
+
+def _complete(method: str, path: str, operation: Operation) -> None:
+    if (method, path) not in PUBLIC:
+        operation["security"] = [{"token": []}, {"session": []}]
+    for status in _errors(method, path, operation):
+        operation["responses"][status] = _problem(status)
+
+
+def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
+    """The statuses of the errors an operation may answer with."""
+    call, room = (method, path), path.startswith("/api/rooms/")
+    if operation.get("parameters") or "requestBody" in operation:
+        yield 400
+    if call != ("post", "/api/signup"):
+        yield 401
+    if room or method != "get":  # an unsafe call by cookie without its CSRF token, too
+        yield 403
+    if room or "{" in path or call in NAMING:
+        yield 404
+    if call in CONFLICTS:
+        yield 409
+    if "requestBody" in operation:
+        yield 413
+    yield from (429, 500, 503)
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    found: dict[str, Any] = {"description": DESCRIPTIONS[status], "content": content}
+    # An account that has used up a quota is told when; one that owns too many rooms has to leave one first.
+    return found | {"headers": RETRY_AFTER} if status in {429, 503} else found

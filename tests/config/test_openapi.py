@@ -1,0 +1,65 @@
+"""The OpenAPI document against the server: schemathesis sends what nobody would write, and holds each answer to the document."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import StartServer
+from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.server import Server
+
+SIGN_OUT = "accounts_api_session_delete"
+QUOTAS = ("CALLS_PER_S", "ROOMS_PER_H", "ROOMS_PER_USER", "INVITES_PER_H", "INVITES_PER_PERSON")
+# A schema cannot say which names look alike, which passwords are common, what a cursor is, "one of two", or that 1.0 is
+# no whole number.
+CONFIG = """
+[parameters]
+"path.slug" = "{room}"
+
+[[operations]]
+include-name = [
+  "POST /api/rooms", "POST /api/signup", "POST /api/leave", "POST /api/blocks", "POST /api/rooms/{{slug}}/members",
+  "GET /api/rooms", "GET /api/rooms/{{slug}}/messages", "GET /api/users",
+]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
+"""
+
+
+def explore(server: Server, account: Account, *arguments: str, config: Path) -> None:
+    """Run schemathesis with all its checks, for 45 s at most; fail when one does."""
+    tool = Path(sys.executable).parent / "schemathesis"
+    command = [tool, "--config-file", config, "run", f"{server.base_url}/api/openapi.json", "--checks", "all", "--no-color"]
+    command += ["--seed", "1", "--max-examples", "5", "--phases", "coverage,fuzzing", "--max-time", "45"]
+    command += ["--header", f"Authorization: Token {account.token}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, cwd=config.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+async def test_every_answer_is_as_the_document_says(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(**{f"LIMIT_{name}": "0" for name in QUOTAS})
+    account, passing = await sign_up(server.base_url), await sign_up(server.base_url)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG.format(room=await create_room(server.base_url, account)))
+    # Signing out ends the token that the other calls need.
+    explore(server, account, "--exclude-operation-id", SIGN_OUT, config=config)
+    explore(server, passing, "--include-operation-id", SIGN_OUT, config=config)
+    assert "Traceback" not in server.log
+
+
+async def test_document_has_every_error_as_a_problem(server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.base_url) as http:
+        document = (await http.get("/api/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            assert {"429", "500", "503"} <= set(responses), (method, path)
+            assert {"400", "413"} <= set(responses) or "requestBody" not in operation, (method, path)
+            for status in (status for status in responses if status >= "400"):
+                assert set(responses[status]["content"]) == {"application/problem+json"}, (method, path, status)
+    assert document["paths"]["/api/rooms"]["post"]["responses"]["409"]
+    assert "security" not in document["paths"]["/api/signup"]["post"]
+    assert document["paths"]["/api/me"]["get"]["security"] == [{"token": []}, {"session": []}]
