@@ -96,7 +96,11 @@ def _known(cursor: Any, vendor: str) -> dict[str, str]:
     if vendor == "sqlite":
         cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
     else:
-        cursor.execute("SELECT tgname, coalesce(obj_description(oid, 'pg_trigger'), '') FROM pg_trigger WHERE NOT tgisinternal")
+        # Of the schema in use: another installation may be in the same database.
+        cursor.execute(
+            "SELECT tgname, coalesce(obj_description(oid, 'pg_trigger'), '') FROM pg_trigger"
+            " WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid)"
+        )
     return dict(cursor.fetchall())
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from config.admin_addresses import parse_networks
 from config.databases import LOOP_CONNECTIONS, database_from_url
 from config.environment import Environment
 from config.origins import LOOPBACK, is_loopback, listening_url
@@ -55,6 +56,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+
+ADMIN_NETWORKS = parse_networks(env.items("ADMIN_ADDRESSES"), development=DEPLOYMENT == "development")
 
 
 # --- storage
@@ -144,6 +148,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.admin_addresses.guard",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # below all that give files their headers
     "ops.page_gate.in_turn",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -46,6 +46,12 @@ VARIABLES: tuple[Variable, ...] = (
         "Further origins whose pages may open sockets with the session cookie, separated by commas",
     ),
     Variable(
+        "ADMIN_ADDRESSES",
+        "list",
+        "",
+        "Addresses and networks that may reach /admin/, separated by commas; all, or none. Unset: all in development, none elsewhere",
+    ),
+    Variable(
         "SECRET_KEY",
         "secret",
         None,
