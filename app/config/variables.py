@@ -246,6 +246,13 @@ VARIABLES: tuple[Variable, ...] = (
         scope="compose",
         minimum=64,
     ),
+    Variable(
+        "COMPOSE_PROJECT_NAME",
+        "text",
+        "hubbub",
+        "Begins the names of the stack's containers, volumes, networks and images; a second checkout on one machine needs another",
+        scope="compose",
+    ),
     Variable("IMAGE_TAG", "text", "local", "Tag of the images compose builds and runs", scope="compose"),
     Variable("IMAGE_SOURCE", "url", None, "Address of the sources, for the images' labels", scope="compose"),
     Variable(

@@ -56,6 +56,19 @@ compose_files() {
   if [ -f "$root/compose.override.yaml" ]; then echo compose.override.yaml; fi
 }
 
+# refuse_foreign_stack: may these containers be ours? Those of another checkout with the same project name must not be replaced or
+# ended by ours. A directory that is gone was moved here.
+refuse_foreign_stack() {
+  local id directory ids
+  ids=$(compose ps --all --quiet 2>/dev/null) || return 0
+  for id in $ids; do
+    directory=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$id" 2>/dev/null) || continue
+    [ -e "$directory/compose.yaml" ] || continue
+    [ "$(cd -P "$directory" && pwd)" = "$root" ] ||
+      fail "a stack of this name belongs to the checkout $directory: set COMPOSE_PROJECT_NAME in .env to another name (and HTTP_PORT to a free port)"
+  done
+}
+
 need_docker() {
   command -v docker >/dev/null ||
     fail "docker is not installed: the stack runs in containers. \`make run\` serves without them."

@@ -215,7 +215,7 @@ class ChaosStack(Stack):
         for service in ("web", "nginx", "redis", "postgres"):
             (kept / f"{service}.log").write_text(self.logs(service))
         self.script("clean", "--yes")
-        images = [f"hubbub-web:{self.project}", f"hubbub-nginx:{self.project}"]
+        images = [f"{self.project}-web:{self.project}", f"{self.project}-nginx:{self.project}"]
         subprocess.run(["docker", "image", "rm", "--force", *images], check=False, capture_output=True, timeout=60)
 
 

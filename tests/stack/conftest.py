@@ -44,7 +44,7 @@ def restored(stack: Stack) -> Iterator[Stack]:
 def release(restored: Stack) -> Iterator[Callable[[str], None]]:
     """Put a made-up release in the place of web's image, with further Dockerfile lines."""
     stack = restored
-    image = f"hubbub-web:{stack.project}"
+    image = f"{stack.project}-web:{stack.project}"
     docker("tag", image, f"{image}-kept")
 
     def build(lines: str) -> None:

@@ -92,7 +92,7 @@ class Stack:
         for service in SERVICES:
             (kept / f"{service}.log").write_text(self.logs(service))
         cleaned = self.script("clean", "--yes")
-        _run(["docker", "image", "rm", "--force", f"hubbub-web:{self.project}", f"hubbub-nginx:{self.project}"])
+        _run(["docker", "image", "rm", "--force", f"{self.project}-web:{self.project}", f"{self.project}-nginx:{self.project}"])
         mine = f"label=com.docker.compose.project={self.project}"
         left = {kind: _run(["docker", kind, "ls", "--quiet", "--filter", mine]).stdout for kind in ("volume", "network")}
         left["container"] = _run(["docker", "ps", "--all", "--quiet", "--filter", mine]).stdout

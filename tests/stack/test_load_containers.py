@@ -39,7 +39,7 @@ class Generators:
     def remove(self) -> None:
         """Leave the stack as it was, but for the volumes: they are for `make clean`."""
         self.compose("rm", "--stop", "--force", *SERVICES)
-        image = f"hubbub-loadtest:{self.stack.project}"
+        image = f"{self.stack.project}-loadtest:{self.stack.project}"
         subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, timeout=60, check=False)
 
 

@@ -102,7 +102,7 @@ async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request
         start(names)
         settings = {"UPSTREAM": f"web.test:{web.server_port}", "RESOLVER": f"{here}:{names.port}", "LIMIT_REQUESTS_PER_S": "0"}
         options = [option for one in settings.items() for option in ("--env", "=".join(one))]
-        nginx = docker("run", "--detach", "--network", name, *options, f"hubbub-nginx:{stack.project}").strip()
+        nginx = docker("run", "--detach", "--network", name, *options, f"{stack.project}-nginx:{stack.project}").strip()
         try:
             (state,) = json.loads(docker("inspect", nginx))
             url = f"http://{state['NetworkSettings']['Networks'][name]['IPAddress']}:8080"
@@ -126,7 +126,7 @@ def test_nginx_is_ready_once_it_has_found_the_app(stack: Stack, network: tuple[s
         start(names)
         settings = {"UPSTREAM": f"web.test:{web.server_port}", "RESOLVER": f"{here}:{names.port}"}
         options = [option for one in settings.items() for option in ("--env", "=".join(one))]
-        nginx = docker("run", "--detach", "--network", name, *options, f"hubbub-nginx:{stack.project}").strip()
+        nginx = docker("run", "--detach", "--network", name, *options, f"{stack.project}-nginx:{stack.project}").strip()
         try:
             (state,) = json.loads(docker("inspect", nginx))
             url = f"http://{state['NetworkSettings']['Networks'][name]['IPAddress']}:8080"

@@ -149,7 +149,7 @@ def test_it_says_what_is_wrong(stack: Stack, tmp_path: Path) -> None:
     assert "the stack is not running" in none.stderr
     missing = stack.script("roll", env=stack.env | {"IMAGE_TAG": "never-built"}, timeout=60)
     assert missing.returncode == 1
-    assert "there is no image hubbub-web:never-built" in missing.stderr
+    assert f"there is no image {stack.project}-web:never-built" in missing.stderr
     wrong = stack.script("roll", env=stack.env | {"DRAIN_SECONDS": "soon"}, timeout=60)
     assert "DRAIN_SECONDS must be whole seconds" in wrong.stderr
 

@@ -1,0 +1,64 @@
+"""Two checkouts on one machine: neither replaces or ends the other's containers, nor runs its images."""
+
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.rolling import docker
+from tests.stack.stack import Stack, copy_checkout
+
+SECRETS = {"SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "x", "REDIS_PASSWORD": "x"}
+
+
+@pytest.fixture
+def checkouts(tmp_path: Path) -> Iterator[tuple[Stack, Stack]]:
+    """Two copies with the same project name; the first has a container of web, which is never started."""
+    stacks = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        copy_checkout(tmp_path / name)
+        stacks.append(Stack(tmp_path / name))
+    first, second = stacks
+    second.env["COMPOSE_PROJECT_NAME"] = second.project = first.project
+    image = f"{first.project}-empty"
+    empty = io.BytesIO()
+    tarfile.open(fileobj=empty, mode="w").close()
+    subprocess.run(["docker", "import", "-", image], input=empty.getvalue(), check=True, capture_output=True, timeout=60)
+    labels = {"project": first.project, "service": "web", "container-number": "1", "oneoff": "False", "config-hash": "x"}
+    labels |= {"project.working_dir": str(first.directory)}
+    options = [part for name, value in labels.items() for part in ("--label", f"com.docker.compose.{name}={value}")]
+    docker("create", "--name", f"{first.project}-web-1", *options, image, "true")
+    yield first, second
+    subprocess.run(["docker", "rm", "--force", f"{first.project}-web-1"], check=False, capture_output=True, timeout=60)
+    docker("image", "rm", image)
+
+
+def test_second_checkout_leaves_the_first_ones_containers(checkouts: tuple[Stack, Stack]) -> None:
+    first, second = checkouts
+    for script in (["up"], ["roll"], ["down"], ["clean", "--yes"]):
+        answer = second.script(*script, timeout=60, env=second.env | SECRETS)
+        assert answer.returncode == 1, answer.stderr
+        assert f"belongs to the checkout {first.directory}: set COMPOSE_PROJECT_NAME" in answer.stderr
+    assert docker("ps", "--all", "--quiet", "--filter", f"name={first.project}-web-1").strip()
+    assert first.script("down", timeout=60, env=first.env | SECRETS).returncode == 0, "its own it may end"
+
+
+def test_moved_checkout_keeps_its_containers(checkouts: tuple[Stack, Stack]) -> None:
+    first, second = checkouts
+    (first.directory / "compose.yaml").unlink()
+    answer = second.script("down", timeout=60, env=second.env | SECRETS)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_images_are_named_after_their_project(checkouts: tuple[Stack, Stack]) -> None:
+    stack = checkouts[1]
+    env = {**SECRETS, "COMPOSE_PROJECT_NAME": "elsewhere", "IMAGE_TAG": "1"}
+    answer = stack.compose("--file", "compose.yaml", "--file", "compose.loadtest.yaml", "config", "--format", "json", env=env)
+    assert answer.returncode == 0, answer.stderr
+    ours = {service["image"] for service in json.loads(answer.stdout)["services"].values() if "build" in service}
+    assert {image.split("-")[0] for image in ours} == {"elsewhere"}
