@@ -31,7 +31,16 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
 def explore(server: Server, account: Account, *arguments: str, config: Path) -> None:
     """Run schemathesis with all its checks, for 45 s at most; fail when one does."""
     tool = Path(sys.executable).parent / "schemathesis"
-    command = [tool, "--config-file", config, "run", f"{server.base_url}/api/openapi.json", "--checks", "all", "--no-color"]
+    command: list[str | Path] = [
+        tool,
+        "--config-file",
+        config,
+        "run",
+        f"{server.base_url}/api/openapi.json",
+        "--checks",
+        "all",
+        "--no-color",
+    ]
     command += ["--seed", "1", "--max-examples", "5", "--phases", "coverage,fuzzing", "--max-time", "45"]
     command += ["--header", f"Authorization: Token {account.token}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, cwd=config.parent)
