@@ -8,8 +8,8 @@ fails alone, not its batch.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections import deque
 from collections.abc import Sequence
 from traceback import format_tb
 from typing import Protocol
@@ -18,8 +18,10 @@ import structlog
 from django.db import connection
 
 from chat.batch import Append, CannotStore, Result, Stored
+from chat.lanes import Lane, Lanes, Stopwatch
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
+from config.databases import LOG_CONNECTIONS
 from ops import database, metrics
 from ops.per_loop import PerLoop
 from ops.turns import turn
@@ -28,9 +30,6 @@ from realtime.publish import RoomRef, log_events
 
 log = structlog.get_logger(__name__)
 
-QUEUE = 5_000
-QUEUE_BYTES = 32 * 1024 * 1024
-"""Of text as it lies in memory, or less: a character outside ASCII counts as four bytes."""
 BATCH = 500
 ANSWER_S = 5.0
 CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
@@ -57,37 +56,29 @@ class Store(Protocol):
 
 
 class Writer:
-    def __init__(self, store: Store) -> None:
+    """Takes messages and commits them. A room's messages are committed in the order of their submission."""
+
+    def __init__(self, store: Store, lanes: int = 1) -> None:
+        """`lanes`: commits under way at most."""
         self._store = store
-        self._queue: deque[Append] = deque()
-        self._batch: list[Append] = []
-        """What is being committed."""
-        self._telling: asyncio.Task[None] | None = None
-        """What was committed is told while the next is being committed."""
-        self._size = 0
-        """Bytes of the queue's texts in memory."""
+        self._lanes = Lanes(lanes)
+        self._committing: dict[asyncio.Task[None], list[Append]] = {}
         self._closed = False
-        self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def submit(self, append: Append) -> asyncio.Future[Stored]:
-        """Puts one event in the queue; messages are committed in the order of their submission.
+        """Puts one event in the queue.
 
         Raises Unavailable when the queue is full. The result raises Unavailable within ANSWER_S seconds (outcome unknown: the
         same key may be sent again) or NotAMember.
         """
         if self._closed:
             raise Unavailable(GOING)
-        size = _size(append)
-        if len(self._queue) >= QUEUE or self._size + size > QUEUE_BYTES:
-            raise Unavailable("too many messages wait for the database")
+        self._lanes.add(append)
         loop = asyncio.get_running_loop()
         append.done = loop.create_future()
         append.expires = loop.time() + ANSWER_S
-        self._queue.append(append)
-        self._size += size
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._work())
+        self._begin()
         if self._timer is None:
             self._timer = loop.call_later(LOOK_S, self._give_up_late)
         return append.done
@@ -95,48 +86,59 @@ class Writer:
     def _give_up_late(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        late = [append for append in self._batch if append.expires <= now]
-        while self._queue and self._queue[0].expires <= now:
-            late.append(self._queue.popleft())
-            self._size -= _size(late[-1])
-        for append in late:
+        late = [append for batch in self._committing.values() for append in batch if append.expires <= now]
+        for append in (*late, *self._lanes.take_expired(now)):
             _resolve(append, Unavailable(LATE))
-        waiting = self._queue or self._batch
-        self._timer = loop.call_later(LOOK_S, self._give_up_late) if waiting else None
+        self._timer = loop.call_later(LOOK_S, self._give_up_late) if self._lanes or self._committing else None
 
     async def close(self) -> None:
-        """Finishes what is queued, bounded. Whoever is left then, or when this is cancelled, is told that nobody knows."""
+        """Commit the queue within CLOSE_S. Fail the messages left then, or when cancelled, with Unavailable (outcome unknown)."""
         self._closed = True
         try:
-            if self._task is not None:
-                await asyncio.wait({self._task}, timeout=CLOSE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    while tasks := self.tasks():
+                        await asyncio.wait(tasks)
             await self._store.close()
         finally:
-            for append in (*self._batch, *self._queue):
+            left = [append for batch in self._committing.values() for append in batch]
+            for append in (*left, *self._lanes.take_all()):
                 _resolve(append, Unavailable(GOING))
-            self._queue.clear()
 
-    async def _work(self) -> None:
-        while self._queue or self._telling is not None:  # what comes during the last telling finds this task at work
-            if not self._queue:
-                await self._told()
-                continue
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """Commits and publications under way."""
+        publishing = {lane.publishing for lane in self._lanes if lane.publishing is not None}
+        return {task for task in (*self._committing, *publishing) if not task.done()}
+
+    def cancel_timer(self) -> None:
+        """For a process that ends at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _begin(self) -> None:
+        while lanes := self._lanes.next():
+            for lane in lanes:
+                lane.busy = True
+            task = asyncio.get_running_loop().create_task(self._work(lanes))
+            self._committing[task] = []
+
+    async def _work(self, lanes: list[Lane]) -> None:
+        """One batch of these lanes."""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
             # A full process has more of a larger batch than of another one, which goes to the same sockets.
             await turn().short()
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-            self._size -= sum(map(_size, batch))
-            self._batch = _unanswered(batch)
-            if self._batch:
-                await self._commit(self._batch)
-            self._batch = []
+            batch = self._committing[task] = _unanswered(self._lanes.take(lanes, BATCH))
+            if batch:
+                await self._commit(batch, lanes)
+        finally:
+            del self._committing[task]
+            for lane in lanes:
+                lane.busy = False
+        self._begin()
 
-    async def _told(self) -> None:
-        """Waits until what was committed last is told."""
-        telling, self._telling = self._telling, None
-        if telling is not None:
-            await telling
-
-    async def _commit(self, batch: list[Append]) -> None:
+    async def _commit(self, batch: list[Append], lanes: list[Lane]) -> None:
         """One transaction; when a row is at fault, halves of it, each published and answered at once: the row fails alone."""
         parts = [batch]
         while parts:
@@ -146,12 +148,15 @@ class Writer:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]  # the first half first: messages keep their order
             else:
-                await self._told()  # a room's events in their order
-                self._telling = asyncio.get_running_loop().create_task(self._tell(part, results))
+                for earlier in {lane.publishing for lane in lanes if lane.publishing is not None}:
+                    await earlier  # a room's events in their order
+                publishing = asyncio.get_running_loop().create_task(self._publish_all(part, results))
+                for lane in lanes:
+                    lane.publishing = publishing
             if parts:
                 parts = [rest for rest in map(_unanswered, parts) if rest]
 
-    async def _tell(self, part: list[Append], results: Sequence[Result]) -> None:
+    async def _publish_all(self, part: list[Append], results: Sequence[Result]) -> None:
         """Publishes and answers what was committed, room by room, so that others have their turn on the event loop."""
         rooms: dict[RoomRef, list[tuple[Append, Result]]] = {}
         for append, result in zip(part, results, strict=True):
@@ -165,7 +170,7 @@ class Writer:
 
     async def _stored(self, part: list[Append]) -> Sequence[Result] | CannotStore:
         """One result for each; CannotStore when they are several and a row is at fault."""
-        started = time.perf_counter()
+        started, watch = time.perf_counter(), Stopwatch(asyncio.get_running_loop())
         try:
             return await self._store.store(part)
         except database.DatabaseUnavailable:
@@ -180,6 +185,7 @@ class Writer:
             log.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400
             return [RuntimeError("a batch of the log failed")] * len(part)
         finally:
+            self._lanes.note(slow=watch.stop())
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
             metrics.COMMIT_SIZE.observe(len(part))
 
@@ -193,11 +199,6 @@ class Writer:
             log_events(room, events)
         except Exception:  # it is committed: the senders are told so, and the hubs find it in the log
             log.exception("committed events could not be published", room=room.slug)
-
-
-def _size(append: Append) -> int:
-    """Bytes its text takes at most; without encoding it, which the ordinary case would pay for."""
-    return len(append.text) * (1 if append.text.isascii() else 4)
 
 
 def _unanswered(batch: list[Append]) -> list[Append]:
@@ -214,4 +215,10 @@ def _resolve(append: Append, result: Result) -> None:
         append.done.set_result(result)
 
 
-writer = PerLoop(lambda: Writer(PostgresStore() if connection.vendor == "postgresql" else OrmStore()))
+def _made() -> Writer:
+    if connection.vendor == "postgresql":
+        return Writer(PostgresStore(), lanes=LOG_CONNECTIONS)
+    return Writer(OrmStore())  # SQLite has one writer
+
+
+writer = PerLoop(_made)

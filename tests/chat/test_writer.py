@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 from django.db import connection, transaction
 
+import chat.lanes
 import chat.log
 import ops.turns
 from chat import history, joins
@@ -39,7 +40,7 @@ class Hanging:
 
 
 async def test_a_full_queue_refuses_at_once_and_nothing_that_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat.log, "QUEUE", 3)
+    monkeypatch.setattr(chat.lanes, "QUEUE", 3)
     hanging = Hanging()
     writer = Writer(hanging)
     waiting = [writer.submit(world.append(0, "first"))]
@@ -57,7 +58,7 @@ async def test_a_full_queue_refuses_at_once_and_nothing_that_waits(world: World,
 async def test_a_queue_full_of_text_refuses_at_once_and_takes_more_when_it_has_gone(
     world: World, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(chat.log, "QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(chat.lanes, "QUEUE_BYTES", 10_000)
     hanging = Hanging()
     writer = Writer(hanging)
     for turn in range(2):
@@ -74,7 +75,7 @@ async def test_a_queue_full_of_text_refuses_at_once_and_takes_more_when_it_has_g
 
 
 async def test_texts_that_were_given_up_make_room_for_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat.log, "QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(chat.lanes, "QUEUE_BYTES", 10_000)
     monkeypatch.setattr(chat.log, "ANSWER_S", 0.2)
     hanging = Hanging()
     writer = Writer(hanging)

@@ -84,9 +84,8 @@ class Process:
         for served in list(self.server.connections):
             served.transport.abort()
         tasks = {*self.tasks, *self.server.tasks, *hub._tasks, *hub.bus._tasks}
-        tasks |= {task for task in (writer._task, writer._telling) if task is not None}
-        if writer._timer is not None:
-            writer._timer.cancel()
+        tasks |= writer.tasks()
+        writer.cancel_timer()
         self.loop.hold = "queries"  # what did not reach the database never will
         # Once more where the end of a wait swallowed it: `wait_for` does before Python 3.12.
         for _ in range(_CANCELS):

@@ -1,0 +1,129 @@
+"""Lanes: one commit for all rooms while commits are quick, one for each half of the rooms while they are slow."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import pytest
+
+import chat.lanes
+from chat.batch import Append, Result, Stored
+from chat.lanes import SPLIT_AT, Stopwatch
+from chat.log import Writer
+from realtime.publish import RoomRef
+from tests.chat.world import ROOMS, World, store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Disk:
+    """The real store, behind a disk that takes `delay_s` to sync; counts the commits under way."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.real = store()
+        self.delay_s = delay_s
+        self.commits: list[set[int]] = []
+        self.under_way: list[set[int]] = []
+        self.most = 0
+
+    async def store(self, batch: Sequence[Append]) -> list[Result]:
+        rooms = {append.room.id for append in batch}
+        assert not any(rooms & other for other in self.under_way), "a room is in two commits at a time"
+        self.commits.append(rooms)
+        self.under_way.append(rooms)
+        self.most = max(self.most, len(self.under_way))
+        try:
+            results = await self.real.store(batch)
+            await asyncio.sleep(self.delay_s)
+        finally:
+            self.under_way.remove(rooms)
+        return results
+
+    async def close(self) -> None:
+        await self.real.close()
+
+
+async def write(writer: Writer, world: World, room: int, number: int) -> list[int]:
+    """`number` messages one after the other; the seqs they got."""
+    return [(await writer.submit(world.append(room, f"{room}-{each}"))).seq for each in range(number)]
+
+
+async def test_slow_commits_overlap_and_keep_each_rooms_order(world: World, published: dict[str, list[int]]) -> None:
+    disk = Disk(0.02)
+    writer = Writer(disk, lanes=2)
+    seqs = await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
+    await writer.close()
+    assert disk.most == 2
+    assert seqs == [list(range(1, 13))] * ROOMS
+    assert published == {f"room-{room}": list(range(1, 13)) for room in range(ROOMS)}
+
+
+async def test_lanes_meet_again_when_commits_are_quick(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(0.02)
+    writer = Writer(disk, lanes=2)
+    await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
+    disk.delay_s = 0
+    monkeypatch.setattr(chat.lanes, "SLOW_S", 60.0)
+    for number in range(2 * SPLIT_AT):
+        await writer.submit(world.append(0, f"alone-{number}"))
+    disk.most = 0
+    disk.commits.clear()
+    await asyncio.gather(*(writer.submit(world.append(room, f"together-{room}")) for room in range(ROOMS)))
+    await writer.close()
+    assert disk.most == 1
+    assert disk.commits == [{room.id for room in world.rooms}]
+
+
+async def test_one_hung_lane_leaves_the_other_alone(world: World) -> None:
+    disk = Disk(0.02)
+    writer = Writer(disk, lanes=2)
+    await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
+    disk.delay_s = 1.0
+    hung = writer.submit(world.append(0, "hung"))
+    await asyncio.sleep(0.05)
+    disk.delay_s = 0
+    stored = await asyncio.wait_for(writer.submit(world.append(1, "free")), 0.9)
+    assert isinstance(stored, Stored)
+    assert not hung.done()
+    assert (await hung).seq == 13
+    await writer.close()
+
+
+def test_a_full_batch_takes_from_both_lanes(world_of_lanes: tuple[chat.lanes.Lanes, list[Append]]) -> None:
+    lanes, appends = world_of_lanes
+    for append in appends:
+        lanes.add(append)
+    taken = lanes.take(lanes.next(), 10)
+    assert sorted({append.room.id % 2 for append in taken}) == [0, 1]
+    for room in {append.room.id for append in taken}:
+        assert [append.key for append in taken if append.room.id == room] == [
+            append.key for append in appends if append.room.id == room
+        ][: sum(append.room.id == room for append in taken)]
+
+
+@pytest.fixture
+def world_of_lanes() -> tuple[chat.lanes.Lanes, list[Append]]:
+    """Two lanes, and many messages of one of them before few of the other."""
+    rooms = [RoomRef(number, f"room-{number}", direct=False) for number in (2, 4, 3)]
+    dice = random.Random(5)
+    many = [dice.choice(rooms[:2]) for _ in range(40)] + [rooms[2]] * 3
+    appends = [Append(room=room, author=1, author_name="ada", key=f"k{n}", text="hi") for n, room in enumerate(many)]
+    return chat.lanes.Lanes(2), appends
+
+
+async def test_busy_loop_is_no_slow_commit() -> None:
+    loop = asyncio.get_running_loop()
+    watch = Stopwatch(loop)
+    answer = loop.create_future()
+    loop.call_soon(answer.set_result, None)
+    until = loop.time() + 5 * chat.lanes.SLOW_S
+    while loop.time() < until:
+        pass
+    await answer
+    assert not watch.stop()
+
+
+async def test_idle_wait_is_a_slow_commit() -> None:
+    watch = Stopwatch(asyncio.get_running_loop())
+    await asyncio.sleep(20 * chat.lanes.SLOW_S)
+    assert watch.stop()
