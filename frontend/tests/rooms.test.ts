@@ -1,8 +1,11 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Room } from '../src/api'
 import type { Hello } from '../src/protocol'
+import type { ChatSocket, ChatSocketEvents } from '../src/socket'
+import { Emitter } from '../src/socket/emitter'
 import { useConnection } from '../src/stores/connection'
-import { useRooms } from '../src/stores/rooms'
+import { titleOf, useRooms } from '../src/stores/rooms'
 
 const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 } }
 const LOBBY = {
@@ -80,4 +83,57 @@ test('what is refused for good, or without a connection, is not asked for again'
   await rooms.load()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(asked).toBe(2)
+})
+
+/** Frames from the server, without a server. */
+class Pushes extends Emitter<ChatSocketEvents> {
+  push<Name extends keyof ChatSocketEvents>(name: Name, frame: Omit<ChatSocketEvents[Name], 'type'>): void {
+    this.emit(name, { type: name, ...frame } as never)
+  }
+}
+
+function listening(): { rooms: ReturnType<typeof useRooms>; server: Pushes } {
+  const rooms = useRooms()
+  const server = new Pushes()
+  rooms.listen(server as unknown as ChatSocket, 1)
+  return { rooms, server }
+}
+
+const TEAM = { room: 'team', title: 'The team', kind: 'private', private: true } as const
+
+test('an invitation is in the list before the list is asked for', () => {
+  const { rooms, server } = listening()
+  server.push('room.added', { ...TEAM, head: 12, upto: 10 })
+  expect(rooms.mine.map(({ slug, title }) => [slug, title])).toEqual([['team', 'The team']])
+  expect(rooms.totalUnread).toBe(2)
+})
+
+test('a removal takes a private room out and says why', () => {
+  const { rooms, server } = listening()
+  server.push('room.added', { ...TEAM, head: 1, upto: 1 })
+  server.push('room.left', { room: 'team', reason: 'removed' })
+  expect(rooms.get('team')).toBeUndefined()
+  expect(rooms.ended.get('team')).toEqual({ title: 'The team', reason: 'removed' })
+  server.push('room.added', { ...TEAM, head: 1, upto: 1 })
+  expect(rooms.ended.has('team')).toBe(false)
+})
+
+test('a public room that was left stays open to join', () => {
+  const { rooms, server } = listening()
+  rooms.put(LOBBY as Room)
+  server.push('room.left', { room: 'lobby', reason: 'left' })
+  expect(rooms.open.map(({ slug }) => slug)).toEqual(['lobby'])
+  server.push('room.left', { room: 'lobby', reason: 'deleted' })
+  expect(rooms.get('lobby')).toBeUndefined()
+})
+
+test('titles, names and read marks of elsewhere are followed', () => {
+  const { rooms, server } = listening()
+  rooms.put({ ...LOBBY, head: 5, upto: 1 } as Room)
+  rooms.put({ ...LOBBY, slug: 'dm-1-2', kind: 'direct', private: true, peer: { id: 2, name: 'bob' } } as Room)
+  server.push('room.updated', { room: 'lobby', title: 'Entrance', kind: 'private', private: true })
+  server.push('unread', { room: 'lobby', head: 5, upto: 5, count: 0, mentions: 0 })
+  server.push('user.updated', { user: { id: 2, name: 'robert' } })
+  expect(rooms.get('lobby')).toMatchObject({ title: 'Entrance', private: true, upto: 5 })
+  expect(titleOf(rooms.get('dm-1-2')!)).toBe('robert')
 })

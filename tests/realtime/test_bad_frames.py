@@ -177,7 +177,7 @@ async def test_other_peoples_direct_room_stays_closed(server: Server, connect: C
     assert error.value.code == "not_a_member"
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u2003"], ids=ascii)
+@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u2003", "\u200b", "\u2800"], ids=ascii)
 async def test_an_empty_text(native: ChatClient, text: str) -> None:
     await native.join("lobby")
     with pytest.raises(Refused) as error:
