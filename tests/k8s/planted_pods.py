@@ -158,6 +158,17 @@ def secret_in_a_variable(m: Manifests) -> None:
     container(m, "Deployment/web")["env"].append({"name": "SECRET_KEY", "value": "changeme"})
 
 
+@plants(secrets.app_role_is_no_superuser, "POSTGRES_USER is the app's role hubbub")
+def app_is_the_superuser(m: Manifests) -> None:
+    container(m, "StatefulSet/postgres")["env"].append({"name": "POSTGRES_USER", "value": "hubbub"})
+
+
+@plants(secrets.app_role_is_no_superuser, "so nobody makes the role hubbub")
+def role_script_is_not_mounted(m: Manifests) -> None:
+    mounts = container(m, "StatefulSet/postgres")["volumeMounts"]
+    mounts[:] = [mount for mount in mounts if mount["name"] != "role"]
+
+
 @plants(secrets.no_secret_values, "PUBLIC_URL holds a URL with a password")
 def password_in_a_url(m: Manifests) -> None:
     config(m, "hubbub-config")["PUBLIC_URL"] = "https://ada:lovelace@chat.example.com"

@@ -40,11 +40,19 @@ def test_redis_wants_its_password(stack: Stack) -> None:
     assert stack.exec("redis", "sh", "-c", "REDISCLI_AUTH=$REDIS_PASSWORD redis-cli ping").stdout.strip() == "PONG"
 
 
+def test_database_role_of_the_app_is_no_superuser(stack: Stack) -> None:
+    roles = "select rolname from pg_roles where rolsuper"
+    answer = stack.exec("postgres", "psql", "--username=hubbub", "--tuples-only", f"--command={roles}")
+    assert answer.stdout.split() == ["postgres"]
+    outside = ("psql", "--host=127.0.0.1", "--username=postgres", "--no-password", "--command=select 1")
+    assert "no password supplied" in stack.exec("postgres", *outside).stderr
+
+
 def test_postgres_wants_its_password(stack: Stack) -> None:
     command = ("psql", "--host=postgres", "--username=hubbub", "--no-password", "--command=select 1")
     assert "no password supplied" in stack.exec("postgres", *command).stderr
     rules = "select distinct auth_method from pg_hba_file_rules where type = 'host'"
-    methods = stack.exec("postgres", "psql", "--username=hubbub", "--tuples-only", f"--command={rules}").stdout.split()
+    methods = stack.exec("postgres", "psql", "--username=postgres", "--tuples-only", f"--command={rules}").stdout.split()
     assert methods == ["scram-sha-256"]
 
 

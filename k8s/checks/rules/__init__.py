@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     pods.no_service_links,
     pods.probes_are_there,
     pods.liveness_asks_the_process_only,
+    secrets.app_role_is_no_superuser,
     secrets.no_secret_objects,
     secrets.no_secret_values,
     lifecycle.grace_covers_the_drain,

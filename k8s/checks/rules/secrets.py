@@ -22,6 +22,8 @@ SECRET_NAME = re.compile(
 )
 HARMLESS_NAME = re.compile(r"(_FILE$|^TLS_KEY$|^TOKENS$)")  # TOKENS: where a load run finds its file
 CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")
+#: The role in create_secrets' DATABASE_URL, and where the image looks for what to run in a new data directory.
+APP_ROLE, INIT_SCRIPTS = "hubbub", "/docker-entrypoint-initdb.d"
 KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]+-----")
 RANDOM_WORD = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 #: Bits a character: English and our host names stay below 3.8, 32 random characters of base64 reach 4.2.
@@ -39,6 +41,18 @@ def no_secret_values(manifests: Manifests) -> Iterator[str]:
     for where, name, value in [*_config_values(manifests), *_container_values(manifests), *_annotations(manifests)]:
         if reason := _looks_secret(name, value):
             yield f"{where}: {name or repr(value[:20]) + '…'} {reason}"
+
+
+def app_role_is_no_superuser(manifests: Manifests) -> Iterator[str]:
+    """Postgres makes the app a role of its own; the image's POSTGRES_USER is the superuser."""
+    database = manifests.find("StatefulSet", "postgres")
+    if database is None:
+        return
+    container = database["spec"]["template"]["spec"]["containers"][0]
+    if {"name": "POSTGRES_USER", "value": APP_ROLE} in container.get("env", []):
+        yield f"{ref(database)}: POSTGRES_USER is the app's role {APP_ROLE}, which makes it a superuser: use postgres"
+    if not any(mount["mountPath"] == INIT_SCRIPTS for mount in container.get("volumeMounts", [])):
+        yield f"{ref(database)}: nothing is mounted at {INIT_SCRIPTS}, so nobody makes the role {APP_ROLE} (postgres-role.sh)"
 
 
 def _config_values(manifests: Manifests) -> Iterator[tuple[str, str, str]]:
