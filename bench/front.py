@@ -28,8 +28,8 @@ class Proxy:
 
 
 @contextmanager
-def nginx(upstream: int) -> Iterator[Proxy]:
-    """Forward to `upstream` with all limits lifted."""
+def nginx(upstream: int, workers: int = 1) -> Iterator[Proxy]:
+    """Forward to `upstream` with all limits lifted, on the one core by so many nginx workers."""
     with tempfile.TemporaryDirectory(prefix="hubbub-bench-") as name:
         directory = Path(name)
         (directory / "temp").mkdir()
@@ -37,9 +37,10 @@ def nginx(upstream: int) -> Iterator[Proxy]:
         options = ["-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
         command = ["openssl", "req", "-x509", *options, "-keyout", str(key), "-out", str(certificate)]
         subprocess.run(command, check=True, capture_output=True)
+        several = {"NGINX_WORKER_PROCESSES": str(workers)}
         # Both listen: with a certificate the plain port only sends people on to TLS.
-        with _start(directory / "plain", upstream, {}) as (plain, port, _):
-            tls = {"TLS_CERTIFICATE": str(certificate), "TLS_KEY": str(key)}
+        with _start(directory / "plain", upstream, several) as (plain, port, _):
+            tls = several | {"TLS_CERTIFICATE": str(certificate), "TLS_KEY": str(key)}
             with _start(directory / "tls", upstream, tls) as (secure, _, tls_port):
                 proxy = Proxy(plain, port, tls_port)
                 proxy.pids = lambda: plain.members() + secure.members()  # type: ignore[method-assign]
@@ -68,7 +69,7 @@ def _start(directory: Path, upstream: int, extra: dict[str, str]) -> Iterator[tu
     with cpu.on_core(cpu.SERVER_CORE):
         process = Process([ROOT / "nginx" / "start"], env=env, log=directory / "log")
     try:
-        process.wait_until(lambda: accepts(tls_port if extra else port), timeout=20, what="nginx")
+        process.wait_until(lambda: accepts(tls_port if "TLS_KEY" in extra else port), timeout=20, what="nginx")
         yield process, port, tls_port
     finally:
         process.kill()

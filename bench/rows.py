@@ -287,6 +287,20 @@ def through_nginx(run: Run) -> None:
             run.add(run.timed(target, **options), way="nginx, TLS" if tls else "nginx")
 
 
+def nginx_workers(run: Run) -> None:
+    """One nginx worker or two on the one core that compose gives nginx: two wake up for fewer messages each time."""
+
+    def turn(workers: int) -> Figure:
+        options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
+        with front.nginx(run.product.port, workers) as proxy:
+            target = run.product.target(1, name=f"hubbub, {workers} nginx workers", port=proxy.port)
+            target.pids = lambda: run.product.pids() | {"nginx": proxy.pids()}
+            return run.timed(target, **options, **SETTLED)
+
+    kinds = {f"{workers}": partial(turn, workers) for workers in (1, 2)}
+    run.add_in_rounds(kinds, {kind: {"nginx workers": int(kind)} for kind in kinds}, **COST)
+
+
 def slow_readers(run: Run) -> None:
     """A hundred of 1,000 members stop reading: what the others notice."""
     for slow in (100,) if run.quick else (0, 100):
@@ -360,6 +374,7 @@ ROWS: dict[str, Callable[[Run], None]] = {
     "two workers": two_workers,
     "large room": large_room,
     "nginx and TLS": through_nginx,
+    "nginx workers": nginx_workers,
     "slow readers": slow_readers,
     "stalled crowd": stalled_crowd,
 }

@@ -237,11 +237,11 @@ VARIABLES: tuple[Variable, ...] = (
         "Seconds over which web closes the sockets of an nginx that ends or reloads. With one nginx its port is closed meanwhile",
         scope="compose",
     ),
-    Variable("NGINX_WORKER_PROCESSES", "int", "2", "nginx workers", scope="compose", minimum=1),
+    Variable("NGINX_WORKER_PROCESSES", "int", "1", "nginx workers: one for each CPU it may use", scope="compose", minimum=1),
     Variable(
         "NGINX_WORKER_CONNECTIONS",
         "int",
-        "16384",
+        "32768",
         "Connections a worker of nginx may hold; a socket takes two",
         scope="compose",
         minimum=64,

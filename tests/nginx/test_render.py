@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.nginx.front import ROOT
 
@@ -101,3 +102,12 @@ def test_more_sockets_than_files_are_not_promised(tmp_path: Path) -> None:
     answer = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=30, check=True)
     assert "at most 512 open files: 256 connections a worker" in answer.stderr
     assert "worker_connections 256;" in (tmp_path / "nginx.conf").read_text()
+
+
+def test_nginx_has_a_worker_for_each_cpu_of_compose(tmp_path: Path) -> None:
+    """Two on one CPU wake up for fewer messages each time: a third more processor time for a delivery."""
+    assert render(tmp_path).returncode == 0
+    workers = re.search(r"worker_processes (\d+);", (tmp_path / "nginx.conf").read_text())
+    nginx = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["nginx"]
+    assert workers is not None
+    assert int(workers[1]) == float(nginx["deploy"]["resources"]["limits"]["cpus"])
