@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib.sessions.models import Session
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from changes.models import Change
 from realtime.publish import JournalRow, News
@@ -56,5 +55,5 @@ def note_left(left: Iterable[tuple[int, int, str]]) -> None:
 
 def prune() -> int:
     """Delete rows that every process has read; return how many."""
-    found: Sequence[Any] = Change.objects.filter(at__lt=timezone.now() - KEPT).delete()
+    found: Sequence[Any] = Change.objects.filter(at__lt=Now() - KEPT).delete()
     return int(found[0])

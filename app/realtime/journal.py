@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import structlog
+
 from ops import metrics
 from ops.database import DatabaseUnavailable
 from realtime import tell
@@ -24,6 +26,8 @@ from realtime.wiring import domains
 if TYPE_CHECKING:
     from realtime.hub import Hub
     from realtime.socket import Socket
+
+logger = structlog.get_logger(__name__)
 
 GROUP = "changes"
 """Of every process: who sends `changes` to it has them read at once."""
@@ -96,7 +100,7 @@ class Journal:
                 news = await domains().journal(
                     self._changes.asked(), self._members.asked(), begun - self._read_at + EXPIRY_OVERLAP_S
                 )
-                await self._act(news if self._members.high is not None else news._replace(added=[]))
+                await self._act_safely(news if self._members.high is not None else news._replace(added=[]))
                 self._changes.move(news.rows)
                 self._members.move(news.added)
                 self._read_at = begun
@@ -113,6 +117,15 @@ class Journal:
     async def _check_person(self, user: int) -> None:
         with contextlib.suppress(DatabaseUnavailable):
             self._act_on_people({user}, await domains().state({user}, set(), set(), set()))
+
+    async def _act_safely(self, news: News) -> None:
+        """A change that cannot be acted on must not keep back those after it."""
+        try:
+            await self._act(news)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            logger.exception("changes could not be acted on", first=news.rows[:1], number=len(news.rows))
 
     async def _act(self, news: News) -> None:
         people = self.hub.people
