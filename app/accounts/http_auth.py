@@ -20,7 +20,7 @@ async def authenticated(request: HttpRequest) -> tuple[Person, str]:
     Raises AuthenticationError, HttpError 403 without CSRF token, or RateLimited.
     """
     found = await _identified(request)
-    await pace.calls().wait(found[0].id)
+    await pace.calls().wait(found[0].id, weight=pace.HTTP_WEIGHT)
     return found
 
 

@@ -42,7 +42,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=settings.DATABASE_THREADS, thread_name_prefix="database")
 
 
-_gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 2), waiting=QUEUE_EACH))
+_gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 4), waiting=QUEUE_EACH))
 _waiting = 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,8 @@ from ops import lookup, metrics, state
 from ops.background import Background
 from realtime import hub
 
+SWITCH_S = 0.001
+
 log = structlog.get_logger(__name__)
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -30,6 +33,8 @@ async def lifespan(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             hub.current()
+            # The event loop waits so long for a database thread that computes, by default 5 ms, several times a join.
+            sys.setswitchinterval(SWITCH_S)
             if background:
                 threading.Thread(target=background.run, name="background", daemon=True).start()
             _keep_start_up_out_of_collections()

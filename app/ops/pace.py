@@ -17,6 +17,8 @@ BURST_S = 2.0
 WAIT_S = 2.0
 """A client with a few calls under way is slowed down to the rate, and is refused nothing."""
 OWNERS = 10_000
+HTTP_WEIGHT = 2
+"""A list over HTTP costs the process more than a frame does."""
 
 
 class Pace:
@@ -28,12 +30,12 @@ class Pace:
         # When each owner's calls so far would have ended at the rate; the least recently used first.
         self._ends: OrderedDict[int, float] = OrderedDict()
 
-    async def wait(self, owner: int) -> None:
-        """Wait until the owner may make another call. Raises RateLimited for a wait above WAIT_S seconds."""
+    async def wait(self, owner: int, *, weight: int = 1) -> None:
+        """Wait until the owner may make another call, which counts as `weight`. Raises RateLimited above WAIT_S seconds."""
         if not self._rate:
             return
         now = asyncio.get_running_loop().time()
-        end = max(self._ends.get(owner, 0.0), now - BURST_S) + 1 / self._rate
+        end = max(self._ends.get(owner, 0.0), now - BURST_S) + weight / self._rate
         if end - now > WAIT_S:
             note_refusal("calls", f"user {owner}", "LIMIT_CALLS_PER_S")
             raise RateLimited("too many requests; wait for their answers", retry_after=math.ceil(end - now - WAIT_S))

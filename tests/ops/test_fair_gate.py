@@ -117,7 +117,7 @@ async def test_flood_of_slow_calls_leaves_threads_for_others() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_call_that_is_given_up_keeps_its_slot_until_it_ends() -> None:
     held = threading.Event()
-    share = max(1, settings.DATABASE_THREADS // 2)
+    share = max(1, settings.DATABASE_THREADS // 4)
     calls = [asyncio.create_task(database.run_for(FLOODER, held.wait, 10)) for _ in range(share)]
     await asyncio.sleep(0.05)
     for call in calls:
