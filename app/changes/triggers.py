@@ -75,12 +75,12 @@ def install(connection: Any) -> None:
         known = _known(cursor, vendor)
         for trigger in TRIGGERS:
             statements = _STATEMENTS[vendor](trigger)
-            if known.get(MARK + trigger.name) != _text(statements):
+            if known.get(MARK + trigger.name) != _text(statements, vendor):
                 for statement in statements:
                     cursor.execute(statement)
                 if vendor == "postgresql":
                     comment = f"COMMENT ON TRIGGER {MARK}{trigger.name} ON {trigger.table} IS %s"
-                    cursor.execute(comment, [_text(statements)])
+                    cursor.execute(comment, [_text(statements, vendor)])
 
 
 def uninstall(connection: Any) -> None:
@@ -104,9 +104,9 @@ def _known(cursor: Any, vendor: str) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
-def _text(statements: list[str]) -> str:
+def _text(statements: list[str], vendor: str) -> str:
     """The statement that sqlite_master keeps; on Postgres the comment holds all of them."""
-    return statements[-1] if len(statements) == 2 else "\n".join(statements)
+    return statements[-1] if vendor == "sqlite" else "\n".join(statements)
 
 
 def _insert(trigger: Trigger, vendor: str) -> str:
@@ -133,8 +133,7 @@ def _on_postgres(trigger: Trigger) -> list[str]:
     body = f"LANGUAGE plpgsql AS $$ BEGIN {insert}; RETURN NULL; END $$"
     return [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger {body}",
-        f"DROP TRIGGER IF EXISTS {name} ON {trigger.table}",
-        f"CREATE TRIGGER {name} {_event(trigger, 'postgresql')}EXECUTE FUNCTION {name}()",
+        f"CREATE OR REPLACE TRIGGER {name} {_event(trigger, 'postgresql')}EXECUTE FUNCTION {name}()",
     ]
 
 
