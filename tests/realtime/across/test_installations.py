@@ -12,26 +12,26 @@ from tests.support.plain_socket import PlainSocket
 from tests.support.processes import StartError
 from tests.support.profile import Profile
 from tests.support.server import Server, manage
-from tests.support.services import Postgres, Redis
+from tests.support.services import Redis
 
 SILENT_S = 1.5
 """A message by the layer takes milliseconds, presence at most a second."""
 
 
 class Neighbours:
-    """Rooms and people have the same numbers in both: each began with an empty database."""
+    """Rooms and people have the same numbers in both: the second began with a copy of the first one's database."""
 
     def __init__(self, profile: Profile, exits: ExitStack) -> None:
-        self.redis, postgres = exits.enter_context(Redis()), exits.enter_context(Postgres())
+        self.redis = exits.enter_context(Redis())
         self.servers: list[Server] = []
         for number in (4, 5):
             url = self.redis.url.removesuffix("/0") + f"/{number}"
-            database = postgres.create_database()
-            server = Server(profile, {"REDIS_URL": url, "DATABASE_URL": database, "WEB_CONCURRENCY": "1"})
+            server = Server(profile, {"REDIS_URL": url, "WEB_CONCURRENCY": "1"})
             exits.callback(server.close)
-            manage("migrate", "--no-input", env=server.env)
-            server.start()
             self.servers.append(server)
+        manage("installation", "--new", env=self.servers[1].env)
+        for server in self.servers:
+            server.start()
 
 
 class Side:
