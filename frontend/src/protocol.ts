@@ -70,6 +70,8 @@ export interface RoomJoined {
   member_count: number
   online_count: number
   online: Person[]
+  /** ids of those of `online` who are away */
+  away: number[]
 }
 
 export interface MessageSent {
@@ -131,6 +133,9 @@ export interface Presence {
   online_count: number
   joined: Person[]
   left: Person[]
+  /** ids; only where somebody went away or came back */
+  away?: number[]
+  back?: number[]
 }
 
 export interface Typing {
@@ -209,6 +214,7 @@ export type ClientFrame =
   | { type: 'history'; room: string; before?: number; after?: number; limit?: number }
   | { type: 'read'; room: string; upto: number }
   | { type: 'typing'; room: string }
+  | { type: 'activity'; state: 'active' | 'away' }
   | { type: 'search'; query: string; room?: string }
   | { type: 'ping' }
 

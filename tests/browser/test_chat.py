@@ -40,7 +40,7 @@ def test_typing_and_leaving_are_seen(person: NewPerson, bot: Bot) -> None:
     ada, bob = person("Ada"), person("Bob")
     ada.open(room)
     bob.open(room)
-    expect(ada.page.get_by_test_id("presence")).to_contain_text("2 online")
+    expect(ada.page.get_by_test_id("presence")).to_contain_text("3 online")
     bob.composer.press_sequentially("Let me th", delay=30)
     expect(ada.page.get_by_test_id("typing")).to_have_text(f"{bob.name} is typing")
     expect(bob.page.get_by_test_id("typing")).to_have_text("")
@@ -48,7 +48,7 @@ def test_typing_and_leaving_are_seen(person: NewPerson, bot: Bot) -> None:
     ada.sees("Let me th")
     expect(ada.page.get_by_test_id("typing")).to_have_text("")
     bob.close()
-    expect(ada.page.get_by_test_id("presence")).to_contain_text("1 online")
+    expect(ada.page.get_by_test_id("presence")).to_contain_text("2 online")
 
 
 def test_what_is_unread_is_counted_until_it_is_seen(person: NewPerson, bot: Bot) -> None:
@@ -194,7 +194,7 @@ def test_a_page_that_is_left_alone_asks_the_server_for_nothing(person: NewPerson
     ada, bob = person("Ada"), person("Bob")
     for one in (ada, bob):
         one.open(room)
-    expect(ada.page.get_by_test_id("presence")).to_have_text("3 members · 2 online")
+    expect(ada.page.get_by_test_id("presence")).to_have_text("3 members · 3 online")
     ada.page.wait_for_timeout(1_500)
     asked: list[str] = []
     ada.page.on("request", lambda request: asked.append(request.url))

@@ -8,11 +8,18 @@ export interface RoomPresence {
   /** also counts people beyond those who are named */
   count: number
   online: ReadonlyMap<number, Person>
+  /** those of them who are away */
+  away: ReadonlySet<number>
   typing: ReadonlyMap<number, { name: string; until: number }>
 }
 
+/** Null: not known, for want of a connection or because the room is too large to name everybody. */
+export type PersonState = 'online' | 'away' | 'offline' | null
+
 const TYPING_LASTS = 5_000
-const EMPTY: RoomPresence = { count: 0, online: new Map(), typing: new Map() }
+/** Above it the server tells counts only: what was known by name gets old. */
+const NAMED_UP_TO = 200
+const EMPTY: RoomPresence = { count: 0, online: new Map(), away: new Set(), typing: new Map() }
 
 /** Who is there and who is typing, in the rooms that are joined. */
 export const usePresence = defineStore('presence', () => {
@@ -24,9 +31,20 @@ export const usePresence = defineStore('presence', () => {
     return (connection.isLive && rooms.get(room)) || EMPTY
   }
 
-  /** Seen online in any joined room. */
-  function isOnline(id: number): boolean {
-    return connection.isLive && [...rooms.values()].some(({ online }) => online.has(id))
+  function stateIn(room: string, id: number): PersonState {
+    const known = connection.isLive && rooms.get(room)
+    if (!known) return null
+    if (known.online.has(id)) return known.away.has(id) ? 'away' : 'online'
+    return known.online.size >= known.count ? 'offline' : null
+  }
+
+  /** By any joined room: who is online is so in all rooms of theirs. */
+  function stateOf(id: number): PersonState {
+    for (const room of connection.isLive ? rooms.keys() : []) {
+      const state = stateIn(room, id)
+      if (state === 'online' || state === 'away') return state
+    }
+    return null
   }
 
   function change(room: string, changes: Partial<RoomPresence>): void {
@@ -47,14 +65,18 @@ export const usePresence = defineStore('presence', () => {
   }
 
   function listen(socket: ChatSocket, me: number): void {
-    socket.on('joined', ({ room, online_count, online }) =>
-      change(room, { count: online_count, online: new Map(online.map((person) => [person.id, person])) }),
+    socket.on('joined', ({ room, online_count, online, away }) =>
+      change(room, { count: online_count, online: new Map(online.map((person) => [person.id, person])), away: new Set(away) }),
     )
-    socket.on('presence', ({ room, online_count, joined, left }) => {
-      const online = new Map(of(room).online)
-      for (const person of left) online.delete(person.id)
+    socket.on('presence', ({ room, online_count, joined, left, away = [], back = [] }) => {
+      const crowd = online_count > NAMED_UP_TO
+      const online = new Map(crowd ? [] : of(room).online)
+      const absent = new Set(crowd ? [] : of(room).away)
+      for (const { id } of left) online.delete(id)
       for (const person of joined) online.set(person.id, person)
-      change(room, { count: online_count, online })
+      for (const id of [...left, ...joined].map(({ id }) => id).concat(back)) absent.delete(id)
+      for (const id of away) absent.add(id)
+      change(room, { count: online_count, online, away: absent })
       stopped(room, left.map(({ id }) => id))
     })
     socket.on('typing', ({ room, user }) => {
@@ -63,5 +85,5 @@ export const usePresence = defineStore('presence', () => {
     socket.on('events', ({ room, events }) => stopped(room, events.map(({ from }) => from.id)))
   }
 
-  return { of, isOnline, listen }
+  return { of, stateIn, stateOf, listen }
 })
