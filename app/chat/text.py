@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import regex
-
-_INVISIBLE = regex.compile(r"[\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*+")
+from ops.lookalikes import is_blank
 
 
 def is_visible(text: str) -> bool:
     """Say whether a reader sees anything of `text`: not of blanks, default ignorables or the empty Braille pattern."""
     # Nearly every message begins with a printable character of ASCII, and the pattern costs 5 µs.
-    return "!" <= text[:1] <= "~" or _INVISIBLE.fullmatch(text) is None
+    return "!" <= text[:1] <= "~" or not is_blank(text)

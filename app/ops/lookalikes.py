@@ -19,7 +19,7 @@ MAX_MARKS = 4
 _IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 # Joiners and variation selectors shape their neighbours in Persian, Hindi and emoji; all other ignorables only hide.
 _HIDDEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}--[\u200c\u200d\ufe0e\ufe0f]]+", regex.V1)
-_BLANK = regex.compile(r"[\s\p{C}\p{Default_Ignorable_Code_Point}\u2800]*")
+_BLANK = regex.compile(r"[\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*+")
 _SYMBOLS = regex.compile(r"[@.+_-]+")
 _MARK_FLOOD = regex.compile(rf"[\p{{Mn}}\p{{Me}}]{{{MAX_MARKS + 1}}}")
 
@@ -43,7 +43,7 @@ def shown_text(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a reader sees nothing of `text`."""
+    """Say whether a reader sees nothing of `text`: blanks, default ignorables, the empty Braille pattern."""
     return _BLANK.fullmatch(text) is not None
 
 
