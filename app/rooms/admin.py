@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from asgiref.sync import async_to_sync
 from django.contrib import admin
 from django.db import transaction
@@ -12,7 +14,7 @@ from chat.tasks import closed_rooms_delete
 from ops.admin_pages import LargeTable
 from realtime.publish import member_added
 from rooms import access, services
-from rooms.models import Membership, Room
+from rooms.models import Kind, Membership, Room
 
 
 @admin.register(Room)
@@ -23,6 +25,16 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
     ordering = ("-id",)
     actions = ("make_me_an_owner",)
     deletion_note = "nobody can open it any more; its members and messages are deleted in the background"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Room | None = None) -> Any:
+        """A direct room stays one, and no other becomes one: its slug names its two people."""
+        direct = ("kind",) if obj is not None and obj.kind == Kind.DIRECT else ()
+        return (*self.readonly_fields, *direct)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "kind":
+            kwargs["choices"] = [choice for choice in Kind.choices if choice[0] != Kind.DIRECT]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def delete_model(self, request: HttpRequest, obj: Room) -> None:
         self.delete_queryset(request, Room.objects.filter(pk=obj.pk))

@@ -149,3 +149,14 @@ def test_administrator_gets_into_a_room_without_members(page: Client, boss: User
     queries_of(page, reverse("admin:rooms_room_changelist"), action)
     found = Membership.objects.get(room=room)
     assert (found.user_id, found.role) == (boss.id, Role.OWNER)
+
+
+def test_direct_room_stays_direct_on_its_admin_page(page: Client) -> None:
+    direct, other = Room.objects.create(slug="dm-1-2", kind="direct"), Room.objects.create(slug="kinds")
+    url = reverse("admin:rooms_room_change", args=[direct.id])
+    assert page.post(url, {"title": "", "kind": "public"}).status_code == 302
+    direct.refresh_from_db()
+    assert direct.kind == "direct"
+    assert page.post(reverse("admin:rooms_room_change", args=[other.id]), {"title": "", "kind": "direct"}).status_code == 200
+    other.refresh_from_db()
+    assert other.kind == "public"
