@@ -111,7 +111,11 @@ class ChaosStack(Stack):
         try:
             url = f"http://{self.address(container, 'edge')}:8000/readyz"
             return len(self.workers(container)) >= WORKERS and httpx.get(url, timeout=2).status_code == httpx.codes.OK
-        except (httpx.TransportError, OSError):
+        except (
+            httpx.TransportError,
+            OSError,
+            ValueError,
+        ):  # ValueError: a container that has just been restarted has no master yet
             return False
 
     def web_is_ready(self, replicas: int = REPLICAS) -> bool:
