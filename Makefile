@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test check fmt up roll down clean load capacity bench chaos lock
+.PHONY: help run test check fmt up roll down clean load capacity bench chaos fuzz lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -42,6 +42,9 @@ bench: ## measure against the baselines: make bench QUICK=1 takes 2 minutes
 
 chaos: ## break every part of a stack of its own while people write; about 30 minutes; ARGS="--help"
 	@scripts/chaos $(ARGS)
+
+fuzz: ## random bytes against a live server for 10 minutes: make fuzz SECONDS=3600 SEED=7
+	@FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) scripts/fuzz
 
 lock: ## lock requirements/*.in and the front end's packages anew
 	@scripts/lock

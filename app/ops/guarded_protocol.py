@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Generator
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ FRAGMENTS = 1000
 WHOLE_TEXT = 0x81
 """First byte of a text frame that is a message by itself and is not compressed (RFC 6455, 5.2)."""
 WHOLE_PONG = 0x8A
+_DECODER = codecs.getincrementaldecoder("utf-8")
 MASKED = 0x80
 
 
@@ -50,6 +52,8 @@ class GuardedProtocol(ServerProtocol):
     #: Whether the peer takes what is sent; pongs are not piled up for one that does not.
     writable = True
     unanswered: bytes | None = None
+    #: Of a text message in fragments, whose characters may lie across them.
+    decoder: codecs.IncrementalDecoder | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -130,10 +134,28 @@ class GuardedProtocol(ServerProtocol):
                 return
             if frame.fin:
                 self.fragments = 0
+        if not self.is_utf8(frame):
+            self.refuse(CloseCode.INVALID_DATA, "not UTF-8")
+            return
         if frame.opcode is Opcode.PING and not self.writable:
             self.unanswered = bytes(frame.data)  # only the latest ping needs its pong (RFC 6455, 5.5.3)
             return
         super().recv_frame(frame)
+
+    def is_utf8(self, frame: Frame) -> bool:
+        """Whether the text of a message is UTF-8 as far as it came. What stands behind a bad one is not parsed any more."""
+        if frame.opcode is Opcode.TEXT and not frame.fin:
+            self.decoder = _DECODER()
+        try:
+            if frame.opcode is Opcode.TEXT and frame.fin:
+                str(frame.data, "utf-8")
+            elif self.decoder is not None and frame.opcode not in CTRL_OPCODES:
+                self.decoder.decode(frame.data, frame.fin)
+        except UnicodeDecodeError:
+            return False
+        if self.decoder is not None and frame.fin and frame.opcode is Opcode.CONT:
+            self.decoder = None
+        return True
 
     def refuse(self, code: Close | CloseCode, reason: str) -> None:
         """Fails the connection: a close frame when none was sent, and what is buffered and all that follows is discarded."""

@@ -11,10 +11,10 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from ops.request_limits import RequestLimits
 from ops.socket_protocol import SocketProtocol
 
 BYTES, HEADERS = 8000, 100
@@ -29,8 +29,11 @@ NEGOTIATED = frozenset({b"sec-websocket-protocol", b"sec-websocket-extensions"})
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(RequestLimits):
     def handle_websocket_upgrade(self) -> None:
+        if self.refused:
+            return
+        self.end_limits()
         made: Any = self.ws_protocol_class
         method, headers = self.scope["method"], self.headers
         if not issubclass(made, SocketProtocol) or not is_plain(self.url, headers):

@@ -19,7 +19,7 @@ from django.conf import settings
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Opcode
 from websockets.http11 import Request, Response
 
 from ops import kernel, metrics
@@ -30,6 +30,8 @@ from realtime.errors import Close
 
 EXTENSION = "hubbub.socket"
 LINGER_S = 2.0
+EARLY_BYTES = 65_536
+"""Of frames that come before the handshake is answered; no client of ours sends any."""
 SLICE = 4096
 """Bytes parsed before it is looked at what came of them; a read is up to 256 KiB, tens of thousands of tiny frames."""
 
@@ -132,6 +134,9 @@ class SocketProtocol(LeanProtocol):
             if not data:
                 return
         self.unparsed += data
+        if self.handshake_initiated and not self.handshake_complete and len(self.unparsed) > EARLY_BYTES:
+            self.transport.abort()
+            return
         self.parse()
 
     def hand_over(self, data: bytes, on_text: Callable[[str], bool]) -> bytes:
@@ -154,14 +159,46 @@ class SocketProtocol(LeanProtocol):
 
     def parse(self) -> None:
         """Parses what came until a message waits for the app; the rest waits with it, and reading is paused meanwhile."""
-        while self.unparsed and not self.failed and not self.read_paused and not self.transport.is_closing():
+        # Frames that come before the handshake is answered wait for it: a pong may not overtake the answer.
+        while (
+            self.unparsed
+            and not (self.failed or self.read_paused or self.transport.is_closing())
+            and (self.handshake_complete or not self.handshake_initiated)
+        ):
             data = bytes(self.unparsed[:SLICE])
             del self.unparsed[:SLICE]
             super().data_received(data)
             if not self.handshake_initiated and not self.unparsed:  # a request comes whole, perhaps in slices
                 self.turn_away()
+            elif self.conn.refused is CloseCode.INVALID_DATA:
+                self.handle_parser_exception()
             elif self.conn.refused is not None:
                 self.cut_off(self.conn.refused)
+
+    def handle_events(self) -> None:
+        """As the base class, until one of them fails the connection."""
+        for event in self.conn.events_received():
+            if self.failed:
+                return
+            if isinstance(event, Request):
+                self.handle_connect(event)
+            else:
+                self.handle_frame(event)
+
+    def handle_frame(self, frame: Any) -> None:
+        match frame.opcode:
+            case Opcode.TEXT:
+                self.handle_text(frame)
+            case Opcode.BINARY:
+                self.handle_bytes(frame)
+            case Opcode.CONT:
+                self.handle_cont(frame)
+            case Opcode.PING:
+                self.handle_ping()
+            case Opcode.PONG:
+                self.handle_pong(frame)
+            case Opcode.CLOSE:
+                self.handle_close(frame)
 
     def turn_away(self) -> None:
         """Answers a request that websockets refuses to parse; uvicorn would leave the connection open and silent."""
@@ -257,11 +294,15 @@ class SocketProtocol(LeanProtocol):
             self.linger()  # it failed, and nobody closed the connection
 
     async def send(self, message: ASGISendEvent) -> None:
+        if self.failed or self.conn.refused is not None:
+            raise ClientDisconnected  # it was told why, and hears no more
         if message["type"] != "websocket.accept" or message.get("headers") or message.get("subprotocol"):
             self.flush()
             await super().send(message)
         elif not self.handshake_complete:
             self.accept()
+        if self.unparsed and message["type"] == "websocket.accept":
+            self.parse()
 
     def accept(self) -> None:
         """Answers the handshake, in one write with the first frames. Raises ClientDisconnected."""
@@ -387,6 +428,10 @@ class SocketProtocol(LeanProtocol):
         """A peer that has not taken what was sent before cannot answer a ping behind it: the app, told of it, bounds that."""
         return self.paused_at is not None and self.behind is not None and not self.transport.is_closing()
 
+    def handle_ping(self) -> None:
+        self.flush()  # no pong overtakes the answer to the handshake
+        super().handle_ping()
+
     def write_ping(self, ping: bytes) -> None:
         self.collect(ping)
 
@@ -411,6 +456,8 @@ class SocketProtocol(LeanProtocol):
         self.flush()
         if self.close_sent and self.unsent():
             return  # a peer that does not read: the timer of its close drops it, which the base class would cancel
+        if not self.close_sent and self.transport.is_closing():
+            return  # the peer has said goodbye
         super().shutdown()
         self.linger()
 

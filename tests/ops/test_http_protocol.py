@@ -53,6 +53,9 @@ REQUESTS = {
     "path not ASCII": GET.replace(b"/ws/", b"/ws/\xc3\xa9") + HANDSHAKE + KEY,
 }
 
+LIMITED = {"too many lines", "a long path"}
+"""Answered by our own limits (ops/request_limits.py) before websockets would."""
+
 
 class Asked:
     """An application that notes what it is asked, and greets."""
@@ -114,8 +117,9 @@ async def answers() -> AsyncIterator[Any]:
 
 
 async def test_a_handshake_has_one_outcome(answers: Any) -> None:
-    ours = {name: await answers(HttpProtocol, request) for name, request in REQUESTS.items()}
-    theirs = {name: await answers("httptools", request) for name, request in REQUESTS.items()}
+    asked = {name: request for name, request in REQUESTS.items() if name not in LIMITED}
+    ours = {name: await answers(HttpProtocol, request) for name, request in asked.items()}
+    theirs = {name: await answers("httptools", request) for name, request in asked.items()}
     assert ours == theirs
     assert sum(bool(scopes) for _, scopes in ours.values()) > len(REQUESTS) / 3
 

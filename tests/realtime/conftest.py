@@ -17,7 +17,9 @@ from tests.support.server import Server
 # What needs Redis and several processes does not exist in the embedded profile. What brings its own Redis, or never comes
 # past the parser of frames, or tests the tests, runs once.
 collect_ignore = (
-    ["layer", "property/test_mutations.py", "test_bad_bytes.py", "test_control_floods.py"] if chosen.redis else ["across"]
+    ["layer", "property/test_mutations.py", "test_bad_bytes.py", "test_control_floods.py", "test_wire_fuzz.py"]
+    if chosen.redis
+    else ["across"]
 )
 
 

@@ -54,6 +54,39 @@ async def test_not_utf8_at_every_path(socket: PlainSocket) -> None:
     await socket.expect_close(1007)
 
 
+BAD_TEXT = b"\x81\x82\0\0\0\0\xff\xfe"
+PING = b"\x89\x82\0\0\0\0hi"
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [BAD_TEXT + PING, BAD_TEXT + BAD_TEXT, PING + BAD_TEXT + PING, BAD_TEXT + b"\x88\x80\0\0\0\0", BAD_TEXT + b"\xff\xff"],
+    ids=["ping behind", "another behind", "ping on both sides", "close behind", "garbage behind"],
+)
+async def test_nothing_is_handled_behind_bad_text(plain: Any, ada: Account, witness: Witness, segment: bytes) -> None:
+    for path in ("/ws/", f"/ws/chat/{witness.room}/", "/infra/ws"):
+        socket = await plain(path, ada)
+        await socket.write(segment)
+        await socket.expect_close(1007)
+
+
+@pytest.mark.parametrize(
+    "early", [BAD_TEXT, PING, PING * 100, BAD_TEXT + PING, b"\xff" * 200_000], ids=lambda early: str(len(early))
+)
+async def test_frames_before_the_answer_wait_for_it(server: Server, ada: Account, witness: Witness, early: bytes) -> None:
+    """Nothing overtakes the answer to a handshake, and a failure before it is no failure of ours."""
+    head = f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {ada.token}\r\nConnection: Upgrade\r\n"
+    head += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    for pause_s in (0.0, 0.0005, 0.002):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head.encode())
+        await asyncio.sleep(pause_s)
+        writer.write(early)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):  # dropped before it was answered
+            assert (await asyncio.wait_for(reader.readexactly(12), 10)) == b"HTTP/1.1 101"
+        writer.transport.abort()
+
+
 async def test_a_frame_one_byte_too_large(socket: PlainSocket) -> None:
     await socket.send("a" * (FRAME_LIMIT + 1))
     await socket.expect_close(1009)
