@@ -131,7 +131,8 @@ export const useRooms = defineStore('rooms', () => {
       // Only members are in a room: somebody new has joined it.
       if (online_count > (get(room)?.member_count ?? Infinity)) reloadSoon()
     })
-    socket.on('room.added', ({ type: _, room, ...details }) => {
+    socket.on('room.added', ({ room, title, kind, private: hidden, head, upto }) => {
+      const details = { title, kind, private: hidden, head, upto }
       ended.delete(room)
       const known = get(room) ?? { slug: room, member_count: 1, peer: null, role: 'member', last_at: null }
       if (details.kind !== 'direct' || known.peer) put({ ...known, ...details, member: true })
