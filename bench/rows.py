@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -150,6 +151,15 @@ def small_rooms(run: Run) -> None:
     kinds = {"hubbub": lambda: run.in_turn(run.product.target(SMALL_ROOMS), **options)}
     kinds |= {name: run.other(name, **options) for name in (FEW if run.quick else EVERYBODY)}
     run.add_in_rounds(kinds)
+
+
+def small_rooms_synced(run: Run) -> None:
+    """200 rooms of 5, two messages under way in each, on a disk that syncs each commit; socket.io stores nothing."""
+    options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 2}
+    with Postgres(sync=True) as postgres, closing(servers.Product(postgres, run.redis)) as product:
+        kinds = {"hubbub": lambda: run.in_turn(product.target(SMALL_ROOMS), **options)}
+        kinds |= {name: run.other(name, **options) for name in FEW}
+        run.add_in_rounds(kinds, {"hubbub": {"fsync": "on"}})
 
 
 def _ingest(senders: int) -> Callable[[Run], None]:
@@ -366,6 +376,7 @@ ROWS: dict[str, Callable[[Run], None]] = {
     "fan-out 100": _room_of(100, 64, ("socket.io", "ws", "tutorial")),
     "fan-out 10000": _room_of(10_000, 16, ("socket.io", "ws")),
     "200 rooms of 5": small_rooms,
+    "200 rooms of 5, fsync": small_rooms_synced,
     "ingest 64": _ingest(64),
     "ingest 512": _ingest(512),
     "idle memory": idle_memory,

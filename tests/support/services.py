@@ -120,9 +120,11 @@ class Postgres(Service):
 
     name = "postgres"
 
-    def __init__(self) -> None:
+    def __init__(self, *, sync: bool = False) -> None:
+        """`sync`: a commit waits for the disk, as it does in production."""
         super().__init__()
         self.user = _unprivileged_user()
+        self._sync = sync
         self._binaries = _postgres_binaries()
         self._made = 0
 
@@ -171,7 +173,8 @@ class Postgres(Service):
 
     def _command(self) -> list[str | Path]:
         # Durability against a power cut is the one thing no test here can lose: fsync costs most of a small machine's time.
-        options = ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
+        fsync = "on" if self._sync else "off"
+        options = ["-c", f"fsync={fsync}", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
         options += ["-c", f"unix_socket_directories={self.directory}"]
         return [self._binaries / "postgres", "-D", self.directory / "data", "-p", str(self.port), *options]
 
