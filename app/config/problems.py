@@ -97,6 +97,8 @@ def busy(request: HttpRequest, error: Busy) -> HttpResponse:
 
 
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, msgspec.ValidationError):  # JSON, but no object
+        return _fields({"body": [str(error.__cause__)]})
     code = {400: "bad_json", 403: "forbidden"}.get(error.status_code, "error")
     return problem(error.status_code, code, str(error))
 

@@ -69,11 +69,9 @@ def test_it_is_a_secret_with_the_documented_keys() -> None:
 def test_the_urls_open_what_the_manifests_start(production: Manifests) -> None:
     values = printed()
     database, redis = urlsplit(values["DATABASE_URL"]), urlsplit(values["REDIS_URL"])
-    settings = {
-        e["name"]: e["value"]
-        for e in find(production, "StatefulSet/postgres")["spec"]["template"]["spec"]["containers"][0]["env"]
-    }
-    assert (database.username, database.path) == (settings["POSTGRES_USER"], "/" + settings["POSTGRES_DB"])
+    made = (HERE / "base" / "postgres-role.sh").read_text()
+    assert f"CREATE ROLE {database.username} LOGIN NOSUPERUSER" in made
+    assert f"CREATE DATABASE {database.path.removeprefix('/')} OWNER {database.username};" in made
     assert (database.password, redis.password) == (values["POSTGRES_PASSWORD"], values["REDIS_PASSWORD"])
     for url in (database, redis):
         service = find(production, f"Service/{url.hostname}")

@@ -163,7 +163,8 @@ def _join_amid_messages(world: World, number: int = 3) -> None:
     process.loop.hold = "answers"
     world.clients[0].join(world.rooms[0])
     process.loop.settle()
-    while len(process.loop.queries) and not any("read" in repr(query.function) for query in process.loop.queries):
+    # The head is what a join reads first: what is written from then on, it has to hold.
+    while process.loop.queries and not any("_answer_states" in repr(query.function) for query in process.loop.queries):
         process.loop.tell_one(0)
     write(world, number)
     process.deliver(99)
