@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
 from django.db.models.signals import post_migrate, pre_migrate
 
 from changes import triggers
@@ -23,5 +24,7 @@ def _before(using: str, **_: Any) -> None:
 
 def _after(using: str, plan: list[Any] | None = None, **_: Any) -> None:
     connection = connections[using]
-    if set(triggers.tables()) <= set(connection.introspection.table_names()):  # a migration may stop half-way, or go back
+    executor = MigrationExecutor(connection)
+    # A migration may stop half-way, or go back: the triggers name columns of the newest schema.
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         triggers.install(connection)

@@ -188,6 +188,8 @@ class Bus:
 class DirectBus(Bus):
     """No queue and no task: the layer keeps its connections up, subscribes again and says when it did."""
 
+    _old: OldNames | None = None  # once it has started
+
     def start(self) -> None:
         self.channel = f"hub.{self.origin}"
         self._marker = self.origin.encode()
@@ -199,7 +201,8 @@ class DirectBus(Bus):
     def join(self, prefix: str) -> None:
         """Join the layer under the names of this installation; before that nothing is sent or heard."""
         self.layer.join(prefix)
-        self._tasks.append(asyncio.get_running_loop().create_task(self._old.run()))
+        if self._old is not None:
+            self._tasks.append(asyncio.get_running_loop().create_task(self._old.run()))
 
     async def stop(self) -> None:
         await end(self._tasks)
@@ -215,18 +218,20 @@ class DirectBus(Bus):
         signed = self._signed(message)
         if not self.layer.publish_soon(group, signed):
             metrics.LAYER_DROPPED.inc()
-        if self._old.origins:
+        if self._old is not None and self._old.origins:
             self._old.publish(group, signed)
 
     async def subscribe(self, groups: Iterable[str]) -> None:
         groups = list(groups)
-        self._old.add(groups)
+        if self._old is not None:
+            self._old.add(groups)
         taken = self.layer.add_soon(groups, self.channel)
         if taken and self.healthy:
             await asyncio.wait(taken, timeout=JOIN_S)
 
     def unsubscribe(self, group: str) -> None:
-        self._old.discard(group)
+        if self._old is not None:
+            self._old.discard(group)
         self.layer.discard_soon(group, self.channel)
 
     def _payloads(self, payloads: list[bytes]) -> None:
@@ -235,7 +240,7 @@ class DirectBus(Bus):
             self.arrived(messages)
 
     def _old_payloads(self, payloads: list[bytes]) -> None:
-        believed = [message for message in self._decoded(payloads) if self._old.believed(message)]
+        believed = [message for message in self._decoded(payloads) if self._old is not None and self._old.believed(message)]
         if believed:
             self.arrived(believed)
 
