@@ -138,8 +138,3 @@ def _on_postgres(trigger: Trigger) -> list[str]:
 
 
 _STATEMENTS = {"sqlite": _on_sqlite, "postgresql": _on_postgres}
-
-
-def tables() -> set[str]:
-    """The tables that must be there before the triggers can be."""
-    return {"changes_change", *(trigger.table for trigger in TRIGGERS)}
