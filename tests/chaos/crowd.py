@@ -91,9 +91,10 @@ class Crowd:
         found = []
         for room in self.rooms:
             members = self.members(room)
+            online = len({*members, self.clients[0]})  # who made all rooms is a member of each
             told = sorted({client.rooms[room].online for client in members})
-            if told != [len(members)]:
-                found.append(f"{room}: {len(members)} people are online, they were told {', '.join(map(str, told))}")
+            if told != [online]:
+                found.append(f"{room}: {online} people are online, they were told {', '.join(map(str, told))}")
         return found
 
     def start_writing(self) -> None:
