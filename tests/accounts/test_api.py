@@ -108,7 +108,7 @@ async def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
 async def test_body_that_is_no_object_changes_nothing(server: Server, ada: Account, body: Any) -> None:
     async with with_token(server.base_url, ada) as http:
         room = (await http.post("/api/rooms", json={"slug": fresh()})).json()["slug"]
-        assert_problem(await post(http, f"/api/rooms/{room}", body, method="PATCH"), 400, "bad_json")
+        assert_problem(await post(http, f"/api/rooms/{room}", body, method="PATCH"), 400, "invalid")
 
 
 async def test_a_body_without_end_is_cut_off(server: Server) -> None:

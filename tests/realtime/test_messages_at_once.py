@@ -130,7 +130,7 @@ async def peer(takes: list[bool]) -> tuple[SocketProtocol, list[str]]:
     made.conn, made.queue = opened(), Inbox()
     made.transport = SimpleNamespace(is_closing=lambda: False, pause_reading=lambda: None, resume_reading=lambda: None)
     made.failed = made.read_paused = made.close_sent = False
-    made.handshake_initiated = made.idle = True
+    made.handshake_initiated = made.handshake_complete = made.idle = True
     made.unparsed, made.frames = bytearray(), []
     heard: list[str] = []
 
