@@ -21,7 +21,7 @@ def second(stack: Stack) -> Iterator[str]:
     name = f"second_{secrets.token_hex(4)}"
     stack.exec("postgres", "psql", "-qU", "postgres", "-c", f"CREATE DATABASE {name} OWNER hubbub")
     web = stack.containers("web")[0]
-    given = dict(line.split("=", 1) for line in web["Config"]["Env"])
+    given = dict(line.split("=", 1) for line in web["Config"]["Env"] if "=" in line)
     database, redis = given["DATABASE_URL"].rpartition("/")[0], given["REDIS_URL"].rpartition("/")[0]
     options = ["--env", f"DATABASE_URL={database}/{name}", "--env", f"REDIS_URL={redis}/5"]
     url = f"http://127.0.0.1:{free_port()}"
