@@ -24,7 +24,7 @@ HEADER_BYTES = 16_384
 HEADERS = 128
 HEAD_S = 10.0
 """From the first byte, or from the connection, to the end of the headers."""
-BODY_S = 30.0
+BODY_S = 60.0
 """From the headers to the end of the body; a body has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes."""
 FRAMING = 8
 """Times a body's largest size that may come for it, chunks' sizes and trailers included."""
