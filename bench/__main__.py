@@ -1,7 +1,8 @@
 """`make bench`: measure all rows, interleaved, and write artifacts/bench/latest.json and pictures.
 
 QUICK=1: a few rows, under 3 minutes. ROWS=name,… measures those alone and keeps the others of the run before, if that was of the
-same form. Exit code 1: a delivery of the product was lost, doubled or went astray, or its log lacks a message.
+same form. BEFORE=COMMIT measures that commit's product in turn with this one, in the rows that compare versions.
+Exit code 1: a delivery of the product was lost, doubled or went astray, or its log lacks a message.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ def _measure(names: list[str], *, quick: bool, kept: dict[str, Any]) -> tuple[ro
         postgres, redis = exits.enter_context(Postgres()), exits.enter_context(Redis())
         product = servers.Product(postgres, redis)
         exits.callback(product.close)
-        run = rows.Run(product, postgres, redis, quick=quick)
+        before = None
+        if commit := os.environ.get("BEFORE"):
+            root = servers.checkout(commit, RESULTS.parent)
+            before = servers.Product(postgres, redis, name="hubbub before", root=root)
+            exits.callback(before.close)
+        run = rows.Run(product, postgres, redis, quick=quick, before=before)
         for name in names:
             run.measure(name)
             found["rows"] |= run.as_dict()

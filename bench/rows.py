@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,8 +30,18 @@ COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "Â
 class Run:
     """The figures of one run, by row."""
 
-    def __init__(self, product: servers.Product, postgres: Postgres, redis: Redis, *, quick: bool) -> None:
+    def __init__(
+        self,
+        product: servers.Product,
+        postgres: Postgres,
+        redis: Redis,
+        *,
+        quick: bool,
+        before: servers.Product | None = None,
+    ) -> None:
+        """`before`: the product of an earlier commit, measured in turn with `product` in the rows that ask for `products`."""
         self.product, self.postgres, self.redis, self.quick = product, postgres, redis, quick
+        self.products = {each.name: each for each in (product, before) if each}
         self.seconds = 2.0 if quick else 4.0
         self.rounds = 1 if quick else 3
         self.figures: dict[str, list[Figure]] = {}
@@ -73,6 +83,10 @@ class Run:
         """One timed run in a round: they are several, and so each may be shorter."""
         return self.timed(target, **{"seconds": min(self.seconds, 2.5), **options})
 
+    def each(self, measure: Callable[[servers.Product], Figure]) -> dict[str, Callable[[], Figure]]:
+        """A turn of the product, and of the one before it where one is asked for."""
+        return {name: partial(measure, product) for name, product in self.products.items()}
+
     def other(self, name: str, **options: Any) -> Callable[[], Figure]:
         """A turn of a baseline, which runs for it alone: some have work left when it is over."""
 
@@ -103,9 +117,6 @@ def fan_out(run: Run) -> None:
     """Room of 1,000 in the closed loop; but for the quick form also with each message a write of its own."""
     options = {"connections": 1000, "rooms": 1, "mode": "closed", "window": 64}
 
-    def ours() -> Figure:
-        return run.in_turn(run.product.target(1), **options)
-
     def coalescing_off() -> Figure:
         run.product.restart(env={"COALESCE": "off"})
         try:
@@ -113,7 +124,8 @@ def fan_out(run: Run) -> None:
         finally:
             run.product.restart()
 
-    kinds = {"hubbub": ours} | ({} if run.quick else {"hubbub, coalescing off": coalescing_off})
+    kinds = run.each(lambda product: run.in_turn(product.target(1), **options))
+    kinds |= {} if run.quick else {"hubbub, coalescing off": coalescing_off}
     for name in SOME if run.quick else EVERYBODY:
         # What is under way is waited for in the end: 64 messages would take the tutorial half a minute a round.
         kinds[name] = run.other(name, **options | ({"window": 8} if name == "tutorial" else {}))
@@ -148,7 +160,7 @@ def _point(figure: Figure) -> dict[str, Any]:
 def small_rooms(run: Run) -> None:
     """200 rooms of 5, one message under way in each."""
     options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 1}
-    kinds = {"hubbub": lambda: run.in_turn(run.product.target(SMALL_ROOMS), **options)}
+    kinds = run.each(lambda product: run.in_turn(product.target(SMALL_ROOMS), **options))
     kinds |= {name: run.other(name, **options) for name in (FEW if run.quick else EVERYBODY)}
     run.add_in_rounds(kinds)
 
@@ -156,18 +168,27 @@ def small_rooms(run: Run) -> None:
 def small_rooms_synced(run: Run) -> None:
     """200 rooms of 5, two messages under way in each, on a disk that syncs each commit; socket.io stores nothing."""
     options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 2}
-    with Postgres(sync=True) as postgres, closing(servers.Product(postgres, run.redis)) as product:
-        kinds = {"hubbub": lambda: run.in_turn(product.target(SMALL_ROOMS), **options)}
+    with ExitStack() as exits:
+        postgres = exits.enter_context(Postgres(sync=True))
+        kinds = {}
+        for name, product in run.products.items():
+            synced = exits.enter_context(closing(product.on(postgres)))
+            kinds[name] = partial(lambda synced: run.in_turn(synced.target(SMALL_ROOMS), **options), synced)
         kinds |= {name: run.other(name, **options) for name in FEW}
-        run.add_in_rounds(kinds, {"hubbub": {"fsync": "on"}})
+        run.add_in_rounds(kinds, {name: {"fsync": "on"} for name in run.products})
 
 
 def _ingest(senders: int) -> Callable[[Run], None]:
     def row(run: Run) -> None:
         options = {"connections": senders, "rooms": min(SMALL_ROOMS, senders), "mode": "senders"}
-        before = run.product.stored()
-        figure = run.timed(run.product.target(min(SMALL_ROOMS, senders)), **options)
-        run.add(figure, stored=run.product.stored() - before)
+
+        def turn(product: servers.Product) -> Figure:
+            stored = product.stored()
+            figure = run.in_turn(product.target(min(SMALL_ROOMS, senders)), **options)
+            figure.notes["stored"] = product.stored() - stored
+            return figure
+
+        run.add_in_rounds(run.each(turn), key=lambda figure: figure.messages_per_s)
         if run.quick:
             return
         with servers.baseline("tutorial", run.redis, run.postgres) as target:
@@ -180,9 +201,10 @@ def _ingest(senders: int) -> Callable[[Run], None]:
 def idle_memory(run: Run) -> None:
     """Memory the server holds for an authenticated connection with one joined room, each of another person."""
     number = 1000 if run.quick else 4000
-    tokens = run.product.newcomers(number)
-    run.product.restart()
-    _idle(run, run.product.target(100, tokens=tokens), number)
+    for product in run.products.values():
+        tokens = product.newcomers(number)
+        product.restart()
+        _idle(run, product.target(100, tokens=tokens), number)
     for target in _others(run, SOME):
         _idle(run, target, number)
 
@@ -203,17 +225,20 @@ def _idle(run: Run, target: Target, number: int) -> None:
 def handshakes(run: Run) -> None:
     """Sockets a second up to the greeting, by token and by session cookie; 100 at a time, of people who are in one room each."""
     people = 200
-    token = run.product.target(1, tokens=run.product.newcomers(people))
-    load.run(token, connections=people, rooms=1, mode="idle", warmup=0.1, seconds=0.1)  # they join it
-    session = replace(token, client=replace(token.client, requests=run.product.sessions(people)))
     options = {"connections": 100, "rooms": 1, "mode": "handshakes", "concurrency": 100}
-    kinds = {
-        "token": lambda: run.in_turn(token, steps=token.client.greeting, **options),
-        "session": lambda: run.in_turn(session, steps=session.client.greeting, **options),
-    }
+    kinds: dict[str, Callable[[], Figure]] = {}
+    notes: dict[str, dict[str, Any]] = {}
+    for product in run.products.values():
+        token = product.target(1, tokens=product.newcomers(people))
+        load.run(token, connections=people, rooms=1, mode="idle", warmup=0.1, seconds=0.1)  # they join it
+        session = replace(token, client=replace(token.client, requests=product.sessions(people)))
+        for credential, target in {"token": token, "session": session}.items():
+            kind = f"{product.name}, {credential}"
+            kinds[kind] = partial(run.in_turn, target, steps=target.client.greeting, **options)
+            notes[kind] = {"credential": credential}
     for name in FEW if run.quick else SOME:
         kinds[name] = run.other(name, steps=servers.BASELINES[name][1].greeting, **options)
-    run.add_in_rounds(kinds, {kind: {"credential": kind} for kind in ("token", "session")})
+    run.add_in_rounds(kinds, notes)
 
 
 def first_joins(run: Run) -> None:
@@ -235,11 +260,11 @@ def first_joins(run: Run) -> None:
         figure.notes["Âµs each"] = round(used[0] / servers.PEOPLE * 1e6)
         return figure
 
-    def native() -> Figure:
-        return turn(run.product.target(1))
+    def native(product: servers.Product) -> Figure:
+        return turn(product.target(1))
 
-    def room_dialect() -> Figure:
-        target = run.product.target(1, name="hubbub, room dialect")
+    def room_dialect(product: servers.Product) -> Figure:
+        target = product.target(1, name=f"{product.name}, room dialect")
         paths = [request.replace("/ws/", "/ws/chat/{room}/", 1) for request in target.client.requests]
         return turn(replace(target, client=replace(target.client, requests=paths, steps=())))
 
@@ -250,7 +275,8 @@ def first_joins(run: Run) -> None:
 
         return measure
 
-    kinds = {"hubbub": native, "hubbub, room dialect": room_dialect} | {name: other(name) for name in SOME}
+    kinds = run.each(native) | {f"{name}, room dialect": kind for name, kind in run.each(room_dialect).items()}
+    kinds |= {name: other(name) for name in SOME}
     run.add_in_rounds(kinds, key=lambda figure: figure.arrivals_per_s)
 
 
@@ -376,7 +402,7 @@ ROWS: dict[str, Callable[[Run], None]] = {
     "fan-out 100": _room_of(100, 64, ("socket.io", "ws", "tutorial")),
     "fan-out 10000": _room_of(10_000, 16, ("socket.io", "ws")),
     "200 rooms of 5": small_rooms,
-    "200 rooms of 5, fsync": small_rooms_synced,
+    "200 rooms of 5 with fsync": small_rooms_synced,
     "ingest 64": _ingest(64),
     "ingest 512": _ingest(512),
     "idle memory": idle_memory,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import secrets
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +16,7 @@ import httpx
 import psycopg
 
 from bench import cpu
-from bench.load import Client, Target
+from bench.load import CannotMeasure, Client, Target
 from tests.support.ports import accepts, free_port
 from tests.support.processes import Process
 from tests.support.server import base_environment, manage
@@ -79,8 +81,19 @@ def baseline(name: str, redis: Redis, postgres: Postgres | None = None) -> Itera
 class Product:
     """Gunicorn with HubbubWorker on real Postgres and Redis: authentication, membership, log and resume in place."""
 
-    def __init__(self, postgres: Postgres, redis: Redis, *, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        postgres: Postgres,
+        redis: Redis,
+        *,
+        workers: int = 1,
+        env: Mapping[str, str] | None = None,
+        name: str = "hubbub",
+        root: Path = ROOT,
+    ) -> None:
+        """`root`: the checkout it runs from; `name`: what its figures are called."""
         self.postgres, self.redis = postgres, redis
+        self.name, self._root = name, root
         self._directory = tempfile.TemporaryDirectory(prefix="hubbub-bench-")
         data = Path(self._directory.name)
         self.port = free_port()
@@ -103,7 +116,7 @@ class Product:
             }
             | dict(env or {})
         )
-        manage("migrate", "--no-input", env=self._env)
+        manage("migrate", "--no-input", env=self._env, root=root)
         self.tokens = self.newcomers(PEOPLE)
         self.database_url = self._env["DATABASE_URL"]
         self._log = data / "server.log"
@@ -112,7 +125,8 @@ class Product:
 
     def _start(self, env: Mapping[str, str] | None = None) -> Process:
         with cpu.on_core(cpu.SERVER_CORE):
-            process = Process([ROOT / "scripts" / "run_gunicorn.sh"], env=self._env | dict(env or {}), log=self._log, cwd=ROOT)
+            command = [self._root / "scripts" / "run_gunicorn.sh"]
+            process = Process(command, env=self._env | dict(env or {}), log=self._log, cwd=self._root)
         process.wait_until(self._ready, timeout=60, what="the product")
         return process
 
@@ -127,12 +141,16 @@ class Product:
         self.process.kill()
         self.process = self._start({"WEB_CONCURRENCY": str(workers)} | dict(env or {}))
 
+    def on(self, postgres: Postgres) -> Product:
+        """The same checkout beside this one, with its log on another server."""
+        return Product(postgres, self.redis, name=self.name, root=self._root)
+
     def newcomers(self, number: int) -> list[str]:
         """Tokens of new people, who are in no room yet: those of `tokens` are members of every room they were measured in."""
-        return manage("seed", str(number), env=self._env, timeout=300).split()
+        return manage("seed", str(number), env=self._env, timeout=300, root=self._root).split()
 
     def target(
-        self, rooms: int, *, name: str = "hubbub", port: int | None = None, tls: bool = False, tokens: Sequence[str] = ()
+        self, rooms: int, *, name: str = "", port: int | None = None, tls: bool = False, tokens: Sequence[str] = ()
     ) -> Target:
         """With `rooms` fresh public rooms; a client is ready when it has joined its own. `tokens`: of whom, if not of all."""
         self._rooms += 1
@@ -153,12 +171,12 @@ class Product:
             room=prefix + "%d",
             greeting=hello,
         )
-        return Target(name, port or self.port, client, self.pids, tls)
+        return Target(name or self.name, port or self.port, client, self.pids, tls)
 
     def sessions(self, number: int) -> list[str]:
         """Request lines with session cookies of the newest people, made as signing in makes them."""
         code = _SESSIONS.format(number=number)
-        keys = manage("shell", "-v", "0", "-c", code, env=self._env).split()
+        keys = manage("shell", "-v", "0", "-c", code, env=self._env, root=self._root).split()
         return [f"/ws/\tCookie: sessionid={key}\tOrigin: {self.url}" for key in keys]
 
     def pids(self) -> dict[str, list[int]]:
@@ -175,6 +193,26 @@ class Product:
         """End it and remove its data."""
         self.process.kill()
         self._directory.cleanup()
+
+
+def checkout(commit: str, folder: Path) -> Path:
+    """Check out `commit` below `folder`, with this checkout's built front end, and return its root.
+
+    Raises CannotMeasure where git does not know the commit.
+    """
+    parse = ["git", "rev-parse", "--short", f"{commit}^{{commit}}"]
+    parsed = subprocess.run(parse, cwd=ROOT, capture_output=True, text=True, check=False)
+    if parsed.returncode:
+        raise CannotMeasure(f"BEFORE={commit}: {parsed.stderr.strip()}")
+    root = folder / f"before-{parsed.stdout.strip()}"
+    if not root.exists():
+        subprocess.run(["git", "worktree", "prune"], cwd=ROOT, check=True)
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", root, commit], cwd=ROOT, check=True)
+    if not (root / "frontend" / "dist").exists():
+        shutil.copytree(ROOT / "frontend" / "dist", root / "frontend" / "dist")
+    if not (root / ".venv").exists():
+        (root / ".venv").symlink_to(ROOT / ".venv")
+    return root
 
 
 _SESSIONS = """

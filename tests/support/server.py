@@ -144,10 +144,10 @@ def base_environment() -> dict[str, str]:
     return kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120) -> str:
-    """Run `manage.py …` and return what it printed; raises RuntimeError with its output when it fails."""
-    command = [sys.executable, str(ROOT / "app" / "manage.py"), *arguments]
-    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT)
+def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120, root: Path = ROOT) -> str:
+    """Run `manage.py …` of the checkout at `root` and return its output; raises RuntimeError with the output when it fails."""
+    command = [sys.executable, str(root / "app" / "manage.py"), *arguments]
+    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=timeout, check=False, cwd=root)
     if done.returncode != 0:
         raise RuntimeError(f"manage.py {' '.join(arguments)} failed\n{done.stdout}{done.stderr}")
     return done.stdout
