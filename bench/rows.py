@@ -170,7 +170,7 @@ def small_rooms_synced(run: Run) -> None:
     options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 2}
     with ExitStack() as exits:
         postgres = exits.enter_context(Postgres(sync=True))
-        kinds = {}
+        kinds: dict[str, Callable[[], Figure]] = {}
         for name, product in run.products.items():
             synced = exits.enter_context(closing(product.on(postgres)))
             kinds[name] = partial(lambda synced: run.in_turn(synced.target(SMALL_ROOMS), **options), synced)

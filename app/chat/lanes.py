@@ -1,7 +1,7 @@
 """Queues of messages on their way into the log. Rooms are split between lanes; a room's messages keep their order in its lane.
 
-While commits are quick, one commit takes from all lanes: large commits cost least. A disk that syncs slowly leaves the process
-idle; then each lane commits by itself, so that two commits are under way.
+One commit takes from all lanes while the process is busy during commits: large commits cost least. A disk that syncs slowly
+leaves the process idle; then each lane commits by itself, so that two commits are under way.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from realtime.errors import Unavailable
 QUEUE = 5_000
 QUEUE_BYTES = 32 * 1024 * 1024
 """Of text as it lies in memory, or less: a character outside ASCII counts as four bytes."""
-SLOW_S = 0.002
-"""A commit that is under way for longer, while the event loop has nothing else to do, is slow."""
-SPLIT_AT, MOST = 4, 8
-"""Lanes commit apart while slow commits outnumber quick ones by SPLIT_AT; MOST is where counting ends."""
+# Commits for all lanes whose idle time decides whether the next ones are split.
+JUDGED = 8
+# Idle seconds of such a commit, and their share of it, from which on two commits at a time pay for their smaller size.
+IDLE_S, IDLE_SHARE = 0.002, 0.2
+# Commits by lane before the next judgement: while they overlap, idle time says little.
+SPLIT_COMMITS = 200
 
 
 class Lane:
@@ -35,7 +37,8 @@ class Lanes:
     def __init__(self, number: int) -> None:
         self._lanes = [Lane() for _ in range(number)]
         self._length = self._bytes = 0
-        self._slow = 0
+        self._judged = self._split_left = 0
+        self._idle_s = self._elapsed_s = 0.0
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes)
@@ -54,7 +57,7 @@ class Lanes:
 
     def next(self) -> list[Lane]:
         """The lanes of the commit that may begin now; none where there is nothing to commit, or it has to wait."""
-        if self._slow >= SPLIT_AT:
+        if self._split_left:
             return next(([lane] for lane in self._lanes if lane.queue and not lane.busy), [])
         return self._lanes if self and not any(lane.busy for lane in self._lanes) else []
 
@@ -82,33 +85,22 @@ class Lanes:
         self._length = self._bytes = 0
         return left
 
-    def note(self, *, slow: bool) -> None:
-        """A commit has ended."""
-        self._slow = min(MOST, self._slow + 1) if slow else max(0, self._slow - 1)
+    def note(self, idle_s: float, elapsed_s: float) -> None:
+        """A commit has ended; in `idle_s` of its `elapsed_s` seconds the process had nothing to do."""
+        if self._split_left:
+            self._split_left -= 1
+            return
+        self._judged += 1
+        self._idle_s += idle_s
+        self._elapsed_s += elapsed_s
+        if self._judged == JUDGED:
+            if self._idle_s >= max(JUDGED * IDLE_S, IDLE_SHARE * self._elapsed_s):
+                self._split_left = SPLIT_COMMITS
+            self._judged, self._idle_s, self._elapsed_s = 0, 0.0, 0.0
 
     def _forget(self, appends: Sequence[Append]) -> None:
         self._length -= len(appends)
         self._bytes -= sum(map(_size, appends))
-
-
-class Stopwatch:
-    """Whether something took longer than SLOW_S while the event loop was free: a busy loop would be late to notice its end."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self.slow = False
-        self._handle: asyncio.Handle = loop.call_later(SLOW_S, self._in_a_moment, 3)
-
-    def _in_a_moment(self, ticks: int) -> None:
-        # What arrived in the same tick is first handled, in up to three.
-        self.slow = ticks == 0
-        if ticks:
-            self._handle = self._loop.call_soon(self._in_a_moment, ticks - 1)
-
-    def stop(self) -> bool:
-        """Whether it was slow."""
-        self._handle.cancel()
-        return self.slow
 
 
 def _size(append: Append) -> int:

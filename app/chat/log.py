@@ -18,11 +18,12 @@ import structlog
 from django.db import connection
 
 from chat.batch import Append, CannotStore, Result, Stored
-from chat.lanes import Lane, Lanes, Stopwatch
+from chat.lanes import Lane, Lanes
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
 from config.databases import LOG_CONNECTIONS
 from ops import database, metrics
+from ops.idle import IdleClock
 from ops.per_loop import PerLoop
 from ops.turns import turn
 from realtime.errors import BadFrame, Unavailable
@@ -62,6 +63,7 @@ class Writer:
         """`lanes`: commits under way at most."""
         self._store = store
         self._lanes = Lanes(lanes)
+        self._idle = IdleClock()
         self._committing: dict[asyncio.Task[None], list[Append]] = {}
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -101,6 +103,7 @@ class Writer:
                         await asyncio.wait(tasks)
             await self._store.close()
         finally:
+            self._idle.close()
             left = [append for batch in self._committing.values() for append in batch]
             for append in (*left, *self._lanes.take_all()):
                 _resolve(append, Unavailable(GOING))
@@ -170,7 +173,7 @@ class Writer:
 
     async def _stored(self, part: list[Append]) -> Sequence[Result] | CannotStore:
         """One result for each; CannotStore when they are several and a row is at fault."""
-        started, watch = time.perf_counter(), Stopwatch(asyncio.get_running_loop())
+        started, idle = time.perf_counter(), self._idle.read()
         try:
             return await self._store.store(part)
         except database.DatabaseUnavailable:
@@ -185,8 +188,9 @@ class Writer:
             log.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400
             return [RuntimeError("a batch of the log failed")] * len(part)
         finally:
-            self._lanes.note(slow=watch.stop())
-            metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
+            elapsed = time.perf_counter() - started
+            self._lanes.note(self._idle.read() - idle, elapsed)
+            metrics.COMMIT_SECONDS.observe(elapsed)
             metrics.COMMIT_SIZE.observe(len(part))
 
     @staticmethod

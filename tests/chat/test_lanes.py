@@ -1,4 +1,4 @@
-"""Lanes: one commit for all rooms while commits are quick, one for each half of the rooms while they are slow."""
+"""Lanes: one commit for all rooms while the process is busy, one for each half of the rooms while commits leave it idle."""
 
 import asyncio
 import random
@@ -8,7 +8,6 @@ import pytest
 
 import chat.lanes
 from chat.batch import Append, Result, Stored
-from chat.lanes import SPLIT_AT, Stopwatch
 from chat.log import Writer
 from realtime.publish import RoomRef
 from tests.chat.world import ROOMS, World, store
@@ -59,12 +58,13 @@ async def test_slow_commits_overlap_and_keep_each_rooms_order(world: World, publ
 
 
 async def test_lanes_meet_again_when_commits_are_quick(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat.lanes, "SPLIT_COMMITS", 10)
     disk = Disk(0.02)
     writer = Writer(disk, lanes=2)
     await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
-    disk.delay_s = 0
-    monkeypatch.setattr(chat.lanes, "SLOW_S", 60.0)
-    for number in range(2 * SPLIT_AT):
+    assert disk.most == 2
+    monkeypatch.setattr(chat.lanes, "IDLE_S", 60.0)
+    for number in range(10 + chat.lanes.JUDGED):
         await writer.submit(world.append(0, f"alone-{number}"))
     disk.most = 0
     disk.commits.clear()
@@ -111,19 +111,26 @@ def world_of_lanes() -> tuple[chat.lanes.Lanes, list[Append]]:
     return chat.lanes.Lanes(2), appends
 
 
-async def test_busy_loop_is_no_slow_commit() -> None:
-    loop = asyncio.get_running_loop()
-    watch = Stopwatch(loop)
-    answer = loop.create_future()
-    loop.call_soon(answer.set_result, None)
-    until = loop.time() + 5 * chat.lanes.SLOW_S
-    while loop.time() < until:
-        pass
-    await answer
-    assert not watch.stop()
+@pytest.mark.parametrize(
+    ("idle_s", "elapsed_s", "split"),
+    [
+        pytest.param(0.004, 0.005, True, id="a disk that syncs"),
+        pytest.param(0.001, 0.001, False, id="a quick commit"),
+        pytest.param(0.004, 0.040, False, id="a busy process"),
+    ],
+)
+def test_lanes_split_while_commits_leave_the_process_idle(idle_s: float, elapsed_s: float, split: bool) -> None:
+    lanes = chat.lanes.Lanes(2)
+    for _ in range(chat.lanes.JUDGED):
+        assert len(_next_lanes(lanes)) == 2
+        lanes.note(idle_s, elapsed_s)
+    assert len(_next_lanes(lanes)) == (1 if split else 2)
 
 
-async def test_idle_wait_is_a_slow_commit() -> None:
-    watch = Stopwatch(asyncio.get_running_loop())
-    await asyncio.sleep(20 * chat.lanes.SLOW_S)
-    assert watch.stop()
+def _next_lanes(lanes: chat.lanes.Lanes) -> list[chat.lanes.Lane]:
+    """The lanes of the commit after one message for each."""
+    for room in (RoomRef(1, "one", direct=False), RoomRef(2, "two", direct=False)):
+        lanes.add(Append(room=room, author=1, author_name="ada", key="k", text="hi"))
+    found = lanes.next()
+    lanes.take_all()
+    return found
