@@ -12,7 +12,7 @@ from chat.batch import Stored
 from ops import database
 from ops.refusals import note_refusal
 from realtime.errors import BadFrame, RateLimited
-from realtime.publish import FrameId, Later, RoomRef, Seq, Slug, member_added, read_mark, room_signal
+from realtime.publish import FrameId, Later, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
 from rooms import services as rooms
 from rooms.entering import enter
@@ -140,7 +140,10 @@ async def read(socket: Socket, frame: Read) -> dict[str, Any]:
         room = access.ref(found.room)
         read_mark(room, socket.user.id, head=found.room.head, upto=upto)
         signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": upto}
-        room_signal(room, signal, sender=0)
+        if found.silenced:
+            own_signal(room, signal, user=socket.user.id)
+        else:
+            room_signal(room, signal, sender=0)
     return {"type": "ok"}
 
 

@@ -64,6 +64,14 @@ async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[
     return await database.run(access.members_of, room_ids, users)
 
 
+_writers = Lookup(access.writers_of_all, pace_s=0.025)  # no reply waits for it
+
+
+async def may_write(room: int, user: int) -> bool:
+    """Whether the person is a member of the room whom nobody there has blocked."""
+    return bool(await _writers((room, user)))
+
+
 async def journal(changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float) -> News:
     """What is new in the journal, with the names of the credentials that ended."""
     news = await database.run(read, changes, members, expired_s)

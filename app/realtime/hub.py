@@ -358,7 +358,7 @@ class Hub:
             self.repair.hole(room)
 
     def _on_signal(self, room: Room, message: dict[str, Any]) -> None:
-        self.close_slow(room.push_signal(message["frame"], but_for=message["sender"]))
+        self.close_slow(room.push_signal(message["frame"], but_for=message["sender"], only=message.get("only")))
 
     def _on_mark(self, local: LocalPerson, message: dict[str, Any]) -> None:
         room_id = message["room"]

@@ -54,6 +54,7 @@ __all__ = [
     "encode",
     "log_events",
     "member_added",
+    "own_signal",
     "read_mark",
     "revoked",
     "room_signal",
@@ -68,6 +69,12 @@ def log_events(room: RoomRef, events: Sequence[LogEvent]) -> None:
 def room_signal(room: RoomRef, frame: dict[str, Any], *, sender: int) -> None:
     """A frame without seq (`typing`, `read`) for the joined sockets, the sender's own left out."""
     hub.current().publish(f"room.{room.id}", {"kind": "signal", "room": list(room), "frame": encode(frame), "sender": sender})
+
+
+def own_signal(room: RoomRef, frame: dict[str, Any], *, user: int) -> None:
+    """Send a frame without seq to this person's sockets that have joined the room, and to nobody else's."""
+    message = {"kind": "signal", "room": list(room), "frame": encode(frame), "sender": 0, "only": user}
+    hub.current().publish(f"user.{user}", message)
 
 
 def changed() -> None:

@@ -176,15 +176,18 @@ class Room:
                 del self.ahead[socket]
         return late
 
-    def push_signal(self, frame: str, *, but_for: int | None = None) -> list[Socket]:
-        """Hands a frame without seq to the joined sockets whose dialect has signals; returns the slow ones."""
+    def push_signal(self, frame: str, *, but_for: int | None = None, only: int | None = None) -> list[Socket]:
+        """Hand a frame without seq to the joined sockets whose dialect has signals; return the slow ones.
+
+        `but_for`: the person who gets none; `only`: the one person who gets it.
+        """
         batch = Batch([frame])
         return [
             socket
             for dialect, sockets in self.sockets.items()
             if dialect.signals
             for socket in sockets
-            if socket.user.id != but_for and not socket.outbox.push(batch)
+            if socket.user.id != but_for and only in {None, socket.user.id} and not socket.outbox.push(batch)
         ]
 
     def hears_signals(self) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 
 from realtime.publish import FrameId, Slug, room_signal
 from realtime.socket import Socket
+from realtime.wiring import domains
 
 TYPING_EVERY_S = 1.0
 
@@ -22,5 +23,8 @@ async def typing(socket: Socket, frame: Typing) -> None:
     now = time.monotonic()
     if now - socket.typing_at.get(room.ref.id, 0.0) >= TYPING_EVERY_S:
         socket.typing_at[room.ref.id] = now
+        # Nobody is blocked in other rooms.
+        if room.ref.direct and not await domains().may_write(room.ref.id, socket.user.id):
+            return
         signal = {"type": "typing", "room": room.ref.slug, "user": socket.user.wire()}
         room_signal(room.ref, signal, sender=socket.user.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from itertools import chain
 
@@ -46,6 +47,12 @@ def members_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
 def writers_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of `(room id, user id)` who may write, in one query: the check inside a group commit."""
     return {(room, user) for room, user, _, silenced in _among(pairs) if not silenced}
+
+
+def writers_of_all(pairs: list[tuple[int, int]]) -> Answer[dict[tuple[int, int], bool]]:
+    """True for each `(room id, user id)` who may write."""
+    writers: set[tuple[int, int]] = yield functools.partial(writers_among, pairs)
+    return dict.fromkeys(writers, True)
 
 
 def read_marks(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:

@@ -1,11 +1,14 @@
 """What one account may do to others in an hour, and what the others can do about it."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
+from realtime.typing import TYPING_EVERY_S
 from tests.conftest import StartServer
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up
@@ -158,6 +161,49 @@ async def test_blocked_person_reads_a_direct_room_only(server: Server, ada: Acco
         await pest.expect("message", seq=sent["seq"], text="three")
         await http.delete(f"/api/blocks/{bob.id}")
         await pest.send(room, "four")
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["free", "blocked"])
+@pytest.mark.parametrize("where", ["direct", "shared"])
+@pytest.mark.parametrize("kind", ["typing", "read"])
+async def test_signals_of_a_blocked_person_stay_away(
+    server: Server, ada: Account, bob: Account, kind: str, where: str, blocked: bool
+) -> None:
+    """What reaches Ada of Bob, and of Bob's other device, by the table of docs/protocol.md; what Ada does reaches Bob."""
+    async with (
+        with_token(server.base_url, ada) as http,
+        ChatClient(server.ws_url(), ada) as mine,
+        ChatClient(server.ws_url(), bob) as pest,
+        ChatClient(server.ws_url(), bob) as tablet,
+    ):
+        room = await create_room(server.base_url, ada) if where == "shared" else (await mine.send_to(bob.id, "one"))["room"]
+        for chat in (pest, tablet, mine):
+            await chat.join(room)
+        seq = (await mine.send(room, "two"))["seq"]
+        if blocked:
+            await http.post("/api/blocks", json={"user": bob.id})
+        fields: dict[str, Any] = {"upto": seq} if kind == "read" else {}
+        await signal(pest, kind, room, **fields)
+        if blocked and where == "direct":
+            await mine.expect_nothing(kind, room=room, user={"id": bob.id, "name": bob.name})
+        else:
+            await mine.expect(kind, room=room, user={"id": bob.id, "name": bob.name})
+        if kind == "read":
+            await tablet.expect("read", room=room, upto=seq)
+        await signal(mine, kind, room, **fields)
+        await pest.expect(kind, room=room, user={"id": ada.id, "name": ada.name})
+        if blocked:
+            await http.delete(f"/api/blocks/{bob.id}")
+            await asyncio.sleep(TYPING_EVERY_S)
+            await signal(pest, "typing", room)
+            await mine.expect("typing", room=room)
+
+
+async def signal(chat: ChatClient, kind: str, room: str, **fields: Any) -> None:
+    if kind == "typing":  # it has no reply
+        await chat.push(kind, room=room)
+    else:
+        await chat.request(kind, room=room, **fields)
 
 
 async def test_nobody_blocks_themselves_or_nobody(server: Server, ada: Account) -> None:
