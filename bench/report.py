@@ -133,8 +133,6 @@ def _against(
 
 def _fan_out(rows: dict[str, Figures]) -> Iterator[Line]:
     yield _against(rows, "room of 1,000, closed loop", "fan-out 1000", {"tutorial": 40, "socket.io": 1.2})
-    off = {"tutorial": 30, "socket.io": 0.9}
-    yield _against(rows, "the same with coalescing off", "fan-out 1000", off, system="hubbub, coalescing off")
     yield _against(rows, "room of 1,000, open loop, p99 < 100 ms", "open loop 1000", {"tutorial": 200, "socket.io": 5})
     yield _against(rows, "200 rooms of 5", "200 rooms of 5", {"tutorial": 18, "socket.io": 0.7})
 

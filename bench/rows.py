@@ -114,18 +114,9 @@ def _room_of(members: int, window: int, names: tuple[str, ...]) -> Callable[[Run
 
 
 def fan_out(run: Run) -> None:
-    """Room of 1,000 in the closed loop; but for the quick form also with each message a write of its own."""
+    """Measure a room of 1,000 in the closed loop."""
     options = {"connections": 1000, "rooms": 1, "mode": "closed", "window": 64}
-
-    def coalescing_off() -> Figure:
-        run.product.restart(env={"COALESCE": "off"})
-        try:
-            return run.in_turn(run.product.target(1, name="hubbub, coalescing off"), **options)
-        finally:
-            run.product.restart()
-
     kinds = run.each(lambda product: run.in_turn(product.target(1), **options))
-    kinds |= {} if run.quick else {"hubbub, coalescing off": coalescing_off}
     for name in SOME if run.quick else EVERYBODY:
         # What is under way is waited for in the end: 64 messages would take the tutorial half a minute a round.
         kinds[name] = run.other(name, **options | ({"window": 8} if name == "tutorial" else {}))

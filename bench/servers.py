@@ -136,10 +136,10 @@ class Product:
         except httpx.TransportError:
             return False
 
-    def restart(self, *, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
-        """End it and start it anew on the same data; `env` holds until the next restart."""
+    def restart(self, *, workers: int = 1) -> None:
+        """End it and start it anew on the same data."""
         self.process.kill()
-        self.process = self._start({"WEB_CONCURRENCY": str(workers)} | dict(env or {}))
+        self.process = self._start({"WEB_CONCURRENCY": str(workers)})
 
     def on(self, postgres: Postgres) -> Product:
         """The same checkout beside this one, with its log on another server."""

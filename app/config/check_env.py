@@ -1,6 +1,6 @@
 """`docker compose config --format json | python -m config.check_env`: checks what compose read from .env.
 
-Warns about a misspelt name; refuses a renamed one and a value that cannot be used with exit code 3.
+Warns about a misspelt name; refuses a renamed or removed one and a value that cannot be used with exit code 3.
 """
 
 from __future__ import annotations

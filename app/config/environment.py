@@ -10,7 +10,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from config.origins import browser_origin, check_listener
-from config.variables import RENAMED, VARIABLES, Variable
+from config.variables import REMOVED, RENAMED, VARIABLES, Variable
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -20,14 +20,14 @@ MOST_DIGITS = 12
 class Environment:
     """Typed access to the known variables.
 
-    Raises ImproperlyConfigured, naming the variable, for a value of the wrong kind, a renamed variable, or a secret
+    Raises ImproperlyConfigured, naming the variable, for a value of the wrong kind, a renamed or removed variable, or a secret
     given both as NAME and NAME_FILE. Warns about a name that is close to a known one.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.known = {variable.name: variable for variable in VARIABLES}
         self.values = values
-        self._refuse_renamed()
+        self._refuse_old_names()
         self._warn_about_misspelt()
 
     def text(self, name: str) -> str | None:
@@ -93,10 +93,13 @@ class Environment:
                 case "host":
                     check_listener(name, self.text(name) or "")
 
-    def _refuse_renamed(self) -> None:
+    def _refuse_old_names(self) -> None:
         for old, new in RENAMED.items():
             if self.values.get(old):
                 raise ImproperlyConfigured(f"{old} is now {new}: rename it")
+        for old, reason in REMOVED.items():
+            if self.values.get(old):
+                raise ImproperlyConfigured(f"{old} is no longer a setting: {reason}; remove it")
 
     def _warn_about_misspelt(self) -> None:
         names = set(self.known) | {f"{v.name}_FILE" for v in VARIABLES if v.kind == "secret"}

@@ -114,17 +114,6 @@ VARIABLES: tuple[Variable, ...] = (
         "1 lets `manage.py seed` make accounts and tokens in bulk for load runs; in production it refuses all the same",
     ),
     Variable(
-        "COALESCE",
-        "choice",
-        "turn",
-        "turn: what a socket is sent in one turn of the event loop leaves in one write; tick: and busy rooms collect theirs for"
-        " 5 ms, which costs less and adds that delay; off: each batch in a write of its own",
-        choices=("turn", "tick", "off"),
-    ),
-    Variable(
-        "TICK_ABOVE", "int", "100", "Batches a second above which a room is busy enough for COALESCE=tick; 0: every room is"
-    ),
-    Variable(
         "WS_COMPRESSION",
         "bool",
         "0",
@@ -271,3 +260,7 @@ RENAMED: dict[str, str] = {
     "STOP_GRACE_PERIOD": "DRAIN_SECONDS",
     "WORKERS": "WEB_CONCURRENCY",
 }
+
+_ONE_WAY_TO_SEND = "frames that come together always leave in one write, the best of the three ways as measured"
+#: Names an earlier release used for what is no longer a choice, with the reason. Setting one is refused, too.
+REMOVED: dict[str, str] = {"COALESCE": _ONE_WAY_TO_SEND, "TICK_ABOVE": _ONE_WAY_TO_SEND}

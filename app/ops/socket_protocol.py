@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
@@ -25,7 +24,7 @@ from websockets.http11 import Request, Response
 from ops import kernel, metrics
 from ops.guarded_protocol import GuardedProtocol
 from ops.lean_protocol import LeanProtocol
-from ops.turns import turn
+from ops.turns import Turn, turn
 from realtime.errors import Close
 
 EXTENSION = "hubbub.socket"
@@ -48,23 +47,22 @@ class SocketProtocol(LeanProtocol):
     conn: GuardedProtocol
 
     __slots__ = (
-        "_waited", "_written", "behind", "collected", "collected_bytes", "failed", "fd", "idle", "leaving", "on_text",
-        "paused_at", "ready", "taken_at", "turn", "unparsed",
+        "_waited", "_written", "behind", "collected", "collected_bytes", "failed", "fd", "idle", "on_text", "paused_at",
+        "ready", "taken_at", "turn", "unparsed",
     )  # fmt: skip
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.app = self.run_app
         self.conn = GuardedProtocol.guarding(self.conn)
-        self.turn = None if settings.COALESCE == "off" else turn()
-        self.ready = self.turn
+        self.turn = turn()
+        self.ready: Turn | None = self.turn
         """Set while a frame need only be collected: nothing waits in the transport, and the connection is not being closed."""
+        # Whole frames to be written, mostly one. They leave with this turn of the loop, or, while bytes wait in the transport,
+        # once it has none.
         self.collected: bytes | list[bytes] | None = None
-        """Whole frames that are still to be written; mostly one."""
         self.collected_bytes = 0
         """Of several frames together."""
-        self.leaving = False
-        """Whether what was collected is written with this turn; that of a hot room waits for the tick."""
         self.fd: int | None = None
         """Of the connection, where plain bytes may be written to it while nothing waits in the transport."""
         self.paused_at: float | None = None
@@ -339,44 +337,36 @@ class SocketProtocol(LeanProtocol):
             self.conn.late_pong()
             self.handle_ping()
 
-    def write_frames(self, frames: bytes, hot: bool = False) -> int:
-        """Takes whole frames, to be written with all else that comes in this turn of the event loop.
-
-        `hot`: they are of a room that has a tick, and leave with it or with what comes before it. Returns the bytes that wait.
-        """
+    def write_frames(self, frames: bytes) -> int:
+        """Collect whole frames, and write them with all others of this turn of the event loop. Returns the unsent bytes."""
         ready = self.ready
-        if ready is not None and not hot:  # the way of nearly every frame
+        if ready is not None:  # the way of nearly every frame
             if self.collected is None:
-                self.collected, self.leaving = frames, True
+                self.collected = frames
                 ready.add(self)
                 return len(frames)
-            if self.leaving:
-                size = self.keep(frames)
-                if size < COLLECTED_BYTES:
-                    return size
-                self.flush()
-                return self.unsent()
+            size = self.keep(frames)
+            if size < COLLECTED_BYTES:
+                return size
+            self.flush()
+            return self.unsent()
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return 0
         if self.paused_at is not None:
             self._written += len(frames)
-        return self.collect(frames, hot=hot)
+        return self.collect(frames)
 
-    def collect(self, frames: bytes, *, hot: bool = False) -> int:
+    def collect(self, frames: bytes) -> int:
         first = self.collected is None
         size = self.keep(frames)
         if self.paused_at is not None:
             # Written once the peer has taken what it has: until then they cost no call, and are shared with other sockets.
             if self.behind is not None:
                 self.behind(self, len(frames))
-        elif self.turn is None or size >= COLLECTED_BYTES:
+        elif size >= COLLECTED_BYTES:
             self.flush()
-        elif not hot:
-            if not self.leaving:
-                self.leaving = True
-                self.turn.add(self)
         elif first:
-            self.turn.add_hot(self)
+            self.turn.add(self)
         return self.unsent()
 
     def keep(self, frames: bytes) -> int:
@@ -397,10 +387,10 @@ class SocketProtocol(LeanProtocol):
         frames = self.collected
         if frames is None:
             return
-        self.collected, self.leaving = None, False
+        self.collected = None
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
-        data = self.joined(frames) if isinstance(frames, list) else frames
+        data = self.turn.joined(frames) if isinstance(frames, list) else frames
         left: bytes | memoryview = data
         if self.fd is not None and self.paused_at is None:
             # Nothing waits in the transport, so nothing is overtaken; its way to the same system call costs up to 1 us more.
@@ -415,10 +405,6 @@ class SocketProtocol(LeanProtocol):
         self.transport.write(left)
         if self.paused_at is not None and self.behind is not None:
             self.behind(self, len(data))
-
-    def joined(self, frames: list[bytes]) -> bytes:
-        """Members of a room mostly leave with the same frames, and share the bytes of them."""
-        return b"".join(frames) if self.turn is None else self.turn.joined(frames)
 
     def stop_keepalive(self) -> None:
         super().stop_keepalive()

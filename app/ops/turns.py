@@ -1,6 +1,6 @@
 """Collects what sockets are sent in one turn of the event loop: one write for each socket, whatever came together.
 
-A write to a socket is a system call, the dearest part of a delivery. No timer is involved, except for rooms that are hot.
+A write to a socket is a system call, the dearest part of a delivery. No timer is involved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ SLICE = 32
 """Sockets written to before others have their turn, some 0.4 ms: a commit takes several turns."""
 BACKLOG = 700
 """Sockets still to be written to when the next commit may begin: some 6 ms of a full process, a little more than it takes."""
-TICK_S = 0.005
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +34,6 @@ class Turn:
         self._senders: deque[Sender] = deque()
         """One that has nothing left may be among them, and is then flushed in vain."""
         self._scheduled = False
-        self._hot: dict[Sender, None] = {}
         self._flushed = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         """Who waits until so many were flushed."""
@@ -50,7 +48,10 @@ class Turn:
             self._loop.call_soon(self._loop.call_soon, self._flush)
 
     def joined(self, frames: list[bytes]) -> bytes:
-        """`frames` in a row; the same bytes again while the same frames are asked for. The caller leaves the list as it is."""
+        """Join `frames`; members of a room mostly have the same ones, and share the bytes.
+
+        The caller leaves the list as it is.
+        """
         last, data = self._last
         if frames != last:
             data = b"".join(frames)
@@ -64,19 +65,6 @@ class Turn:
             waiter = self._loop.create_future()
             self._waiting.append((self._flushed + ahead, waiter))
             await waiter
-
-    def add_hot(self, sender: Sender) -> None:
-        """`sender` is flushed with the next tick."""
-        if not self._hot:
-            self._loop.call_later(TICK_S, self._tick)
-        self._hot[sender] = None
-
-    def _tick(self) -> None:
-        hot, self._hot = self._hot, {}
-        self._senders.extend(hot)
-        if not self._scheduled:
-            self._scheduled = True
-            self._flush()
 
     def _flush(self) -> None:
         senders = self._senders

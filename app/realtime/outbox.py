@@ -25,12 +25,10 @@ MAX_AGE_S = 15.0
 class Batch:
     """Frames for many sockets, each encoded and framed at most once whoever asks."""
 
-    __slots__ = ("framed", "hot", "texts")
+    __slots__ = ("framed", "texts")
 
-    def __init__(self, texts: list[str], *, hot: bool = False) -> None:
+    def __init__(self, texts: list[str]) -> None:
         self.texts = texts
-        self.hot = hot
-        """Whether they may wait for the tick."""
         self.framed = b""
         """Filled by whoever first writes bytes."""
 
@@ -48,7 +46,7 @@ class Batch:
 class Door(Protocol):
     """Takes whole frames for one socket."""
 
-    def write_frames(self, frames: bytes, hot: bool, /) -> int:
+    def write_frames(self, frames: bytes, /) -> int:
         """Returns the bytes that wait for the reader; above MAX_BYTES the socket must go."""
 
 
@@ -126,7 +124,7 @@ class TransportOutbox:
         socket.behind = backlog.wrote
 
     def push(self, batch: Batch) -> bool:
-        waiting: int = self.socket.write_frames(batch.framed or batch.frame(), batch.hot)
+        waiting: int = self.socket.write_frames(batch.framed or batch.frame())
         return waiting <= MAX_BYTES
 
     def halting(self) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Container, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
 from realtime import outbox
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, RoomRef, encode
@@ -26,8 +24,8 @@ MAX_HELD = 1_000
 
 class Room:
     __slots__ = (
-        "ahead", "counted", "counted_since", "empty_since", "holds", "hot", "last", "opened", "pending", "presence", "ref",
-        "sockets", "unread_at", "unread_due", "watchers",
+        "ahead", "empty_since", "holds", "last", "opened", "pending", "presence", "ref", "sockets", "unread_at", "unread_due",
+        "watchers",
     )  # fmt: skip
 
     def __init__(self, ref: RoomRef) -> None:
@@ -47,9 +45,6 @@ class Room:
         self.unread_due = False
         self.unread_at = 0.0
         self.empty_since: float | None = None
-        self.hot = False
-        self.counted = 0
-        self.counted_since = 0.0
 
     @property
     def in_use(self) -> bool:
@@ -111,13 +106,12 @@ class Room:
         for author in {event.author for event in events} & people.keys():
             apart |= {socket: events for socket in people[author].sockets if socket not in apart}
         delivered, slow = self._push_apart(apart)
-        hot = settings.COALESCE == "tick" and self._is_hot()
         for dialect, sockets in self.sockets.items():
             if not sockets:
                 continue
             texts = [text for event in events if (text := dialect.encode(self.ref, event)) is not None]
             if texts:
-                number, late = self._push_all(sockets, Batch(texts, hot=hot), apart)
+                number, late = self._push_all(sockets, Batch(texts), apart)
                 delivered += number * len(texts)
                 slow += late
         return delivered, slow
@@ -143,7 +137,7 @@ class Room:
         This is the loop that all else waits for: of a socket whose door is known it reads no attribute, for with thousands of
         them each further object is a miss of the processor's caches.
         """
-        framed, hot, most, number, slow = b"", batch.hot, outbox.MAX_BYTES, 0, []
+        framed, most, number, slow = b"", outbox.MAX_BYTES, 0, []
         for socket, door in sockets.items():
             if socket in but_for:
                 continue
@@ -151,20 +145,9 @@ class Room:
             if door is None:
                 if not socket.outbox.push(batch):
                     slow.append(socket)
-            elif door.write_frames(framed or (framed := batch.frame()), hot) > most:
+            elif door.write_frames(framed or (framed := batch.frame())) > most:
                 slow.append(socket)
         return number, slow
-
-    def _is_hot(self) -> bool:
-        """Whether more than TICK_ABOVE batches came in the second before this one; counts this one."""
-        if settings.TICK_ABOVE == 0:
-            return True
-        now = time.monotonic()
-        if now - self.counted_since >= 1:
-            self.hot = self.counted > settings.TICK_ABOVE and now - self.counted_since < 2
-            self.counted, self.counted_since = 0, now
-        self.counted += 1
-        return self.hot
 
     def _split_ahead(self, events: list[LogEvent]) -> dict[Socket, list[LogEvent]]:
         late: dict[Socket, list[LogEvent]] = {}

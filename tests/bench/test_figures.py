@@ -53,7 +53,7 @@ def test_a_target_needs_all_its_ratios(tutorial: float, node: float, reached: bo
 
 
 REACHED: list[tuple[str, list[Figure]]] = [
-    ("fan-out 1000", [figure_of(), figure_of("hubbub, coalescing off")]),
+    ("fan-out 1000", [figure_of()]),
     ("open loop 1000", [figure_of()]),
     ("200 rooms of 5", [figure_of()]),
     ("ingest 512", [figure_of()]),
@@ -195,9 +195,9 @@ def test_rows_are_kept_of_a_run_of_the_same_form_alone(tmp_path: Path) -> None:
     assert rows_of_before(path, quick=False) == {"small": [{"lost": 0, "at": "2026-11-19"}]}
 
 
-def test_every_server_runs_with_the_default_of_coalescing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COALESCE", "off")
-    assert "COALESCE" not in base_environment()
+def test_caller_s_settings_do_not_reach_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WS_COMPRESSION", "1")
+    assert "WS_COMPRESSION" not in base_environment()
 
 
 def test_the_rows_of_the_quick_form_exist() -> None:

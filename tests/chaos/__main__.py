@@ -21,7 +21,6 @@ from tests.chaos.drill import drill
 from tests.chaos.faults.catalogue import FAULTS
 from tests.chaos.figures import Figures, in_a_row, not_ended
 from tests.stack.stack import ROOT
-from tests.support.coalesce import COALESCE
 
 PAGE = ROOT / "docs" / "reliability.md"
 
@@ -36,7 +35,7 @@ def main() -> int:
             signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="hubbub-chaos-") as directory:
         ChaosStack.copy(Path(directory))
-        stack = ChaosStack(Path(directory), asked.coalesce)
+        stack = ChaosStack(Path(directory))
         try:
             say(f"Building and starting the stack {stack.project}")
             stack.up()
@@ -96,7 +95,7 @@ async def _one(stack: ChaosStack, names: Sequence[str], tokens: list[str], size:
 def _tell(figures: list[Figures], asked: argparse.Namespace) -> int:
     print(report.markdown(figures))
     report.save(ROOT / "artifacts" / "chaos" / "figures.json", figures)
-    how = f"{asked.clients} clients in {asked.rooms} rooms, seed {asked.seed}, COALESCE={asked.coalesce}; {machine()}"
+    how = f"{asked.clients} clients in {asked.rooms} rooms, seed {asked.seed}; {machine()}"
     print(f"\n{how}")
     if asked.write:
         report.keep(PAGE, figures, how=how)
@@ -113,8 +112,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second and room")
     parser.add_argument("--seed", default=os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--mode", choices=["both", "single", "together"], default="both")
-    way = os.environ.get("COALESCE", "turn")
-    parser.add_argument("--coalesce", choices=COALESCE, default=way, help="the way to send; a tick is then every room's")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/reliability.md")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="of " + ", ".join(FAULTS))
     asked = parser.parse_args()
@@ -125,8 +122,6 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"--rooms must be 2 or more and --clients twice that, not {asked.rooms} and {asked.clients}")
     if not 0 < asked.rate <= 100:
         parser.error(f"--rate must be above 0 and at most 100, not {asked.rate}")
-    if asked.coalesce not in COALESCE:  # that of the environment
-        parser.error(f"COALESCE must be one of {', '.join(COALESCE)}, not {asked.coalesce!r}")
     asked.faults = asked.faults or list(FAULTS)
     return asked
 

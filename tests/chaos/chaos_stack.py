@@ -23,7 +23,6 @@ import httpx
 
 from tests.chaos.records import Row, shortened
 from tests.stack.stack import ROOT, Answer, Stack, copy_checkout
-from tests.support.coalesce import COALESCE
 
 REPLICAS, WORKERS = 2, 2
 Container = dict[str, Any]
@@ -40,11 +39,9 @@ _LOG = """
 class ChaosStack(Stack):
     """`make up` with tests/chaos/compose.yaml added."""
 
-    def __init__(self, directory: Path, coalesce: str = "turn") -> None:
-        """`coalesce` is one of COALESCE."""
+    def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.project = self.project.replace("test", "chaos")
-        self.coalesce = coalesce
         self.marker = f"chaos-{secrets.token_hex(8)}"
         self.env |= {
             "COMPOSE_PROJECT_NAME": self.project,
@@ -54,7 +51,7 @@ class ChaosStack(Stack):
             "WEB_REPLICAS": str(REPLICAS),
             "WEB_CONCURRENCY": str(WORKERS),
             "DRAIN_SECONDS": "5",
-        } | COALESCE[coalesce]
+        }
 
     @staticmethod
     def copy(directory: Path) -> None:
@@ -65,24 +62,6 @@ class ChaosStack(Stack):
         for name in ("compose.yaml", "faultpoint/__init__.py", "faultpoint/apps.py", "faultpoint/settings.py"):
             (target / name).parent.mkdir(exist_ok=True)
             (target / name).write_bytes((ROOT / "tests" / "chaos" / name).read_bytes())
-
-    def up(self) -> None:
-        super().up()
-        self._hold_way()
-
-    def send_by(self, coalesce: str) -> None:
-        """Has the app send in one of the ways in COALESCE; its containers are replaced where they did not."""
-        self.coalesce = coalesce
-        self.env |= COALESCE[coalesce]
-        answer = self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "120", timeout=180)
-        assert answer.returncode == 0, answer.stderr
-        self.wait_ready()
-        self._hold_way()
-
-    def _hold_way(self) -> None:
-        """compose.yaml names each variable that goes into a container, and a tick of no room would be no tick."""
-        found = {name: self.exec("web", "printenv", name).stdout.strip() for name in COALESCE[self.coalesce]}
-        assert found == COALESCE[self.coalesce], f"web sends by {found}, not {COALESCE[self.coalesce]}"
 
     def seed(self, number: int) -> list[str]:
         """Tokens of that many new accounts."""

@@ -26,6 +26,7 @@ def test_a_misspelt_name_is_told_the_one_it_is_close_to() -> None:
     ("values", "message"),
     [
         ({"WORKERS": "3"}, "WORKERS is now WEB_CONCURRENCY: rename it\n"),
+        ({"COALESCE": "tick"}, "COALESCE is no longer a setting: "),
         ({"PUBLIC_URL": "chat.example"}, "PUBLIC_URL is 'chat.example': use "),
         ({"NGINX_WORKER_PROCESSES": "many"}, "NGINX_WORKER_PROCESSES is 'many': use a whole number"),
         ({"LOG_FORMAT": "a$$b"}, "LOG_FORMAT is 'a$b': use one of "),

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.env_example import render
 from config.environment import Environment
-from config.variables import RENAMED, VARIABLES, Variable
+from config.variables import REMOVED, RENAMED, VARIABLES, Variable
 from tests.support.server import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -46,3 +46,11 @@ def test_a_renamed_variable_names_one_that_exists() -> None:
     for old in RENAMED:
         with pytest.raises(ImproperlyConfigured, match=RENAMED[old]):
             Environment({old: "x"})
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_removed_variable_is_refused_with_its_reason(name: str) -> None:
+    assert name not in {variable.name for variable in VARIABLES}
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} is no longer a setting: {re.escape(REMOVED[name])}; remove it$"):
+        Environment({name: "turn"})
+    assert Environment({name: ""}).known

@@ -1,4 +1,4 @@
-"""What a socket is sent in one turn of the event loop leaves in one write, in order; a hot room's waits for the tick."""
+"""What a socket is sent in one turn of the event loop leaves in one write, in order."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from ops import socket_protocol
-from ops import turns as turns_module
 from ops.socket_protocol import COLLECTED_BYTES, SocketProtocol
-from ops.turns import BACKLOG, SLICE, TICK_S, Turn
-from realtime import room as rooms
+from ops.turns import BACKLOG, SLICE, Turn
 from realtime.events import LogEvent, RoomRef, frame_of
 from realtime.outbox import MAX_BYTES, Batch
 from realtime.room import Room
@@ -50,21 +47,21 @@ class Everything:
 
 
 class Somebody:
-    """A joined socket that notes which batches may wait."""
+    """A joined socket that notes which batches it is sent."""
 
-    def __init__(self, pushed: list[bool]) -> None:
+    def __init__(self, pushed: list[Batch]) -> None:
         self.user, self.dialect, self.outbox = SimpleNamespace(id=2), Everything(), self
         self.pushed, self.door = pushed, None
 
     def push(self, batch: Batch) -> bool:
-        self.pushed.append(batch.hot)
+        self.pushed.append(batch)
         return True
 
 
-def peer(turn: Turn | None) -> tuple[SocketProtocol, list[bytes]]:
+def peer(turn: Turn) -> tuple[SocketProtocol, list[bytes]]:
     made: Any = SocketProtocol.__new__(SocketProtocol)
     made.transport = wire = Wire()
-    made.close_sent = made.disconnected = made.leaving = made.read_paused = False
+    made.close_sent = made.disconnected = made.read_paused = False
     made.collected, made.turn, made.ready = None, turn, turn
     made.fd = made.paused_at = made.behind = None
     made._waited = made._written = 0
@@ -99,13 +96,6 @@ async def test_a_turn_is_one_write(turn: Turn) -> None:
     one.write_frames(b"c")
     await turns(3)
     assert writes == [b"ab", b"c"]
-
-
-async def test_switched_off_each_batch_is_a_write() -> None:
-    one, writes = peer(None)
-    one.write_frames(b"a")
-    one.write_frames(b"b")
-    assert writes == [b"a", b"b"]
 
 
 async def test_many_sockets_are_written_to_in_slices(turn: Turn) -> None:
@@ -160,12 +150,6 @@ async def test_one_that_cannot_be_written_to_stops_nobody_else(turn: Turn, monke
             one.write_frames(number)
         await turns(3)
     assert (first, nothing, last) == ([b"1", b"2"], [], [b"1", b"2"])
-    for one in (broken, after):
-        one.write_frames(b"3", hot=True)
-    turn._tick()
-    before.write_frames(b"3")
-    await turns(3)
-    assert (first[2:], nothing, last[2:]) == ([b"3"], [], [b"3"])
 
 
 async def test_much_is_written_at_once(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,9 +160,8 @@ async def test_much_is_written_at_once(turn: Turn, monkeypatch: pytest.MonkeyPat
     assert writes == [b"abc"]
 
 
-@pytest.mark.parametrize("coalescing", [True, False])
-async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(turn: Turn, coalescing: bool) -> None:
-    one, writes = peer(turn if coalescing else None)
+async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(turn: Turn) -> None:
+    one, writes = peer(turn)
     told: list[int] = []
     one.behind = lambda _peer, size: told.append(size)
     one.pause_writing()
@@ -222,54 +205,16 @@ async def test_a_close_comes_behind_what_was_collected(turn: Turn) -> None:
     assert b"".join(writes) == b"aclose"
 
 
-async def test_hot_frames_wait_for_the_tick_and_keep_their_place(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "TICK_S", 3600)
-    (quiet, unread), (busy, writes) = peer(turn), peer(turn)
-    quiet.write_frames(b"1", hot=True)
-    busy.write_frames(b"1", hot=True)
-    busy.write_frames(b"2")
-    await turns(3)
-    assert (unread, writes) == ([], [b"12"])
-    busy.write_frames(b"3", hot=True)
-    turn._tick()
-    assert (unread, writes) == ([b"1"], [b"12", b"3"])
-
-
-async def test_the_tick_comes(turn: Turn) -> None:
-    one, writes = peer(turn)
-    for expected in ([b"1"], [b"1", b"2"]):
-        one.write_frames(expected[-1], hot=True)
-        async with asyncio.timeout(10):
-            while writes != expected:  # noqa: ASYNC110
-                await asyncio.sleep(TICK_S)
-
-
-def test_a_room_is_hot_while_the_second_before_had_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(rooms, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(settings, "TICK_ABOVE", 100)
-    room = Room(RoomRef(1, "room", direct=False))
-    assert not any(room._is_hot() for _ in range(101))
-    now += 1.1
-    assert room._is_hot()
-    now += 1.1
-    assert not room._is_hot(), "that second had one batch"
-    for _ in range(101):
-        room._is_hot()
-    now += 60
-    assert not room._is_hot(), "a busy second of a minute ago"
-
-
 def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
     room = Room(RoomRef(1, "room", direct=False))
-    pushed: list[bool] = []
+    pushed: list[Batch] = []
     somebody: Any = Somebody(pushed)
     room.add(somebody, 0)
     room.pass_on([LogEvent(1, "{}", author=1, key="k")], {})
     assert len(pushed) == 1
     written: list[bytes] = []
 
-    def write_frames(frames: bytes, _hot: bool) -> int:
+    def write_frames(frames: bytes) -> int:
         written.append(frames)
         return MAX_BYTES + len(written) - 1
 
@@ -278,15 +223,3 @@ def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
     assert room.pass_on([LogEvent(2, "{}", author=1, key="l")], {}) == (1, [])
     assert room.pass_on([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [somebody]), "more waits than may"
     assert (len(pushed), written) == (1, [frame_of("{}")] * 2)
-
-
-@pytest.mark.parametrize("asked", ["turn", "tick", "off"])
-def test_only_a_tick_makes_batches_hot(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "COALESCE", asked)
-    room = Room(RoomRef(1, "room", direct=False))
-    monkeypatch.setattr(Room, "_is_hot", lambda _room: True)
-    pushed: list[bool] = []
-    somebody: Any = Somebody(pushed)
-    room.add(somebody, 0)
-    room.pass_on([LogEvent(1, "{}", author=1, key="k")], {})
-    assert pushed == [asked == "tick"]

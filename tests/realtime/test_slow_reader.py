@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ops.socket_protocol import SocketProtocol
+from ops.turns import turn
 from realtime.outbox import MAX_BYTES
 from tests.conftest import StartServer
 from tests.realtime.conftest import witnessing
@@ -177,15 +178,17 @@ class Kernel:
         return False
 
 
-def test_whoever_takes_a_little_all_the_time_is_not_stuck() -> None:
+async def test_reader_that_takes_little_at_a_time_is_not_stalled() -> None:
     peer = SocketProtocol.__new__(SocketProtocol)
     peer.transport = kernel = Kernel()  # type: ignore[assignment]
     peer.close_sent = peer.disconnected = False
-    peer.turn = peer.ready = peer.collected = peer.behind = peer.paused_at = peer.fd = None
+    peer.turn = peer.ready = turn()
+    peer.collected = peer.behind = peer.paused_at = peer.fd = None
     peer._waited = peer._written = 0
     peer.writable, peer.conn = asyncio.Event(), SimpleNamespace(writable=True)  # type: ignore[assignment]
     assert peer.stuck_for(1e9) == 0
     peer.write_frames(b"x" * 1000)
+    peer.flush()
     peer.pause_writing()
     began = peer.taken_at
     for second in range(1, 30):  # a room as loud as the link is fast

@@ -88,18 +88,18 @@ def test_what_fails_again_fails_the_run(planted: Checkout) -> None:
     ]
 
 
-@pytest.mark.parametrize("way", ["tick", "off"])
-def test_a_way_to_send_is_asked_for_and_what_runs_beside_the_others_gets_a_second_run(planted: Checkout, way: str) -> None:
-    asked = f"import os\ndef test_way():\n    assert os.environ['HUBBUB_TEST_COALESCE'] == '{way}'\n"
-    planted.plant("tests/realtime/test_stalled_crowd.py", 0)
-    planted.plant("tests/realtime/property/test_delivery.py", 9)
-    planted.plant("tests/chat/test_planted.py", 0, 1, head=asked)
-    done = planted.test(way)
+def test_block_beside_the_others_gets_a_second_run(planted: Checkout) -> None:
+    head = "import pytest\npytestmark = pytest.mark.stack\n"
+    for file in ("tests/stack/test_roll.py", "tests/stack/test_roll_failures.py"):
+        planted.plant(file, 0, head=head)
+    planted.plant("tests/stack/test_load.py", 9, head=head)  # runs in another block
+    planted.plant("tests/k8s/test_planted.py", 0, 1, head=head)
+    done = planted.test("stack")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"== {way}\n" in done.stdout
+    assert "== stack\n" in done.stdout
     assert closing(done)[-3:] == [
         "passed only when run again, alone:",
-        f"  {way}: tests.chat.test_planted: test_number_1",
+        "  stack: tests.k8s.test_planted: test_number_1",
         "4 passed, 0 failed, 0 skipped",
     ]
 

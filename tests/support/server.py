@@ -126,7 +126,7 @@ class Server:
 
     def _environment(self, profile: Profile, extra: Mapping[str, str]) -> dict[str, str]:
         env = base_environment() | _LIFTED | {"DATA_DIR": str(self.data_dir), "WEB_CONCURRENCY": str(profile.workers)}
-        env |= profile.sending | {"STATIC_ROOT": str(_front_end(profile))}
+        env["STATIC_ROOT"] = str(_front_end(profile))
         if profile.postgres is None:
             shutil.copytree(_migrated_directory(profile), self.data_dir, dirs_exist_ok=True)
         else:

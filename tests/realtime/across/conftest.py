@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
-from tests.support.coalesce import COALESCE
 from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Postgres, Redis
@@ -28,12 +27,12 @@ def start_pair(profile: Profile, exits: ExitStack, postgres: Postgres | None = N
     """Two servers that end with `exits`."""
     redis = exits.enter_context(Redis())
     env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0"}
-    one = Server(profile, env | COALESCE["tick"])
+    one = Server(profile, env)
     exits.callback(one.close)
     if postgres is not None:
         one.env["DATABASE_URL"] = postgres.create_database()
         manage("migrate", "--no-input", env=one.env)
-    two = Server(profile, env | {"DATABASE_URL": one.env["DATABASE_URL"]})  # which sends as all servers of this run
+    two = Server(profile, env | {"DATABASE_URL": one.env["DATABASE_URL"]})
     exits.callback(two.close)
     for server in (one, two):
         server.start()

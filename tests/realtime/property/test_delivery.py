@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.realtime.property.machine import machine_for
-from tests.realtime.property.wires import WAYS
+from tests.realtime.property.wires import WIRES
 from tests.realtime.property.world import Place
 
 EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "0"))
@@ -27,7 +27,7 @@ SETTINGS = settings(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("wire", "coalesce"), WAYS)
+@pytest.mark.parametrize("wire", WIRES)
 def test_every_client_has_the_log(here: Place) -> None:
     machine = machine_for(here)
     run_state_machine_as_test(machine, settings=SETTINGS)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.realtime.property.test_mutations import a_drain_forgets_half, a_drain_takes_handshakes, too_slow_is_ignored
-from tests.realtime.property.wires import WAYS
+from tests.realtime.property.wires import WIRES
 from tests.realtime.property.world import Place, World
 
-WIRES = pytest.mark.parametrize(("wire", "coalesce"), WAYS)
+OVER_EACH_WIRE = pytest.mark.parametrize("wire", WIRES)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def stop_reading_and_be_written_to(world: World) -> None:
         world.settle()
 
 
-@WIRES
+@OVER_EACH_WIRE
 def test_who_stops_reading_is_let_go_and_has_everything_in_the_end(world: World) -> None:
     stop_reading_and_be_written_to(world)
     world.check()
@@ -39,7 +39,7 @@ def test_who_stops_reading_is_let_go_and_has_everything_in_the_end(world: World)
     assert world.clients[0].views[world.rooms[0]].highest == 10
 
 
-@WIRES
+@OVER_EACH_WIRE
 def test_the_check_finds_that_what_did_not_fit_was_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     too_slow_is_ignored(monkeypatch)
     stop_reading_and_be_written_to(world)
@@ -47,7 +47,7 @@ def test_the_check_finds_that_what_did_not_fit_was_dropped(world: World, monkeyp
         world.check()
 
 
-@WIRES
+@OVER_EACH_WIRE
 def test_a_drain_hands_all_over_and_takes_nobody_in(world: World) -> None:
     reader, late = world.clients[0], world.clients[1]
     reader.send(world.rooms[0], "k", "while it is asked to end")
@@ -57,7 +57,7 @@ def test_a_drain_hands_all_over_and_takes_nobody_in(world: World) -> None:
     assert world.clients[3].views[world.rooms[0]].highest == 1
 
 
-@WIRES
+@OVER_EACH_WIRE
 @pytest.mark.parametrize("mistake", [a_drain_forgets_half, a_drain_takes_handshakes])
 def test_the_check_finds_a_drain_that_goes_wrong(
     world: World, monkeypatch: pytest.MonkeyPatch, mistake: Callable[[pytest.MonkeyPatch], None]

@@ -20,7 +20,6 @@ import realtime.consumer
 import realtime.socket
 from chat.batch import Append, Stored, results
 from ops.socket_protocol import SocketProtocol
-from ops.turns import Turn
 from realtime.errors import Close
 from realtime.events import LogEvent
 from realtime.hub import Hub
@@ -186,23 +185,6 @@ def a_turn_forgets_what_comes_late(patch: Patch) -> None:
     patch.setattr(SocketProtocol, "flush", flush)
 
 
-def what_waits_for_the_tick_is_overtaken(patch: Patch) -> None:
-    def write_frames(protocol: SocketProtocol, frames: bytes, hot: bool = False) -> int:
-        if hot or protocol.leaving or protocol.collected is None:
-            return whole(protocol, frames, hot)
-        waiting, protocol.collected = protocol.collected, None
-        whole(protocol, frames)
-        protocol.flush()
-        return whole(protocol, b"".join(waiting) if isinstance(waiting, list) else waiting, hot=True)
-
-    whole = SocketProtocol.write_frames
-    patch.setattr(SocketProtocol, "write_frames", write_frames)
-
-
-def a_tick_does_not_come(patch: Patch) -> None:
-    patch.setattr(Turn, "_tick", lambda turn: turn._hot.clear())
-
-
 def a_drain_forgets_half(patch: Patch) -> None:
     async def drain(hub: Hub, *_arguments: Any, **_options: Any) -> None:
         sockets = [socket for local in hub.people.values() for socket in local.sockets]
@@ -252,14 +234,6 @@ giving_up_says_nothing, a_page_skips_one, a_page_says_too_early_that_it_is_the_l
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_a_planted_mistake_is_found(here: Place, mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
-    mutation(monkeypatch)
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(machine_for(here), settings=SETTINGS)
-
-
-@pytest.mark.parametrize("coalesce", ["tick"])
-@pytest.mark.parametrize("mutation", [what_waits_for_the_tick_is_overtaken, a_tick_does_not_come])
-def test_a_planted_mistake_of_the_tick_is_found(here: Place, mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
     mutation(monkeypatch)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine_for(here), settings=SETTINGS)

@@ -8,7 +8,6 @@ import socket as sockets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from uvicorn.config import Config
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -16,8 +15,6 @@ from websockets.uri import parse_uri
 
 from ops.socket_protocol import SocketProtocol
 from realtime.consumer import consume
-from tests.support.coalesce import COALESCE
-from tests.support.profile import profile as chosen
 
 if TYPE_CHECKING:
     from tests.realtime.property.client import Client
@@ -209,11 +206,4 @@ class TransportWire(Wire):
             assert sent == len(data), "the server does not take what a client says"
 
 
-WAYS = [
-    *(
-        pytest.param(TransportWire, way, marks=() if way == chosen.coalesce else pytest.mark.once)  # none depends on the database
-        for way in COALESCE
-    ),
-    pytest.param(AsgiWire, "turn"),
-]
-"""All ways to send; ASGI knows of one."""
+WIRES = (TransportWire, AsgiWire)
