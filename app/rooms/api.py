@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
+from ninja import Query as Parameter
 from ninja import Router, Schema
 from pydantic import Field, StrictBool, StrictInt
 
@@ -57,12 +58,20 @@ class LeaveIn(Schema):
 
 @router.get("", summary="Rooms I am in, and public ones I may join")
 async def room_list(
-    request: HttpRequest, after: Cursor | None = None, limit: Limit = listing.PAGE, query: Query = ""
+    request: HttpRequest,
+    after: Cursor | None = None,
+    limit: Limit = listing.PAGE,
+    query: Query = "",
+    member: bool | None = None,
+    added_by: PersonId | None = None,
 ) -> dict[str, Any]:
-    """Mine, the most recently active first, then the public ones I may join, by slug. `next` is the next page's `after`."""
+    """Mine, the most recently active first, then the public ones I may join, by slug. `next` is the next page's `after`.
+
+    `member` asks for one of the two; `added_by` for the rooms that the person with this id has added me to.
+    """
     me = _me(request)
-    page = await database.run_for(me, listing.rooms_for, me, after=after, limit=limit, query=query)
-    return page.fields("rooms")
+    options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "member": member, "added_by": added_by}
+    return (await database.run_for(me, listing.rooms_for, me, **options)).fields("rooms")
 
 
 @router.post("", response={201: dict[str, Any]}, summary="Make a room")
@@ -90,11 +99,18 @@ async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> d
 
 @router.get("/{slug}/members", summary="Who is a member")
 async def member_list(
-    request: HttpRequest, slug: str, after: Annotated[int, Field(ge=0, le=2**53)] = 0, limit: Limit = listing.PAGE
+    request: HttpRequest,
+    slug: str,
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0,
+    limit: Limit = listing.PAGE,
+    query: Query = "",
+    role: Literal["owner", "member"] | None = None,
+    user: Annotated[list[PersonId], Parameter(max_length=100)] = [],  # noqa: B006  # never changed
 ) -> dict[str, Any]:
-    """By id; `next` is the next page's `after`."""
+    """By id; `next` is the next page's `after`. `query` is part of a name; `user`, several times, asks for these people only."""
     me = _me(request)
-    return (await database.run_for(me, listing.members_of, me, slug, after=after, limit=limit)).fields("members")
+    options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "role": role, "users": user}
+    return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
 
 
 @router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody")

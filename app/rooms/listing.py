@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import F, Q
 
+from accounts.models import User
+from accounts.names import key_of
 from realtime.errors import BadFrame, NotAMember
 from rooms import access, slugs
 from rooms.counting import member_counts
@@ -26,16 +29,30 @@ class Page(NamedTuple):
         return {name: self.items, "more": self.next is not None, "next": self.next}
 
 
-def rooms_for(user: int, *, after: str | None = None, limit: int = PAGE, query: str = "") -> Page:
-    """The person's rooms, the most recently active first; then the public ones they may join, by slug.
+def rooms_for(
+    user: int,
+    *,
+    after: str | None = None,
+    limit: int = PAGE,
+    query: str = "",
+    member: bool | None = None,
+    added_by: int | None = None,
+) -> Page:
+    """List the person's rooms, the most recently active first; then the public ones they may join, by slug.
 
-    `query`: only rooms whose slug or title holds it. Raises BadFrame for a cursor that is none.
+    `query`: only rooms whose slug or title holds it. `member`: only the former, or only the latter. `added_by`: only
+    rooms that this person has added them to. Raises BadFrame for a cursor that is none.
     """
     named = Q(slug__icontains=query) | Q(title__icontains=query) if query else Q()
-    mine = [] if after and after.startswith(_PUBLIC) else _mine(user, named, after, limit + 1)
+    only_mine = member or added_by is not None
+    mine = []
+    if member is not False and not (after and after.startswith(_PUBLIC)):
+        mine = _mine(user, named, after, limit + 1, added_by)
     if len(mine) > limit:
         last = mine[limit - 1].room
         return Page(_shown(user, [one.room for one in mine[:limit]], mine), _cursor_mine(last))
+    if only_mine:
+        return Page(_shown(user, [one.room for one in mine], mine), None)
     begin = after.removeprefix(_PUBLIC) if after and after.startswith(_PUBLIC) else ""
     left = limit - len(mine)
     others = list(_others(user, named).filter(slug__gt=begin)[: left + 1])
@@ -58,10 +75,28 @@ def room_for(user: int, slug: str) -> dict[str, Any]:
     return _shown(user, [membership.room], [membership])[0]
 
 
-def members_of(user: int, slug: str, *, after: int = 0, limit: int = PAGE) -> Page:
-    """Members with ids above `after`, by id. Raises NoSuchRoom or NotAMember."""
+def members_of(
+    user: int,
+    slug: str,
+    *,
+    after: int = 0,
+    limit: int = PAGE,
+    query: str = "",
+    role: str | None = None,
+    users: Collection[int] = (),
+) -> Page:
+    """List members with ids above `after`, by id. Raises NoSuchRoom or NotAMember.
+
+    `query`: only those whose name holds it. `role`: only those with it. `users`: only those of these ids.
+    """
     room = access.membership_in(user, slug).room
     found = Membership.objects.filter(room=room, user_id__gt=after).select_related("user").order_by("user_id")
+    if query:
+        found = found.filter(user__name_key__contains=key_of(query))
+    if role:
+        found = found.filter(role=role)
+    if users:
+        found = found.filter(user_id__in=users)
     people = [{"id": one.user_id, "name": one.user.username, "role": one.role} for one in found[: limit + 1]]
     return Page(people[:limit], str(people[limit - 1]["id"]) if len(people) > limit else None)
 
@@ -69,8 +104,10 @@ def members_of(user: int, slug: str, *, after: int = 0, limit: int = PAGE) -> Pa
 _MINE, _PUBLIC = "m~", "p~"
 
 
-def _mine(user: int, named: Q, after: str | None, limit: int) -> list[Membership]:
+def _mine(user: int, named: Q, after: str | None, limit: int, added_by: int | None) -> list[Membership]:
     found = Membership.objects.filter(user_id=user, room__closed=False).select_related("room")
+    if added_by is not None:
+        found = found.filter(added_by=added_by)
     if named:
         found = found.filter(room__in=Room.objects.filter(named))
     if after:
@@ -107,10 +144,17 @@ def _shown(user: int, rooms: list[Room], memberships: list[Membership]) -> list[
     mine = {one.room_id: one for one in memberships}
     peers = _peers(user, [room.id for room in rooms if room.kind == Kind.DIRECT])
     counts = member_counts([room.id for room in rooms])
-    return [_room(room, mine.get(room.id), peers.get(room.id), counts[room.id]) for room in rooms]
+    adders = _people({one.added_by for one in memberships if one.added_by is not None})
+    return [_room(room, mine.get(room.id), peers.get(room.id), counts[room.id], adders) for room in rooms]
 
 
-def _room(room: Room, membership: Membership | None, peer: dict[str, Any] | None, people: int) -> dict[str, Any]:
+def _room(
+    room: Room,
+    membership: Membership | None,
+    peer: dict[str, Any] | None,
+    people: int,
+    adders: dict[int, dict[str, Any]],
+) -> dict[str, Any]:
     return {
         "slug": room.slug,
         "title": room.title or room.slug,
@@ -122,8 +166,15 @@ def _room(room: Room, membership: Membership | None, peer: dict[str, Any] | None
         "member_count": people,
         "peer": peer,
         "role": membership.role if membership else None,
+        "joined_at": membership.joined_at if membership else None,
+        "added_by": adders.get(membership.added_by or 0) if membership else None,
         "last_at": room.last_at,
     }
+
+
+def _people(ids: set[int]) -> dict[int, dict[str, Any]]:
+    found = User.objects.filter(id__in=ids).values_list("id", "username") if ids else ()
+    return {one: {"id": one, "name": name} for one, name in found}
 
 
 def _peers(user: int, rooms: list[int]) -> dict[int, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """/api/rooms: list, make, read, change, invite, remove."""
 
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,7 +11,10 @@ from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.server import Server
 
-FIELDS = {"slug", "title", "kind", "private", "head", "member", "upto", "member_count", "peer", "role", "last_at"}
+FIELDS = {
+    *("slug", "title", "kind", "private", "head", "member", "upto", "member_count", "peer", "role", "joined_at", "added_by"),
+    "last_at",
+}
 
 
 @pytest.fixture
@@ -48,9 +52,11 @@ async def test_making_a_room(server: Server, ada: Account) -> None:
         answer = await http.post("/api/rooms", json={"slug": slug, "title": "A room", "private": True})
         assert answer.status_code == 201
         room = answer.json()
+        joined_at = datetime.fromisoformat(room["joined_at"])
+        assert abs(datetime.now(UTC) - joined_at) < timedelta(minutes=1)
         assert room == {
             "slug": slug, "title": "A room", "kind": "private", "private": True, "head": 0, "member": True, "upto": 0,
-            "member_count": 1, "peer": None, "role": "owner", "last_at": None,
+            "member_count": 1, "peer": None, "role": "owner", "joined_at": room["joined_at"], "added_by": None, "last_at": None,
         }  # fmt: skip
         assert (await http.get(f"/api/rooms/{slug}")).json() == room
         assert (await listed(http))[slug] == room
@@ -303,3 +309,38 @@ async def test_the_last_owner_to_leave_leaves_an_heir(server: Server, ada: Accou
     async with with_token(server.base_url, bob) as http:
         assert (await http.patch(f"/api/rooms/{room}", json={"title": "Bob's now"})).json()["title"] == "Bob's now"
         assert_problem(await http.post(f"/api/rooms/{room}/members", json={"user": True}), 400, "invalid")
+
+
+async def test_room_says_who_added_me(server: Server, ada: Account, bob: Account) -> None:
+    added, joined = fresh(), fresh()
+    async with with_token(server.base_url, bob) as http:
+        for slug in (added, joined):
+            await http.post("/api/rooms", json={"slug": slug})
+        await http.post(f"/api/rooms/{added}/members", json={"user": ada.id})
+    async with ChatClient(server.ws_url(), ada) as chat:
+        await chat.join(joined)
+    async with with_token(server.base_url, ada) as http:
+        rooms = await listed(http)
+        assert rooms[added]["added_by"] == {"id": bob.id, "name": bob.name}
+        assert rooms[joined]["added_by"] is None
+        found = (await http.get("/api/rooms", params={"added_by": bob.id})).json()
+        assert [room["slug"] for room in found["rooms"]] == [added]
+        assert (await http.get("/api/rooms", params={"added_by": 0})).status_code == 400
+
+
+async def test_members_are_searched_over_http(server: Server, ada: Account, bob: Account) -> None:
+    slug = fresh()
+    async with with_token(server.base_url, ada) as http:
+        await http.post("/api/rooms", json={"slug": slug})
+        await http.post(f"/api/rooms/{slug}/members", json={"user": bob.id})
+
+        async def ids(**params: Any) -> list[int]:
+            answer = await http.get(f"/api/rooms/{slug}/members", params=params)
+            return [person["id"] for person in answer.json()["members"]]
+
+        assert await ids(query=bob.name[2:]) == [bob.id]
+        assert await ids(role="owner") == [ada.id]
+        assert await ids(user=[bob.id, 2**40]) == [bob.id]
+        for params in ({"role": "king"}, {"user": ["x"]}, {"user": list(range(1, 102))}):
+            answer = await http.get(f"/api/rooms/{slug}/members", params=params)
+            assert_problem(answer, 400, "invalid")

@@ -78,6 +78,40 @@ def test_query_finds_rooms_by_slug_and_title(ada: User) -> None:
     assert pages(ada, query="OLD") == [["mine-old"]]
 
 
+@pytest.mark.parametrize("limit", [1, 3, 500])
+def test_only_own_or_only_other_rooms_in_pages(ada: User, limit: int) -> None:
+    Room.objects.filter(slug__gte="open-020", slug__startswith="open-").delete()
+    mine = [slug for page in pages(ada, member=True, limit=limit) for slug in page]
+    others = [slug for page in pages(ada, member=False, limit=limit) for slug in page]
+    assert mine == MINE
+    assert others == ["lobby", *(f"open-{number:03}" for number in range(20))]
+
+
+def test_rooms_somebody_added_me_to_in_pages(ada: User) -> None:
+    eve = User.objects.get(username="eve")
+    Membership.objects.filter(user=ada, room__slug__in=MINE[1:4]).update(added_by=eve.id)
+    assert pages(ada, added_by=eve.id, limit=2) == [MINE[1:3], MINE[3:4]]
+    assert pages(ada, added_by=eve.id, query="old") == [["mine-old"]]
+    page = listing.rooms_for(ada.id, limit=2)
+    assert [room["added_by"] for room in page.items] == [None, {"id": eve.id, "name": "eve"}]
+    eve.delete()
+    assert [room["added_by"] for room in listing.rooms_for(ada.id, limit=2).items] == [None, None]
+
+
+def test_members_are_found_by_name_role_and_id(ada: User) -> None:
+    eve = User.objects.get(username="eve")
+    Membership.objects.filter(room__slug="mine-busy", user=eve).update(role="owner")
+
+    def names(**options: Any) -> list[str]:
+        return [person["name"] for person in listing.members_of(ada.id, "mine-busy", **options).items]
+
+    assert names(query="EV") == ["eve"]
+    assert names(role="owner") == ["eve"]
+    assert names(role="member", users=[eve.id, ada.id]) == ["ada"]
+    assert names(users=[eve.id]) == ["eve"]
+    assert names(query="nobody") == []
+
+
 def test_page_takes_as_many_queries_for_many_rooms(ada: User) -> None:
     with CaptureQueriesContext(connection) as few:
         listing.rooms_for(ada.id, limit=2)
