@@ -150,8 +150,8 @@ def test_users_end_with_a_leader_that_is_killed(load_under_way: LoadUnderWay) ->
     load.wait_until_gone(timeout=5)
 
 
-@pytest.mark.load(USERS="2", TIME="1s", THINK="500")
-def test_a_run_too_short_for_a_message_has_shown_nothing(run: LoadRun) -> None:
+@pytest.mark.load(USERS="2", TIME="1s", PROFILES="lurker")
+def test_run_without_a_message_has_shown_nothing(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  messages acknowledged: 0" in run.output
 
