@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from ops import database
+from ops.refusals import note_refusal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +34,7 @@ class Busy(Exception):
 
     def __init__(self) -> None:
         super().__init__("too many people are signing in; try again in a moment")
+        note_refusal("queue", "passwords", "")
 
 
 _slots = threading.BoundedSemaphore(AT_ONCE)

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts import passwords
 from accounts.models import TAKEN, ApiToken, Revocation, Ticket, User
+from ops.refusals import note_refusal
 from realtime.publish import credential_name
 
 TOKENS_PER_USER = 100
@@ -50,6 +51,7 @@ def token_credential(token_id: int) -> str:
 def user_create(*, username: str, password: str) -> User:
     """A new account. Raises SignUpClosed, or ValidationError with an `error_dict` of fields."""
     if not settings.SIGNUP_OPEN:
+        note_refusal("sign-up", "closed", "SIGNUP_OPEN")
         raise SignUpClosed
     user = User(username=User.normalize_username(username))
     errors: dict[str, Any] = {}

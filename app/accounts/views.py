@@ -14,6 +14,7 @@ from django.views.generic import FormView
 
 from accounts import hashers, throttle
 from accounts.forms import SignInForm, SignUpForm
+from ops.refusals import note_refusal
 
 
 class Hashing:
@@ -49,6 +50,7 @@ class SignUp(Hashing, RedirectURLMixin, FormView[SignUpForm]):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not settings.SIGNUP_OPEN:
+            note_refusal("sign-up", "closed", "SIGNUP_OPEN")
             return render(request, "accounts/sign_up_closed.html", status=403)
         return super().dispatch(request, *args, **kwargs)
 

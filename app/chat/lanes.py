@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from chat.batch import Append
+from ops.refusals import note_refusal
 from realtime.errors import Unavailable
 
 QUEUE = 5_000
@@ -50,6 +51,7 @@ class Lanes:
         """Raises Unavailable when the queues are full."""
         size = _size(append)
         if self._length >= QUEUE or self._bytes + size > QUEUE_BYTES:
+            note_refusal("queue", "messages", "")
             raise Unavailable("too many messages wait for the database")
         self._length += 1
         self._bytes += size

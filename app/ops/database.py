@@ -18,6 +18,8 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from ops.fair_gate import FairGate, Owner
 from ops.per_loop import PerLoop
+from ops.refusals import note_refusal
+from realtime.errors import RateLimited
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,16 +63,25 @@ async def run_for(owner: Owner, function: Callable[P, R], /, *args: P.args, **kw
     """
     global _waiting
     if _waiting >= QUEUE:
+        note_refusal("queue", "calls", "DATABASE_POOL_SIZE")
         raise DatabaseUnavailable("too many callers wait for the database")
     _waiting += 1
     try:
         async with asyncio.timeout(LIMIT_S):
-            await _gate().enter(owner)
+            await _enter(owner)
             return await asyncio.wrap_future(_submit(owner, functools.partial(call, function, *args, **kwargs)))
     except TimeoutError as error:
         raise DatabaseUnavailable("the database did not answer in time") from error
     finally:
         _waiting -= 1
+
+
+async def _enter(owner: Owner) -> None:
+    try:
+        await _gate().enter(owner)
+    except RateLimited:
+        note_refusal("calls", f"{owner} has {QUEUE_EACH} calls waiting", "")
+        raise
 
 
 def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:

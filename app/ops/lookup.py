@@ -19,6 +19,7 @@ from ops import database, questions
 from ops.per_loop import PerLoop
 from ops.pool import Pool
 from ops.questions import Answer
+from ops.refusals import note_refusal
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class _Desk(Generic[K, V]):
 
     async def ask(self, key: K) -> V | None:
         if len(self._waiting) >= database.QUEUE:
+            note_refusal("queue", "look-ups", "")
             raise database.DatabaseUnavailable("too many callers wait for the database")
         asked = self._waiting.setdefault(key, [])
         if asked and self._once:

@@ -11,6 +11,7 @@ from django.utils.decorators import async_only_middleware
 
 from ops.fair_gate import FairGate
 from ops.per_loop import PerLoop
+from ops.refusals import note_refusal
 from realtime.errors import RateLimited
 
 PAGES = 4
@@ -36,6 +37,7 @@ def in_turn(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) 
         try:
             await gate.enter(session)
         except RateLimited as error:
+            note_refusal("pages", request.META.get("REMOTE_ADDR", ""), "")
             headers = {"Retry-After": str(error.retry_after)}
             return HttpResponse(f"{error.message}\n", status=429, content_type="text/plain", headers=headers)
         try:

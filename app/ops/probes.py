@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from ops import database, instance, state
 from ops.metrics import exposition, settle
+from ops.refusals import note_refusal
 from realtime import hub
 
 Answer = tuple[int, bytes, str]
@@ -57,6 +58,10 @@ async def readyz() -> Answer:
     shared = {"database": database_answers, "layer": hub.current().layer_works}
     degraded = [name for name, answers in shared.items() if not answers]
     ready = checks["draining"] and migrated
+    if state.draining:
+        note_refusal("drain", "/readyz: this process hands its sockets over", "DRAIN_SECONDS")
+    elif not migrated:
+        note_refusal("unmigrated", "/readyz: migrations are not applied, or the database was never reached", "DATABASE_URL")
     named = {name: "ok" if good else "failing" for name, good in checks.items()}
     body = {"ready": ready, "checks": named, "degraded": degraded}
     return (200 if ready else 503), msgspec.json.encode(body), JSON

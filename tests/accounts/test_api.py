@@ -151,6 +151,7 @@ async def test_sign_up_may_be_closed(start_server: StartServer) -> None:
         page = await http.get("/accounts/sign-up/")
         assert (page.status_code, "Sign-up is closed" in page.text) == (403, True)
         assert "/accounts/sign-up/" not in (await http.get("/")).text
+    assert "SIGNUP_OPEN" in server.log
 
 
 # --- sessions and tokens

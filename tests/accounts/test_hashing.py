@@ -14,6 +14,7 @@ from tests.accounts.test_pages import form
 from tests.conftest import StartServer
 from tests.support.api import anonymous
 from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.refusals import refused
 
 CROWD = 30
 
@@ -53,6 +54,7 @@ def test_a_process_hashes_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None
 def test_whoever_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashers, "WAIT_S", 0.05)
     leave, holding = threading.Event(), threading.Barrier(AT_ONCE + 1)
+    before = refused("queue")
 
     def hold() -> None:
         with hashers.turn():
@@ -66,6 +68,7 @@ def test_whoever_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None
         with pytest.raises(Busy, match="try again"):
             Argon2Hasher().encode("password", "salt-of-this-test")
         leave.set()
+    assert refused("queue") == before + 1
     with hashers.turn():
         assert Argon2Hasher().encode("password", "salt-of-this-test"), "within a turn another is free"
 

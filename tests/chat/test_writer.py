@@ -19,6 +19,7 @@ from ops import database
 from realtime.errors import Unavailable
 from rooms.models import Room
 from tests.chat.world import ROOMS, World, store
+from tests.support.refusals import refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("published")]
 
@@ -46,8 +47,10 @@ async def test_a_full_queue_refuses_at_once_and_nothing_that_waits(world: World,
     waiting = [writer.submit(world.append(0, "first"))]
     await asyncio.sleep(0.01)  # it is with the database now
     waiting += [writer.submit(world.append(0, f"k{number}")) for number in range(3)]
+    before = refused("queue")
     with pytest.raises(Unavailable):
         writer.submit(world.append(0, "one too many"))
+    assert refused("queue") == before + 1
     hanging.answers.set()
     results = await asyncio.gather(*waiting)
     assert [result.seq for result in results] == [1, 2, 3, 4]

@@ -184,6 +184,8 @@ async def test_a_kept_connection_is_told(start_server: StartServer) -> None:
         with pytest.raises(httpx.ConnectError):
             await http.get("/readyz")
     assert server.process.popen.wait(10) == 0
+    assert server.log.count("/readyz: this process hands its sockets over") == 1
+    assert "DRAIN_SECONDS" in server.log
 
 
 @pytest.mark.once

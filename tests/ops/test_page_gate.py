@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 
 from ops import page_gate
+from tests.support.refusals import refused
 
 pytestmark = pytest.mark.once
 
@@ -34,7 +35,7 @@ class Site:
 
 
 async def test_flood_of_pages_leaves_places_and_is_refused() -> None:
-    site = Site()
+    site, before = Site(), refused("pages")
     flood = [site.open("flooder") for _ in range(page_gate.WAITING + 5)]
     await asyncio.sleep(0)
     others = [site.open("ada"), site.open("bob")]
@@ -44,6 +45,7 @@ async def test_flood_of_pages_leaves_places_and_is_refused() -> None:
     assert {(await page).status_code for page in others} == {200}
     statuses = [(await page).status_code for page in flood]
     assert (statuses.count(200), statuses.count(429)) == (page_gate.WAITING + 1, 4)
+    assert refused("pages") == before + 4
 
 
 @pytest.mark.parametrize(("session", "path"), [("", "/"), ("ada", "/api/rooms")])

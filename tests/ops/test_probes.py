@@ -172,6 +172,7 @@ async def test_not_ready_before_the_migrations(server: Server, profile: Profile,
             assert answer.status_code == 503
             assert answer.json()["ready"] is False
             assert answer.json()["checks"] == {"draining": "ok", "database": "ok", "migrations": "failing"}
+            assert "migrations are not applied" in process.tail()
             await asyncio.to_thread(manage, "migrate", "--no-input", env=env)
             assert (await http.get("/readyz")).status_code == 200
     finally:
