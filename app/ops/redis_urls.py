@@ -11,22 +11,28 @@ query are redis-py's; those in OPTIONS are known.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import redis
 import redis.sentinel
-from django.core.exceptions import ImproperlyConfigured
 from redis.asyncio import Redis
 from redis.asyncio.sentinel import Sentinel
+
+from config.addresses import Address, parse_address, refuse
 
 # A dead Redis must cost a bounded wait, never a hung worker.
 CONNECT_S = 2
 ANSWER_S = 2
 BLOCKING_S = 1
 """Of a client that a thread waits for."""
-PORTS = {"redis": 6379, "rediss": 6379, "sentinel": 26379}
+SENTINEL_PORT = 26379
 TLS_OPTIONS = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 OPTIONS = {"redis": {"db"}, "rediss": {"db"} | TLS_OPTIONS, "unix": {"db"}, "sentinel": {"db"}}
+FORM = {
+    "redis": "redis://[user:password@]host[:port][/database], with a whole number as database",
+    "rediss": "rediss://[user:password@]host[:port][/database], with a whole number as database",
+    "unix": "unix://[user:password@]/path[?db=database], with an absolute path",
+    "sentinel": "sentinel://[user:password@]host[:port]/master[/database]",
+}
 FORMS = (
     "redis://[user:password@]host[:port][/database], rediss:// likewise, unix://[user:password@]/path[?db=database] or"
     " sentinel://[user:password@]host[:port]/master[/database]"
@@ -38,18 +44,25 @@ def shards_from_urls(urls: list[str]) -> list[dict[str, Any]]:
     shards: list[dict[str, Any]] = []
     masters: dict[str, dict[str, Any]] = {}
     for number, url in enumerate(urls, 1):
-        parts = _checked(url, "REDIS_URL" if len(urls) == 1 else f"REDIS_URL (address {number} of {len(urls)})")
-        if parts.scheme != "sentinel":
-            shards.append({"address": url, **_connect(parts.scheme)})
+        name = "REDIS_URL" if len(urls) == 1 else f"REDIS_URL (address {number} of {len(urls)})"
+        address = _checked(name, url)
+        if address.scheme != "sentinel":
+            shards.append({"address": address.scheme + url[len(address.scheme) :], **_connect(address.scheme)})
             continue
-        name, database = _master(parts)
-        shard = {"master_name": name, "db": database, **_credentials(parts), **_connect(parts.scheme)}
-        if name not in masters:
-            masters[name] = shard | {"sentinels": [], "sentinel_kwargs": {"socket_timeout": ANSWER_S, **_connect(parts.scheme)}}
-            shards.append(masters[name])
-        elif any(masters[name].get(key) != value for key, value in shard.items()):
-            raise ImproperlyConfigured(f"REDIS_URL: the sentinels of {name!r} must agree in user, password and database")
-        masters[name]["sentinels"].append((parts.hostname, parts.port or PORTS["sentinel"]))
+        master, database = _master(address)
+        shard = {"master_name": master, "db": database, **_credentials(address), **_connect(address.scheme)}
+        if master not in masters:
+            masters[master] = shard | {
+                "sentinels": [],
+                "sentinel_kwargs": {"socket_timeout": ANSWER_S, **_connect(address.scheme)},
+            }
+            shards.append(masters[master])
+        elif any(masters[master].get(key) != value for key, value in shard.items()):
+            refuse(
+                "REDIS_URL", f"has sentinels of {master!r} that differ", "the same user, password and database for all of them"
+            )
+        ((host, port),) = address.hosts
+        masters[master]["sentinels"].append((host, port or SENTINEL_PORT))
     return shards
 
 
@@ -82,63 +95,42 @@ def _connect(scheme: str) -> dict[str, Any]:
     return {"socket_connect_timeout": CONNECT_S} | ({} if scheme == "unix" else {"socket_keepalive": True})
 
 
-def _credentials(parts: SplitResult) -> dict[str, str]:
-    found = {"username": parts.username, "password": parts.password}
-    return {name: unquote(value) for name, value in found.items() if value}
+def _credentials(address: Address) -> dict[str, str]:
+    found = {"username": address.user, "password": address.password}
+    return {name: value for name, value in found.items() if value}
 
 
-def _master(parts: SplitResult) -> tuple[str, int]:
-    name, _, database = parts.path.strip("/").partition("/")
-    return unquote(name), int(database or parse_qs(parts.query).get("db", ["0"])[0])
+def _master(address: Address) -> tuple[str, int]:
+    name, _, database = address.path.strip("/").partition("/")
+    return name, int(database or address.query.get("db", "0"))
 
 
-def _checked(url: str, where: str) -> SplitResult:
-    """The parts of one address. Whoever reads the error knows the setting and the right form, and no password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"{where}: its port is no number from 1 to 65535; write / ? # @ : in a password as %2F %3F %23 %40 %3A"
-        ) from error
-    if parts.scheme not in OPTIONS:
-        raise ImproperlyConfigured(f"{where}: use {FORMS}")
-    if parts.fragment or port == 0:
-        raise ImproperlyConfigured(f"{where}: write / ? # @ : in a password as %2F %3F %23 %40 %3A")
-    if parts.scheme == "unix":
-        fits = not parts.hostname and len(parts.path) > 1
-    elif parts.scheme == "sentinel":
-        name, *rest = parts.path.strip("/").split("/")
-        fits = bool(parts.hostname and name) and all(_is_database(word) for word in rest) and len(rest) < 2
+def _checked(name: str, url: str) -> Address:
+    """The parts of one address. Raises ImproperlyConfigured, which names the setting and the right form."""
+    address = parse_address(name, url, FORMS)
+    if address.scheme not in OPTIONS:
+        refuse(name, "starts with no scheme of Redis", FORMS)
+    form = FORM[address.scheme]
+    if address.scheme == "unix":
+        fits = not address.hosts and bool(address.path)
     else:
-        database = parts.path.strip("/")
-        fits = bool(parts.hostname) and (not database or _is_database(database))
+        fits = len(address.hosts) == 1 and not address.hosts[0][0].startswith("/") and _fits(address.scheme, address.path)
     if not fits:
-        raise ImproperlyConfigured(f"{where}: {parts.scheme}:// needs the form {_form_of(parts.scheme)}")
-    _check_options(parts, where)
-    return parts
+        refuse(name, "has another form", form)
+    known = OPTIONS[address.scheme]
+    if set(address.query) - known:
+        refuse(name, "has an unknown parameter behind its ?", f"{', '.join(sorted(known))} there, and nothing else")
+    if not _is_database(address.query.get("db", "0")):
+        refuse(name, "has a db= that is no whole number", form)
+    return address
 
 
-def _check_options(parts: SplitResult, where: str) -> None:
-    known = OPTIONS[parts.scheme]
-    try:
-        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{where}: what follows its ? must be name=value") from error
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise ImproperlyConfigured(f"{where}: {parts.scheme}:// takes {', '.join(sorted(known))} after its ?, nothing else")
-    if not all(_is_database(value) for value in options.get("db", [])):
-        raise ImproperlyConfigured(f"{where}: db= takes a whole number")
+def _fits(scheme: str, path: str) -> bool:
+    words = path.strip("/").split("/")
+    if scheme == "sentinel":
+        return bool(words[0]) and len(words) <= 2 and all(map(_is_database, words[1:]))
+    return words == [""] or (len(words) == 1 and _is_database(words[0]))
 
 
 def _is_database(word: str) -> bool:
     return word.isascii() and word.isdigit()
-
-
-def _form_of(scheme: str) -> str:
-    if scheme == "unix":
-        return "unix://[user:password@]/path[?db=database], with an absolute path"
-    if scheme == "sentinel":
-        return "sentinel://[user:password@]host[:port]/master[/database]"
-    return f"{scheme}://[user:password@]host[:port][/database], with a whole number as database"
