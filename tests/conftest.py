@@ -11,11 +11,13 @@ from tests.support.ignored_signals import hear_ignored_signals
 from tests.support.profile import Profile
 from tests.support.profile import profile as chosen
 from tests.support.server import Server
+from tests.support.shared_tls_context import share_tls_contexts
 
 StartServer = Callable[..., Server]
 Connect = Callable[..., Awaitable[ChatClient]]
 
 hear_ignored_signals()
+share_tls_contexts()
 
 
 @pytest.fixture(scope="session")
