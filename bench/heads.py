@@ -109,11 +109,11 @@ def _explain(name: str, statement: str, parameters: list[Any]) -> None:
 
 
 async def _measure(ids: list[int], options: argparse.Namespace) -> None:
-    from ops import database  # noqa: PLC0415
+    from db import database  # noqa: PLC0415
     from realtime.events import Person, RoomRef  # noqa: PLC0415
     from realtime.hub import Hub  # noqa: PLC0415
-    from realtime.people import LocalPerson  # noqa: PLC0415
-    from realtime.room import Room  # noqa: PLC0415
+    from realtime.live_room import Room  # noqa: PLC0415
+    from realtime.local_users import LocalPerson  # noqa: PLC0415
 
     hub, watcher = Hub(), LocalPerson(Person(1, "ada"))
     for room_id in ids:

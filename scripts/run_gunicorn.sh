@@ -251,9 +251,9 @@ decide_ceiling() {
 build_command() {
   command=(
     "$(interpreter)" -m gunicorn config.asgi:application
-    --config "$root/app/ops/gunicorn_conf.py"
+    --config "$root/app/server/gunicorn_conf.py"
     --chdir "$root/app"
-    --worker-class ops.worker.HubbubWorker
+    --worker-class server.worker.HubbubWorker
     --workers "$workers"
     --bind "$(address)"
     --graceful-timeout "$drain"

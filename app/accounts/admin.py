@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts import signals
 from accounts.models import ApiToken, User
-from chat.tasks import ownership_pass_on, person_delete
-from ops.admin_pages import LargeTable
+from core.admin_pages import LargeTable
 
 
 class PasswordSet(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -33,7 +33,7 @@ class PersonAdmin(LargeTable, UserAdmin):  # type: ignore[type-arg]  # generic i
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
-            transaction.on_commit(lambda: ownership_pass_on.enqueue(obj.pk))
+            transaction.on_commit(lambda: signals.shut_out.send(User, user=obj.pk))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
@@ -42,4 +42,4 @@ class PersonAdmin(LargeTable, UserAdmin):  # type: ignore[type-arg]  # generic i
         people = list(queryset.values_list("pk", flat=True))
         User.objects.filter(pk__in=people).update(is_active=False)
         for person in people:
-            transaction.on_commit(lambda person=person: person_delete.enqueue(person))  # type: ignore[misc]
+            transaction.on_commit(lambda person=person: signals.deleted.send(User, user=person))  # type: ignore[misc]

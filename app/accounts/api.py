@@ -16,7 +16,7 @@ from accounts import hashers, services, throttle
 from accounts.http_auth import authenticated, same_site
 from accounts.models import User
 from accounts.names import key_of
-from ops import database
+from db import database
 from realtime.publish import Revoked, revoked
 
 router = Router(tags=["accounts"])

@@ -21,10 +21,10 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import ApiToken, Ticket, User
 from accounts.services import MARK, digest_of, session_mark, session_named, token_credential
-from ops.lookup import Lookup
-from ops.questions import Among, Answer
-from ops.refusals import note_refusal
-from realtime.errors import BadCredentials, NoCredentials
+from core.errors import BadCredentials, NoCredentials
+from core.refusals import note_refusal
+from db.batch_loader import Lookup
+from db.queries import Among, Answer
 from realtime.publish import Person
 
 Credential = tuple[Person, str]

@@ -16,8 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from ops import database
-from ops.refusals import note_refusal
+from core.refusals import note_refusal
+from db import database
 
 P = ParamSpec("P")
 R = TypeVar("R")

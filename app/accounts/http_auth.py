@@ -8,9 +8,9 @@ from ninja.errors import AuthenticationError, HttpError
 from ninja.utils import check_csrf
 
 from accounts.credentials import by_header, by_session, origin_allowed
-from ops import pace
-from ops.refusals import note_refusal
-from realtime.errors import BadCredentials
+from core import pace
+from core.errors import BadCredentials
+from core.refusals import note_refusal
 from realtime.publish import Person
 
 

@@ -9,7 +9,7 @@ from django.db import models
 
 from accounts import names, passwords
 from accounts.names import key_of
-from ops.lookalikes import look_of
+from core.lookalikes import look_of
 
 TAKEN = "That name is taken."
 LOOKS_TAKEN = "That name looks too much like one that is taken."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from ops.lookalikes import hidden_objection, mark_objection, script_objection, without_ignorables
+from core.lookalikes import hidden_objection, mark_objection, script_objection, without_ignorables
 
 MAX_LENGTH = 64
 SYMBOLS = "@.+-_"

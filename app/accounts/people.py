@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from accounts.models import User
 from accounts.services import session_mark
-from ops.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
-from realtime.errors import BadFrame, NoSuchTarget
+from core.errors import BadFrame, NoSuchTarget
+from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from realtime.publish import PersonNow
 
 MAX_ALIAS = 64

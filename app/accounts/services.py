@@ -1,4 +1,4 @@
-"""Writes of accounts. Each is synchronous and runs in a database thread; see ops.database.run."""
+"""Writes of accounts. Each is synchronous and runs in a database thread; see db.database.run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts import passwords
 from accounts.models import TAKEN, ApiToken, Revocation, Ticket, User
-from ops.refusals import note_refusal
+from core.refusals import note_refusal
 from realtime.publish import credential_name
 
 TOKENS_PER_USER = 100

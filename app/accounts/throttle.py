@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 
 from accounts.names import key_of
 from accounts.services import digest_of
-from ops import redis_faults
-from ops.client_network import client_network
-from ops.refusals import note_refusal
+from core import redis_faults
+from core.client_network import client_network
+from core.refusals import note_refusal
 
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_ADDRESS = 100

@@ -14,7 +14,7 @@ from django.views.generic import FormView
 
 from accounts import hashers, throttle
 from accounts.forms import SignInForm, SignUpForm
-from ops.refusals import note_refusal
+from core.refusals import note_refusal
 
 
 class Hashing:

@@ -11,8 +11,7 @@ from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from changes.models import Change
-from realtime.publish import JournalRow, News
-from rooms.models import Membership
+from realtime.publish import JournalRow
 
 PAGE = 5_000
 """Rows of a table in one read; the rest comes with the next."""
@@ -21,23 +20,29 @@ START = 500
 KEPT = timedelta(hours=1)
 
 
-def read(changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float) -> News:
-    """Everything that is new, where `changes` and `members` say how far their tables are read: up to an id, but for gaps.
+Place = tuple[int, list[int]] | None
+"""How far a table is read: up to an id, but for gaps; None where nothing was read yet."""
 
-    None where nothing was read yet. Sessions are new that ran out in the last `expired_s` seconds, by the database's clock.
-    """
-    rows = _rows(Change.objects, changes).values_list("id", "kind", "user_id", "room_id", "detail")
-    added = _rows(Membership.objects, members).values_list("id", "user_id", "room_id", "upto")
+
+def read(place: Place) -> list[JournalRow]:
+    """Read the journal's new rows."""
+    fields = ("id", "kind", "user_id", "room_id", "detail")
+    return [JournalRow(*row) for row in new_rows(Change.objects, place, *fields)]
+
+
+def expired_sessions(seconds: float) -> list[str]:
+    """Read the keys of sessions that ran out in the last `seconds`, by the database's clock."""
     now = Now()
-    expired = Session.objects.filter(expire_date__lte=now, expire_date__gt=now - timedelta(seconds=expired_s))
-    return News(
-        [JournalRow(*row) for row in rows[:PAGE]],
-        [JournalRow(number, "added", user, room, str(upto)) for number, user, room, upto in added[:PAGE]],
-        list(expired.values_list("session_key", flat=True)),
-    )
+    expired = Session.objects.filter(expire_date__lte=now, expire_date__gt=now - timedelta(seconds=seconds))
+    return list(expired.values_list("session_key", flat=True))
 
 
-def _rows(table: Any, place: tuple[int, list[int]] | None) -> QuerySet[Any]:
+def new_rows(table: Any, place: Place, *fields: str) -> QuerySet[Any]:
+    """Select these fields of the rows that were not read yet, a page of them; of any table with rising ids."""
+    return _unread(table, place).values_list(*fields)[:PAGE]
+
+
+def _unread(table: Any, place: Place) -> QuerySet[Any]:
     if place is None:
         newest = table.aggregate(newest=Max("id"))["newest"] or 0
         return table.filter(id__gt=newest - START).order_by("id")

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from accounts.http_auth import authenticated
 from chat import history
-from ops import database
-from realtime.errors import BadFrame
+from core.errors import BadFrame
+from db import database
 from rooms import access
 
 router = Router(tags=["messages"], auth=authenticated)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chat.wire import EventRow, log_event
-from realtime.errors import Forbidden, FrameRefused, NotAMember
+from chat.encoding import EventRow, log_event
+from core.errors import Forbidden, FrameRefused, NotAMember
 from realtime.publish import LogEvent, RoomRef
 
 

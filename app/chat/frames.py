@@ -9,13 +9,13 @@ import msgspec
 from accounts.people import checked_alias, person
 from chat import history, joins, services
 from chat.batch import Stored
-from ops import database
-from ops.refusals import note_refusal
-from realtime.errors import BadFrame, RateLimited
+from core.errors import BadFrame, RateLimited
+from core.refusals import note_refusal
+from db import database
 from realtime.publish import FrameId, Later, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
 from rooms import services as rooms
-from rooms.entering import enter
+from rooms.join_flow import enter
 from rooms.models import Membership, Room
 
 if TYPE_CHECKING:

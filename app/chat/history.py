@@ -13,9 +13,9 @@ from django.db.models import F, Func, IntegerField, Q, QuerySet, RowRange, Sum, 
 from django.db.models.functions import Length, Now
 from django.utils import timezone
 
+from chat.encoding import COLUMNS, EventRow, log_event
 from chat.models import Event
-from chat.wire import COLUMNS, EventRow, log_event
-from ops import database
+from db import database
 from realtime.publish import LogEvent, RoomRef
 from rooms.models import Room
 

@@ -6,10 +6,10 @@ import functools
 from typing import NamedTuple
 
 from chat import history
-from ops.lookup import Lookup
-from ops.questions import Answer
-from ops.shared_reads import SharedReads
-from realtime.errors import NotAMember
+from core.errors import NotAMember
+from db.batch_loader import Lookup
+from db.queries import Answer
+from db.shared_reads import SharedReads
 from realtime.publish import LogEvent, Page, RoomRef
 from rooms import access, counting
 from rooms.models import Room

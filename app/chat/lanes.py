@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from chat.batch import Append
-from ops.refusals import note_refusal
-from realtime.errors import Unavailable
+from core.errors import Unavailable
+from core.refusals import note_refusal
 
 QUEUE = 5_000
 QUEUE_BYTES = 32 * 1024 * 1024

@@ -7,9 +7,9 @@ import asyncio
 from django.conf import settings
 
 from chat.batch import Append, Stored
-from chat.log import writer
+from chat.group_commit import writer
 from chat.text import is_visible
-from realtime.errors import BadFrame, Empty, TooLong
+from core.errors import BadFrame, Empty, TooLong
 from realtime.publish import Person, RoomRef
 
 

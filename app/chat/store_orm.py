@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from chat.batch import Append, CannotStore, Identity, Result, Seqs, firsts, results
+from chat.encoding import COLUMNS, EventRow
 from chat.models import Event
-from chat.wire import COLUMNS, EventRow
-from ops import database
+from db import database
 from rooms import access
 from rooms.models import Room
 

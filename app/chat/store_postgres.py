@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import psycopg
 
 from chat.batch import Append, CannotStore, Identity, Result, Stored, firsts, results
-from chat.wire import EventRow
-from config.databases import LOG_CONNECTIONS
-from ops.pool import Connection, Pool
+from chat.encoding import EventRow
+from db.connections import LOG_CONNECTIONS
+from db.pool import Connection, Pool
 
 ROW_AT_FAULT = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 """What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one."""

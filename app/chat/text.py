@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.lookalikes import is_blank
+from core.lookalikes import is_blank
 
 
 def is_visible(text: str) -> bool:

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
 from django.views.defaults import page_not_found
 
-from config.addresses import refuse
+from core.addresses import refuse
 
 logger = structlog.get_logger(__name__)
 

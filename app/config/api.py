@@ -12,7 +12,7 @@ import accounts.api
 import chat.api
 import rooms.api
 import rooms.blocks_api
-from config import problems
+from config import api_errors
 from config.openapi import DocumentedAPI
 
 
@@ -38,4 +38,4 @@ api.add_router("/rooms", rooms.api.router)
 api.add_router("/leave", rooms.api.many)
 api.add_router("/blocks", rooms.blocks_api.router)
 api.add_router("/rooms", chat.api.router)
-problems.install(api)
+api_errors.install(api)

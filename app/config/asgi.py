@@ -11,15 +11,17 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()  # loads the apps; what follows may import models
 
-from ops.closing import closing_when_drained  # noqa: E402
-from ops.lifespan import lifespan  # noqa: E402
-from ops.nginx_drain import with_nginx_drain  # noqa: E402
-from ops.probes import with_probes  # noqa: E402
+from config.services import register_all  # noqa: E402
 from realtime.consumer import consume  # noqa: E402
-from realtime.wiring import domains, frames  # noqa: E402
+from realtime.nginx_drain_http import with_nginx_drain  # noqa: E402
+from realtime.ports import domains, frames  # noqa: E402
+from server.connection_close import closing_when_drained  # noqa: E402
+from server.lifespan import lifespan  # noqa: E402
+from server.probes import with_probes  # noqa: E402
 
 domains()
 frames()
+register_all()
 application = ProtocolTypeRouter(
     {"http": closing_when_drained(with_probes(with_nginx_drain(django))), "websocket": consume, "lifespan": lifespan}
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from config.addresses import Address, parse_address, port_of, refuse
+from core.addresses import Address, parse_address, port_of, refuse
+from db.connections import LOOP_CONNECTIONS, RECONNECT_S
 
 NAME = "DATABASE_URL"
 POSTGRES_FORM = "postgres://user:password@host:5432/name"
@@ -15,17 +16,8 @@ SOCKET_FORM = "postgres://user:password@/name?host=/run/postgresql"
 SQLITE_FORM = "sqlite:////absolute/path.sqlite3, or sqlite:///name.sqlite3 for a file in DATA_DIR"
 
 CONNECT_TIMEOUT_S = 5
-RECONNECT_S = 2
-"""After that the pool gives an attempt up, and the next caller starts a new one. The pool's own default doubles its delays
-for five minutes: a database that is back would wait for the end of the last."""
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 4_000
-LOG_CONNECTIONS = 2
-"""Of a process's connections, those of the log's writer."""
-LOOKUP_CONNECTIONS = 1
-"""Of a process's connections, those on which the event loop looks up who opens a socket."""
-LOOP_CONNECTIONS = LOG_CONNECTIONS + LOOKUP_CONNECTIONS
-"""What is left of them is the ORM's."""
 
 # libpq's parameters that may stand behind the ?; None: any value.
 PARAMETERS: dict[str, frozenset[str] | None] = {

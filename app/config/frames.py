@@ -11,17 +11,18 @@ import realtime.typing
 from accounts import credentials
 from accounts import services as accounts
 from accounts.people import people_now
-from changes.journal import read
+from changes import journal as changes_journal
+from changes.journal import Place
 from chat import history
-from ops import database
-from ops.lookup import Lookup
+from db import database
+from db.batch_loader import Lookup
 from realtime.dialects.infra import InfraDialect
 from realtime.dialects.native import NativeDialect
-from realtime.dialects.room import RoomDialect
+from realtime.dialects.room_lines import RoomDialect
 from realtime.events import JournalRow, News, State
+from realtime.ports import Membership
 from realtime.protocol import AtOnce, Handler
-from realtime.wiring import Membership
-from rooms import access, entering
+from rooms import access, join_flow
 
 FRAMES: dict[str, Handler] = {
     "room.join": chat.frames.room_join,
@@ -48,7 +49,7 @@ DIALECTS = (
 
 LOG = history
 authenticate = credentials.authenticate
-enter_room = entering.enter_first_use
+enter_room = join_flow.enter_first_use
 set_alias = chat.frames.set_alias
 
 
@@ -72,10 +73,15 @@ async def may_write(room: int, user: int) -> bool:
     return bool(await _writers((room, user)))
 
 
-async def journal(changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float) -> News:
-    """What is new in the journal, with the names of the credentials that ended."""
-    news = await database.run(read, changes, members, expired_s)
-    return News([_named(row) for row in news.rows], news.added, [accounts.session_named(key) for key in news.expired])
+async def journal(changes: Place, members: Place, expired_s: float) -> News:
+    """What is new in the journal and among the memberships, with the names of the credentials that ended."""
+
+    def read() -> News:
+        rows, added = changes_journal.read(changes), access.memberships_added(members)
+        expired = changes_journal.expired_sessions(expired_s)
+        return News([_named(row) for row in rows], added, [accounts.session_named(key) for key in expired])
+
+    return await database.run(read)
 
 
 def _named(row: JournalRow) -> JournalRow:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import idna
 from django.core.exceptions import ImproperlyConfigured
 
-from config.addresses import MOST_PORT, refuse
+from core.addresses import MOST_PORT, refuse
 
 HOST_FORM = "an address or a name to listen on, without a port"
 FORM = "http(s)://host[:port] without user, path and query"

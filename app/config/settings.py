@@ -13,12 +13,13 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.admin_addresses import parse_networks
-from config.databases import LOOP_CONNECTIONS, database_from_url
+from config.databases import database_from_url
 from config.environment import Environment
 from config.origins import LOOPBACK, is_loopback, listening_url
 from config.safeguards import check_debug, check_secret_key
-from ops.logging import logging_config
-from ops.redis_urls import shards_from_urls
+from core.logging import logging_config
+from core.redis_urls import shards_from_urls
+from db.connections import LOOP_CONNECTIONS
 
 APP_DIR = Path(__file__).resolve().parent.parent
 CHECKOUT = APP_DIR.parent
@@ -105,7 +106,7 @@ if INSTALLATION_ID and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", INSTALLATION_ID)
 REDIS_SHARDS = shards_from_urls(env.items("REDIS_URL"))
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "realtime.redis_layer.RedisLayer",
+        "BACKEND": "realtime.layer.redis_layer.RedisLayer",
         "CONFIG": {"hosts": REDIS_SHARDS, "prefix": None},
     }
     if REDIS_SHARDS
@@ -113,8 +114,8 @@ CHANNEL_LAYERS = {
 }
 CACHES = {
     "default": {
-        "BACKEND": "ops.redis_cache.ShardCache",
-        "KEY_FUNCTION": "ops.installation.cache_key",
+        "BACKEND": "core.redis_cache.ShardCache",
+        "KEY_FUNCTION": "db.installation.cache_key",
     }
     if REDIS_SHARDS
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
@@ -136,6 +137,7 @@ INSTALLED_APPS = [
     "django_tasks_db",
     "ninja",
     "ops",
+    "jobs",
     "accounts",
     "rooms",
     "changes",
@@ -150,13 +152,13 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.admin_addresses.guard",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # below all that give files their headers
-    "ops.page_gate.in_turn",
+    "db.page_gate.in_turn",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "config.problems.methods",
+    "config.api_errors.methods",
 ]
 ROOT_URLCONF = "config.urls"
 SOCKET_FRAMES = "config.frames"
@@ -251,6 +253,13 @@ WHITENOISE_MAX_AGE = 3600
 
 # --- background tasks live in the database: no second broker
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+PERIODIC_TASKS = (
+    "accounts.tasks.expired_prune",
+    "changes.tasks.journal_prune",
+    "rooms.tasks.quotas_prune",
+    "rooms.tasks.removals_prune",
+    "chat.tasks.closed_rooms_delete",
+)
 
 # --- the rest
 USE_TZ, TIME_ZONE, LANGUAGE_CODE, USE_I18N = True, "UTC", "en", False

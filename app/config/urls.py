@@ -6,7 +6,7 @@ from django.urls import path, re_path
 
 from accounts.views import PasswordChange, PasswordDone, SignIn, SignUp
 from chat.views import chat_app, home
-from config import problems
+from config import api_errors
 from config.api import api
 
 urlpatterns = [
@@ -19,7 +19,7 @@ urlpatterns = [
     path("accounts/password/", PasswordChange.as_view(), name="password_change"),
     path("accounts/password/done/", PasswordDone.as_view(), name="password_done"),
     path("api/", api.urls),
-    re_path(r"^api/", problems.nothing_here),  # a program asked: no page for people
+    re_path(r"^api/", api_errors.nothing_here),  # a program asked: no page for people
     # Ours, with its throttle; somebody signed in without rights may sign in as somebody else here.
     path("admin/login/", SignIn.as_view(redirect_authenticated_user=False)),
     path("admin/password_change/", PasswordChange.as_view()),

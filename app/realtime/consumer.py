@@ -12,16 +12,16 @@ from typing import Any
 
 import structlog
 
-from ops import metrics, state
-from ops.client_network import client_network
-from ops.database import DatabaseUnavailable
-from ops.refusals import note_refusal
+from core import metrics, state
+from core.client_network import client_network
+from core.errors import Close, RateAbuse, RoomRefused, SocketRefused
+from core.refusals import note_refusal
+from db.database import DatabaseUnavailable
 from realtime import hub as hubs
-from realtime.errors import Close, RateAbuse, RoomRefused, SocketRefused
 from realtime.nginx_drain import instance_of
-from realtime.outbox import AsgiOutbox, HeldOutbox, Outbox, TransportOutbox
+from realtime.ports import dialect_for, domains
+from realtime.send_queue import AsgiOutbox, HeldOutbox, Outbox, TransportOutbox
 from realtime.socket import Socket
-from realtime.wiring import dialect_for, domains
 
 FRAMES_A_TURN = 32
 """Handled in a row, at most: a read brings thousands of tiny ones, and nothing else in them waits."""
@@ -149,7 +149,7 @@ def _outbox(scope: Scope, send: Send, hub: hubs.Hub) -> Outbox:
 
 
 def _door(scope: Scope) -> Any:
-    """What our server has beyond ASGI (ops/socket_protocol.py); None with any other."""
+    """What our server has beyond ASGI (server/websocket/socket_protocol.py); None with any other."""
     return scope.get("extensions", {}).get("hubbub.socket")
 
 

@@ -17,28 +17,29 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.conf import settings
 
-from ops import installation, metrics
-from ops.database import DatabaseUnavailable
-from ops.per_loop import PerLoop
-from ops.refusals import note_refusal
+from core import metrics
+from core.errors import Close, RateAbuse
+from core.limits import Buckets
+from core.per_loop import PerLoop
+from core.refusals import note_refusal
+from core.supervise import end, forever
+from db import installation
+from db.database import DatabaseUnavailable
 from realtime import journal, nginx_drain
-from realtime.backlog import Backlog
-from realtime.bus import bus_for
-from realtime.errors import Close, RateAbuse
 from realtime.events import LogEvent, Revoked, RoomRef, encode
-from realtime.forever import end, forever
+from realtime.housekeeping import Ticker
 from realtime.journal import Journal
-from realtime.limits import Buckets
+from realtime.layer.bus import bus_for
+from realtime.live_room import MAX_HELD, Room, batch_for, unread
+from realtime.local_users import LocalPerson
 from realtime.nginx_drain import NginxDrain
-from realtime.outbox import Batch
-from realtime.people import LocalPerson
+from realtime.ports import domains
 from realtime.presence.sync import KINDS as PRESENCE_KINDS
 from realtime.presence.sync import Presence
 from realtime.repair import Repair
 from realtime.revocations import Revocations
-from realtime.room import MAX_HELD, Room, batch_for, unread
-from realtime.ticker import Ticker
-from realtime.wiring import domains
+from realtime.send_buffer_budget import Backlog
+from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
     from realtime.socket import Socket

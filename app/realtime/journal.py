@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ops import metrics
-from ops.database import DatabaseUnavailable
+from core import metrics
+from db.database import DatabaseUnavailable
 from realtime import tell
 from realtime.events import JournalRow, News, Person, Revoked, RoomRef, State
-from realtime.wiring import domains
+from realtime.ports import domains
 
 if TYPE_CHECKING:
     from realtime.hub import Hub

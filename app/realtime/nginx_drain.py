@@ -11,7 +11,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from realtime.limits import Bucket
+from core.limits import Bucket
 
 if TYPE_CHECKING:
     from realtime.hub import Hub

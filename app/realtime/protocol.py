@@ -12,11 +12,11 @@ from typing import Any, Union
 import msgspec
 from django.conf import settings
 
-from realtime.errors import BadFrame, BadJson, FrameRefused, UnknownType
+from core.errors import BadFrame, BadJson, FrameRefused, UnknownType
+from core.heartbeat import HEARTBEAT_S
 from realtime.events import FrameId, Later, Person, encode
 
 VERSION = 1
-HEARTBEAT_S = 20
 
 
 Reply = dict[str, Any] | Later | None

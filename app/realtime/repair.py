@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ops import metrics
-from ops.database import DatabaseUnavailable
-from realtime.errors import Close
-from realtime.room import MAX_HELD, Room, gap
-from realtime.wiring import domains
+from core import metrics
+from core.errors import Close
+from db.database import DatabaseUnavailable
+from realtime.live_room import MAX_HELD, Room, gap
+from realtime.ports import domains
 
 if TYPE_CHECKING:
     from realtime.hub import Hub

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from realtime import tell
 from realtime.events import Revoked, RoomRef, credential_name, encode
-from realtime.outbox import Batch
-from realtime.people import LocalPerson
+from realtime.local_users import LocalPerson
+from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
     from realtime.hub import Hub

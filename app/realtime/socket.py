@@ -12,18 +12,18 @@ import msgspec
 import structlog
 from django.conf import settings
 
-from ops import metrics, pace
-from ops.database import DatabaseUnavailable
+from core import metrics, pace
+from core.errors import BadFrame, Close, FrameRefused, NotAMember, RateAbuse, Unavailable
+from core.limits import Bucket
+from db.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.dialects.base import Dialect
-from realtime.errors import BadFrame, Close, FrameRefused, NotAMember, RateAbuse, Unavailable
 from realtime.events import FrameId, Later, Page, Person, RoomRef, credential_name, encode
 from realtime.hub import Hub
-from realtime.limits import Bucket
-from realtime.outbox import Batch, Outbox
-from realtime.people import LocalPerson
-from realtime.room import Room, batch_for, gap
-from realtime.wiring import domains, frames
+from realtime.live_room import Room, batch_for, gap
+from realtime.local_users import LocalPerson
+from realtime.ports import domains, frames
+from realtime.send_queue import Batch, Outbox
 
 log = structlog.get_logger(__name__)
 

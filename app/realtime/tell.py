@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from realtime.errors import Close
+from core.errors import Close
 from realtime.events import Person, RoomDetails, encode
-from realtime.outbox import Batch
+from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
-    from realtime.people import LocalPerson
-    from realtime.room import Room
+    from realtime.live_room import Room
+    from realtime.local_users import LocalPerson
     from realtime.socket import Socket
 
 SOCKETS_A_TICK = 500

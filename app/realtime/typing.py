@@ -6,9 +6,9 @@ import time
 
 import msgspec
 
+from realtime.ports import domains
 from realtime.publish import FrameId, Slug, room_signal
 from realtime.socket import Socket
-from realtime.wiring import domains
 
 TYPING_EVERY_S = 1.0
 

@@ -9,9 +9,10 @@ from itertools import chain
 from django.db import connection
 from django.db.models import F
 
-from ops.questions import Among, Answer
-from realtime.errors import NoSuchRoom, NotAMember
-from realtime.publish import RoomDetails, RoomNow, RoomRef
+from changes import journal
+from core.errors import NoSuchRoom, NotAMember
+from db.queries import Among, Answer
+from realtime.publish import JournalRow, RoomDetails, RoomNow, RoomRef
 from rooms import slugs
 from rooms.models import Kind, Membership, Room
 
@@ -121,3 +122,9 @@ def details(room: Room) -> RoomDetails:
 
 def ref(room: Room) -> RoomRef:
     return RoomRef(room.id, room.slug, room.kind == Kind.DIRECT)
+
+
+def memberships_added(place: journal.Place) -> list[JournalRow]:
+    """Read the new memberships as rows of the journal."""
+    rows = journal.new_rows(Membership.objects, place, "id", "user_id", "room_id", "upto")
+    return [JournalRow(number, "added", user, room, str(upto)) for number, user, room, upto in rows]

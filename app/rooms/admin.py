@@ -10,10 +10,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chat.tasks import closed_rooms_delete
-from ops.admin_pages import LargeTable
+from core.admin_pages import LargeTable
 from realtime.publish import member_added
-from rooms import access, services
+from rooms import access, services, signals
 from rooms.models import Kind, Membership, Room
 
 
@@ -41,7 +40,7 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
         services.rooms_close(rooms=list(queryset.values_list("pk", flat=True)))
-        transaction.on_commit(closed_rooms_delete.enqueue)
+        transaction.on_commit(lambda: signals.rooms_closed.send(Room))
 
     @admin.action(description="Make me an owner of the selected rooms", permissions=["change"])
     def make_me_an_owner(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:

@@ -12,8 +12,8 @@ from pydantic import Field, StrictBool, StrictInt
 from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import person
-from ops import database
-from realtime.errors import BadFrame
+from core.errors import BadFrame
+from db import database
 from realtime.publish import changed, member_added, revoked
 from rooms import access, leaving, listing, services
 from rooms.models import Membership

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from realtime.errors import FrameRefused, NoSuchRoom
+from core.errors import FrameRefused, NoSuchRoom
 from rooms import access, services, slugs
 from rooms.models import Kind, Membership, Role, Room
 

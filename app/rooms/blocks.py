@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.models import User
-from realtime.errors import Forbidden, NoSuchTarget, RateLimited
+from core.errors import Forbidden, NoSuchTarget, RateLimited
 from rooms import slugs
 from rooms.models import Block, Membership
 

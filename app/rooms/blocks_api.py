@@ -11,7 +11,7 @@ from pydantic import Field, StrictInt
 from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import person
-from ops import database
+from db import database
 from rooms import blocks
 from rooms.models import Block
 

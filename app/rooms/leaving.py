@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from changes import journal
-from realtime.errors import Forbidden, NoSuchTarget
+from core.errors import Forbidden, NoSuchTarget
 from realtime.publish import Revoked
 from rooms import access, slugs
 from rooms.models import Kind, Membership, Role, Room

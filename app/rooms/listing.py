@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.names import key_of
-from realtime.errors import BadFrame, NotAMember
+from core.errors import BadFrame, NotAMember
 from rooms import access, slugs
 from rooms.counting import member_counts
 from rooms.models import Kind, Membership, Room

@@ -8,8 +8,8 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from ops.refusals import note_refusal
-from realtime.errors import RateLimited
+from core.errors import RateLimited
+from core.refusals import note_refusal
 from rooms.models import Spent
 
 HOUR_S = 3_600

@@ -11,8 +11,8 @@ from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from ops.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
-from realtime.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
+from core.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
+from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from rooms import access, blocks, quotas, slugs
 from rooms.models import Kind, Membership, Removal, Role, Room
 

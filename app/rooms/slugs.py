@@ -6,7 +6,7 @@ import functools
 import re
 import unicodedata
 
-from ops.lookalikes import hidden_objection, look_of, mark_objection, script_objection, without_ignorables
+from core.lookalikes import hidden_objection, look_of, mark_objection, script_objection, without_ignorables
 
 MAX = 64
 # Folded, a letter may become three: a stored slug is its own spelling, so that many are looked up.

@@ -17,9 +17,9 @@ from django.utils import timezone
 from accounts import credentials
 from accounts.models import ApiToken, Ticket, User
 from accounts.services import digest_of, session_mark, session_named, ticket_create, token_create
-from ops import database, questions
-from ops.pool import Pool
-from ops.questions import Answer, by_orm
+from db import database, queries
+from db.pool import Pool
+from db.queries import Answer, by_orm
 from realtime.publish import Person, RoomRef
 from rooms import access
 from rooms.models import Kind, Membership, Room
@@ -37,12 +37,12 @@ async def in_a_thread(answer: Answer[Any]) -> Any:
 async def on_the_loop(answer: Answer[Any]) -> Any:
     pool = Pool("test", 1)
     try:
-        return await questions.by(pool, answer)
+        return await queries.by(pool, answer)
     finally:
         await pool.close()
 
 
-WAYS = [in_a_thread, on_the_loop] if questions.on_the_loop() else [in_a_thread]
+WAYS = [in_a_thread, on_the_loop] if queries.on_the_loop() else [in_a_thread]
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)

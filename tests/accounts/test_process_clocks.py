@@ -14,7 +14,7 @@ from accounts.models import ApiToken, User
 from accounts.services import digest_of, expired_prune, ticket_create
 from changes import journal
 from changes.models import Change
-from ops.questions import by_orm
+from db.queries import by_orm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,7 +70,7 @@ def test_session_that_runs_out_is_found_by_a_wrong_clock(ada: User, monkeypatch:
     session_of(ada, ends_in=HALF_AN_HOUR)
     over = session_of(ada, ends_in=timedelta(seconds=-1))
     set_clock(monkeypatch, off)
-    assert journal.read(None, None, 10.0).expired == [over]
+    assert journal.expired_sessions(10.0) == [over]
 
 
 @WRONG

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import close_old_connections
 
-import chat.log
-from ops import database
+import chat.group_commit
+from db import database
 from realtime.publish import LogEvent, RoomRef
 from tests.chat.world import World
 from tests.support.profile import profile as chosen
@@ -32,5 +32,5 @@ def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
     def log_events(room: RoomRef, events: list[LogEvent]) -> None:
         seen.setdefault(room.slug, []).extend(event.seq for event in events)
 
-    monkeypatch.setattr(chat.log, "log_events", log_events)
+    monkeypatch.setattr(chat.group_commit, "log_events", log_events)
     return seen

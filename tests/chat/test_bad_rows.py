@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 
 from chat.batch import Append, Result, Stored
-from chat.log import Writer
-from ops import database
-from realtime.errors import BadFrame, Unavailable
+from chat.group_commit import Writer
+from core.errors import BadFrame, Unavailable
+from db import database
 from rooms.models import Room
 from tests.chat.world import World, store
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 import chat.store_postgres
 from chat import history
-from ops import database
+from db import database
 from rooms.models import Room
 from tests.chat.world import World, store
 

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from chat import history, joins
-from ops import database
-from realtime.errors import NotAMember
+from core.errors import NotAMember
+from db import database
 from rooms.models import Membership, Room
 from tests.chat.world import World, store
 

@@ -8,7 +8,7 @@ import pytest
 
 import chat.lanes
 from chat.batch import Append, Result, Stored
-from chat.log import Writer
+from chat.group_commit import Writer
 from realtime.publish import RoomRef
 from tests.chat.world import ROOMS, World, store
 

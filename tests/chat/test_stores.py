@@ -13,8 +13,8 @@ from chat.batch import Append, CannotStore, Stored
 from chat.models import Event
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
-from ops import database
-from realtime.errors import NotAMember
+from core.errors import NotAMember
+from db import database
 from realtime.publish import RoomRef
 from rooms.models import Membership, Room
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import pytest
 from django.db import connection, transaction
 
+import chat.group_commit
 import chat.lanes
-import chat.log
-import ops.turns
+import core.write_coalescer
 from chat import history, joins
 from chat.batch import Append, Result, Stored
-from chat.log import Writer
-from ops import database
-from realtime.errors import Unavailable
+from chat.group_commit import Writer
+from core.errors import Unavailable
+from db import database
 from rooms.models import Room
 from tests.chat.world import ROOMS, World, store
 from tests.support.refusals import refused
@@ -79,7 +79,7 @@ async def test_a_queue_full_of_text_refuses_at_once_and_takes_more_when_it_has_g
 
 async def test_texts_that_were_given_up_make_room_for_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat.lanes, "QUEUE_BYTES", 10_000)
-    monkeypatch.setattr(chat.log, "ANSWER_S", 0.2)
+    monkeypatch.setattr(chat.group_commit, "ANSWER_S", 0.2)
     hanging = Hanging()
     writer = Writer(hanging)
     waiting = [writer.submit(world.append(0, "first"))]
@@ -87,7 +87,7 @@ async def test_texts_that_were_given_up_make_room_for_others(world: World, monke
     waiting += [writer.submit(world.append(0, f"k{number}", "x" * 5_000)) for number in range(2)]
     told = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(result, Unavailable) for result in told)
-    monkeypatch.setattr(chat.log, "ANSWER_S", 5.0)
+    monkeypatch.setattr(chat.group_commit, "ANSWER_S", 5.0)
     more = [writer.submit(world.append(0, f"again-{number}", "x" * 5_000)) for number in range(2)]
     hanging.answers.set()
     assert [result.seq for result in await asyncio.gather(*more)] == [2, 3]
@@ -106,13 +106,13 @@ async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: Worl
         def flush(self) -> None:
             """Has nothing to send."""
 
-    monkeypatch.setattr(ops.turns, "SLICE", 1)
+    monkeypatch.setattr(core.write_coalescer, "SLICE", 1)
     measuring = Measuring()
     measuring.answers.set()
     writer = Writer(measuring)
     waiting = []
-    for number in range(ops.turns.BACKLOG + 100):
-        ops.turns.turn().add(Quiet())
+    for number in range(core.write_coalescer.BACKLOG + 100):
+        core.write_coalescer.turn().add(Quiet())
         if number % 100 == 0:
             waiting.append(writer.submit(world.append(0, f"k{number}")))
     for number in range(50):
@@ -137,12 +137,12 @@ async def test_closing_waits_for_what_is_being_committed_however_long_its_limit(
     hanging.answers.set()
     assert (await sending).seq == 1
     await closing
-    assert chat.log.CLOSE_S > chat.log.ANSWER_S + database.LIMIT_S
+    assert chat.group_commit.CLOSE_S > chat.group_commit.ANSWER_S + database.LIMIT_S
 
 
 @pytest.mark.parametrize("ended_by", ["its limit", "the process"])
 async def test_whoever_is_left_when_it_closes_is_told_so(world: World, monkeypatch: pytest.MonkeyPatch, ended_by: str) -> None:
-    monkeypatch.setattr(chat.log, "CLOSE_S", 0.2 if ended_by == "its limit" else 10)
+    monkeypatch.setattr(chat.group_commit, "CLOSE_S", 0.2 if ended_by == "its limit" else 10)
     hanging = Hanging()
     writer = Writer(hanging)
     sending = [writer.submit(world.append(0, "being committed"))]
@@ -162,7 +162,7 @@ async def test_whoever_is_left_when_it_closes_is_told_so(world: World, monkeypat
 async def test_a_database_that_hangs_is_unavailable_in_time_and_the_key_finds_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat.log, "ANSWER_S", 0.3)
+    monkeypatch.setattr(chat.group_commit, "ANSWER_S", 0.3)
     hanging = Hanging()
     writer = Writer(hanging)
     started = time.monotonic()

@@ -5,7 +5,7 @@ import traceback
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.addresses import parse_address
+from core.addresses import parse_address
 
 FORM = "scheme://user:password@host:1/name"
 SECRET = "lovelace"

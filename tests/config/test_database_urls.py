@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.databases import LOG_CONNECTIONS, LOOKUP_CONNECTIONS, database_from_url
+from config.databases import database_from_url
 from config.variables import VARIABLES
+from db.connections import LOG_CONNECTIONS, LOOKUP_CONNECTIONS
 
 
 def database(url: str | None, data_dir: Path = Path("/data")) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import Environment
-from ops.redis_urls import client_for, shards_from_urls
+from core.redis_urls import client_for, shards_from_urls
 from tests.support.server import ROOT, base_environment, manage
 
 

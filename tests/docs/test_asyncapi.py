@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from config.frames import FRAMES
-from realtime.errors import FrameRefused
+from core.errors import FrameRefused
 from tests.docs.contract import Json, Message, document, faults, matching, messages, resolve
 from tests.docs.tape import Tape
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up

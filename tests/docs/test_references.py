@@ -11,9 +11,9 @@ from prometheus_client import Counter, Gauge, Histogram
 from accounts import throttle
 from config.api import api
 from config.variables import VARIABLES
-from ops import metrics
-from realtime import outbox
-from realtime.errors import Close, FrameRefused
+from core import metrics
+from core.errors import Close, FrameRefused
+from realtime import send_queue
 from tests.docs.contract import document, matching
 from tests.support.server import ROOT
 
@@ -139,7 +139,7 @@ def test_limits() -> None:
         "text of a message": [settings.MAX_TEXT],
         "frame": [settings.MAX_FRAME],
         "tries of a password a minute": [throttle.ATTEMPTS_PER_ACCOUNT, throttle.ATTEMPTS_PER_ADDRESS],
-        "unsent data of a socket": [outbox.MAX_BYTES // 2**20, int(outbox.MAX_AGE_S)],
+        "unsent data of a socket": [send_queue.MAX_BYTES // 2**20, int(send_queue.MAX_AGE_S)],
         "body of an HTTP request": [settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20],
     }
     for what, expected in numbers.items():

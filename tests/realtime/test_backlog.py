@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from django.conf import settings
 
-from realtime.backlog import Backlog
+from realtime.send_buffer_budget import Backlog
 
 BOUND = 1_600
 

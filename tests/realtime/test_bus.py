@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from realtime.bus import Bus, bus_for
+from realtime.layer.bus import Bus, bus_for
 
 Heard = asyncio.Queue[dict[str, Any]]
 

@@ -11,8 +11,8 @@ import pytest
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 
-from ops.guarded_protocol import FRAGMENTS, GuardedProtocol
-from realtime.limits import Bucket
+from core.limits import Bucket
+from server.websocket.frame_limits import FRAGMENTS, GuardedProtocol
 from tests.realtime.conftest import Witness
 from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from realtime import forever as loops
-from realtime.forever import end, forever
+from core import supervise as loops
+from core.supervise import end, forever
 
 
 async def test_a_turn_that_fails_is_not_the_last() -> None:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from realtime.errors import BadFrame, BadJson, FrameRefused, UnknownType
-from realtime.wiring import frames
+from core.errors import BadFrame, BadJson, FrameRefused, UnknownType
+from realtime.ports import frames
 
 
 def refusal(text: str) -> FrameRefused:

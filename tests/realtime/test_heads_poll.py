@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat import history
 from chat.models import Event
-from ops import database
+from db import database
 from realtime import repair
 from realtime.events import Person, RoomRef
 from realtime.hub import Hub
-from realtime.people import LocalPerson
-from realtime.room import Room
-from realtime.wiring import domains
+from realtime.live_room import Room
+from realtime.local_users import LocalPerson
+from realtime.ports import domains
 from rooms.models import Room as Stored
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from realtime.errors import Close
+from core.errors import Close
 from realtime.hub import Hub
 
 SPREAD_S = 2.0

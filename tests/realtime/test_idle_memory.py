@@ -18,14 +18,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from accounts.models import User
 from accounts.services import token_create
-from chat.log import writer
+from chat.group_commit import writer
 from config.asgi import application
-from ops import database
-from ops.http_protocol import HttpProtocol
-from ops.lean_protocol import LeanProtocol
-from ops.socket_protocol import SocketProtocol
+from db import database
 from realtime import hub
 from rooms.services import room_create
+from server.http_protocol import HttpProtocol
+from server.websocket.compact_protocol import LeanProtocol
+from server.websocket.socket_protocol import SocketProtocol
 
 PEOPLE = 60
 BYTES = 14_000

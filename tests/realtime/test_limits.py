@@ -2,7 +2,7 @@
 
 import time
 
-from realtime.limits import Bucket, Buckets
+from core.limits import Bucket, Buckets
 
 
 def taken(bucket: Bucket, tries: int) -> int:

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from ops.guarded_protocol import GuardedProtocol
-from ops.lean_protocol import Inbox
-from ops.socket_protocol import AT_ONCE, SocketProtocol
+from server.websocket.compact_protocol import Inbox
+from server.websocket.frame_limits import GuardedProtocol
+from server.websocket.socket_protocol import AT_ONCE, SocketProtocol
 from tests.conftest import Connect
 from tests.support.chat_client import Account, create_room, sign_up
 from tests.support.plain_socket import PlainSocket

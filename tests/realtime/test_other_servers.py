@@ -14,9 +14,9 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.services import token_create
-from chat.log import writer
+from chat.group_commit import writer
 from config.asgi import application
-from ops import database, lookup
+from db import batch_loader, database
 from realtime import hub
 from rooms.services import room_create
 from tests.support.chat_client import ChatClient, create_room, sign_up
@@ -55,7 +55,7 @@ async def inside(transactional_db: None) -> AsyncIterator[Open]:
         await socket.wait(WAIT_S)
     await writer().close()
     await hub.current().stop()
-    await lookup.close()
+    await batch_loader.close()
 
 
 async def reply(socket: ApplicationCommunicator, *kinds: str) -> dict[str, Any]:

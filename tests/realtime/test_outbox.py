@@ -9,7 +9,7 @@ from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from realtime.events import frame_of
-from realtime.outbox import HALT_BYTES, MAX_AGE_S, MAX_BYTES, AsgiOutbox, Batch, HeldOutbox
+from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, AsgiOutbox, Batch, HeldOutbox
 
 
 class Server:

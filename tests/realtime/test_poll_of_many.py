@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.test.utils import CaptureQueriesContext
 
-from ops import database
+from core.supervise import forever
+from db import database
 from realtime.events import RoomRef
-from realtime.forever import forever
 from realtime.hub import POLL_EVERY_S, Hub
-from realtime.room import Room
+from realtime.live_room import Room
 from rooms.models import Room as Stored
 from tests.realtime.property.loop import ProcessLoop
 

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from realtime.dialects.native import NativeDialect
 from realtime.events import Page, Person, Revoked, RoomRef
 from realtime.hub import Hub
-from realtime.outbox import Batch
+from realtime.ports import Membership
+from realtime.send_queue import Batch
 from realtime.socket import Socket
-from realtime.wiring import Membership
 
 USERS, PROCESSES = 4, 3
 ROOMS = {number: RoomRef(number, f"room-{number}", direct=False) for number in (1, 2)}

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.events import LogEvent, RoomRef
-from realtime.room import MAX_HELD, Room
+from realtime.live_room import MAX_HELD, Room
 
 
 def event(seq: int) -> LogEvent:

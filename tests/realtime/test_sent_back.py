@@ -9,12 +9,12 @@ import pytest
 from realtime.dialects.base import Dialect
 from realtime.dialects.infra import InfraDialect
 from realtime.dialects.native import NativeDialect
-from realtime.dialects.room import RoomDialect
+from realtime.dialects.room_lines import RoomDialect
 from realtime.events import Person, RoomRef
 from realtime.hub import Hub
-from realtime.outbox import AsgiOutbox
+from realtime.live_room import MAX_HELD, Room
 from realtime.repair import Hole
-from realtime.room import MAX_HELD, Room
+from realtime.send_queue import AsgiOutbox
 from realtime.socket import Socket
 
 REF = RoomRef(7, "room", direct=False)

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops.socket_protocol import SocketProtocol
-from ops.turns import turn
-from realtime.outbox import MAX_BYTES
+from core.write_coalescer import turn
+from realtime.send_queue import MAX_BYTES
+from server.websocket.socket_protocol import SocketProtocol
 from tests.conftest import StartServer
 from tests.realtime.conftest import witnessing
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up

@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from realtime.errors import NoSuchRoom, NotAMember
+from core.errors import NoSuchRoom, NotAMember
 from rooms import services, slugs
 from rooms.arrivals import Arrival, Entered, enter_all
 from rooms.models import Kind, Membership, Role, Room

@@ -15,8 +15,8 @@ from accounts.models import User
 from changes.models import Change
 from chat import deletion
 from chat.models import Event
-from ops import admin_pages
-from realtime.errors import NoSuchRoom
+from core import admin_pages
+from core.errors import NoSuchRoom
 from rooms import access, services
 from rooms.models import Block, Membership, Role, Room
 

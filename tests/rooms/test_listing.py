@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from ops.questions import by_orm
-from realtime.errors import BadFrame
+from core.errors import BadFrame
+from db.queries import by_orm
 from rooms import access, counting, listing
 from rooms.models import Kind, Membership, Room
 

@@ -308,7 +308,7 @@ def test_the_command_carries_the_settings(machine: Machine) -> None:
     assert found["--forwarded-allow-ips"] == "10.0.0.0/8,::1"
     assert found["--log-level"] == "debug"
     assert found["--workers"] == "8"
-    assert found["--worker-class"] == "ops.worker.HubbubWorker"
+    assert found["--worker-class"] == "server.worker.HubbubWorker"
     assert found["--max-requests"] == "0"
     assert "--no-control-socket" in found
     assert "--access-logfile" not in found

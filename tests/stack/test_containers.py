@@ -9,7 +9,7 @@ from tests.stack.stack import SERVICES, Stack
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 LACKING = """
-import os, sys, gunicorn.app.wsgiapp, ops.worker, config.asgi
+import os, sys, gunicorn.app.wsgiapp, server.worker, config.asgi
 cached = {name: module.__cached__ for name, module in sys.modules.items() if getattr(module, "__cached__", None)}
 print(len(cached), *[name for name, path in cached.items() if not os.path.exists(path)])
 """

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 import redis
 
-from ops.redis_faults import RIGHTS
+from core.redis_faults import RIGHTS
 from tests.support.ports import free_port
 from tests.support.services import Redis
 

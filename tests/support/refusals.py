@@ -1,4 +1,4 @@
-"""How many clients this process has refused: what ops/refusals.py counts beside its log lines."""
+"""How many clients this process has refused: what core/refusals.py counts beside its log lines."""
 
 from prometheus_client import REGISTRY
 

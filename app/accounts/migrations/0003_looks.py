@@ -3,9 +3,9 @@ from typing import Any
 from django.db import migrations, models
 
 from accounts.names import MAX_LENGTH, key_of, normalized
-from ops.indexes import OnPostgres
-from ops.look_migration import fill_looks
-from ops.lookalikes import look_of, without_ignorables
+from db.indexes import OnPostgres
+from db.look_migration import fill_looks
+from core.lookalikes import look_of, without_ignorables
 
 INDEX = "accounts_user_look_key"
 

@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from ops.indexes import OnPostgres
+from db.indexes import OnPostgres
 
 OF_ROOM, OF_AUTHOR = "chat_event_room_id_2802b34a", "chat_event_author_id_36d9fb6b"
 

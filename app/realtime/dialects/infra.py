@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from core.errors import BadFrame, FrameRefused
 from realtime.dialects.base import Dialect
-from realtime.errors import BadFrame, FrameRefused
 from realtime.events import LogEvent, RoomRef, encode
-from realtime.wiring import domains
+from realtime.ports import domains
 
 LOBBY = "lobby"
 _NUMBER = re.compile(r"[0-9]{1,18}")

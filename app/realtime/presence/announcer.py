@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ops import metrics
-from realtime.people import LocalPerson
+from core import metrics
+from realtime.local_users import LocalPerson
 
 if TYPE_CHECKING:
     from realtime.hub import Hub

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ops.redis_faults import report_fault
+from core.redis_faults import report_fault
 from realtime.presence.peers import BEAT_S
 
 STOP_S = 2.0

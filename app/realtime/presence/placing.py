@@ -12,13 +12,13 @@ import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ops.database import DatabaseUnavailable
+from db.database import DatabaseUnavailable
+from realtime.ports import domains
 from realtime.presence.peers import chunks
-from realtime.wiring import domains
 
 if TYPE_CHECKING:
+    from realtime.live_room import Room
     from realtime.presence.sync import Presence
-    from realtime.room import Room
 
 WAIT_S = 0.5
 """How long a join waits for the people of other processes; a later answer goes to the room as `presence`."""

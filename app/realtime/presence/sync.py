@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 
-from ops import installation, metrics
-from ops.redis_urls import client_for
+from core import metrics
+from core.redis_urls import client_for
+from db import installation
 from realtime.events import Person, encode
-from realtime.people import LocalPerson
+from realtime.local_users import LocalPerson
 from realtime.presence.announcer import GROUP, Announcer
 from realtime.presence.heartbeat import Heartbeat
 from realtime.presence.peers import BEAT_S, Gone, Peer, Peers
@@ -25,7 +26,7 @@ from realtime.presence.room import EVENT_EVERY_S, Away
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
-    from realtime.room import Room
+    from realtime.live_room import Room
     from realtime.socket import Socket
 
 KINDS = frozenset({"people", "people.ask", "people.bye", "beat"})

@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from ops.indexes import OnPostgres
+from db.indexes import OnPostgres
 
 INDEX = "rooms_membership_room_id_6917d899"
 

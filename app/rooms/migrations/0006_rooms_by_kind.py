@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from ops.indexes import OnPostgres
+from db.indexes import OnPostgres
 
 INDEX = "rooms_by_kind"
 

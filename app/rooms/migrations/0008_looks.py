@@ -2,9 +2,9 @@ from typing import Any
 
 from django.db import migrations, models
 
-from ops.indexes import OnPostgres
-from ops.look_migration import fill_looks
-from ops.lookalikes import look_of, without_ignorables
+from db.indexes import OnPostgres
+from db.look_migration import fill_looks
+from core.lookalikes import look_of, without_ignorables
 
 INDEX = "rooms_room_look_key"
 

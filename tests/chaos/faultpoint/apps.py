@@ -11,9 +11,9 @@ class FaultPoint(AppConfig):
     name = "faultpoint"
 
     def ready(self) -> None:
-        from chat import log  # noqa: PLC0415  # apps must be loaded first
+        from chat import group_commit  # noqa: PLC0415  # apps must be loaded first
 
-        names: dict[str, Any] = vars(log)
+        names: dict[str, Any] = vars(group_commit)
         publish, marker = names["log_events"], os.environ["CHAOS_MARKER"]
 
         def publish_or_die(room: Any, events: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from chat.log import Writer
+from chat.group_commit import Writer
 from chat.store_postgres import PostgresStore
 from tests.chat.postgres.line import Line
 from tests.support.profile import Profile

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from chat.store_postgres import APPEND
-from ops import database
+from db import database
 from rooms.models import Membership
 from tests.chat.world import World
 

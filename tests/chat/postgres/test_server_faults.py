@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-import ops.pool
+import db.pool
 from chat.batch import CannotStore, Stored
-from chat.log import Writer
+from chat.group_commit import Writer
 from chat.models import Event
 from chat.store_postgres import PostgresStore
-from ops import database
-from realtime.errors import FrameRefused, Unavailable
+from core.errors import FrameRefused, Unavailable
+from db import database
 from rooms.models import Room
 from tests.chat.postgres.conftest import ReadOnly
 from tests.chat.postgres.line import Line
@@ -158,7 +158,7 @@ async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
 async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
     world: World, writer: Writer, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops.pool, "LIMIT_S", 1.5)
+    monkeypatch.setattr(db.pool, "LIMIT_S", 1.5)
     await writer.submit(world.append(0, "before"))
     line.silence()
     for key in ("one", "two"):  # the first finds a connection that was good, the second finds none
@@ -216,7 +216,7 @@ async def test_neither_log_nor_answer_holds_the_text_or_the_servers_name(
     assert SECRET not in caplog.text + "".join(format_exception(error.value))
     with pytest.raises(CannotStore):
         await direct._store.store([world.append(0, "k", SECRET + "\0")])
-    monkeypatch.setattr(ops.pool, "LIMIT_S", 1.0)
+    monkeypatch.setattr(db.pool, "LIMIT_S", 1.0)
     await line.__aexit__(None, None, None)
     answer = await refused(writer.submit(world.append(0, "k", SECRET)))
     assert answer.message == "the database is away; send the same key again"

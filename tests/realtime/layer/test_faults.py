@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from realtime.redis_layer import Listener, RedisLayer
-from realtime.redis_shard import HOLD_S
+from realtime.layer.redis_layer import Listener, RedisLayer
+from realtime.layer.redis_shard import HOLD_S
 from tests.support.services import Redis
 
 GROUP = "room.1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.redis_layer import Listener, RedisLayer
+from realtime.layer.redis_layer import Listener, RedisLayer
 from tests.conftest import StartServer
 from tests.realtime.layer.test_faults import until
 from tests.support.chat_client import ChatClient, sign_up

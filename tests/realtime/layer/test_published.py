@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
-from realtime.redis_layer import RedisLayer
+from realtime.layer.redis_layer import RedisLayer
 from tests.support.services import Redis
 
 Layer = Any

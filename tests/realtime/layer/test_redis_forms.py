@@ -8,8 +8,8 @@ import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from ops.redis_urls import blocking_client_for, client_for, shards_from_urls
-from realtime.redis_layer import RedisLayer
+from core.redis_urls import blocking_client_for, client_for, shards_from_urls
+from realtime.layer.redis_layer import RedisLayer
 from tests.conftest import StartServer
 from tests.realtime.layer.test_faults import Ear, say, until
 from tests.support.chat_client import ChatClient, create_room, sign_up

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from accounts import throttle
-from ops.redis_faults import REASONS
+from core.redis_faults import REASONS
 from tests.conftest import StartServer
 from tests.support.profile import Profile
 from tests.support.redis_forms import QUOTED, USER, add_user, until

@@ -154,7 +154,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
 
 
 class LoopState:
-    """Stands where the product has `ops.state`, of which a process has one."""
+    """Stands where the product has `core.state`, of which a process has one."""
 
     @property
     def draining(self) -> bool:

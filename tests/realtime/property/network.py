@@ -1,6 +1,6 @@
 """The channel layer between the processes, as bad as the test wants it: the fault injector.
 
-It has the door of our own layer (realtime/redis_layer.py). A message waits in the inbox of each process that had
+It has the door of our own layer (realtime/layer/redis_layer.py). A message waits in the inbox of each process that had
 subscribed when it was published, until the test has it delivered, lost, doubled or overtaken.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from realtime.redis_layer import Listener
+from realtime.layer.redis_layer import Listener
 
 
 class Network:

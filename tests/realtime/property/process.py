@@ -10,14 +10,14 @@ import pytest
 from django.db import connection
 from uvicorn.server import ServerState
 
-import chat.log as writers
-import realtime.bus
+import chat.group_commit as writers
 import realtime.hub as hubs
+import realtime.layer.bus
 from chat.batch import Append, Result
-from chat.log import Store, Writer
+from chat.group_commit import Store, Writer
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
-from ops.socket_protocol import LINGER_S
+from server.websocket.socket_protocol import LINGER_S
 from tests.realtime.property.loop import ProcessLoop
 from tests.realtime.property.network import End, Network
 
@@ -65,7 +65,7 @@ class Process:
     def start(self, network: Network) -> None:
         """Begins a new life."""
         self.end = End(network)
-        self._patch.setattr(realtime.bus, "get_channel_layer", lambda: self.end)
+        self._patch.setattr(realtime.layer.bus, "get_channel_layer", lambda: self.end)
         store: Store = HeldStore(self.loop, self._postgres) if self._postgres else OrmStore()
         writers.writer.put(self.loop, Writer(store))
         self.alive = True
@@ -101,7 +101,7 @@ class Process:
         self.loop.queries.clear()
 
     def drain(self, knock: Callable[[], None]) -> None:
-        """Ends as on SIGTERM; `knock` is called when it takes no more handshakes. The steps are those of ops/server.py."""
+        """Ends as on SIGTERM; `knock` is called when it takes no more handshakes. The steps are those of DrainingServer."""
         self.loop.release()
         self.loop.draining = True
         draining = self.run(hubs.current[self.loop].drain(DRAIN_S, hurry=lambda: False))

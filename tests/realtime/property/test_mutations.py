@@ -12,21 +12,21 @@ from django.db import connection
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+import chat.group_commit
 import chat.history
-import chat.log
 import chat.store_orm
 import chat.store_postgres
 import realtime.consumer
 import realtime.socket
 from chat.batch import Append, Stored, results
-from ops.socket_protocol import SocketProtocol
-from realtime.errors import Close
+from core.errors import Close
 from realtime.events import LogEvent
 from realtime.hub import Hub
-from realtime.outbox import AsgiOutbox
+from realtime.live_room import Room
 from realtime.repair import Repair
-from realtime.room import Room
+from realtime.send_queue import AsgiOutbox
 from realtime.socket import Socket
+from server.websocket.socket_protocol import SocketProtocol
 from tests.realtime.property.machine import machine_for
 from tests.realtime.property.world import Place
 
@@ -152,8 +152,8 @@ def a_timeout_is_an_acknowledgement(patch: Patch) -> None:
         else:
             whole(append, Stored(append.room, 1, None, True, LogEvent(1, "{}", append.author, append.key)))  # type: ignore[arg-type]
 
-    whole = chat.log._resolve
-    patch.setattr(chat.log, "_resolve", resolve)
+    whole = chat.group_commit._resolve
+    patch.setattr(chat.group_commit, "_resolve", resolve)
 
 
 def too_slow_is_ignored(patch: Patch) -> None:

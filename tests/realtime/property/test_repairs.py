@@ -94,12 +94,12 @@ def test_what_came_late_by_itself_needs_no_read(world: World, reads: Counter[str
 
 
 def test_too_much_to_repair_is_a_gap_and_the_clients_page(world: World) -> None:
-    write(world, SMALL["realtime.room.MAX_HELD"] + 4)
+    write(world, SMALL["realtime.live_room.MAX_HELD"] + 4)
     readers_process(world).end.inbox.clear()
     world.advance(3.0)
     assert world.truth.seen["gap"] == 3
     assert world.truth.seen["page with more"] > 0
-    assert highest(world) == [SMALL["realtime.room.MAX_HELD"] + 4] * 3
+    assert highest(world) == [SMALL["realtime.live_room.MAX_HELD"] + 4] * 3
     world.check()
 
 
@@ -150,7 +150,7 @@ def test_the_check_finds_a_join_that_forgets_what_came_meanwhile(world: World, m
 
 def test_the_check_finds_an_overflowing_join_that_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     an_overflowing_join_says_nothing(monkeypatch)
-    _join_amid_messages(world, SMALL["realtime.room.MAX_HELD"] + 2)
+    _join_amid_messages(world, SMALL["realtime.live_room.MAX_HELD"] + 2)
     with pytest.raises(AssertionError):
         world.check()
 

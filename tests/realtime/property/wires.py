@@ -13,8 +13,8 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from ops.socket_protocol import SocketProtocol
 from realtime.consumer import consume
+from server.websocket.socket_protocol import SocketProtocol
 
 if TYPE_CHECKING:
     from tests.realtime.property.client import Client

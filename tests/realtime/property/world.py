@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-import ops.database
-import ops.lookup
-import ops.questions
-import ops.socket_protocol
+import db.batch_loader
+import db.database
+import db.queries
 import realtime.consumer
+import realtime.housekeeping
 import realtime.hub
-import realtime.outbox
+import realtime.live_room
 import realtime.presence
 import realtime.repair
-import realtime.room
-import realtime.ticker
+import realtime.send_queue
+import server.websocket.socket_protocol
 from accounts.models import ApiToken, User
 from accounts.services import digest_of
 from chat.models import Event
@@ -39,11 +39,11 @@ ROUNDS = 12
 SMALL = {
     # The bounds of the product, brought down to where a short example reaches them.
     "chat.history.PAGE": 3, "chat.history.LATEST": 2, "realtime.repair.PAGE": 2,
-    "realtime.repair.MAX_HELD": 6, "realtime.room.MAX_HELD": 6, "realtime.hub.MAX_HELD": 6,
-    "realtime.repair.HEADS_A_QUERY": 1, "realtime.outbox.MAX_BYTES": 4_000,
+    "realtime.repair.MAX_HELD": 6, "realtime.live_room.MAX_HELD": 6, "realtime.hub.MAX_HELD": 6,
+    "realtime.repair.HEADS_A_QUERY": 1, "realtime.send_queue.MAX_BYTES": 4_000,
     # A loop's clock stands still while the real database is waited for: a pause between tries would never end, and the
     # limit that leaves no time for another try after a lock's timeout would never come.
-    "ops.pool.TRIES": 1,
+    "db.pool.TRIES": 1,
 }  # fmt: skip
 
 
@@ -60,19 +60,19 @@ class Place:
 def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     """Needs the test database. Clocks, bounds and limits of the product are set for the time of the run."""
     clock = LoopClock()
-    for module in (realtime.room, realtime.ticker, realtime.outbox, ops.socket_protocol):
+    for module in (realtime.live_room, realtime.housekeeping, realtime.send_queue, server.websocket.socket_protocol):
         patch.setattr(module, "time", clock)
     patch.setattr(realtime.consumer, "state", LoopState())
     threads = LoopThreads()
-    patch.setattr(ops.database, "_threads", lambda: threads)
+    patch.setattr(db.database, "_threads", lambda: threads)
     for name, bound in SMALL.items():
         patch.setattr(name, bound)
     for name in ("LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S"):
         patch.setattr(settings, name, 0)
     # Questions go at once: else a handshake would need time to pass, in which more happens than the step says.
-    patch.setattr(ops.lookup._Desk, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
+    patch.setattr(db.batch_loader._Desk, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
     # Whose they are, the ORM is asked for on Postgres, too: its threads wait for the test, sockets do not.
-    patch.setattr(ops.questions, "on_the_loop", lambda: False)
+    patch.setattr(db.queries, "on_the_loop", lambda: False)
     patch.setattr(settings, "REDIS_SHARDS", [])  # who is online is not what is tested here
     with database_thread():
         made = Place(patch, wire)

@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ops import grace, instance
+from server import grace, pidfiles
 
 NOT_IN_TIME = 3
 SHARE_S = 3600
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, recycle: bool, share: int | None, timeout: int | None, **__: Any) -> None:
-        self.here = instance.current()
+        self.here = pidfiles.current()
         self.timeout = timeout if timeout is not None else grace.whole_s() if share is None else SHARE_S
         master = self.here.master()
         if master is None:

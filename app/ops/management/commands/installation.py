@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ops import installation
+from db import installation
 
 
 class Command(BaseCommand):

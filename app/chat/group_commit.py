@@ -1,0 +1,229 @@
+"""The log's writer: senders that arrive together share a transaction (group commit).
+
+One per process. A bounded queue in front; rooms are locked in the order of their ids, so that processes never
+deadlock; the row lock gives out `seq`, so that it follows commit order without holes; a row that cannot be stored
+fails alone, not its batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from traceback import format_tb
+from typing import Protocol
+
+import structlog
+from django.db import connection
+
+from chat.batch import Append, CannotStore, Result, Stored
+from chat.lanes import Lane, Lanes
+from chat.store_orm import OrmStore
+from chat.store_postgres import PostgresStore
+from core import metrics
+from core.errors import BadFrame, Unavailable
+from core.idle import IdleClock
+from core.per_loop import PerLoop
+from core.write_coalescer import turn
+from db import database
+from db.connections import LOG_CONNECTIONS
+from realtime.publish import RoomRef, log_events
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+ANSWER_S = 5.0
+CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
+"""The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit."""
+ROOMS_A_TURN = 16
+"""Told of what was committed, before the next batch's way to the database has a turn."""
+LATE = "the database did not answer in time; send the same key again"
+AWAY = "the database is away; send the same key again"
+GOING = "this server is going away; send the same key again"
+NOT_NOW = "the message could not be stored now; send the same key again"
+LOOK_S = 0.25
+"""How often it is looked for messages that waited for ANSWER_S: a timer for each would cost more than the message."""
+
+
+class Store(Protocol):
+    """Where batches go. One result for each message, in order.
+
+    Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored.
+    """
+
+    async def store(self, batch: Sequence[Append]) -> list[Result]: ...
+
+    async def close(self) -> None: ...
+
+
+class Writer:
+    """Takes messages and commits them. A room's messages are committed in the order of their submission."""
+
+    def __init__(self, store: Store, lanes: int = 1) -> None:
+        """`lanes`: commits under way at most."""
+        self._store = store
+        self._lanes = Lanes(lanes)
+        self._idle = IdleClock()
+        self._committing: dict[asyncio.Task[None], list[Append]] = {}
+        self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def submit(self, append: Append) -> asyncio.Future[Stored]:
+        """Puts one event in the queue.
+
+        Raises Unavailable when the queue is full. The result raises Unavailable within ANSWER_S seconds (outcome unknown: the
+        same key may be sent again) or NotAMember.
+        """
+        if self._closed:
+            raise Unavailable(GOING)
+        self._lanes.add(append)
+        loop = asyncio.get_running_loop()
+        append.done = loop.create_future()
+        append.expires = loop.time() + ANSWER_S
+        self._begin()
+        if self._timer is None:
+            self._timer = loop.call_later(LOOK_S, self._give_up_late)
+        return append.done
+
+    def _give_up_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        late = [append for batch in self._committing.values() for append in batch if append.expires <= now]
+        for append in (*late, *self._lanes.take_expired(now)):
+            _resolve(append, Unavailable(LATE))
+        self._timer = loop.call_later(LOOK_S, self._give_up_late) if self._lanes or self._committing else None
+
+    async def close(self) -> None:
+        """Commit the queue within CLOSE_S. Fail the messages left then, or when cancelled, with Unavailable (outcome unknown)."""
+        self._closed = True
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    while tasks := self.tasks():
+                        await asyncio.wait(tasks)
+            await self._store.close()
+        finally:
+            self._idle.close()
+            left = [append for batch in self._committing.values() for append in batch]
+            for append in (*left, *self._lanes.take_all()):
+                _resolve(append, Unavailable(GOING))
+
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """Commits and publications under way."""
+        publishing = {lane.publishing for lane in self._lanes if lane.publishing is not None}
+        return {task for task in (*self._committing, *publishing) if not task.done()}
+
+    def cancel_timer(self) -> None:
+        """For a process that ends at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _begin(self) -> None:
+        while lanes := self._lanes.next():
+            for lane in lanes:
+                lane.busy = True
+            task = asyncio.get_running_loop().create_task(self._work(lanes))
+            self._committing[task] = []
+
+    async def _work(self, lanes: list[Lane]) -> None:
+        """One batch of these lanes."""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            # A full process has more of a larger batch than of another one, which goes to the same sockets.
+            await turn().short()
+            batch = self._committing[task] = _unanswered(self._lanes.take(lanes, BATCH))
+            if batch:
+                await self._commit(batch, lanes)
+        finally:
+            del self._committing[task]
+            for lane in lanes:
+                lane.busy = False
+        self._begin()
+
+    async def _commit(self, batch: list[Append], lanes: list[Lane]) -> None:
+        """One transaction; when a row is at fault, halves of it, each published and answered at once: the row fails alone."""
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            results = await self._stored(part)
+            if isinstance(results, CannotStore):
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]  # the first half first: messages keep their order
+            else:
+                for earlier in {lane.publishing for lane in lanes if lane.publishing is not None}:
+                    await earlier  # a room's events in their order
+                publishing = asyncio.get_running_loop().create_task(self._publish_all(part, results))
+                for lane in lanes:
+                    lane.publishing = publishing
+            if parts:
+                parts = [rest for rest in map(_unanswered, parts) if rest]
+
+    async def _publish_all(self, part: list[Append], results: Sequence[Result]) -> None:
+        """Publishes and answers what was committed, room by room, so that others have their turn on the event loop."""
+        rooms: dict[RoomRef, list[tuple[Append, Result]]] = {}
+        for append, result in zip(part, results, strict=True):
+            rooms.setdefault(append.room, []).append((append, result))
+        for number, (room, told) in enumerate(rooms.items(), 1):
+            self._publish(room, [result for _, result in told])
+            for append, result in told:
+                _resolve(append, result)
+            if number % ROOMS_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _stored(self, part: list[Append]) -> Sequence[Result] | CannotStore:
+        """One result for each; CannotStore when they are several and a row is at fault."""
+        started, idle = time.perf_counter(), self._idle.read()
+        try:
+            return await self._store.store(part)
+        except database.DatabaseUnavailable:
+            return [Unavailable(AWAY)] * len(part)
+        except CannotStore as error:
+            if len(part) > 1:
+                return error
+            log.warning("a message cannot be stored", room=part[0].room.slug, **database.facts(error.__cause__ or error))
+            return [Unavailable(NOT_NOW) if error.passing else BadFrame("the message cannot be stored")]
+        except Exception as error:  # noqa: BLE001  # logged below, but not its text: the database's quotes the row
+            stack = "".join(format_tb(error.__traceback__))
+            log.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400
+            return [RuntimeError("a batch of the log failed")] * len(part)
+        finally:
+            elapsed = time.perf_counter() - started
+            self._lanes.note(self._idle.read() - idle, elapsed)
+            metrics.COMMIT_SECONDS.observe(elapsed)
+            metrics.COMMIT_SIZE.observe(len(part))
+
+    @staticmethod
+    def _publish(room: RoomRef, results: Sequence[Result]) -> None:
+        events = [result.event for result in results if isinstance(result, Stored) and not result.duplicate]
+        if not events:
+            return
+        metrics.STORED.add(len(events))
+        try:
+            log_events(room, events)
+        except Exception:  # it is committed: the senders are told so, and the hubs find it in the log
+            log.exception("committed events could not be published", room=room.slug)
+
+
+def _unanswered(batch: list[Append]) -> list[Append]:
+    return [append for append in batch if append.done is not None and not append.done.done()]
+
+
+def _resolve(append: Append, result: Result) -> None:
+    assert append.done is not None
+    if append.done.done():
+        return
+    if isinstance(result, Exception):
+        append.done.set_exception(result)
+    else:
+        append.done.set_result(result)
+
+
+def _made() -> Writer:
+    if connection.vendor == "postgresql":
+        return Writer(PostgresStore(), lanes=LOG_CONNECTIONS)
+    return Writer(OrmStore())  # SQLite has one writer
+
+
+writer = PerLoop(_made)

@@ -1,0 +1,71 @@
+"""The services of a worker process, in the order in which they stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from django.conf import settings
+
+from chat.group_commit import writer
+from core.services import Service, register
+from db import batch_loader
+from jobs.background import Background
+from realtime import hub
+
+
+class BackgroundTasks(Service):
+    """In the embedded run only: elsewhere `manage.py worker` has a process of its own."""
+
+    name = "background"
+
+    def start(self) -> None:
+        self._background = Background(interval_s=5.0)
+        threading.Thread(target=self._background.run, name="background", daemon=True).start()
+
+    def stop_soon(self) -> None:
+        self._background.stop()
+
+
+class Log(Service):
+    """Commits what is queued before the process ends."""
+
+    name = "log"
+
+    async def stop(self) -> None:
+        await writer().close()
+
+
+class Sockets(Service):
+    """The hub and its place on the channel layer."""
+
+    name = "layer"
+
+    def start(self) -> None:
+        hub.current()
+
+    def works(self) -> bool:
+        return hub.current().layer_works
+
+    async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
+        await hub.current().drain(spread_s, hurry)
+
+    async def share(self, part: float, per_s: float, wanted: Callable[[], bool]) -> int:
+        return await hub.current().share(part, per_s, wanted)
+
+    async def stop(self) -> None:
+        await hub.current().stop()
+
+
+class LookUps(Service):
+    """Closes the connections on which the event loop looks things up."""
+
+    name = "lookups"
+
+    async def stop(self) -> None:
+        await batch_loader.close()
+
+
+def register_all() -> None:
+    background = (BackgroundTasks(),) if settings.EMBEDDED else ()
+    register(*background, Log(), Sockets(), LookUps())

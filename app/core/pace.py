@@ -1,0 +1,51 @@
+"""Spread a person's calls over time: a burst passes at once, what exceeds the rate waits, and what would wait long is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+
+from django.conf import settings
+
+from core.errors import RateLimited
+from core.per_loop import PerLoop
+from core.refusals import note_refusal
+
+BURST_S = 2.0
+"""Seconds' worth of calls that pass at once: a page that loads, a client that joins its rooms again."""
+WAIT_S = 2.0
+"""A client with a few calls under way is slowed down to the rate, and is refused nothing."""
+OWNERS = 10_000
+HTTP_WEIGHT = 2
+"""A list over HTTP costs the process more than a frame does."""
+
+
+class Pace:
+    """Calls of one event loop, by owner. A rate of 0 lifts the limit."""
+
+    def __init__(self, rate: float) -> None:
+        """`rate`: calls a second and owner."""
+        self._rate = rate
+        # When each owner's calls so far would have ended at the rate; the least recently used first.
+        self._ends: OrderedDict[int, float] = OrderedDict()
+
+    async def wait(self, owner: int, *, weight: int = 1) -> None:
+        """Wait until the owner may make another call, which counts as `weight`. Raises RateLimited above WAIT_S seconds."""
+        if not self._rate:
+            return
+        now = asyncio.get_running_loop().time()
+        end = max(self._ends.get(owner, 0.0), now - BURST_S) + weight / self._rate
+        if end - now > WAIT_S:
+            note_refusal("calls", f"user {owner}", "LIMIT_CALLS_PER_S")
+            raise RateLimited("too many requests; wait for their answers", retry_after=math.ceil(end - now - WAIT_S))
+        self._ends[owner] = end
+        self._ends.move_to_end(owner)
+        if len(self._ends) > OWNERS:
+            self._ends.popitem(last=False)
+        if end > now:
+            await asyncio.sleep(end - now)
+
+
+calls = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
+"""API calls, and frames that read the database, by the id of the person."""

@@ -1,0 +1,79 @@
+"""Say in the log why a client was refused, and which setting decides: one line a kind and value, few in a minute."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from core.metrics import REFUSALS
+
+logger = structlog.get_logger(__name__)
+
+WINDOW_S = 60.0
+VALUES = 5
+"""Different values of a kind that get a line in each window: one that is misconfigured is among them, a flood is not."""
+LONGEST = 100
+
+
+@dataclass
+class _Window:
+    begun: float = 0.0
+    shown: set[str] = field(default_factory=set)
+    unshown: int = 0
+
+
+# One entry a kind; kinds are words of this project, never of clients.
+_windows: dict[str, _Window] = {}
+
+
+def note_refusal(kind: str, value: object, setting: str) -> None:
+    """Count a refusal and log it, unless its value or enough others of its kind were logged within WINDOW_S.
+
+    `value` may come from a client: it is shortened and escaped, and must be no secret. `setting` is what an operator changes;
+    empty where there is none.
+    """
+    REFUSALS.labels(kind).inc()
+    window = _windows.setdefault(kind, _Window())
+    now = time.monotonic()
+    if not window.begun or now - window.begun >= WINDOW_S:
+        unshown = window.unshown
+        window.begun, window.unshown = now, 0
+        window.shown.clear()
+    else:
+        unshown = 0
+    text = shown(value)
+    if text in window.shown or len(window.shown) >= VALUES:
+        window.unshown += 1
+        return
+    window.shown.add(text)
+    facts = {"setting": setting} if setting else {}
+    if unshown:
+        facts["unshown"] = str(unshown)
+    logger.warning("refused a client", kind=kind, value=text, **facts)
+
+
+def shown(value: object) -> str:
+    """A client's value for a log: ASCII, escaped, of LONGEST characters at most."""
+    text = str(value)
+    cut = text[:LONGEST].encode("unicode_escape").decode("ascii")
+    return cut[:LONGEST] + ("…" if len(text) > LONGEST or len(cut) > LONGEST else "")
+
+
+class SecurityHandler(logging.Handler):
+    """Turns Django's own records of a refused Host or CSRF check, one a request with a traceback, into refusals."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        request = getattr(record, "request", None)
+        meta = getattr(request, "META", {})
+        if record.name.endswith("DisallowedHost"):
+            note_refusal("host", meta.get("HTTP_HOST", ""), "PUBLIC_URL")
+            return
+        # "Forbidden (reason): path". A page of ours sends Origin; one that is not allowed is the operator's to add.
+        origin = meta.get("HTTP_ORIGIN")
+        reason = str(record.args[0]) if isinstance(record.args, tuple) and record.args else record.getMessage()
+        about_origin = reason.startswith(("Origin checking failed", "Referer checking failed"))
+        value = (origin or meta.get("HTTP_REFERER", "").partition("?")[0]) if about_origin else reason
+        note_refusal("csrf", value, "PUBLIC_URL, ALLOWED_ORIGINS" if about_origin else "")

@@ -1,0 +1,121 @@
+"""Questions to the database that come together share a trip: those that arrive while one is under way, or soon after one
+began, go with the next.
+
+A reconnect storm asks thousands of small questions at once; each alone would cost a thread, a connection and its check.
+Alone, a question goes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Generic, TypeVar
+
+import structlog
+
+from core.per_loop import PerLoop
+from core.refusals import note_refusal
+from db import database, queries
+from db.connections import LOOKUP_CONNECTIONS
+from db.pool import Pool
+from db.queries import Answer
+
+log = structlog.get_logger(__name__)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MOST = 100
+"""Questions in one trip: what is made of a hundred answers holds the event loop up for a few milliseconds."""
+
+
+PACE_S = 0.012
+"""Between the starts of two trips: each costs the worker about half a millisecond, however few the questions in it."""
+
+
+class Lookup(Generic[K, V]):
+    """`await lookup(key)` is what `answer([key, …])` comes to, `.get(key)`; see db/queries.py."""
+
+    def __init__(self, answer: Callable[[list[K]], Answer[Mapping[K, V]]], *, once: bool = False, pace_s: float = PACE_S) -> None:
+        """`once`: an answer is for one asker alone; another who asks the same meanwhile gets None.
+
+        `pace_s`: seconds at least between the starts of two trips.
+        """
+        self._desk: PerLoop[_Desk[K, V]] = PerLoop(lambda: _Desk(answer, once, pace_s))
+
+    async def __call__(self, key: K) -> V | None:
+        """Raises DatabaseUnavailable."""
+        return await self._desk().ask(key)
+
+
+class _Desk(Generic[K, V]):
+    """The questions of one event loop."""
+
+    def __init__(self, answer: Callable[[list[K]], Answer[Mapping[K, V]]], once: bool, pace_s: float) -> None:
+        self._answer, self._once, self._pace_s = answer, once, pace_s
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
+        """Each asker has a future: one who gives up takes nothing from the others."""
+        self._task: asyncio.Task[None] | None = None
+        self._next_at = 0.0
+
+    async def ask(self, key: K) -> V | None:
+        if len(self._waiting) >= database.QUEUE:
+            note_refusal("queue", "look-ups", "")
+            raise database.DatabaseUnavailable("too many callers wait for the database")
+        asked = self._waiting.setdefault(key, [])
+        if asked and self._once:
+            return None
+        loop = asyncio.get_running_loop()
+        mine: asyncio.Future[V | None] = loop.create_future()
+        asked.append(mine)
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._work(loop))
+        return await mine
+
+    async def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting:
+            pause = self._next_at - loop.time()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            self._next_at = loop.time() + self._pace_s
+            keys = list(islice(self._waiting, MOST))
+            asked = {key: self._waiting.pop(key) for key in keys}
+            try:
+                answers = await _ask(self._answer(keys))
+            except database.DatabaseUnavailable as error:
+                # Whoever came meanwhile has waited as long: a trip of their own would have them wait for it once more.
+                waiting, self._waiting = self._waiting, {}
+                _fail((*asked.values(), *waiting.values()), error)
+            except Exception as error:
+                log.exception("a question to the database failed", answer=repr(self._answer))
+                _fail(asked.values(), error)
+            else:
+                for key, futures in asked.items():
+                    answer = answers.get(key)
+                    for future in futures:
+                        if not future.done():
+                            future.set_result(answer)
+
+
+async def _ask(answer: Answer[Mapping[K, V]]) -> Mapping[K, V]:
+    if queries.on_the_loop():
+        return await queries.by(_pool(), answer)
+    return await database.run(queries.by_orm, answer)
+
+
+_pool = PerLoop(lambda: Pool("look-ups", LOOKUP_CONNECTIONS))
+"""For all look-ups."""
+
+
+async def close() -> None:
+    """Ends the connections of the running event loop. Who asks afterwards finds the database away."""
+    await _pool().close()
+
+
+def _fail(asked: Iterable[list[asyncio.Future[V | None]]], error: Exception) -> None:
+    for futures in asked:
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # whoever asked may have gone

@@ -1,0 +1,142 @@
+"""The way from the event loop to the ORM: a bounded pool of threads, a queue for each person, a time limit.
+
+asgiref's thread-sensitive mode would put every query of the process behind one thread. One queue for all would put
+everybody's joins behind the calls of a single account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, InternalError, OperationalError, connections
+
+from core.errors import RateLimited
+from core.per_loop import PerLoop
+from core.refusals import note_refusal
+from db.fair_gate import FairGate, Owner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LIMIT_S = 5.0
+QUEUE = 2_000
+QUEUE_EACH = 100
+"""Of one person, and of one address without an account."""
+AWAY = frozenset({"25006", "25P03"})
+"""The server's codes for a write to a standby, one that took the primary's name for a while, and for a transaction it gave up
+because this process was stopped in the middle of it."""
+DATA_EXCEPTION = "22"
+"""The class of codes whose messages quote what was wrong."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database did not answer in time, or too many callers wait for it. The outcome of a write is unknown."""
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=settings.DATABASE_THREADS, thread_name_prefix="database")
+
+
+_gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 4), waiting=QUEUE_EACH))
+_waiting = 0
+
+
+async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Runs `function` in a database thread, for the process itself or for many people at once.
+
+    Raises DatabaseUnavailable after LIMIT_S seconds or when QUEUE callers wait.
+    """
+    return await run_for(None, function, *args, **kwargs)
+
+
+async def run_for(owner: Owner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Runs `function` in a database thread, in the turn of `owner`: a person's id, or the address of somebody unknown.
+
+    Raises as `run` does, and RateLimited when QUEUE_EACH calls of the owner wait.
+    """
+    global _waiting
+    if _waiting >= QUEUE:
+        note_refusal("queue", "calls", "DATABASE_POOL_SIZE")
+        raise DatabaseUnavailable("too many callers wait for the database")
+    _waiting += 1
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await _enter(owner)
+            return await asyncio.wrap_future(_submit(owner, functools.partial(call, function, *args, **kwargs)))
+    except TimeoutError as error:
+        raise DatabaseUnavailable("the database did not answer in time") from error
+    finally:
+        _waiting -= 1
+
+
+async def _enter(owner: Owner) -> None:
+    try:
+        await _gate().enter(owner)
+    except RateLimited:
+        note_refusal("calls", f"{owner} has {QUEUE_EACH} calls waiting", "")
+        raise
+
+
+def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
+    """The slot is free once the thread is: a call that is given up goes on in it."""
+    loop, gate = asyncio.get_running_loop(), _gate()
+
+    def leave(_: Future[R]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(gate.leave, owner)
+
+    answer = _threads().submit(work)
+    answer.add_done_callback(leave)
+    return answer
+
+
+def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Calls `function` in the thread it is in, and leaves no broken connection there. Raises DatabaseUnavailable."""
+    try:
+        return function(*args, **kwargs)
+    except (OperationalError, InterfaceError) as error:
+        _let_go()
+        raise DatabaseUnavailable("the database is away") from error
+    except InternalError as error:
+        if _sqlstate(error) not in AWAY:
+            raise
+        _let_go(for_good=True)
+        raise DatabaseUnavailable("the database is away") from error
+    finally:
+        for connection in connections.all(initialized_only=True):
+            connection.close_if_unusable_or_obsolete()
+
+
+def facts(error: BaseException) -> dict[str, str]:
+    """What a log may hold of an error: never its DETAIL, which quotes the row, nor a message that quotes a value."""
+    found = {"error": type(error).__name__}
+    cause = error if hasattr(error, "sqlstate") else error.__cause__
+    state, about = _sqlstate(error), getattr(cause, "diag", None)
+    if state:
+        found["sqlstate"] = state
+    if about is not None and about.message_primary and not (state or "").startswith(DATA_EXCEPTION):
+        found["message"] = about.message_primary
+    return found
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """psycopg's, through Django's own error."""
+    return getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
+
+
+def _let_go(*, for_good: bool = False) -> None:
+    """Gives this thread's connections up; `for_good`: and ends those of the pool, which lead to the same standby."""
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            continue
+        connection.close()  # back into the pool, where there is one
+        pool = getattr(connection, "pool", None)
+        if for_good and pool is not None:
+            pool.drain()

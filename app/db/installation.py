@@ -1,0 +1,81 @@
+"""The id of this installation, in every name that other installations on the same Redis could use, too.
+
+Redis pub/sub knows no database numbers, and rooms and people are numbered from 1 in every database: without the id, two
+installations on one server hear each other. The first migration makes it; INSTALLATION_ID overrides it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from typing import Any
+
+import structlog
+from django.apps import apps
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from db import database
+
+logger = structlog.get_logger(__name__)
+
+RETRY_S = (0.2, 1.0)
+
+_read_from_database: str | None = None
+
+
+class Unknown(LookupError):
+    """The migrations that make the id have not run yet."""
+
+
+def known() -> str | None:
+    """Return the id if this process has it already; never asks the database."""
+    return settings.INSTALLATION_ID or _read_from_database
+
+
+def identity() -> str:
+    """Return the id, from the database the first time. Raises Unknown or a database error."""
+    global _read_from_database
+    found = known()
+    if found is None:
+        found = _table().objects.values_list("identity", flat=True).first()
+        if found is None:
+            raise Unknown("the table of the installation's id is empty: run manage.py migrate")
+        _read_from_database = found
+    return found
+
+
+async def wait_for_identity() -> str:
+    """Return the id as soon as the database gives it, however long that takes."""
+    said = False
+    while (found := known()) is None:
+        try:
+            return await database.run(identity)
+        except (database.DatabaseUnavailable, DatabaseError, Unknown):
+            if not said:
+                logger.info("the channel layer is joined once the database gives the installation's id")
+                said = True
+            await asyncio.sleep(random.uniform(*RETRY_S))  # noqa: S311
+    return found
+
+
+def replace_identity() -> str:
+    """Give this installation a new id and return it. Processes use it from their next start on."""
+    made = secrets.token_hex(8)
+    _table().objects.update_or_create(id=1, defaults={"identity": made})
+    return made
+
+
+def _table() -> Any:
+    return apps.get_model("ops", "Installation")  # the apps are not loaded yet when this module is
+
+
+def shared_name(name: str, identity: str) -> str:
+    """Return the name under which this installation knows `name` in a shared service."""
+    return f"hubbub:{identity}:{name}"
+
+
+def cache_key(key: str, prefix: str, version: int) -> str:
+    """KEY_FUNCTION of the cache in Redis."""
+    return shared_name(f"cache:{version}:{key}", identity())

@@ -1,0 +1,48 @@
+"""Pages in turn: each takes a thread and a connection of its own, which joins need, too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import async_only_middleware
+
+from core.errors import RateLimited
+from core.per_loop import PerLoop
+from core.refusals import note_refusal
+from db.fair_gate import FairGate
+
+PAGES = 4
+"""At once, of everybody who is signed in. A page takes some milliseconds."""
+FORMS = 32
+"""Sent at once: most of them wait for their turn to hash a password, without a connection."""
+WAITING = 50
+"""Of one session."""
+
+_pages = PerLoop(lambda: FairGate(PAGES, share=1, waiting=WAITING))
+_forms = PerLoop(lambda: FairGate(FORMS, share=2, waiting=WAITING))
+
+
+@async_only_middleware
+def in_turn(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
+    """Hold a session's pages back behind each other. The API has a gate of its own, and strangers' pages ask no database."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        session = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if not session or request.path.startswith("/api/"):
+            return await get_response(request)
+        gate = _pages() if request.method in {"GET", "HEAD"} else _forms()
+        try:
+            await gate.enter(session)
+        except RateLimited as error:
+            note_refusal("pages", request.META.get("REMOTE_ADDR", ""), "")
+            headers = {"Retry-After": str(error.retry_after)}
+            return HttpResponse(f"{error.message}\n", status=429, content_type="text/plain", headers=headers)
+        try:
+            return await get_response(request)
+        finally:
+            gate.leave(session)
+
+    return middleware

@@ -1,0 +1,114 @@
+"""How a question to the database is written once, and asked in two ways: through the ORM, or without a thread on Postgres.
+
+An answer is a generator. It yields what it wants to know (`Rows`, or a function for a database thread), is sent that, and
+returns what it makes of it:
+
+    TOKENS = Among("digest", lambda: ApiToken.objects.values_list("digest", "user_id"))
+
+    def owners(digests: list[str]) -> Answer[dict[str, int]]:
+        rows = yield TOKENS(digests)
+        return dict(rows)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import connections
+from django.db.models import F, Lookup, QuerySet
+
+from db import database
+from db.pool import Connection, Pool
+
+R = TypeVar("R")
+
+
+class Among:
+    """Rows whose `field` is one of some values. Its SQL is made once: making it costs as much as asking."""
+
+    def __init__(self, field: str, rows: Callable[[], QuerySet[Any, Any]]) -> None:
+        """`rows`: with `values_list` of columns that need no conversion, and without anything that changes, such as the time."""
+        self.field, self.rows = field, rows
+
+    def __call__(self, values: Iterable[Any]) -> Rows:
+        return Rows(self, list(values))
+
+    @cached_property
+    def sql(self) -> Callable[[list[Any]], tuple[str, list[Any]]]:
+        """values → the statement and its parameters, for Postgres. Raises TypeError for a column that needs conversion.
+
+        One array in place of a list of parameters: the statement is the same for any number of values.
+        """
+        place: list[Any] = []
+        model = self.rows().model
+        compiler = self.rows().filter(_InArray(F(self.field), place)).query.get_compiler("default")
+        statement, known = compiler.as_sql()
+        if compiler.get_converters([column for column, *_ in compiler.select]):
+            raise TypeError(f"columns of {model.__name__} by {self.field} need conversion")
+        return lambda values: (statement, [values if one is place else one for one in known])
+
+
+class _InArray(Lookup[list[Any]]):
+    """`field = ANY(%s)`; Django has it for no field."""
+
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        field, known = self.process_lhs(compiler, connection)
+        return f"{field} = ANY(%s)", [*known, self.rhs]
+
+
+class Rows(NamedTuple):
+    """What an answer wants to know: a list of tuples, in the order of the query."""
+
+    among: Among
+    values: list[Any]
+
+    def by_orm(self) -> list[tuple[Any, ...]]:
+        """In a database thread."""
+        return list(self.among.rows().filter(**{f"{self.among.field}__in": self.values}))
+
+    async def by(self, pool: Pool) -> list[tuple[Any, ...]]:
+        """Raises DatabaseUnavailable."""
+        if not self.values:
+            return []
+        if "sql" not in vars(self.among):
+            await database.run(lambda: self.among.sql)
+        statement, parameters = self.among.sql(self.values)
+
+        async def ask(connection: Connection) -> list[tuple[Any, ...]]:
+            return await (await connection.execute(statement, parameters)).fetchall()
+
+        return await pool.run(ask)
+
+
+Answer = Generator[Rows | Callable[[], Any], Any, R]
+
+
+def by_orm(answer: Answer[R]) -> R:
+    """In a database thread."""
+    known: Any = None
+    try:
+        while True:
+            wanted = answer.send(known)
+            known = wanted.by_orm() if isinstance(wanted, Rows) else wanted()
+    except StopIteration as end:
+        return end.value
+
+
+async def by(pool: Pool, answer: Answer[R]) -> R:
+    """On the event loop, but for functions. Raises DatabaseUnavailable."""
+    known: Any = None
+    try:
+        while True:
+            wanted = answer.send(known)
+            known = await (wanted.by(pool) if isinstance(wanted, Rows) else database.run(wanted))
+    except StopIteration as end:
+        return end.value
+
+
+def on_the_loop() -> bool:
+    """Whether this installation's database can be asked without a thread."""
+    return connections["default"].vendor == "postgresql"

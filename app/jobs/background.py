@@ -1,0 +1,69 @@
+"""Background tasks: the Django tasks API on the database, and what has to be done every so often.
+
+In containers one process runs `manage.py worker`; the embedded run has a thread of its own process do the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import threading
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_tasks_db.management.commands.db_worker import Worker
+from django_tasks_db.models import DBTaskResult
+
+log = logging.getLogger(__name__)
+
+REGULARLY_S = 900.0
+KEEP_RESULTS = timedelta(days=7)
+
+
+class Background:
+    """django-tasks' database worker and a schedule beside it; both outlive a database that goes away and comes back."""
+
+    def __init__(self, interval_s: float) -> None:
+        self.worker = Worker(
+            queue_names=["*"],
+            interval=interval_s,
+            batch=False,
+            backend_name="default",
+            startup_delay=True,
+            max_tasks=None,
+            worker_id=socket.gethostname()[:63],
+            excluded_queue_names=[],
+        )
+        self._stopped = threading.Event()
+        self._schedule = threading.Thread(target=self._enqueue_regularly, name="schedule", daemon=True)
+
+    def run(self) -> None:
+        """Blocks until `stop`, or until the worker's own signal handler ends the process."""
+        self._schedule.start()
+        while self.worker.running:
+            try:
+                self.worker.run()
+            except DatabaseError as error:
+                log.warning("background tasks wait for the database: %s", error)
+                close_old_connections()
+                time.sleep(random.uniform(1, 3))  # noqa: S311
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.worker.running = False
+
+    def _enqueue_regularly(self) -> None:
+        while not self._stopped.wait(REGULARLY_S * random.uniform(0.8, 1.2)):  # noqa: S311
+            try:
+                for task in map(import_string, settings.PERIODIC_TASKS):
+                    task.enqueue()
+                DBTaskResult.objects.filter(finished_at__lt=timezone.now() - KEEP_RESULTS).delete()
+            except DatabaseError as error:
+                log.warning("regular tasks could not be enqueued: %s", error)
+            finally:
+                close_old_connections()

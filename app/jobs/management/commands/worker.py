@@ -1,0 +1,18 @@
+"""`manage.py worker`: runs background tasks until SIGTERM or Ctrl-C, finishing the one under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jobs.background import Background
+
+
+class Command(BaseCommand):
+    help = "Run background tasks until stopped."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        background = Background(interval_s=1.0)
+        background.worker.configure_signals()
+        background.run()

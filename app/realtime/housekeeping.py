@@ -1,0 +1,92 @@
+"""Once a second: unread counts that were held back, rooms nobody uses, readers that are too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from core import metrics, process
+from realtime.live_room import Room, unread
+from realtime.send_queue import Batch
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+
+EMPTY_ROOM_S = 15.0
+"""Longer than anything that opens a room waits before it uses it."""
+UNREAD_EVERY_S = 1.0
+SWEEP_TURNS = 10
+"""Turns in which every room is looked at once, for those that nobody uses."""
+SLICE = 2_000
+"""Rooms or sockets looked at before others have their turn on the event loop."""
+
+
+class Ticker:
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.due: set[Room] = set()
+        """Rooms whose unread was held back. A process may serve tens of thousands in which nothing happens."""
+        self._sweep: list[Room] = []
+
+    async def turn(self) -> None:
+        due = time.monotonic() + 1
+        await asyncio.sleep(1)
+        now = time.monotonic()
+        metrics.LOOP_LAG.set(max(0.0, now - due))
+        process.measure()
+        metrics.settle()
+        metrics.LAYER_DEGRADED.set(not self.hub.layer_works)
+        await self._flush_due(now)
+        await self._close_empty(now)
+        metrics.ROOMS.set(len(self.hub.rooms))
+        self.hub.backlog.measure()
+        sockets = [socket for local in self.hub.people.values() for socket in local.sockets]
+        for start in range(0, len(sockets), SLICE):
+            self.hub.close_slow([socket for socket in sockets[start : start + SLICE] if socket.outbox.overdue(now)])
+            await asyncio.sleep(0)
+
+    async def _flush_due(self, now: float) -> None:
+        for index, room in enumerate(list(self.due), 1):
+            if room.unread_due and now - room.unread_at >= UNREAD_EVERY_S:
+                self._flush_unread(room)
+            if not room.unread_due:
+                self.due.discard(room)
+            if index % (SLICE // 10) == 0:  # these cost more than a look
+                await asyncio.sleep(0)
+
+    async def _close_empty(self, now: float) -> None:
+        """A part of all rooms each turn: those unused for long are closed."""
+        if not self._sweep:
+            self._sweep = list(self.hub.rooms.values())
+        for _ in range(max(SLICE, len(self.hub.rooms)) // SWEEP_TURNS):
+            if not self._sweep:
+                return
+            room = self._sweep.pop()
+            if room.unread_due:
+                self.due.add(room)
+            self.hub.presence.close_unused(room)
+            if room.in_use:
+                room.empty_since = None
+            elif room.empty_since is None:
+                room.touch()
+            elif now - room.empty_since > EMPTY_ROOM_S and self.hub.rooms.get(room.ref.id) is room:
+                self.due.discard(room)
+                self.hub.close(room)
+            if len(self._sweep) % SLICE == 0:
+                await asyncio.sleep(0)
+
+    def unread_due(self, room: Room) -> None:
+        """Tells of a change at once when the room was quiet, else with the next tick."""
+        room.unread_due = True
+        if time.monotonic() - room.unread_at >= UNREAD_EVERY_S:
+            self._flush_unread(room)
+        else:
+            self.due.add(room)
+
+    @staticmethod
+    def _flush_unread(room: Room) -> None:
+        room.unread_due, room.unread_at = False, time.monotonic()
+        for local in room.watchers:
+            upto = local.upto.get(room.ref.id, 0)
+            local.push_unjoined(room.ref.slug, Batch([unread(room.ref.slug, room.last, upto)]))

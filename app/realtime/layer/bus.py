@@ -1,0 +1,258 @@
+"""The hub's place on the channel layer: one channel per process, a group per room and person it serves.
+
+`Bus` works on any layer with groups. Sends go through one bounded queue; what the layer cannot take within SEND_S is
+dropped and counted, because a hub that misses a message finds the hole and reads the log. `DirectBus` does the same
+through the door of our own layer (realtime/layer/redis_layer.py), without tasks and queues on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import structlog
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from core import metrics
+from core.supervise import end, forever
+from realtime.layer.old_names import OldNames
+from realtime.layer.redis_layer import Listener
+
+log = structlog.get_logger(__name__)
+
+SEND_S = 2.0
+QUEUE = 10_000
+PROBE_EVERY_S = 2.0
+STALE_S = 5.0
+HEAD = 64
+"""The bytes of a serialised message that hold its origin and the kind of a heartbeat."""
+BEAT = b"beat"
+"""The kind of a heartbeat, within the same bytes."""
+JOIN_S = 0.5
+"""How long an opening room waits for its group. The poll of the heads covers for a later one."""
+FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
+
+
+Message = dict[str, Any]
+Deliver = Callable[[list[Message]], None]
+"""Takes what arrived together; what is not ours is left out already."""
+
+
+def bus_for(origin: str, deliver: Deliver, restored: Callable[[], None]) -> Bus:
+    """The bus that fits the configured layer. `restored` is called when messages may have been lost on the way."""
+    layer: Any = get_channel_layer()
+    if hasattr(type(layer), "door"):
+        return DirectBus(origin, deliver, restored, layer.door())
+    return Bus(origin, deliver, restored, layer)
+
+
+class Bus:
+    def __init__(self, origin: str, deliver: Deliver, restored: Callable[[], None], layer: Any) -> None:
+        self.origin, self._deliver, self.restored, self.layer = origin, deliver, restored, layer
+        self.channel: str | None = None
+        self._healthy = True
+        """Until the layer fails; then until it takes something again."""
+        self._out: asyncio.Queue[tuple[float, str, Message]] = asyncio.Queue(QUEUE)
+        self._wanted: set[str] = set()
+        self._joined: set[str] = set()
+        self._changed = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._probe_at = 0.0
+        self.echoed_at = 0.0
+        """Monotonic time at which the layer last brought this process's own heartbeat back."""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        turns = (self._receive, self._send, self._reconcile)
+        self._tasks = [asyncio.get_running_loop().create_task(forever(turn)) for turn in turns]
+
+    def join(self, prefix: str) -> None:
+        """No other installation can reach the layer of a process: its names need no prefix."""
+
+    async def stop(self) -> None:
+        """Sends what is queued, bounded, then leaves the layer."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._out.join(), SEND_S)
+        await end(self._tasks)
+
+    @property
+    def healthy(self) -> bool:
+        return self._healthy
+
+    def send(self, group: str, message: Message) -> None:
+        try:
+            self._out.put_nowait((time.monotonic(), group, self._signed(message)))
+        except asyncio.QueueFull:
+            metrics.LAYER_DROPPED.inc()
+
+    async def subscribe(self, groups: Iterable[str]) -> None:
+        """Asks for groups and waits a moment for the layer; what it does not take in time is made good later."""
+        asked = set(groups)
+        self._wanted |= asked
+        self._changed.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(JOIN_S):
+                while self.healthy and not asked <= self._joined:
+                    await self._progress.wait()
+
+    def unsubscribe(self, group: str) -> None:
+        self._wanted.discard(group)
+        self._changed.set()
+
+    async def _reconcile(self) -> None:
+        """One task alone joins and leaves groups: what the layer has follows what is wanted, whatever order it changed in."""
+        if time.monotonic() >= self._probe_at:  # finds out in quiet times whether the layer is there
+            self._probe_at = time.monotonic() + PROBE_EVERY_S
+            self.send("nobody", {"kind": "probe"})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), random.uniform(0.2, 0.5))  # noqa: S311
+        self._changed.clear()
+        if self.channel is None:
+            return
+        try:
+            for group in self._wanted - self._joined:
+                await self._call(self.layer.group_add, group)
+                self._joined.add(group)
+            for group in self._joined - self._wanted:
+                await self._call(self.layer.group_discard, group)
+                self._joined.discard(group)
+        except FAULTS as error:
+            self._failed(error)
+        finally:
+            self._tell_progress()
+        if not self.healthy:
+            await asyncio.sleep(random.uniform(0.2, 0.5))  # noqa: S311
+
+    async def _call(self, method: Callable[[str, str | None], Awaitable[None]], group: str) -> None:
+        await asyncio.wait_for(method(group, self.channel), SEND_S)
+
+    def _tell_progress(self) -> None:
+        told, self._progress = self._progress, asyncio.Event()
+        told.set()
+
+    def _failed(self, error: Exception) -> None:
+        if self._healthy:
+            log.warning("channel layer unavailable; messages to other processes wait in the log", error=str(error))
+        self._healthy = False
+        self._tell_progress()
+
+    def _signed(self, message: Message) -> Message:
+        return {"type": "hub", "origin": self.origin, **message}
+
+    def arrived(self, messages: list[Message]) -> None:
+        """A message that cannot be delivered (of another release, say) spoils none that came with it: twice does no harm."""
+        others = [message for message in messages if message.get("origin") != self.origin]  # our own sockets have ours
+        try:
+            self._deliver(others)
+        except Exception:
+            log.exception("messages of the layer failed together, delivering each alone")
+            for message in others:
+                try:
+                    self._deliver([message])
+                except Exception:
+                    log.exception("a message of the layer failed", kind=message.get("kind"))
+
+    async def _send(self) -> None:
+        queued_at, group, message = await self._out.get()
+        try:
+            if message["kind"] == "signal" and time.monotonic() - queued_at > STALE_S:
+                return  # who was typing while the layer was away is no news
+            await asyncio.wait_for(self.layer.group_send(group, message), SEND_S)
+            if not self._healthy:
+                self._healthy = True
+                self.restored()
+        except FAULTS as error:
+            metrics.LAYER_DROPPED.inc()
+            self._failed(error)
+        finally:
+            self._out.task_done()
+
+    async def _receive(self) -> None:
+        try:
+            if self.channel is None:
+                self.channel = await asyncio.wait_for(self.layer.new_channel("hub"), SEND_S)
+                self._changed.set()
+            message = await self.layer.receive(self.channel)
+        except FAULTS as error:
+            self._failed(error)
+            await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+            return
+        self.arrived([message])
+
+
+class DirectBus(Bus):
+    """No queue and no task: the layer keeps its connections up, subscribes again and says when it did."""
+
+    _old: OldNames | None = None  # once it has started
+
+    def start(self) -> None:
+        self.channel = f"hub.{self.origin}"
+        self._marker = self.origin.encode()
+        self.layer.listen(self.channel, Listener(self._payloads, self.restored))
+        old = f"{self.channel}.old"
+        self._old = OldNames(self.layer, old)
+        self.layer.hear(old, Listener(self._old_payloads, lambda: None))
+
+    def join(self, prefix: str) -> None:
+        """Join the layer under the names of this installation; before that nothing is sent or heard."""
+        self.layer.join(prefix)
+        if self._old is not None:
+            self._tasks.append(asyncio.get_running_loop().create_task(self._old.run()))
+
+    async def stop(self) -> None:
+        await end(self._tasks)
+        if self.healthy:
+            await self.layer.settle()
+        await self.layer.flush()
+
+    @property
+    def healthy(self) -> bool:
+        return bool(self.layer.healthy)
+
+    def send(self, group: str, message: Message) -> None:
+        signed = self._signed(message)
+        if not self.layer.publish_soon(group, signed):
+            metrics.LAYER_DROPPED.inc()
+        if self._old is not None and self._old.origins:
+            self._old.publish(group, signed)
+
+    async def subscribe(self, groups: Iterable[str]) -> None:
+        groups = list(groups)
+        if self._old is not None:
+            self._old.add(groups)
+        taken = self.layer.add_soon(groups, self.channel)
+        if taken and self.healthy:
+            await asyncio.wait(taken, timeout=JOIN_S)
+
+    def unsubscribe(self, group: str) -> None:
+        if self._old is not None:
+            self._old.discard(group)
+        self.layer.discard_soon(group, self.channel)
+
+    def _payloads(self, payloads: list[bytes]) -> None:
+        messages = self._decoded(payloads)
+        if messages:
+            self.arrived(messages)
+
+    def _old_payloads(self, payloads: list[bytes]) -> None:
+        believed = [message for message in self._decoded(payloads) if self._old is not None and self._old.believed(message)]
+        if believed:
+            self.arrived(believed)
+
+    def _decoded(self, payloads: list[bytes]) -> list[Message]:
+        messages = []
+        for payload in payloads:
+            if self._marker in payload[:HEAD]:  # our own: not worth decoding
+                if BEAT in payload[:HEAD]:
+                    self.echoed_at = time.monotonic()
+                continue
+            try:
+                messages.append(self.layer.deserialize(payload))
+            except Exception:
+                log.exception("a message of the layer cannot be read", size=len(payload))
+        return messages

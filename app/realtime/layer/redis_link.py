@@ -1,0 +1,171 @@
+"""One connection to one Redis, kept up: redis-py opens it (URLs, TLS, ACLs, sentinels), hiredis reads it, pings watch it.
+
+A Redis that hangs is left after SILENT_S seconds, and asked again with a jittered pause until it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+import structlog
+from channels_redis.utils import create_pool
+from redis.exceptions import RedisError
+
+from core.redis_faults import report_fault
+
+log = structlog.get_logger(__name__)
+
+CONNECT_S = 2.0
+PING_EVERY_S = 1.0
+SILENT_S = 3.0
+PAUSE_S = (0.05, 1.0)
+"""Between attempts: doubled each time, and half of it at random."""
+FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
+SHORT_S = 2.0
+"""A connection that ended sooner was no success: Redis may refuse what is said first."""
+PING = hiredis.pack_command((b"PING",))
+
+
+class Wire(asyncio.Protocol):
+    """Replies as they come: all of one read in one call."""
+
+    def __init__(self, on_replies: Callable[[list[Any]], None]) -> None:
+        self.on_replies = on_replies
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.heard_at = asyncio.get_running_loop().time()
+        self.transport: Any = None
+        self._reader = hiredis.Reader()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = asyncio.get_running_loop().time()
+        self._reader.feed(data)
+        replies = []
+        while (reply := self._reader.gets()) is not False:
+            replies.append(reply)
+        if replies:
+            self.on_replies(replies)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
+class Link:
+    """`up` runs when the connection is there (again)."""
+
+    def __init__(
+        self,
+        host: dict[str, Any],
+        *,
+        on_replies: Callable[[list[Any]], None],
+        up: Callable[[], None],
+        pinged: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`pinged` is called where a ping is written: one reply to it comes in its place, PONG or an error."""
+        self._host, self._on_replies, self._up, self._pinged = host, on_replies, up, pinged
+        self._pool: Any = None
+        """Kept: a connection by sentinels has but a weak reference to it."""
+        self._transport: Any = None
+        self._out: list[bytes] = []
+        self._task: asyncio.Task[None] | None = None
+        self._was_short = False
+
+    @property
+    def is_up(self) -> bool:
+        return self._transport is not None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def write(self, command: bytes) -> None:
+        """Sends what came together in one write, at the end of this turn of the loop. Only while `is_up`."""
+        if not self._out:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._out.append(command)
+
+    def leave(self) -> None:
+        """Give this connection up; the next one is opened after a pause."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        # Lost since they were written: whoever watches the connection will find out.
+        if self._transport is not None and out and not self._transport.is_closing():
+            self._transport.write(b"".join(out))
+
+    async def _keep_up(self) -> None:
+        pause = PAUSE_S[0]
+        while True:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    connection, wire = await self._open()
+                opened_at = asyncio.get_running_loop().time()
+                await self._use(connection, wire)
+                self._was_short = asyncio.get_running_loop().time() - opened_at < SHORT_S
+                if not self._was_short:
+                    pause = PAUSE_S[0]
+            except FAULTS as error:
+                report_fault("layer", error)
+            except Exception:
+                log.exception("a connection to Redis failed")
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(2 * pause, PAUSE_S[1])
+
+    async def _open(self) -> tuple[Any, Wire]:
+        if self._pool is None:
+            self._pool = create_pool(self._host)
+        connection: Any = self._pool.make_connection()
+        try:
+            await connection.connect()
+            wire = Wire(self._on_replies)
+            # From here on the transport is ours; redis-py has no public way to hand it over.
+            wire.transport = connection._writer.transport  # noqa: SLF001
+            wire.transport.set_protocol(wire)
+        except BaseException:
+            with contextlib.suppress(*FAULTS):
+                await connection.disconnect(nowait=True)
+            raise
+        return connection, wire
+
+    async def _use(self, connection: Any, wire: Wire) -> None:
+        """Until the connection is lost, or silent for too long."""
+        transport = self._transport = wire.transport
+        try:
+            if not self._was_short:
+                log.info("connected to Redis")
+            self._up()
+            await self._watch(wire)
+        finally:
+            self._transport = None
+            self._out.clear()
+            if not self._was_short:  # the refusal is logged already
+                log.warning("the connection to Redis ended; messages to other processes wait in the log")
+            transport.abort()
+            # It must not close a descriptor that is no longer its own.
+            connection._writer = connection._reader = None  # noqa: SLF001
+
+    async def _watch(self, wire: Wire) -> None:
+        loop = asyncio.get_running_loop()
+        # It may have been lost before it was ours.
+        while not wire.lost.done() and not wire.transport.is_closing():
+            await asyncio.wait({wire.lost}, timeout=PING_EVERY_S * random.uniform(0.8, 1))  # noqa: S311
+            silent = loop.time() - wire.heard_at
+            if silent > SILENT_S:
+                log.warning("Redis is silent; leaving the connection", seconds=round(silent, 1))
+                return
+            if silent > PING_EVERY_S / 2 and not wire.transport.is_closing():
+                self._pinged()
+                self.write(PING)

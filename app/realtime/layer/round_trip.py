@@ -1,0 +1,59 @@
+"""Whether one Redis carries messages: what this process publishes to a channel of its own must come back.
+
+An open connection proves little: a user without the right to a channel, or a proxy that lost its server, keeps it open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+from core.supervise import end, forever
+
+EVERY_S = 1.0
+LATE_S = 3.0
+"""Longer than a pause of Redis that costs nothing, shorter than the patience of a probe."""
+
+
+class RoundTrip:
+    """`publish` sends one message to the channel; `heard` is called when one arrives."""
+
+    def __init__(self, publish: Callable[[], None]) -> None:
+        self._publish = publish
+        self._confirmed = False
+        self._unheard_since: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether a message came back since the connections stand, and none is late."""
+        return self._confirmed and (self._unheard_since is None or time.monotonic() - self._unheard_since < LATE_S)
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(forever(self._turn))
+
+    async def stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            await end([task])
+        self.begin()
+
+    def begin(self) -> None:
+        """A connection is new: nothing is known of it."""
+        self._confirmed, self._unheard_since = False, None
+
+    def send(self) -> None:
+        """Send one message now, and not only with the next second."""
+        if self._unheard_since is None:
+            self._unheard_since = time.monotonic()
+        self._publish()
+
+    def heard(self) -> None:
+        self._confirmed, self._unheard_since = True, None
+
+    async def _turn(self) -> None:
+        await asyncio.sleep(EVERY_S * random.uniform(0.8, 1))  # noqa: S311
+        self.send()

@@ -1,0 +1,52 @@
+"""A person as one process sees them: their local sockets and the rooms they are told of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from core.limits import Bucket
+from realtime.events import Person, RoomRef
+from realtime.send_queue import Batch
+
+if TYPE_CHECKING:
+    from realtime.socket import Socket
+
+
+class LocalPerson:
+    __slots__ = ("announced", "away", "beyond", "bucket", "person", "rooms", "sockets", "upto")
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.sockets: set[Socket] = set()
+        self.upto: dict[int, int] = {}
+        """Read mark of each room (by id) they are a member of."""
+        self.rooms: dict[str, RoomRef] = {}
+        """The same rooms by slug."""
+        self.beyond: set[int] | None = None
+        """Rooms joined on a socket that are not among those, by id: mostly none, or for a moment."""
+        self.away = False
+        """Whether the person is away on all local sockets."""
+        self.announced = False
+        """Whether the other processes were told that the person is online."""
+        rate = settings.LIMIT_MESSAGES_PER_S
+        self.bucket = Bucket(rate, rate)
+
+    def push_unjoined(self, slug: str, batch: Batch, *, but_for: Socket | None = None) -> None:
+        """Send a frame about a room to the sockets that have not joined it and whose dialect has signals."""
+        for socket in self.sockets:
+            if socket is not but_for and type(socket.dialect).signals and slug not in socket.rooms:
+                socket.push_batch(batch)
+
+    def room_ids(self) -> set[int]:
+        """Rooms in which the person is online."""
+        return self.upto.keys() | (self.beyond or ())
+
+    def forget_watched(self) -> None:
+        """Drop rooms from `beyond` that are watched by now: an idle person needs no such set."""
+        if self.beyond is not None:
+            self.beyond = self.beyond - self.upto.keys() or None
+
+    def is_in(self, room_id: int) -> bool:
+        return room_id in self.upto or (self.beyond is not None and room_id in self.beyond)

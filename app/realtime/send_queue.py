@@ -1,0 +1,197 @@
+"""One per socket: what waits for the reader. Bounded in bytes and in age; over it the socket is closed with 4008.
+
+Two kinds with one face. Under our worker frames go straight to the transport, whose own buffer is the queue. On any
+other ASGI server, on Django's test client and where frames are compressed, a deque and a task that lives only while
+something waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from realtime.events import frame_of
+from realtime.send_buffer_budget import Backlog
+
+MAX_BYTES = 1_048_576
+HALT_BYTES = 262_144
+"""Above it no further frame of the socket is handled: whoever asks for page after page is answered at the pace they read."""
+MAX_AGE_S = 15.0
+
+
+class Batch:
+    """Frames for many sockets, each encoded and framed at most once whoever asks."""
+
+    __slots__ = ("framed", "texts")
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts = texts
+        self.framed = b""
+        """Filled by whoever first writes bytes."""
+
+    @property
+    def size(self) -> int:
+        """Characters of all texts."""
+        return sum(map(len, self.texts))
+
+    def frame(self) -> bytes:
+        """The texts as whole WebSocket frames."""
+        self.framed = frame_of(self.texts[0]) if len(self.texts) == 1 else b"".join(map(frame_of, self.texts))
+        return self.framed
+
+
+class Door(Protocol):
+    """Takes whole frames for one socket."""
+
+    def write_frames(self, frames: bytes, /) -> int:
+        """Returns the bytes that wait for the reader; above MAX_BYTES the socket must go."""
+
+
+class Outbox(Protocol):
+    """`push` never waits; it answers False when the reader is too slow and the socket must go."""
+
+    @property
+    def door(self) -> Door | None:
+        """What `push` comes to where that is no more than handing over frames: a room of thousands goes straight there."""
+
+    def push(self, batch: Batch) -> bool: ...
+    def halting(self) -> bool:
+        """Whether more than HALT_BYTES wait."""
+
+    async def read_on(self) -> None:
+        """Waits until the reader has taken what waits, or is gone."""
+
+    def overdue(self, now: float) -> bool: ...
+    async def close(self, code: int, reason: str) -> None: ...
+
+
+class HeldOutbox:
+    """Keeps what is sent before the handshake is answered, so that a socket can be in its rooms by then.
+
+    A client of a dialect without greetings knows of no later moment: once it is open, it must miss nothing.
+    """
+
+    __slots__ = ("_batches", "_outbox", "_released", "_size")
+    door = None
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._batches: list[Batch] = []
+        self._size = 0
+        self._released = asyncio.Event()
+
+    def push(self, batch: Batch) -> bool:
+        if self._released.is_set():
+            return self._outbox.push(batch)
+        self._size += batch.size
+        if self._size <= MAX_BYTES:
+            self._batches.append(batch)
+        return self._size <= MAX_BYTES
+
+    def halting(self) -> bool:
+        return False  # no frame is read before the handshake is answered
+
+    async def read_on(self) -> None:
+        return
+
+    def overdue(self, now: float) -> bool:
+        return self._outbox.overdue(now)
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._released.wait()
+        await self._outbox.close(code, reason)
+
+    def release(self) -> Outbox:
+        """Hands over what was kept; returns the outbox to use from here on."""
+        self._released.set()
+        for batch in self._batches:
+            self._outbox.push(batch)
+        self._batches = []
+        return self._outbox
+
+
+class TransportOutbox:
+    """Writes to the transport that the server hands over as scope extension `hubbub.socket`."""
+
+    __slots__ = ("door", "socket")
+
+    def __init__(self, socket: Any, backlog: Backlog) -> None:
+        self.socket = socket
+        self.door: Door = socket
+        socket.behind = backlog.wrote
+
+    def push(self, batch: Batch) -> bool:
+        waiting: int = self.socket.write_frames(batch.framed or batch.frame())
+        return waiting <= MAX_BYTES
+
+    def halting(self) -> bool:
+        return self.socket.paused_at is not None and self.socket.unsent() > HALT_BYTES
+
+    async def read_on(self) -> None:
+        await self.socket.writable.wait()
+
+    def overdue(self, now: float) -> bool:
+        return bool(self.socket.stuck_for(now) > MAX_AGE_S)
+
+    async def close(self, code: int, reason: str) -> None:
+        self.socket.close_with(code, reason)
+
+
+class AsgiOutbox:
+    """The portable one."""
+
+    __slots__ = ("_closed", "_queue", "_send", "_since", "_size", "_task")
+    door = None
+
+    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        self._send = send
+        self._queue: deque[str] = deque()
+        self._size = 0
+        self._since = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def push(self, batch: Batch) -> bool:
+        if self._closed:
+            return True
+        if not self._queue:
+            self._since = time.monotonic()
+        self._queue.extend(batch.texts)
+        self._size += batch.size
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._drain())
+        return self._size <= MAX_BYTES
+
+    def halting(self) -> bool:
+        return self._size > HALT_BYTES
+
+    async def read_on(self) -> None:
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    def overdue(self, now: float) -> bool:
+        return bool(self._queue) and now - self._since > MAX_AGE_S
+
+    async def close(self, code: int, reason: str) -> None:
+        self._closed = True
+        if self._task is not None and not self._task.done():
+            await asyncio.wait({self._task}, timeout=1)
+            self._task.cancel()
+        try:
+            await asyncio.wait_for(self._send({"type": "websocket.close", "code": code, "reason": reason}), 1)
+        except (TimeoutError, OSError, RuntimeError):
+            return  # the peer is gone or does not read; the server drops the connection when we return
+
+    async def _drain(self) -> None:
+        while self._queue:
+            text = self._queue.popleft()
+            self._size -= len(text)
+            self._since = time.monotonic()
+            try:
+                await self._send({"type": "websocket.send", "text": text})
+            except (OSError, RuntimeError):
+                self._closed = True
+                self._queue.clear()

@@ -1,0 +1,90 @@
+"""uvicorn's server, except that it hands its sockets over before it stops: uvicorn alone drops them all at once.
+
+SIGTERM drains. SIGQUIT, and a second Ctrl-C, hurry: the sockets are closed at once, with the same code, and what is being
+committed is still finished. Further SIGTERMs change nothing: Gunicorn sends one a second to a worker it counts out.
+
+It stops listening at once instead of being unready for a while first. A proxy that is refused has sent nothing yet and
+asks another replica, which nginx does; Kubernetes takes the endpoint away by itself while preStop still waits; and a
+balancer that polls /readyz fails on a refused connection as on a 503. Sockets taken in between would be closed again
+within seconds. Connections that are open are still answered, /readyz with 503 among the rest, and told to close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket as sockets_module
+import time
+from types import FrameType
+
+from uvicorn.config import Config
+from uvicorn.server import Server
+
+from core import state
+from core.services import registered
+from server import grace, pidfiles
+from server.recycling import MemoryWatch
+from server.sharing import share_when_asked
+
+NOTIFY_EVERY_S = 5.0
+LOOK_EVERY_S = 0.05
+HURRIED_S, HURRIED_FINISH_S = 1.8, 1
+"""Gunicorn kills what is left 2 s after it was told to be quick."""
+
+
+class DrainingServer(Server):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.hurried = False
+
+    async def startup(self, sockets: list[sockets_module.socket] | None = None) -> None:
+        await super().startup(sockets)
+        pidfiles.current().ready()
+        self.memory = MemoryWatch(self.stop)
+        self.watching = asyncio.create_task(self.memory.watch())
+        self.sharing = asyncio.create_task(share_when_asked())
+
+    def stop(self) -> None:
+        """As on SIGTERM."""
+        self.should_exit = True
+
+    def hurry(self) -> None:
+        """Ends as soon as what is being committed is."""
+        self.should_exit = self.hurried = True
+        self.config.timeout_graceful_shutdown = HURRIED_FINISH_S
+        state.end_by = time.monotonic() + HURRIED_S
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            self.hurry()  # uvicorn would skip the end of the lifespan, and with it what is queued for the log
+        else:
+            super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[sockets_module.socket] | None = None) -> None:
+        state.draining, state.end_by = True, min(state.end_by, time.monotonic() + grace.all_s())
+        self.watching.cancel()
+        self.sharing.cancel()
+        for server in self.servers:
+            server.close()
+        for sock in sockets or []:
+            sock.close()
+        notifying = asyncio.create_task(self._keep_notifying())
+        try:
+            for service in registered():
+                await service.drain(grace.spread_s(), lambda: self.hurried)
+            await self._connections_end(grace.kept_s())
+            await super().shutdown()  # the listening sockets are closed already
+        finally:
+            notifying.cancel()
+
+    async def _connections_end(self, seconds: float) -> None:
+        for _ in range(int(seconds / LOOK_EVERY_S)):
+            if self.hurried or not self.server_state.connections:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _keep_notifying(self) -> None:
+        # The main loop has ended, and Gunicorn kills a worker that is silent for --timeout.
+        while self.config.callback_notify is not None:
+            await self.config.callback_notify()
+            await asyncio.sleep(NOTIFY_EVERY_S)

@@ -1,0 +1,112 @@
+"""uvicorn's HTTP protocol with a shorter way to a WebSocket: what it has parsed is not written out and parsed a second time.
+
+A handshake without anything unusual is also checked here, on bytes; all others are left to websockets.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from server.request_limits import RequestLimits
+from server.websocket.socket_protocol import SocketProtocol
+
+BYTES, HEADERS = 8000, 100
+"""Below what websockets takes, in a line and in lines."""
+PLAIN = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+UNUSUAL = frozenset({b"transfer-encoding", b"content-length"})
+KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+CONNECTION = frozenset({b"upgrade", b"keep-alive, upgrade"})
+"""What clients and proxies send; in lower case."""
+ONCE = frozenset({b"connection", b"upgrade", b"sec-websocket-version", b"sec-websocket-key", b"origin"})
+NEGOTIATED = frozenset({b"sec-websocket-protocol", b"sec-websocket-extensions"})
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class HttpProtocol(RequestLimits):
+    def handle_websocket_upgrade(self) -> None:
+        if self.refused:
+            return
+        self.end_limits()
+        made: Any = self.ws_protocol_class
+        method, headers = self.scope["method"], self.headers
+        if not issubclass(made, SocketProtocol) or not is_plain(self.url, headers):
+            super().handle_websocket_upgrade()
+            return
+        protocol: SocketProtocol = made(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        self.connections.discard(self)
+        response = answer_of(method, headers, negotiates=bool(protocol.conn.available_extensions))
+        if response is None:
+            protocol.take_over(self, request_of(method, self.url, headers))
+        else:
+            protocol.take_over_checked(self, self.socket_scope(), response)
+        self.transport.set_protocol(protocol)
+
+    def socket_scope(self) -> dict[str, Any]:
+        """As uvicorn makes it of websockets' request."""
+        path, _, query = self.url.partition(b"?")
+        scope: dict[str, Any] = dict(self.scope)
+        del scope["method"]
+        return scope | {
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if self.scheme == "https" else "ws",
+            "path": self.root_path + unquote(path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + path,
+            "query_string": query,
+            "headers": [(name, value.strip(b" \t")) for name, value in self.headers],
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+        }
+
+
+def is_plain(url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether websockets would surely have parsed the request; one it might refuse it is to answer itself."""
+    if len(headers) > HEADERS or not url.isascii():
+        return False
+    words = b"".join([word for header in headers for word in header])
+    if len(url) + len(words) > BYTES or not PLAIN.fullmatch(words):
+        return False
+    return not any(name in UNUSUAL for name, _ in headers)
+
+
+def request_of(method: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> Request:
+    """A plain request as websockets would have parsed it."""
+    found = Headers()
+    for name, value in headers:
+        found.set_insecure(name.decode("ascii"), value.strip(b" \t").decode("latin-1"))  # httptools has checked the names
+    return Request(url.decode("ascii"), found, method)
+
+
+def answer_of(method: str, headers: list[tuple[bytes, bytes]], *, negotiates: bool) -> Response | None:
+    """What websockets would answer to a plain request; None where it has something to check or to negotiate."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in NEGOTIATED and (negotiates or name == b"sec-websocket-protocol"):
+            return None
+        if name in ONCE:
+            if name in found:
+                return None
+            found[name] = value.strip(b" \t")
+    key = found.get(b"sec-websocket-key", b"")
+    if (
+        method != "GET"
+        or found.get(b"connection", b"").lower() not in CONNECTION
+        or found.get(b"upgrade", b"").lower() != b"websocket"
+        or found.get(b"sec-websocket-version") != b"13"
+        or not KEY.fullmatch(key)
+    ):
+        return None
+    accept = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest()).decode("ascii")
+    answer = Headers()
+    # The date is the server's to say, and is taken out; looking at the clock for it would be dear.
+    for line in (("Date", ""), ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
+        answer.set_insecure(*line)
+    return Response(101, "Switching Protocols", answer)

@@ -1,0 +1,79 @@
+"""A worker that has grown past its memory ceiling hands over to a fresh one, before the kernel kills it.
+
+It asks Gunicorn for a successor, waits until that one answers requests, and only then drains: as long as it takes,
+somebody serves. One worker of a server at a time, and none that is young: a worker that grows past the ceiling at once
+carries a load, which its successor would carry as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+
+from core import metrics
+from core.process import resident_bytes
+from server import pidfiles
+
+log = structlog.get_logger(__name__)
+
+MIB = 2**20
+FRESH_SHARE = 0.7
+"""A ceiling that a fresh worker nearly touches would only make workers come and go."""
+SUCCESSOR_S = 60.0
+ASK_EVERY_S = 0.2
+
+
+class MemoryWatch:
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self.stop = stop
+        """Makes the worker drain and end."""
+        self.ceiling = settings.WORKER_MEMORY_MAX_MB * MIB
+        self.started = time.monotonic()
+        self.here = pidfiles.current()
+
+    async def watch(self) -> None:
+        """Until cancelled, or until `stop` was called."""
+        fresh = resident_bytes()
+        if not self.ceiling or fresh is None:
+            return
+        if fresh > self.ceiling * FRESH_SHARE:
+            log.error(
+                "a fresh worker is near its memory ceiling: not watched", memory_mb=fresh // MIB, ceiling_mb=self.ceiling // MIB
+            )
+            return
+        while not await self._turn():
+            pass
+
+    async def _turn(self) -> bool:
+        """Looks once; whether the worker was told to stop."""
+        await asyncio.sleep(settings.WORKER_MEMORY_LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311
+        memory, age = resident_bytes() or 0, time.monotonic() - self.started
+        if memory <= self.ceiling or age < settings.WORKER_MIN_AGE_S or not self.here.begin_replacement(os.getpid()):
+            return False
+        log.warning(
+            "a worker grew past its memory ceiling and is replaced",
+            memory_mb=memory // MIB,
+            ceiling_mb=self.ceiling // MIB,
+            age_s=int(age),
+        )
+        await self._wait_for_successor()
+        metrics.RECYCLED.inc()
+        self.stop()
+        return True
+
+    async def _wait_for_successor(self) -> None:
+        before = self.here.workers()
+        os.kill(os.getppid(), signal.SIGTTIN)
+        deadline = time.monotonic() + SUCCESSOR_S
+        while not self.here.workers() - before:
+            if time.monotonic() > deadline:
+                log.error("no successor became ready; the worker ends all the same", waited_s=SUCCESSOR_S)
+                return
+            await asyncio.sleep(ASK_EVERY_S)

@@ -1,0 +1,201 @@
+"""uvicorn's HTTP protocol with bounds of its own, for servers that are reached without nginx.
+
+The parser joins what it is fed of a header without a bound, and the app spools a body before it asks who sent it. Here a
+request that is too large, too slow or one of too many is answered before that, and the rest of it is read and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from core.refusals import note_refusal
+
+URL_BYTES = 8_192
+HEAD_BYTES = 65_536
+"""Of a request's line and headers together; nginx takes 4 × 8 KiB."""
+HEADER_BYTES = 16_384
+"""Of one header."""
+HEADERS = 128
+HEAD_S = 10.0
+"""From the first byte, or from the connection, to the end of the headers."""
+BODY_S = 60.0
+"""From the headers to the end of the body; a body has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes."""
+FRAMING = 8
+"""Times a body's largest size that may come for it, chunks' sizes and trailers included."""
+PIPELINED = 16
+"""Requests that may come before the first one is answered."""
+LINGER_S = 2.0
+"""What a refused client still sends is read for so long: unread bytes would have the kernel reset its connection, and the
+reset would overtake the answer."""
+_CODES = {408: "too_slow", 413: "too_large", 414: "too_large", 429: "rate_limited", 431: "too_large", 400: "invalid"}
+
+
+class RequestLimits(HttpToolsProtocol):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._url_bytes = self._head_bytes = self._body_bytes = self._raw_bytes = 0
+        self._in_head = True
+        self._refusal: tuple[int, str] | None = None
+        self._refused = self._upgraded = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._unanswered: list[RequestResponseCycle] = []
+
+    # --- time
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clear_deadline()
+        self._give_up()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> bool:
+        """Tell the apps that are still answering that nobody listens. Whether one of them had begun to.
+
+        The base class tells the latest of pipelined requests alone; another one would write to a closed connection.
+        """
+        begun = False
+        for cycle in self._unanswered:
+            begun = begun or (cycle.response_started and not cycle.response_complete)
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._unanswered.clear()
+        return begun
+
+    def _begin_head(self) -> None:
+        self._set_deadline(HEAD_S)
+        self._in_head = True
+        self._url_bytes = self._head_bytes = self._body_bytes = self._raw_bytes = 0
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
+        self._deadline = self.loop.call_later(seconds, self._too_slow)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        if self._in_head and not self._head_bytes and not self._url_bytes:
+            self.transport.close()  # nothing was asked
+        else:
+            self._refuse(408, "the request took too long to arrive")
+
+    # --- size
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        was_in_head = self._in_head
+        super().data_received(data)
+        if self._upgraded:
+            return
+        # The parser calls for a header once it is whole: an unfinished one, or a chunk's, shows in the bytes that came alone.
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refusal = self._refusal or (431, f"the headers have more than {HEAD_BYTES} bytes")
+        elif not self._in_head:
+            self._raw_bytes += len(data)
+            if self._raw_bytes > FRAMING * settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+                self._refusal = self._refusal or (413, "the body's chunks are mostly framing")
+        if self._refusal is not None:
+            self._refuse(*self._refusal)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_url(self, url: bytes) -> None:
+        self._url_bytes += len(url)
+        if self._url_bytes > URL_BYTES:
+            self._refusal = self._refusal or (414, f"the address has more than {URL_BYTES} bytes")
+        elif self._refusal is None:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._refusal is not None:
+            return
+        if len(name) + len(value) > HEADER_BYTES or len(self.headers) >= HEADERS:
+            self._refusal = 431, f"more than {HEADERS} headers, or one with more than {HEADER_BYTES} bytes"
+            return
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._set_deadline(BODY_S)
+        if self._refusal is None and len(self.pipeline) >= PIPELINED:
+            self._refusal = 429, f"more than {PIPELINED} requests at a time on one connection"
+        length = next((value for name, value in self.headers if name == b"content-length"), b"0")
+        if self._refusal is None and length.strip().isdigit() and int(length[:20]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            self._refusal = 413, f"the body has more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes"
+        if self._refusal is None:
+            latest: Any = self.cycle
+            super().on_headers_complete()
+            if self.cycle is not latest:  # a handshake makes none
+                self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete] + [self.cycle]
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._body_bytes > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            self._refusal = self._refusal or (413, f"the body has more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes")
+        if self._refusal is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._clear_deadline()
+        self._in_head = True
+        self._url_bytes = self._head_bytes = 0
+        if self._refusal is None:
+            super().on_message_complete()
+
+    @property
+    def refused(self) -> bool:
+        return self._refusal is not None or self._refused
+
+    def end_limits(self) -> None:
+        """The connection is a WebSocket's from here on."""
+        self._upgraded = True
+        self._clear_deadline()
+
+    # --- the answer
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer, take no more, and close once the client had time to read it."""
+        self._refused = True
+        self._clear_deadline()
+        note_refusal(f"request_{status}", self.client[0] if self.client else "?", "")
+        if self.transport.is_closing():
+            return
+        # A response that has begun, or that came before the body was whole, is followed by no other.
+        latest: Any = self.cycle
+        answered = self._give_up() or (not self._in_head and latest is not None and latest.response_complete)
+        self.pipeline.clear()
+        if not answered:
+            self.transport.write(self._answer(status, detail))
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_S, self.transport.abort)
+
+    def _answer(self, status: int, detail: str) -> bytes:
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "code": _CODES[status],
+        }
+        body = json.dumps(problem).encode()
+        head = [STATUS_LINE[status], b"content-type: application/problem+json\r\n", b"connection: close\r\n"]
+        head += [name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers]
+        return b"".join([*head, b"content-length: %d\r\n\r\n" % len(body), body])

@@ -1,0 +1,34 @@
+"""A part of a worker's sockets, handed over slowly: new servers, which got few, then have their share.
+
+`manage.py drain --share` asks for it by a file. Nothing else tells two workers of one listening socket apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import structlog
+from django.conf import settings
+
+from core.services import registered
+from server import pidfiles
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 2.0
+
+
+async def share_when_asked() -> None:
+    """Until cancelled."""
+    here = pidfiles.current()
+    while True:
+        await asyncio.sleep(LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311
+        percent = here.share()
+        if percent is None:
+            continue
+        number = 0
+        for service in registered():
+            number += await service.share(percent / 100, settings.DRAIN_SHARE_PER_S, lambda: here.share() is not None)
+        here.shared()
+        log.info("handed over a share of the sockets", percent=percent, sockets=number)

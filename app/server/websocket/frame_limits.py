@@ -1,0 +1,168 @@
+"""websockets' protocol with limits on what never reaches the app: control frames, fragments, pongs for who does not read."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Generator
+from typing import Any, cast
+
+from websockets.frames import CTRL_OPCODES, CloseCode, Frame, Opcode
+from websockets.protocol import Protocol, State
+from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without its wheel
+    from websockets.utils import apply_mask
+
+from core.errors import Close
+from core.limits import Bucket
+
+# Protection of the process, so no setting lifts it: some clients ping once a second, and fragment a large message by the KiB.
+SMALL_FRAMES_PER_S = 50
+SMALL_FRAMES_SAVED = 300
+FRAGMENTS = 1000
+"""Fragments a message may have: empty ones do not count towards its size."""
+WHOLE_TEXT = 0x81
+"""First byte of a text frame that is a message by itself and is not compressed (RFC 6455, 5.2)."""
+WHOLE_PONG = 0x8A
+_DECODER = codecs.getincrementaldecoder("utf-8")
+MASKED = 0x80
+
+
+class FrameReader(StreamReader):
+    """Knows whether the parser has read all it got, and whole frames only: that is when it asks for the stream's end."""
+
+    between_frames = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        self.between_frames = True
+        ended = yield from super().at_eof()
+        self.between_frames = False
+        return ended
+
+
+class GuardedProtocol(ServerProtocol):
+    """Fails the connection within a read, at the first frame too many; what came with it is dropped unparsed."""
+
+    # Of the class until they change: instances share the names of 30 attributes, and the base class has 26.
+    fragments = 0
+    refused: Close | CloseCode | None = None
+    #: Whether the peer takes what is sent; pongs are not piled up for one that does not.
+    writable = True
+    unanswered: bytes | None = None
+    #: Of a text message in fragments, whose characters may lie across them.
+    decoder: codecs.IncrementalDecoder | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.guard()
+
+    @classmethod
+    def guarding(cls, conn: ServerProtocol) -> GuardedProtocol:
+        """`conn` itself, guarded from here on. Making another would be a tenth of a handshake's cost."""
+        conn.__class__ = cls
+        guarded = cast("GuardedProtocol", conn)
+        guarded.guard()
+        return guarded
+
+    def guard(self) -> None:
+        self.small_frames = Bucket(SMALL_FRAMES_PER_S, SMALL_FRAMES_SAVED)
+
+    def expect_frames(self) -> None:
+        """The request was parsed elsewhere: what comes next are frames."""
+        self.reader = FrameReader()
+        self.parser = Protocol.parse(self)
+        next(self.parser)
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether what comes next begins a message, so that `whole_text` may be asked."""
+        return (
+            isinstance(self.reader, FrameReader)
+            and self.reader.between_frames
+            and self.current_size is None
+            and self.state is State.OPEN
+        )
+
+    def whole_text(self, data: bytes, start: int) -> tuple[str, int] | None:
+        """A short text message that lies whole at `start`, and where it ends. None for all else: the parser is to see it.
+
+        The parser's generators and frame objects take four times as long for what nearly every message is.
+        """
+        try:
+            first, size = data[start], data[start + 1] - MASKED
+            begin = start + 2
+            if size == 126:
+                size = (data[begin] << 8) + data[begin + 1]
+                begin += 2
+        except IndexError:
+            return None
+        end = begin + 4 + size
+        if first != WHOLE_TEXT or size < 0 or size == 127 or end > len(data):
+            return None
+        if self.max_message_size is not None and size > self.max_message_size:
+            return None
+        try:
+            return apply_mask(data[begin + 4 : end], data[begin : begin + 4]).decode(), end
+        except UnicodeDecodeError:
+            return None
+
+    def whole_pong(self, data: bytes, start: int) -> tuple[bytes, int] | None:
+        """As `whole_text`, for the payload of a pong: the frame that most sockets send most of the time."""
+        try:
+            first, size = data[start], data[start + 1] - MASKED
+        except IndexError:
+            return None
+        begin = start + 6
+        if first != WHOLE_PONG or not 0 <= size <= 125 or begin + size > len(data) or not self.small_frames.take():
+            return None
+        return apply_mask(data[begin : begin + size], data[start + 2 : begin]), begin + size
+
+    def recv_frame(self, frame: Frame) -> None:
+        part = not frame.fin or frame.opcode is Opcode.CONT
+        # After our close frame nothing but the peer's is waited for.
+        small = part or frame.opcode in CTRL_OPCODES or self.state is State.CLOSING
+        if small and frame.opcode is not Opcode.CLOSE and not self.small_frames.take():
+            self.refuse(Close.RATE_ABUSE, "too many control frames or fragments")
+            return
+        if frame.opcode not in CTRL_OPCODES:
+            self.fragments = self.fragments + 1 if part else 0
+            if self.fragments > FRAGMENTS:
+                self.refuse(CloseCode.MESSAGE_TOO_BIG, f"more than {FRAGMENTS} fragments")
+                return
+            if frame.fin:
+                self.fragments = 0
+        if not self.is_utf8(frame):
+            self.refuse(CloseCode.INVALID_DATA, "not UTF-8")
+            return
+        if frame.opcode is Opcode.PING and not self.writable:
+            self.unanswered = bytes(frame.data)  # only the latest ping needs its pong (RFC 6455, 5.5.3)
+            return
+        super().recv_frame(frame)
+
+    def is_utf8(self, frame: Frame) -> bool:
+        """Whether the text of a message is UTF-8 as far as it came. What stands behind a bad one is not parsed any more."""
+        if frame.opcode is Opcode.TEXT and not frame.fin:
+            self.decoder = _DECODER()
+        try:
+            if frame.opcode is Opcode.TEXT and frame.fin:
+                str(frame.data, "utf-8")
+            elif self.decoder is not None and frame.opcode not in CTRL_OPCODES:
+                self.decoder.decode(frame.data, frame.fin)
+        except UnicodeDecodeError:
+            return False
+        if self.decoder is not None and frame.fin and frame.opcode is Opcode.CONT:
+            self.decoder = None
+        return True
+
+    def refuse(self, code: Close | CloseCode, reason: str) -> None:
+        """Fails the connection: a close frame when none was sent, and what is buffered and all that follows is discarded."""
+        self.refused = code
+        self.fail(int(code), reason)
+
+    def late_pong(self) -> None:
+        if self.unanswered is not None and self.state is State.OPEN:
+            self.send_pong(self.unanswered)
+        self.unanswered = None

@@ -1,0 +1,80 @@
+"""Pings for all sockets of an event loop, by one timer: a wheel whose slots come round once in an interval.
+
+A timer for each socket costs memory for hours and two more timers a ping; and sockets that came together, as all do after a
+deploy, would be pinged together for as long as they stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Protocol
+
+import structlog
+
+from core.per_loop import PerLoop
+
+SLOT_S = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+class Pinged(Protocol):
+    def beat(self, payload: bytes, ping: bytes) -> None:
+        """Sends `ping`, a whole frame; or ends the connection when the payload of the last beat did not come back."""
+
+
+class Wheel:
+    """Each socket has a beat every `interval` seconds; beats that a process missed while it was stopped are not made up for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
+        self._loop = loop
+        self._slots: list[set[Pinged]] = [set() for _ in range(max(1, round(interval / SLOT_S)))]
+        self._slot_s = interval / len(self._slots)
+        self._members = 0
+        self._turns = 0
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, socket: Pinged) -> int:
+        """Gives `socket` a slot, any: the first beat comes within an interval. Returns what `discard` wants to know."""
+        slot = random.randrange(len(self._slots))  # noqa: S311
+        self._slots[slot].add(socket)
+        self._members += 1
+        if self._timer is None:
+            self._due = self._loop.time()
+            self._next()
+        return slot
+
+    def discard(self, socket: Pinged, slot: int) -> None:
+        self._slots[slot].discard(socket)
+        self._members -= 1
+
+    def _turn(self) -> None:
+        self._turns += 1
+        payload = self._turns.to_bytes(8, "big")[-4:]
+        ping = b"\x89\x04" + payload  # a whole frame (RFC 6455, 5.2)
+        for socket in tuple(self._slots[self._turns % len(self._slots)]):
+            try:
+                socket.beat(payload, ping)
+            except Exception:  # or nobody of this process would be pinged again
+                log.exception("a socket could not be pinged")
+        self._timer = None
+        if self._members:
+            self._next()
+
+    def _next(self) -> None:
+        # A turn that was late does not delay all that follow; after a stop they go on from where they were.
+        self._due = max(self._due + self._slot_s, self._loop.time())
+        self._timer = self._loop.call_at(self._due, self._turn)
+
+
+_wheels: PerLoop[dict[float, Wheel]] = PerLoop(dict)
+
+
+def wheel(interval: float) -> Wheel:
+    """That of the running event loop for this interval, in seconds."""
+    found = _wheels()
+    if interval not in found:
+        found[interval] = Wheel(asyncio.get_running_loop(), interval)
+    return found[interval]

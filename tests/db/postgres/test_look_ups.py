@@ -1,0 +1,132 @@
+"""Look-ups on Postgres: without a thread, without a failure for a connection that broke, and never longer than the limit."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+import db.pool
+from accounts.models import User
+from chat.models import Event
+from db import batch_loader, database
+from db.batch_loader import Lookup
+from db.connections import LOOKUP_CONNECTIONS
+from db.database import DatabaseUnavailable
+from db.queries import Among, Answer
+from tests.chat.postgres.line import Line
+from tests.support.profile import Profile
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NAMES = Among("username", lambda: User.objects.values_list("username", "id"))
+
+
+def ids_of(names: list[str]) -> Answer[dict[str, int]]:
+    return dict((yield NAMES(names)))
+
+
+@pytest.fixture
+async def ada() -> AsyncIterator[int]:
+    yield await database.run(lambda: User.objects.create(username="ada").id)
+    await batch_loader.close()
+    # The database threads keep their connections; the test database could not be dropped under them.
+    await asyncio.gather(*(database.run(close_old_connections) for _ in range(settings.DATABASE_THREADS)))
+
+
+@pytest.fixture
+async def ids(ada: int) -> Lookup[str, int]:
+    """Ids by name, already asked once."""
+    made = Lookup(ids_of, pace_s=0.0)
+    assert await made("ada") == ada
+    return made
+
+
+@pytest.fixture
+def busy_threads() -> Iterator[None]:
+    """All database threads have something to do."""
+    done = threading.Event()
+    threads = [database._threads().submit(done.wait, 60) for _ in range(settings.DATABASE_THREADS)]
+    yield
+    done.set()
+    for thread in threads:
+        assert thread.result(10)
+
+
+async def test_they_wait_for_no_thread(ids: Lookup[str, int], ada: int, busy_threads: None) -> None:
+    assert list(await asyncio.gather(ids("ada"), ids("bob"), ids("ada"))) == [ada, None, ada]
+
+
+async def test_they_hold_no_more_connections_than_they_were_given(ids: Lookup[str, int], ada: int) -> None:
+    others = [Lookup(ids_of, pace_s=0.0) for _ in range(20)]
+    assert await asyncio.gather(*(other("ada") for other in [ids, *others] for _ in range(20))) == [ada] * 420
+    assert batch_loader._pool()._pool.get_stats()["pool_size"] == LOOKUP_CONNECTIONS  # type: ignore[union-attr]
+
+
+async def test_a_connection_that_broke_costs_nobody_an_answer(ids: Lookup[str, int], ada: int) -> None:
+    for _ in range(3):
+        await asyncio.to_thread(_end_others)
+        assert list(await asyncio.gather(ids("ada"), ids("bob"))) == [ada, None]
+
+
+async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
+    ids: Lookup[str, int], ada: int, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert profile.postgres
+    await batch_loader.close()
+    batch_loader._pool.take(asyncio.get_running_loop())
+    async with Line(profile.postgres.port) as line:
+        with monkeypatch.context() as patch:
+            patch.setitem(connection.settings_dict, "PORT", str(line.port))
+            assert await ids("ada") == ada
+        monkeypatch.setattr(db.pool, "LIMIT_S", 0.5)
+        line.silence()
+        for _ in range(2):  # the first finds a connection that was good, the second finds none
+            with pytest.raises(DatabaseUnavailable):
+                await asyncio.wait_for(ids("ada"), 30)
+        line.heal()
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert await ids("ada") == ada
+                break
+            except DatabaseUnavailable:
+                assert time.monotonic() < deadline, "not used again"
+        await batch_loader.close()
+
+
+async def test_after_the_end_the_database_is_away(ids: Lookup[str, int]) -> None:
+    await batch_loader.close()
+    with pytest.raises(DatabaseUnavailable):
+        await ids("ada")
+
+
+async def test_a_mistake_of_ours_is_told(ids: Lookup[str, int], ada: int) -> None:
+    """It does not look like a database that is away, and harms nobody afterwards."""
+    wrong = Among("id", lambda: User.objects.values_list("username", "id"))
+
+    def ask(names: list[str]) -> Answer[dict[str, int]]:
+        return dict((yield wrong(names)))
+
+    with pytest.raises(psycopg.Error, match="invalid input syntax"):
+        await Lookup(ask)("ada")
+    assert await ids("ada") == ada
+
+
+def test_a_column_that_needs_conversion_is_refused() -> None:
+    with pytest.raises(TypeError, match="columns of Event by room_id need conversion"):
+        _ = Among("room_id", lambda: Event.objects.values_list("reactions")).sql
+
+
+def _end_others() -> None:
+    """Ends all connections to the test database, as a server that restarts does."""
+    known: Any = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{name: known[name] for name in names}, autocommit=True, connect_timeout=5) as own:
+        others = "pid <> pg_backend_pid() AND datname = current_database()"
+        own.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")

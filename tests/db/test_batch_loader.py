@@ -1,0 +1,140 @@
+"""Questions that come together share a trip to the database; each gets its own answer, or the same error."""
+
+import asyncio
+import functools
+import threading
+
+import pytest
+
+from db.batch_loader import MOST, Lookup
+from db.database import QUEUE, DatabaseUnavailable
+from db.queries import Answer
+
+# The database threads look after connections that earlier tests of this process opened in them.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Squares:
+    """A database that knows squares of even numbers, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.trips: list[list[int]] = []
+        self.open = threading.Event()
+        self.open.set()
+        self.error: Exception | None = None
+
+    def __call__(self, keys: list[int]) -> Answer[dict[int, int]]:
+        return (yield functools.partial(self._look, keys))
+
+    def _look(self, keys: list[int]) -> dict[int, int]:
+        self.open.wait(5)
+        self.trips.append(keys)
+        if self.error:
+            raise self.error
+        return {key: key * key for key in keys if key % 2 == 0}
+
+
+async def test_one_question_goes_at_once() -> None:
+    squares = Squares()
+    lookup = Lookup(squares)
+    assert await lookup(4) == 16
+    assert await lookup(5) is None
+    assert squares.trips == [[4], [5]]
+
+
+async def test_what_comes_while_one_is_under_way_goes_together() -> None:
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares)
+    first = asyncio.create_task(lookup(0))
+    await asyncio.sleep(0.05)
+    rest = [asyncio.create_task(lookup(number)) for number in (*range(1, MOST + 11), 2, 2)]
+    await asyncio.sleep(0.05)
+    squares.open.set()
+    answers = await asyncio.gather(first, *rest)
+    assert answers[:5] == [0, None, 4, None, 16]
+    assert [len(trip) for trip in squares.trips] == [1, MOST, 10]
+
+
+async def test_what_comes_soon_after_one_waits_for_others() -> None:
+    squares = Squares()
+    lookup = Lookup(squares, pace_s=3600)
+    assert await lookup(0) == 0
+    held = [asyncio.create_task(lookup(number)) for number in (2, 4)]
+    assert not (await asyncio.wait(held, timeout=0.3))[0]
+    assert squares.trips == [[0]]
+    for task in held:
+        task.cancel()
+    lookup = Lookup(squares, pace_s=0.1)
+    assert await lookup(0) == 0
+    assert list(await asyncio.gather(lookup(6), lookup(8))) == [36, 64]
+    assert squares.trips == [[0], [0], [6, 8]]
+
+
+async def test_an_error_reaches_all_who_asked_and_nobody_after() -> None:
+    squares = Squares()
+    lookup = Lookup(squares)
+    squares.error = DatabaseUnavailable("away")
+    for error in await asyncio.gather(*map(lookup, range(5)), return_exceptions=True):
+        assert isinstance(error, DatabaseUnavailable)
+    squares.error = None
+    assert await lookup(2) == 4
+    squares.error = KeyError("a mistake of ours")
+    for error in await asyncio.gather(*map(lookup, range(5)), return_exceptions=True):
+        assert isinstance(error, KeyError)
+
+
+async def test_a_database_that_is_away_is_waited_for_once() -> None:
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares)
+    asked = [asyncio.create_task(lookup(0))]
+    await asyncio.sleep(0.05)
+    asked += [asyncio.create_task(lookup(number)) for number in (*range(1, MOST + 11), 2)]
+    await asyncio.sleep(0.05)
+    squares.error = DatabaseUnavailable("away")
+    squares.open.set()
+    for error in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(error, DatabaseUnavailable)
+    assert squares.trips == [[0]]
+    squares.error = None
+    assert await lookup(2) == 4
+
+
+async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares)
+    impatient, patient = asyncio.create_task(lookup(6)), asyncio.create_task(lookup(6))
+    await asyncio.sleep(0.05)
+    impatient.cancel()
+    squares.open.set()
+    assert await patient == 36
+
+
+async def test_the_queue_is_bounded() -> None:
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares)
+    asked = [asyncio.create_task(lookup(number)) for number in range(QUEUE + 1)]
+    await asyncio.sleep(0.1)
+    refused = asyncio.create_task(lookup(-2))
+    late = [asyncio.create_task(lookup(number)) for number in range(QUEUE + 1, 2 * QUEUE)]
+    await asyncio.sleep(0.1)
+    overflowing = [task for task in (refused, *late) if task.done()]
+    squares.open.set()
+    assert overflowing
+    for task in overflowing:
+        with pytest.raises(DatabaseUnavailable):
+            task.result()
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_what_can_be_used_once_is_answered_once() -> None:
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares, once=True)
+    asked = [asyncio.create_task(lookup(number)) for number in (0, 6, 6, 6)]
+    await asyncio.sleep(0.05)
+    squares.open.set()
+    assert await asyncio.gather(*asked) == [0, 36, None, None]

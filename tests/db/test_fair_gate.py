@@ -1,0 +1,130 @@
+"""One person's calls wait behind their own: whatever a flood asks, the next call of somebody else is admitted first."""
+
+import asyncio
+import threading
+
+import pytest
+from django.conf import settings
+
+from core.errors import RateLimited
+from db import database
+from db.fair_gate import FairGate
+
+pytestmark = pytest.mark.once
+FLOODER, ADA, BOB = 1, 2, 3
+
+
+class Line:
+    """Calls at a gate, and the order in which they were admitted."""
+
+    def __init__(self, gate: FairGate) -> None:
+        self.gate = gate
+        self.admitted: list[int | None] = []
+        self.calls: list[asyncio.Task[None]] = []
+
+    async def ask(self, *owners: int | None) -> None:
+        for owner in owners:
+            self.calls.append(asyncio.create_task(self._call(owner)))
+        await asyncio.sleep(0)
+
+    async def _call(self, owner: int | None) -> None:
+        await self.gate.enter(owner)
+        self.admitted.append(owner)
+
+    async def end(self, owner: int | None) -> None:
+        """End one call of the owner that was admitted."""
+        self.gate.leave(owner)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line(FairGate(4, share=2, waiting=10))
+
+
+async def test_flood_leaves_slots_for_others(line: Line) -> None:
+    await line.ask(*[FLOODER] * 10)
+    assert line.admitted == [FLOODER, FLOODER]
+    await line.ask(ADA, BOB)
+    assert line.admitted[2:] == [ADA, BOB]
+
+
+async def test_waiting_owners_are_admitted_in_turn(line: Line) -> None:
+    await line.ask(BOB, BOB, ADA, ADA)
+    await line.ask(*[FLOODER] * 5, 4, 5)
+    for owner in (BOB, BOB, ADA):
+        await line.end(owner)
+    assert line.admitted[4:] == [FLOODER, 4, 5], "one call of each, not all of the first"
+
+
+async def test_flooder_gets_its_share_when_alone(line: Line) -> None:
+    await line.ask(*[FLOODER] * 6)
+    for _ in range(4):
+        await line.end(FLOODER)
+    assert line.admitted == [FLOODER] * 6
+
+
+async def test_process_itself_goes_first_without_a_share(line: Line) -> None:
+    await line.ask(None, None, None, FLOODER)
+    await line.ask(ADA, None)
+    await line.end(FLOODER)
+    assert line.admitted[4:] == [None]
+    await line.end(None)
+    assert line.admitted[5:] == [ADA]
+
+
+async def test_calls_above_the_queue_are_refused(line: Line) -> None:
+    await line.ask(*[FLOODER] * 12)
+    with pytest.raises(RateLimited):
+        await line.gate.enter(FLOODER)
+    await line.ask(ADA)
+    assert line.admitted[-1] == ADA
+
+
+async def test_cancelled_call_gives_its_place_up(line: Line) -> None:
+    await line.ask(FLOODER, FLOODER, FLOODER, ADA, ADA, ADA, BOB)
+    line.calls[5].cancel()
+    line.calls[6].cancel()
+    await asyncio.sleep(0)
+    await line.end(ADA)
+    await line.end(ADA)
+    await line.ask(BOB, 4)
+    assert line.admitted == [FLOODER, FLOODER, ADA, ADA, BOB, 4]
+
+
+async def test_call_cancelled_when_admitted_frees_its_slot(line: Line) -> None:
+    await line.ask(FLOODER, FLOODER, ADA, ADA, BOB)
+    line.gate.leave(ADA)
+    line.calls[4].cancel()  # admitted, and not run since
+    await asyncio.sleep(0)
+    await line.ask(4)
+    assert line.admitted[4:] == [4]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_flood_of_slow_calls_leaves_threads_for_others() -> None:
+    """Through the real threads: with one queue for all, the call of somebody else would wait for the flood."""
+    held = threading.Event()
+    flood = [asyncio.create_task(database.run_for(FLOODER, held.wait, 10)) for _ in range(10 * settings.DATABASE_THREADS)]
+    await asyncio.sleep(0.05)
+    try:
+        assert await asyncio.wait_for(database.run_for(ADA, lambda: "answered"), 2) == "answered"
+    finally:
+        held.set()
+        await asyncio.gather(*flood)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_call_that_is_given_up_keeps_its_slot_until_it_ends() -> None:
+    held = threading.Event()
+    share = max(1, settings.DATABASE_THREADS // 4)
+    calls = [asyncio.create_task(database.run_for(FLOODER, held.wait, 10)) for _ in range(share)]
+    await asyncio.sleep(0.05)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    late = asyncio.create_task(database.run_for(FLOODER, lambda: "answered"))
+    await asyncio.sleep(0.05)
+    assert not late.done(), "its threads are still at work"
+    held.set()
+    assert await late == "answered"

@@ -1,0 +1,58 @@
+"""Pages of one session wait behind each other, and leave places for everybody else's."""
+
+import asyncio
+
+import pytest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import RequestFactory
+
+from db import page_gate
+from tests.support.refusals import refused
+
+pytestmark = pytest.mark.once
+
+
+class Site:
+    """A site whose pages take until `ready` is set."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.begun: list[str] = []
+        self.page = page_gate.in_turn(self._answer)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        self.begun.append(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+        await self.ready.wait()
+        return HttpResponse("here")
+
+    def open(self, session: str, path: str = "/chat/") -> asyncio.Future[HttpResponseBase]:
+        request = RequestFactory().get(path)
+        if session:
+            request.COOKIES[settings.SESSION_COOKIE_NAME] = session
+        return asyncio.ensure_future(self.page(request))
+
+
+async def test_flood_of_pages_leaves_places_and_is_refused() -> None:
+    site, before = Site(), refused("pages")
+    flood = [site.open("flooder") for _ in range(page_gate.WAITING + 5)]
+    await asyncio.sleep(0)
+    others = [site.open("ada"), site.open("bob")]
+    await asyncio.sleep(0)
+    assert site.begun == ["flooder", "ada", "bob"]
+    site.ready.set()
+    assert {(await page).status_code for page in others} == {200}
+    statuses = [(await page).status_code for page in flood]
+    assert (statuses.count(200), statuses.count(429)) == (page_gate.WAITING + 1, 4)
+    assert refused("pages") == before + 4
+
+
+@pytest.mark.parametrize(("session", "path"), [("", "/"), ("ada", "/api/rooms")])
+async def test_strangers_and_api_calls_pass_the_gate_of_pages(session: str, path: str) -> None:
+    site = Site()
+    pages = [site.open(session, path) for _ in range(2 * page_gate.PAGES)]
+    await asyncio.sleep(0)
+    assert len(site.begun) == len(pages)
+    site.ready.set()
+    assert {(await page).status_code for page in pages} == {200}

@@ -1,0 +1,6 @@
+"""The product's settings, but memory is looked at often, workers may be replaced young, and a page makes one grow."""
+
+from config.settings import *  # noqa: F403
+
+ROOT_URLCONF = "tests.server.leaky.urls"
+WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 0.4, 2.0

@@ -1,0 +1,203 @@
+"""Frames go to the connection itself while nothing waits in the transport: whole, in order, and not around TLS."""
+
+import asyncio
+import socket as sockets
+import ssl
+import subprocess
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from realtime.events import frame_of
+from server.http_protocol import HttpProtocol
+from server.websocket.socket_protocol import EXTENSION, SocketProtocol
+from tests.server.test_unanswered_ping import HANDSHAKE
+
+PIECES = [str(number) * size for number, size in enumerate((3, 300_000, 5, 1_000_000, 7, 2_000_000, 0))]
+"""More than the kernel takes at once, and what comes behind that."""
+RESPONSE = b"r" * 60_000
+"""Less than what pauses writing for HTTP, more than a small buffer of the kernel takes."""
+REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\n\r\n"
+
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The servers' event loop, and the one of Python: they pause and resume at other moments."""
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        yield runner.run
+
+
+class App:
+    """Accepts, and hands over its door; answers a request with RESPONSE."""
+
+    def __init__(self) -> None:
+        self.door: asyncio.Future[SocketProtocol] = asyncio.get_running_loop().create_future()
+        self.gone = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(RESPONSE))]})
+            await send({"type": "http.response.body", "body": RESPONSE})
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.door.set_result(scope["extensions"][EXTENSION])
+        while (await receive())["type"] != "websocket.disconnect":
+            continue
+        self.gone.set()
+
+
+class Place:
+    """Connections under our protocols, as the worker makes them."""
+
+    def __init__(self) -> None:
+        self.app = App()
+        self.config = Config(self.app, ws=SocketProtocol, ws_ping_interval=None, proxy_headers=False, log_config=None)
+        self.config.load()
+        self.state = ServerState()
+
+    def protocol(self) -> HttpProtocol:
+        return HttpProtocol(self.config, self.state, {}, asyncio.get_running_loop())
+
+    async def open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> SocketProtocol:
+        writer.write(HANDSHAKE)
+        door = await asyncio.wait_for(self.app.door, 10)
+        assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        return door
+
+
+def write_all(door: SocketProtocol) -> None:
+    for piece in PIECES:
+        door.write_frames(frame_of(piece))
+
+
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(30):
+        return await reader.readexactly(sum(len(frame_of(piece)) for piece in PIECES))
+
+
+def test_what_the_kernel_does_not_take_at_once_comes_behind_in_order(run: Run) -> None:
+    async def body() -> None:
+        place = Place()
+        ours, theirs = sockets.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        door = await place.open(reader, writer)
+        assert door.fd == ours.fileno()
+        for _ in range(3):
+            write_all(door)
+            await asyncio.sleep(0.05)
+            assert door.paused_at is not None
+            assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+            while door.paused_at is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    run(body())
+
+
+def test_nothing_goes_around_tls(run: Run, tmp_path: Path) -> None:
+    async def body() -> None:
+        place = Place()
+        certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+        command = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+        ]
+        subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=30)  # noqa: ASYNC221
+        here = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        here.load_cert_chain(certificate, key)
+        there = ssl.create_default_context(cafile=str(certificate))
+        there.check_hostname = False
+        server = await asyncio.get_running_loop().create_server(place.protocol, "127.0.0.1", 0, ssl=here)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=there)
+            door = await place.open(reader, writer)
+            write_all(door)
+            assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+            writer.close()
+            await asyncio.wait_for(place.app.gone.wait(), 10)
+
+    run(body())
+
+
+def test_what_http_left_in_the_transport_comes_first(run: Run) -> None:
+    async def body() -> None:
+        place = Place()
+        ours, theirs = sockets.socketpair()
+        ours.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 4096)
+        await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
+        theirs.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(theirs, REQUEST)
+        await asyncio.sleep(0.1)  # answered, as far as the kernel takes it
+        await loop.sock_sendall(theirs, HANDSHAKE)
+        door = await asyncio.wait_for(place.app.door, 10)
+        assert door.paused_at is not None, "the peer has not read what was before"
+        write_all(door)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert await asyncio.wait_for(reader.readexactly(len(RESPONSE)), 10) == RESPONSE
+        assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+        writer.close()
+
+    run(body())
+
+
+def test_the_error_of_a_write_is_the_transports_affair(run: Run) -> None:
+    """The kernel tells of a lost connection with the next call, whichever that is; here nothing is read that would tell of it."""
+
+    async def body() -> None:
+        place = Place()
+        ours, theirs = sockets.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        door = await place.open(reader, writer)
+        door.transport.pause_reading()
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        assert not door.disconnected
+        door.write_frames(frame_of("to nobody"))
+        await asyncio.wait_for(place.app.gone.wait(), 10)
+        assert door.write_frames(frame_of("later")) == 0
+        assert not place.state.connections
+
+    run(body())
+
+
+def test_a_write_that_is_interrupted_is_made_by_the_transport(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        place = Place()
+        ours, theirs = sockets.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        door = await place.open(reader, writer)
+
+        def interrupted(_fd: int, _data: bytes) -> int:
+            raise BlockingIOError
+
+        with monkeypatch.context() as patch:
+            patch.setattr("server.websocket.socket_protocol.os.write", interrupted)
+            write_all(door)
+            assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+        writer.close()
+
+    run(body())

@@ -1,0 +1,45 @@
+"""What a worker is once it has started: on uvloop, with all that start-up made left out of collections."""
+
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+
+from core import state
+from server.lifespan import lifespan
+from tests.support.server import Server
+
+WAIT_S = 30
+
+
+@pytest.fixture
+async def started(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """The lifespan of this process, with nothing left of it afterwards."""
+    monkeypatch.setattr(settings, "EMBEDDED", False)  # no background thread: it would work on the tests' data
+    monkeypatch.setattr(state, "draining", False)
+    thresholds = gc.get_threshold()
+    process = ApplicationCommunicator(lifespan, {"type": "lifespan"})
+    try:
+        await process.send_input({"type": "lifespan.startup"})
+        assert await process.receive_output(WAIT_S) == {"type": "lifespan.startup.complete"}
+        yield
+        await process.send_input({"type": "lifespan.shutdown"})
+        assert await process.receive_output(WAIT_S) == {"type": "lifespan.shutdown.complete"}
+        await process.wait(WAIT_S)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+
+
+async def test_what_start_up_made_is_left_out_of_collections(started: None) -> None:
+    assert gc.get_freeze_count() > 10_000
+    assert gc.get_threshold() == (50_000, 20, 50)
+
+
+def test_workers_run_on_uvloop(server: Server) -> None:
+    # The library is loaded by whoever runs on it, and by nothing else.
+    loaded = ["uvloop" in Path(f"/proc/{pid}/maps").read_text() for pid in server.process.members()]
+    assert any(loaded)

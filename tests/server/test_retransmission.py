@@ -1,0 +1,48 @@
+"""A WebSocket's kernel socket tries again soon after a silent cut: a network that healed is not silent for as long again."""
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from uvicorn import Config, Server
+from websockets.asyncio.client import connect
+
+from server import tcp_options
+from server.tcp_options import KERNEL_BYTES, RETRANSMIT_MS, TCP_RTO_MAX_MS
+from server.websocket.socket_protocol import EXTENSION, SocketProtocol
+
+
+def longest_pause(sock: Any) -> int | None:
+    """Milliseconds; None where the kernel has no such option."""
+    with suppress(OSError):
+        return int(sock.getsockopt(socket.IPPROTO_TCP, TCP_RTO_MAX_MS))
+    return None
+
+
+@pytest.mark.parametrize("by_listener", [False, True], ids=["told itself", "taken by a socket that was told"])
+async def test_the_kernel_keeps_little_of_a_websocket_and_tries_again_soon(
+    by_listener: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int | None]] = []
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        sock = scope["extensions"][EXTENSION].transport.get_extra_info("socket")
+        seen.append((sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT), longest_pause(sock)))
+        await receive()
+        await send({"type": "websocket.accept"})
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    if by_listener:
+        tcp_options.tune(listening)
+        monkeypatch.setattr(SocketProtocol, "tuned_listeners", True)
+    server = Server(Config(app, ws=SocketProtocol, lifespan="off", log_level="error"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    async with connect(f"ws://127.0.0.1:{listening.getsockname()[1]}/"):
+        pass
+    server.should_exit = True
+    await serving
+    with socket.socket() as untouched:
+        known = longest_pause(untouched) is not None
+    assert seen == [(KERNEL_BYTES, RETRANSMIT_MS if known else None)]
