@@ -2,16 +2,19 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test check fmt up roll down clean load capacity bench chaos fuzz lock
+.PHONY: help run test test-fast check fmt up roll down clean load capacity bench chaos fuzz lock
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 run: ## serve http://127.0.0.1:8000 from this checkout; Ctrl-C ends it
 	@scripts/run
 
 test: ## install what the tests need and run all of them
 	@scripts/test
+
+test-fast: ## the tests that need no container, no browser and no server of their own; ARGS="--help"
+	@scripts/test_fast $(ARGS)
 
 check: ## linters, types, import rules, configuration of nginx and Kubernetes
 	@scripts/check

@@ -20,6 +20,13 @@ hear_ignored_signals()
 share_tls_contexts()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start servers of their own, which takes seconds."""
+    for item in items:
+        if "start_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("own_servers")
+
+
 @pytest.fixture(scope="session")
 def profile() -> Profile:
     """What this run stands on: embedded (SQLite, one worker) or postgres (Postgres, Redis, two workers)."""

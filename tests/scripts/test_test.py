@@ -1,11 +1,14 @@
-"""scripts/test: which failures get a second run, and how it tells of them. Tests are planted."""
+"""scripts/test: which failures get a second run, and how it tells of them; what scripts/test_fast runs. Tests are planted."""
 
+import inspect
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+import tests.conftest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("initdb", "redis-server", "nginx", "envsubst", "chromium", "docker")  # made up: nothing here calls them
@@ -33,7 +36,9 @@ class Checkout:
         shutil.copytree(ROOT / "scripts", self.root / "scripts")
         (self.root / "scripts" / "setup").write_text("#!/bin/sh\n")
         (self.root / ".venv").symlink_to(ROOT / ".venv")
-        (self.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["stack", "browser", "once"]\n')
+        (self.root / "pyproject.toml").write_text(
+            '[tool.pytest.ini_options]\nmarkers = ["stack", "browser", "once", "own_servers"]\n'
+        )
         self.bin = root / "bin"
         self.bin.mkdir()
         for name in PROGRAMS:
@@ -48,8 +53,15 @@ class Checkout:
 
     def test(self, block: str) -> subprocess.CompletedProcess[str]:
         """Run one block."""
+        return self._run("test", block)
+
+    def fast(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run scripts/test_fast."""
+        return self._run("test_fast", *arguments)
+
+    def _run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [str(self.root / "scripts" / "test"), block]
+        command = [str(self.root / "scripts" / script), *arguments]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
 
 
@@ -130,3 +142,30 @@ def test_a_load_run_that_lost_something_once_has_failed(planted: Checkout) -> No
     assert done.returncode == 1, done.stdout + done.stderr
     assert closing(done)[-1] == "0 passed, 1 failed, 0 skipped"
     assert "Again" not in done.stderr
+
+
+def test_fast_runs_new_files_and_leaves_out_what_it_names(planted: Checkout) -> None:
+    planted.plant("tests/polls/test_planted.py", 0)
+    planted.plant("tests/nginx/test_planted.py", 9)
+    planted.plant("tests/realtime/property/test_planted.py", 9)
+    done = planted.fast()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_fast_leaves_out_tests_that_start_a_server(planted: Checkout) -> None:
+    planted.plant("tests/rooms/test_planted.py", 0)
+    (planted.root / "tests" / "rooms" / "test_own.py").write_text("def test_own(start_server):\n    assert False\n")
+    hook = inspect.getsource(tests.conftest.pytest_collection_modifyitems)
+    fixture = "@pytest.fixture\ndef start_server():\n    pass\n"
+    (planted.root / "tests" / "conftest.py").write_text(f"import pytest\n{hook}\n{fixture}")
+    done = planted.fast()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_fast_names_paths_that_exist(planted: Checkout) -> None:
+    said = planted.fast("--help").stdout
+    named = [line.strip() for line in said.split("below tests/,\n")[1].splitlines()]
+    assert "realtime/property" in named
+    assert [path for path in named if not (ROOT / "tests" / path).exists()] == []
