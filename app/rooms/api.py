@@ -64,13 +64,22 @@ async def room_list(
     query: Query = "",
     member: bool | None = None,
     added_by: PersonId | None = None,
+    room: Query | None = None,
 ) -> dict[str, Any]:
     """Mine, the most recently active first, then the public ones I may join, by slug. `next` is the next page's `after`.
 
-    `member` asks for one of the two; `added_by` for the rooms that the person with this id has added me to.
+    `member` asks for one of the two, `added_by` for the rooms that the person with this id has added me to. With `room`, a
+    slug, that room, or none.
     """
     me = _me(request)
-    options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "member": member, "added_by": added_by}
+    options: dict[str, Any] = {
+        "after": after,
+        "limit": limit,
+        "query": query,
+        "member": member,
+        "added_by": added_by,
+        "slug": room,
+    }
     return (await database.run_for(me, listing.rooms_for, me, **options)).fields("rooms")
 
 

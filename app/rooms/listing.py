@@ -37,13 +37,16 @@ def rooms_for(
     query: str = "",
     member: bool | None = None,
     added_by: int | None = None,
+    slug: str | None = None,
 ) -> Page:
     """List the person's rooms, the most recently active first; then the public ones they may join, by slug.
 
     `query`: only rooms whose slug or title holds it. `member`: only the former, or only the latter. `added_by`: only
-    rooms that this person has added them to. Raises BadFrame for a cursor that is none.
+    rooms that this person has added them to. `slug`: only the room of this name. Raises BadFrame for a cursor that is none.
     """
     named = Q(slug__icontains=query) | Q(title__icontains=query) if query else Q()
+    if slug is not None:
+        named &= Q(slug=slugs.normalised(slug) or "")
     only_mine = member or added_by is not None
     mine = []
     if member is not False and not (after and after.startswith(_PUBLIC)):

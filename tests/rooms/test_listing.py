@@ -87,6 +87,14 @@ def test_only_own_or_only_other_rooms_in_pages(ada: User, limit: int) -> None:
     assert others == ["lobby", *(f"open-{number:03}" for number in range(20))]
 
 
+@pytest.mark.parametrize(
+    ("slug", "found"),
+    [("OPEN-300", ["open-300"]), ("mine-old", ["mine-old"]), ("private-1", []), ("open", []), ("no slug", []), ("", [])],
+)
+def test_one_room_by_its_slug(ada: User, slug: str, found: list[str]) -> None:
+    assert pages(ada, slug=slug) == [found]
+
+
 def test_rooms_somebody_added_me_to_in_pages(ada: User) -> None:
     eve = User.objects.get(username="eve")
     Membership.objects.filter(user=ada, room__slug__in=MINE[1:4]).update(added_by=eve.id)
