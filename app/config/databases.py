@@ -1,4 +1,4 @@
-"""DATABASE_URL → Django's DATABASES, with the options each engine needs under an event loop."""
+"""DATABASE_URL and MIGRATE_DATABASE_URL → Django's DATABASES, with the options each engine needs under an event loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from urllib.parse import unquote
 from core.addresses import Address, parse_address, port_of, refuse
 from db.connections import LOOP_CONNECTIONS, RECONNECT_S
 
-NAME = "DATABASE_URL"
 POSTGRES_FORM = "postgres://user:password@host:5432/name"
 SOCKET_FORM = "postgres://user:password@/name?host=/run/postgresql"
 SQLITE_FORM = "sqlite:////absolute/path.sqlite3, or sqlite:///name.sqlite3 for a file in DATA_DIR"
@@ -36,33 +35,33 @@ PARAMETERS: dict[str, frozenset[str] | None] = {
 FILES = ("sslrootcert", "sslcert", "sslkey")
 
 
-def database_from_url(url: str | None, *, data_dir: Path, pool_size: int) -> dict[str, Any]:
-    """One entry of DATABASES. Raises ImproperlyConfigured for a form that docs/deploy.md does not name."""
+def database_from_url(url: str | None, *, data_dir: Path, pool_size: int, name: str = "DATABASE_URL") -> dict[str, Any]:
+    """One entry of DATABASES, from the setting `name`. Raises ImproperlyConfigured for a form not in docs/deploy.md."""
     if url is None:
         return _sqlite(data_dir / "hubbub.sqlite3")
     scheme = url.partition("://")[0].lower()
     if scheme == "sqlite":
-        return _sqlite(_sqlite_file(url, data_dir))
-    address = parse_address(NAME, url, POSTGRES_FORM)
+        return _sqlite(_sqlite_file(name, url, data_dir))
+    address = parse_address(name, url, POSTGRES_FORM)
     if address.scheme not in {"postgres", "postgresql"}:
-        refuse(NAME, f"starts with {address.scheme!r}", "postgres:// or sqlite:///")
-    return _postgres(address, pool_size)
+        refuse(name, f"starts with {address.scheme!r}", "postgres:// or sqlite:///")
+    return _postgres(name, address, pool_size)
 
 
-def _sqlite_file(url: str, data_dir: Path) -> Path:
+def _sqlite_file(name: str, url: str, data_dir: Path) -> Path:
     """`sqlite:////path` is absolute, `sqlite:///name` is a file below `data_dir`."""
     path = unquote(url.partition("://")[2])
     if not path.startswith("/") or path.strip("/") in {"", ".", "..", ":memory:"} or path.endswith("/"):
-        refuse(NAME, "names no file", SQLITE_FORM)
+        refuse(name, "names no file", SQLITE_FORM)
     if any(character in path for character in "?#\0"):
-        refuse(NAME, "holds a ?, a # or a NUL", SQLITE_FORM)
+        refuse(name, "holds a ?, a # or a NUL", SQLITE_FORM)
     absolute, relative = Path("/" + path.lstrip("/")), data_dir / path.lstrip("/")
     if path.startswith("//"):
         return absolute
     if absolute.exists() and not relative.exists():
         # Earlier releases took three slashes for an absolute path: an empty database must not take the place of theirs.
         refuse(
-            NAME, f"with three slashes is a file below {data_dir}, but {absolute} exists", f"sqlite:///{absolute} for that one"
+            name, f"with three slashes is a file below {data_dir}, but {absolute} exists", f"sqlite:///{absolute} for that one"
         )
     return relative
 
@@ -83,11 +82,11 @@ def _sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def _postgres(address: Address, pool_size: int) -> dict[str, Any]:
-    options = _parameters(address)
-    host, port = _hosts(address, options)
+def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
+    options = _parameters(name, address)
+    host, port = _hosts(name, address, options)
     if not address.path or "/" in address.path:
-        refuse(NAME, "names no database behind its host", POSTGRES_FORM)
+        refuse(name, "names no database behind its host", POSTGRES_FORM)
     if "," in host:
         # Of several servers one takes writes; libpq by itself would stay with the first that answers.
         options.setdefault("target_session_attrs", "read-write")
@@ -118,30 +117,30 @@ def _postgres(address: Address, pool_size: int) -> dict[str, Any]:
     }
 
 
-def _parameters(address: Address) -> dict[str, str]:
+def _parameters(setting: str, address: Address) -> dict[str, str]:
     """What stands behind the ?, each name and value known, each file readable."""
     for name, value in address.query.items():
         if name not in PARAMETERS:
-            refuse(NAME, "has an unknown parameter behind its ?", f"any of {', '.join(PARAMETERS)}")
+            refuse(setting, "has an unknown parameter behind its ?", f"any of {', '.join(PARAMETERS)}")
         choices = PARAMETERS[name]
         if choices is not None and value not in choices:
-            refuse(NAME, f"has an unknown value of {name}", f"one of {', '.join(sorted(choices))}")
+            refuse(setting, f"has an unknown value of {name}", f"one of {', '.join(sorted(choices))}")
         if name in FILES and not (name == "sslrootcert" and value == "system") and not os.access(value, os.R_OK):
-            refuse(NAME, f"names a file in {name} that this process cannot read", f"{name}=/path/of/a/readable/file")
+            refuse(setting, f"names a file in {name} that this process cannot read", f"{name}=/path/of/a/readable/file")
     return dict(address.query)
 
 
-def _hosts(address: Address, options: dict[str, str]) -> tuple[str, str]:
+def _hosts(name: str, address: Address, options: dict[str, str]) -> tuple[str, str]:
     """libpq's host and port: lists with commas where there are several servers; takes them out of `options`."""
     directory, port = options.pop("host", ""), options.pop("port", "")
     if directory:
         if address.hosts or not directory.startswith("/"):
             refuse(
-                NAME,
+                name,
                 "has a host behind its ? that is no directory of a socket, or a second host",
                 f"{POSTGRES_FORM} or {SOCKET_FORM}",
             )
-        return directory, str(port_of(NAME, port, SOCKET_FORM) if port else 5432)
+        return directory, str(port_of(name, port, SOCKET_FORM) if port else 5432)
     if not address.hosts or port:
-        refuse(NAME, "names no host", f"{POSTGRES_FORM}, or for a socket {SOCKET_FORM}")
+        refuse(name, "names no host", f"{POSTGRES_FORM}, or for a socket {SOCKET_FORM}")
     return ",".join(host for host, _ in address.hosts), ",".join(str(number or 5432) for _, number in address.hosts)

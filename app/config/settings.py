@@ -75,6 +75,19 @@ def _make_directory(directory: Path) -> None:
 DATABASES = {
     "default": database_from_url(env.text("DATABASE_URL"), data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE"))
 }
+# For `manage.py migrate` alone.
+MIGRATE_DATABASE = (
+    database_from_url(
+        env.text("MIGRATE_DATABASE_URL"),
+        data_dir=DATA_DIR,
+        pool_size=env.integer("DATABASE_POOL_SIZE"),
+        name="MIGRATE_DATABASE_URL",
+    )
+    if env.text("MIGRATE_DATABASE_URL")
+    else None
+)
+if MIGRATE_DATABASE and any(MIGRATE_DATABASE[part] != DATABASES["default"][part] for part in ("ENGINE", "NAME")):
+    raise ImproperlyConfigured("MIGRATE_DATABASE_URL names another database than DATABASE_URL: use the same with another user")
 EMBEDDED = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 DATABASE_THREADS = env.integer("DATABASE_POOL_SIZE") - LOOP_CONNECTIONS
 if EMBEDDED:

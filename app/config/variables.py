@@ -64,6 +64,12 @@ VARIABLES: tuple[Variable, ...] = (
         "postgres://user:password@host:5432/name or sqlite:////path; docs/deploy.md has every form. Unset: SQLite in DATA_DIR",
     ),
     Variable(
+        "MIGRATE_DATABASE_URL",
+        "secret",
+        None,
+        "The same database by the role that owns its tables; `manage.py migrate` alone uses it. Unset: DATABASE_URL",
+    ),
+    Variable(
         "DATABASE_POOL_SIZE",
         "int",
         "8",
@@ -201,6 +207,14 @@ VARIABLES: tuple[Variable, ...] = (
         "secret",
         None,
         "Password of the stack's own database; `make up` makes one. Letters, digits and . _ ~ - only",
+        scope="compose",
+    ),
+    Variable(
+        "POSTGRES_OWNER_PASSWORD",
+        "secret",
+        None,
+        "Password of the role that owns the stack's own database and migrates it; likewise. An older stack gets it by"
+        " `scripts/postgres-role`. Unset: the app's role owns it",
         scope="compose",
     ),
     Variable("REDIS_PASSWORD", "secret", None, "Password of the stack's own Redis; likewise", scope="compose"),

@@ -5,7 +5,7 @@
 env_file=${root:?common.sh comes first}/.env
 
 # Names the scripts ask for.
-asked=(SECRET_KEY POSTGRES_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
+asked=(SECRET_KEY POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
   TLS_CERTIFICATE TLS_KEY COMPOSE_FILE)
 
 # read_settings: let compose read .env and the environment once, for set_value. It is the one reader of that file: quotes,
@@ -67,6 +67,11 @@ refuse_foreign_stack() {
     [ "$(cd -P "$directory" && pwd)" = "$root" ] ||
       fail "a stack of this name belongs to the checkout $directory: set COMPOSE_PROJECT_NAME in .env to another name (and HTTP_PORT to a free port)"
   done
+}
+
+# 43 characters, 256 bits; all of them may stand in a URL.
+random_text() {
+  head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
 }
 
 need_docker() {

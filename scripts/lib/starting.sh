@@ -4,6 +4,9 @@
 : "${root:?common.sh comes first}" "${env_file:?stack.sh comes first}"
 
 required=(SECRET_KEY POSTGRES_PASSWORD REDIS_PASSWORD)
+# What a new .env gets. An installation from before the database had an owner of its own goes on without it.
+# shellcheck disable=SC2034  # used by up
+made=("${required[@]}" POSTGRES_OWNER_PASSWORD)
 
 refuse_wrong_settings() {
   refuse_missing_settings
@@ -20,7 +23,7 @@ refuse_missing_settings() {
   if [ ${#missing[@]} -gt 0 ]; then
     fail ".env lacks ${missing[*]}: add a line NAME=value for each (random letters and digits, 40 of them), or set them in the environment"
   fi
-  for name in POSTGRES_PASSWORD REDIS_PASSWORD; do
+  for name in POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD REDIS_PASSWORD; do
     case $(set_value "$name") in
       *[!A-Za-z0-9._~-]*) fail "$name may hold letters, digits and . _ ~ - only: it becomes part of a URL" ;;
     esac

@@ -38,7 +38,7 @@ esac
 
 
 def run(*arguments: str, path: Path | None = None, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     if path:
         clean |= {"PATH": f"{path}:{clean['PATH']}", "KEPT": str(path)}
     return subprocess.run(
@@ -69,9 +69,12 @@ def test_it_is_a_secret_with_the_documented_keys() -> None:
 def test_the_urls_open_what_the_manifests_start(production: Manifests) -> None:
     values = printed()
     database, redis = urlsplit(values["DATABASE_URL"]), urlsplit(values["REDIS_URL"])
+    owner = urlsplit(values["MIGRATE_DATABASE_URL"])
     made = (HERE / "base" / "postgres-role.sh").read_text()
     assert f"CREATE ROLE {database.username} LOGIN NOSUPERUSER" in made
     assert f"CREATE DATABASE {database.path.removeprefix('/')} OWNER {database.username};" in made
+    assert f"CREATE ROLE {owner.username} LOGIN NOSUPERUSER" in made
+    assert (owner.password, owner.path) == (values["POSTGRES_OWNER_PASSWORD"], database.path)
     assert (database.password, redis.password) == (values["POSTGRES_PASSWORD"], values["REDIS_PASSWORD"])
     for url in (database, redis):
         service = find(production, f"Service/{url.hostname}")
@@ -80,7 +83,7 @@ def test_the_urls_open_what_the_manifests_start(production: Manifests) -> None:
 
 def test_every_value_is_long_and_never_the_same_twice() -> None:
     values = [value for _ in range(2) for name, value in printed().items() if not name.endswith("_URL")]
-    assert len(set(values)) == len(values) == 6
+    assert len(set(values)) == len(values) == 8
     assert all(len(value) >= 50 for value in values)
 
 
@@ -91,6 +94,9 @@ def test_services_of_ones_own_are_used_as_given() -> None:
     }
     values = printed(**own)
     assert {name: values[name] for name in own} == own
+    assert values["MIGRATE_DATABASE_URL"] == own["DATABASE_URL"]
+    own["MIGRATE_DATABASE_URL"] = "postgres://owner:x@db.example.com:5433/chat"
+    assert printed(**own)["MIGRATE_DATABASE_URL"] == own["MIGRATE_DATABASE_URL"]
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ services:
     environment: *database
     networks: [data, edge]
   migrate:
-    environment: *database
+    environment:
+      DATABASE_URL: postgres://hubbub:${POSTGRES_PASSWORD}@outside:5432/hubbub
+      MIGRATE_DATABASE_URL: postgres://hubbub_owner:${POSTGRES_OWNER_PASSWORD}@outside:5432/hubbub
     networks: [data, edge]
 """
 

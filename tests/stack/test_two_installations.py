@@ -24,6 +24,7 @@ def second(stack: Stack) -> Iterator[str]:
     given = dict(line.split("=", 1) for line in web["Config"]["Env"] if "=" in line)
     database, redis = given["DATABASE_URL"].rpartition("/")[0], given["REDIS_URL"].rpartition("/")[0]
     options = ["--env", f"DATABASE_URL={database}/{name}", "--env", f"REDIS_URL={redis}/5"]
+    options += ["--env", "MIGRATE_DATABASE_URL="]
     url = f"http://127.0.0.1:{free_port()}"
     options += ["--env", f"PUBLIC_URL={url}", "--no-deps"]
     migrated = stack.compose("run", "--rm", *options, "migrate", timeout=180)

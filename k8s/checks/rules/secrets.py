@@ -12,13 +12,24 @@ from k8s.checks.manifests import Manifests, ref
 
 #: What an operator creates before the first apply (k8s/create_secrets, or a certificate), and the keys in it.
 DOCUMENTED: dict[str, frozenset[str]] = {
-    "hubbub-secrets": frozenset({"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}),
+    "hubbub-secrets": frozenset(
+        {
+            "SECRET_KEY",
+            "DATABASE_URL",
+            "MIGRATE_DATABASE_URL",
+            "REDIS_URL",
+            "POSTGRES_PASSWORD",
+            "POSTGRES_OWNER_PASSWORD",
+            "REDIS_PASSWORD",
+        }
+    ),
     "hubbub-tls": frozenset({"tls.crt", "tls.key"}),
     "loadtest-tokens": frozenset({"tokens"}),
 }
 #: Names whose literal value would be a secret; NAME_FILE holds a path.
 SECRET_NAME = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^DATABASE_URL$|^REDIS_URL$)", re.IGNORECASE
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^(MIGRATE_)?DATABASE_URL$|^REDIS_URL$)",
+    re.IGNORECASE,
 )
 HARMLESS_NAME = re.compile(r"(_FILE$|^TLS_KEY$|^TOKENS$)")  # TOKENS: where a load run finds its file
 CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")

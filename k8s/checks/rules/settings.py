@@ -18,7 +18,8 @@ from loadtest import options as load
 CHECKOUT = Path(__file__).resolve().parents[3]
 #: Variables of the images we do not build, as their own documentation names them.
 FOREIGN = {
-    "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE", "POSTGRES_INITDB_ARGS", "PGDATA", "LANG"},
+    "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE", "POSTGRES_INITDB_ARGS", "PGDATA", "LANG"}
+    | {"POSTGRES_OWNER_PASSWORD_FILE"},  # of our own postgres-role.sh
     "redis": set[str](),
     "hubbub-loadtest": {name.upper().replace("-", "_") for name, _, _ in load.ARGUMENTS}
     | {"ROLE", "MASTER", "EXPECT_WORKERS", "URL", "USERS", "SPAWN_RATE", "HEADLESS"},

@@ -1,4 +1,4 @@
-"""The app's database role owns its database and is no superuser: in new installations, and in older ones after an upgrade."""
+"""The roles of the database: no superuser serves, and where the database has an owner of its own, the app writes rows only."""
 
 import os
 import subprocess
@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
-from tests.support.server import ROOT, base_environment, manage
+from tests.conftest import StartServer
+from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.server import ROOT, Server, base_environment, manage
 from tests.support.services import Postgres
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
+OWNER_PASSWORD = "of-the-owner"
 RIGHTS = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = 'hubbub'"
 
 
@@ -54,8 +58,13 @@ def as_app(postgres: Postgres) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def migrate(postgres: Postgres, *arguments: str) -> None:
+def owner_url(postgres: Postgres) -> str:
+    return postgres.url("hubbub").replace(f"hubbub:{postgres.password}", f"hubbub_owner:{OWNER_PASSWORD}")
+
+
+def migrate(postgres: Postgres, *arguments: str, owner: str = "") -> None:
     env = base_environment() | {"DATABASE_URL": postgres.url("hubbub"), "SECRET_KEY": os.environ["SECRET_KEY"]}
+    env |= {"MIGRATE_DATABASE_URL": owner}
     manage("migrate", "--no-input", *arguments, env=env)
 
 
@@ -72,12 +81,93 @@ def holds_no_more_than_its_database(postgres: LikeTheImage) -> None:
                            " AND pg_get_userbyid(relowner) <> 'hubbub'").fetchone() == (0,)  # fmt: skip
 
 
-def test_role_of_a_new_installation_is_no_superuser(postgres: LikeTheImage) -> None:
-    # The image's superuser is postgres; this cluster's was called hubbub.
+def name_superuser_as_the_image(postgres: LikeTheImage) -> None:
+    """The image's superuser is postgres; this cluster's was called hubbub."""
     postgres.psql("-d", "postgres", "-c", "CREATE ROLE postgres SUPERUSER LOGIN PASSWORD 'x'", "-U", "hubbub")
     postgres.psql("-d", "postgres", "-c", "ALTER ROLE hubbub RENAME TO bootstrap", "-U", "postgres")
-    script: list[str | Path] = [ROOT / "docker" / "postgres-role.sh"]
-    postgres.inside(script, POSTGRES_USER="postgres", POSTGRES_PASSWORD=postgres.password)
+
+
+def make_roles(postgres: LikeTheImage, owner_password: str = "") -> None:
+    given = {"POSTGRES_USER": "postgres", "POSTGRES_PASSWORD": postgres.password, "POSTGRES_OWNER_PASSWORD": owner_password}
+    postgres.inside([ROOT / "docker" / "postgres-role.sh"], **given)
+
+
+def app_writes_rows_only(postgres: LikeTheImage) -> None:
+    with as_app(postgres) as app:
+        assert app.execute(RIGHTS).fetchone() == (False,) * 5
+        for statement in (
+            "CREATE TABLE tried ()",
+            "CREATE FUNCTION tried() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "ALTER TABLE rooms_room ADD COLUMN tried integer",
+            "DROP TABLE changes_change",
+            "TRUNCATE chat_event",
+            "ALTER TABLE accounts_user DISABLE TRIGGER changes_access",
+            "DROP TRIGGER changes_access ON accounts_user",
+            "CREATE SCHEMA tried",
+            "SET ROLE hubbub_owner",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                app.execute(statement)
+        owners = app.execute(
+            "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        )
+        assert owners.fetchall() == [("hubbub_owner",)]
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(owner_url(postgres).replace(OWNER_PASSWORD, postgres.password), connect_timeout=5)
+
+
+async def people_chat(server: Server) -> None:
+    """Use what people use: accounts, a private room, messages, an edit of the password that the triggers note, leaving."""
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada, private=True)
+    async with httpx.AsyncClient(base_url=server.base_url, headers=ada.headers, timeout=15) as http:
+        answer = await http.post(f"/api/rooms/{room}/members", json={"user": bob.id})
+        assert answer.is_success, answer.text
+        async with ChatClient(server.ws_url(), ada) as here, ChatClient(server.ws_url(), bob) as there:
+            await here.join(room)
+            await there.join(room)
+            sent = await here.send(room, "written by a role that owns nothing")
+            await there.expect("message", seq=sent["seq"])
+            answer = await http.delete(f"/api/rooms/{room}/members/{bob.id}")
+            assert answer.is_success, answer.text
+            await there.expect("room.left")
+    assert "Traceback" not in server.log
+    assert "permission denied" not in server.log
+
+
+async def test_app_writes_rows_only_where_another_role_migrates(postgres: LikeTheImage, start_server: StartServer) -> None:
+    name_superuser_as_the_image(postgres)
+    make_roles(postgres, OWNER_PASSWORD)
+    migrate(postgres, owner=owner_url(postgres))
+    app_writes_rows_only(postgres)
+    await people_chat(start_server(DATABASE_URL=postgres.url("hubbub"), SECRET_KEY=os.environ["SECRET_KEY"]))
+
+
+async def test_database_of_one_role_gets_an_owner(postgres: LikeTheImage, start_server: StartServer) -> None:
+    """What scripts/postgres-role does, twice, while a server runs; a later migration's tables are the app's to write, too."""
+    name_superuser_as_the_image(postgres)
+    make_roles(postgres)
+    migrate(postgres)
+    server = start_server(DATABASE_URL=postgres.url("hubbub"), SECRET_KEY=os.environ["SECRET_KEY"])
+    for _ in range(2):
+        make_roles(postgres, OWNER_PASSWORD)
+    migrate(postgres, owner=owner_url(postgres))
+    with psycopg.connect(owner_url(postgres), autocommit=True, connect_timeout=5) as owner, as_app(postgres) as app:
+        owner.execute("CREATE TABLE later (id bigint GENERATED BY DEFAULT AS IDENTITY)")
+        app.execute("INSERT INTO later DEFAULT VALUES")
+        owner.execute("DROP TABLE later")
+    app_writes_rows_only(postgres)
+    await people_chat(server)
+
+
+def test_migrating_role_must_name_the_same_database(postgres: LikeTheImage) -> None:
+    with pytest.raises(RuntimeError, match="MIGRATE_DATABASE_URL names another database than DATABASE_URL"):
+        migrate(postgres, owner=f"{owner_url(postgres)}_copy")
+
+
+def test_role_of_a_new_installation_is_no_superuser(postgres: LikeTheImage) -> None:
+    name_superuser_as_the_image(postgres)
+    make_roles(postgres)
     migrate(postgres)
     holds_no_more_than_its_database(postgres)
     with pytest.raises(psycopg.OperationalError, match="password"):

@@ -1,4 +1,4 @@
-"""`manage.py migrate`, which can wait for its database, and of which one runs at a time."""
+"""`manage.py migrate`: by the role of MIGRATE_DATABASE_URL, with patience for a database that starts, one at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import DatabaseError, connections
@@ -29,6 +30,9 @@ class Command(migrate.Command):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Wait before the system checks: they may ask the database, too."""
         connection = connections[options["database"]]
+        if settings.MIGRATE_DATABASE:
+            connection.close()
+            connection.settings_dict.update(settings.MIGRATE_DATABASE)
         self.wait(connection, options["wait"])
         with self.one_at_a_time(connection):
             return super().execute(*args, **options)
