@@ -225,6 +225,51 @@ class Standby(Postgres):
         self._run(command, _clean_env() | {"PGPASSWORD": self.password})
 
 
+class PgBouncer(Service):
+    """A pooler in front of `postgres` that gives each transaction another connection, of two."""
+
+    name = "pgbouncer"
+
+    def __init__(self, postgres: Postgres) -> None:
+        super().__init__()
+        self.postgres, self.user = postgres, postgres.user
+
+    def url(self, database: str) -> str:
+        """Return `postgres://…` of one database, through the pooler."""
+        return self.postgres.url(database).replace(f":{self.postgres.port}/", f":{self.port}/")
+
+    def _prepare(self) -> None:
+        (self.directory / "users").write_text(f'"hubbub" "{self.postgres.password}"\n')
+        if self.user:
+            owner = pwd.getpwnam(self.user)
+            for path in (self.directory, self.directory / "users"):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    def _command(self) -> list[str | Path]:
+        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+        if program is None:
+            raise MissingService("pgbouncer is not installed (package pgbouncer)")
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": "",
+            "auth_type": "scram-sha-256",
+            "auth_file": self.directory / "users",
+            "pool_mode": "transaction",
+            "default_pool_size": 2,
+            "max_client_conn": 200,
+            "ignore_startup_parameters": "options",
+        }
+        lines = ["[databases]", f"* = host=127.0.0.1 port={self.postgres.port}", "[pgbouncer]"]
+        lines += [f"{name} = {value}" for name, value in settings.items()]
+        configuration = self.directory / "pgbouncer.ini"
+        configuration.write_text("\n".join(lines) + "\n")
+        return [program, configuration]
+
+    def _ready(self) -> bool:
+        return accepts(self.port)
+
+
 class Redis(Service):
     """One Redis without persistence. `options` are redis-server's, with _ for -."""
 
