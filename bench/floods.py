@@ -1,0 +1,135 @@
+"""What one account can flood: each endpoint of the API, each frame of a client, and the ways in.
+
+The calls come from the OpenAPI document and the frames from the table of frames, so none can be forgotten: one that needs a
+body or fields which are not written down here is named by `missing`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+MANY = 10_000
+"""Rooms of the flooder."""
+
+
+class World(NamedTuple):
+    """Where the flood goes: addresses, the flooder's credentials, and what exists."""
+
+    url: str
+    token: str
+    session: str
+    # A second account's token, for calls that end the credential they use.
+    spent: str
+    # A room of the flooder with a page of messages, and the id and name of another person.
+    room: str
+    other: int
+    other_name: str
+
+
+class Call(NamedTuple):
+    method: str
+    path: str
+    query: Mapping[str, Any]
+    body: Callable[[World], Any] | None
+
+
+Fields = Callable[[World], dict[str, Any]]
+_numbers = itertools.count(1)
+
+
+def _fresh(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(6)}"
+
+
+BODIES: dict[str, Fields] = {
+    "POST /api/signup": lambda _: {"username": _fresh("new"), "password": secrets.token_hex(12)},
+    "POST /api/session": lambda world: {"username": world.other_name, "password": "not theirs"},
+    "POST /api/token": lambda world: {"username": world.other_name, "password": "not theirs"},
+    "POST /api/rooms": lambda _: {"slug": _fresh("new")},
+    "PATCH /api/rooms/{slug}": lambda _: {"title": _fresh("Title")},
+    "POST /api/rooms/{slug}/members": lambda world: {"user": world.other},
+    "PATCH /api/rooms/{slug}/members/{user}": lambda _: {"role": "member"},
+    "POST /api/leave": lambda _: {"rooms": [f"nowhere-{number}" for number in range(500)]},
+    "POST /api/blocks": lambda world: {"user": world.other},
+}
+"""By operation; a call without a body needs no entry."""
+DEAREST: dict[str, tuple[dict[str, Any], ...]] = {
+    "GET /api/rooms": ({}, {"limit": 500}, {"query": "9"}),
+    "GET /api/rooms/{slug}/messages": ({"limit": 200},),
+    "GET /api/rooms/{slug}/members": ({"limit": 500},),
+    "GET /api/users": ({"query": "e", "limit": 100},),
+}
+"""Query strings that make a call dear, where the plain one is not."""
+FRAMES: dict[str, tuple[Fields, ...]] = {
+    "room.join": (
+        lambda world: {"room": world.room, "after": 0},
+        lambda _: {"room": f"many-{next(_numbers) % MANY}"},
+    ),
+    "room.leave": (lambda world: {"room": world.room},),
+    "message.send": (
+        lambda world: {"room": world.room, "key": secrets.token_hex(8), "text": "flood"},
+        lambda _: {"to": "nobody-at-all", "key": secrets.token_hex(8), "text": "flood"},
+    ),
+    "history": (lambda world: {"room": world.room, "before": 2**40, "limit": 200},),
+    "read": (lambda world: {"room": world.room, "upto": next(_numbers)},),
+    "typing": (lambda world: {"room": world.room},),
+    "activity": (lambda _: {"state": ("active", "away")[next(_numbers) % 2]},),
+    "ping": (lambda _: {},),
+}
+"""By type, `type` and `id` left out."""
+UNANSWERED = frozenset({"typing"})
+"""Frames without a reply: a `ping` follows each."""
+PAGES = ("/", "/chat/", "/healthz", "/readyz")
+"""Opened with the flooder's session cookie."""
+HANDSHAKES = "handshakes"
+NOTHING = "nothing"
+"""No flood at all: what chance makes of the ratio."""
+_METHODS = {"get", "post", "put", "patch", "delete"}
+_PARAMETER = re.compile(r"{(\w+)}")
+
+
+def calls(document: Mapping[str, Any]) -> dict[str, Call]:
+    """Each operation of an OpenAPI document and each page, by its name here."""
+    found = {f"GET {path}": Call("GET", path, {}, None) for path in PAGES}
+    for path, operations in document["paths"].items():
+        for method in operations.keys() & _METHODS:
+            name = f"{method.upper()} {path}"
+            for query in DEAREST.get(name, ({},)):
+                shown = "&".join(f"{key}={value}" for key, value in query.items())
+                found[f"{name}?{shown}" if shown else name] = Call(method.upper(), path, query, BODIES.get(name))
+    return found
+
+
+def frames() -> dict[str, tuple[str, Fields]]:
+    """Each frame, and each way to send it, by its name here."""
+    return {
+        f"{kind} ({number})" if number else kind: (kind, fields)
+        for kind, ways in FRAMES.items()
+        for number, fields in enumerate(ways)
+    }
+
+
+def names(document: Mapping[str, Any]) -> list[str]:
+    """All floods, an empty one first."""
+    return [NOTHING, *calls(document), *frames(), HANDSHAKES]
+
+
+def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
+    """Name the operations with a body and the frames that no flood is written for, and the floods of what is gone."""
+    bodies = {
+        f"{method.upper()} {path}"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "requestBody" in operation
+    }
+    return sorted((bodies ^ BODIES.keys()) | (table.keys() ^ FRAMES.keys()))
+
+
+def address_of(call: Call, world: World) -> str:
+    """The path of a call with its parameters filled in."""
+    values = {"slug": world.room, "user": str(world.other)}
+    return _PARAMETER.sub(lambda found: values[found[1]], call.path)
