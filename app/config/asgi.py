@@ -11,6 +11,7 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()  # loads the apps; what follows may import models
 
+from config.inline import without_first_hop  # noqa: E402
 from config.services import register_all  # noqa: E402
 from realtime.consumer import consume  # noqa: E402
 from realtime.nginx_drain_http import with_nginx_drain  # noqa: E402
@@ -19,6 +20,7 @@ from server.connection_close import closing_when_drained  # noqa: E402
 from server.lifespan import lifespan  # noqa: E402
 from server.probes import with_probes  # noqa: E402
 
+without_first_hop()
 domains()
 frames()
 register_all()

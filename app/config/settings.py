@@ -160,17 +160,17 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.response_headers.uncached",
     "changes.middleware.nudge",
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.inline.Security",
+    "config.inline.Csp",
+    "config.inline.XFrameOptions",
     "config.admin_addresses.guard",
-    "whitenoise.middleware.WhiteNoiseMiddleware",  # below all that give files their headers
+    "config.inline.StaticFiles",  # below all that give files their headers
     "db.page_gate.in_turn",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.inline.Sessions",
+    "config.inline.Common",
+    "config.inline.Csrf",
+    "config.inline.Authentication",
+    "config.inline.Messages",
     "config.api_errors.methods",
 ]
 ROOT_URLCONF = "config.urls"

@@ -95,8 +95,10 @@ def member_added(
 ) -> None:
     """Send `room.added` to the sockets of new members, except the socket whose own frame made the membership."""
     message = {"kind": "member", "room": list(room), "head": head, "upto": upto, "details": details}
-    for user in users:
-        hub.current().publish_member(user, {**message, "user": user}, but_for)
+    running = hub.current.peek()
+    if running is not None:  # an administrator's page may be handled where no sockets are
+        for user in users:
+            running.publish_member(user, {**message, "user": user}, but_for)
 
 
 def revoked(what: Revoked) -> None:
