@@ -60,10 +60,11 @@ class People(Schema):
 @router.post("/signup", response={201: SignedUp}, auth=None, summary="Make an account")
 async def sign_up(request: HttpRequest, payload: Credentials) -> tuple[int, dict[str, Any]]:
     def create() -> tuple[User, str]:
-        throttle.sign_up_attempt(request)
         user = services.user_create(username=payload.username, password=payload.password)
         return user, services.token_create(user=user)
 
+    # First: those who are refused must not stand in the line of those who wait for a hash.
+    await database.run_for(throttle.address_of(request), throttle.sign_up_attempt, request)
     user, token = await hashers.run(create)
     return 201, {"user": {"id": user.id, "name": user.username}, "token": token}
 

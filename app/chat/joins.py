@@ -40,7 +40,7 @@ def _read_page(key: PageKey) -> tuple[list[LogEvent], bool]:
 
 async def _state_for(user: int, room: RoomRef) -> tuple[int, int]:
     """(head, number of members). Raises NotAMember."""
-    state = await _states((room.id, user))
+    state = await _states((room.id, user), owner=user)
     if state is None:
         raise NotAMember(f"you are not a member of {room.slug}")
     return state

@@ -70,7 +70,7 @@ _writers = Lookup(access.writers_of_all, pace_s=0.025)  # no reply waits for it
 
 async def may_write(room: int, user: int) -> bool:
     """Whether the person is a member of the room whom nobody there has blocked."""
-    return bool(await _writers((room, user)))
+    return bool(await _writers((room, user), owner=user))
 
 
 async def journal(changes: Place, members: Place, expired_s: float) -> News:

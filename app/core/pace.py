@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from django.conf import settings
 
@@ -28,23 +29,33 @@ class Pace:
         """`rate`: calls a second and owner."""
         self._rate = rate
         # When each owner's calls so far would have ended at the rate; the least recently used first.
-        self._ends: OrderedDict[int, float] = OrderedDict()
+        self._ends: OrderedDict[Hashable, float] = OrderedDict()
 
     async def wait(self, owner: int, *, weight: int = 1) -> None:
         """Wait until the owner may make another call, which counts as `weight`. Raises RateLimited above WAIT_S seconds."""
         if not self._rate:
             return
-        now = asyncio.get_running_loop().time()
-        end = max(self._ends.get(owner, 0.0), now - BURST_S) + weight / self._rate
-        if end - now > WAIT_S:
+        ahead = self._ahead(owner, weight)
+        if ahead > WAIT_S:
             note_refusal("calls", f"user {owner}", "LIMIT_CALLS_PER_S")
-            raise RateLimited("too many requests; wait for their answers", retry_after=math.ceil(end - now - WAIT_S))
-        self._ends[owner] = end
+            raise RateLimited("too many requests; wait for their answers", retry_after=math.ceil(ahead - WAIT_S))
+        if self.charge(owner, weight) > 0:
+            await asyncio.sleep(ahead)
+
+    def charge(self, owner: Hashable, weight: float) -> float:
+        """Count calls of this weight that were made; return the seconds (or 0) until they are within the rate."""
+        if not self._rate:
+            return 0.0
+        ahead = self._ahead(owner, weight)
+        self._ends[owner] = asyncio.get_running_loop().time() + ahead
         self._ends.move_to_end(owner)
         if len(self._ends) > OWNERS:
             self._ends.popitem(last=False)
-        if end > now:
-            await asyncio.sleep(end - now)
+        return max(0.0, ahead)
+
+    def _ahead(self, owner: Hashable, weight: float) -> float:
+        now = asyncio.get_running_loop().time()
+        return max(self._ends.get(owner, 0.0) - now, -BURST_S) + weight / self._rate
 
 
 calls = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))

@@ -2,18 +2,19 @@
 began, go with the next.
 
 A reconnect storm asks thousands of small questions at once; each alone would cost a thread, a connection and its check.
-Alone, a question goes at once.
+Alone, a question goes at once. A trip takes one question of each person in turn: many questions of one wait behind each other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 import structlog
 
+from core.errors import RateLimited
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from db import database, queries
@@ -44,9 +45,12 @@ class Lookup(Generic[K, V]):
         """
         self._desk: PerLoop[_Desk[K, V]] = PerLoop(lambda: _Desk(answer, once, pace_s))
 
-    async def __call__(self, key: K) -> V | None:
-        """Raises DatabaseUnavailable."""
-        return await self._desk().ask(key)
+    async def __call__(self, key: K, owner: Hashable = None) -> V | None:
+        """`owner`: the person in whose line the question stands; without one it has a line of its own.
+
+        Raises DatabaseUnavailable, or RateLimited when database.QUEUE_EACH questions of the owner wait.
+        """
+        return await self._desk().ask(key, owner)
 
 
 class _Desk(Generic[K, V]):
@@ -56,13 +60,17 @@ class _Desk(Generic[K, V]):
         self._answer, self._once, self._pace_s = answer, once, pace_s
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         """Each asker has a future: one who gives up takes nothing from the others."""
+        self._lines: dict[Hashable, deque[K]] = {}
+        """The same questions by owner, whose turn is next first."""
         self._task: asyncio.Task[None] | None = None
         self._next_at = 0.0
 
-    async def ask(self, key: K) -> V | None:
+    async def ask(self, key: K, owner: Hashable) -> V | None:
         if len(self._waiting) >= database.QUEUE:
             note_refusal("queue", "look-ups", "")
             raise database.DatabaseUnavailable("too many callers wait for the database")
+        if key not in self._waiting:
+            self._line_up(key, ("alone", key) if owner is None else owner)
         asked = self._waiting.setdefault(key, [])
         if asked and self._once:
             return None
@@ -79,13 +87,13 @@ class _Desk(Generic[K, V]):
             if pause > 0:
                 await asyncio.sleep(pause)
             self._next_at = loop.time() + self._pace_s
-            keys = list(islice(self._waiting, MOST))
+            keys = self._next_keys()
             asked = {key: self._waiting.pop(key) for key in keys}
             try:
                 answers = await _ask(self._answer(keys))
             except database.DatabaseUnavailable as error:
                 # Whoever came meanwhile has waited as long: a trip of their own would have them wait for it once more.
-                waiting, self._waiting = self._waiting, {}
+                waiting, self._waiting, self._lines = self._waiting, {}, {}
                 _fail((*asked.values(), *waiting.values()), error)
             except Exception as error:
                 log.exception("a question to the database failed", answer=repr(self._answer))
@@ -96,6 +104,24 @@ class _Desk(Generic[K, V]):
                     for future in futures:
                         if not future.done():
                             future.set_result(answer)
+
+    def _line_up(self, key: K, owner: Hashable) -> None:
+        line = self._lines.setdefault(owner, deque())
+        if len(line) >= database.QUEUE_EACH:
+            note_refusal("calls", f"{owner} has too many questions waiting", "")
+            raise RateLimited("too many of your requests wait; wait for their answers", retry_after=1)
+        line.append(key)
+
+    def _next_keys(self) -> list[K]:
+        """Take up to MOST questions, one of each owner in turn; an owner with more goes to the end."""
+        keys: list[K] = []
+        while self._lines and len(keys) < MOST:
+            owner = next(iter(self._lines))
+            line = self._lines.pop(owner)
+            keys.append(line.popleft())
+            if line:
+                self._lines[owner] = line
+        return keys
 
 
 async def _ask(answer: Answer[Mapping[K, V]]) -> Mapping[K, V]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -17,6 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from core.errors import RateLimited
+from core.pace import Pace
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from db.fair_gate import FairGate, Owner
@@ -25,6 +27,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LIMIT_S = 5.0
+LINE_S = 4.0
+"""In the line of one's own calls; the rest of LIMIT_S is for the call itself."""
 QUEUE = 2_000
 QUEUE_EACH = 100
 """Of one person, and of one address without an account."""
@@ -44,7 +48,13 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=settings.DATABASE_THREADS, thread_name_prefix="database")
 
 
+BUSY = 0.2
+"""Seconds of thread a second that one person gets on and on, in each process: a thread that computes holds the event loop up."""
+REST_S = 1.0
+"""At most, behind one call: a database that is slow for everybody must not shut anybody out."""
+
 _gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 4), waiting=QUEUE_EACH))
+_used = PerLoop(lambda: Pace(BUSY if settings.LIMIT_CALLS_PER_S else 0))  # 0 lifts both
 _waiting = 0
 
 
@@ -59,16 +69,17 @@ async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 async def run_for(owner: Owner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Runs `function` in a database thread, in the turn of `owner`: a person's id, or the address of somebody unknown.
 
-    Raises as `run` does, and RateLimited when QUEUE_EACH calls of the owner wait.
+    Raises as `run` does, and RateLimited when QUEUE_EACH calls of the owner wait or this one waited behind them for LINE_S.
     """
     global _waiting
     if _waiting >= QUEUE:
         note_refusal("queue", "calls", "DATABASE_POOL_SIZE")
         raise DatabaseUnavailable("too many callers wait for the database")
     _waiting += 1
+    until = asyncio.get_running_loop().time() + LIMIT_S
     try:
-        async with asyncio.timeout(LIMIT_S):
-            await _enter(owner)
+        await _enter(owner)
+        async with asyncio.timeout_at(until):
             return await asyncio.wrap_future(_submit(owner, functools.partial(call, function, *args, **kwargs)))
     except TimeoutError as error:
         raise DatabaseUnavailable("the database did not answer in time") from error
@@ -78,22 +89,31 @@ async def run_for(owner: Owner, function: Callable[P, R], /, *args: P.args, **kw
 
 async def _enter(owner: Owner) -> None:
     try:
-        await _gate().enter(owner)
+        await _gate().enter(owner, limit_s=LIMIT_S if owner is None else LINE_S)
     except RateLimited:
-        note_refusal("calls", f"{owner} has {QUEUE_EACH} calls waiting", "")
+        note_refusal("calls", f"{owner} has too many calls waiting", "")
         raise
 
 
 def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
     """The slot is free once the thread is: a call that is given up goes on in it."""
     loop, gate = asyncio.get_running_loop(), _gate()
+    began = time.monotonic()
 
-    def leave(_: Future[R]) -> None:
+    def timed() -> R:
+        nonlocal began
+        began = time.monotonic()
+        return work()
+
+    def leave(took_s: float) -> None:
+        gate.leave(owner, rest_s=0.0 if owner is None else min(REST_S, _used().charge(owner, took_s)))
+
+    def ended(_: Future[R]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(gate.leave, owner)
+            loop.call_soon_threadsafe(leave, time.monotonic() - began)
 
-    answer = _threads().submit(work)
-    answer.add_done_callback(leave)
+    answer = _threads().submit(timed)
+    answer.add_done_callback(ended)
     return answer
 
 

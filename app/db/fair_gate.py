@@ -1,18 +1,27 @@
 """Admit work in turn: a person's calls wait behind their own, never before other people's.
 
 A gate has a number of slots. Each owner holds at most a share of them, and owners that wait are admitted one call each,
-round robin. Owner None is the process itself: it has no share, and it goes first.
+round robin. An owner whose calls cost much gets a slot of that share back later than the others get it. Owner None is the process
+itself: it has no share, and it goes first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 
 from core.errors import RateLimited
 
 Owner = Hashable | None
+
+
+class _Line(deque["asyncio.Future[None]"]):
+    """Calls of one owner that wait, the first one first."""
+
+    # How many have been admitted since the line began.
+    admitted = 0
 
 
 class FairGate:
@@ -22,37 +31,59 @@ class FairGate:
         """`share`: slots of one owner at most; `waiting`: calls of one owner that may wait."""
         self._free, self._share, self._waiting = slots, share, waiting
         self._held: dict[Owner, int] = {}
-        self._queues: dict[Owner, deque[asyncio.Future[None]]] = {}
+        self._queues: dict[Owner, _Line] = {}
         # Owners that wait and hold less than their share, the next one first.
         self._ready: OrderedDict[Owner, None] = OrderedDict()
 
-    async def enter(self, owner: Owner) -> None:
-        """Wait for a slot, to be given back with `leave`. Raises RateLimited when too many calls of the owner wait."""
+    async def enter(self, owner: Owner, *, limit_s: float | None = None) -> None:
+        """Wait for a slot, to be given back with `leave`.
+
+        Raises RateLimited when too many calls of the owner wait, or when the owner's calls went ahead of this one for `limit_s`
+        seconds; TimeoutError when not even those did.
+        """
         if self._free and not self._ready and self._below_share(owner):
             self._hold(owner)
             return
-        queue = self._queues.setdefault(owner, deque())
-        if owner is not None and len(queue) >= self._waiting:
+        line = self._queues.setdefault(owner, _Line())
+        if owner is not None and len(line) >= self._waiting:
             raise RateLimited("too many of your requests wait; wait for their answers", retry_after=1)
         admitted = asyncio.get_running_loop().create_future()
-        queue.append(admitted)
+        line.append(admitted)
+        ahead = line.admitted
         self._line_up(owner)
         try:
-            await admitted
-        except asyncio.CancelledError:
+            async with asyncio.timeout(limit_s):
+                await admitted
+        except (asyncio.CancelledError, TimeoutError) as error:
             if admitted.done() and not admitted.cancelled():
                 self.leave(owner)
             else:
                 self._forget(owner, admitted)
+            if isinstance(error, TimeoutError) and owner is not None and line.admitted > ahead:
+                message = "your requests wait behind each other; wait for their answers"
+                raise RateLimited(message, retry_after=math.ceil(limit_s or 1)) from None
             raise
 
-    def leave(self, owner: Owner) -> None:
-        """Give a slot back and admit the next callers."""
+    def leave(self, owner: Owner, *, rest_s: float = 0.0) -> None:
+        """Give a slot back and admit the next callers; the owner's share stays smaller by it for `rest_s` seconds."""
         self._free += 1
+        if rest_s > 0:
+            asyncio.get_running_loop().call_later(rest_s, self._rested, owner)
+        else:
+            self._give_back(owner)
+        self._admit_ready()
+
+    def _rested(self, owner: Owner) -> None:
+        self._give_back(owner)
+        self._admit_ready()
+
+    def _give_back(self, owner: Owner) -> None:
         self._held[owner] -= 1
         if not self._held[owner]:
             del self._held[owner]
         self._line_up(owner)
+
+    def _admit_ready(self) -> None:
         while self._free and self._ready:
             self._admit(None if None in self._ready else next(iter(self._ready)))
 
@@ -60,6 +91,7 @@ class FairGate:
         del self._ready[owner]
         queue = self._queues[owner]
         admitted = queue.popleft()
+        queue.admitted += 1
         if not queue:
             del self._queues[owner]
         if not admitted.done():

