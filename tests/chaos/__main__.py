@@ -20,6 +20,7 @@ from tests.chaos.crowd import Size
 from tests.chaos.drill import drill
 from tests.chaos.faults.catalogue import FAULTS
 from tests.chaos.figures import Figures, in_a_row, not_ended
+from tests.chaos.neighbour import Neighbour
 from tests.stack.stack import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -63,11 +64,16 @@ def say(line: str) -> None:
 async def _runs(stack: ChaosStack, asked: argparse.Namespace) -> list[Figures]:
     size = Size(asked.clients, asked.rooms, asked.rate)
     tokens = await asyncio.to_thread(stack.seed, size.clients)
+    with Neighbour(stack, own_id=not asked.mix) as neighbour:
+        return await _all_runs(neighbour, asked, tokens, size)
+
+
+async def _all_runs(neighbour: Neighbour, asked: argparse.Namespace, tokens: list[str], size: Size) -> list[Figures]:
     figures: list[Figures] = []
     if asked.mode != "together":
         for name in asked.faults:
             chance = random.Random(f"{asked.seed} {name}")
-            figures += await _one(stack, [name], tokens, size, chance)
+            figures += await _one(neighbour, [name], tokens, size, chance)
         over_all = in_a_row(figures)
         for problem in over_all:
             say(f"    {problem}")
@@ -76,15 +82,15 @@ async def _runs(stack: ChaosStack, asked: argparse.Namespace) -> list[Figures]:
         chance = random.Random(asked.seed)
         order = chance.sample(asked.faults, len(asked.faults))
         say(f"All in one run, in the order of seed {asked.seed}: {', '.join(order)}")
-        figures += (await _one(stack, order, tokens, size, chance))[-1:]
+        figures += (await _one(neighbour, order, tokens, size, chance))[-1:]
     return figures
 
 
-async def _one(stack: ChaosStack, names: Sequence[str], tokens: list[str], size: Size, chance: random.Random) -> list[Figures]:
+async def _one(neighbour: Neighbour, names: Sequence[str], tokens: list[str], size: Size, chance: random.Random) -> list[Figures]:
     say(f"{', '.join(names)}")
     faults = [FAULTS[name] for name in names]
     try:
-        figures = await drill(stack, faults, tokens, size, chance=chance, say=say)
+        figures = await drill(neighbour.stack, faults, tokens, size, chance=chance, say=say, neighbour=neighbour)
     except (AssertionError, TimeoutError, subprocess.SubprocessError, OSError) as error:
         figures = [not_ended(names[0] if len(names) == 1 else "all", faults[0].title, f"{type(error).__name__}: {error}")]
     for problem in figures[-1].problems:
@@ -112,6 +118,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second and room")
     parser.add_argument("--seed", default=os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--mode", choices=["both", "single", "together"], default="both")
+    parser.add_argument("--mix", action="store_true", help="plant a fault: both installations have one id")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/reliability.md")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="of " + ", ".join(FAULTS))
     asked = parser.parse_args()

@@ -122,18 +122,18 @@ class ChaosStack(Stack):
                 closed[int(code)] += int(float(number))
         return closed
 
-    def read_log(self, prefix: str) -> dict[str, list[Row]]:
+    def read_log(self, prefix: str, database: str = "hubbub") -> dict[str, list[Row]]:
         """The log of every room whose name starts with `prefix`, from the database itself."""
-        answer = self.psql(_LOG.format(prefix))
+        answer = self.psql(_LOG.format(prefix), database=database)
         assert answer.returncode == 0, answer.stderr
         log: dict[str, list[Row]] = {}
         for room, seq, author, key, text, at in csv.reader(answer.stdout.splitlines()):
             log.setdefault(room, []).append(Row(room, int(seq), int(author), key, shortened(text), float(at)))
         return log
 
-    def psql(self, statement: str, timeout: float = 30) -> Answer:
-        """Asks the database in its own container."""
-        options = ["--username=hubbub", "--dbname=hubbub", "--no-align", "--tuples-only", "--quiet"]
+    def psql(self, statement: str, timeout: float = 30, *, user: str = "hubbub", database: str = "hubbub") -> Answer:
+        """Asks a database in its own container."""
+        options = [f"--username={user}", f"--dbname={database}", "--no-align", "--tuples-only", "--quiet"]
         return self.compose("exec", "-T", "postgres", "psql", *options, "--command", statement, timeout=timeout)
 
     def redis(self, *command: str) -> Answer:

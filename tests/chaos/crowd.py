@@ -27,12 +27,15 @@ class Size:
 class Crowd:
     """Use as an async context manager: everybody is in their rooms when it is entered."""
 
-    def __init__(self, url: str, tokens: Sequence[str], size: Size, *, prefix: str, chance: random.Random) -> None:
+    def __init__(
+        self, url: str, tokens: Sequence[str], size: Size, *, prefix: str, chance: random.Random, label: str = "c"
+    ) -> None:
+        """`label` begins the name of each client."""
         self.url, self.tokens, self.size, self.chance, self.prefix = url, tokens, size, chance, prefix
         socket = f"{url.replace('http', 'ws', 1)}/ws/"
         self.rooms = [f"{prefix}-{number}" for number in range(size.rooms)]
         self.clients = [
-            Client(socket, token, self._rooms_of(number), name=f"c{number}", chance=random.Random(chance.getrandbits(64)))
+            Client(socket, token, self._rooms_of(number), name=f"{label}{number}", chance=random.Random(chance.getrandbits(64)))
             for number, token in enumerate(tokens[: size.clients])
         ]
         self.writers: set[Client] = set()

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from time import time
 
 from tests.chaos.chaos_stack import ChaosStack
@@ -12,7 +12,8 @@ from tests.chaos.checker import check
 from tests.chaos.crowd import Crowd, Size
 from tests.chaos.faults.fault import Fault, Scene
 from tests.chaos.figures import Figures, measure
-from tests.chaos.records import Run, Span, Window
+from tests.chaos.neighbour import Neighbour
+from tests.chaos.records import Row, Run, Span, Window
 
 BEFORE_S, AFTER_S = 4.0, 7.0
 """Quiet time before a fault, and after it: longer than anybody may wait for an event."""
@@ -24,18 +25,36 @@ LISTEN_S = 3.5
 """Listening on after everybody has everything: a double would still come."""
 
 Say = Callable[[str], None]
+ReadLog = Callable[[str], dict[str, list[Row]]]
 
 
 async def drill(
-    stack: ChaosStack, faults: Sequence[type[Fault]], tokens: Sequence[str], size: Size, *, chance: random.Random, say: Say
+    stack: ChaosStack,
+    faults: Sequence[type[Fault]],
+    tokens: Sequence[str],
+    size: Size,
+    *,
+    chance: random.Random,
+    say: Say,
+    neighbour: Neighbour | None = None,
 ) -> list[Figures]:
-    """Figures of the whole run, or of each fault when there are several and of all together at the end."""
+    """Figures of the whole run, or of each fault when there are several and of all together at the end.
+
+    `neighbour`: people chat there, too, and are held to the same promises by their own log.
+    """
     prefix = f"chaos-{secrets.token_hex(4)}"
     windows: list[Window] = []
     idle: list[str] = []
-    async with Crowd(stack.url, tokens, size, prefix=prefix, chance=chance) as crowd:
+    async with AsyncExitStack() as exits:
+        beside = None
+        if neighbour:
+            await asyncio.to_thread(neighbour.align)
+            beside = await exits.enter_async_context(neighbour.crowd(prefix, tokens, size, random.Random(prefix)))
+        crowd = await exits.enter_async_context(Crowd(stack.url, tokens, size, prefix=prefix, chance=chance))
         scene = Scene(stack, crowd, chance)
         crowd.start_writing()
+        if beside:
+            beside.start_writing()
         await asyncio.sleep(BEFORE_S)
         memory = await asyncio.to_thread(stack.memory)
         for kind in faults:
@@ -44,9 +63,11 @@ async def drill(
             say(f"  {fault.name}: {windows[-1].span.end - windows[-1].span.begin:.1f} s")
             await asyncio.sleep(AFTER_S)
             idle += [f"{fault.name} had no effect: {why}" for why in [fault.without_effect()] if why]
-        run = await _settle(stack, crowd, windows)
-        run.memory_before, run.idle = memory, idle
-    problems = check(run)
+        run = await _settle(stack.read_log, crowd, windows)
+        run.memory_before, run.memory_after, run.idle = memory, await asyncio.to_thread(stack.memory), idle
+        problems = check(run)
+        if neighbour and beside:
+            problems += await _next_door(neighbour, beside, windows)
     gaps = sum(client.gaps for client in crowd.clients)
     return _figures(run, faults, problems, gaps)
 
@@ -65,7 +86,7 @@ async def _suffer(fault: Fault) -> Window:
     return Window(fault.name, Span(begin, time()), fault.excuses, fault.ends_sockets, fault.back_s)
 
 
-async def _settle(stack: ChaosStack, crowd: Crowd, windows: list[Window]) -> Run:
+async def _settle(read_log: ReadLog, crowd: Crowd, windows: list[Window]) -> Run:
     """Nothing new is written; everything written is acknowledged and held by everybody, or that is a finding."""
     crowd.stop_writing()
     unsent: list[str] = []
@@ -73,7 +94,7 @@ async def _settle(stack: ChaosStack, crowd: Crowd, windows: list[Window]) -> Run
         await crowd.until(lambda: not crowd.pending, ACKNOWLEDGED_S, "everything is acknowledged")
     except TimeoutError:
         unsent = crowd.pending
-    log = await asyncio.to_thread(stack.read_log, crowd.prefix)
+    log = await asyncio.to_thread(read_log, crowd.prefix)
     heads = {room: len(rows) for room, rows in log.items()}
     with suppress(TimeoutError):  # the checker names who lacks what
         await crowd.until(lambda: all(client.holds(heads) for client in crowd.clients), HELD_S, "everybody has everything")
@@ -81,15 +102,22 @@ async def _settle(stack: ChaosStack, crowd: Crowd, windows: list[Window]) -> Run
     with suppress(TimeoutError):
         await crowd.until(lambda: not crowd.miscounted(), COUNTED_S, "everybody is counted")
     return Run(
-        log=await asyncio.to_thread(stack.read_log, crowd.prefix),
+        log=await asyncio.to_thread(read_log, crowd.prefix),
         acks=[ack for client in crowd.clients for ack in client.outbox.acks],
         sights=[client.sight() for client in crowd.clients],
         windows=windows,
-        memory_after=await asyncio.to_thread(stack.memory),
         unsent=unsent,
         miscounted=crowd.miscounted(),
         retries=sum(client.outbox.retries for client in crowd.clients),
     )
+
+
+async def _next_door(neighbour: Neighbour, crowd: Crowd, windows: list[Window]) -> list[str]:
+    """What its people saw that its own log does not have, and every other broken promise."""
+    found = check(await _settle(neighbour.read_log, crowd, windows))
+    if not await asyncio.to_thread(neighbour.shares_ids, crowd.prefix):
+        found.append("its rooms have other ids, so that nothing could mix")
+    return [f"next door: {problem}" for problem in found]
 
 
 def _figures(run: Run, faults: Sequence[type[Fault]], problems: Sequence[str], gaps: int) -> list[Figures]:

@@ -10,6 +10,7 @@ from tests.chaos.chaos_stack import ChaosStack, why_not
 from tests.chaos.crowd import Size
 from tests.chaos.drill import drill
 from tests.chaos.faults.catalogue import FAULTS
+from tests.chaos.neighbour import Neighbour
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -42,13 +43,15 @@ def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack
 
 
 async def test_nothing_is_lost(chaos_stack: ChaosStack) -> None:
-    """Run every fault once, in an order by chance."""
+    """Run every fault once, in an order by chance, beside another installation on the same Redis."""
     seed = secrets.randbelow(10**6)
     chance = random.Random(str(seed))
     order = chance.sample(TELLING, len(TELLING))
     tokens = chaos_stack.seed(SIZE.clients)
     said: list[str] = []
-    figures = await drill(chaos_stack, [FAULTS[name] for name in order], tokens, SIZE, chance=chance, say=said.append)
+    faults = [FAULTS[name] for name in order]
+    with Neighbour(chaos_stack) as neighbour:
+        figures = await drill(chaos_stack, faults, tokens, SIZE, chance=chance, say=said.append, neighbour=neighbour)
     whole = figures[-1]
     assert whole.problems == (), f"seed {seed}: " + "\n".join([*said, *whole.problems])
     assert whole.events > 5 * len(order) * SIZE.rooms

@@ -30,7 +30,7 @@ class Nowhere(ChaosStack):
     def memory(self) -> float:
         return 50.0
 
-    def read_log(self, prefix: str) -> dict[str, list[Row]]:
+    def read_log(self, prefix: str, database: str = "hubbub") -> dict[str, list[Row]]:
         return {}
 
 

@@ -1,0 +1,114 @@
+"""A second installation on the stack's Redis and Postgres: the same people with the same ids, and rooms with the same ids.
+
+Nothing of one may ever be seen in the other, whatever happens to the parts they share.
+"""
+
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from subprocess import CalledProcessError
+from time import monotonic, sleep
+from typing import Self
+
+import httpx
+
+from tests.chaos.chaos_stack import ChaosStack
+from tests.chaos.crowd import Crowd, Size
+from tests.chaos.records import Row
+from tests.stack.rolling import docker
+from tests.stack.stack import ROOT
+from tests.support.ports import free_port
+
+DATABASE = "neighbour"
+START_S = 90.0
+RATE = 0.2
+"""Messages a second and room: enough to be seen, little of the machine."""
+
+
+class Neighbour:
+    """One container of web's image, past nginx, on a copy of the stack's database with an installation id of its own."""
+
+    def __init__(self, stack: ChaosStack, *, own_id: bool = True) -> None:
+        """`own_id`: False plants the fault that this is to find: both have the id of the original."""
+        self.stack, self.own_id = stack, own_id
+        self.name = f"{stack.project}-neighbour"
+        self.url = f"http://127.0.0.1:{free_port()}"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.remove()
+
+    def start(self) -> None:
+        """Copy the database as it is now, people included, and serve it."""
+        copy = f"createdb -U postgres {DATABASE} && pg_dump -U postgres hubbub | psql -qU postgres -v ON_ERROR_STOP=1 {DATABASE}"
+        copied = self.stack.exec("postgres", "sh", "-c", copy)
+        assert copied.returncode == 0, copied.stderr
+        web = self.stack.running("web")[0]
+        given = dict(line.split("=", 1) for line in web["Config"]["Env"] if "=" in line)
+        given |= {"DATABASE_URL": f"{given['DATABASE_URL'].rpartition('/')[0]}/{DATABASE}", "PUBLIC_URL": self.url}
+        given |= {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": "/srv/hubbub/app", "WEB_CONCURRENCY": "1"}
+        options = [part for name, value in given.items() for part in ("--env", f"{name}={value}")]
+        options += ["--tmpfs", "/tmp:mode=1777", "--publish", f"{self.url.removeprefix('http://')}:8000"]
+        network = f"{self.stack.project}_"
+        docker("create", "--name", self.name, "--network", f"{network}edge", *options, web["Config"]["Image"])
+        docker("network", "connect", f"{network}data", self.name)
+        docker("start", self.name)
+        if self.own_id:
+            docker("exec", self.name, "python", "app/manage.py", "installation", "--new")
+            docker("restart", self.name)
+        self._wait_ready()
+
+    def remove(self) -> None:
+        """End it and keep its log; its database goes with the stack's."""
+        kept = ROOT / "artifacts" / "chaos"
+        kept.mkdir(parents=True, exist_ok=True)
+        with suppress(CalledProcessError):  # it was never made
+            (kept / "neighbour.log").write_text(docker("logs", self.name))
+        docker("rm", "--force", "--volumes", self.name)
+        self.stack.exec("postgres", "dropdb", "-U", "postgres", "--if-exists", "--force", DATABASE)
+
+    def crowd(self, prefix: str, tokens: Sequence[str], size: Size, chance: random.Random) -> Crowd:
+        """As many rooms with the same names, and the fewest people."""
+        people = Size(2 * size.rooms, size.rooms, RATE)
+        return Crowd(self.url, tokens, people, prefix=prefix, chance=chance, label="n")
+
+    def align(self) -> None:
+        """Let the next room have the same id in both: a crash of Postgres skips ids."""
+        highest = 0
+        for database in ("hubbub", DATABASE):
+            highest = max(highest, int(self._ask("SELECT last_value FROM rooms_room_id_seq", database)))
+        for database in ("hubbub", DATABASE):
+            self._ask(f"SELECT setval('rooms_room_id_seq', {highest})", database)
+
+    def shares_ids(self, prefix: str) -> bool:
+        """Whether the rooms whose names start with `prefix` have the same ids in both."""
+        statement = f"SELECT string_agg(id || slug, ' ' ORDER BY id) FROM rooms_room WHERE slug LIKE '{prefix}%'"
+        here, there = (self._ask(statement, database) for database in ("hubbub", DATABASE))
+        return bool(here) and here == there
+
+    def read_log(self, prefix: str) -> dict[str, list[Row]]:
+        """As of the stack."""
+        return self.stack.read_log(prefix, DATABASE)
+
+    def _ask(self, statement: str, database: str) -> str:
+        answer = self.stack.psql(statement, user="postgres", database=database)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.strip()
+
+    def _wait_ready(self) -> None:
+        deadline = monotonic() + START_S
+        while True:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            assert monotonic() < deadline, docker("logs", self.name)[-3000:]
+            sleep(0.5)
