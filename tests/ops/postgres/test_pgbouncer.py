@@ -47,10 +47,10 @@ async def test_people_chat_and_resume_through_a_transaction_pooler(server: Serve
             seen = (await there.join(room))["head"]
             for number in range(ROUNDS):
                 sent = await asyncio.gather(here.send(room, f"a{number}"), there.send(room, f"b{number}"))
+                assert max(one["seq"] for one in sent) == seen + 2 * (number + 1)
                 await asyncio.gather(
                     here.request("history", room=room, before=1_000), there.request("history", room=room, before=1_000)
                 )
-            assert max(one["seq"] for one in sent) == seen + 2 * ROUNDS
         async with ChatClient(server.ws_url(), bob) as back:
             events = await back.catch_up(room, seen)
             assert [event["seq"] for event in events] == list(range(seen + 1, seen + 2 * ROUNDS + 1))
