@@ -112,12 +112,12 @@ async def _measure(ids: list[int], options: argparse.Namespace) -> None:
     from db import database  # noqa: PLC0415
     from realtime.events import Person, RoomRef  # noqa: PLC0415
     from realtime.hub import Hub  # noqa: PLC0415
-    from realtime.live_room import Room  # noqa: PLC0415
-    from realtime.local_users import LocalPerson  # noqa: PLC0415
+    from realtime.live_room import LiveRoom  # noqa: PLC0415
+    from realtime.local_users import LocalUser  # noqa: PLC0415
 
-    hub, watcher = Hub(), LocalPerson(Person(1, "ada"))
+    hub, watcher = Hub(), LocalUser(Person(1, "ada"))
     for room_id in ids:
-        room = hub.rooms[room_id] = Room(RoomRef(room_id, f"room-{room_id}", direct=False))
+        room = hub.rooms[room_id] = LiveRoom(RoomRef(room_id, f"room-{room_id}", direct=False))
         room.skip_to(10_000)
         room.opened.set()
         room.watchers.add(watcher)
@@ -125,8 +125,8 @@ async def _measure(ids: list[int], options: argparse.Namespace) -> None:
     print(f"== one process, {len(ids)} rooms open, {options.rooms} in the table, {options.moved} moved")
     _print("poll of the heads", [await _cost(hub.repair.poll_heads) for _ in range(options.polls)])
     for room in list(hub.rooms.values())[: options.moved]:
-        hub.ticker.unread_due(room)
-    _print("tick (one second of it is its pause)", [await _cost(hub.ticker.turn) for _ in range(min(5, options.polls))])
+        hub.housekeeping.unread_due(room)
+    _print("tick (one second of it is its pause)", [await _cost(hub.housekeeping.tick) for _ in range(min(5, options.polls))])
     await database.run(_close)
 
 

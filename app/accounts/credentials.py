@@ -23,8 +23,8 @@ from accounts.models import ApiToken, Ticket, User
 from accounts.services import MARK, digest_of, session_mark, session_named, token_credential
 from core.errors import BadCredentials, NoCredentials
 from core.refusals import note_refusal
-from db.batch_loader import Lookup
-from db.queries import Among, Answer
+from db.batch_loader import BatchLoader
+from db.queries import Query, WhereIn
 from realtime.publish import Person
 
 Credential = tuple[Person, str]
@@ -98,20 +98,22 @@ async def by_session(key: str) -> Credential:
     return found
 
 
-_TOKENS = Among(
+_TOKENS = WhereIn(
     "digest",
     lambda: ApiToken.objects.filter(user__is_active=True).values_list("digest", "id", "user_id", "user__username"),
 )
-_SESSIONS = Among("session_key", lambda: Session.objects.filter(expire_date__gt=Now()).values_list("session_key", "session_data"))
-_PEOPLE = Among("id", lambda: User.objects.filter(is_active=True).values_list("id", "username", "password"))
+_SESSIONS = WhereIn(
+    "session_key", lambda: Session.objects.filter(expire_date__gt=Now()).values_list("session_key", "session_data")
+)
+_PEOPLE = WhereIn("id", lambda: User.objects.filter(is_active=True).values_list("id", "username", "password"))
 
 
-def _token_owners(digests: list[str]) -> Answer[dict[str, Credential]]:
+def _token_owners(digests: list[str]) -> Query[dict[str, Credential]]:
     rows = yield _TOKENS(digests)
     return {digest: (Person(user, name), token_credential(token)) for digest, token, user, name in rows}
 
 
-def _ticket_owners(digests: list[str]) -> Answer[dict[str, Credential]]:
+def _ticket_owners(digests: list[str]) -> Query[dict[str, Credential]]:
     taken = yield functools.partial(_take_tickets, digests)
     people = yield _PEOPLE({user for _, user, _ in taken})
     found = {user: (Person(user, name), password) for user, name, password in people}
@@ -139,7 +141,7 @@ def _take_tickets(digests: list[str]) -> list[tuple[str, int, str]]:
         return [(digest, user, credential) for digest, user, credential, good in cursor.fetchall() if good]
 
 
-def _session_owners(keys: list[str]) -> Answer[dict[str, Credential]]:
+def _session_owners(keys: list[str]) -> Query[dict[str, Credential]]:
     rows = yield _SESSIONS(keys)
     reader = SessionStore()
     sessions = {key: reader.decode(data) for key, data in rows}
@@ -179,6 +181,6 @@ def _decided_by_django(keys: list[str]) -> dict[str, tuple[Person, str]]:
     return found
 
 
-_tokens = Lookup(_token_owners)
-_tickets = Lookup(_ticket_owners, once=True)
-_sessions = Lookup(_session_owners)
+_tokens = BatchLoader(_token_owners)
+_tickets = BatchLoader(_ticket_owners, once=True)
+_sessions = BatchLoader(_session_owners)

@@ -12,7 +12,7 @@ from chat.batch import Stored
 from core.errors import BadFrame, RateLimited
 from core.refusals import note_refusal
 from db import database
-from realtime.publish import FrameId, Later, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
+from realtime.publish import DeferredReply, FrameId, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
 from rooms import services as rooms
 from rooms.join_flow import enter
@@ -67,7 +67,7 @@ async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:
     return {"type": "ok"}
 
 
-async def message_send(socket: Socket, frame: MessageSend) -> Later:
+async def message_send(socket: Socket, frame: MessageSend) -> DeferredReply:
     """Answers later: a client that sends many need not wait for each commit."""
     _check(socket, frame)
     if not _alias_is_known(socket, frame):
@@ -75,7 +75,7 @@ async def message_send(socket: Socket, frame: MessageSend) -> Later:
     return _queued(socket, frame, _known_room(socket, frame) or await _addressed_room(socket, frame))
 
 
-def message_send_at_once(socket: Socket, frame: MessageSend) -> Later | None:
+def message_send_at_once(socket: Socket, frame: MessageSend) -> DeferredReply | None:
     """As message_send; None, with nothing done, where the room has to be looked up."""
     room = _known_room(socket, frame)
     if room is None or not _alias_is_known(socket, frame):
@@ -101,10 +101,10 @@ def _check(socket: Socket, frame: MessageSend) -> None:
         raise RateLimited("too many messages a second; wait and send the same key again")
 
 
-def _queued(socket: Socket, frame: MessageSend, room: RoomRef) -> Later:
+def _queued(socket: Socket, frame: MessageSend, room: RoomRef) -> DeferredReply:
     alias = frame.alias and socket.alias[1]
     stored = services.message_send(room=room, author=socket.user, key=frame.key, text=frame.text, alias=alias)
-    return Later(stored, _sent)
+    return DeferredReply(stored, _sent)
 
 
 def _sent(stored: Stored) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from core import metrics
 from core.errors import BadFrame, Unavailable
 from core.idle import IdleClock
 from core.per_loop import PerLoop
-from core.write_coalescer import turn
+from core.write_coalescer import write_coalescer
 from db import database
 from db.connections import LOG_CONNECTIONS
 from realtime.publish import RoomRef, log_events
@@ -132,7 +132,7 @@ class Writer:
         assert task is not None
         try:
             # A full process has more of a larger batch than of another one, which goes to the same sockets.
-            await turn().short()
+            await write_coalescer().short()
             batch = self._committing[task] = _unanswered(self._lanes.take(lanes, BATCH))
             if batch:
                 await self._commit(batch, lanes)

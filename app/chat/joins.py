@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from chat import history
 from core.errors import NotAMember
-from db.batch_loader import Lookup
-from db.queries import Answer
+from db.batch_loader import BatchLoader
+from db.queries import Query
 from db.shared_reads import SharedReads
 from realtime.publish import LogEvent, Page, RoomRef
 from rooms import access, counting
@@ -54,10 +54,10 @@ def _read_states(pairs: list[tuple[int, int]]) -> dict[tuple[int, int], tuple[in
     return {pair: (heads[pair[0]], counts[pair[0]]) for pair in access.members_among(pairs) if pair[0] in heads}
 
 
-def _answer_states(pairs: list[tuple[int, int]]) -> Answer[dict[tuple[int, int], tuple[int, int]]]:
+def _answer_states(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], tuple[int, int]]]:
     states: dict[tuple[int, int], tuple[int, int]] = yield functools.partial(_read_states, pairs)
     return states
 
 
-_states = Lookup(_answer_states)
+_states = BatchLoader(_answer_states)
 _pages = SharedReads(_read_page)

@@ -15,7 +15,7 @@ from changes import journal as changes_journal
 from changes.journal import Place
 from chat import history
 from db import database
-from db.batch_loader import Lookup
+from db.batch_loader import BatchLoader
 from realtime.dialects.infra import InfraDialect
 from realtime.dialects.native import NativeDialect
 from realtime.dialects.room_lines import RoomDialect
@@ -53,7 +53,7 @@ enter_room = join_flow.enter_first_use
 set_alias = chat.frames.set_alias
 
 
-_rooms = Lookup(access.rooms_of_all, pace_s=0.025)  # no handshake waits for it
+_rooms = BatchLoader(access.rooms_of_all, pace_s=0.025)  # no handshake waits for it
 
 
 async def memberships(user: int) -> list[Membership]:
@@ -65,7 +65,7 @@ async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[
     return await database.run(access.members_of, room_ids, users)
 
 
-_writers = Lookup(access.writers_of_all, pace_s=0.025)  # no reply waits for it
+_writers = BatchLoader(access.writers_of_all, pace_s=0.025)  # no reply waits for it
 
 
 async def may_write(room: int, user: int) -> bool:

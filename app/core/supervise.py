@@ -15,7 +15,7 @@ AGAIN_S = 1.0
 TRIES = 5
 
 
-async def forever(turn: Callable[[], Awaitable[None]]) -> None:
+async def run_forever(turn: Callable[[], Awaitable[None]]) -> None:
     """Runs `turn` again and again until cancelled; after one that raised, a jittered pause."""
     while True:
         try:
@@ -25,7 +25,7 @@ async def forever(turn: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
 
 
-async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancels tasks and waits for them, bounded.
 
     Before Python 3.12 `asyncio.wait_for` swallows a cancellation that comes in the moment in which what it waited for is

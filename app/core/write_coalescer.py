@@ -26,7 +26,7 @@ class Sender(Protocol):
         """Hands what was collected to the transport."""
 
 
-class Turn:
+class WriteCoalescer:
     """One per event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -87,4 +87,4 @@ class Turn:
             self._last = ([], b"")
 
 
-turn = PerLoop(lambda: Turn(asyncio.get_running_loop()))
+write_coalescer = PerLoop(lambda: WriteCoalescer(asyncio.get_running_loop()))

@@ -20,7 +20,7 @@ from core.refusals import note_refusal
 from db import database, queries
 from db.connections import LOOKUP_CONNECTIONS
 from db.pool import Pool
-from db.queries import Answer
+from db.queries import Query
 
 log = structlog.get_logger(__name__)
 
@@ -35,15 +35,15 @@ PACE_S = 0.012
 """Between the starts of two trips: each costs the worker about half a millisecond, however few the questions in it."""
 
 
-class Lookup(Generic[K, V]):
+class BatchLoader(Generic[K, V]):
     """`await lookup(key)` is what `answer([key, …])` comes to, `.get(key)`; see db/queries.py."""
 
-    def __init__(self, answer: Callable[[list[K]], Answer[Mapping[K, V]]], *, once: bool = False, pace_s: float = PACE_S) -> None:
+    def __init__(self, answer: Callable[[list[K]], Query[Mapping[K, V]]], *, once: bool = False, pace_s: float = PACE_S) -> None:
         """`once`: an answer is for one asker alone; another who asks the same meanwhile gets None.
 
         `pace_s`: seconds at least between the starts of two trips.
         """
-        self._desk: PerLoop[_Desk[K, V]] = PerLoop(lambda: _Desk(answer, once, pace_s))
+        self._desk: PerLoop[_Batches[K, V]] = PerLoop(lambda: _Batches(answer, once, pace_s))
 
     async def __call__(self, key: K, owner: Hashable = None) -> V | None:
         """`owner`: the person in whose line the question stands; without one it has a line of its own.
@@ -53,10 +53,10 @@ class Lookup(Generic[K, V]):
         return await self._desk().ask(key, owner)
 
 
-class _Desk(Generic[K, V]):
+class _Batches(Generic[K, V]):
     """The questions of one event loop."""
 
-    def __init__(self, answer: Callable[[list[K]], Answer[Mapping[K, V]]], once: bool, pace_s: float) -> None:
+    def __init__(self, answer: Callable[[list[K]], Query[Mapping[K, V]]], once: bool, pace_s: float) -> None:
         self._answer, self._once, self._pace_s = answer, once, pace_s
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         """Each asker has a future: one who gives up takes nothing from the others."""
@@ -124,7 +124,7 @@ class _Desk(Generic[K, V]):
         return keys
 
 
-async def _ask(answer: Answer[Mapping[K, V]]) -> Mapping[K, V]:
+async def _ask(answer: Query[Mapping[K, V]]) -> Mapping[K, V]:
     if queries.on_the_loop():
         return await queries.by(_pool(), answer)
     return await database.run(queries.by_orm, answer)

@@ -3,9 +3,9 @@
 An answer is a generator. It yields what it wants to know (`Rows`, or a function for a database thread), is sent that, and
 returns what it makes of it:
 
-    TOKENS = Among("digest", lambda: ApiToken.objects.values_list("digest", "user_id"))
+    TOKENS = WhereIn("digest", lambda: ApiToken.objects.values_list("digest", "user_id"))
 
-    def owners(digests: list[str]) -> Answer[dict[str, int]]:
+    def owners(digests: list[str]) -> Query[dict[str, int]]:
         rows = yield TOKENS(digests)
         return dict(rows)
 """
@@ -25,7 +25,7 @@ from db.pool import Connection, Pool
 R = TypeVar("R")
 
 
-class Among:
+class WhereIn:
     """Rows whose `field` is one of some values. Its SQL is made once: making it costs as much as asking."""
 
     def __init__(self, field: str, rows: Callable[[], QuerySet[Any, Any]]) -> None:
@@ -63,7 +63,7 @@ class _InArray(Lookup[list[Any]]):
 class Rows(NamedTuple):
     """What an answer wants to know: a list of tuples, in the order of the query."""
 
-    among: Among
+    among: WhereIn
     values: list[Any]
 
     def by_orm(self) -> list[tuple[Any, ...]]:
@@ -84,10 +84,10 @@ class Rows(NamedTuple):
         return await pool.run(ask)
 
 
-Answer = Generator[Rows | Callable[[], Any], Any, R]
+Query = Generator[Rows | Callable[[], Any], Any, R]
 
 
-def by_orm(answer: Answer[R]) -> R:
+def by_orm(answer: Query[R]) -> R:
     """In a database thread."""
     known: Any = None
     try:
@@ -98,7 +98,7 @@ def by_orm(answer: Answer[R]) -> R:
         return end.value
 
 
-async def by(pool: Pool, answer: Answer[R]) -> R:
+async def by(pool: Pool, answer: Query[R]) -> R:
     """On the event loop, but for functions. Raises DatabaseUnavailable."""
     known: Any = None
     try:

@@ -20,7 +20,7 @@ from db.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime.nginx_drain import instance_of
 from realtime.ports import dialect_for, domains
-from realtime.send_queue import AsgiOutbox, HeldOutbox, Outbox, TransportOutbox
+from realtime.send_queue import AsgiSendQueue, BufferedUntilAccept, SendQueue, TransportSendQueue
 from realtime.socket import Socket
 
 FRAMES_A_TURN = 32
@@ -80,11 +80,11 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
         raise RateAbuse("too many handshakes from this address")
     user, credential = await domains().authenticate(scope)
     dialect, room = found
-    socket = Socket(hub, user, credential, HeldOutbox(_outbox(scope, send, hub)))
+    socket = Socket(hub, user, credential, BufferedUntilAccept(_send_queue(scope, send, hub)))
     socket.nginx = instance_of(scope)
     socket.dialect = dialect(socket, room)
-    if (door := _door(scope)) is not None:
-        door.on_text = socket.receive_at_once
+    if (writer := _door(scope)) is not None:
+        writer.on_text = socket.receive_at_once
     return socket
 
 
@@ -121,16 +121,16 @@ async def _take(socket: Socket, event: dict[str, Any]) -> None:
         socket.close_soon(Close.UNEXPECTED_BINARY, "binary frames are not expected here")
         return
     await socket.receive(event["text"])
-    if socket.outbox.halting():
-        await socket.outbox.read_on()
+    if socket.send_queue.above_high_water():
+        await socket.send_queue.drain()
 
 
 async def _accept(socket: Socket, send: Send) -> None:
     """Answers the handshake, once: from here on the client takes itself for connected."""
-    if isinstance(socket.outbox, HeldOutbox):
+    if isinstance(socket.send_queue, BufferedUntilAccept):
         with contextlib.suppress(OSError):  # a client that has gone is told of by `receive`
             await send({"type": "websocket.accept"})
-        socket.outbox = socket.outbox.release()
+        socket.send_queue = socket.send_queue.release()
         for room in socket.rooms.values():
             room.released(socket)
 
@@ -141,11 +141,11 @@ async def _until_disconnect(receive: Receive) -> None:
         continue
 
 
-def _outbox(scope: Scope, send: Send, hub: hubs.Hub) -> Outbox:
+def _send_queue(scope: Scope, send: Send, hub: hubs.Hub) -> SendQueue:
     transport = _door(scope)
     if transport is None or transport.conn.extensions:  # what is compressed is each socket's own, and framed by the server
-        return AsgiOutbox(send)
-    return TransportOutbox(transport, hub.backlog)
+        return AsgiSendQueue(send)
+    return TransportSendQueue(transport, hub.send_budget)
 
 
 def _door(scope: Scope) -> Any:
@@ -155,8 +155,8 @@ def _door(scope: Scope) -> Any:
 
 def _forget(scope: Scope) -> None:
     """What the client said to be let in is 1.5 kB of an idle socket. Other servers may read their scopes later."""
-    if (door := _door(scope)) is not None:
-        door.forget_scope()
+    if (writer := _door(scope)) is not None:
+        writer.forget_scope()
 
 
 def _restart(reason: str) -> SocketRefused:

@@ -127,7 +127,7 @@ class Page(NamedTuple):
     member_count: int
 
 
-class Later(NamedTuple):
+class DeferredReply(NamedTuple):
     """A reply that is not there yet; the next frame need not wait for it."""
 
     done: asyncio.Future[Any]

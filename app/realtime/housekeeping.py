@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from core import metrics, process
-from realtime.live_room import Room, unread
+from realtime.live_room import LiveRoom, unread
 from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ SLICE = 2_000
 """Rooms or sockets looked at before others have their turn on the event loop."""
 
 
-class Ticker:
+class Housekeeping:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self.due: set[Room] = set()
+        self.due: set[LiveRoom] = set()
         """Rooms whose unread was held back. A process may serve tens of thousands in which nothing happens."""
-        self._sweep: list[Room] = []
+        self._sweep: list[LiveRoom] = []
 
-    async def turn(self) -> None:
+    async def tick(self) -> None:
         due = time.monotonic() + 1
         await asyncio.sleep(1)
         now = time.monotonic()
@@ -40,10 +40,10 @@ class Ticker:
         await self._flush_due(now)
         await self._close_empty(now)
         metrics.ROOMS.set(len(self.hub.rooms))
-        self.hub.backlog.measure()
+        self.hub.send_budget.measure()
         sockets = [socket for local in self.hub.people.values() for socket in local.sockets]
         for start in range(0, len(sockets), SLICE):
-            self.hub.close_slow([socket for socket in sockets[start : start + SLICE] if socket.outbox.overdue(now)])
+            self.hub.close_slow([socket for socket in sockets[start : start + SLICE] if socket.send_queue.overdue(now)])
             await asyncio.sleep(0)
 
     async def _flush_due(self, now: float) -> None:
@@ -69,14 +69,14 @@ class Ticker:
             if room.in_use:
                 room.empty_since = None
             elif room.empty_since is None:
-                room.touch()
+                room.mark_used()
             elif now - room.empty_since > EMPTY_ROOM_S and self.hub.rooms.get(room.ref.id) is room:
                 self.due.discard(room)
                 self.hub.close(room)
             if len(self._sweep) % SLICE == 0:
                 await asyncio.sleep(0)
 
-    def unread_due(self, room: Room) -> None:
+    def unread_due(self, room: LiveRoom) -> None:
         """Tells of a change at once when the room was quiet, else with the next tick."""
         room.unread_due = True
         if time.monotonic() - room.unread_at >= UNREAD_EVERY_S:
@@ -85,8 +85,8 @@ class Ticker:
             self.due.add(room)
 
     @staticmethod
-    def _flush_unread(room: Room) -> None:
+    def _flush_unread(room: LiveRoom) -> None:
         room.unread_due, room.unread_at = False, time.monotonic()
         for local in room.watchers:
             upto = local.upto.get(room.ref.id, 0)
-            local.push_unjoined(room.ref.slug, Batch([unread(room.ref.slug, room.last, upto)]))
+            local.push_unjoined(room.ref.slug, Batch([unread(room.ref.slug, room.last_seq, upto)]))

@@ -22,23 +22,23 @@ from core.errors import Close, RateAbuse
 from core.limits import Buckets
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
-from core.supervise import end, forever
+from core.supervise import cancel_all, run_forever
 from db import installation
 from db.database import DatabaseUnavailable
 from realtime import journal, nginx_drain
 from realtime.events import LogEvent, Revoked, RoomRef, encode
-from realtime.housekeeping import Ticker
+from realtime.housekeeping import Housekeeping
 from realtime.journal import Journal
 from realtime.layer.bus import bus_for
-from realtime.live_room import MAX_HELD, Room, batch_for, unread
-from realtime.local_users import LocalPerson
+from realtime.live_room import MAX_HELD, LiveRoom, batch_for, unread
+from realtime.local_users import LocalUser
 from realtime.nginx_drain import NginxDrain
 from realtime.ports import domains
 from realtime.presence.sync import KINDS as PRESENCE_KINDS
 from realtime.presence.sync import Presence
 from realtime.repair import Repair
 from realtime.revocations import Revocations
-from realtime.send_buffer_budget import Backlog
+from realtime.send_buffer_budget import SendBufferBudget
 from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
@@ -59,18 +59,18 @@ DRAIN_BATCH = 20
 class Hub:
     def __init__(self) -> None:
         self.origin = secrets.token_hex(8)
-        self.rooms: dict[int, Room] = {}
-        self.people: dict[int, LocalPerson] = {}
+        self.rooms: dict[int, LiveRoom] = {}
+        self.people: dict[int, LocalUser] = {}
         self.bus = bus_for(self.origin, self.deliver, self._layer_restored)
         rate = settings.LIMIT_HANDSHAKES_PER_S
         self.handshakes = Buckets(rate, 4 * rate)
-        self.backlog = Backlog()
+        self.send_budget = SendBufferBudget()
         self._poll_took_s = 0.0
         self.repair = Repair(self)
         self.revocations = Revocations(self)
         self.nginx_drain = NginxDrain(self)
         self.journal = Journal(self)
-        self.ticker = Ticker(self)
+        self.housekeeping = Housekeeping(self)
         self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -80,11 +80,11 @@ class Hub:
         self.bus.start()
         if settings.REDIS_SHARDS:
             self.spawn(self._join_layer())
-            self.spawn(forever(self.presence.tick))
+            self.spawn(run_forever(self.presence.tick))
         self.spawn(self.bus.subscribe([nginx_drain.GROUP, journal.GROUP]))
-        self.spawn(forever(self._poll))
-        self.spawn(forever(self.journal.turn))
-        self.spawn(forever(self.ticker.turn))
+        self.spawn(run_forever(self._poll))
+        self.spawn(run_forever(self.journal.tick))
+        self.spawn(run_forever(self.housekeeping.tick))
 
     async def _join_layer(self) -> None:
         """The names in Redis carry the installation's id, and a start must not need the database that has it."""
@@ -94,7 +94,7 @@ class Hub:
     async def stop(self) -> None:
         self.presence.stop()
         await self.bus.stop()
-        await end(self._tasks)
+        await cancel_all(self._tasks)
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
         """Hands the sockets over: `drain` to all, then 1012 closes in shuffled batches over at most `spread_s` seconds."""
@@ -153,7 +153,7 @@ class Hub:
         user = socket.user.id
         local = self.people.get(user)
         if local is None:
-            local = self.people[user] = LocalPerson(socket.user)
+            local = self.people[user] = LocalUser(socket.user)
         limit = settings.LIMIT_SOCKETS_PER_USER
         if limit and len(local.sockets) >= limit:
             note_refusal("sockets", f"user {user}", "LIMIT_SOCKETS_PER_USER")
@@ -183,10 +183,10 @@ class Hub:
             self.presence.left(local)
             for watched in filter(None, map(self.rooms.get, local.upto)):
                 watched.watchers.discard(local)
-                watched.touch()
+                watched.mark_used()
             self.bus.unsubscribe(f"user.{local.person.id}")
 
-    async def _watch(self, local: LocalPerson) -> None:
+    async def _watch(self, local: LocalUser) -> None:
         """Starts to tell a person of the rooms they are a member of; a database that is away delays it."""
         while local.sockets:
             try:
@@ -201,39 +201,39 @@ class Hub:
                 self.presence.watched(local, rooms)
             return
 
-    async def _watch_new(self, local: LocalPerson, ref: RoomRef, upto: int) -> None:
+    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
         """A room they became a member of just now: what was written since is unread."""
         try:
             room = await self.open(ref)
         except DatabaseUnavailable:
             return
         self._add_watcher(room, local, upto)
-        if room.last > upto:
-            self.ticker.unread_due(room)
+        if room.last_seq > upto:
+            self.housekeeping.unread_due(room)
 
-    def _add_watcher(self, room: Room, local: LocalPerson, upto: int) -> None:
+    def _add_watcher(self, room: LiveRoom, local: LocalUser, upto: int) -> None:
         if local.sockets:
             local.upto[room.ref.id] = max(upto, local.upto.get(room.ref.id, 0))
             local.rooms[room.ref.slug] = room.ref
             room.watchers.add(local)
-        room.touch()
+        room.mark_used()
 
     # --- rooms
 
-    async def open(self, ref: RoomRef) -> Room:
+    async def open(self, ref: RoomRef) -> LiveRoom:
         """The room, subscribed and with a known head. It stays until `touch`, which whoever opened it calls in the end.
 
         Raises DatabaseUnavailable.
         """
         return (await self.open_many([ref]))[0]
 
-    async def open_with_presence(self, ref: RoomRef) -> Room:
+    async def open_with_presence(self, ref: RoomRef) -> LiveRoom:
         room = await self.open(ref)
         await self.presence.open(room)
         return room
 
-    async def open_many(self, refs: list[RoomRef]) -> list[Room]:
-        new = [self.rooms.setdefault(ref.id, Room(ref)) for ref in refs if ref.id not in self.rooms]
+    async def open_many(self, refs: list[RoomRef]) -> list[LiveRoom]:
+        new = [self.rooms.setdefault(ref.id, LiveRoom(ref)) for ref in refs if ref.id not in self.rooms]
         if new:
             await self._load(new)
         rooms = []
@@ -247,7 +247,7 @@ class Hub:
             room.empty_since = None
         return rooms
 
-    async def _load(self, rooms: list[Room]) -> None:
+    async def _load(self, rooms: list[LiveRoom]) -> None:
         try:
             await self.bus.subscribe(f"room.{room.ref.id}" for room in rooms)
             # Only now: what is committed after the subscription arrives, what was before is in the head.
@@ -260,36 +260,36 @@ class Hub:
         for room in rooms:
             room.skip_to(heads.get(room.ref.id, 0))
             room.opened.set()
-            self.pass_on(room, room.take([]))
+            self.deliver_events(room, room.sequence([]))
 
-    def attach(self, socket: Socket, room: Room, head: int) -> None:
+    def attach(self, socket: Socket, room: LiveRoom, head: int) -> None:
         """Live events above `head` are pushed from now on."""
         socket.rooms[room.ref.slug] = room
         room.add(socket, head)
-        room.touch()
+        room.mark_used()
         self.presence.joined(socket, room)
 
-    def detach(self, socket: Socket, room: Room) -> bool:
+    def detach(self, socket: Socket, room: LiveRoom) -> bool:
         """Whether the socket was joined."""
         socket.rooms.pop(room.ref.slug, None)
         joined = room.discard(socket)
         if joined:
-            room.touch()
+            room.mark_used()
         return joined
 
     async def attach_from(self, socket: Socket, ref: RoomRef, after: int) -> None:
         """Attaches and pushes what the log has above `after`, for dialects without a join."""
         room = await self.open(ref)
         if ref.slug in socket.rooms or socket.closed:
-            room.touch()
+            room.mark_used()
             return
-        head = room.last
+        head = room.last_seq
         self.attach(socket, room, head)
         if after < head:
             missed = await domains().LOG.events({ref.id: (after, min(head, after + PAGE))})
             socket.push_batch(batch_for(ref, socket, missed.get(ref.id, [])))
 
-    def close(self, room: Room) -> None:
+    def close(self, room: LiveRoom) -> None:
         """Stops serving a room that nobody here uses."""
         self.rooms.pop(room.ref.id, None)
         self.bus.unsubscribe(f"room.{room.ref.id}")
@@ -350,26 +350,26 @@ class Hub:
             if local is not None:
                 {"mark": self._on_mark, "member": self.on_member, "revoked": self._on_revoked}[kind](local, message)
 
-    def _on_log(self, room: Room, events: list[LogEvent]) -> None:
+    def _on_log(self, room: LiveRoom, events: list[LogEvent]) -> None:
         if not room.opened.is_set():
             room.pending.update((event.seq, event) for event in events[:MAX_HELD])
             return
-        self.pass_on(room, room.take(events))
+        self.deliver_events(room, room.sequence(events))
         if room.pending:
-            self.repair.hole(room)
+            self.repair.note_gap(room)
 
-    def _on_signal(self, room: Room, message: dict[str, Any]) -> None:
+    def _on_signal(self, room: LiveRoom, message: dict[str, Any]) -> None:
         self.close_slow(room.push_signal(message["frame"], but_for=message["sender"], only=message.get("only")))
 
-    def _on_mark(self, local: LocalPerson, message: dict[str, Any]) -> None:
+    def _on_mark(self, local: LocalUser, message: dict[str, Any]) -> None:
         room_id = message["room"]
         upto = local.upto[room_id] = max(local.upto.get(room_id, 0), message["upto"])
         if "slug" in message:  # the release before does not say it
             room = self.rooms.get(room_id)
-            head = max(message["head"], room.last if room else 0)
+            head = max(message["head"], room.last_seq if room else 0)
             local.push_unjoined(message["slug"], Batch([unread(message["slug"], head, upto)]))
 
-    def on_member(self, local: LocalPerson, message: dict[str, Any], but_for: Socket | None = None) -> None:
+    def on_member(self, local: LocalUser, message: dict[str, Any], but_for: Socket | None = None) -> None:
         """The person is a new member; the socket that made the membership needs no frame."""
         ref = RoomRef(*message["room"])
         if "details" in message:  # the release before does not say them
@@ -382,20 +382,20 @@ class Hub:
         for socket in local.sockets:
             socket.dialect.member_of(ref, message["upto"])
 
-    def _on_revoked(self, local: LocalPerson, message: dict[str, Any]) -> None:
+    def _on_revoked(self, local: LocalUser, message: dict[str, Any]) -> None:
         _, user, credential, _, room, _ = message["what"]
         ref = RoomRef(*room) if room else None
         self.revocations.act(local, Revoked(user, credential, ref, message.get("reason", "removed")))
 
-    def pass_on(self, room: Room, events: list[LogEvent]) -> None:
+    def deliver_events(self, room: LiveRoom, events: list[LogEvent]) -> None:
         """Events of a room that are next in its order, to its sockets."""
         if not events:
             return
-        delivered, slow = room.pass_on(events, self.people)
+        delivered, slow = room.deliver(events, self.people)
         metrics.DELIVERED.add(delivered)
         self.close_slow(slow)
         if room.watchers:
-            self.ticker.unread_due(room)
+            self.housekeeping.unread_due(room)
 
     @staticmethod
     def close_slow(sockets: list[Socket]) -> None:

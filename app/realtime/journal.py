@@ -83,7 +83,7 @@ class Journal:
         """Read within a moment."""
         self._nudged.set()
 
-    async def turn(self) -> None:
+    async def tick(self) -> None:
         """One read for all nudges that came."""
         await self._nudged.wait()
         self._nudged.clear()

@@ -12,34 +12,34 @@ from realtime import send_queue
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, RoomRef, encode
 from realtime.presence.room import RoomPresence
-from realtime.send_queue import Batch, Door
+from realtime.send_queue import Batch, FrameWriter
 
 if TYPE_CHECKING:
-    from realtime.local_users import LocalPerson
+    from realtime.local_users import LocalUser
     from realtime.socket import Socket
 
 #: Events kept for a socket whose join is being read, or that arrived ahead of a hole. Beyond it the log is read instead.
 MAX_HELD = 1_000
 
 
-class Room:
+class LiveRoom:
     __slots__ = (
-        "ahead", "empty_since", "holds", "last", "opened", "pending", "presence", "ref", "sockets", "unread_at", "unread_due",
-        "watchers",
+        "caught_up_to", "empty_since", "joining", "last_seq", "opened", "pending", "presence", "ref", "sockets",
+        "unread_at", "unread_due", "watchers",
     )  # fmt: skip
 
     def __init__(self, ref: RoomRef) -> None:
         self.ref = ref
-        self.last = 0
+        self.last_seq = 0
         """The highest seq that was passed on to local sockets; valid once `opened` is set."""
         self.opened = asyncio.Event()
-        self.sockets: dict[type[Dialect], dict[Socket, Door | None]] = {}
-        """Each with its outbox's door, in the order in which they joined: mostly that in which they lie in memory."""
-        self.ahead: dict[Socket, int] = {}
+        self.sockets: dict[type[Dialect], dict[Socket, FrameWriter | None]] = {}
+        """Each with the writer of its send queue, in the order in which they joined: mostly that in which they lie in memory."""
+        self.caught_up_to: dict[Socket, int] = {}
         """Joined sockets that hold events this room has not passed on yet, and up to which seq."""
-        self.holds: dict[Socket, list[LogEvent] | None] = {}
+        self.joining: dict[Socket, list[LogEvent] | None] = {}
         """Live events kept for sockets whose join is being read; None once there were more than MAX_HELD."""
-        self.watchers: set[LocalPerson] = set()
+        self.watchers: set[LocalUser] = set()
         self.pending: dict[int, LogEvent] = {}
         self.presence = RoomPresence()
         self.unread_due = False
@@ -48,115 +48,117 @@ class Room:
 
     @property
     def in_use(self) -> bool:
-        return bool(self.watchers or self.holds or any(self.sockets.values()))
+        return bool(self.watchers or self.joining or any(self.sockets.values()))
 
     def add(self, socket: Socket, head: int) -> None:
         """`socket` holds everything up to `head`; what follows is pushed to it."""
-        self.sockets.setdefault(type(socket.dialect), {})[socket] = socket.outbox.door
-        if head > self.last:
-            self.ahead[socket] = head
+        self.sockets.setdefault(type(socket.dialect), {})[socket] = socket.send_queue.writer
+        if head > self.last_seq:
+            self.caught_up_to[socket] = head
 
     def released(self, socket: Socket) -> None:
-        """A joined socket has another outbox: its handshake was answered."""
-        self.sockets[type(socket.dialect)][socket] = socket.outbox.door
+        """A joined socket has another send queue: its handshake was answered."""
+        self.sockets[type(socket.dialect)][socket] = socket.send_queue.writer
 
     def discard(self, socket: Socket) -> bool:
         """Whether the socket was joined."""
         members = self.sockets.get(type(socket.dialect), {})
         joined = socket in members
         members.pop(socket, None)
-        self.ahead.pop(socket, None)
+        self.caught_up_to.pop(socket, None)
         return joined
 
-    def take(self, events: list[LogEvent]) -> list[LogEvent]:
+    def sequence(self, events: list[LogEvent]) -> list[LogEvent]:
         """Puts events in order: those that can be passed on now. The rest waits in `pending` for the hole to close."""
-        if not self.pending and events and events[0].seq == self.last + 1 and _consecutive(events):
-            self.last = events[-1].seq
+        if not self.pending and events and events[0].seq == self.last_seq + 1 and _consecutive(events):
+            self.last_seq = events[-1].seq
             return events
         for event in events:
             # What fills the hole is taken even when nothing more is kept behind it.
-            if event.seq == self.last + 1 or (event.seq > self.last and len(self.pending) < MAX_HELD):
+            if event.seq == self.last_seq + 1 or (event.seq > self.last_seq and len(self.pending) < MAX_HELD):
                 self.pending[event.seq] = event
         ready = []
-        while event_ := self.pending.pop(self.last + 1, None):
+        while event_ := self.pending.pop(self.last_seq + 1, None):
             ready.append(event_)
-            self.last = event_.seq
+            self.last_seq = event_.seq
         return ready
 
     def skip_to(self, head: int) -> None:
         """What lies up to `head` is not passed on: nobody had joined yet, or was told with `gap`."""
-        self.last = max(self.last, head)
-        self.pending = {seq: event for seq, event in self.pending.items() if seq > self.last}
+        self.last_seq = max(self.last_seq, head)
+        self.pending = {seq: event for seq, event in self.pending.items() if seq > self.last_seq}
 
     def go_back(self, head: int) -> None:
         """What was passed on above `head` is not in the log any more; its seqs are given out again."""
-        self.last = head
+        self.last_seq = head
         self.pending.clear()
-        self.ahead.clear()
+        self.caught_up_to.clear()
 
-    def pass_on(self, events: list[LogEvent], people: Mapping[int, LocalPerson]) -> tuple[int, list[Socket]]:
+    def deliver(self, events: list[LogEvent], people: Mapping[int, LocalUser]) -> tuple[int, list[Socket]]:
         """Hands events to every joined socket. Returns the deliveries and the sockets that are too slow.
 
-        `people` are those with local sockets, by id: an author is answered apart.
+        `people` are those with local sockets, by id: an author is answered individual.
         """
-        for socket, held in self.holds.items():
+        for socket, held in self.joining.items():
             if held is not None:
-                self.holds[socket] = [*held, *events] if len(held) + len(events) <= MAX_HELD else None
-        apart = self._split_ahead(events)
+                self.joining[socket] = [*held, *events] if len(held) + len(events) <= MAX_HELD else None
+        individual = self._split_caught_up(events)
         for author in {event.author for event in events} & people.keys():
-            apart |= {socket: events for socket in people[author].sockets if socket not in apart}
-        delivered, slow = self._push_apart(apart)
+            individual |= {socket: events for socket in people[author].sockets if socket not in individual}
+        delivered, slow = self._push_individual(individual)
         for dialect, sockets in self.sockets.items():
             if not sockets:
                 continue
             texts = [text for event in events if (text := dialect.encode(self.ref, event)) is not None]
             if texts:
-                number, late = self._push_all(sockets, Batch(texts), apart)
+                number, late = self._push_all(sockets, Batch(texts), individual)
                 delivered += number * len(texts)
                 slow += late
         return delivered, slow
 
-    def _push_apart(self, apart: Mapping[Socket, list[LogEvent]]) -> tuple[int, list[Socket]]:
+    def _push_individual(self, individual: Mapping[Socket, list[LogEvent]]) -> tuple[int, list[Socket]]:
         """Hands each joined socket its own events, which end as those of all others do. Returns what `pass_on` does."""
         delivered, slow = 0, []
         same: dict[tuple[type[Dialect], int, int], Batch] = {}
-        for socket, events in apart.items():
+        for socket, events in individual.items():
             dialect = type(socket.dialect)
             if socket in self.sockets.get(dialect, ()):
                 seen = (dialect, socket.user.id, len(events))
                 batch = same.get(seen) or same.setdefault(seen, batch_for(self.ref, socket, events))
                 delivered += len(batch.texts)
-                if batch.texts and not socket.outbox.push(batch):
+                if batch.texts and not socket.send_queue.push(batch):
                     slow.append(socket)
         return delivered, slow
 
     @staticmethod
-    def _push_all(sockets: Mapping[Socket, Door | None], batch: Batch, but_for: Container[Socket]) -> tuple[int, list[Socket]]:
+    def _push_all(
+        sockets: Mapping[Socket, FrameWriter | None], batch: Batch, but_for: Container[Socket]
+    ) -> tuple[int, list[Socket]]:
         """Hands `batch` to each of `sockets`. Returns how many those were, and which are too slow.
 
-        This is the loop that all else waits for: of a socket whose door is known it reads no attribute, for with thousands of
+        This is the loop that all else waits for: of a socket whose writer is known it reads no attribute, for with thousands of
         them each further object is a miss of the processor's caches.
         """
         framed, most, number, slow = b"", send_queue.MAX_BYTES, 0, []
-        for socket, door in sockets.items():
+        for socket, writer in sockets.items():
             if socket in but_for:
                 continue
             number += 1
-            if door is None:
-                if not socket.outbox.push(batch):
+            if writer is None:
+                if not socket.send_queue.push(batch):
                     slow.append(socket)
-            elif door.write_frames(framed or (framed := batch.frame())) > most:
+            elif writer.write_frames(framed or (framed := batch.frame())) > most:
                 slow.append(socket)
         return number, slow
 
-    def _split_ahead(self, events: list[LogEvent]) -> dict[Socket, list[LogEvent]]:
+    def _split_caught_up(self, events: list[LogEvent]) -> dict[Socket, list[LogEvent]]:
         late: dict[Socket, list[LogEvent]] = {}
-        if not self.ahead:
+        if not self.caught_up_to:
             return late
-        for socket, head in list(self.ahead.items()):
+        for socket, head in list(self.caught_up_to.items()):
             late[socket] = [event for event in events if event.seq > head]
-            if self.last >= head:
-                del self.ahead[socket]
+            if self.last_seq >= head:
+                del self.caught_up_to[socket]
         return late
 
     def push_signal(self, frame: str, *, but_for: int | None = None, only: int | None = None) -> list[Socket]:
@@ -170,14 +172,14 @@ class Room:
             for dialect, sockets in self.sockets.items()
             if dialect.signals
             for socket in sockets
-            if socket.user.id != but_for and only in {None, socket.user.id} and not socket.outbox.push(batch)
+            if socket.user.id != but_for and only in {None, socket.user.id} and not socket.send_queue.push(batch)
         ]
 
     def hears_signals(self) -> bool:
         """Whether a joined socket understands frames without seq."""
         return any(sockets for dialect, sockets in self.sockets.items() if dialect.signals)
 
-    def touch(self) -> None:
+    def mark_used(self) -> None:
         """Starts or stops the time after which a room nobody uses is closed."""
         self.empty_since = None if self.in_use else (self.empty_since or time.monotonic())
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from realtime.socket import Socket
 
 
-class LocalPerson:
+class LocalUser:
     __slots__ = ("announced", "away", "beyond", "bucket", "person", "rooms", "sockets", "upto")
 
     def __init__(self, person: Person) -> None:

@@ -14,12 +14,12 @@ from django.conf import settings
 
 from core.errors import BadFrame, BadJson, FrameRefused, UnknownType
 from core.heartbeat import HEARTBEAT_S
-from realtime.events import FrameId, Later, Person, encode
+from realtime.events import DeferredReply, FrameId, Person, encode
 
 VERSION = 1
 
 
-Reply = dict[str, Any] | Later | None
+Reply = dict[str, Any] | DeferredReply | None
 """What a handler answers: the reply's fields, now or later, or nothing."""
 Handler = Callable[[Any, Any], Awaitable[Reply]]
 AtOnce = Callable[[Any, Any], Reply]

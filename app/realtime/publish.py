@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from realtime import hub, journal
 from realtime.events import (
+    DeferredReply,
     FrameId,
     JournalRow,
-    Later,
     LogEvent,
     News,
     Page,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from realtime.socket import Socket
 
 __all__ = [
+    "DeferredReply",
     "FrameId",
     "JournalRow",
-    "Later",
     "LogEvent",
     "News",
     "Page",

@@ -1,4 +1,4 @@
-"""What the layer lost is read from the log: holes in a room's order, and its last events."""
+"""What the layer lost is read from the log: gaps in a room's order, and its last events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 from core import metrics
 from core.errors import Close
 from db.database import DatabaseUnavailable
-from realtime.live_room import MAX_HELD, Room, gap
+from realtime.live_room import MAX_HELD, LiveRoom, gap
 from realtime.ports import domains
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ SLICE = 1_000
 
 
 @dataclass(slots=True)
-class Hole:
+class Gap:
     """What a room lacks: everything above its `last` and up to `upto`."""
 
     cause: str
@@ -49,20 +49,20 @@ class Hole:
 class Repair:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self._holes: dict[Room, Hole] = {}
+        self._gaps: dict[LiveRoom, Gap] = {}
         """In the order they are read. One task reads them, so that however many there are, others get at the database."""
         self._task: asyncio.Task[None] | None = None
-        self._unasked: list[Room] = []
+        self._unasked: list[LiveRoom] = []
         """Rooms that are still to be asked for by name in this round."""
         self._moved_since = datetime.now(UTC) - OVERLAP
 
-    def hole(self, room: Room) -> None:
+    def note_gap(self, room: LiveRoom) -> None:
         """A seq is missing before one that came."""
-        self._soon(room, Hole("hole", max(room.pending), _now() + HOLE_GRACE_S))
+        self._soon(room, Gap("gap", max(room.pending), _now() + HOLE_GRACE_S))
 
-    def _soon(self, room: Room, hole: Hole) -> None:
-        known = self._holes.setdefault(room, hole)
-        known.upto = max(known.upto, hole.upto)
+    def _soon(self, room: LiveRoom, gap: Gap) -> None:
+        known = self._gaps.setdefault(room, gap)
+        known.upto = max(known.upto, gap.upto)
         if self._task is None or self._task.done():
             self._task = self.hub.spawn(self._fill())
 
@@ -77,13 +77,13 @@ class Repair:
         asked = datetime.now(UTC)
         if len(self.hub.rooms) > HEADS_A_QUERY:
             await self._compare(await domains().LOG.heads_moved(self._moved_since))
-        passed_on = {room.ref.id: room.last for room in self._next_to_ask()}
+        passed_on = {room.ref.id: room.last_seq for room in self._next_to_ask()}
         heads = await domains().LOG.heads(list(passed_on))
         self._find_losses(heads, passed_on)
         await self._compare(heads)
         self._moved_since = asked - OVERLAP
 
-    def _next_to_ask(self) -> Iterable[Room]:
+    def _next_to_ask(self) -> Iterable[LiveRoom]:
         if not self._unasked:
             self._unasked = list(self.hub.rooms.values())
         some, self._unasked = self._unasked[:HEADS_A_QUERY], self._unasked[HEADS_A_QUERY:]
@@ -92,8 +92,8 @@ class Repair:
     async def _compare(self, heads: dict[int, int]) -> None:
         for index, (room_id, head) in enumerate(heads.items(), 1):
             room = self.hub.rooms.get(room_id)
-            if room is not None and room.opened.is_set() and head > room.last:
-                self._soon(room, Hole("poll", head, _now() + HOLE_GRACE_S))
+            if room is not None and room.opened.is_set() and head > room.last_seq:
+                self._soon(room, Gap("poll", head, _now() + HOLE_GRACE_S))
             if index % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -111,64 +111,64 @@ class Repair:
     # --- the reads
 
     async def _fill(self) -> None:
-        while self._holes:
-            wait_s = next(iter(self._holes.values())).due - _now()
+        while self._gaps:
+            wait_s = next(iter(self._gaps.values())).due - _now()
             if wait_s > 0:
                 await asyncio.sleep(wait_s * random.uniform(1, 1.2))  # noqa: S311
             some = self._next()
             if some:
                 await self._read(some)
 
-    def _next(self) -> dict[Room, Hole]:
-        """The holes to read at once."""
-        some: dict[Room, Hole] = {}
+    def _next(self) -> dict[LiveRoom, Gap]:
+        """The gaps to read at once."""
+        some: dict[LiveRoom, Gap] = {}
         now, events = _now(), 0
-        for room in list(islice(self._holes, 10 * ROOMS_A_READ)):
-            hole = self._holes[room]
-            if hole.due > now or events >= PAGE or len(some) == ROOMS_A_READ:
+        for room in list(islice(self._gaps, 10 * ROOMS_A_READ)):
+            gap = self._gaps[room]
+            if gap.due > now or events >= PAGE or len(some) == ROOMS_A_READ:
                 break
-            del self._holes[room]
-            lacking = hole.upto - room.last
+            del self._gaps[room]
+            lacking = gap.upto - room.last_seq
             if lacking <= 0 or self.hub.rooms.get(room.ref.id) is not room:
                 continue  # it came by itself, or is nobody's any more
-            if not hole.told:
-                hole.told = True
-                metrics.REPAIRS.labels(hole.cause).inc()
+            if not gap.told:
+                gap.told = True
+                metrics.REPAIRS.labels(gap.cause).inc()
             if lacking > MAX_HELD:
-                room.skip_to(hole.upto)
-                self._send_back(room, hole.upto, "too far behind")
-                self.hub.pass_on(room, room.take([]))
+                room.skip_to(gap.upto)
+                self._send_back(room, gap.upto, "too far behind")
+                self.hub.deliver_events(room, room.sequence([]))
                 continue
-            some[room] = hole
+            some[room] = gap
             events += lacking
         if some:
-            room, hole = next(iter(some.items()))
-            log.info("repairing rooms", number=len(some), room=room.ref.slug, cause=hole.cause, after=room.last, upto=hole.upto)
+            room, gap = next(iter(some.items()))
+            log.info("repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, upto=gap.upto)
         return some
 
-    async def _read(self, some: dict[Room, Hole]) -> None:
+    async def _read(self, some: dict[LiveRoom, Gap]) -> None:
         """One query, for all rooms and all their sockets."""
-        spans = {room.ref.id: (room.last, min(hole.upto, room.last + PAGE)) for room, hole in some.items()}
+        spans = {room.ref.id: (room.last_seq, min(gap.upto, room.last_seq + PAGE)) for room, gap in some.items()}
         try:
             found = await domains().LOG.events(spans)
         except DatabaseUnavailable:
-            for room, hole in some.items():
-                self._soon(room, hole)
+            for room, gap in some.items():
+                self._soon(room, gap)
             await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
             return
         for room in some:
             if self.hub.rooms.get(room.ref.id) is room:
-                self.hub.pass_on(room, room.take(found.get(room.ref.id, [])))
-        more = any(room.last > spans[room.ref.id][0] for room in some)
-        for room, hole in some.items():
-            if room.last >= hole.upto:
+                self.hub.deliver_events(room, room.sequence(found.get(room.ref.id, [])))
+        more = any(room.last_seq > spans[room.ref.id][0] for room in some)
+        for room, gap in some.items():
+            if room.last_seq >= gap.upto:
                 continue
             if more:  # a page holds only so much
-                self._soon(room, hole)
+                self._soon(room, gap)
             else:
                 room.pending.clear()  # what is left lies above a seq the database does not have
 
-    def _send_back(self, room: Room, head: int, why: str) -> None:
+    def _send_back(self, room: LiveRoom, head: int, why: str) -> None:
         """Each client reads by itself what it lacks, by joining again."""
         sockets = [socket for members in room.sockets.values() for socket in members if type(socket.dialect).signals]
         self.hub.close_slow(room.push_signal(gap(room.ref, head)))

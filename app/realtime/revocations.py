@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from realtime import tell
 from realtime.events import Revoked, RoomRef, credential_name, encode
-from realtime.local_users import LocalPerson
+from realtime.local_users import LocalUser
 from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class Revocations:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
 
-    def act(self, local: LocalPerson, what: Revoked, *, polled: bool = False) -> None:
+    def act(self, local: LocalUser, what: Revoked, *, polled: bool = False) -> None:
         """`polled`: the journal brings again what a signal has brought, and only news is told."""
         if what.room is not None:
             if not polled or what.room.id in local.upto:
@@ -30,13 +30,13 @@ class Revocations:
                 tell.sign_out(socket)
 
     @staticmethod
-    def _tell_left(local: LocalPerson, ref: RoomRef, reason: str) -> None:
+    def _tell_left(local: LocalUser, ref: RoomRef, reason: str) -> None:
         frame = Batch([encode({"type": "room.left", "room": ref.slug, "reason": reason})])
         for socket in list(local.sockets):
             if type(socket.dialect).signals:
                 socket.push_batch(frame)
 
-    def _end_membership(self, local: LocalPerson, ref: RoomRef) -> None:
+    def _end_membership(self, local: LocalUser, ref: RoomRef) -> None:
         local.upto.pop(ref.id, None)
         local.rooms.pop(ref.slug, None)
         self.hub.presence.removed(local, ref.id)
@@ -44,10 +44,10 @@ class Revocations:
         if room is None:
             return
         room.watchers.discard(local)
-        for socket in local.sockets & set(room.holds):
-            room.holds[socket] = None  # a join under way ends with `gap`, and the next one is refused
+        for socket in local.sockets & set(room.joining):
+            room.joining[socket] = None  # a join under way ends with `gap`, and the next one is refused
         for socket in list(local.sockets):
             if ref.slug in socket.rooms:
                 self.hub.detach(socket, room)
                 socket.removed_from(ref)
-        room.touch()
+        room.mark_used()

@@ -1,6 +1,6 @@
 """What all sockets of a process have left unread together: bounded, whatever each of them may leave.
 
-A thousand readers that stop may hold a thousand times an outbox's bound. Above LIMIT_UNSENT_MB those that have not kept up
+A thousand readers that stop may hold a thousand times an send_queue's bound. Above LIMIT_UNSENT_MB those that have not kept up
 for longest are cut: their connection is dropped with what waits for it, since a close frame would wait behind that. They
 come back and resume. Bytes that several sockets share are counted for each, so memory stays below the sum.
 """
@@ -36,7 +36,7 @@ class Peer(Protocol):
         """Drops the connection and what waits for it."""
 
 
-class Backlog:
+class SendBufferBudget:
     def __init__(self) -> None:
         self.bound = settings.LIMIT_UNSENT_BYTES
         self._peers: set[Peer] = set()
@@ -46,7 +46,7 @@ class Backlog:
         """To these peers since it was measured; some of it was read."""
         self._due = False
 
-    def wrote(self, peer: Peer, size: int) -> None:
+    def record(self, peer: Peer, size: int) -> None:
         """`size` bytes were written to a peer that had not read everything before."""
         self._peers.add(peer)
         self._written += size

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from realtime.events import frame_of
-from realtime.send_buffer_budget import Backlog
+from realtime.send_buffer_budget import SendBufferBudget
 
 MAX_BYTES = 1_048_576
 HALT_BYTES = 262_144
@@ -43,108 +43,108 @@ class Batch:
         return self.framed
 
 
-class Door(Protocol):
+class FrameWriter(Protocol):
     """Takes whole frames for one socket."""
 
     def write_frames(self, frames: bytes, /) -> int:
         """Returns the bytes that wait for the reader; above MAX_BYTES the socket must go."""
 
 
-class Outbox(Protocol):
+class SendQueue(Protocol):
     """`push` never waits; it answers False when the reader is too slow and the socket must go."""
 
     @property
-    def door(self) -> Door | None:
+    def writer(self) -> FrameWriter | None:
         """What `push` comes to where that is no more than handing over frames: a room of thousands goes straight there."""
 
     def push(self, batch: Batch) -> bool: ...
-    def halting(self) -> bool:
+    def above_high_water(self) -> bool:
         """Whether more than HALT_BYTES wait."""
 
-    async def read_on(self) -> None:
+    async def drain(self) -> None:
         """Waits until the reader has taken what waits, or is gone."""
 
     def overdue(self, now: float) -> bool: ...
     async def close(self, code: int, reason: str) -> None: ...
 
 
-class HeldOutbox:
+class BufferedUntilAccept:
     """Keeps what is sent before the handshake is answered, so that a socket can be in its rooms by then.
 
     A client of a dialect without greetings knows of no later moment: once it is open, it must miss nothing.
     """
 
-    __slots__ = ("_batches", "_outbox", "_released", "_size")
-    door = None
+    __slots__ = ("_batches", "_released", "_send_queue", "_size")
+    writer = None
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
+    def __init__(self, send_queue: SendQueue) -> None:
+        self._send_queue = send_queue
         self._batches: list[Batch] = []
         self._size = 0
         self._released = asyncio.Event()
 
     def push(self, batch: Batch) -> bool:
         if self._released.is_set():
-            return self._outbox.push(batch)
+            return self._send_queue.push(batch)
         self._size += batch.size
         if self._size <= MAX_BYTES:
             self._batches.append(batch)
         return self._size <= MAX_BYTES
 
-    def halting(self) -> bool:
+    def above_high_water(self) -> bool:
         return False  # no frame is read before the handshake is answered
 
-    async def read_on(self) -> None:
+    async def drain(self) -> None:
         return
 
     def overdue(self, now: float) -> bool:
-        return self._outbox.overdue(now)
+        return self._send_queue.overdue(now)
 
     async def close(self, code: int, reason: str) -> None:
         await self._released.wait()
-        await self._outbox.close(code, reason)
+        await self._send_queue.close(code, reason)
 
-    def release(self) -> Outbox:
-        """Hands over what was kept; returns the outbox to use from here on."""
+    def release(self) -> SendQueue:
+        """Hands over what was kept; returns the send queue to use from here on."""
         self._released.set()
         for batch in self._batches:
-            self._outbox.push(batch)
+            self._send_queue.push(batch)
         self._batches = []
-        return self._outbox
+        return self._send_queue
 
 
-class TransportOutbox:
+class TransportSendQueue:
     """Writes to the transport that the server hands over as scope extension `hubbub.socket`."""
 
-    __slots__ = ("door", "socket")
+    __slots__ = ("socket", "writer")
 
-    def __init__(self, socket: Any, backlog: Backlog) -> None:
+    def __init__(self, socket: Any, send_budget: SendBufferBudget) -> None:
         self.socket = socket
-        self.door: Door = socket
-        socket.behind = backlog.wrote
+        self.writer: FrameWriter = socket
+        socket.on_unsent = send_budget.record
 
     def push(self, batch: Batch) -> bool:
         waiting: int = self.socket.write_frames(batch.framed or batch.frame())
         return waiting <= MAX_BYTES
 
-    def halting(self) -> bool:
+    def above_high_water(self) -> bool:
         return self.socket.paused_at is not None and self.socket.unsent() > HALT_BYTES
 
-    async def read_on(self) -> None:
+    async def drain(self) -> None:
         await self.socket.writable.wait()
 
     def overdue(self, now: float) -> bool:
-        return bool(self.socket.stuck_for(now) > MAX_AGE_S)
+        return bool(self.socket.stalled_for(now) > MAX_AGE_S)
 
     async def close(self, code: int, reason: str) -> None:
         self.socket.close_with(code, reason)
 
 
-class AsgiOutbox:
+class AsgiSendQueue:
     """The portable one."""
 
     __slots__ = ("_closed", "_queue", "_send", "_since", "_size", "_task")
-    door = None
+    writer = None
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         self._send = send
@@ -165,10 +165,10 @@ class AsgiOutbox:
             self._task = asyncio.get_running_loop().create_task(self._drain())
         return self._size <= MAX_BYTES
 
-    def halting(self) -> bool:
+    def above_high_water(self) -> bool:
         return self._size > HALT_BYTES
 
-    async def read_on(self) -> None:
+    async def drain(self) -> None:
         if self._task is not None:
             await asyncio.wait({self._task})
 

@@ -18,12 +18,12 @@ from core.limits import Bucket
 from db.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.dialects.base import Dialect
-from realtime.events import FrameId, Later, Page, Person, RoomRef, credential_name, encode
+from realtime.events import DeferredReply, FrameId, Page, Person, RoomRef, credential_name, encode
 from realtime.hub import Hub
-from realtime.live_room import Room, batch_for, gap
-from realtime.local_users import LocalPerson
+from realtime.live_room import LiveRoom, batch_for, gap
+from realtime.local_users import LocalUser
 from realtime.ports import domains, frames
-from realtime.send_queue import Batch, Outbox
+from realtime.send_queue import Batch, SendQueue
 
 log = structlog.get_logger(__name__)
 
@@ -32,17 +32,32 @@ IN_FLIGHT = 64
 
 class Socket:
     __slots__ = (
-        "__weakref__", "_space", "alias", "away", "closed", "closing", "credential", "dialect", "frames", "hub", "in_flight",
-        "local", "nginx", "outbox", "rooms", "typing_at", "user",
+        "__weakref__",
+        "_space",
+        "alias",
+        "away",
+        "closed",
+        "closing",
+        "credential",
+        "dialect",
+        "frames",
+        "hub",
+        "in_flight",
+        "local",
+        "nginx",
+        "rooms",
+        "send_queue",
+        "typing_at",
+        "user",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, user: Person, credential: str, outbox: Outbox) -> None:
-        self.hub, self.user, self.credential, self.outbox = hub, user, credential, outbox
+    def __init__(self, hub: Hub, user: Person, credential: str, send_queue: SendQueue) -> None:
+        self.hub, self.user, self.credential, self.send_queue = hub, user, credential, send_queue
         self.nginx: str | None = None
         """The nginx it came through (realtime/nginx_drain.py)."""
         self.dialect: Dialect
-        self.local: LocalPerson | None = None
-        self.rooms: dict[str, Room] = {}
+        self.local: LocalUser | None = None
+        self.rooms: dict[str, LiveRoom] = {}
         # The last alias of its messages, as written and as others see it.
         self.alias = ("", "")
         self.away = False
@@ -53,7 +68,7 @@ class Socket:
         self.in_flight = 0
         """Replies that are still to come."""
         self._space: asyncio.Future[None] | None = None
-        # Room for a client that joins all its rooms again at once, and an end for one that floods.
+        # LiveRoom for a client that joins all its rooms again at once, and an end for one that floods.
         rate = settings.LIMIT_MESSAGES_PER_S
         self.frames = Bucket(rate and 5 * rate + 50, 10 * rate + 200)
 
@@ -72,7 +87,7 @@ class Socket:
         self.push_batch(Batch([text]))
 
     def push_batch(self, batch: Batch) -> None:
-        if batch.texts and not self.closed and not self.outbox.push(batch):
+        if batch.texts and not self.closed and not self.send_queue.push(batch):
             self.close_soon(Close.TOO_SLOW, "reads too slowly; resume")
 
     def close_soon(self, code: Close, reason: str) -> None:
@@ -80,7 +95,7 @@ class Socket:
         if not self.closed:
             self.closed = True
             metrics.CLOSED.labels(int(code)).inc()
-            self.closing = self.hub.spawn(self.outbox.close(int(code), reason))
+            self.closing = self.hub.spawn(self.send_queue.close(int(code), reason))
 
     def removed_from(self, room: RoomRef) -> None:
         """The person is no longer a member of a room this socket had joined."""
@@ -105,7 +120,7 @@ class Socket:
         """
         if self.closed:
             return True
-        if self.in_flight >= IN_FLIGHT - 1 or self.outbox.halting():
+        if self.in_flight >= IN_FLIGHT - 1 or self.send_queue.above_high_water():
             return False
         try:
             return self.dialect.text_at_once(text)
@@ -154,7 +169,7 @@ class Socket:
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
         """A native frame that another dialect wrote. Raises FrameRefused."""
         reply = await self._perform(frames().convert(kind, fields))
-        return reply.fields(await reply.done) if isinstance(reply, Later) else reply
+        return reply.fields(await reply.done) if isinstance(reply, DeferredReply) else reply
 
     def _reply(self, re: FrameId, reply: dict[str, Any]) -> None:
         self.push(encode({"type": reply.pop("type"), "re": re, **reply}))
@@ -165,7 +180,7 @@ class Socket:
 
     def _answer(self, re: FrameId, reply: protocol.Reply) -> None:
         """Sends the reply, now or once it is there."""
-        if isinstance(reply, Later):
+        if isinstance(reply, DeferredReply):
             self.in_flight += 1
             reply.done.add_done_callback(functools.partial(self._replied, re, reply.fields))
         elif reply is not None:
@@ -207,14 +222,14 @@ class Socket:
 
     # --- rooms
 
-    def joined(self, slug: str) -> Room:
+    def joined(self, slug: str) -> LiveRoom:
         """The room joined on this socket. Raises NotAMember."""
         room = self.find_joined(slug)
         if room is None:
             raise NotAMember(f"{slug[:64]} is not joined on this socket")
         return room
 
-    def find_joined(self, slug: str) -> Room | None:
+    def find_joined(self, slug: str) -> LiveRoom | None:
         """The room joined on this socket; None too where the slug is not written as the room's own."""
         return self.rooms.get(_folded(slug))
 
@@ -226,18 +241,18 @@ class Socket:
         """Subscribes to a room and replies `room.joined`: no event between the page and the live ones is lost or doubled."""
         room = await self.hub.open_with_presence(ref)
         again = self.hub.detach(self, room)
-        if self in room.holds:
+        if self in room.joining:
             raise BadFrame("a join of this room is under way on this socket")
-        room.holds[self] = []
+        room.joining[self] = []
         try:
             page = await read()
         except BaseException:
             if again:  # the former subscription is gone: say so
-                self.push(gap(ref, room.last))
+                self.push(gap(ref, room.last_seq))
             raise
         finally:
-            held = room.holds.pop(self, None)
-            room.touch()
+            held = room.joining.pop(self, None)
+            room.mark_used()
         if self.closed:
             return
         # From here to the end nothing waits: an event that arrives now comes after the reply.
@@ -248,9 +263,9 @@ class Socket:
         if live and held:
             self.push_batch(batch_for(ref, self, [event for event in held if event.seq > page.head]))
         elif page.complete and not live:
-            self.push(gap(ref, room.last))
+            self.push(gap(ref, room.last_seq))
 
-    def _joined(self, room: Room, page: Page, re: FrameId) -> str:
+    def _joined(self, room: LiveRoom, page: Page, re: FrameId) -> str:
         events = batch_for(room.ref, self, page.events).texts
         online_count, online, away = self.hub.presence.snapshot(room)
         return encode(
@@ -276,8 +291,8 @@ class Socket:
         """For dialects without history: live events from now on."""
         for room in await self.hub.open_many(refs):
             if not self.closed and room.ref.slug not in self.rooms:
-                self.hub.attach(self, room, room.last)
-            room.touch()
+                self.hub.attach(self, room, room.last_seq)
+            room.mark_used()
 
     def attach_soon(self, ref: RoomRef, after: int) -> None:
         self.hub.spawn(self._attach_from(ref, after))

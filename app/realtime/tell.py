@@ -12,8 +12,8 @@ from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
-    from realtime.live_room import Room
-    from realtime.local_users import LocalPerson
+    from realtime.live_room import LiveRoom
+    from realtime.local_users import LocalUser
     from realtime.socket import Socket
 
 SOCKETS_A_TICK = 500
@@ -24,7 +24,7 @@ def sign_out(socket: Socket) -> None:
     socket.close_soon(Close.REVOKED, "signed out or access revoked")
 
 
-async def room_updated(hub: Hub, room: Room, details: RoomDetails) -> None:
+async def room_updated(hub: Hub, room: LiveRoom, details: RoomDetails) -> None:
     """To every socket of every member, joined or not."""
     frame = encode({"type": "room.updated", "room": room.ref.slug, **details})
     await _push(_sockets_of(room), frame)
@@ -43,14 +43,14 @@ async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
     await _push(found, encode({"type": "user.updated", "user": person.wire()}))
 
 
-def rename(hub: Hub, local: LocalPerson, name: str) -> None:
+def rename(hub: Hub, local: LocalUser, name: str) -> None:
     """What a local person writes and shows from now on carries that name."""
     local.person = Person(local.person.id, name)
     for socket in local.sockets:
         socket.user = local.person
 
 
-def _sockets_of(room: Room) -> dict[Socket, None]:
+def _sockets_of(room: LiveRoom) -> dict[Socket, None]:
     """Every socket of a member that this process knows, once."""
     found: dict[Socket, None] = {}
     for sockets in room.sockets.values():

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from changes import journal
 from core.errors import NoSuchRoom, NotAMember
-from db.queries import Among, Answer
+from db.queries import Query, WhereIn
 from realtime.publish import JournalRow, RoomDetails, RoomNow, RoomRef
 from rooms import slugs
 from rooms.models import Kind, Membership, Room
@@ -50,7 +50,7 @@ def writers_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     return {(room, user) for room, user, _, silenced in _among(pairs) if not silenced}
 
 
-def writers_of_all(pairs: list[tuple[int, int]]) -> Answer[dict[tuple[int, int], bool]]:
+def writers_of_all(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], bool]]:
     """True for each `(room id, user id)` who may write."""
     writers: set[tuple[int, int]] = yield functools.partial(writers_among, pairs)
     return dict.fromkeys(writers, True)
@@ -86,7 +86,7 @@ def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
     return found
 
 
-def rooms_of_all(users: list[int]) -> Answer[dict[int, list[tuple[RoomRef, int]]]]:
+def rooms_of_all(users: list[int]) -> Query[dict[int, list[tuple[RoomRef, int]]]]:
     """Every room each person is a member of with their read mark, the most recently active first."""
     found = yield _ROOMS(users)
     rooms: dict[int, list[tuple[RoomRef, int]]] = {}
@@ -95,7 +95,7 @@ def rooms_of_all(users: list[int]) -> Answer[dict[int, list[tuple[RoomRef, int]]
     return rooms
 
 
-_ROOMS = Among(
+_ROOMS = WhereIn(
     "user_id",
     lambda: Membership.objects.order_by(F("room__last_at").desc(nulls_last=True), "room__slug").values_list(
         "user_id", "room_id", "room__slug", "room__kind", "upto"

@@ -6,8 +6,8 @@ import functools
 from typing import TYPE_CHECKING
 
 from core.errors import FrameRefused
-from db.batch_loader import Lookup
-from db.queries import Answer
+from db.batch_loader import BatchLoader
+from db.queries import Query
 from realtime.publish import Person, RoomRef, member_added
 from rooms import access
 from rooms.arrivals import Arrival, Outcome, enter_all
@@ -36,9 +36,9 @@ async def enter_first_use(user: Person, slug: str) -> RoomRef:
     return await enter(user, slug, create=True)
 
 
-def _enter_together(arrivals: list[Arrival]) -> Answer[dict[Arrival, Outcome]]:
+def _enter_together(arrivals: list[Arrival]) -> Query[dict[Arrival, Outcome]]:
     outcomes: dict[Arrival, Outcome] = yield functools.partial(enter_all, arrivals)
     return outcomes
 
 
-_arrivals = Lookup(_enter_together)
+_arrivals = BatchLoader(_enter_together)

@@ -61,7 +61,7 @@ class DrainingServer(Server):
             super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[sockets_module.socket] | None = None) -> None:
-        state.draining, state.end_by = True, min(state.end_by, time.monotonic() + grace.all_s())
+        state.draining, state.end_by = True, min(state.end_by, time.monotonic() + grace.drain_deadline_s())
         self.watching.cancel()
         self.sharing.cancel()
         for server in self.servers:
@@ -71,8 +71,8 @@ class DrainingServer(Server):
         notifying = asyncio.create_task(self._keep_notifying())
         try:
             for service in registered():
-                await service.drain(grace.spread_s(), lambda: self.hurried)
-            await self._connections_end(grace.kept_s())
+                await service.drain(grace.close_spread_s(), lambda: self.hurried)
+            await self._connections_end(grace.keepalive_linger_s())
             await super().shutdown()  # the listening sockets are closed already
         finally:
             notifying.cancel()

@@ -21,23 +21,23 @@ MARGIN_S = 10
 """Whoever waits for Gunicorn itself (Docker, Kubernetes, `manage.py drain`) waits that much longer before it kills."""
 
 
-def spread_s() -> float:
+def close_spread_s() -> float:
     return float(settings.DRAIN_SECONDS * SPREAD_SHARE)
 
 
-def kept_s() -> float:
+def keepalive_linger_s() -> float:
     return float(min(KEPT_S, settings.DRAIN_SECONDS * FINISH_SHARE * KEPT_SHARE))
 
 
-def finish_s() -> float:
-    return float(settings.DRAIN_SECONDS * FINISH_SHARE) - kept_s()
+def http_finish_s() -> float:
+    return float(settings.DRAIN_SECONDS * FINISH_SHARE) - keepalive_linger_s()
 
 
-def all_s() -> float:
+def drain_deadline_s() -> float:
     """Until a worker has committed all; the rest of DRAIN_SECONDS, half of END_SHARE at most, is for its process to end."""
     return float(settings.DRAIN_SECONDS - min(1.0, settings.DRAIN_SECONDS * END_SHARE / 2))
 
 
-def whole_s() -> int:
+def kill_after_s() -> int:
     """Until Gunicorn has ended, with all its workers."""
     return int(settings.DRAIN_SECONDS) + MARGIN_S

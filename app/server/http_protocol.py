@@ -43,9 +43,9 @@ class HttpProtocol(RequestLimits):
         self.connections.discard(self)
         response = answer_of(method, headers, negotiates=bool(protocol.conn.available_extensions))
         if response is None:
-            protocol.take_over(self, request_of(method, self.url, headers))
+            protocol.upgrade_from(self, request_of(method, self.url, headers))
         else:
-            protocol.take_over_checked(self, self.socket_scope(), response)
+            protocol.upgrade_from_checked(self, self.socket_scope(), response)
         self.transport.set_protocol(protocol)
 
     def socket_scope(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class NotPrivate(RuntimeError):
     """The directory could be written by somebody else."""
 
 
-class Instance:
+class RuntimeDirectory:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._locks: dict[str, IO[str]] = {}
@@ -191,7 +191,7 @@ def parent() -> Path:
     return (shared if usable else Path(tempfile.gettempdir())) / f"hubbub-{os.geteuid()}"
 
 
-def current() -> Instance:
+def current() -> RuntimeDirectory:
     """The instance that listens, or would listen, on HOST and PORT."""
     host = re.sub(r"[^0-9A-Za-z.]+", "-", settings.LISTEN_HOST or "")
-    return Instance(parent() / f"{host}_{settings.LISTEN_PORT}")
+    return RuntimeDirectory(parent() / f"{host}_{settings.LISTEN_PORT}")

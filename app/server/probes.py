@@ -17,7 +17,7 @@ from core.services import registered
 from db import database
 from server import pidfiles
 
-Answer = tuple[int, bytes, str]
+Query = tuple[int, bytes, str]
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 JSON = "application/json"
 
@@ -41,11 +41,11 @@ def with_probes(app: App) -> App:
     return probing
 
 
-async def healthz() -> Answer:
+async def healthz() -> Query:
     return 200, b"ok\n", "text/plain"
 
 
-async def readyz() -> Answer:
+async def readyz() -> Query:
     """503 while draining, and before the first look at a migrated database; a shared part that is away only degrades.
 
     All replicas share the database: unready ones would all leave the balancer together, and newcomers meet nobody.
@@ -69,7 +69,7 @@ async def readyz() -> Answer:
     return (200 if ready else 503), msgspec.json.encode(body), JSON
 
 
-async def metrics() -> Answer:
+async def metrics() -> Query:
     settle()
     body, content_type = await asyncio.to_thread(exposition)  # it reads every worker's files
     return 200, body, content_type
@@ -96,4 +96,4 @@ def _seen_migrated() -> bool:
     return _migrated
 
 
-PROBES: dict[str, Callable[[], Awaitable[Answer]]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+PROBES: dict[str, Callable[[], Awaitable[Query]]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}

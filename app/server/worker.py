@@ -32,7 +32,7 @@ class HubbubWorker(UvicornWorker):
         "ws_ping_interval": float(HEARTBEAT_S),  # and the time for an answer
         "ws_per_message_deflate": settings.WS_COMPRESSION,
         # uvicorn's own default waits for ever; Gunicorn would then kill the worker.
-        "timeout_graceful_shutdown": grace.finish_s(),
+        "timeout_graceful_shutdown": grace.http_finish_s(),
         "server_header": False,
         "access_log": False,
     }

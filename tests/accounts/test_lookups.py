@@ -19,22 +19,22 @@ from accounts.models import ApiToken, Ticket, User
 from accounts.services import digest_of, session_mark, session_named, ticket_create, token_create
 from db import database, queries
 from db.pool import Pool
-from db.queries import Answer, by_orm
+from db.queries import Query, by_orm
 from realtime.publish import Person, RoomRef
 from rooms import access
 from rooms.models import Kind, Membership, Room
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Ask = Callable[[Answer[Any]], Awaitable[Any]]
+Ask = Callable[[Query[Any]], Awaitable[Any]]
 UNKNOWN = ["", "unknown", "%", "'", "é", "x" * 300, *(secrets.token_hex(32) for _ in range(20))]
 
 
-async def in_a_thread(answer: Answer[Any]) -> Any:
+async def in_a_thread(answer: Query[Any]) -> Any:
     return await database.run(by_orm, answer)
 
 
-async def on_the_loop(answer: Answer[Any]) -> Any:
+async def on_the_loop(answer: Query[Any]) -> Any:
     pool = Pool("test", 1)
     try:
         return await queries.by(pool, answer)

@@ -112,7 +112,7 @@ async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: Worl
     writer = Writer(measuring)
     waiting = []
     for number in range(core.write_coalescer.BACKLOG + 100):
-        core.write_coalescer.turn().add(Quiet())
+        core.write_coalescer.write_coalescer().add(Quiet())
         if number % 100 == 0:
             waiting.append(writer.submit(world.append(0, f"k{number}")))
     for number in range(50):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from core.write_coalescer import BACKLOG, SLICE, Turn
+from core.write_coalescer import BACKLOG, SLICE, WriteCoalescer
 from realtime.events import LogEvent, RoomRef, frame_of
-from realtime.live_room import Room
+from realtime.live_room import LiveRoom
 from realtime.send_queue import MAX_BYTES, Batch
 from server.websocket import socket_protocol
 from server.websocket.socket_protocol import COLLECTED_BYTES, SocketProtocol
@@ -50,20 +50,20 @@ class Somebody:
     """A joined socket that notes which batches it is sent."""
 
     def __init__(self, pushed: list[Batch]) -> None:
-        self.user, self.dialect, self.outbox = SimpleNamespace(id=2), Everything(), self
-        self.pushed, self.door = pushed, None
+        self.user, self.dialect, self.send_queue = SimpleNamespace(id=2), Everything(), self
+        self.pushed, self.writer = pushed, None
 
     def push(self, batch: Batch) -> bool:
         self.pushed.append(batch)
         return True
 
 
-def peer(turn: Turn) -> tuple[SocketProtocol, list[bytes]]:
+def peer(coalescer: WriteCoalescer) -> tuple[SocketProtocol, list[bytes]]:
     made: Any = SocketProtocol.__new__(SocketProtocol)
     made.transport = wire = Wire()
     made.close_sent = made.disconnected = made.read_paused = False
-    made.collected, made.turn, made.ready = None, turn, turn
-    made.fd = made.paused_at = made.behind = None
+    made.collected, made.coalescer, made.ready = None, coalescer, coalescer
+    made.fd = made.paused_at = made.on_unsent = None
     made._waited = made._written = 0
     made.loop, made.queue = asyncio.get_running_loop(), asyncio.Queue()
     made.slot = made.pending_ping_payload = made.close_timer = None
@@ -76,8 +76,8 @@ def peer(turn: Turn) -> tuple[SocketProtocol, list[bytes]]:
 
 
 @pytest.fixture
-async def turn() -> Turn:
-    return Turn(asyncio.get_running_loop())
+async def coalescer() -> WriteCoalescer:
+    return WriteCoalescer(asyncio.get_running_loop())
 
 
 async def turns(number: int) -> None:
@@ -85,8 +85,8 @@ async def turns(number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_turn_is_one_write(turn: Turn) -> None:
-    one, writes = peer(turn)
+async def test_a_turn_is_one_write(coalescer: WriteCoalescer) -> None:
+    one, writes = peer(coalescer)
     one.write_frames(b"a")
     # The answer to a message comes with the next turn, and leaves with its event.
     asyncio.get_running_loop().call_soon(one.write_frames, b"b")
@@ -98,8 +98,8 @@ async def test_a_turn_is_one_write(turn: Turn) -> None:
     assert writes == [b"ab", b"c"]
 
 
-async def test_many_sockets_are_written_to_in_slices(turn: Turn) -> None:
-    peers = [peer(turn) for _ in range(2 * SLICE + 1)]
+async def test_many_sockets_are_written_to_in_slices(coalescer: WriteCoalescer) -> None:
+    peers = [peer(coalescer) for _ in range(2 * SLICE + 1)]
     for one, _ in peers:
         one.write_frames(b"x")
     written = []
@@ -109,37 +109,39 @@ async def test_many_sockets_are_written_to_in_slices(turn: Turn) -> None:
     assert [number for number in dict.fromkeys(written) if number] == [SLICE, 2 * SLICE, 2 * SLICE + 1]
 
 
-async def test_whoever_has_more_to_send_may_wait_until_little_is_left(turn: Turn) -> None:
-    await turn.short()
+async def test_whoever_has_more_to_send_may_wait_until_little_is_left(coalescer: WriteCoalescer) -> None:
+    await coalescer.short()
     for _ in range(BACKLOG + 2 * SLICE):
-        peer(turn)[0].write_frames(b"x")
-    waiting = [asyncio.create_task(turn.short()) for _ in range(3)]
+        peer(coalescer)[0].write_frames(b"x")
+    waiting = [asyncio.create_task(coalescer.short()) for _ in range(3)]
     await turns(1)
     waiting.pop().cancel()
     left = []
     while not all(task.done() for task in waiting):
-        left.append(len(turn._senders))
+        left.append(len(coalescer._senders))
         await turns(1)
     await asyncio.gather(*waiting)
     assert left[0] > BACKLOG
     assert left[-1] >= BACKLOG - 3 * SLICE, "it waits no longer than that"
-    await turn.short()
+    await coalescer.short()
 
 
-async def test_nobody_waits_for_those_that_come_later(turn: Turn) -> None:
+async def test_nobody_waits_for_those_that_come_later(coalescer: WriteCoalescer) -> None:
     for _ in range(2 * BACKLOG):
-        peer(turn)[0].write_frames(b"x")
-    waiting = asyncio.create_task(turn.short())
+        peer(coalescer)[0].write_frames(b"x")
+    waiting = asyncio.create_task(coalescer.short())
     for _ in range(4 + BACKLOG // SLICE):
         await turns(1)
         for _ in range(2 * SLICE):
-            peer(turn)[0].write_frames(b"x")
+            peer(coalescer)[0].write_frames(b"x")
     assert waiting.done()
-    assert len(turn._senders) > BACKLOG
+    assert len(coalescer._senders) > BACKLOG
 
 
-async def test_one_that_cannot_be_written_to_stops_nobody_else(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
-    (before, first), (broken, nothing), (after, last) = (peer(turn) for _ in range(3))
+async def test_one_that_cannot_be_written_to_stops_nobody_else(
+    coalescer: WriteCoalescer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before, first), (broken, nothing), (after, last) = (peer(coalescer) for _ in range(3))
 
     def gone(_data: bytes) -> None:
         raise RuntimeError("the transport is gone")
@@ -152,18 +154,18 @@ async def test_one_that_cannot_be_written_to_stops_nobody_else(turn: Turn, monke
     assert (first, nothing, last) == ([b"1", b"2"], [], [b"1", b"2"])
 
 
-async def test_much_is_written_at_once(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_much_is_written_at_once(coalescer: WriteCoalescer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_protocol, "COLLECTED_BYTES", 3)
-    one, writes = peer(turn)
+    one, writes = peer(coalescer)
     assert one.write_frames(b"ab") == 2
     assert one.write_frames(b"c") == 0
     assert writes == [b"abc"]
 
 
-async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(turn: Turn) -> None:
-    one, writes = peer(turn)
+async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(coalescer: WriteCoalescer) -> None:
+    one, writes = peer(coalescer)
     told: list[int] = []
-    one.behind = lambda _peer, size: told.append(size)
+    one.on_unsent = lambda _peer, size: told.append(size)
     one.pause_writing()
     frames = b"x" * COLLECTED_BYTES
     assert one.write_frames(frames) == COLLECTED_BYTES
@@ -180,8 +182,8 @@ async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(t
     assert writes[2:] == [b"c"]
 
 
-async def test_who_leaves_with_the_same_frames_shares_their_bytes_and_nobody_elses(turn: Turn) -> None:
-    peers = [peer(turn) for _ in range(4)]
+async def test_who_leaves_with_the_same_frames_shares_their_bytes_and_nobody_elses(coalescer: WriteCoalescer) -> None:
+    peers = [peer(coalescer) for _ in range(4)]
     same = [b"1" * 9, b"2" * 9]
     for (one, _), frames in zip(peers, [same, same, [*same, b"3"], [same[0]]], strict=True):
         for frame in frames:
@@ -190,11 +192,11 @@ async def test_who_leaves_with_the_same_frames_shares_their_bytes_and_nobody_els
     (first,), (second,), (longer,), (shorter,) = (writes for _, writes in peers)
     assert first is second
     assert (first, longer, shorter) == (b"".join(same), b"".join([*same, b"3"]), same[0])
-    assert turn._last == ([], b""), "nothing is kept of it"
+    assert coalescer._last == ([], b""), "nothing is kept of it"
 
 
-async def test_a_close_comes_behind_what_was_collected(turn: Turn) -> None:
-    one, writes = peer(turn)
+async def test_a_close_comes_behind_what_was_collected(coalescer: WriteCoalescer) -> None:
+    one, writes = peer(coalescer)
     one.write_frames(b"a")
     one.close_with(1012, "")
     assert b"".join(writes) == b"aclose"
@@ -206,11 +208,11 @@ async def test_a_close_comes_behind_what_was_collected(turn: Turn) -> None:
 
 
 def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
-    room = Room(RoomRef(1, "room", direct=False))
+    room = LiveRoom(RoomRef(1, "room", direct=False))
     pushed: list[Batch] = []
     somebody: Any = Somebody(pushed)
     room.add(somebody, 0)
-    room.pass_on([LogEvent(1, "{}", author=1, key="k")], {})
+    room.deliver([LogEvent(1, "{}", author=1, key="k")], {})
     assert len(pushed) == 1
     written: list[bytes] = []
 
@@ -218,8 +220,8 @@ def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
         written.append(frames)
         return MAX_BYTES + len(written) - 1
 
-    somebody.door = SimpleNamespace(write_frames=write_frames)
+    somebody.writer = SimpleNamespace(write_frames=write_frames)
     room.released(somebody)
-    assert room.pass_on([LogEvent(2, "{}", author=1, key="l")], {}) == (1, [])
-    assert room.pass_on([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [somebody]), "more waits than may"
+    assert room.deliver([LogEvent(2, "{}", author=1, key="l")], {}) == (1, [])
+    assert room.deliver([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [somebody]), "more waits than may"
     assert (len(pushed), written) == (1, [frame_of("{}")] * 2)

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from core.errors import RateLimited
-from db.batch_loader import MOST, Lookup
+from db.batch_loader import MOST, BatchLoader
 from db.database import QUEUE, QUEUE_EACH, DatabaseUnavailable
-from db.queries import Answer
+from db.queries import Query
 
 # The database threads look after connections that earlier tests of this process opened in them.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ class Squares:
         self.open.set()
         self.error: Exception | None = None
 
-    def __call__(self, keys: list[int]) -> Answer[dict[int, int]]:
+    def __call__(self, keys: list[int]) -> Query[dict[int, int]]:
         return (yield functools.partial(self._look, keys))
 
     def _look(self, keys: list[int]) -> dict[int, int]:
@@ -37,7 +37,7 @@ class Squares:
 
 async def test_one_question_goes_at_once() -> None:
     squares = Squares()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     assert await lookup(4) == 16
     assert await lookup(5) is None
     assert squares.trips == [[4], [5]]
@@ -46,7 +46,7 @@ async def test_one_question_goes_at_once() -> None:
 async def test_what_comes_while_one_is_under_way_goes_together() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     first = asyncio.create_task(lookup(0))
     await asyncio.sleep(0.05)
     rest = [asyncio.create_task(lookup(number)) for number in (*range(1, MOST + 11), 2, 2)]
@@ -59,14 +59,14 @@ async def test_what_comes_while_one_is_under_way_goes_together() -> None:
 
 async def test_what_comes_soon_after_one_waits_for_others() -> None:
     squares = Squares()
-    lookup = Lookup(squares, pace_s=3600)
+    lookup = BatchLoader(squares, pace_s=3600)
     assert await lookup(0) == 0
     held = [asyncio.create_task(lookup(number)) for number in (2, 4)]
     assert not (await asyncio.wait(held, timeout=0.3))[0]
     assert squares.trips == [[0]]
     for task in held:
         task.cancel()
-    lookup = Lookup(squares, pace_s=0.1)
+    lookup = BatchLoader(squares, pace_s=0.1)
     assert await lookup(0) == 0
     assert list(await asyncio.gather(lookup(6), lookup(8))) == [36, 64]
     assert squares.trips == [[0], [0], [6, 8]]
@@ -74,7 +74,7 @@ async def test_what_comes_soon_after_one_waits_for_others() -> None:
 
 async def test_an_error_reaches_all_who_asked_and_nobody_after() -> None:
     squares = Squares()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     squares.error = DatabaseUnavailable("away")
     for error in await asyncio.gather(*map(lookup, range(5)), return_exceptions=True):
         assert isinstance(error, DatabaseUnavailable)
@@ -88,7 +88,7 @@ async def test_an_error_reaches_all_who_asked_and_nobody_after() -> None:
 async def test_a_database_that_is_away_is_waited_for_once() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     asked = [asyncio.create_task(lookup(0))]
     await asyncio.sleep(0.05)
     asked += [asyncio.create_task(lookup(number)) for number in (*range(1, MOST + 11), 2)]
@@ -105,7 +105,7 @@ async def test_a_database_that_is_away_is_waited_for_once() -> None:
 async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     impatient, patient = asyncio.create_task(lookup(6)), asyncio.create_task(lookup(6))
     await asyncio.sleep(0.05)
     impatient.cancel()
@@ -116,7 +116,7 @@ async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
 async def test_the_queue_is_bounded() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     asked = [asyncio.create_task(lookup(number)) for number in range(QUEUE + 1)]
     await asyncio.sleep(0.1)
     refused = asyncio.create_task(lookup(-2))
@@ -134,7 +134,7 @@ async def test_the_queue_is_bounded() -> None:
 async def test_what_can_be_used_once_is_answered_once() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares, once=True)
+    lookup = BatchLoader(squares, once=True)
     asked = [asyncio.create_task(lookup(number)) for number in (0, 6, 6, 6)]
     await asyncio.sleep(0.05)
     squares.open.set()
@@ -145,7 +145,7 @@ async def test_questions_of_one_person_wait_behind_each_other() -> None:
     """Order of service, no clock: 200 questions of the flooder are there first, and Ada's goes with the next trip."""
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares, pace_s=0)
+    lookup = BatchLoader(squares, pace_s=0)
     first = asyncio.create_task(lookup(0, owner="flooder"))
     await asyncio.sleep(0.05)
     flood = [asyncio.create_task(lookup(number, owner=f"flooder-{number % 2}")) for number in range(1, 2 * QUEUE_EACH + 1)]
@@ -162,7 +162,7 @@ async def test_questions_of_one_person_wait_behind_each_other() -> None:
 async def test_questions_above_the_line_of_a_person_are_refused() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = Lookup(squares)
+    lookup = BatchLoader(squares)
     flood = [asyncio.create_task(lookup(number, owner="flooder")) for number in range(QUEUE_EACH + 5)]
     await asyncio.sleep(0.05)
     flood += [asyncio.create_task(lookup(number, owner="flooder")) for number in range(1_000, 1_000 + QUEUE_EACH)]

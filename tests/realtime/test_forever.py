@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core import supervise as loops
-from core.supervise import end, forever
+from core.supervise import cancel_all, run_forever
 
 
 async def test_a_turn_that_fails_is_not_the_last() -> None:
@@ -20,10 +20,10 @@ async def test_a_turn_that_fails_is_not_the_last() -> None:
         second.set()
         await asyncio.sleep(3600)
 
-    task = asyncio.create_task(forever(turn))
+    task = asyncio.create_task(run_forever(turn))
     async with asyncio.timeout(10):
         await second.wait()
-    await end([task])
+    await cancel_all([task])
     assert task.cancelled()
 
 
@@ -40,10 +40,10 @@ async def test_a_cancellation_that_is_swallowed_is_repeated(monkeypatch: pytest.
             if swallowed > 2:
                 raise
 
-    tasks = [asyncio.create_task(forever(turn)), asyncio.create_task(asyncio.sleep(0))]
+    tasks = [asyncio.create_task(run_forever(turn)), asyncio.create_task(asyncio.sleep(0))]
     await asyncio.sleep(0.01)
     async with asyncio.timeout(5):
-        await end(tasks)
+        await cancel_all(tasks)
     assert swallowed == 3
     assert tasks[0].cancelled()
 
@@ -62,7 +62,7 @@ async def test_waiting_for_what_never_ends_is_bounded(monkeypatch: pytest.Monkey
     task = asyncio.create_task(stubborn())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await end([task])
+        await cancel_all([task])
     assert not task.done()
     stop.set()
     await task

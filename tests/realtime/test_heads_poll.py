@@ -17,8 +17,8 @@ from db import database
 from realtime import repair
 from realtime.events import Person, RoomRef
 from realtime.hub import Hub
-from realtime.live_room import Room
-from realtime.local_users import LocalPerson
+from realtime.live_room import LiveRoom
+from realtime.local_users import LocalUser
 from realtime.ports import domains
 from rooms.models import Room as Stored
 
@@ -39,7 +39,7 @@ class Polled:
         old = datetime.now(UTC) - timedelta(hours=1)
         rooms = [Stored(slug=f"room-{number}", head=1, last_at=old) for number in range(ROOMS)]
         for room in await database.run(lambda: Stored.objects.bulk_create(rooms)):
-            served = self.hub.rooms[room.id] = Room(RoomRef(room.id, room.slug, direct=False))
+            served = self.hub.rooms[room.id] = LiveRoom(RoomRef(room.id, room.slug, direct=False))
             served.skip_to(1)
             served.opened.set()
 
@@ -54,7 +54,7 @@ class Polled:
 
     async def repaired(self) -> None:
         async with asyncio.timeout(20):
-            while any(room.last < 2 for room in self.hub.rooms.values()):  # noqa: ASYNC110
+            while any(room.last_seq < 2 for room in self.hub.rooms.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     @property
@@ -149,7 +149,7 @@ async def test_what_the_database_itself_lacks_is_asked_for_once(polled: Polled, 
     await polled.hub.repair.poll_heads()
     async with asyncio.timeout(20):
         await next(iter(polled.hub._tasks))
-    assert (reads, room.last, room.pending) == ([1], 1, {})
+    assert (reads, room.last_seq, room.pending) == ([1], 1, {})
 
 
 async def test_rooms_that_closed_or_open_just_now_are_left_alone(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,10 +165,10 @@ async def test_rooms_that_closed_or_open_just_now_are_left_alone(polled: Polled,
 async def test_the_tick_closes_what_nobody_uses_and_keeps_the_rest(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = list(polled.hub.rooms.values())
     for room in rooms[:3]:
-        room.watchers.add(LocalPerson(Person(1, "ada")))
+        room.watchers.add(LocalUser(Person(1, "ada")))
     later = 0.0
     for _ in range(3):  # seen unused, then unused for long
-        await polled.hub.ticker._close_empty(asyncio.get_running_loop().time() + later)
+        await polled.hub.housekeeping._close_empty(asyncio.get_running_loop().time() + later)
         later += 20
     assert set(polled.hub.rooms.values()) == set(rooms[:3])
 
@@ -176,17 +176,17 @@ async def test_the_tick_closes_what_nobody_uses_and_keeps_the_rest(polled: Polle
 async def test_the_tick_visits_only_rooms_with_something_due(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = list(polled.hub.rooms.values())
     hub = polled.hub
-    told: list[Room] = []
-    monkeypatch.setattr(hub.ticker, "_flush_unread", told.append)
+    told: list[LiveRoom] = []
+    monkeypatch.setattr(hub.housekeeping, "_flush_unread", told.append)
     for room in rooms[:2]:
         room.unread_due = True
-        hub.ticker.due.add(room)
-    await hub.ticker._flush_due(asyncio.get_running_loop().time())
+        hub.housekeeping.due.add(room)
+    await hub.housekeeping._flush_due(asyncio.get_running_loop().time())
     assert set(told) == set(rooms[:2])
     for room in rooms[:2]:
         room.unread_due = False
-    await hub.ticker._flush_due(asyncio.get_running_loop().time())
-    assert hub.ticker.due == set()
+    await hub.housekeeping._flush_due(asyncio.get_running_loop().time())
+    assert hub.housekeeping.due == set()
 
 
 def _counted(events: Any, reads: list[int]) -> Any:

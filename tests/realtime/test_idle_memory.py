@@ -31,7 +31,8 @@ PEOPLE = 60
 BYTES = 14_000
 """Of Python objects, for each of them; what the transport and the allocator take comes on top, about 2 kB."""
 OPENING_ALONE = {
-    "HTTPRequest", "Headers", "HeldOutbox", "HttpProtocol", "HttpRequestParser", "Queue", "Request", "Response", "URL", "deque",
+    "HTTPRequest", "Headers", "BufferedUntilAccept", "HttpProtocol", "HttpRequestParser", "Queue", "Request", "Response", "URL",
+    "deque",
 }  # fmt: skip
 """Types whose objects are needed until the handshake is answered, or not at all."""
 LONG = 200_000

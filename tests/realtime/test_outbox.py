@@ -9,7 +9,7 @@ from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from realtime.events import frame_of
-from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, AsgiOutbox, Batch, HeldOutbox
+from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, AsgiSendQueue, Batch, BufferedUntilAccept
 
 
 class Server:
@@ -36,19 +36,19 @@ async def settle() -> None:
 
 async def test_frames_go_out_in_order() -> None:
     server = Server()
-    outbox = AsgiOutbox(server.send)
+    send_queue = AsgiSendQueue(server.send)
     for number in range(50):
-        assert outbox.push(Batch([f"{number}a", f"{number}b"]))
+        assert send_queue.push(Batch([f"{number}a", f"{number}b"]))
     await asyncio.sleep(0.01)
     assert server.texts() == [f"{number}{letter}" for number in range(50) for letter in "ab"]
 
 
 async def test_too_many_bytes_are_told_at_once_and_not_waited_for() -> None:
     server = Server(reading=False)
-    outbox = AsgiOutbox(server.send)
+    send_queue = AsgiSendQueue(server.send)
     batch = Batch(["x" * 10_000])
     pushed = 0
-    while outbox.push(batch):
+    while send_queue.push(batch):
         pushed += 1
         assert pushed * 10_000 <= MAX_BYTES + 10_000
     assert pushed * 10_000 >= MAX_BYTES - 10_000
@@ -56,42 +56,42 @@ async def test_too_many_bytes_are_told_at_once_and_not_waited_for() -> None:
 
 async def test_what_waits_too_long_is_overdue() -> None:
     server = Server(reading=False)
-    outbox = AsgiOutbox(server.send)
-    assert not outbox.overdue(time.monotonic() + 1000), "nothing waits"
+    send_queue = AsgiSendQueue(server.send)
+    assert not send_queue.overdue(time.monotonic() + 1000), "nothing waits"
     for text in ("a", "b"):
-        outbox.push(Batch([text]))
+        send_queue.push(Batch([text]))
     await settle()
-    assert not outbox.overdue(time.monotonic() + MAX_AGE_S - 1)
-    assert outbox.overdue(time.monotonic() + MAX_AGE_S + 1)
+    assert not send_queue.overdue(time.monotonic() + MAX_AGE_S - 1)
+    assert send_queue.overdue(time.monotonic() + MAX_AGE_S + 1)
     server.reading.set()
     await settle()
-    assert not outbox.overdue(time.monotonic() + 1000)
+    assert not send_queue.overdue(time.monotonic() + 1000)
 
 
 async def test_no_further_frame_is_handled_while_much_waits() -> None:
     server = Server(reading=False)
-    outbox = AsgiOutbox(server.send)
-    outbox.push(Batch(["x" * (HALT_BYTES // 2)]))
-    assert not outbox.halting()
-    outbox.push(Batch(["x" * HALT_BYTES, "y"]))
+    send_queue = AsgiSendQueue(server.send)
+    send_queue.push(Batch(["x" * (HALT_BYTES // 2)]))
+    assert not send_queue.above_high_water()
+    send_queue.push(Batch(["x" * HALT_BYTES, "y"]))
     await settle()
-    assert outbox.halting()
-    reading = asyncio.create_task(outbox.read_on())
+    assert send_queue.above_high_water()
+    reading = asyncio.create_task(send_queue.drain())
     await settle()
     assert not reading.done()
     server.reading.set()
     await asyncio.wait_for(reading, 1)
-    assert not outbox.halting()
+    assert not send_queue.above_high_water()
 
 
 async def test_closing_sends_what_waits_first_and_is_bounded_when_nobody_reads() -> None:
     server = Server()
-    outbox = AsgiOutbox(server.send)
-    outbox.push(Batch(["last words"]))
-    await outbox.close(4008, "too slow")
+    send_queue = AsgiSendQueue(server.send)
+    send_queue.push(Batch(["last words"]))
+    await send_queue.close(4008, "too slow")
     assert [message["type"] for message in server.sent] == ["websocket.send", "websocket.close"]
     assert server.sent[-1]["code"] == 4008
-    stuck = AsgiOutbox(Server(reading=False).send)
+    stuck = AsgiSendQueue(Server(reading=False).send)
     stuck.push(Batch(["never read"]))
     started = time.monotonic()
     await stuck.close(4008, "too slow")
@@ -100,7 +100,7 @@ async def test_closing_sends_what_waits_first_and_is_bounded_when_nobody_reads()
 
 async def test_before_the_handshake_is_answered_all_is_kept() -> None:
     server = Server()
-    held = HeldOutbox(AsgiOutbox(server.send))
+    held = BufferedUntilAccept(AsgiSendQueue(server.send))
     held.push(Batch(["one"]))
     held.push(Batch(["two", "three"]))
     closing = asyncio.create_task(held.close(4010, "revoked"))
@@ -113,7 +113,7 @@ async def test_before_the_handshake_is_answered_all_is_kept() -> None:
 
 
 async def test_and_bounded() -> None:
-    held = HeldOutbox(AsgiOutbox(Server().send))
+    held = BufferedUntilAccept(AsgiSendQueue(Server().send))
     batch = Batch(["x" * 100_000])
     assert sum(held.push(batch) for _ in range(100)) <= MAX_BYTES // 100_000
 

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.test.utils import CaptureQueriesContext
 
-from core.supervise import forever
+from core.supervise import run_forever
 from db import database
 from realtime.events import RoomRef
 from realtime.hub import POLL_EVERY_S, Hub
-from realtime.live_room import Room
+from realtime.live_room import LiveRoom
 from rooms.models import Room as Stored
 from tests.realtime.property.loop import ProcessLoop
 
@@ -59,7 +59,7 @@ async def test_a_poll_looks_rooms_up_by_their_key_and_passes_over_the_table_once
     monkeypatch.setattr(settings, "REDIS_SHARDS", [])
     hub = Hub()
     for room_id in rooms:
-        room = hub.rooms[room_id] = Room(RoomRef(room_id, f"r{room_id}", direct=False))
+        room = hub.rooms[room_id] = LiveRoom(RoomRef(room_id, f"r{room_id}", direct=False))
         room.skip_to(1)
         room.opened.set()
     asked: list[str] = []
@@ -97,7 +97,7 @@ def test_polls_are_jittered_and_never_three_seconds_apart(loop: ProcessLoop) -> 
     times: dict[str, list[float]] = {"one": [], "other": []}
 
     async def begin() -> list[asyncio.Task[None]]:
-        return [asyncio.create_task(forever(polling(noted))) for noted in times.values()]
+        return [asyncio.create_task(run_forever(polling(noted))) for noted in times.values()]
 
     def polling(noted: list[float]) -> Callable[[], Awaitable[None]]:
         hub = Hub()

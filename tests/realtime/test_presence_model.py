@@ -32,9 +32,9 @@ STEPS = 12
 
 
 class Seen:
-    """An outbox that keeps what a client would know: room → user → away, and the last count."""
+    """An send_queue that keeps what a client would know: room → user → away, and the last count."""
 
-    door = None
+    writer = None
 
     def __init__(self) -> None:
         self.rooms: dict[str, dict[int, bool]] = {}
@@ -58,10 +58,10 @@ class Seen:
         people.update(dict.fromkeys(frame.get("away", ()), True))
         people.update(dict.fromkeys(frame.get("back", ()), False))
 
-    def halting(self) -> bool:
+    def above_high_water(self) -> bool:
         return False
 
-    async def read_on(self) -> None:
+    async def drain(self) -> None:
         """Everything is read at once."""
 
     def overdue(self, now: float) -> bool:
@@ -267,8 +267,8 @@ async def _run(steps: list[tuple[str, int]]) -> None:
         for socket, room in itertools.product(world.sockets, ROOMS.values()):
             if room.slug in socket.rooms:
                 truth = world.online(room.id)
-                assert socket.outbox.rooms[room.slug] == truth, (socket.user, room.slug)
-                assert socket.outbox.counts[room.slug] == len(truth)
+                assert socket.send_queue.rooms[room.slug] == truth, (socket.user, room.slug)
+                assert socket.send_queue.counts[room.slug] == len(truth)
         for hub in world.hubs:
             for task in hub._tasks:
                 task.cancel()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.events import LogEvent, RoomRef
-from realtime.live_room import MAX_HELD, Room
+from realtime.live_room import MAX_HELD, LiveRoom
 
 
 def event(seq: int) -> LogEvent:
@@ -15,8 +15,8 @@ def seqs(events: list[LogEvent]) -> list[int]:
     return [each.seq for each in events]
 
 
-def room_at(head: int) -> Room:
-    room = Room(RoomRef(1, "room", direct=False))
+def room_at(head: int) -> LiveRoom:
+    room = LiveRoom(RoomRef(1, "room", direct=False))
     room.skip_to(head)
     return room
 
@@ -30,38 +30,38 @@ def test_any_order_with_doubles_comes_out_in_order_once(data: st.DataObject) -> 
     room, passed = room_at(head), []
     while arrivals:
         size = data.draw(st.integers(1, len(arrivals)))
-        passed += seqs(room.take([event(seq) for seq in arrivals[:size]]))
+        passed += seqs(room.sequence([event(seq) for seq in arrivals[:size]]))
         arrivals = arrivals[size:]
     assert passed == wanted
-    assert (room.last, room.pending) == (wanted[-1], {})
+    assert (room.last_seq, room.pending) == (wanted[-1], {})
 
 
 def test_a_hole_holds_back_what_follows() -> None:
     room = room_at(10)
-    assert seqs(room.take([event(12), event(13)])) == []
-    assert room.last == 10
-    assert seqs(room.take([event(11)])) == [11, 12, 13]
+    assert seqs(room.sequence([event(12), event(13)])) == []
+    assert room.last_seq == 10
+    assert seqs(room.sequence([event(11)])) == [11, 12, 13]
 
 
 def test_a_batch_with_a_hole_in_it_is_passed_on_up_to_the_hole() -> None:
     room = room_at(0)
-    assert seqs(room.take([event(1), event(2), event(4)])) == [1, 2]
+    assert seqs(room.sequence([event(1), event(2), event(4)])) == [1, 2]
     assert list(room.pending) == [4]
 
 
 def test_what_waits_is_bounded() -> None:
     room = room_at(0)
-    assert room.take([event(seq) for seq in range(2, 3 * MAX_HELD)]) == []
+    assert room.sequence([event(seq) for seq in range(2, 3 * MAX_HELD)]) == []
     assert len(room.pending) <= MAX_HELD
     # The log is read from the hole on; what was let go comes with it.
-    assert seqs(room.take([event(seq) for seq in range(1, 3 * MAX_HELD)]))[-1] >= MAX_HELD
+    assert seqs(room.sequence([event(seq) for seq in range(1, 3 * MAX_HELD)]))[-1] >= MAX_HELD
 
 
 def test_skipping_forgets_what_lies_below() -> None:
     room = room_at(0)
-    room.take([event(3), event(9)])
+    room.sequence([event(3), event(9)])
     room.skip_to(7)
-    assert (room.last, list(room.pending)) == (7, [9])
+    assert (room.last_seq, list(room.pending)) == (7, [9])
     room.skip_to(2)
-    assert room.last == 7
-    assert seqs(room.take([event(8)])) == [8, 9]
+    assert room.last_seq == 7
+    assert seqs(room.sequence([event(8)])) == [8, 9]

@@ -12,9 +12,9 @@ from realtime.dialects.native import NativeDialect
 from realtime.dialects.room_lines import RoomDialect
 from realtime.events import Person, RoomRef
 from realtime.hub import Hub
-from realtime.live_room import MAX_HELD, Room
-from realtime.repair import Hole
-from realtime.send_queue import AsgiOutbox
+from realtime.live_room import MAX_HELD, LiveRoom
+from realtime.repair import Gap
+from realtime.send_queue import AsgiSendQueue
 from realtime.socket import Socket
 
 REF = RoomRef(7, "room", direct=False)
@@ -24,9 +24,9 @@ LAST = 5
 class Peer:
     """A joined socket and what its client got."""
 
-    def __init__(self, hub: Hub, room: Room, dialect: type[Dialect]) -> None:
+    def __init__(self, hub: Hub, room: LiveRoom, dialect: type[Dialect]) -> None:
         self.got: list[dict[str, Any]] = []
-        self.socket = Socket(hub, Person(1, "ada"), "", AsgiOutbox(self._send))
+        self.socket = Socket(hub, Person(1, "ada"), "", AsgiSendQueue(self._send))
         self.socket.dialect = dialect(self.socket, "room")
         hub.attach(self.socket, room, LAST)
 
@@ -36,22 +36,22 @@ class Peer:
             self.got.append(frame)
 
 
-async def too_far_behind(hub: Hub, room: Room) -> None:
-    hub.repair._soon(room, Hole("poll", LAST + MAX_HELD + 1, 0.0))
+async def too_far_behind(hub: Hub, room: LiveRoom) -> None:
+    hub.repair._soon(room, Gap("poll", LAST + MAX_HELD + 1, 0.0))
     assert hub.repair._task is not None
     await hub.repair._task
-    assert room.last == LAST + MAX_HELD + 1
+    assert room.last_seq == LAST + MAX_HELD + 1
 
 
-async def the_log_went_back(hub: Hub, room: Room) -> None:
+async def the_log_went_back(hub: Hub, room: LiveRoom) -> None:
     hub.repair._find_losses({REF.id: LAST - 2}, {REF.id: LAST})
-    assert room.last == LAST - 2
+    assert room.last_seq == LAST - 2
 
 
 @pytest.mark.parametrize("what_happens", [too_far_behind, the_log_went_back])
 async def test_gap_where_there_is_one_else_a_close_that_asks_to_come_back(what_happens: Any) -> None:
     hub = Hub()
-    room = hub.rooms[REF.id] = Room(REF)
+    room = hub.rooms[REF.id] = LiveRoom(REF)
     room.skip_to(LAST)
     room.opened.set()
     native, plain, infra = (Peer(hub, room, dialect) for dialect in (NativeDialect, RoomDialect, InfraDialect))
@@ -60,7 +60,7 @@ async def test_gap_where_there_is_one_else_a_close_that_asks_to_come_back(what_h
         await asyncio.gather(*(peer.socket.closing for peer in (plain, infra) if peer.socket.closing is not None))
         while not native.got:  # noqa: ASYNC110
             await asyncio.sleep(0)
-    assert native.got == [{"type": "gap", "room": "room", "head": room.last}]
+    assert native.got == [{"type": "gap", "room": "room", "head": room.last_seq}]
     assert plain.got == infra.got == [{"close": 1012}]
     assert native.socket.closing is None
     assert native.socket.rooms == {}, "it joins again by itself"

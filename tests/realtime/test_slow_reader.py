@@ -11,7 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.write_coalescer import turn
+from core.write_coalescer import write_coalescer
 from realtime.send_queue import MAX_BYTES
 from server.websocket.socket_protocol import SocketProtocol
 from tests.conftest import StartServer
@@ -88,7 +88,7 @@ async def test_whoever_stops_reading_is_closed_and_misses_nothing(unlimited: Ser
 
 @pytest.mark.once
 async def test_whoever_stops_reading_what_is_compressed_is_closed(start_server: StartServer) -> None:
-    """Frames are each socket's own there, and wait in an outbox of the portable kind."""
+    """Frames are each socket's own there, and wait in an send_queue of the portable kind."""
     server = start_server(WS_COMPRESSION="1", LIMIT_MESSAGES_PER_S="0", LIMIT_SOCKETS_PER_USER="0")
     writer, reader, talker, listener = [await sign_up(server.base_url) for _ in range(4)]
     room = await create_room(server.base_url, writer)
@@ -182,11 +182,11 @@ async def test_reader_that_takes_little_at_a_time_is_not_stalled() -> None:
     peer = SocketProtocol.__new__(SocketProtocol)
     peer.transport = kernel = Kernel()  # type: ignore[assignment]
     peer.close_sent = peer.disconnected = False
-    peer.turn = peer.ready = turn()
-    peer.collected = peer.behind = peer.paused_at = peer.fd = None
+    peer.coalescer = peer.ready = write_coalescer()
+    peer.collected = peer.on_unsent = peer.paused_at = peer.fd = None
     peer._waited = peer._written = 0
     peer.writable, peer.conn = asyncio.Event(), SimpleNamespace(writable=True)  # type: ignore[assignment]
-    assert peer.stuck_for(1e9) == 0
+    assert peer.stalled_for(1e9) == 0
     peer.write_frames(b"x" * 1000)
     peer.flush()
     peer.pause_writing()
@@ -194,7 +194,7 @@ async def test_reader_that_takes_little_at_a_time_is_not_stalled() -> None:
     for second in range(1, 30):  # a room as loud as the link is fast
         kernel.waiting -= 100
         peer.write_frames(b"x" * 100)
-        assert peer.stuck_for(began + second) == 0
+        assert peer.stalled_for(began + second) == 0
     for second in range(30, 50):  # and now it stops
         peer.write_frames(b"x")
-        assert peer.stuck_for(began + second) == second - 29
+        assert peer.stalled_for(began + second) == second - 29

@@ -63,8 +63,8 @@ def read(root: Path, drain: int) -> Graces:
 _ASK_THE_APP = """
 import django; django.setup()
 from server import draining_server, grace, worker
-print(grace.spread_s() + grace.kept_s(), worker.HubbubWorker.CONFIG_KWARGS["timeout_graceful_shutdown"],
-      grace.all_s(), grace.whole_s(), draining_server.NOTIFY_EVERY_S)
+print(grace.close_spread_s() + grace.keepalive_linger_s(), worker.HubbubWorker.CONFIG_KWARGS["timeout_graceful_shutdown"],
+      grace.drain_deadline_s(), grace.kill_after_s(), draining_server.NOTIFY_EVERY_S)
 """
 
 
@@ -127,8 +127,8 @@ def test_all_follow_from_one_setting(copied: Path, drain: int) -> None:
         ("compose.yaml", ("${DRAIN_SECONDS:-25}s10000ms", "30s"), "Docker kills web before"),
         ("compose.yaml", ("${DRAIN_SECONDS:-25}s10000ms", "${DRAIN_SECONDS:-25}s"), "Docker kills nginx before"),
         ("app/server/grace.py", ("SPREAD_SHARE = 0.6", "SPREAD_SHARE = 0.8"), "sockets and requests together"),
-        ("app/server/grace.py", ("FINISH_SHARE) - kept_s()", "FINISH_SHARE) + 2"), "nothing is left to commit in"),
-        ("app/server/worker.py", ("grace.finish_s()", "30"), "sockets and requests together"),
+        ("app/server/grace.py", ("FINISH_SHARE) - keepalive_linger_s()", "FINISH_SHARE) + 2"), "nothing is left to commit in"),
+        ("app/server/worker.py", ("grace.http_finish_s()", "30"), "sockets and requests together"),
         ("app/server/grace.py", ("MARGIN_S = 10", "MARGIN_S = 5"), "gives up while Gunicorn still waits"),
         ("app/server/grace.py", ("settings.DRAIN_SECONDS - min", "settings.DRAIN_SECONDS + min"), "a worker is given longer"),
         (

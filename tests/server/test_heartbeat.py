@@ -23,7 +23,7 @@ class Member:
     def __init__(self) -> None:
         self.beats: list[float] = []
 
-    def beat(self, payload: bytes, ping: bytes) -> None:
+    def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
         assert ping == bytes([0x80 | Opcode.PING, len(payload)]) + payload
         self.beats.append(asyncio.get_running_loop().time())
 
@@ -60,7 +60,7 @@ async def test_a_wheel_without_members_rests_and_turns_again() -> None:
 
 async def test_one_that_cannot_be_pinged_takes_nobody_along() -> None:
     class Broken(Member):
-        def beat(self, payload: bytes, ping: bytes) -> None:
+        def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
             raise OSError
 
     turning = Wheel(asyncio.get_running_loop(), SLOT_S)
@@ -191,7 +191,7 @@ class Door(Listening):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.socket = scope["extensions"][EXTENSION]
         if self.judges:
-            self.socket.behind = lambda _socket, _size: None
+            self.socket.on_unsent = lambda _socket, _size: None
         await super().__call__(scope, receive, send)
 
 

@@ -11,7 +11,7 @@ from secrets import token_hex
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.pidfiles import Instance
+from server.pidfiles import RuntimeDirectory
 from tests.conftest import StartServer
 from tests.support.chat_client import ChatClient, create_room, sign_up
 from tests.support.ports import accepts, free_port
@@ -200,12 +200,12 @@ async def test_not_ready_before_the_first_look_at_a_database(server: Server, tmp
 
 def test_migrations_seen_by_one_worker_count_for_its_successor(tmp_path: Path) -> None:
     """A worker that dies while the database is away has a successor that could not look itself."""
-    master = Instance(tmp_path / "run" / "server")
+    master = RuntimeDirectory(tmp_path / "run" / "server")
     (tmp_path / "run").mkdir(mode=0o700)
     master.enter()
     assert not master.seen_migrated()
-    Instance(master.directory).note_migrated()
-    assert Instance(master.directory).seen_migrated()
+    RuntimeDirectory(master.directory).note_migrated()
+    assert RuntimeDirectory(master.directory).seen_migrated()
     master.enter()
     assert not master.seen_migrated(), "a new master may be of a new release"
     master.leave()

@@ -19,7 +19,7 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from core import metrics
-from core.supervise import end, forever
+from core.supervise import cancel_all, run_forever
 from realtime.layer.old_names import OldNames
 from realtime.layer.redis_layer import Listener
 
@@ -46,8 +46,8 @@ Deliver = Callable[[list[Message]], None]
 def bus_for(origin: str, deliver: Deliver, restored: Callable[[], None]) -> Bus:
     """The bus that fits the configured layer. `restored` is called when messages may have been lost on the way."""
     layer: Any = get_channel_layer()
-    if hasattr(type(layer), "door"):
-        return DirectBus(origin, deliver, restored, layer.door())
+    if hasattr(type(layer), "loop_layer"):
+        return DirectBus(origin, deliver, restored, layer.loop_layer())
     return Bus(origin, deliver, restored, layer)
 
 
@@ -69,7 +69,7 @@ class Bus:
 
     def start(self) -> None:
         turns = (self._receive, self._send, self._reconcile)
-        self._tasks = [asyncio.get_running_loop().create_task(forever(turn)) for turn in turns]
+        self._tasks = [asyncio.get_running_loop().create_task(run_forever(turn)) for turn in turns]
 
     def join(self, prefix: str) -> None:
         """No other installation can reach the layer of a process: its names need no prefix."""
@@ -78,7 +78,7 @@ class Bus:
         """Sends what is queued, bounded, then leaves the layer."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._out.join(), SEND_S)
-        await end(self._tasks)
+        await cancel_all(self._tasks)
 
     @property
     def healthy(self) -> bool:
@@ -205,7 +205,7 @@ class DirectBus(Bus):
             self._tasks.append(asyncio.get_running_loop().create_task(self._old.run()))
 
     async def stop(self) -> None:
-        await end(self._tasks)
+        await cancel_all(self._tasks)
         if self.healthy:
             await self.layer.settle()
         await self.layer.flush()

@@ -37,7 +37,7 @@ class Listener:
 class RedisLayer(RedisPubSubChannelLayer):
     """`BACKEND` of CHANNEL_LAYERS."""
 
-    def door(self) -> RedisLoopLayer:
+    def loop_layer(self) -> RedisLoopLayer:
         """The running event loop's layer itself: reached through the proxy, each call would look for it."""
         return self._get_layer()
 

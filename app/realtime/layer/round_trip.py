@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 
-from core.supervise import end, forever
+from core.supervise import cancel_all, run_forever
 
 EVERY_S = 1.0
 LATE_S = 3.0
@@ -33,12 +33,12 @@ class RoundTrip:
 
     def start(self) -> None:
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(forever(self._turn))
+            self._task = asyncio.get_running_loop().create_task(run_forever(self._turn))
 
     async def stop(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            await end([task])
+            await cancel_all([task])
         self.begin()
 
     def begin(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core import metrics
-from realtime.local_users import LocalPerson
+from realtime.local_users import LocalUser
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
@@ -28,10 +28,10 @@ class Announcer:
     def __init__(self, hub: Hub, *, alone: bool) -> None:
         self._hub, self._alone = hub, alone
         self.number = 0
-        self._came: dict[int, LocalPerson] = {}
+        self._came: dict[int, LocalUser] = {}
         self._left: dict[int, set[int]] = {}
         self._members: list[tuple[int, int, bool]] = []
-        self._away: dict[int, LocalPerson] = {}
+        self._away: dict[int, LocalUser] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._listed_at = 0.0
@@ -41,7 +41,7 @@ class Announcer:
         """A heartbeat. Called from its thread: only reads."""
         return {"type": "hub", "origin": self._hub.origin, "kind": "beat", "process": self._hub.origin, "number": self.number}
 
-    def came(self, local: LocalPerson) -> None:
+    def came(self, local: LocalUser) -> None:
         """A person has a socket here, and their rooms are known."""
         self._left.pop(local.person.id, None)
         self._came[local.person.id] = local
@@ -62,7 +62,7 @@ class Announcer:
         self._members.append((user, room, member))
         self._schedule()
 
-    def activity(self, local: LocalPerson) -> None:
+    def activity(self, local: LocalUser) -> None:
         """A person is away on all sockets here, or back on one."""
         self._away[local.person.id] = local
         self._schedule()
@@ -127,5 +127,5 @@ class Announcer:
             self._send(begins=index == 0, ends=index == len(pieces) - 1, came=piece)
 
 
-def _entry(local: LocalPerson) -> tuple[int, str, bool, list[int]]:
+def _entry(local: LocalUser) -> tuple[int, str, bool, list[int]]:
     return local.person.id, local.person.name, local.away, list(local.room_ids())

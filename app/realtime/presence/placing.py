@@ -17,7 +17,7 @@ from realtime.ports import domains
 from realtime.presence.peers import chunks
 
 if TYPE_CHECKING:
-    from realtime.live_room import Room
+    from realtime.live_room import LiveRoom
     from realtime.presence.sync import Presence
 
 WAIT_S = 0.5
@@ -31,7 +31,7 @@ class Placing:
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
-        self._rooms: dict[int, Room] = {}
+        self._rooms: dict[int, LiveRoom] = {}
         """Active rooms for which everybody on the other processes is looked up."""
         self._users: set[int] = set()
         """Users who are looked up for all active rooms."""
@@ -40,7 +40,7 @@ class Placing:
         """(room, user) pairs announced while a query is under way: the announcement is newer."""
         self._task: asyncio.Task[None] | None = None
 
-    async def room(self, room: Room) -> None:
+    async def room(self, room: LiveRoom) -> None:
         """Look up the people of other processes for a room; returns within WAIT_S."""
         self._rooms[room.ref.id] = room
         answered = self._begin()
@@ -82,7 +82,7 @@ class Placing:
                 if answered is not None:
                     answered.set()
 
-    async def _place(self, rooms: dict[int, Room], users: list[int]) -> None:
+    async def _place(self, rooms: dict[int, LiveRoom], users: list[int]) -> None:
         self._changed = set()
         try:
             for ids in chunks(rooms, ROOMS_A_QUERY):
@@ -95,7 +95,7 @@ class Placing:
         for room in rooms.values():
             room.presence.placed = True
 
-    def _apply(self, room: Room, members: set[int], asked: list[int]) -> None:
+    def _apply(self, room: LiveRoom, members: set[int], asked: list[int]) -> None:
         if not room.presence.active:
             return
         lost = room.presence.online.keys() & set(asked) - members

@@ -17,7 +17,7 @@ from core import metrics
 from core.redis_urls import client_for
 from db import installation
 from realtime.events import Person, encode
-from realtime.local_users import LocalPerson
+from realtime.local_users import LocalUser
 from realtime.presence.announcer import GROUP, Announcer
 from realtime.presence.heartbeat import Heartbeat
 from realtime.presence.peers import BEAT_S, Gone, Peer, Peers
@@ -26,7 +26,7 @@ from realtime.presence.room import EVENT_EVERY_S, Away
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
-    from realtime.live_room import Room
+    from realtime.live_room import LiveRoom
     from realtime.socket import Socket
 
 KINDS = frozenset({"people", "people.ask", "people.bye", "beat"})
@@ -60,7 +60,7 @@ class Presence:
         """By user; the oldest first."""
         self._carried: dict[int, set[int]] = {}
         """Rooms of people who came back within LINGER_S and whose memberships are being read again."""
-        self._dirty: set[Room] = set()
+        self._dirty: set[LiveRoom] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._heartbeat: Heartbeat | None = None
 
@@ -107,7 +107,7 @@ class Presence:
 
     # --- local people
 
-    def came(self, local: LocalPerson) -> None:
+    def came(self, local: LocalUser) -> None:
         """A socket of a person was registered here."""
         user = local.person.id
         departure = self.departures.pop(user, None)
@@ -116,7 +116,7 @@ class Presence:
             self._carried[user] = departure.rooms
         self.activity(local)
 
-    def watched(self, local: LocalPerson, rooms: Iterable[Room]) -> None:
+    def watched(self, local: LocalUser, rooms: Iterable[LiveRoom]) -> None:
         """The person's memberships were read: they are online in all of these rooms."""
         for room in rooms:
             self._set(room, local.person.id)
@@ -127,7 +127,7 @@ class Presence:
         local.announced = True
         self.announcer.came(local)
 
-    def entered(self, local: LocalPerson, room_id: int) -> None:
+    def entered(self, local: LocalUser, room_id: int) -> None:
         """The person became a member of a room, or joined one that is not among the watched ones."""
         room = self.hub.rooms.get(room_id)
         if room is not None:
@@ -136,14 +136,14 @@ class Presence:
         if local.announced:
             self.announcer.member(local.person.id, room_id, member=True)
 
-    def removed(self, local: LocalPerson, room_id: int) -> None:
+    def removed(self, local: LocalUser, room_id: int) -> None:
         """The person is no longer a member."""
         self._carried.get(local.person.id, set()).discard(room_id)
         if local.beyond is not None:
             local.beyond.discard(room_id)
         self._end(local, room_id)
 
-    def joined(self, socket: Socket, room: Room) -> None:
+    def joined(self, socket: Socket, room: LiveRoom) -> None:
         """A socket was attached to a room."""
         local = socket.local
         if local is None:
@@ -156,7 +156,7 @@ class Presence:
         local.beyond.add(room.ref.id)
         self.entered(local, room.ref.id)
 
-    def activity(self, local: LocalPerson) -> None:
+    def activity(self, local: LocalUser) -> None:
         """A socket of a person came, went, or said that its person is away or back."""
         away = all(socket.away for socket in local.sockets)
         if away is local.away:
@@ -175,7 +175,7 @@ class Presence:
             if person.id in peer.people:
                 peer.people[person.id] = person.name
 
-    def left(self, local: LocalPerson) -> None:
+    def left(self, local: LocalUser) -> None:
         """The person's last local socket is gone."""
         user = local.person.id
         rooms = local.room_ids() | self._carried.pop(user, set())
@@ -186,7 +186,7 @@ class Presence:
 
     # --- rooms
 
-    async def open(self, room: Room) -> None:
+    async def open(self, room: LiveRoom) -> None:
         """Make a room active, for a socket that joins. Waits a moment for the people of other processes."""
         if not room.presence.active:
             here = {local.person.id for local in room.watchers}
@@ -200,16 +200,16 @@ class Presence:
             else:
                 room.presence.placed = True
 
-    def close_unused(self, room: Room) -> None:
+    def close_unused(self, room: LiveRoom) -> None:
         """Forget the people of a room without a joined socket that understands `presence`."""
-        if room.presence.active and not room.holds and not room.hears_signals():
+        if room.presence.active and not room.joining and not room.hears_signals():
             room.presence.deactivate()
             self._dirty.discard(room)
 
-    def active_rooms(self) -> dict[int, Room]:
+    def active_rooms(self) -> dict[int, LiveRoom]:
         return {number: room for number, room in self.hub.rooms.items() if room.presence.active}
 
-    def place(self, room: Room, user: int, *, member: bool) -> None:
+    def place(self, room: LiveRoom, user: int, *, member: bool) -> None:
         """Apply what the database says of a person of another process."""
         self._update(room, user, self._state(user) if member else None, self.name(user))
 
@@ -296,7 +296,7 @@ class Presence:
             states.append(self.departures[user].away)
         return all(states) if states else None
 
-    def _set(self, room: Room, user: int) -> None:
+    def _set(self, room: LiveRoom, user: int) -> None:
         self.placing.changed(room.ref.id, user)
         if room.presence.active:
             self._update(room, user, self._state(user), self.name(user))
@@ -309,7 +309,7 @@ class Presence:
             if room is not None:
                 self._update(room, user, state, name)
 
-    def _end(self, local: LocalPerson, room_id: int) -> None:
+    def _end(self, local: LocalUser, room_id: int) -> None:
         self.placing.changed(room_id, local.person.id)
         room = self.hub.rooms.get(room_id)
         if room is not None:
@@ -317,7 +317,7 @@ class Presence:
         if local.announced:
             self.announcer.member(local.person.id, room_id, member=False)
 
-    def _update(self, room: Room, user: int, away: Away, name: str) -> None:
+    def _update(self, room: LiveRoom, user: int, away: Away, name: str) -> None:
         presence = room.presence
         if not presence.active or not presence.update(user, away, name):
             return
@@ -353,12 +353,12 @@ class Presence:
             if gone.announced:
                 self.announcer.left(user, gone.rooms)
 
-    def _flush_room(self, room: Room) -> None:
+    def _flush_room(self, room: LiveRoom) -> None:
         self._dirty.discard(room)
         change = room.presence.take_change(self.name)
         if change is not None:
             self.hub.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
 
-    def snapshot(self, room: Room) -> tuple[int, list[dict[str, Any]], list[int]]:
+    def snapshot(self, room: LiveRoom) -> tuple[int, list[dict[str, Any]], list[int]]:
         """What a joining socket is told of a room: how many are online, who, and who of them is away."""
         return room.presence.snapshot(self.name, time.monotonic())

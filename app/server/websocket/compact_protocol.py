@@ -73,9 +73,9 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             self.slot = None
         self.pending_ping_payload = None
 
-    def beat(self, payload: bytes, ping: bytes) -> None:
+    def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
         """One of uvicorn's two deadlines: a ping is to be answered until the next is due (`ws_ping_interval`)."""
-        if self.judged():
+        if self.ping_suspended():
             return
         if self.pending_ping_payload is not None:
             self.stop_keepalive()
@@ -84,7 +84,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             self.pending_ping_payload = payload
             self.write_ping(ping)
 
-    def judged(self) -> bool:
+    def ping_suspended(self) -> bool:
         """Whether somebody else says now for how long the peer may be silent."""
         return False
 
@@ -92,9 +92,9 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         self.transport.write(ping)
 
     def handle_pong(self, event: Frame) -> None:
-        self.answered(bytes(event.data))
+        self.on_pong(bytes(event.data))
 
-    def answered(self, payload: bytes) -> None:
+    def on_pong(self, payload: bytes) -> None:
         """A pong came; one that nobody asked for, or late, says nothing."""
         if payload == self.pending_ping_payload:
             self.pending_ping_payload = None

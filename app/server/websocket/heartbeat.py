@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Pinged(Protocol):
-    def beat(self, payload: bytes, ping: bytes) -> None:
+    def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
         """Sends `ping`, a whole frame; or ends the connection when the payload of the last beat did not come back."""
 
 
@@ -56,7 +56,7 @@ class Wheel:
         ping = b"\x89\x04" + payload  # a whole frame (RFC 6455, 5.2)
         for socket in tuple(self._slots[self._turns % len(self._slots)]):
             try:
-                socket.beat(payload, ping)
+                socket.on_heartbeat(payload, ping)
             except Exception:  # or nobody of this process would be pinged again
                 log.exception("a socket could not be pinged")
         self._timer = None

@@ -23,7 +23,7 @@ from websockets.http11 import Request, Response
 
 from core import metrics
 from core.errors import Close
-from core.write_coalescer import Turn, turn
+from core.write_coalescer import WriteCoalescer, write_coalescer
 from server import tcp_options
 from server.websocket.compact_protocol import LeanProtocol
 from server.websocket.frame_limits import GuardedProtocol
@@ -48,16 +48,28 @@ class SocketProtocol(LeanProtocol):
     conn: GuardedProtocol
 
     __slots__ = (
-        "_waited", "_written", "behind", "collected", "collected_bytes", "failed", "fd", "idle", "on_text", "paused_at",
-        "ready", "taken_at", "turn", "unparsed",
+        "_waited",
+        "_written",
+        "coalescer",
+        "collected",
+        "collected_bytes",
+        "failed",
+        "fd",
+        "idle",
+        "on_text",
+        "on_unsent",
+        "paused_at",
+        "ready",
+        "taken_at",
+        "unparsed",
     )  # fmt: skip
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.app = self.run_app
         self.conn = GuardedProtocol.guarding(self.conn)
-        self.turn = turn()
-        self.ready: Turn | None = self.turn
+        self.coalescer = write_coalescer()
+        self.ready: WriteCoalescer | None = self.coalescer
         """Set while a frame need only be collected: nothing waits in the transport, and the connection is not being closed."""
         # Whole frames to be written, mostly one. They leave with this turn of the loop, or, while bytes wait in the transport,
         # once it has none.
@@ -71,7 +83,7 @@ class SocketProtocol(LeanProtocol):
         self.taken_at = 0.0
         """Monotonic time at which it was last seen that the peer had taken some of it."""
         self._waited = self._written = 0
-        self.behind: Callable[[SocketProtocol, int], None] | None = None
+        self.on_unsent: Callable[[SocketProtocol, int], None] | None = None
         """Told of bytes that were written to a peer which had not read everything before."""
         self.on_text: Callable[[str], bool] | None = None
         """The app takes a text message that waits for nothing here, without queue and task. False: it is to come by `receive`."""
@@ -81,20 +93,20 @@ class SocketProtocol(LeanProtocol):
         self.failed = False
         """Whether the peer broke the protocol; what it still sends is read and dropped."""
 
-    def take_over(self, http: HttpToolsProtocol, request: Request) -> None:
+    def upgrade_from(self, http: HttpToolsProtocol, request: Request) -> None:
         """Goes on where `http` parsed a handshake; in place of `connection_made` and of the request's bytes."""
         self.follow(http)
         self.handle_connect(request)
 
-    def take_over_checked(self, http: HttpToolsProtocol, scope: Any, response: Response) -> None:
-        """As `take_over`, and in place of what websockets checks and uvicorn makes of it."""
+    def upgrade_from_checked(self, http: HttpToolsProtocol, scope: Any, response: Response) -> None:
+        """As `upgrade_from`, and in place of what websockets checks and uvicorn makes of it."""
         self.follow(http)
         self.response, self.scope, self.handshake_initiated = response, scope, True
         self.queue.put_nowait({"type": "websocket.connect"})
         task = self.loop.create_task(self.run_asgi())
         task.add_done_callback(self.on_task_complete)
         self.tasks.add(task)
-        self.prepare()
+        self.configure()
 
     def follow(self, http: HttpToolsProtocol) -> None:
         self.connections.add(self)
@@ -105,9 +117,9 @@ class SocketProtocol(LeanProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.prepare()
+            self.configure()
 
-    def prepare(self) -> None:
+    def configure(self) -> None:
         """What the app and the kernel are told of a socket before it is used."""
         extensions: Any = self.scope["extensions"]
         extensions[EXTENSION] = self
@@ -150,7 +162,7 @@ class SocketProtocol(LeanProtocol):
                     break
                 start = found[1]
             elif (pong := self.conn.whole_pong(data, start)) is not None:
-                self.answered(pong[0])
+                self.on_pong(pong[0])
                 start = pong[1]
             else:
                 break
@@ -168,11 +180,11 @@ class SocketProtocol(LeanProtocol):
             del self.unparsed[:SLICE]
             super().data_received(data)
             if not self.handshake_initiated and not self.unparsed:  # a request comes whole, perhaps in slices
-                self.turn_away()
+                self.reject_handshake()
             elif self.conn.refused is CloseCode.INVALID_DATA:
                 self.handle_parser_exception()
             elif self.conn.refused is not None:
-                self.cut_off(self.conn.refused)
+                self.fail_connection(self.conn.refused)
 
     def handle_events(self) -> None:
         """As the base class, until one of them fails the connection."""
@@ -199,7 +211,7 @@ class SocketProtocol(LeanProtocol):
             case Opcode.CLOSE:
                 self.handle_close(frame)
 
-    def turn_away(self) -> None:
+    def reject_handshake(self) -> None:
         """Answers a request that websockets refuses to parse; uvicorn would leave the connection open and silent."""
         answer = b"".join(self.conn.data_to_send())
         if answer:
@@ -216,7 +228,7 @@ class SocketProtocol(LeanProtocol):
         self.parse()
         return message
 
-    def cut_off(self, code: Close | CloseCode) -> None:
+    def fail_connection(self, code: Close | CloseCode) -> None:
         """Reads no more from a peer that was refused, and drops it after LINGER_S: until then it may read why."""
         self.unparsed.clear()
         if not self.handshake_complete:
@@ -330,7 +342,7 @@ class SocketProtocol(LeanProtocol):
         super().resume_writing()
         self.paused_at = None
         if not self.close_sent:
-            self.ready = self.turn
+            self.ready = self.coalescer
         self.pending_ping_payload = None  # it reads: as good as a pong, which may still be on its way
         self.conn.writable = True
         self.flush()
@@ -346,7 +358,7 @@ class SocketProtocol(LeanProtocol):
                 self.collected = frames
                 ready.add(self)
                 return len(frames)
-            size = self.keep(frames)
+            size = self.append_pending(frames)
             if size < COLLECTED_BYTES:
                 return size
             self.flush()
@@ -359,18 +371,18 @@ class SocketProtocol(LeanProtocol):
 
     def collect(self, frames: bytes) -> int:
         first = self.collected is None
-        size = self.keep(frames)
+        size = self.append_pending(frames)
         if self.paused_at is not None:
             # Written once the peer has taken what it has: until then they cost no call, and are shared with other sockets.
-            if self.behind is not None:
-                self.behind(self, len(frames))
+            if self.on_unsent is not None:
+                self.on_unsent(self, len(frames))
         elif size >= COLLECTED_BYTES:
             self.flush()
         elif first:
-            self.turn.add(self)
+            self.coalescer.add(self)
         return self.unsent()
 
-    def keep(self, frames: bytes) -> int:
+    def append_pending(self, frames: bytes) -> int:
         """Puts `frames` behind what was collected. Returns the bytes of all that."""
         collected = self.collected
         if collected is None:
@@ -391,7 +403,7 @@ class SocketProtocol(LeanProtocol):
         self.collected = None
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
-        data = self.turn.joined(frames) if isinstance(frames, list) else frames
+        data = self.coalescer.joined(frames) if isinstance(frames, list) else frames
         left: bytes | memoryview = data
         if self.fd is not None and self.paused_at is None:
             # Nothing waits in the transport, so nothing is overtaken; its way to the same system call costs up to 1 us more.
@@ -404,16 +416,16 @@ class SocketProtocol(LeanProtocol):
             except OSError:
                 pass
         self.transport.write(left)
-        if self.paused_at is not None and self.behind is not None:
-            self.behind(self, len(data))
+        if self.paused_at is not None and self.on_unsent is not None:
+            self.on_unsent(self, len(data))
 
     def stop_keepalive(self) -> None:
         super().stop_keepalive()
         self.ready = None  # it is being closed, or the peer is gone
 
-    def judged(self) -> bool:
+    def ping_suspended(self) -> bool:
         """A peer that has not taken what was sent before cannot answer a ping behind it: the app, told of it, bounds that."""
-        return self.paused_at is not None and self.behind is not None and not self.transport.is_closing()
+        return self.paused_at is not None and self.on_unsent is not None and not self.transport.is_closing()
 
     def handle_ping(self) -> None:
         self.flush()  # no pong overtakes the answer to the handshake
@@ -466,7 +478,7 @@ class SocketProtocol(LeanProtocol):
                 fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, queued)
         return self.unsent() + int.from_bytes(queued, sys.byteorder)
 
-    def stuck_for(self, now: float) -> float:
+    def stalled_for(self, now: float) -> float:
         """Seconds for which the peer has taken nothing of what waits, by the looks of one call a second."""
         if self.paused_at is None:
             return 0.0

@@ -15,19 +15,19 @@ import db.pool
 from accounts.models import User
 from chat.models import Event
 from db import batch_loader, database
-from db.batch_loader import Lookup
+from db.batch_loader import BatchLoader
 from db.connections import LOOKUP_CONNECTIONS
 from db.database import DatabaseUnavailable
-from db.queries import Among, Answer
+from db.queries import Query, WhereIn
 from tests.chat.postgres.line import Line
 from tests.support.profile import Profile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NAMES = Among("username", lambda: User.objects.values_list("username", "id"))
+NAMES = WhereIn("username", lambda: User.objects.values_list("username", "id"))
 
 
-def ids_of(names: list[str]) -> Answer[dict[str, int]]:
+def ids_of(names: list[str]) -> Query[dict[str, int]]:
     return dict((yield NAMES(names)))
 
 
@@ -40,9 +40,9 @@ async def ada() -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def ids(ada: int) -> Lookup[str, int]:
+async def ids(ada: int) -> BatchLoader[str, int]:
     """Ids by name, already asked once."""
-    made = Lookup(ids_of, pace_s=0.0)
+    made = BatchLoader(ids_of, pace_s=0.0)
     assert await made("ada") == ada
     return made
 
@@ -58,24 +58,24 @@ def busy_threads() -> Iterator[None]:
         assert thread.result(10)
 
 
-async def test_they_wait_for_no_thread(ids: Lookup[str, int], ada: int, busy_threads: None) -> None:
+async def test_they_wait_for_no_thread(ids: BatchLoader[str, int], ada: int, busy_threads: None) -> None:
     assert list(await asyncio.gather(ids("ada"), ids("bob"), ids("ada"))) == [ada, None, ada]
 
 
-async def test_they_hold_no_more_connections_than_they_were_given(ids: Lookup[str, int], ada: int) -> None:
-    others = [Lookup(ids_of, pace_s=0.0) for _ in range(20)]
+async def test_they_hold_no_more_connections_than_they_were_given(ids: BatchLoader[str, int], ada: int) -> None:
+    others = [BatchLoader(ids_of, pace_s=0.0) for _ in range(20)]
     assert await asyncio.gather(*(other("ada") for other in [ids, *others] for _ in range(20))) == [ada] * 420
     assert batch_loader._pool()._pool.get_stats()["pool_size"] == LOOKUP_CONNECTIONS  # type: ignore[union-attr]
 
 
-async def test_a_connection_that_broke_costs_nobody_an_answer(ids: Lookup[str, int], ada: int) -> None:
+async def test_a_connection_that_broke_costs_nobody_an_answer(ids: BatchLoader[str, int], ada: int) -> None:
     for _ in range(3):
         await asyncio.to_thread(_end_others)
         assert list(await asyncio.gather(ids("ada"), ids("bob"))) == [ada, None]
 
 
 async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
-    ids: Lookup[str, int], ada: int, profile: Profile, monkeypatch: pytest.MonkeyPatch
+    ids: BatchLoader[str, int], ada: int, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert profile.postgres
     await batch_loader.close()
@@ -100,27 +100,27 @@ async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals
         await batch_loader.close()
 
 
-async def test_after_the_end_the_database_is_away(ids: Lookup[str, int]) -> None:
+async def test_after_the_end_the_database_is_away(ids: BatchLoader[str, int]) -> None:
     await batch_loader.close()
     with pytest.raises(DatabaseUnavailable):
         await ids("ada")
 
 
-async def test_a_mistake_of_ours_is_told(ids: Lookup[str, int], ada: int) -> None:
+async def test_a_mistake_of_ours_is_told(ids: BatchLoader[str, int], ada: int) -> None:
     """It does not look like a database that is away, and harms nobody afterwards."""
-    wrong = Among("id", lambda: User.objects.values_list("username", "id"))
+    wrong = WhereIn("id", lambda: User.objects.values_list("username", "id"))
 
-    def ask(names: list[str]) -> Answer[dict[str, int]]:
+    def ask(names: list[str]) -> Query[dict[str, int]]:
         return dict((yield wrong(names)))
 
     with pytest.raises(psycopg.Error, match="invalid input syntax"):
-        await Lookup(ask)("ada")
+        await BatchLoader(ask)("ada")
     assert await ids("ada") == ada
 
 
 def test_a_column_that_needs_conversion_is_refused() -> None:
     with pytest.raises(TypeError, match="columns of Event by room_id need conversion"):
-        _ = Among("room_id", lambda: Event.objects.values_list("reactions")).sql
+        _ = WhereIn("room_id", lambda: Event.objects.values_list("reactions")).sql
 
 
 def _end_others() -> None:

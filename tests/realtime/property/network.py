@@ -44,7 +44,7 @@ class End:
 
     # --- the door
 
-    def door(self) -> End:
+    def loop_layer(self) -> End:
         return self
 
     def listen(self, channel: str, listener: Listener) -> None:

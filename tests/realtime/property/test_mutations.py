@@ -22,9 +22,9 @@ from chat.batch import Append, Stored, results
 from core.errors import Close
 from realtime.events import LogEvent
 from realtime.hub import Hub
-from realtime.live_room import Room
+from realtime.live_room import LiveRoom
 from realtime.repair import Repair
-from realtime.send_queue import AsgiOutbox
+from realtime.send_queue import AsgiSendQueue
 from realtime.socket import Socket
 from server.websocket.socket_protocol import SocketProtocol
 from tests.realtime.property.machine import machine_for
@@ -45,25 +45,25 @@ Patch = pytest.MonkeyPatch
 
 
 def order_without_looking_for_holes(patch: Patch) -> None:
-    def take(room: Room, events: list[LogEvent]) -> list[LogEvent]:
-        later = [event for event in events if event.seq > room.last]
+    def take(room: LiveRoom, events: list[LogEvent]) -> list[LogEvent]:
+        later = [event for event in events if event.seq > room.last_seq]
         if later:
-            room.last = max(event.seq for event in later)
+            room.last_seq = max(event.seq for event in later)
         return later
 
-    patch.setattr(Room, "take", take)
+    patch.setattr(LiveRoom, "sequence", take)
 
 
 def doubles_are_passed_on(patch: Patch) -> None:
-    def take(room: Room, events: list[LogEvent]) -> list[LogEvent]:
-        room.last = max([room.last, *(event.seq for event in events)])
+    def take(room: LiveRoom, events: list[LogEvent]) -> list[LogEvent]:
+        room.last_seq = max([room.last_seq, *(event.seq for event in events)])
         return sorted(events)
 
-    patch.setattr(Room, "take", take)
+    patch.setattr(LiveRoom, "sequence", take)
 
 
 def holes_are_not_repaired(patch: Patch) -> None:
-    patch.setattr(Repair, "hole", lambda _repair, room: room.pending.clear())
+    patch.setattr(Repair, "note_gap", lambda _repair, room: room.pending.clear())
     patch.setattr(Repair, "poll_heads", _nothing)
 
 
@@ -81,11 +81,11 @@ def repair_reads_one_too_few(patch: Patch) -> None:
 
 
 def a_join_forgets_what_came_meanwhile(patch: Patch) -> None:
-    patch.setattr(Room, "pass_on", _without_holds(Room.pass_on))
+    patch.setattr(LiveRoom, "deliver", _without_holds(LiveRoom.deliver))
 
 
 def a_join_sends_what_the_page_had(patch: Patch) -> None:
-    def attach(hub: Hub, socket: Socket, room: Room, head: int) -> None:
+    def attach(hub: Hub, socket: Socket, room: LiveRoom, head: int) -> None:
         whole(hub, socket, room, 0)
 
     whole = Hub.attach
@@ -158,7 +158,9 @@ def a_timeout_is_an_acknowledgement(patch: Patch) -> None:
 
 def too_slow_is_ignored(patch: Patch) -> None:
     """The bytes that did not fit are dropped, and the socket stays."""
-    patch.setattr(AsgiOutbox, "push", _without_what_does_not_fit(AsgiOutbox.push, lambda outbox: outbox._size, True))
+    patch.setattr(
+        AsgiSendQueue, "push", _without_what_does_not_fit(AsgiSendQueue.push, lambda send_queue: send_queue._size, True)
+    )
     write_frames = _without_what_does_not_fit(SocketProtocol.write_frames, SocketProtocol.unsent, 0)
     patch.setattr(SocketProtocol, "write_frames", write_frames)
 
@@ -203,21 +205,21 @@ async def _nothing(repair: Repair) -> None:
 
 
 def _without_what_does_not_fit(whole: Callable[..., Any], waiting: Callable[[Any], int], fits: Any) -> Callable[..., Any]:
-    def push(outbox: Any, *what: Any) -> Any:
-        if waiting(outbox) < 2_000:
-            whole(outbox, *what)
+    def push(send_queue: Any, *what: Any) -> Any:
+        if waiting(send_queue) < 2_000:
+            whole(send_queue, *what)
         return fits
 
     return push
 
 
 def _without_holds(whole: Callable[..., Any]) -> Callable[..., Any]:
-    def pass_on(room: Room, *what: Any) -> Any:
-        holds, room.holds = room.holds, {}
+    def pass_on(room: LiveRoom, *what: Any) -> Any:
+        holds, room.joining = room.joining, {}
         try:
             return whole(room, *what)
         finally:
-            room.holds = holds
+            room.joining = holds
 
     return pass_on
 

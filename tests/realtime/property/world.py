@@ -70,7 +70,7 @@ def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     for name in ("LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S"):
         patch.setattr(settings, name, 0)
     # Questions go at once: else a handshake would need time to pass, in which more happens than the step says.
-    patch.setattr(db.batch_loader._Desk, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
+    patch.setattr(db.batch_loader._Batches, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
     # Whose they are, the ORM is asked for on Postgres, too: its threads wait for the test, sockets do not.
     patch.setattr(db.queries, "on_the_loop", lambda: False)
     patch.setattr(settings, "REDIS_SHARDS", [])  # who is online is not what is tested here

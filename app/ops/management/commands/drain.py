@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, recycle: bool, share: int | None, timeout: int | None, **__: Any) -> None:
         self.here = pidfiles.current()
-        self.timeout = timeout if timeout is not None else grace.whole_s() if share is None else SHARE_S
+        self.timeout = timeout if timeout is not None else grace.kill_after_s() if share is None else SHARE_S
         master = self.here.master()
         if master is None:
             raise CommandError(f"no server of this account runs on {self.address()}: set HOST and PORT as it has them")
