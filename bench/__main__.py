@@ -23,8 +23,8 @@ from tests.support.profile import profile
 from tests.support.services import Postgres, Redis, missing_services
 
 RESULTS = Path(__file__).resolve().parents[1] / "artifacts" / "bench" / "latest.json"
+# What the quick form may take.
 QUICK_S = 180.0
-"""What the quick form may take."""
 
 
 def main() -> int:

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+# One core for the server under test; one for the generator, Redis and Postgres.
 SERVER_CORE, LOAD_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
-"""One core for the server under test; one for the generator, Redis and Postgres."""
 
 
 @contextmanager

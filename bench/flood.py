@@ -34,14 +34,14 @@ from tests.support.server import ROOT, Server, manage
 
 LIMIT = 1.5
 OTHERS = 8
+# Of each of the others, between two frames.
 PAUSE_S = 0.04
-"""Of each of the others, between two frames."""
+# From the beginning of a flood to the first frame that is measured.
 SETTLE_S = 0.5
-"""From the beginning of a flood to the first frame that is measured."""
+# Behind a flood: its last requests end, and the limits recover.
 REST_S = 1.0
-"""Behind a flood: its last requests end, and the limits recover."""
+# Messages in the flooder's room.
 PAGE = 200
-"""Messages in the flooder's room."""
 #: What a server has by default, where the tests' servers have other limits; handshakes are counted by address, the others' too.
 LIMITS = {"LIMIT_SIGNUPS_PER_H": "100", "LIMIT_ROOMS_PER_H": "60", "LIMIT_HANDSHAKES_PER_S": "50", "WEB_CONCURRENCY": "1"}
 

@@ -22,13 +22,13 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from bench import floods
 from bench.floods import World
 
+# Under way at once.
 CALLS = 24
-"""Under way at once."""
 SOCKETS = 20
+# The people who are measured share its core, and their answers are read first.
 NICE = 10
-"""The people who are measured share its core, and their answers are read first."""
+# Before a socket that was refused or closed is opened again.
 PAUSE_S = 0.05
-"""Before a socket that was refused or closed is opened again."""
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+# Rooms of the flooder.
 MANY = 10_000
-"""Rooms of the flooder."""
 
 
 class World(NamedTuple):
@@ -45,6 +45,7 @@ def _fresh(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
+# By operation; a call without a body needs no entry.
 BODIES: dict[str, Fields] = {
     "POST /api/signup": lambda _: {"username": _fresh("new"), "password": secrets.token_hex(12)},
     "POST /api/session": lambda world: {"username": world.other_name, "password": "not theirs"},
@@ -56,14 +57,14 @@ BODIES: dict[str, Fields] = {
     "POST /api/leave": lambda _: {"rooms": [f"nowhere-{number}" for number in range(500)]},
     "POST /api/blocks": lambda world: {"user": world.other},
 }
-"""By operation; a call without a body needs no entry."""
+# Query strings that make a call dear, where the plain one is not.
 DEAREST: dict[str, tuple[dict[str, Any], ...]] = {
     "GET /api/rooms": ({}, {"limit": 500}, {"query": "9"}),
     "GET /api/rooms/{slug}/messages": ({"limit": 200},),
     "GET /api/rooms/{slug}/members": ({"limit": 500},),
     "GET /api/users": ({"query": "e", "limit": 100},),
 }
-"""Query strings that make a call dear, where the plain one is not."""
+# By type, `type` and `id` left out.
 FRAMES: dict[str, tuple[Fields, ...]] = {
     "room.join": (
         lambda world: {"room": world.room, "after": 0},
@@ -80,14 +81,13 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     "activity": (lambda _: {"state": ("active", "away")[next(_numbers) % 2]},),
     "ping": (lambda _: {},),
 }
-"""By type, `type` and `id` left out."""
+# Frames without a reply: a `ping` follows each.
 UNANSWERED = frozenset({"typing"})
-"""Frames without a reply: a `ping` follows each."""
+# Opened with the flooder's session cookie.
 PAGES = ("/", "/chat/", "/healthz", "/readyz")
-"""Opened with the flooder's session cookie."""
 HANDSHAKES = "handshakes"
+# No flood at all: what chance makes of the ratio.
 NOTHING = "nothing"
-"""No flood at all: what chance makes of the ratio."""
 _METHODS = {"get", "post", "put", "patch", "delete"}
 _PARAMETER = re.compile(r"{(\w+)}")
 

@@ -22,8 +22,8 @@ from tests.support.services import Postgres, Redis
 
 RESULTS = Path(__file__).resolve().parents[1] / "artifacts" / "bench"
 SECONDS = 3
+# py-spy's "function (file.py:12)" has the line that ran.
 _LINE = re.compile(r":\d+\)")
-"""py-spy's "function (file.py:12)" has the line that ran."""
 SCENES: dict[str, dict[str, Any]] = {
     "fan-out": {"connections": 1000, "rooms": 1, "mode": "closed", "window": 64},
     "small-rooms": {"connections": 1000, "rooms": 200, "mode": "closed", "window": 1},

@@ -15,8 +15,8 @@ from bench.results import ON_SERVER_CORE, ratio
 
 Figures = list[dict[str, Any]]
 _NOT_SHOWN = {"tried", "stored"}
+# Share of its core above which a server's cost of a delivery is what the core had left for it.
 _FULL_SERVER = 0.9
-"""Share of its core above which a server's cost of a delivery is what the core had left for it."""
 
 
 class Line(NamedTuple):

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+# Share of its core above which the generator itself may have been the limit.
 SATURATED = 0.9
-"""Share of its core above which the generator itself may have been the limit."""
+# A core without a rest, and the generator's share of it above which it may have been the limit on a core it had to share.
 FULL, LARGE_PART = 0.97, 0.6
-"""A core without a rest, and the generator's share of it above which it may have been the limit on a core it had to share."""
+# Processes of a run on the server's core; the others share the generator's.
 ON_SERVER_CORE = frozenset({"server", "nginx"})
-"""Processes of a run on the server's core; the others share the generator's."""
 
 
 def today() -> str:
@@ -31,10 +31,10 @@ class Figure:
     latency_ms: dict[str, float]
     completion_ms: dict[str, float]
     cpu: dict[str, float]
+    # Share of the generator's core that anybody used.
     load_core: float
-    """Share of the generator's core that anybody used."""
+    # Likewise of the server's: above what the server used, somebody else had it.
     server_core: float
-    """Likewise of the server's: above what the server used, somebody else had it."""
     lost: int
     doubled: int
     wrong_connections: int
@@ -42,14 +42,14 @@ class Figure:
     closed_early: int
     overloaded: bool
     load_average: float
+    # Messages that were answered with `unavailable`: the sender knows, and nobody was promised them.
     refused: int = 0
-    """Messages that were answered with `unavailable`: the sender knows, and nobody was promised them."""
+    # Messages of the whole run, the warm-up included.
     sent: int = 0
-    """Messages of the whole run, the warm-up included."""
+    # Connections that became ready, a second, while all of them connected; 0 for handshakes.
     arrivals_per_s: float = 0.0
-    """Connections that became ready, a second, while all of them connected; 0 for handshakes."""
+    # The date it was measured.
     at: str = field(default_factory=today)
-    """The date it was measured."""
     options: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 

@@ -15,16 +15,16 @@ from bench.results import Figure, shown
 from bench.search import highest_rate
 from tests.support.services import Postgres, Redis
 
+# Those the targets name.
 SOME = ("socket.io", "tutorial")
-"""Those the targets name."""
+# The quick form has no time for one that loses messages, which are waited for, or has senders wait in line for seconds.
 FEW = ("socket.io",)
-"""The quick form has no time for one that loses messages, which are waited for, or has senders wait in line for seconds."""
 EVERYBODY = ("socket.io", "ws", "python-socketio", "websockets", "tutorial")
 SMALL_ROOMS = 200
+# For costs: what joining a thousand people leaves to do in each process is over by then, and a second of chance weighs less.
 SETTLED = {"warmup": 3, "seconds": 8}
-"""For costs: what joining a thousand people leaves to do in each process is over by then, and a second of chance weighs less."""
+# Rounds are told apart by what a delivery costs.
 COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "µs", "digits": 2}
-"""Rounds are told apart by what a delivery costs."""
 
 
 class Run:

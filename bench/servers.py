@@ -23,8 +23,8 @@ from tests.support.server import base_environment, manage
 from tests.support.services import Postgres, Redis
 
 ROOT = Path(__file__).resolve().parents[1]
+# Accounts made for a run; a room above that has several sockets of each.
 PEOPLE = 1000
-"""Accounts made for a run; a room above that has several sockets of each."""
 _LIFTED = dict.fromkeys(
     (
         "LIMIT_MESSAGES_PER_S",

@@ -27,8 +27,8 @@ from db.batch_loader import BatchLoader
 from db.queries import Query, WhereIn
 from realtime.publish import Person
 
+# Who somebody is, and the name of what they showed.
 Credential = tuple[Person, str]
-"""Who somebody is, and the name of what they showed."""
 
 
 async def authenticate(scope: dict[str, Any]) -> Credential:

@@ -22,11 +22,11 @@ from db import database
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Hashes in a process.
 AT_ONCE = 2
-"""Hashes in a process."""
 WAIT_S = 10.0
+# API calls that wait for a hash; each form waits in a thread of its own.
 QUEUE = 200
-"""API calls that wait for a hash; each form waits in a thread of its own."""
 
 
 class Busy(Exception):

@@ -21,8 +21,8 @@ from core.refusals import note_refusal
 from realtime.publish import credential_name
 
 TOKENS_PER_USER = 100
+# Characters of the mark that a session's credential carries.
 MARK = 16
-"""Characters of the mark that a session's credential carries."""
 REVOCATIONS_KEPT = timedelta(hours=1)
 
 

@@ -24,8 +24,8 @@ HOUR_S = 3600
 class Throttled(Exception):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
+        # Seconds.
         self.retry_after = retry_after
-        """Seconds."""
 
 
 def address_of(request: HttpRequest) -> str:

@@ -13,15 +13,15 @@ from django.db.models.functions import Now
 from changes.models import Change
 from realtime.publish import JournalRow
 
+# Rows of a table in one read; the rest comes with the next.
 PAGE = 5_000
-"""Rows of a table in one read; the rest comes with the next."""
+# Rows before the newest that a process reads when it starts: their transactions may have ended just before or after.
 START = 500
-"""Rows before the newest that a process reads when it starts: their transactions may have ended just before or after."""
 KEPT = timedelta(hours=1)
 
 
+# How far a table is read: up to an id, but for gaps; None where nothing was read yet.
 Place = tuple[int, list[int]] | None
-"""How far a table is read: up to an id, but for gaps; None where nothing was read yet."""
 
 
 def read(place: Place) -> list[JournalRow]:

@@ -37,8 +37,8 @@ FRAMES: dict[str, Handler] = {
 
 AT_ONCE: dict[str, AtOnce] = {"message.send": chat.frames.message_send_at_once}
 
+# Frames without LIMIT_CALLS_PER_S: they read nothing from the database, or have a limit of their own.
 UNPACED = frozenset({"message.send", "room.leave", "typing", "ping"})
-"""Frames without LIMIT_CALLS_PER_S: they read nothing from the database, or have a limit of their own."""
 
 DIALECTS = (
     (re.compile(r"/ws/?"), NativeDialect),

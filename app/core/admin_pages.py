@@ -9,8 +9,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+# Rows that are counted, and can be turned to; beyond them one searches.
 COUNTED = 1_000
-"""Rows that are counted, and can be turned to; beyond them one searches."""
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only

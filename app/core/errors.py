@@ -29,8 +29,8 @@ class Close(IntEnum):
     REVOKED = 4010
 
 
+# A close frame holds no more of it (RFC 6455, 5.5).
 REASON_BYTES = 123
-"""A close frame holds no more of it (RFC 6455, 5.5)."""
 
 
 class SocketRefused(Exception):
@@ -38,8 +38,8 @@ class SocketRefused(Exception):
 
     def __init__(self, reason: str = "") -> None:
         whole = reason or type(self).__doc__ or ""
+        # For the close frame.
         self.reason = whole.encode()[:REASON_BYTES].decode(errors="ignore")
-        """For the close frame."""
         super().__init__(self.reason)
 
 

@@ -13,13 +13,13 @@ from core.errors import RateLimited
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 
+# Seconds' worth of calls that pass at once: a page that loads, a client that joins its rooms again.
 BURST_S = 2.0
-"""Seconds' worth of calls that pass at once: a page that loads, a client that joins its rooms again."""
+# A client with a few calls under way is slowed down to the rate, and is refused nothing.
 WAIT_S = 2.0
-"""A client with a few calls under way is slowed down to the rate, and is refused nothing."""
 OWNERS = 10_000
+# A list over HTTP costs the process more than a frame does.
 HTTP_WEIGHT = 2
-"""A list over HTTP costs the process more than a frame does."""
 
 
 class Pace:
@@ -58,5 +58,5 @@ class Pace:
         return max(self._ends.get(owner, 0.0) - now, -BURST_S) + weight / self._rate
 
 
+# API calls, and frames that read the database, by the id of the person.
 calls = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
-"""API calls, and frames that read the database, by the id of the person."""

@@ -12,8 +12,8 @@ from core import metrics
 logger = structlog.get_logger(__name__)
 
 QUIET_S = 10.0
+# What the Redis user of REDIS_URL needs, as ACL SETUSER takes it; tests/realtime/layer/test_redis_forms.py uses exactly that.
 RIGHTS = "~hubbub:* &hubbub:* +@read +@write +@pubsub +@connection"
-"""What the Redis user of REDIS_URL needs, as ACL SETUSER takes it; tests/realtime/layer/test_redis_forms.py uses exactly that."""
 REASONS = {
     "auth": "REDIS_URL: Redis does not accept its user name or password",
     "rights": f"the Redis user of REDIS_URL lacks a right; it needs {RIGHTS}",

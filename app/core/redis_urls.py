@@ -22,8 +22,8 @@ from core.addresses import Address, parse_address, refuse
 # A dead Redis must cost a bounded wait, never a hung worker.
 CONNECT_S = 2
 ANSWER_S = 2
+# Of a client that a thread waits for.
 BLOCKING_S = 1
-"""Of a client that a thread waits for."""
 SENTINEL_PORT = 26379
 TLS_OPTIONS = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 OPTIONS = {"redis": {"db"}, "rediss": {"db"} | TLS_OPTIONS, "unix": {"db"}, "sentinel": {"db"}}

@@ -13,8 +13,8 @@ from core.metrics import REFUSALS
 logger = structlog.get_logger(__name__)
 
 WINDOW_S = 60.0
+# Different values of a kind that get a line in each window: one that is misconfigured is among them, a flood is not.
 VALUES = 5
-"""Different values of a kind that get a line in each window: one that is misconfigured is among them, a flood is not."""
 LONGEST = 100
 
 

@@ -2,8 +2,8 @@
 
 import math
 
+# Set while it hands its sockets over: /readyz answers 503.
 draining = False
-"""Set while it hands its sockets over: /readyz answers 503."""
 
+# time.monotonic() by which a draining process has to have finished; then it is killed.
 end_by = math.inf
-"""time.monotonic() by which a draining process has to have finished; then it is killed."""

@@ -13,10 +13,10 @@ import structlog
 
 from core.per_loop import PerLoop
 
+# Sockets written to before others have their turn, some 0.4 ms: a commit takes several turns.
 SLICE = 32
-"""Sockets written to before others have their turn, some 0.4 ms: a commit takes several turns."""
+# Sockets still to be written to when the next commit may begin: some 6 ms of a full process, a little more than it takes.
 BACKLOG = 700
-"""Sockets still to be written to when the next commit may begin: some 6 ms of a full process, a little more than it takes."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,14 +31,14 @@ class WriteCoalescer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        # One that has nothing left may be among them, and is then flushed in vain.
         self._senders: deque[Sender] = deque()
-        """One that has nothing left may be among them, and is then flushed in vain."""
         self._scheduled = False
         self._flushed = 0
+        # Who waits until so many were flushed.
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        """Who waits until so many were flushed."""
+        # The frames that were joined last, and what came of it.
         self._last: tuple[list[bytes], bytes] = ([], b"")
-        """The frames that were joined last, and what came of it."""
 
     def add(self, sender: Sender) -> None:
         """`sender` is flushed soon: at the end of the next turn, so that the reply to a message leaves with its event."""

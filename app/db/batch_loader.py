@@ -27,12 +27,12 @@ log = structlog.get_logger(__name__)
 K = TypeVar("K")
 V = TypeVar("V")
 
+# Questions in one trip: what is made of a hundred answers holds the event loop up for a few milliseconds.
 MOST = 100
-"""Questions in one trip: what is made of a hundred answers holds the event loop up for a few milliseconds."""
 
 
+# Between the starts of two trips: each costs the worker about half a millisecond, however few the questions in it.
 PACE_S = 0.012
-"""Between the starts of two trips: each costs the worker about half a millisecond, however few the questions in it."""
 
 
 class BatchLoader(Generic[K, V]):
@@ -58,10 +58,10 @@ class _Batches(Generic[K, V]):
 
     def __init__(self, answer: Callable[[list[K]], Query[Mapping[K, V]]], once: bool, pace_s: float) -> None:
         self._answer, self._once, self._pace_s = answer, once, pace_s
+        # Each asker has a future: one who gives up takes nothing from the others.
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
-        """Each asker has a future: one who gives up takes nothing from the others."""
+        # The same questions by owner, whose turn is next first.
         self._lines: dict[Hashable, deque[K]] = {}
-        """The same questions by owner, whose turn is next first."""
         self._task: asyncio.Task[None] | None = None
         self._next_at = 0.0
 
@@ -130,8 +130,8 @@ async def _ask(answer: Query[Mapping[K, V]]) -> Mapping[K, V]:
     return await database.run(queries.by_orm, answer)
 
 
+# For all look-ups.
 _pool = PerLoop(lambda: Pool("look-ups", LOOKUP_CONNECTIONS))
-"""For all look-ups."""
 
 
 async def close() -> None:

@@ -27,16 +27,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LIMIT_S = 5.0
+# In the line of one's own calls; the rest of LIMIT_S is for the call itself.
 LINE_S = 4.0
-"""In the line of one's own calls; the rest of LIMIT_S is for the call itself."""
 QUEUE = 2_000
+# Of one person, and of one address without an account.
 QUEUE_EACH = 100
-"""Of one person, and of one address without an account."""
+# The server's codes for a write to a standby, one that took the primary's name for a while, and for a transaction it gave up
+# because this process was stopped in the middle of it.
 AWAY = frozenset({"25006", "25P03"})
-"""The server's codes for a write to a standby, one that took the primary's name for a while, and for a transaction it gave up
-because this process was stopped in the middle of it."""
+# The class of codes whose messages quote what was wrong.
 DATA_EXCEPTION = "22"
-"""The class of codes whose messages quote what was wrong."""
 
 
 class DatabaseUnavailable(Exception):
@@ -48,10 +48,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=settings.DATABASE_THREADS, thread_name_prefix="database")
 
 
+# Seconds of thread a second that one person gets on and on, in each process: a thread that computes holds the event loop up.
 BUSY = 0.2
-"""Seconds of thread a second that one person gets on and on, in each process: a thread that computes holds the event loop up."""
+# At most, behind one call: a database that is slow for everybody must not shut anybody out.
 REST_S = 1.0
-"""At most, behind one call: a database that is slow for everybody must not shut anybody out."""
 
 _gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 4), waiting=QUEUE_EACH))
 _used = PerLoop(lambda: Pace(BUSY if settings.LIMIT_CALLS_PER_S else 0))  # 0 lifts both

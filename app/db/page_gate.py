@@ -14,12 +14,12 @@ from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from db.fair_gate import FairGate
 
+# At once, of everybody who is signed in. A page takes some milliseconds.
 PAGES = 4
-"""At once, of everybody who is signed in. A page takes some milliseconds."""
+# Sent at once: most of them wait for their turn to hash a password, without a connection.
 FORMS = 32
-"""Sent at once: most of them wait for their turn to hash a password, without a connection."""
+# Of one session.
 WAITING = 50
-"""Of one session."""
 
 _pages = PerLoop(lambda: FairGate(PAGES, share=1, waiting=WAITING))
 _forms = PerLoop(lambda: FairGate(FORMS, share=2, waiting=WAITING))

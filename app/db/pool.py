@@ -27,17 +27,17 @@ Connection = psycopg.AsyncConnection[Any]
 LIMIT_S = database.LIMIT_S
 TRIES = 3
 RETRY_S = 0.1
+# A connection is cut at the time limit. Should that end nothing, the wait is cancelled so much later.
 CUT_S = 1.0
-"""A connection is cut at the time limit. Should that end nothing, the wait is cancelled so much later."""
+# PoolTimeout is an OperationalError, too.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
     *map(psycopg.errors.lookup, database.AWAY),
 )
-"""PoolTimeout is an OperationalError, too."""
+# Serialization, deadlock, lock timeout, cancelled: the server undid the transaction, and the connection is good.
 ROLLED_BACK = frozenset({"40001", "40P01", "55P03", "57014"})
-"""Serialization, deadlock, lock timeout, cancelled: the server undid the transaction, and the connection is good."""
 
 
 class Pool:

@@ -23,8 +23,8 @@ from realtime.ports import dialect_for, domains
 from realtime.send_queue import AsgiSendQueue, BufferedUntilAccept, SendQueue, TransportSendQueue
 from realtime.socket import Socket
 
+# Handled in a row, at most: a read brings thousands of tiny ones, and nothing else in them waits.
 FRAMES_A_TURN = 32
-"""Handled in a row, at most: a read brings thousands of tiny ones, and nothing else in them waits."""
 
 log = structlog.get_logger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 
+# A client's own name for a frame; it comes back as `re`.
 FrameId = str | int | None
-"""A client's own name for a frame; it comes back as `re`."""
+# A room's name as a client may write it; rooms.slugs normalises it.
 Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-"""A room's name as a client may write it; rooms.slugs normalises it."""
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
@@ -120,10 +120,10 @@ class Page(NamedTuple):
 
     head: int
     events: list[LogEvent]
+    # Older history exists (fresh join), or the client has to join again (join with `after`).
     more: bool
-    """Older history exists (fresh join), or the client has to join again (join with `after`)."""
+    # Whether live events may follow this page.
     complete: bool
-    """Whether live events may follow this page."""
     member_count: int
 
 
@@ -131,8 +131,8 @@ class DeferredReply(NamedTuple):
     """A reply that is not there yet; the next frame need not wait for it."""
 
     done: asyncio.Future[Any]
+    # From the result to the reply's fields.
     fields: Callable[[Any], dict[str, Any]]
-    """From the result to the reply's fields."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -13,20 +13,20 @@ from realtime.send_queue import Batch
 if TYPE_CHECKING:
     from realtime.hub import Hub
 
+# Longer than anything that opens a room waits before it uses it.
 EMPTY_ROOM_S = 15.0
-"""Longer than anything that opens a room waits before it uses it."""
 UNREAD_EVERY_S = 1.0
+# Turns in which every room is looked at once, for those that nobody uses.
 SWEEP_TURNS = 10
-"""Turns in which every room is looked at once, for those that nobody uses."""
+# Rooms or sockets looked at before others have their turn on the event loop.
 SLICE = 2_000
-"""Rooms or sockets looked at before others have their turn on the event loop."""
 
 
 class Housekeeping:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        # Rooms whose unread was held back. A process may serve tens of thousands in which nothing happens.
         self.due: set[LiveRoom] = set()
-        """Rooms whose unread was held back. A process may serve tens of thousands in which nothing happens."""
         self._sweep: list[LiveRoom] = []
 
     async def tick(self) -> None:

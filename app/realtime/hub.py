@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# With its jitter at most 2.9 s apart.
 POLL_EVERY_S = 2.4
-"""With its jitter at most 2.9 s apart."""
+# All processes hear at once that Redis is back; they do not read all at once.
 CATCH_UP_S = 0.3
-"""All processes hear at once that Redis is back; they do not read all at once."""
 PAGE = 200
 WATCHED_ROOMS = 500
 DRAIN_PER_S = 200

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
+# Of every process: who sends `changes` to it has them read at once.
 GROUP = "changes"
-"""Of every process: who sends `changes` to it has them read at once."""
+# Rows of a read that may have left some out.
 FULL = 5_000
-"""Rows of a read that may have left some out."""
+# Longer than a transaction lasts: until then an id that was left out may still appear.
 GAP_S = 600.0
-"""Longer than a transaction lasts: until then an id that was left out may still appear."""
 GAPS = 10_000
+# Longer than a handshake or a ticket takes from the look at its credential to its socket.
 RECENT_S = 60.0
-"""Longer than a handshake or a ticket takes from the look at its credential to its socket."""
 EXPIRY_OVERLAP_S = 5.0
+# Nudges that come meanwhile share a read.
 NUDGE_PAUSE_S = 0.1
-"""Nudges that come meanwhile share a read."""
 
 
 class Place:

@@ -30,15 +30,15 @@ class LiveRoom:
 
     def __init__(self, ref: RoomRef) -> None:
         self.ref = ref
+        # The highest seq that was passed on to local sockets; valid once `opened` is set.
         self.last_seq = 0
-        """The highest seq that was passed on to local sockets; valid once `opened` is set."""
         self.opened = asyncio.Event()
+        # Each with the writer of its send queue, in the order in which they joined: mostly that in which they lie in memory.
         self.sockets: dict[type[Dialect], dict[Socket, FrameWriter | None]] = {}
-        """Each with the writer of its send queue, in the order in which they joined: mostly that in which they lie in memory."""
+        # Joined sockets that hold events this room has not passed on yet, and up to which seq.
         self.caught_up_to: dict[Socket, int] = {}
-        """Joined sockets that hold events this room has not passed on yet, and up to which seq."""
+        # Live events kept for sockets whose join is being read; None once there were more than MAX_HELD.
         self.joining: dict[Socket, list[LogEvent] | None] = {}
-        """Live events kept for sockets whose join is being read; None once there were more than MAX_HELD."""
         self.watchers: set[LocalUser] = set()
         self.pending: dict[int, LogEvent] = {}
         self.presence = RoomPresence()

@@ -20,16 +20,16 @@ class LocalUser:
     def __init__(self, person: Person) -> None:
         self.person = person
         self.sockets: set[Socket] = set()
+        # Read mark of each room (by id) they are a member of.
         self.upto: dict[int, int] = {}
-        """Read mark of each room (by id) they are a member of."""
+        # The same rooms by slug.
         self.rooms: dict[str, RoomRef] = {}
-        """The same rooms by slug."""
+        # Rooms joined on a socket that are not among those, by id: mostly none, or for a moment.
         self.beyond: set[int] | None = None
-        """Rooms joined on a socket that are not among those, by id: mostly none, or for a moment."""
+        # Whether the person is away on all local sockets.
         self.away = False
-        """Whether the person is away on all local sockets."""
+        # Whether the other processes were told that the person is online.
         self.announced = False
-        """Whether the other processes were told that the person is online."""
         rate = settings.LIMIT_MESSAGES_PER_S
         self.bucket = Bucket(rate, rate)
 

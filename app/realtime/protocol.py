@@ -19,11 +19,11 @@ from realtime.events import DeferredReply, FrameId, Person, encode
 VERSION = 1
 
 
+# What a handler answers: the reply's fields, now or later, or nothing.
 Reply = dict[str, Any] | DeferredReply | None
-"""What a handler answers: the reply's fields, now or later, or nothing."""
 Handler = Callable[[Any, Any], Awaitable[Reply]]
+# Handles a frame that waits for nothing here and now. None, with nothing done, when its handler has to.
 AtOnce = Callable[[Any, Any], Reply]
-"""Handles a frame that waits for nothing here and now. None, with nothing done, when its handler has to."""
 
 
 class _Header(msgspec.Struct):
@@ -37,8 +37,8 @@ class Frames:
     def __init__(self, table: dict[str, Handler], at_once: dict[str, AtOnce]) -> None:
         self.handlers = table
         structs = {kind: _frame_struct(handler) for kind, handler in table.items()}
+        # By the struct of their frames, with their type.
         self.at_once = {structs[kind]: (kind, handler) for kind, handler in at_once.items()}
-        """By the struct of their frames, with their type."""
         self._union: Any = Union[tuple(structs.values())]  # noqa: UP007
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._union)
         self._header = msgspec.json.Decoder(_Header)

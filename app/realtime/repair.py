@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# A message is often only a moment behind its successor, or behind its own commit; after that the log is read.
 HOLE_GRACE_S = 0.05
-"""A message is often only a moment behind its successor, or behind its own commit; after that the log is read."""
 PAGE = 200
+# Rooms read with one query, PAGE events in all: a layer that was away may have lost something of every room.
 ROOMS_A_READ = 100
-"""Rooms read with one query, PAGE events in all: a layer that was away may have lost something of every room."""
+# Rooms whose heads are asked for by name with each poll. A process with more of them asks what moved, and for these in turn.
 HEADS_A_QUERY = 2_000
-"""Rooms whose heads are asked for by name with each poll. A process with more of them asks what moved, and for these in turn."""
+# A head is seen later than its time says: its commit took a while. What moved even later is found by asking for it by name.
 OVERLAP = timedelta(seconds=15)
-"""A head is seen later than its time says: its commit took a while. What moved even later is found by asking for it by name."""
+# Heads compared before others have their turn on the event loop.
 SLICE = 1_000
-"""Heads compared before others have their turn on the event loop."""
 
 
 @dataclass(slots=True)
@@ -49,11 +49,11 @@ class Gap:
 class Repair:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        # In the order they are read. One task reads them, so that however many there are, others get at the database.
         self._gaps: dict[LiveRoom, Gap] = {}
-        """In the order they are read. One task reads them, so that however many there are, others get at the database."""
         self._task: asyncio.Task[None] | None = None
+        # Rooms that are still to be asked for by name in this round.
         self._unasked: list[LiveRoom] = []
-        """Rooms that are still to be asked for by name in this round."""
         self._moved_since = datetime.now(UTC) - OVERLAP
 
     def note_gap(self, room: LiveRoom) -> None:

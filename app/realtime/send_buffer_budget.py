@@ -17,16 +17,16 @@ from core import metrics
 
 log = structlog.get_logger(__name__)
 
+# Of the bound: what is written between two measurements, at most.
 STEP = 1 / 16
-"""Of the bound: what is written between two measurements, at most."""
 CUT_TO = 3 / 4
 
 
 class Peer(Protocol):
     """The transport's side of a socket."""
 
+    # Monotonic time since which something waits.
     paused_at: float | None
-    """Monotonic time since which something waits."""
     close_sent: bool
 
     def unsent(self) -> int:
@@ -39,11 +39,11 @@ class Peer(Protocol):
 class SendBufferBudget:
     def __init__(self) -> None:
         self.bound = settings.LIMIT_UNSENT_BYTES
+        # Those that something waits for, and some that have read it meanwhile.
         self._peers: set[Peer] = set()
-        """Those that something waits for, and some that have read it meanwhile."""
         self._measured = 0
+        # To these peers since it was measured; some of it was read.
         self._written = 0
-        """To these peers since it was measured; some of it was read."""
         self._due = False
 
     def record(self, peer: Peer, size: int) -> None:

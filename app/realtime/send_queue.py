@@ -17,8 +17,8 @@ from realtime.events import frame_of
 from realtime.send_buffer_budget import SendBufferBudget
 
 MAX_BYTES = 1_048_576
+# Above it no further frame of the socket is handled: whoever asks for page after page is answered at the pace they read.
 HALT_BYTES = 262_144
-"""Above it no further frame of the socket is handled: whoever asks for page after page is answered at the pace they read."""
 MAX_AGE_S = 15.0
 
 
@@ -29,8 +29,8 @@ class Batch:
 
     def __init__(self, texts: list[str]) -> None:
         self.texts = texts
+        # Filled by whoever first writes bytes.
         self.framed = b""
-        """Filled by whoever first writes bytes."""
 
     @property
     def size(self) -> int:

@@ -53,20 +53,20 @@ class Socket:
 
     def __init__(self, hub: Hub, user: Person, credential: str, send_queue: SendQueue) -> None:
         self.hub, self.user, self.credential, self.send_queue = hub, user, credential, send_queue
+        # The nginx it came through (realtime/nginx_drain.py).
         self.nginx: str | None = None
-        """The nginx it came through (realtime/nginx_drain.py)."""
         self.dialect: Dialect
         self.local: LocalUser | None = None
         self.rooms: dict[str, LiveRoom] = {}
         # The last alias of its messages, as written and as others see it.
         self.alias = ("", "")
+        # Whether the client said that its person is away from this device.
         self.away = False
-        """Whether the client said that its person is away from this device."""
         self.closed = False
         self.closing: asyncio.Task[None] | None = None
         self.typing_at: dict[int, float] = {}
+        # Replies that are still to come.
         self.in_flight = 0
-        """Replies that are still to come."""
         self._space: asyncio.Future[None] | None = None
         # LiveRoom for a client that joins all its rooms again at once, and an end for one that floods.
         rate = settings.LIMIT_MESSAGES_PER_S

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from realtime.local_users import LocalUser
     from realtime.socket import Socket
 
+# Sockets written to before others have their turn: a room may have everybody of the process.
 SOCKETS_A_TICK = 500
-"""Sockets written to before others have their turn: a room may have everybody of the process."""
 
 
 def sign_out(socket: Socket) -> None:

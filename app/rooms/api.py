@@ -19,12 +19,12 @@ from rooms import access, leaving, listing, services
 from rooms.models import Membership
 
 router = Router(tags=["rooms"], auth=authenticated)
+# At /api/leave: every name below /api/rooms/ is a room's.
 many = Router(tags=["rooms"], auth=authenticated)
-"""At /api/leave: every name below /api/rooms/ is a room's."""
 
 
+# Without NUL, which Postgres does not take.
 Title = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
-"""Without NUL, which Postgres does not take."""
 Limit = Annotated[int, Field(ge=1, le=listing.PAGE_MAX)]
 Cursor = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 Query = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]

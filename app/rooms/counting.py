@@ -9,8 +9,8 @@ from django.db.models import Count
 
 from rooms.models import Membership
 
+# The count of a room with more members is kept for KEPT_S: counting 100,000 takes longer than all else of a join.
 LARGE = 1_000
-"""The count of a room with more members is kept for KEPT_S: counting 100,000 takes longer than all else of a join."""
 KEPT_S = 10.0
 KEPT = 1_000
 

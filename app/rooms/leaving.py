@@ -13,8 +13,8 @@ from realtime.publish import Revoked
 from rooms import access, slugs
 from rooms.models import Kind, Membership, Role, Room
 
+# Rooms left with one call.
 MANY = 500
-"""Rooms left with one call."""
 
 
 class OwnershipConflict(Exception):

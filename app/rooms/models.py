@@ -25,8 +25,8 @@ class Room(models.Model):
     look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
     title = models.CharField(max_length=120, blank=True)
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
+    # seq of the last committed event; the row's lock gives the next one out.
     head = models.BigIntegerField(default=0)
-    """seq of the last committed event; the row's lock gives the next one out."""
     last_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     # A room that is being deleted: it is there for nobody, while its members and messages go in batches.
@@ -54,8 +54,8 @@ class Membership(models.Model):
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships", db_index=False)  # the constraint has one
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
+    # Read mark: the highest seq the person has seen. It never goes back.
     upto = models.BigIntegerField(default=0)
-    """Read mark: the highest seq the person has seen. It never goes back."""
     joined_at = models.DateTimeField(auto_now_add=True)
     # Who invited the person; empty for those who came by themselves. No reference: it is a note, not checked at every write.
     added_by = models.BigIntegerField(null=True, editable=False)

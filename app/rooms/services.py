@@ -16,8 +16,8 @@ from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from rooms import access, blocks, quotas, slugs
 from rooms.models import Kind, Membership, Removal, Role, Room
 
+# The room of the first migration. It belongs to nobody, whoever comes first.
 LOBBY = "lobby"
-"""The room of the first migration. It belongs to nobody, whoever comes first."""
 
 
 class SlugTaken(Exception):

@@ -28,8 +28,8 @@ from server.sharing import share_when_asked
 
 NOTIFY_EVERY_S = 5.0
 LOOK_EVERY_S = 0.05
+# Gunicorn kills what is left 2 s after it was told to be quick.
 HURRIED_S, HURRIED_FINISH_S = 1.8, 1
-"""Gunicorn kills what is left 2 s after it was told to be quick."""
 
 
 class DrainingServer(Server):

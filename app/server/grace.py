@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from django.conf import settings
 
+# closing its sockets, in batches,
 SPREAD_SHARE = 0.6
-"""closing its sockets, in batches,"""
+# letting open HTTP requests end, the first KEPT_SHARE of it (KEPT_S at most) with kept connections open for one more,
 FINISH_SHARE = 0.3
-"""letting open HTTP requests end, the first KEPT_SHARE of it (KEPT_S at most) with kept connections open for one more,"""
 KEPT_SHARE = 0.25
+# Closing a kept connection just when a proxy sends a request on it loses the request.
 KEPT_S = 1.0
-"""Closing a kept connection just when a proxy sends a request on it loses the request."""
+# committing what is queued and leaving Redis. Then Gunicorn (--graceful-timeout) kills it.
 END_SHARE = 0.1
-"""committing what is queued and leaving Redis. Then Gunicorn (--graceful-timeout) kills it."""
 
+# Whoever waits for Gunicorn itself (Docker, Kubernetes, `manage.py drain`) waits that much longer before it kills.
 MARGIN_S = 10
-"""Whoever waits for Gunicorn itself (Docker, Kubernetes, `manage.py drain`) waits that much longer before it kills."""
 
 
 def close_spread_s() -> float:

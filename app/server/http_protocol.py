@@ -17,13 +17,13 @@ from websockets.http11 import Request, Response
 from server.request_limits import RequestLimits
 from server.websocket.socket_protocol import SocketProtocol
 
+# Below what websockets takes, in a line and in lines.
 BYTES, HEADERS = 8000, 100
-"""Below what websockets takes, in a line and in lines."""
 PLAIN = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 UNUSUAL = frozenset({b"transfer-encoding", b"content-length"})
 KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+# What clients and proxies send; in lower case.
 CONNECTION = frozenset({b"upgrade", b"keep-alive, upgrade"})
-"""What clients and proxies send; in lower case."""
 ONCE = frozenset({b"connection", b"upgrade", b"sec-websocket-version", b"sec-websocket-key", b"origin"})
 NEGOTIATED = frozenset({b"sec-websocket-protocol", b"sec-websocket-extensions"})
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -24,16 +24,16 @@ from server import pidfiles
 log = structlog.get_logger(__name__)
 
 MIB = 2**20
+# A ceiling that a fresh worker nearly touches would only make workers come and go.
 FRESH_SHARE = 0.7
-"""A ceiling that a fresh worker nearly touches would only make workers come and go."""
 SUCCESSOR_S = 60.0
 ASK_EVERY_S = 0.2
 
 
 class MemoryWatch:
     def __init__(self, stop: Callable[[], None]) -> None:
+        # Makes the worker drain and end.
         self.stop = stop
-        """Makes the worker drain and end."""
         self.ceiling = settings.WORKER_MEMORY_MAX_MB * MIB
         self.started = time.monotonic()
         self.here = pidfiles.current()

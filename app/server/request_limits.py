@@ -17,22 +17,22 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from core.refusals import note_refusal
 
 URL_BYTES = 8_192
+# Of a request's line and headers together; nginx takes 4 × 8 KiB.
 HEAD_BYTES = 65_536
-"""Of a request's line and headers together; nginx takes 4 × 8 KiB."""
+# Of one header.
 HEADER_BYTES = 16_384
-"""Of one header."""
 HEADERS = 128
+# From the first byte, or from the connection, to the end of the headers.
 HEAD_S = 10.0
-"""From the first byte, or from the connection, to the end of the headers."""
+# From the headers to the end of the body; a body has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
 BODY_S = 60.0
-"""From the headers to the end of the body; a body has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes."""
+# Times a body's largest size that may come for it, chunks' sizes and trailers included.
 FRAMING = 8
-"""Times a body's largest size that may come for it, chunks' sizes and trailers included."""
+# Requests that may come before the first one is answered.
 PIPELINED = 16
-"""Requests that may come before the first one is answered."""
+# What a refused client still sends is read for so long: unread bytes would have the kernel reset its connection, and the
+# reset would overtake the answer.
 LINGER_S = 2.0
-"""What a refused client still sends is read for so long: unread bytes would have the kernel reset its connection, and the
-reset would overtake the answer."""
 _CODES = {408: "too_slow", 413: "too_large", 414: "too_large", 429: "rate_limited", 431: "too_large", 400: "invalid"}
 
 

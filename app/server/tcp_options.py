@@ -7,10 +7,10 @@ import socket
 import sys
 from typing import Any
 
+# Not yet sent, of one socket; what is above waits in the transport, where it is seen and bounded.
 KERNEL_BYTES = 65_536
-"""Not yet sent, of one socket; what is above waits in the transport, where it is seen and bounded."""
+# Linux's number; Python has no name for it.
 TCP_RTO_MAX_MS = 44
-"""Linux's number; Python has no name for it."""
 RETRANSMIT_MS = 3_000
 
 

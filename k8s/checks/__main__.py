@@ -8,8 +8,8 @@ from k8s.checks.render import RenderError, kustomize_command, render_all
 from k8s.checks.rules import violations
 from k8s.checks.schemas import NEWEST, OLDEST, Schemas
 
+# Objects that a rendering has at least; with fewer, a check that finds nothing wrong would have seen nothing.
 FEWEST = 20
-"""Objects that a rendering has at least; with fewer, a check that finds nothing wrong would have seen nothing."""
 
 
 def main() -> int:

@@ -29,18 +29,18 @@ SEND_S = 2.0
 QUEUE = 10_000
 PROBE_EVERY_S = 2.0
 STALE_S = 5.0
+# The bytes of a serialised message that hold its origin and the kind of a heartbeat.
 HEAD = 64
-"""The bytes of a serialised message that hold its origin and the kind of a heartbeat."""
+# The kind of a heartbeat, within the same bytes.
 BEAT = b"beat"
-"""The kind of a heartbeat, within the same bytes."""
+# How long an opening room waits for its group. The poll of the heads covers for a later one.
 JOIN_S = 0.5
-"""How long an opening room waits for its group. The poll of the heads covers for a later one."""
 FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
 
 
 Message = dict[str, Any]
+# Takes what arrived together; what is not ours is left out already.
 Deliver = Callable[[list[Message]], None]
-"""Takes what arrived together; what is not ours is left out already."""
 
 
 def bus_for(origin: str, deliver: Deliver, restored: Callable[[], None]) -> Bus:
@@ -55,16 +55,16 @@ class Bus:
     def __init__(self, origin: str, deliver: Deliver, restored: Callable[[], None], layer: Any) -> None:
         self.origin, self._deliver, self.restored, self.layer = origin, deliver, restored, layer
         self.channel: str | None = None
+        # Until the layer fails; then until it takes something again.
         self._healthy = True
-        """Until the layer fails; then until it takes something again."""
         self._out: asyncio.Queue[tuple[float, str, Message]] = asyncio.Queue(QUEUE)
         self._wanted: set[str] = set()
         self._joined: set[str] = set()
         self._changed = asyncio.Event()
         self._progress = asyncio.Event()
         self._probe_at = 0.0
+        # Monotonic time at which the layer last brought this process's own heartbeat back.
         self.echoed_at = 0.0
-        """Monotonic time at which the layer last brought this process's own heartbeat back."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

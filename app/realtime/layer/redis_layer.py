@@ -20,18 +20,18 @@ from core import metrics
 from db import installation
 from realtime.layer.redis_shard import Shard
 
+# Messages a channel holds that nobody receives; above it new ones are dropped.
 CAPACITY = 10_000
-"""Messages a channel holds that nobody receives; above it new ones are dropped."""
 
 
 class Listener:
     """What a channel is delivered to without a queue. All calls are made on the event loop and must not wait."""
 
     def __init__(self, messages: Callable[[list[bytes]], None], restored: Callable[[], None]) -> None:
+        # All that came out of one read, serialised, in order.
         self.messages = messages
-        """All that came out of one read, serialised, in order."""
+        # Subscribed again after a lost connection: what was published meanwhile is lost.
         self.restored = restored
-        """Subscribed again after a lost connection: what was published meanwhile is lost."""
 
 
 class RedisLayer(RedisPubSubChannelLayer):
@@ -61,10 +61,10 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._joined = prefix is not None
         self._shards = [Shard(host, self._arrived, self._restored) for host in decode_hosts(hosts)]
         self._listeners: dict[str, Listener] = {}
+        # The channel of `listen`, after which the one of the round trips is named.
         self._checked: str | None = None
-        """The channel of `listen`, after which the one of the round trips is named."""
+        # Groups asked for before `join`, with the channel.
         self._early: dict[str, str] = {}
-        """Groups asked for before `join`, with the channel."""
 
     async def _subscribe_to_channel(self, channel: str) -> None:
         self.channels[channel] = asyncio.Queue(CAPACITY)

@@ -23,11 +23,11 @@ log = structlog.get_logger(__name__)
 CONNECT_S = 2.0
 PING_EVERY_S = 1.0
 SILENT_S = 3.0
+# Between attempts: doubled each time, and half of it at random.
 PAUSE_S = (0.05, 1.0)
-"""Between attempts: doubled each time, and half of it at random."""
 FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
+# A connection that ended sooner was no success: Redis may refuse what is said first.
 SHORT_S = 2.0
-"""A connection that ended sooner was no success: Redis may refuse what is said first."""
 PING = hiredis.pack_command((b"PING",))
 
 
@@ -68,8 +68,8 @@ class Link:
     ) -> None:
         """`pinged` is called where a ping is written: one reply to it comes in its place, PONG or an error."""
         self._host, self._on_replies, self._up, self._pinged = host, on_replies, up, pinged
+        # Kept: a connection by sentinels has but a weak reference to it.
         self._pool: Any = None
-        """Kept: a connection by sentinels has but a weak reference to it."""
         self._transport: Any = None
         self._out: list[bytes] = []
         self._task: asyncio.Task[None] | None = None

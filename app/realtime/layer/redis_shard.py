@@ -18,10 +18,10 @@ from realtime.layer.redis_link import PING, Link
 from realtime.layer.round_trip import RoundTrip
 
 ANSWER_S = 2.0
+# How long what is published waits for a Redis that went away: longer than a restart, shorter than anybody cares.
 HOLD_S = 5.0
-"""How long what is published waits for a Redis that went away: longer than a restart, shorter than anybody cares."""
+# Of commands under way or held, for each Redis; above it publishing is refused.
 UNANSWERED_BYTES = 16 * 1024 * 1024
-"""Of commands under way or held, for each Redis; above it publishing is refused."""
 NAMES_A_COMMAND = 500
 
 
@@ -38,12 +38,12 @@ class Shard:
         self._arrived, self._restored = arrived, restored
         self._out = Link(host, on_replies=self._published, up=self._publish_again, pinged=self._pinged)
         self._in = Link(host, on_replies=self._heard, up=self._subscribe_again)
+        # What was published and not answered yet, in order, and the pings between: Redis may refuse those too.
         self._unanswered: deque[Publication] = deque()
-        """What was published and not answered yet, in order, and the pings between: Redis may refuse those too."""
         self._unanswered_bytes = 0
         self._names: set[str] = set()
+        # Of each name, one entry for each SUBSCRIBE under way.
         self._acks: dict[str, deque[list[asyncio.Future[None]]]] = {}
-        """Of each name, one entry for each SUBSCRIBE under way."""
         self._was_up = False
         self._restoring: set[str] = set()
         self._own_channel = b""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from core.supervise import cancel_all, run_forever
 
 EVERY_S = 1.0
+# Longer than a pause of Redis that costs nothing, shorter than the patience of a probe.
 LATE_S = 3.0
-"""Longer than a pause of Redis that costs nothing, shorter than the patience of a probe."""
 
 
 class RoundTrip:

@@ -14,8 +14,8 @@ from websockets.frames import Frame
 
 from server.websocket.heartbeat import wheel
 
+# That of every socket which may be written to; nobody waits for it, so it belongs to no event loop.
 WRITABLE = asyncio.Event()
-"""That of every socket which may be written to; nobody waits for it, so it belongs to no event loop."""
 WRITABLE.set()
 
 
@@ -59,8 +59,8 @@ class LeanProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.queue: Any = Inbox()
+        # In the wheel of heartbeats, while there.
         self.slot: int | None = None
-        """In the wheel of heartbeats, while there."""
         self.writable = WRITABLE
 
     def start_keepalive(self) -> None:

@@ -22,10 +22,10 @@ from core.limits import Bucket
 # Protection of the process, so no setting lifts it: some clients ping once a second, and fragment a large message by the KiB.
 SMALL_FRAMES_PER_S = 50
 SMALL_FRAMES_SAVED = 300
+# Fragments a message may have: empty ones do not count towards its size.
 FRAGMENTS = 1000
-"""Fragments a message may have: empty ones do not count towards its size."""
+# First byte of a text frame that is a message by itself and is not compressed (RFC 6455, 5.2).
 WHOLE_TEXT = 0x81
-"""First byte of a text frame that is a message by itself and is not compressed (RFC 6455, 5.2)."""
 WHOLE_PONG = 0x8A
 _DECODER = codecs.getincrementaldecoder("utf-8")
 MASKED = 0x80

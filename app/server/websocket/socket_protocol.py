@@ -30,16 +30,16 @@ from server.websocket.frame_limits import GuardedProtocol
 
 EXTENSION = "hubbub.socket"
 LINGER_S = 2.0
+# Of frames that come before the handshake is answered; no client of ours sends any.
 EARLY_BYTES = 65_536
-"""Of frames that come before the handshake is answered; no client of ours sends any."""
+# Bytes parsed before it is looked at what came of them; a read is up to 256 KiB, tens of thousands of tiny frames.
 SLICE = 4096
-"""Bytes parsed before it is looked at what came of them; a read is up to 256 KiB, tens of thousands of tiny frames."""
 
+# Messages of one read that are handled at once; what follows takes the way through the queue, where others have their turn.
 AT_ONCE = 32
-"""Messages of one read that are handled at once; what follows takes the way through the queue, where others have their turn."""
 
+# Written at once when so much was collected for a socket.
 COLLECTED_BYTES = 65_536
-"""Written at once when so much was collected for a socket."""
 
 
 class SocketProtocol(LeanProtocol):
@@ -69,29 +69,29 @@ class SocketProtocol(LeanProtocol):
         self.app = self.run_app
         self.conn = GuardedProtocol.guarding(self.conn)
         self.coalescer = write_coalescer()
+        # Set while a frame need only be collected: nothing waits in the transport, and the connection is not being closed.
         self.ready: WriteCoalescer | None = self.coalescer
-        """Set while a frame need only be collected: nothing waits in the transport, and the connection is not being closed."""
         # Whole frames to be written, mostly one. They leave with this turn of the loop, or, while bytes wait in the transport,
         # once it has none.
         self.collected: bytes | list[bytes] | None = None
+        # Of several frames together.
         self.collected_bytes = 0
-        """Of several frames together."""
+        # Of the connection, where plain bytes may be written to it while nothing waits in the transport.
         self.fd: int | None = None
-        """Of the connection, where plain bytes may be written to it while nothing waits in the transport."""
+        # Monotonic time since which something waits in the transport; None while nothing does.
         self.paused_at: float | None = None
-        """Monotonic time since which something waits in the transport; None while nothing does."""
+        # Monotonic time at which it was last seen that the peer had taken some of it.
         self.taken_at = 0.0
-        """Monotonic time at which it was last seen that the peer had taken some of it."""
         self._waited = self._written = 0
+        # Told of bytes that were written to a peer which had not read everything before.
         self.on_unsent: Callable[[SocketProtocol, int], None] | None = None
-        """Told of bytes that were written to a peer which had not read everything before."""
+        # The app takes a text message that waits for nothing here, without queue and task. False: it is to come by `receive`.
         self.on_text: Callable[[str], bool] | None = None
-        """The app takes a text message that waits for nothing here, without queue and task. False: it is to come by `receive`."""
+        # Whether the app has handled all that came, and waits in `receive`: what comes now overtakes nothing.
         self.idle = False
-        """Whether the app has handled all that came, and waits in `receive`: what comes now overtakes nothing."""
         self.unparsed = bytearray()
+        # Whether the peer broke the protocol; what it still sends is read and dropped.
         self.failed = False
-        """Whether the peer broke the protocol; what it still sends is read and dropped."""
 
     def upgrade_from(self, http: HttpToolsProtocol, request: Request) -> None:
         """Goes on where `http` parsed a handshake; in place of `connection_made` and of the request's bytes."""

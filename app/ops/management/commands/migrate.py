@@ -13,8 +13,8 @@ from django.core.management.commands import migrate
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+# The number of the advisory lock; two installations in one database are none.
 LOCK = 0x48756262
-"""The number of the advisory lock; two installations in one database are none."""
 ONE_AT_A_TIME_S = 3600.0
 ASK_EVERY_S = 1.0
 SAY_EVERY_S = 10.0
