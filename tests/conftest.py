@@ -59,7 +59,7 @@ def start_server(profile: Profile) -> Iterator[StartServer]:
 
 @pytest.fixture
 async def connect(server: Server) -> AsyncIterator[Connect]:
-    """Connect people to the shared server: `ada = await connect()` signs somebody up first; `connect(account)` does not."""
+    """Connect users to the shared server: `await connect()` signs up a new one; `connect(account)` does not."""
     async with AsyncExitStack() as exits:
 
         async def one(account: Any = None, *, path: str = "/ws/", **options: Any) -> ChatClient:

@@ -1,4 +1,4 @@
-"""The admin pages: whoever is shut out there is out at once, sockets and all."""
+"""Admin pages: deactivation, deletion and a new password close a user's sockets."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -32,7 +32,7 @@ async def admin(server: Server, boss: Account) -> AsyncIterator[httpx.AsyncClien
 
 @pytest.fixture
 async def sockets(server: Server) -> AsyncIterator[Sockets]:
-    """Open three sockets of somebody: by session and by token."""
+    """Open three sockets of one user: by session and by token."""
     async with AsyncExitStack() as exits:
 
         async def opened(account: Account) -> list[PlainSocket]:
@@ -94,7 +94,7 @@ async def test_a_password_set_by_an_admin_ends_the_old_sessions(
         await submit(admin, f"{PEOPLE}{person.id}/password/", new)
         for socket in ended:
             await socket.expect_close(4010)
-    assert (await admin.get(PEOPLE)).status_code == 200, "whoever sets their own stays signed in"
+    assert (await admin.get(PEOPLE)).status_code == 200, "an admin who changes their own password stays signed in"
 
 
 async def test_a_deleted_person_is_out(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:

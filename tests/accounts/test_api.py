@@ -366,7 +366,7 @@ async def test_people_are_found_by_a_part_of_their_name(server: Server, ada: Acc
         assert found["users"] == [{"id": person.id, "name": person.name} for person in sorted(people, key=lambda p: p.name)]
     async with with_token(server.base_url, people[0]) as http:
         names = [person["name"] for person in (await http.get("/api/users", params={"query": part})).json()["users"]]
-        assert names == [f"a-{part}", f"b-{part}"], "oneself is nobody to write to"
+        assert names == [f"a-{part}", f"b-{part}"], "the search for people leaves the caller out"
 
 
 async def test_a_person_is_found_by_their_id(server: Server, ada: Account) -> None:

@@ -1,4 +1,4 @@
-"""Names and slugs of an earlier release: what the migrations make of them."""
+"""The migrations of look-alike names and slugs that an earlier release stored."""
 
 import sqlite3
 from pathlib import Path

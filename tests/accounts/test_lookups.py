@@ -52,7 +52,7 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
     await asyncio.gather(*(database.run(close_old_connections) for _ in range(settings.DATABASE_THREADS)))
 
 
-def somebody(name: str, **fields: Any) -> User:
+def make_user(name: str, **fields: Any) -> User:
     user = User(username=name, **fields)
     user.set_password("a good horse")
     user.save()
@@ -73,11 +73,11 @@ async def test_tokens(ask: Ask) -> None:
     def prepare() -> tuple[dict[str, Any], list[str]]:
         known = {}
         for name in ("ada", "bob"):
-            user = somebody(name)
+            user = make_user(name)
             for _ in range(3):
                 digest = digest_of(token_create(user=user))
                 known[digest] = (Person(user.id, name), f"token:{ApiToken.objects.get(digest=digest).id}")
-        return known, [digest_of(token_create(user=somebody("gone", is_active=False)))]
+        return known, [digest_of(token_create(user=make_user("gone", is_active=False)))]
 
     known, refused = await database.run(prepare)
     assert await ask(credentials._token_owners([*known, *refused, *UNKNOWN])) == known
@@ -86,8 +86,8 @@ async def test_tokens(ask: Ask) -> None:
 
 async def test_sessions(ask: Ask) -> None:
     def prepare() -> tuple[dict[str, Any], list[str]]:
-        ada, bob = somebody("ada"), somebody("bob")
-        gone, deleted = somebody("gone", is_active=False), somebody("deleted")
+        ada, bob = make_user("ada"), make_user("bob")
+        gone, deleted = make_user("gone", is_active=False), make_user("deleted")
         good = {session_of(user): user for user in (ada, ada, bob)}
         bad = [session_of(user) for user in (gone, deleted, ada, ada, bob)]
         bad += [session_of(ada, **{key: "0"}) for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)]
@@ -110,7 +110,7 @@ async def test_sessions(ask: Ask) -> None:
 
 async def test_tickets(ask: Ask) -> None:
     def prepare() -> tuple[dict[str, Any], list[str]]:
-        ada, gone = somebody("ada"), somebody("gone", is_active=False)
+        ada, gone = make_user("ada"), make_user("gone", is_active=False)
         good = {digest_of(ticket_create(user_id=ada.id, credential=f"token:{n}")): n for n in range(3)}
         late, useless = (digest_of(ticket_create(user_id=user.id, credential="token:9")) for user in (ada, gone))
         Ticket.objects.filter(digest=late).update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -124,7 +124,7 @@ async def test_tickets(ask: Ask) -> None:
 
 async def test_rooms(ask: Ask) -> None:
     def prepare() -> tuple[list[int], dict[int, Any]]:
-        people = [somebody(name).id for name in ("ada", "bob", "eve")]
+        people = [make_user(name).id for name in ("ada", "bob", "eve")]
         kinds = {"empty": (None, Kind.PUBLIC), "old": (9, Kind.PRIVATE), "busy": (1, Kind.DIRECT)}
         rooms = {}
         for slug, (hours, kind) in kinds.items():

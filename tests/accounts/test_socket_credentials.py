@@ -293,7 +293,7 @@ async def test_a_new_password_ends_every_session(server: Server, knock: Any, ada
             await socket.expect_close(4010)
         await (await knock(**session_cookie(phone))).expect_close(4003)
         await (await knock(f"?ticket={unused}")).expect_close(4003)
-        assert await who(await knock(**session_cookie(page))) == ada.id, "whoever changes it stays signed in"
+        assert await who(await knock(**session_cookie(page))) == ada.id, "the session that changes the password stays signed in"
         await by_token.send('{"type":"ping","id":1}')
         assert await by_token.receive_type("pong")
 
@@ -334,7 +334,7 @@ async def test_no_credential_reaches_a_log(start_server: StartServer) -> None:
         ):
             async with PlainSocket(server.ws_url("/ws/" + query), headers=headers) as socket:
                 await socket.receive(timeout=5) if "bad" not in query and query != f"?ticket={ticket}" else None
-        # A request that is no handshake, one that is none at all, and one that fails.
+        # Three requests: no WebSocket handshake, a malformed one, and a handshake that fails.
         await http.get(f"/ws/?token={ada.token}")
         await http.get(f"/api/me?token={ada.token}&x=%00", headers=ada.headers)
         await http.get(f"/nothing-here?ticket={ticket}")

@@ -145,7 +145,7 @@ def test_rounds_are_interleaved_and_the_middle_one_is_kept() -> None:
     taken = rounds.take(3, {kind: turn(kind) for kind in "ab"})
     assert order == list("ababab")
     assert rounds.middle(taken["a"]).deliveries_per_s == 20
-    assert rounds.middle(taken["a"]).lost == 1  # that of the second round
+    assert rounds.middle(taken["a"]).lost == 1  # the second round is the middle one
     assert rounds.middle(taken["b"]).whole
     assert rounds.spread(taken["b"]) == {"range": "1 to 1,200"}
     assert rounds.spread(taken["b"], digits=1, name="rate") == {"rate": "1.0 to 1,200.0"}

@@ -124,10 +124,10 @@ def test_a_double_does_not_hide_a_loss() -> None:
 
 
 def test_a_rate_that_is_too_high_is_said() -> None:
-    def nobody(people: set[ServerConnection], text: str) -> None:
+    def drop(people: set[ServerConnection], text: str) -> None:
         return
 
-    assert measure(nobody, rate=200, seconds=8).overloaded
+    assert measure(drop, rate=200, seconds=8).overloaded
 
 
 def test_percentiles_are_within_a_few_percent(tmp_path: Path) -> None:

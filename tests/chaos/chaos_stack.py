@@ -103,13 +103,13 @@ class ChaosStack(Stack):
         return len(web) == replicas and all(map(self.replica_is_ready, web))
 
     def scale_web(self, replicas: int) -> None:
-        """Change the number of web containers; return when those that remain are ready."""
+        """Change the number of web containers; return when the remaining ones are ready."""
         scale = ["--scale", f"web={replicas}"]
         answer = self.compose("up", "--detach", "--no-build", "--no-recreate", "--wait", *scale, timeout=180)
         assert answer.returncode == 0, answer.stderr
 
     def memory(self) -> float:
-        """MiB of the largest worker process, what it shares with others left out."""
+        """Return the unshared memory of the largest worker process in MiB."""
         pids = [pid for container in self.running("web") for pid in self.workers(container)]
         return max(map(private_mib, pids), default=0.0)
 
@@ -192,7 +192,7 @@ class ChaosStack(Stack):
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
     def remove(self) -> None:
-        """As in the base class; the logs go where they overwrite nobody's."""
+        """Save the logs as the base class does, under a name of their own."""
         kept = ROOT / "artifacts" / "chaos"
         kept.mkdir(parents=True, exist_ok=True)
         for service in ("web", "nginx", "redis", "postgres"):
@@ -248,7 +248,7 @@ def command_line(pid: int) -> str:
 
 
 def private_mib(pid: int) -> float:
-    """MiB of memory a process shares with nobody's files; 0 when it is gone."""
+    """Return a process's memory without shared file pages in MiB; 0 when it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except FileNotFoundError:

@@ -52,7 +52,7 @@ def offline(sight: Sight) -> list[Span]:
 
 
 def _excused(sight: Sight, run: Run) -> list[Span]:
-    """A socket that a fault ended is a reason to wait for the next one; one that ended for nothing is none."""
+    """Return the times offline that a fault, or the client's start, explains."""
     return [gap for gap in offline(sight) if gap.begin == sight.started_at or _by_a_fault(gap.begin, run)]
 
 

@@ -1,4 +1,4 @@
-"""One person with one socket who remembers every event and comes back whatever happens.
+"""One user with one socket, who remembers every event and always reconnects.
 
     client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
     task = asyncio.create_task(client.run())
@@ -232,7 +232,7 @@ class Client:
         elif kind in {"message.sent", "error"}:
             self.broken += filter(None, [self.outbox.replied(frame, now)])
         elif kind not in QUIET:
-            self.broken.append(f"a frame nobody asked for: {frame}")
+            self.broken.append(f"an unrequested frame: {frame}")
 
     def _pushed(self, event: Frame, now: float) -> None:
         self._note(self.rooms[event["room"]].pushed(event, now))

@@ -82,7 +82,7 @@ class Crowd:
 
     @property
     def pending(self) -> list[str]:
-        """Keys nobody acknowledged yet."""
+        """Return the keys that are not acknowledged yet."""
         return [key for client in self.clients for key in client.outbox.pending]
 
     def members(self, room: str) -> list[Client]:
@@ -90,7 +90,7 @@ class Crowd:
         return [client for client in self.clients if room in client.rooms]
 
     def miscounted(self) -> list[str]:
-        """Rooms of which somebody was told another number of people online than there are, and is still."""
+        """Return the rooms where a client still shows a wrong number of people online."""
         found = []
         for room in self.rooms:
             members = self.members(room)

@@ -1,6 +1,6 @@
 """A second installation on the stack's Redis and Postgres: the same people with the same ids, and rooms with the same ids.
 
-Nothing of one may ever be seen in the other, whatever happens to the parts they share.
+The data of one must never be visible in the other, also not after faults of shared parts.
 """
 
 import random

@@ -51,6 +51,6 @@ def keep(page: Path, figures: Sequence[Figures], *, how: str) -> None:
 
 
 def save(file: Path, figures: Sequence[Figures]) -> None:
-    """All figures and problems, for whoever looks closer."""
+    """Return all figures and problems for a closer look."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps([row.wire() for row in figures], indent=1))

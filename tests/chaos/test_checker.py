@@ -1,4 +1,4 @@
-"""The checker finds what it is there for: a good run passes, and each fault planted into it is named."""
+"""The checker passes a good run and names each planted fault."""
 
 from collections.abc import Callable
 from dataclasses import replace

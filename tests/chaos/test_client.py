@@ -88,7 +88,7 @@ async def until(true: Callable[[], bool]) -> None:
         ([page(3, 1, 3)], "hole: 3 of r after 1 (page)"),
         ([page(3, 1, 2)], "last page of r ends at 2, its head is 3"),
         ([error("not_a_member")], "joining r was refused"),
-        ([page(0), {"type": "surprise"}], "a frame nobody asked for"),
+        ([page(0), {"type": "surprise"}], "an unrequested frame"),
     ],
 )
 async def test_what_breaks_a_promise_is_written_down(frames: list[Frame | str], found: str) -> None:

@@ -64,8 +64,8 @@ async def test_a_fault_without_effect_is_a_finding(
 ) -> None:
     for pause in ("BEFORE_S", "AFTER_S", "LISTEN_S"):
         monkeypatch.setattr(drilling, pause, 0.0)
-    nobody = Size(clients=0, rooms=0)
-    figures = await drill(Nowhere(tmp_path), faults, ["unused"], nobody, chance=random.Random(0), say=lambda _line: None)
+    empty = Size(clients=0, rooms=0)
+    figures = await drill(Nowhere(tmp_path), faults, ["unused"], empty, chance=random.Random(0), say=lambda _line: None)
     assert figures[-1].problems == found
 
 

@@ -1,4 +1,4 @@
-"""The table says what the records say."""
+"""The table of the report agrees with the records."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,11 +45,11 @@ def test_runs_in_a_row_may_leave_no_more_memory_than_one() -> None:
 def test_the_table_is_kept_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    row = measure(run(), fault="a", title="what was done", problems=["broken"], during=Span(5.0, 30.0), gaps=0)
+    row = measure(run(), fault="a", title="a planted fault", problems=["broken"], during=Span(5.0, 30.0), gaps=0)
     for _ in range(2):
         report.keep(page, [row], how="on a machine")
     text = page.read_text()
     assert text.startswith(f"before\n{report.BEGIN}\n20")
     assert text.endswith(f"|\n{report.END}\nafter\n")
     assert "old" not in text
-    assert text.count("| what was done | 16 | 3.0 | 4.5 | 0.5 | 1 | 1006 × 1 | 100 / 4,500 | 0 | 50 → 60 | **1 broken** |") == 1
+    assert text.count("| a planted fault | 16 | 3.0 | 4.5 | 0.5 | 1 | 1006 × 1 | 100 / 4,500 | 0 | 50 → 60 | **1 broken** |") == 1

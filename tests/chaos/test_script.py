@@ -1,4 +1,4 @@
-"""`scripts/chaos`: its help names what there is, and what it is told wrongly it says by name."""
+"""`scripts/chaos`: its help names every fault, and it names a wrong argument."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Wrong settings are refused, or warned about, by their name and what was wrong."""
+"""Wrong settings are refused, or warned about, by their name and with the reason."""
 
 import warnings
 from pathlib import Path

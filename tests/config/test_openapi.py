@@ -1,4 +1,4 @@
-"""The OpenAPI document against the server: schemathesis sends what nobody would write, and holds each answer to the document."""
+"""The server against its OpenAPI document: schemathesis sends unlikely requests and checks each answer."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 SIGN_OUT = "accounts_api_session_delete"
 QUOTAS = ("CALLS_PER_S", "ROOMS_PER_H", "ROOMS_PER_USER", "INVITES_PER_H", "INVITES_PER_PERSON")
-# A schema cannot say which names look alike, which passwords are common, what a cursor is, "one of two", or that 1.0 is
+# A schema cannot describe look-alike names, common passwords, cursors, "one of two", or that 1.0 is
 # no whole number.
 CONFIG = """
 [parameters]

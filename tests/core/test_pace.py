@@ -1,4 +1,4 @@
-"""A person's calls are spread over time; nobody else's are."""
+"""One person's calls are spread over time without delaying other people's."""
 
 import asyncio
 

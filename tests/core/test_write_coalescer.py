@@ -210,8 +210,8 @@ async def test_a_close_comes_behind_what_was_collected(coalescer: WriteCoalescer
 def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
     room = LiveRoom(RoomRef(1, "room", direct=False))
     pushed: list[Batch] = []
-    somebody: Any = Somebody(pushed)
-    room.add(somebody, 0)
+    socket: Any = Somebody(pushed)
+    room.add(socket, 0)
     room.deliver([LogEvent(1, "{}", author=1, key="k")], {})
     assert len(pushed) == 1
     written: list[bytes] = []
@@ -220,8 +220,8 @@ def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
         written.append(frames)
         return MAX_BYTES + len(written) - 1
 
-    somebody.writer = SimpleNamespace(write_frames=write_frames)
-    room.released(somebody)
+    socket.writer = SimpleNamespace(write_frames=write_frames)
+    room.released(socket)
     assert room.deliver([LogEvent(2, "{}", author=1, key="l")], {}) == (1, [])
-    assert room.deliver([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [somebody]), "more waits than may"
+    assert room.deliver([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [socket]), "the unsent bytes exceed the limit"
     assert (len(pushed), written) == (1, [frame_of("{}")] * 2)

@@ -1,4 +1,4 @@
-"""One person's calls wait behind their own: whatever a flood asks, the next call of somebody else is admitted first."""
+"""One user's calls queue behind each other: a flood does not delay the next call of another user."""
 
 import asyncio
 import threading
@@ -104,7 +104,7 @@ async def test_call_cancelled_when_admitted_frees_its_slot(line: Line) -> None:
 
 
 async def test_queue_of_200_never_stands_before_another_person() -> None:
-    """Order of service, no clock: at most what the flooder holds already ends before Ada's call begins."""
+    """Order of service, no clock: at most the calls the flooder already runs end before Ada's call begins."""
     line = Line(FairGate(4, share=2, waiting=200))
     await line.ask(BOB, BOB, *[FLOODER] * 200)
     await line.ask(ADA)
@@ -171,7 +171,7 @@ async def test_busy_person_gets_fewer_threads_others_do_not() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_flood_of_slow_calls_leaves_threads_for_others() -> None:
-    """Through the real threads: with one queue for all, the call of somebody else would wait for the flood."""
+    """Through the real threads: with one queue for all, another user's call would wait for the flood."""
     held = threading.Event()
     flood = [asyncio.create_task(database.run_for(FLOODER, held.wait, 10)) for _ in range(10 * settings.DATABASE_THREADS)]
     await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml is a valid document, says what the server says, and refuses what the server refuses."""
+"""docs/asyncapi.yaml is valid, describes every frame of the server, and rejects the same frames."""
 
 import asyncio
 import itertools
@@ -64,7 +64,7 @@ def test_every_message_belongs_to_an_operation() -> None:
     assert {(message.channel, message.name) for message in messages()} == listed
     used = set(_references(document()))
     unused = {f"#/components/{kind}/{name}" for kind in ("messages", "schemas") for name in document()["components"][kind]} - used
-    # Named by x-content-schema: what they describe is JSON within a string.
+    # Named by x-content-schema: they describe JSON within a string.
     assert unused == {"#/components/schemas/InfraSendContent", "#/components/schemas/InfraReceiveContent"}
 
 

@@ -15,7 +15,7 @@ _START_TIMEOUT = 300  # the first start on a machine installs and builds
 
 
 class MakeRun:
-    """One data directory and port; it may be started again after it has ended. `close` ends whatever is left."""
+    """One data directory and port, for several starts in a row. `close` ends the remaining processes."""
 
     def __init__(self, directory: Path, static: Path) -> None:
         self.port = free_port()
@@ -29,7 +29,7 @@ class MakeRun:
 
     @property
     def base_url(self) -> str:
-        """Return the address it is told to listen on."""
+        """Return the address from HOST and PORT."""
         return f"http://127.0.0.1:{self.port}"
 
     @property

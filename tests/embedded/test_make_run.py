@@ -1,4 +1,4 @@
-"""The first of the two commands: what somebody gets who clones the project and says `make run`."""
+"""`make run` in a fresh clone, the first of the two commands of the README."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""How a violation is planted: a rule, what it must say, and a change to the production overlay that it must find."""
+"""Planted violations: a rule, its expected message, and a change to the production overlay."""
 
 from __future__ import annotations
 

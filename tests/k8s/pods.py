@@ -171,7 +171,7 @@ class Pod:
 
 
 def _archive(files: dict[str, str], group: int) -> bytes:
-    """A tar of a volume's root and the files in it, readable by the group and by nobody else."""
+    """Return a tar of a volume's root and its files, readable by the group only."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         root = tarfile.TarInfo("./")

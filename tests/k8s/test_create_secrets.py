@@ -1,4 +1,4 @@
-"""The Secret that is created before the first apply holds what the manifests refer to, and opens what it should."""
+"""The Secret made before the first apply has every key the manifests need, with working passwords."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.k8s.planting import find
 
 SCRIPT = HERE / "create_secrets"
 
-# The only stand-in in these tests: a cluster is not at hand. It keeps what it is told, as a cluster would.
+# The only stand-in in these tests: no cluster is at hand. It records its calls as a cluster would.
 KUBECTL = """#!/bin/sh
 echo "kubectl $*" >>"$KEPT/calls"
 case "$*" in

@@ -92,7 +92,7 @@ def test_another_system_is_told_what_to_install(machine: Machine, tmp_path: Path
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_mirror_is_the_one_of_the_machine_s_own_release(machine: Machine, name: str) -> None:
-    mirror = f"http://127.0.0.1:{free_port()}/mirror/debian"  # nobody listens: apt says whom it asked
+    mirror = f"http://127.0.0.1:{free_port()}/mirror/debian"  # no server listens there: apt names the address
     env = machine.is_debian(*FOREIGN.items(), (name, SOURCES[name].format(mirror=mirror)))
     done = machine.ask(**env)
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""The real overlays, and every combination of components that is offered, are clean and say what they should."""
+"""The real overlays, and every offered combination of components, pass the checks."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_new_tag_migrates_before_its_worker(kustomize: list[str], tmp_path: Pa
 
 
 def test_an_outer_overlay_may_move_everything(kustomize: list[str], tmp_path: Path) -> None:
-    """nginx asks for web in its own namespace, whatever an overlay around ours calls that."""
+    """Check that nginx asks for web in its own namespace, also under an outer overlay with another name."""
     overlay(tmp_path / "inner")
     (tmp_path / "kustomization.yaml").write_text("namespace: elsewhere\nresources: [inner]\n")
     manifests = render(tmp_path, kustomize)

@@ -101,7 +101,7 @@ def test_people_reach_the_app_through_nginx_by_its_public_name(nginx: Pod) -> No
         assert client.get("/accounts/sign-in/").status_code == 200
         assert client.get("/accounts/sign-in/", headers={"Host": "evil.example.com"}).status_code == 400
         assert client.get("/metrics").status_code == 404
-        # Kubernetes invites nobody unless the overlay says so.
+        # Sign-up is closed in Kubernetes unless the overlay opens it.
         signup = client.post("/api/signup", json={"username": "stranger", "password": "let-me-in-please"})
         assert signup.status_code == 403
 
@@ -131,7 +131,7 @@ def test_worker_is_alive_until_it_hangs(cluster: Cluster, web: Pod) -> None:
 
 
 def signal_child(pod: Pod, name: str) -> None:
-    """To what the image's init runs."""
+    """Send the signal to the container's init process."""
     docker("exec", pod.id, "sh", "-ec", f'kill -{name} $(cut -d" " -f1 /proc/1/task/1/children)')
 
 

@@ -96,7 +96,7 @@ def module_runs(
                 request.getfixturevalue("faulty_server")(fault) if fault else request.getfixturevalue("server").base_url
             )
             made.give(item.nodeid, partial(job, url))
-        # Here and not in a thread: the kernel ends what the main one started when the tests end in any way.
+        # Started in the main thread: the kernel ends its children when the tests end in any way.
         for name, settings, job in own:
             server = Server(profile, settings)
             exits.callback(server.close)

@@ -61,7 +61,7 @@ class EchoUser(WebSocketUser):
 
 @events.quitting.add_listener
 def say(environment: Any, **_: Any) -> None:
-    """Print what was counted: for each entry of Locust's tables how many, how many failed, and bytes; and each error."""
+    """Print each entry of Locust's tables with its count, failures and bytes; and each error."""
     entries = {
         f"{entry.method} {entry.name}": [entry.num_requests, entry.num_failures, entry.total_content_length]
         for entry in environment.stats.entries.values()

@@ -22,9 +22,9 @@ import uvicorn
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 Receive = Callable[[], Awaitable[Frame]]
-GONE = OSError, RuntimeError  # what uvicorn raises for a socket that is away, and for one that somebody closed before
+GONE = OSError, RuntimeError  # uvicorn's errors for a lost and for an already closed socket
 STRIKE = 7  # seq at which most faults strike
-SHY = 1.5  # seconds for which a connection of somebody who comes back is accepted and closed at once
+SHY = 1.5  # seconds during which a returning user's connection is accepted and closed at once
 FAULTS = (
     "none", "alter", "misattribute",
     "lose", "lose-own", "duplicate", "swap", "deaf", "deny", "store-twice", "other-seq", "skip-on-resume",
@@ -142,7 +142,7 @@ class Server:
                 room.peers = [other for other in room.peers if other is not peer]
 
     def _too_early(self, user: int) -> bool:
-        """Whether somebody who was here before came back for the first time less than SHY seconds ago."""
+        """Return whether this user reconnected for the first time less than SHY seconds ago."""
         now = asyncio.get_running_loop().time()
         return user in self.joined and now - self.returned.setdefault(user, now) < SHY
 
@@ -174,7 +174,7 @@ class Server:
         events = room.log[-50:] if after is None else room.log[after : after + 5]
         if self.fault == "skip-on-resume" and after is not None and after >= STRIKE:
             events = events[1:]
-        if self.fault == "forget-log":  # it was pushed, and acknowledged, and nobody will ever see it again
+        if self.fault == "forget-log":  # pushed and acknowledged, but no page will ever contain it
             events = [event for event in events if event["seq"] != STRIKE]
         more = after is not None and bool(events) and events[-1]["seq"] < len(room.log)
         answer = {"type": "room.joined", "re": frame["id"], "room": frame["room"], "head": len(room.log)}

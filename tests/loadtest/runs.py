@@ -14,7 +14,7 @@ from tests.support.server import ROOT, base_environment
 
 @dataclass(frozen=True)
 class LoadRun:
-    """What a load run left: its exit code, what it printed, and its report where it got so far."""
+    """Results of a load run: its exit code, its output, and its report if it wrote one."""
 
     code: int
     output: str
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 class AtOnce(Generic[T]):
-    """Jobs that mostly wait, several at a time, in the order they were given; what nobody wants any more never begins.
+    """Run jobs that mostly wait, several at a time and in order; a job without a reader never starts.
 
     with AtOnce[int](3) as jobs:
         jobs.give("a", lambda: 1)

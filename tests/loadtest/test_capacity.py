@@ -21,7 +21,7 @@ from tests.support.server import ROOT, Server, base_environment
 
 
 class Target:
-    """A server that holds so many users, and remembers what was asked of it."""
+    """A server that holds a given number of users and records the requests for runs."""
 
     def __init__(self, holds: int) -> None:
         self.limit = holds

@@ -69,7 +69,7 @@ def test_a_leader_that_does_not_tell_its_time_ends_the_run(monkeypatch: pytest.M
     from loadtest import link  # noqa: PLC0415
 
     class Unheard(WorkerRunner):
-        """A worker whose questions reach nobody."""
+        """A worker whose requests are lost."""
 
         def __init__(self) -> None:
             self.custom_messages, self.greenlet = {}, Group()

@@ -1,4 +1,4 @@
-"""The leader of a run counts those it began with, and misses whoever is not there at the end."""
+"""The leader of a run counts its first processes and names those missing at the end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ class Somebody:
 
 
 class Process:
-    """One process of a run, whose one user does as it is told. It dies when it is asked for its results, if `mortal`."""
+    """One process of a run with one scripted user. If `mortal`, it dies when asked for its results."""
 
     def __init__(self, name: str, shape: shapes.Shape, *, mortal: bool) -> None:
         self.name, self.mortal, self.dead = name, mortal, False

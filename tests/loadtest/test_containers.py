@@ -46,7 +46,7 @@ def test_every_variable_is_one_the_generator_knows(services: dict[str, Any]) -> 
 
 
 def test_every_variable_of_a_run_reaches_it(services: dict[str, Any]) -> None:
-    """Whatever scripts/load takes but what the containers settle: where the results go and how they are told."""
+    """Every option of scripts/load except those the containers set: the output directory and format."""
     wanted = (OPTIONS | {"USERS", "SPAWN_RATE", "HEADLESS"}) - {"REPORT", "AS_JSON"}
     assert set(services["loadtest-master"]["environment"]) >= wanted
     mounted = [volume for volume in services["loadtest-master"]["volumes"] if isinstance(volume, dict)]

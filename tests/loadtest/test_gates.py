@@ -150,14 +150,14 @@ def test_every_run_is_held_to_what_its_generator_may_be(limits: gates.Limits, bu
 def test_a_set_states_other_limits_of_the_generator() -> None:
     busy = summary(generator=generator(cpu_percent=90.0, cpu_percent_worst=97.0, worst_p99=400.0))
     assert "worst" in gates.starved(busy, {"run": {"generator_cpu": 95}})
-    assert "400 ms" in gates.starved(busy, {"run": {"generator_cpu": 98}}), "the worst stretch may be what the run may be"
+    assert "400 ms" in gates.starved(busy, {"run": {"generator_cpu": 98}}), "the worst stretch has the same limit as the run"
     assert gates.starved(busy, {"run": {"generator_cpu": 98, "generator_lag_worst": 500}}) == ""
     assert gates.generator_limits(LATENCIES) == LIMITS
 
 
 @pytest.mark.parametrize("missing", [[], ["latency"], ["correctness"]])
 def test_the_verdict_of_a_starved_run(missing: list[str]) -> None:
-    """What a starved generator measured is no reason to fail; what it lost is."""
+    """A starved generator's latencies are no reason to fail; its lost messages are."""
     slow, wrong = gates.Gate("slow", "", "latency" not in missing), gates.Gate("wrong", "", "correctness" not in missing)
     found: dict[str, Any] = {}
     gates.judge(found, [wrong, slow], "starved", [slow])

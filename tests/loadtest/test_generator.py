@@ -1,4 +1,4 @@
-"""The generator's look at itself: what it missed counts, and a long run hides no bad stretch."""
+"""The generator checks itself: missed messages count, and a long run hides no bad stretch."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The marker tells a message apart, times it, and shows whether it is the one that was written."""
+"""The marker identifies a message, times it, and shows whether its text is unchanged."""
 
 from typing import Any
 

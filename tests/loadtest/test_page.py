@@ -68,7 +68,7 @@ def start(page: str, users: int) -> None:
 
 
 def refused(page: str, users: object, **form: object) -> str:
-    """Press start, of a run that cannot be made; what the page says to it."""
+    """Press start for an impossible run; return the page's message."""
     answer = press(page, users, **form)
     assert not answer["success"], answer
     return str(answer["message"])
@@ -111,7 +111,7 @@ def test_a_run_started_on_the_page_leaves_its_report_and_another_can_follow(page
             time.sleep(0.3)
         for name in ("report.html", "locust.json", "locust_stats.csv", "timeline.csv"):
             assert (tmp_path / "report" / name).stat().st_mtime > before, name
-        picture = tmp_path / "report" / "timeline.png"  # the last of them, and drawn beside what the page does
+        picture = tmp_path / "report" / "timeline.png"  # the last file, drawn while the page serves requests
         while not picture.exists() or picture.stat().st_mtime <= before:
             assert time.monotonic() < deadline, "the run should have been drawn"
             time.sleep(0.1)

@@ -48,7 +48,7 @@ def test_no_cost_is_below_zero() -> None:
 
 
 def test_the_model_holds_at_a_point_it_was_not_fitted_on() -> None:
-    """A quarter is what a shared machine allows; a cause left out of the model makes it far more."""
+    """Accept a quarter of difference for a shared machine; a cause missing from the model makes far more."""
     assert "rooms of fifteen" not in COSTS.fitted_on
     (error,) = errors(COSTS, MEASURED["points"]).values()
     assert max(map(abs, error.values())) < 0.25, error
@@ -146,7 +146,7 @@ def test_a_busier_habit_needs_more() -> None:
 def test_what_is_documented_is_what_the_model_says() -> None:
     text = (ROOT / "docs" / "scaling.md").read_text()
     said = [*plan.told(MEASURED, COSTS), *plan.table([plan.plan(size, Habit(), COSTS) for size in plan.STEPS])]
-    assert [line for line in said if line not in text] == [], "run python -m loadtest.plan and copy what it says"
+    assert [line for line in said if line not in text] == [], "run python -m loadtest.plan and copy its output"
 
 
 def test_the_command_tells_and_draws(tmp_path: Path) -> None:

@@ -141,13 +141,13 @@ def test_an_exception_in_a_user_fails_the_run_and_is_shown(told: str, run: LoadR
 def test_a_slow_server_is_charged_for_the_messages_that_had_to_wait(run: LoadRun) -> None:
     """It takes 0.1 s for each message and gets far more than ten a second: the queue is the latency, not the 0.1 s.
 
-    Most of what was due it has not acknowledged when the run is over, which is asked of it.
+    Most of the due messages have no acknowledgement when the run is over.
     """
     assert run.code == 1, run.output
     assert "FAILED: 1 of" in run.output
     assert "MISSED  messages acknowledged before the end: at least 95% of those due" in run.output
     offered = run.summary["offered"]
-    assert run.summary["counts"]["messages"] < offered["messages"], "what nobody came to send was due, too"
+    assert run.summary["counts"]["messages"] < offered["messages"], "messages of absent senders are due, too"
     assert 0 < offered["achieved"] < 0.95 * offered["messages"]
     figures = run.summary["figures"]
     assert figures["send → own acknowledgement"]["p50"] > 500

@@ -1,4 +1,4 @@
-"""Shapes say how many users there are when, and what a run of theirs must show."""
+"""Shapes define the number of users over time, and the gates of a run."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A search for the capacity that is told to stop ends its load run, and tells what it found."""
+"""A search for the capacity that is stopped ends its load run and reports its findings."""
 
 import json
 import os

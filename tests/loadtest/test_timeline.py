@@ -1,4 +1,4 @@
-"""The timeline keeps what was measured when, and adds up what several generators measured."""
+"""The timeline keeps measurements by time and adds up those of several generators."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Turns are due by their schedule, whatever happens in between."""
+"""Turns are due by their schedule, also after a delay."""
 
 import itertools
 
@@ -37,7 +37,7 @@ def test_what_was_due_by_the_end_is_told_once() -> None:
     overdue = list(user.overdue(first + 1.1))
     assert overdue == pytest.approx([first + 0.25, first + 0.5, first + 0.75, first + 1.0])
     assert list(user.overdue(first + 1.1)) == []
-    assert list(Quick(0).overdue(1e9)) == [], "whoever never began has no schedule"
+    assert list(Quick(0).overdue(1e9)) == [], "a user who never began has no schedule"
 
 
 def test_a_pause_of_the_users_own_is_no_delay_of_the_servers() -> None:

@@ -74,7 +74,7 @@ def echo_server() -> Iterator[str]:
 
 
 def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> dict[str, Any]:
-    """Let two users speak for a while and return what they counted; 2.5 heartbeats (seconds) are their patience."""
+    """Run two users for a while and return their counts; they wait 2.5 heartbeats (seconds) for an answer."""
     command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("echo_locustfile.py"))]
     command += ["--headless", "-u", "2", "-r", "2", "-t", f"{seconds}s", "-H", url, "--only-summary", "--stop-timeout", "5"]
     done = subprocess.run(
@@ -97,7 +97,7 @@ def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> di
 Counted = Callable[[str], dict[str, Any]]
 
 # Path of the echo server → heartbeat and length of the run, both in seconds; long enough for a machine that is busy elsewhere.
-# Nobody is at "/nobody", nobody who answers.
+# At "/nobody" a server listens that never answers.
 RUNS = {
     "/echo": (5, 8), "/pieces": (5, 8), "/big": (5, 8), "/refuse": (5, 8), "/banish": (5, 8),
     "/vanish": (0.4, 10), "/restart": (0.4, 10), "/mute": (0.4, 10), "/nobody": (0.4, 12),
@@ -109,9 +109,9 @@ def counted(echo_server: str) -> Iterator[Counted]:
     """What the users of one run counted: `counted("/echo")`. All runs are under way, several at a time."""
     # The kernel completes the TCP connection, and that is all.
     with socket.create_server(("127.0.0.1", 0)) as deaf, AtOnce[dict[str, Any]](AT_ONCE) as runs:
-        nobody = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        silent = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         for path, (heartbeat, seconds) in RUNS.items():
-            runs.give(path, partial(run_users, nobody if path == "/nobody" else echo_server, path, heartbeat, seconds))
+            runs.give(path, partial(run_users, silent if path == "/nobody" else echo_server, path, heartbeat, seconds))
         yield runs.result
 
 
@@ -170,7 +170,7 @@ def test_nobody_there_and_nobody_who_answers_are_failed_attempts(counted: Counte
     found = counted("/nobody")
     assert set(found["endings"]) == {"failed 1006"}
     assert found["endings"]["failed 1006"] >= 4
-    assert found["code"] == 1, "a run in which nobody could connect is not green"
+    assert found["code"] == 1, "a run without a single connection is not green"
     assert found["entries"]["WS handshake"][1] >= 6
     assert any("never connected" in error for error in found["errors"])
     assert any("no handshake within" in error for error in found["errors"])

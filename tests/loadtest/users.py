@@ -1,4 +1,4 @@
-"""The users of a run in this process, without a server: their schedule, and what they would send.
+"""The users of a run in this process, without a server: their schedule and their messages.
 
 Locust patches the interpreter when it is imported, which the other tests of this process could not do with; told not to, it
 serves as it is.

@@ -115,7 +115,7 @@ class Front:
             process = self.process = Process([ROOT / "nginx" / "start"], env=self._env | ports, log=self.directory / "log")
             self._exits.callback(process.kill)
             try:
-                # Not whether the port answers: somebody else may have taken it.
+                # Not whether the port answers: another process may have taken it.
                 process.wait_until(lambda: "start worker process" in self.log, timeout=20, what="nginx")
             except StartError:
                 if attempt == _ATTEMPTS:
@@ -177,7 +177,7 @@ class Front:
         raise AssertionError(f"{path} was not logged:\n{self.log}")
 
     def settled_log(self) -> str:
-        """All that nginx wrote about what was answered before this call."""
+        """Return nginx's log of all requests answered before this call."""
         marker = f"/marker-{secrets.token_hex(8)}"
         self.get(marker)
         self.access(marker)

@@ -1,4 +1,4 @@
-"""The app is told the address and scheme that can be believed, and no others."""
+"""The app gets the trusted client address and scheme, never the client's claims."""
 
 import json
 from typing import Any

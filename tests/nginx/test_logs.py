@@ -35,7 +35,7 @@ async def test_nor_when_the_app_is_away(start_front: StartFront) -> None:
             await connect(f"{front.ws}{path}?token={SECRET}", additional_headers=headers)
         assert refusal.value.response.status_code == 503
     front.get(f'/api/me?token={SECRET}%22", request: "x', headers=headers)
-    # The messages are there, for whoever looks for the cause; what would name the query is cut.
+    # The messages remain for troubleshooting; the parts with the query are cut.
     log = front.settled_log()
     assert log.count("[error]") >= 4
     assert "while connecting to upstream" in log

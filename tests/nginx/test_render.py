@@ -1,4 +1,4 @@
-"""scripts/render_nginx: what the container would run, and clear refusals."""
+"""scripts/render_nginx: the container's configuration, and clear refusals."""
 
 import os
 import re

@@ -54,9 +54,9 @@ async def plain(server: Server) -> AsyncIterator[Any]:
 
 
 class Witness:
-    """An innocent person in a room who hears somebody else talk all the time, and notices when that goes wrong."""
+    """A bystander in a room with constant messages, who notices delays and losses."""
 
-    #: A round trip that takes longer was delayed by somebody; far above what a busy test machine costs.
+    A slower round trip was delayed by the test's load; a busy test machine stays far below.
     PATIENCE_S = 3.0
 
     def __init__(self, room: str, talker: ChatClient, listener: ChatClient) -> None:
@@ -102,7 +102,7 @@ async def witnessing(
 
 
 class Cast:
-    """People who exist for the whole run, for tests that do not care what they did before."""
+    """Users who exist for the whole run, for tests to which their earlier actions do not matter."""
 
     def __init__(self, server: Server) -> None:
         self.server = server

@@ -1,4 +1,4 @@
-"""What all sockets of a process leave unread together is bounded; those that have not kept up for longest go first."""
+"""The unsent bytes of all sockets of a process are bounded; those behind for longest are evicted first."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ BOUND = 1_600
 
 
 class Peer:
-    """A socket's transport, whose reader takes what the test says."""
+    """A socket's transport with a reader under the test's control."""
 
     def __init__(self, send_budget: SendBufferBudget, paused_at: float | None = 0.0, *, closing: bool = False) -> None:
         self.send_budget, self.paused_at, self.close_sent = send_budget, paused_at, closing

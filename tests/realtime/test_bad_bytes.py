@@ -117,7 +117,7 @@ async def test_a_message_in_many_fragments(plain: Any, ada: Account) -> None:
     "data",
     [
         b"\x81\x02hi",  # not masked
-        b"\x83\x80\0\0\0\0",  # an opcode nobody defined
+        b"\x83\x80\0\0\0\0",  # an undefined opcode
         b"\xf1\x80\0\0\0\0",  # reserved bits
         b"\x80\x80\0\0\0\0",  # goes on with nothing
         b"\x09\x80\0\0\0\0",  # a ping in fragments
@@ -166,7 +166,7 @@ async def test_what_is_no_handshake(server: Server, witness: Witness) -> None:
 
 
 async def test_pings_without_end(socket: PlainSocket) -> None:
-    """Control frames are the transport's: each is answered, or the socket is cut; nobody else is delayed."""
+    """Control frames belong to the transport: each is answered or closes the socket, without delaying others."""
     try:
         for _ in range(20):
             await asyncio.gather(*[await socket.socket.ping(secrets.token_bytes(8)) for _ in range(50)])

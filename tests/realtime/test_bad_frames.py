@@ -1,4 +1,4 @@
-"""/ws/: each frame that is wrong gets its documented error, names what was wrong, and closes nothing."""
+"""/ws/: each wrong frame gets its documented error with the reason, and closes nothing."""
 
 import json
 from typing import Any

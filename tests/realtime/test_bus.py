@@ -1,4 +1,4 @@
-"""The hub's place on the channel layer follows what is wanted, in whatever order that changes."""
+"""The hub's channel layer groups follow the wanted set, in any order of changes."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Frames the app never sees, pings, pongs and fragments: a flood of them ends its own socket, and nobody else waits."""
+"""Pings, pongs and fragments never reach the app: a flood of them closes its own socket only."""
 
 import asyncio
 import base64
@@ -31,12 +31,12 @@ FLOODS = {
     "pings between fragments": (TEXT_BEGINS + MASKED, GOES_ON + MASKED + PING + MASKED),
 }
 BOUND = 64 * 2**20
-"""Bytes a flood may write before it must be cut: what the kernel's buffers hold is part of it."""
+"""Bytes a flood may write before it must be cut, including the kernel's buffers."""
 
 
 @pytest.fixture
 async def pest(server: Server) -> Account:
-    """Somebody new: what they did before must not count."""
+    """Return a new user, without calls that count against the limits."""
     return await sign_up(server.base_url)
 
 

@@ -25,7 +25,7 @@ PATHS = ["/ws/", "/ws/chat/{}/", "/infra/ws"]
 
 @pytest.fixture
 async def pest(server: Server) -> Account:
-    """Somebody new: what they did before must not count."""
+    """Return a new user, without calls that count against the limits."""
     return await sign_up(server.base_url)
 
 
@@ -154,7 +154,7 @@ async def test_too_many_sockets_of_one_person(server: Server, profile: Profile, 
         opened = await asyncio.gather(*[another() for _ in range(RATE * profile.workers + 10)])
         kept = [socket for socket in opened if socket is not None]
         assert RATE <= len(kept) <= RATE * profile.workers
-        for socket in kept:  # those that are open stay so
+        for socket in kept:  # the open sockets stay open
             await socket.send('{"type":"ping","id":1}')
             await socket.receive_type("pong")
         for socket in kept:

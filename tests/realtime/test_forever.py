@@ -1,4 +1,4 @@
-"""Background loops outlive errors, and end when they are told to."""
+"""Background loops outlive errors, and end when they are cancelled."""
 
 import asyncio
 

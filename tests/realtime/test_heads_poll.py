@@ -1,4 +1,4 @@
-"""The poll of the heads, on the real database: whatever the number of rooms, a lost last event is found with the next poll."""
+"""The poll of the heads on the real database finds a lost last event at once, in any number of rooms."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Polled:
             served.opened.set()
 
     async def move(self, *rooms: int, at: datetime) -> None:
-        """Something was committed that nobody told the hub of."""
+        """Commit an event without publishing it."""
         await database.run(lambda: Stored.objects.filter(id__in=rooms).update(head=2, last_at=at))
 
     async def poll(self) -> set[int]:
@@ -111,7 +111,7 @@ async def test_a_poll_is_one_query_for_few_rooms_and_two_for_many(polled: Polled
 
 
 async def test_all_rooms_are_read_a_hundred_at_a_time(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The layer was away for a while, and something was written everywhere: nobody else is kept from the database."""
+    """After an outage of the layer with events in every room, others still reach the database."""
     monkeypatch.undo()
     monkeypatch.setattr(repair, "ROOMS_A_READ", 4)
     reads: list[int] = []
@@ -137,7 +137,7 @@ async def test_a_large_page_leaves_whole_rooms_for_the_next(polled: Polled, monk
 
 
 async def test_what_the_database_itself_lacks_is_asked_for_once(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that somebody deleted: each poll asks again, and nothing spins meanwhile."""
+    """Deleted rows: each poll asks again, without a busy loop."""
     monkeypatch.undo()
     reads: list[int] = []
     monkeypatch.setattr(domains().LOG, "events", _counted(domains().LOG.events, reads))

@@ -1,4 +1,4 @@
-"""A hub hands all its sockets over within the time it was given, whatever closing them costs."""
+"""A hub hands all its sockets over within its deadline, however slow their closing is."""
 
 from types import SimpleNamespace
 from typing import Any, Self
@@ -13,7 +13,7 @@ SOCKETS = 400
 
 
 class Clock:
-    """An event loop's, and of what is done on it: it stands still until somebody is busy or sleeps."""
+    """The clock of an event loop: it advances only while tasks work or sleep."""
 
     def __init__(self) -> None:
         self.now = 1000.0

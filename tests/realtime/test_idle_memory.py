@@ -29,7 +29,7 @@ from server.websocket.socket_protocol import SocketProtocol
 
 PEOPLE = 60
 BYTES = 14_000
-"""Of Python objects, for each of them; what the transport and the allocator take comes on top, about 2 kB."""
+"""Bytes of Python objects for each socket; the transport and the allocator add about 2 kB."""
 OPENING_ALONE = {
     "HTTPRequest", "Headers", "BufferedUntilAccept", "HttpProtocol", "HttpRequestParser", "Queue", "Request", "Response", "URL",
     "deque",
@@ -61,7 +61,7 @@ async def serving() -> AsyncIterator[tuple[Server, int]]:
 
 
 async def joined(port: int, token: str) -> sockets.socket:
-    """A socket in the room `hall`, which has read what it was told. A bare one: the client is in this process, too."""
+    """A socket in the room `hall` with all its frames read. A bare one: the client runs in this process, too."""
     loop = asyncio.get_running_loop()
     client = sockets.socket()
     client.setblocking(False)

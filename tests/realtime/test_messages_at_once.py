@@ -75,7 +75,7 @@ def parsed(conn: GuardedProtocol, data: bytes) -> list[tuple[Any, ...]]:
 
 
 def reads(parts: list[tuple[bytes, bool]], cuts: list[int]) -> list[bytes]:
-    """The parts as they may arrive: with an end of a read behind those that have one, and after so many bytes each."""
+    """Return the bytes in chunks as they may arrive: split after each complete frame, and after fixed sizes."""
     found = [b""]
     for part, ends in parts:
         found[-1] += part
@@ -125,7 +125,7 @@ def test_messages_do_take_the_shorter_way() -> None:
 
 
 async def peer(takes: list[bool]) -> tuple[SocketProtocol, list[str]]:
-    """A connection whose app answers `takes` in turn, and what it was asked."""
+    """A connection whose app answers `takes` in turn, and the frames it got."""
     made: Any = SocketProtocol.__new__(SocketProtocol)
     made.conn, made.queue = opened(), Inbox()
     made.transport = SimpleNamespace(is_closing=lambda: False, pause_reading=lambda: None, resume_reading=lambda: None)

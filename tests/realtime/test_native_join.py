@@ -41,7 +41,7 @@ async def test_a_new_room_is_empty(server: Server, connect: Connect, ada: Accoun
     me = {"id": ada.id, "name": ada.name}
     shown = (page["head"], page["events"], page["more"], page["member_count"])
     assert shown == (0, [], False, 1)
-    assert page["online"] in ([], [me])  # one's own arrival is told by `presence` at the latest
+    assert page["online"] in ([], [me])  # the own arrival comes with `presence` at the latest
 
 
 async def test_the_reply_names_the_room_by_its_slug(server: Server, connect: Connect, ada: Account) -> None:

@@ -29,17 +29,17 @@ FLOOD = 5_000
 Open = Callable[[], Awaitable[ApplicationCommunicator]]
 
 
-def somebody() -> User:
+def new_user() -> User:
     return User.objects.create_user(username=f"user-{secrets.token_hex(6)}")
 
 
 @pytest.fixture
 async def inside(transactional_db: None) -> AsyncIterator[Open]:
-    """`await inside()` is the greeted socket of somebody new, in this process."""
+    """`await inside()` returns the greeted socket of a new user, in this process."""
     opened: list[ApplicationCommunicator] = []
 
     async def one() -> ApplicationCommunicator:
-        token = await database.run(lambda: token_create(user=somebody()))
+        token = await database.run(lambda: token_create(user=new_user()))
         headers = [(b"authorization", f"Token {token}".encode())]
         scope = {"type": "websocket", "path": "/ws/", "query_string": b"", "headers": headers}
         socket = ApplicationCommunicator(application, scope)
@@ -72,7 +72,7 @@ def text(frame: str | dict[str, Any]) -> dict[str, Any]:
 
 async def test_a_client_without_a_server(inside: Open) -> None:
     ada, bob = await inside(), await inside()
-    await database.run(lambda: room_create(slug="hall", title="Hall", private=False, owner=somebody().id))
+    await database.run(lambda: room_create(slug="hall", title="Hall", private=False, owner=new_user().id))
     for socket in (ada, bob):
         await socket.send_input(text({"type": "room.join", "id": 1, "room": "hall"}))
         joined = await reply(socket, "room.joined", "error")

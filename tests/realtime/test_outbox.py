@@ -13,7 +13,7 @@ from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, AsgiSendQueue,
 
 
 class Server:
-    """An ASGI server's `send`, whose client reads when it is told to."""
+    """An ASGI server's `send` with a client that reads on command."""
 
     def __init__(self, *, reading: bool = True) -> None:
         self.sent: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
-"""Who is online, whatever happens in whatever order: several hubs on a layer that loses messages, against a plain model.
+"""Who is online under random sequences of changes: several hubs on a lossy layer, against a plain model.
 
-Each hub is the real one; memberships come from the model, and the layer between the hubs is one that loses what it is
-told to. In the end every joined socket must see what the model says.
+Each hub is the real one; memberships come from the model, and the layer between the hubs loses messages on
+command. In the end every joined socket must agree with the model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STEPS = 12
 
 
 class Seen:
-    """An send_queue that keeps what a client would know: room → user → away, and the last count."""
+    """A send queue that records a client's view: room → user → away, and the last count."""
 
     writer = None
 
@@ -118,7 +118,7 @@ class World:
         self.sockets: list[Any] = []
         self.LOG = self
 
-    # --- what the hubs ask of the domains
+    # --- calls of the hubs to the domains
 
     async def heads(self, rooms: list[int]) -> dict[int, int]:
         return dict.fromkeys(rooms, 0)

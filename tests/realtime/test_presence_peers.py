@@ -60,7 +60,7 @@ def test_deaf_process_takes_nobody_for_dead() -> None:
     peers = Peers()
     heard(peers, "one", 100.0, 1)
     assert judge(peers, 100.0, 20, deaf=True) == {}
-    assert judge(peers, 120.25, 1.0) == {}, "whoever is alive has a moment to say so"
+    assert judge(peers, 120.25, 1.0) == {}, "living peers have a moment to report"
     assert "one" in judge(peers, 121.5, 1.0)
     assert DEAF_S < DEAD_S
 

@@ -80,7 +80,7 @@ def test_crowd_is_counted_and_not_named() -> None:
     update(room, 9999, False)
     assert room.take_change(name_of) == {"online_count": NAMES_UP_TO + 1, "joined": [], "left": []}
     update(room, 9999, True)
-    assert room.take_change(name_of) is None, "only counts are told of a crowd"
+    assert room.take_change(name_of) is None, "a crowd is announced by its count only"
 
 
 def test_crowd_that_shrinks_is_named_again() -> None:

@@ -53,7 +53,7 @@ def test_what_waits_is_bounded() -> None:
     room = room_at(0)
     assert room.sequence([event(seq) for seq in range(2, 3 * MAX_HELD)]) == []
     assert len(room.pending) <= MAX_HELD
-    # The log is read from the hole on; what was let go comes with it.
+    # The log is read from the gap on and contains the dropped events.
     assert seqs(room.sequence([event(seq) for seq in range(1, 3 * MAX_HELD)]))[-1] >= MAX_HELD
 
 

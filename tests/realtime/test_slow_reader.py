@@ -1,4 +1,4 @@
-"""A client that stops reading is let go within bounds, delays nobody, and has everything when it comes back."""
+"""A client that stops reading is closed within bounds, delays no others, and misses nothing on return."""
 
 import asyncio
 import random
@@ -43,7 +43,7 @@ def memory_mb(server: Server) -> float:
 
 
 def narrow(server: Server) -> sockets.socket:
-    """A connection whose receive buffer is small, so that the server feels at once that nobody reads."""
+    """A connection with a small receive buffer, so that the server notices a stalled reader at once."""
     narrow = sockets.socket()
     narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     narrow.connect(("127.0.0.1", urlsplit(server.base_url).port))
@@ -122,7 +122,7 @@ async def test_whoever_stops_reading_what_is_compressed_is_closed(start_server: 
 
 
 async def test_reading_on_in_time_shows_why_it_ended(unlimited: Server, people: list[Account]) -> None:
-    """A reader that wakes up finds what was sent before, whole and in order, and the code 4008 behind it."""
+    """A reader that wakes up finds all earlier frames whole and in order, and then the code 4008."""
     writer, reader, _, _ = people
     room = await create_room(unlimited.base_url, writer)
     socket = PlainSocket(unlimited.ws_url(), headers=reader.headers, sock=narrow(unlimited), max_queue=1)
@@ -160,7 +160,7 @@ async def test_whoever_asks_for_page_after_page_is_answered_as_fast_as_they_read
 
 
 class Kernel:
-    """A transport whose peer takes what it is told to."""
+    """A transport whose peer reads on command."""
 
     def __init__(self) -> None:
         self.waiting = 0

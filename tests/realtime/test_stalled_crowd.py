@@ -1,4 +1,4 @@
-"""A thousand readers that stop: the process's memory stays bounded, the others notice nothing, and whoever comes back resumes."""
+"""A thousand stalled readers: memory stays bounded, others notice nothing, returning users resume."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from tests.support.server import Server
 
 STALLED, ASKING, HEALTHY = 1_000, 400, 20
 UNSENT_MB = 16
-#: What the bound allows, what a thousand sockets cost anyway while they are served, and room for the allocator. Each may
+The bound, the normal cost of a thousand served sockets, and room for the allocator. Each may
 #: leave a MiB alone: without a bound for all it would be a thousand.
 GROWTH_MB = UNSENT_MB + 150
 TEXT = "\N{GRINNING FACE}" * 10_000  # 40 kB on the wire

@@ -1,4 +1,4 @@
-"""One reader that takes nothing, beside one that takes little all the time; and what the first may hold up."""
+"""A reader that takes nothing beside one that takes little at a time; and a drain with both."""
 
 import asyncio
 import socket as sockets
@@ -12,7 +12,7 @@ from tests.realtime.test_stalled_crowd import stalled
 from tests.support.chat_client import ChatClient, create_room, sign_up
 
 WAITING = 60
-"""Messages of 10 kB: far below the bound in bytes, and far above what the kernels keep."""
+"""Messages of 10 kB: far below the bound in bytes, and far above the kernels' buffers."""
 A_SECOND = 5_000
 
 
@@ -41,7 +41,7 @@ async def test_only_whoever_takes_nothing_is_closed(start_server: StartServer) -
 
 
 def read(socket: sockets.socket) -> bytes | None:
-    """Some of what came; None when nothing did, nothing when it was closed."""
+    """Return some of the received bytes; None when nothing came, b"" when it was closed."""
     with suppress(BlockingIOError):
         return socket.recv(A_SECOND // 10)
     return None
@@ -57,7 +57,7 @@ async def test_a_stalled_reader_does_not_hold_up_a_drain(start_server: StartServ
         stuck = await asyncio.to_thread(stalled, server, bob, room, 1)
         for number in range(WAITING):
             await chat.send(room, f"{number}".ljust(9_900, "y"))
-        # Its requests may have 60 s of these, twice what is waited here: none is needed for what is left.
+        # Its requests may have 60 s of these, twice the wait here: the rest needs none.
         assert await asyncio.to_thread(server.stop) == 0
     assert "Traceback" not in server.log
     stuck.close()

@@ -33,7 +33,7 @@ def test_a_hundred_first_joins_take_three_statements() -> None:
     assert len(statements) == 3  # the room, the memberships there are, the new ones
     assert {(entered(one).upto, entered(one).new) for one in outcomes.values()} == {(7, True)}
     roles = Counter(Membership.objects.filter(room=room, upto=7).values_list("role", flat=True))
-    assert roles == {Role.MEMBER: 99, Role.OWNER: 1}, "nobody was in the room: the first owns it"
+    assert roles == {Role.MEMBER: 99, Role.OWNER: 1}, "the room was empty: the first member owns it"
 
 
 def test_a_member_keeps_role_and_read_mark() -> None:

@@ -1,4 +1,4 @@
-"""The administrator's pages cost what they show, and a deletion goes on in batches beside everybody else's work."""
+"""Admin pages cost no more than their rows, and a deletion runs in batches beside other users' work."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -137,7 +137,7 @@ def test_deleted_person_who_wrote_nothing_is_gone() -> None:
     ada, bob = people(2)
     full_room("his", [bob, ada], messages=1)
     deletion.person_delete(user=ada.id, paused=False)
-    assert User.objects.filter(id=ada.id).exists(), "somebody who is active is not deleted"
+    assert User.objects.filter(id=ada.id).exists(), "an active user is not deleted"
     User.objects.filter(id=ada.id).update(is_active=False)
     deletion.person_delete(user=ada.id, paused=False)
     assert not User.objects.filter(id=ada.id).exists()

@@ -1,4 +1,4 @@
-"""One account floods the API and the socket: it is slowed down and refused, nobody else is."""
+"""A user who floods the API and the socket is slowed down and refused; others are not."""
 
 import asyncio
 from collections import Counter
@@ -25,7 +25,7 @@ async def test_calls_above_the_rate_wait_or_answer_429(start_server: StartServer
         answers = await asyncio.gather(*[other.get("/api/rooms") for _ in range(RATE)])
         assert Counter(answer.status_code for answer in answers) == {200: RATE}
         refused = [answer for answer in await asyncio.gather(*flood) if answer.status_code != 200]
-        assert 60 - len(refused) <= 8 * RATE, "a burst, and what came due while the rest waited"
+        assert 60 - len(refused) <= 8 * RATE, "the burst and the calls that came due during the wait"
         for answer in refused:
             assert_problem(answer, 429, "rate_limited")
             assert int(answer.headers["Retry-After"]) >= 1

@@ -1,4 +1,4 @@
-"""In which order rooms are listed, page by page, and what a page costs."""
+"""The order of listed rooms, their pages, and the cost of a page."""
 
 from datetime import timedelta
 from typing import Any
@@ -117,7 +117,7 @@ def test_members_are_found_by_name_role_and_id(ada: User) -> None:
     assert names(role="owner") == ["eve"]
     assert names(role="member", users=[eve.id, ada.id]) == ["ada"]
     assert names(users=[eve.id]) == ["eve"]
-    assert names(query="nobody") == []
+    assert names(query="no-match") == []
 
 
 def test_page_takes_as_many_queries_for_many_rooms(ada: User) -> None:

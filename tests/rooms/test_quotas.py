@@ -1,4 +1,4 @@
-"""What one account may do to others in an hour, and what the others can do about it."""
+"""Quotas of a user's actions towards others, and the others' means against them."""
 
 import asyncio
 import secrets
@@ -80,11 +80,11 @@ async def test_invitations_are_counted_and_leaving_frees_none(start_server: Star
             return await http.post(f"/api/rooms/{room}/members", json={"user": whom.id})
 
         assert [(await invite(room, bob)).status_code for room in rooms[:2]] == [201, 201]
-        assert (await invite(rooms[0], bob)).status_code == 201, "somebody who is there already costs nothing"
+        assert (await invite(rooms[0], bob)).status_code == 201, "an invitation of a member costs nothing"
         await victim.delete(f"/api/rooms/{rooms[0]}/members/{bob.id}")
         assert_problem(await invite(rooms[0], bob), 429, "rate_limited")
         assert_problem(await invite(rooms[2], bob), 429, "rate_limited")
-        assert (await invite(rooms[2], carol)).status_code == 201, "what was refused is not counted"
+        assert (await invite(rooms[2], carol)).status_code == 201, "refused invitations do not count"
         answer = await invite(rooms[2], dan)
         assert_problem(answer, 429, "rate_limited")
         assert int(answer.headers["Retry-After"]) <= 3600
@@ -252,4 +252,4 @@ async def test_first_to_come_into_an_empty_public_room_owns_it(server: Server, a
         await chat.join(room)
         assert (await http.get(f"/api/rooms/{room}")).json()["role"] == "owner"
         await chat.join("lobby")
-        assert (await http.get("/api/rooms/lobby")).json()["role"] == "member", "the lobby is nobody's"
+        assert (await http.get("/api/rooms/lobby")).json()["role"] == "member", "the lobby has no owner"

@@ -1,4 +1,4 @@
-"""scripts/check finds what it is there to find: one fault at a time planted into a copy of the checkout."""
+"""scripts/check finds each fault planted into a copy of the checkout."""
 
 import shutil
 import subprocess
@@ -53,7 +53,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def refuses(copy: Copy, step: str, finding: str) -> None:
-    """Hold one step to failing, and to showing what it found."""
+    """Check that one step fails and shows its finding."""
     done = copy.check(step)
     assert done.returncode == 1, done.stdout
     assert f"0 checks passed, 1 failed: {step}" in done.stdout
@@ -80,7 +80,7 @@ def test_an_import_against_the_rules_is_found(copy: Copy, module: str, line: str
 
 
 def test_a_careless_script_is_found(copy: Copy) -> None:
-    for script in (copy.root / "scripts").iterdir():  # shellcheck takes seconds for those that are not asked about
+    for script in (copy.root / "scripts").iterdir():  # shellcheck takes seconds for the unrelated ones
         if script.is_file() and script.name not in {"check", "setup"}:
             script.unlink()
     copy.write("scripts/planted", "#!/bin/sh\nrm $1\n")

@@ -1,4 +1,4 @@
-"""scripts/run_gunicorn.sh: how many workers, which rule decided, and what it refuses."""
+"""scripts/run_gunicorn.sh: the number of workers, the deciding rule, and its refusals."""
 
 import os
 import shlex
@@ -212,7 +212,7 @@ def test_too_little_memory_still_means_one_worker(machine: Machine) -> None:
         (1024, 2, "384 MiB"),  # Kubernetes' web pod
         (PLENTY, 2, "2048 MiB"),
         (384, 1, "128 MiB"),
-        (383, 1, "none"),  # not even half a worker for what is left beside a successor
+        (383, 1, "none"),  # less than half a worker of memory remains beside a successor
     ],
 )
 def test_the_ceiling_of_a_worker_follows_from_the_memory(machine: Machine, memory: int, cores: int, ceiling: str) -> None:

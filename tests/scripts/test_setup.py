@@ -1,4 +1,4 @@
-"""scripts/setup: which interpreter it takes, how it gets a virtual environment, and what it says when it cannot."""
+"""scripts/setup: its choice of interpreter, the virtual environment, and its error messages."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ TOOLS = ("bash", "dirname", "basename", "id", "cat", "rm", "mkdir", "ln", "chmod
 
 
 class Checkout:
-    """A bare checkout (scripts, Makefile, locks that lock nothing) and a PATH that holds only what a test puts there."""
+    """A bare checkout (scripts, Makefile, empty locks) and a PATH with only the test's programs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "checkout"
@@ -60,7 +60,7 @@ exec {sys.executable} "$@\""""
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout nobody has set up yet."""
+    """A checkout without a virtual environment."""
     return Checkout(tmp_path)
 
 

@@ -150,7 +150,7 @@ def test_what_http_left_in_the_transport_comes_first(run: Run) -> None:
         await asyncio.sleep(0.1)  # answered, as far as the kernel takes it
         await loop.sock_sendall(theirs, HANDSHAKE)
         door = await asyncio.wait_for(place.app.door, 10)
-        assert door.paused_at is not None, "the peer has not read what was before"
+        assert door.paused_at is not None, "the peer has not read the earlier bytes"
         write_all(door)
         reader, writer = await asyncio.open_connection(sock=theirs)
         assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
@@ -175,7 +175,7 @@ def test_the_error_of_a_write_is_the_transports_affair(run: Run) -> None:
         writer.transport.abort()
         await asyncio.sleep(0.05)
         assert not door.disconnected
-        door.write_frames(frame_of("to nobody"))
+        door.write_frames(frame_of("to a closed peer"))
         await asyncio.wait_for(place.app.gone.wait(), 10)
         assert door.write_frames(frame_of("later")) == 0
         assert not place.state.connections

@@ -30,7 +30,7 @@ def drain(server: Server, *arguments: str, **env: str) -> subprocess.Popen[str]:
 
 
 async def drained(server: Server, *arguments: str, **env: str) -> tuple[int, str]:
-    """Exit code and what it said."""
+    """Return the exit code and the output."""
     process = drain(server, *arguments, **env)
     out, err = await asyncio.to_thread(process.communicate, timeout=90)
     return process.returncode, out + err
@@ -107,7 +107,7 @@ async def test_it_hands_over_and_ends(start_server: StartServer) -> None:
 @pytest.mark.once
 async def test_it_says_when_nothing_runs(start_server: StartServer) -> None:
     server, other = start_server(), start_server()
-    server.kill()  # what it noted is still there
+    server.kill()  # its pid file is still there
     for env in ({}, {"PORT": "1"}, {"HOST": "127.0.0.2"}):
         code, said = await drained(server, **env)
         assert code == 1

@@ -1,4 +1,4 @@
-"""Every grace period follows from DRAIN_SECONDS, and each is longer than what it waits for: of the files as they are."""
+"""Every grace period follows from DRAIN_SECONDS and exceeds the wait it covers, in the real files."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""One timer pings all sockets: each once in an interval, those that came together not together."""
+"""One timer pings all sockets once in an interval, spread over the interval."""
 
 import asyncio
 import socket as sockets
@@ -197,7 +197,7 @@ class Door(Listening):
 
 @pytest.mark.parametrize("judges", [True, False])
 async def test_who_cannot_have_read_the_ping_is_left_to_the_app(judges: bool) -> None:
-    """The app's close code tells such a peer what was wrong; a ping that waits behind a megabyte tells nobody anything."""
+    """The app's close code gives such a peer the reason; a ping behind a megabyte tells it nothing."""
     door = Door(judges=judges)
     async with Peer(app=door) as peer:
         pinged = await peer.ping()

@@ -58,7 +58,7 @@ LIMITED = {"too many lines", "a long path"}
 
 
 class Asked:
-    """An application that notes what it is asked, and greets."""
+    """An application that records its requests and greets."""
 
     def __init__(self) -> None:
         self.scopes: list[dict[str, Any]] = []

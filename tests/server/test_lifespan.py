@@ -40,6 +40,6 @@ async def test_what_start_up_made_is_left_out_of_collections(started: None) -> N
 
 
 def test_workers_run_on_uvloop(server: Server) -> None:
-    # The library is loaded by whoever runs on it, and by nothing else.
+    # Only the server that runs on the library loads it.
     loaded = ["uvloop" in Path(f"/proc/{pid}/maps").read_text() for pid in server.process.members()]
     assert any(loaded)

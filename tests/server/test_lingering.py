@@ -1,4 +1,4 @@
-"""A peer that says goodbye, or hangs up, and reads nothing of what waits for it is dropped soon, and counted until then."""
+"""A peer that closes or hangs up without reading is dropped soon, and counted until then."""
 
 import asyncio
 import socket as sockets

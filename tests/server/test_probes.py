@@ -148,7 +148,7 @@ async def until_sockets(server: Server, number: float) -> None:
 
 
 async def until_shown(server: Server, name: str, number: float) -> None:
-    """Wait until /metrics shows that; at times nobody answers while workers start."""
+    """Wait until /metrics shows that; it may not answer while workers start."""
     for _ in range(100):
         with suppress(httpx.TransportError):
             if (await measured(server)).get(name, 0) == number:

@@ -1,4 +1,4 @@
-"""Each worker tells what it takes of the machine, so that a capacity run can name the worker that ran out."""
+"""Each worker reports its CPU and memory, so that a capacity run can name the exhausted one."""
 
 import asyncio
 import time

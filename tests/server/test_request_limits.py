@@ -42,7 +42,7 @@ async def answer_to(address: tuple[str, int], parts: list[bytes], *, pause_s: fl
 
 @pytest.fixture
 async def app(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ask]:
-    """`await app(parts…)`: what a server answers whose app reads the body and says its length; its time limits are short."""
+    """`await app(parts…)` returns the answer of a server with short time limits, whose app returns the body's length."""
     monkeypatch.setattr(request_limits, "HEAD_S", 0.3)
     monkeypatch.setattr(request_limits, "BODY_S", 0.3)
     monkeypatch.setattr(request_limits, "LINGER_S", 0.1)

@@ -19,7 +19,7 @@ MUCH = "x" * 2_000_000
 
 
 class App:
-    """Accepts, says much, and listens until it is told that nobody is there."""
+    """Accept, send much, and wait until the server reports a lost peer."""
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()

@@ -12,7 +12,7 @@ from tests.stack.stack import Stack, copy_checkout
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the stack is made from, without an .env."""
+    """A copy of the stack's files, without an .env."""
     directory = tmp_path_factory.mktemp("checkout")
     copy_checkout(directory)
     return directory
@@ -57,7 +57,7 @@ def release(restored: Stack) -> Iterator[Callable[[str], None]]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure tells what nginx could not answer, too: the containers are gone when somebody comes to look."""
+    """Print nginx's failed requests with a test failure: the containers are removed afterwards."""
     report = yield
     running = getattr(item, "funcargs", {}).get("stack")
     if report.when == "call" and report.failed and isinstance(running, Stack):

@@ -11,7 +11,7 @@ from tests.stack.stack import Answer, Stack
 
 
 def docker(*arguments: str, text: str = "") -> str:
-    """Run docker and return what it printed; raises when it fails."""
+    """Run docker and return its output; raises when it fails."""
     answer = subprocess.run(["docker", *arguments], input=text, check=True, capture_output=True, text=True, timeout=120)
     return answer.stdout
 

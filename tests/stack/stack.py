@@ -4,7 +4,7 @@ stack.url                                  http://127.0.0.1:PORT, nginx
 stack.compose("up", "--detach", …)         docker compose with the same project and settings
 stack.containers("web")                    what docker inspect says of each
 stack.address(container, "edge")           where one replica answers, past nginx
-stack.logs("web")                          what a service wrote
+stack.logs("web")                          the logs of a service
 """
 
 import json
@@ -46,7 +46,7 @@ Answer = subprocess.CompletedProcess[str]
 
 
 def copy_checkout(directory: Path) -> None:
-    """Copy what the stack is built and started from: not the developer's .env, nor what was built here before."""
+    """Copy the sources of the stack: not the developer's .env, nor earlier builds."""
     for name in _BUILT_FROM:
         shutil.copy2(ROOT / name, directory / name)
     for name in _BUILT_FROM_FOLDERS:

@@ -1,4 +1,4 @@
-"""What the containers may do: little, and with an end to what they may take."""
+"""The containers have few privileges and bounded resources."""
 
 from typing import Any
 

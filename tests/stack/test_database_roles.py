@@ -30,7 +30,7 @@ def one_role(tmp_path: Path) -> Iterator[Stack]:
 
 
 def as_app(stack: Stack, statement: str) -> str:
-    """Run a statement over web's own DATABASE_URL; return what the database said."""
+    """Run a statement over web's own DATABASE_URL; return the database's answer."""
     code = f"from django.db import connection; c = connection.cursor(); c.execute({statement!r}); print(c.fetchall())"
     answer = stack.exec("web", "python", "app/manage.py", "shell", "-c", code)
     return answer.stdout + answer.stderr

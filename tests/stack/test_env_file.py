@@ -1,4 +1,4 @@
-""".env has one reader: what the scripts take from it is what compose takes, in every way to write it."""
+"""The scripts read each line of .env as compose does."""
 
 import subprocess
 from pathlib import Path

@@ -7,7 +7,7 @@ that share two cores with the generator, and little enough that it is the stack 
 Correctness is held strictly in all of them: nothing fails, is lost, doubled or out of order; and so are latencies. The limits,
 those of the generator among them, are in loadtest/thresholds.toml, which says why they are where they are: a machine that is
 slower and busy with other things holds them, a product that has become slow does not. A run whose generator had no time to
-measure has said nothing, so it is asked once more; twice is a failure, since a gate that nobody measures holds nothing.
+measure has no result, so it runs once more; a second such run fails, since the gates were not checked.
 """
 
 from pathlib import Path

@@ -80,7 +80,7 @@ def test_a_master_and_two_workers_load_the_stack_and_their_report_is_fetched(sta
     assert summary["figures"]["send → delivery to others"]["count"] > 0
     for name in ("report.html", "locust.json", "timeline.csv", "timeline.png"):
         assert (report / name).stat().st_size > 0, name
-    assert {container["Id"] for container in stack.containers("web") + stack.containers("nginx")} == served, "nobody was replaced"
+    assert {container["Id"] for container in stack.containers("web") + stack.containers("nginx")} == served, "none was replaced"
 
 
 def test_capacity_is_read_from_containers_that_are_there(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""nginx asks for the names of replicas while they come and go: what it learns in the middle of a request costs nobody one."""
+"""nginx resolves the names of replicas while they come and go: a change during a request costs no request."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ HEALTHY = "/opt/hubbub/nginx/healthy"
 
 
 class Names(socketserver.ThreadingUDPServer):
-    """A name server with one answer, whatever the question: the addresses `answer()` gives at that moment."""
+    """A name server with one answer to every question: the current addresses of `answer()`."""
 
     daemon_threads = True
 
@@ -92,7 +92,7 @@ async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request
 ) -> None:
     """A connection to it hangs until nginx gives up; by then the list holds one server, and nginx tries no other."""
     name, here = network
-    gone = str(here + 200)  # nobody has it: a packet to it gets no answer
+    gone = str(here + 200)  # an unused address: a packet to it gets no answer
 
     def addresses() -> list[str]:
         return [str(here), gone] if int(monotonic() * 2) % 3 == 0 else [str(here)]
@@ -113,7 +113,7 @@ async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request
             web.shutdown()
             names.shutdown()
     assert set(answers) == {200}, answers
-    # The case came up: a try at the one that is gone, and then, of the new list, another.
+    # The case came up: one try at the missing replica, and then one at a replica of the new list.
     assert [line for line in log if line["upstream"].startswith(f"{gone}:") and " : " in line["upstream"]]
 
 

@@ -1,4 +1,4 @@
-"""Who reaches whom: nginx the servers, the servers the database, nobody from outside anything but nginx."""
+"""Network access: nginx reaches the servers, the servers the database, outsiders only nginx."""
 
 import pytest
 

@@ -28,7 +28,7 @@ class Seen:
     """What those who ask found out."""
 
     failed: list[tuple[float, str]] = field(default_factory=list)
-    """When each that failed was asked, and what came instead."""
+    """Return the start time and the error of each failed request."""
     enough: bool = False
 
 
@@ -46,7 +46,7 @@ async def test_people_get_through_soon_after_a_server_is_ready(
     seen.enough = True
     await asyncio.gather(*asking)
     failed = seen.failed
-    assert failed or apart, "nobody noticed that all servers were away"
+    assert failed or apart, "no client noticed the outage of all servers"
     last = max(failed, default=(first, ""))
     record_testsuite_property(f"through_again_s_{apart}_apart", round(last[0] - first, 1))
     assert last[0] - first < WITHIN_S, f"{last[0] - first:.1f} s after a server was ready: {last[1]}"
@@ -128,7 +128,7 @@ async def keep(ask: Callable[[Stack, Account], Awaitable[str]], stack: Stack, ad
 
 
 async def ask_for_a_page(stack: Stack, _ada: Account) -> str:
-    """Return what came instead of the page: nothing when it came."""
+    """Return the error in place of the page; empty when it came."""
     try:
         async with httpx.AsyncClient(timeout=15) as http:
             answer = await http.get(f"{stack.url}/accounts/sign-in/")
@@ -138,7 +138,7 @@ async def ask_for_a_page(stack: Stack, _ada: Account) -> str:
 
 
 async def open_a_socket(stack: Stack, ada: Account) -> str:
-    """Return what came instead of `hello`: nothing when it came."""
+    """Return the error in place of `hello`; empty when it came."""
     try:
         async with connect(stack.ws("/ws/"), additional_headers=ada.headers, open_timeout=15) as socket:
             hello = str(await asyncio.wait_for(socket.recv(), 5))

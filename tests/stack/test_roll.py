@@ -33,7 +33,7 @@ async def test_a_new_build_is_rolled_out_and_nobody_loses_anything(restored: Sta
     await crowd.hold_to_the_log()
     assert crowd.requests > 100
     assert crowd.failed_requests == []
-    # Once for the container each was on; once more at most for who landed on one that was still to go.
+    # Once for each client's first container; at most once more for a client that reached an old one again.
     assert set(crowd.connections()) <= {2, 3}
     assert set(crowd.ended()) == {"1012"}
     after = stack.containers("web")
@@ -77,7 +77,7 @@ async def test_worker_and_nginx_follow_when_their_settings_change(
 
 
 async def time_away(stack: Stack, away: list[float]) -> None:
-    """Note how long nobody could be connected to, each time."""
+    """Record the length of each period without a possible connection."""
     since = None
     async with httpx.AsyncClient(timeout=5) as http:
         while True:

@@ -76,7 +76,7 @@ async def test_an_interrupted_roll_is_finished_by_the_next(restored: Stack, rele
 
 
 def assert_nothing_is_remembered(stack: Stack) -> None:
-    """Only the lock stays, and nobody has it."""
+    """Only the lock file remains, without a holder."""
     (lock,) = (stack.directory / "var").iterdir()
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,7 +89,7 @@ async def test_a_killed_roll_is_finished_by_the_next(restored: Stack) -> None:
     for line in ("Migrating", "Starting 2 new", "Ending ", "Replacing worker", "Replacing nginx"):
         killed = await asyncio.to_thread(interrupted, stack, line, signal.SIGKILL, env)
         assert killed.returncode == -signal.SIGKILL, line
-        # nginx, too: what was begun goes on without the script.
+        # nginx, too: docker finishes the started work without the script.
         await asyncio.to_thread(stack.wait_ready)
     answer = await roll(stack, env=env)
     assert answer.returncode == 0, answer.stderr

@@ -43,7 +43,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert set(problem) - {"errors"} == {"type", "title", "status", "detail", "code"}, problem
     assert all(isinstance(problem[name], str) for name in ("type", "title", "detail", "code"))
     assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["detail"], "a problem says what was wrong"
+    assert problem["detail"], "a problem gives the reason"
     for name, found in problem.get("errors", {}).items():
         assert isinstance(name, str)
         assert found, f"{name} has no message"

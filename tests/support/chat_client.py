@@ -11,7 +11,7 @@
 
 `request` raises Refused (with .code) when the reply is an `error`. `expect` looks through the frames that were not
 consumed yet, oldest first, and takes the first that matches. Replies never show up in `expect`: their `re` takes them.
-An event out of order, doubled or missing raises OrderError from whatever is awaited next: see `_Order`.
+An event out of order, doubled or missing raises OrderError from the next awaited call: see `_Order`.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Account:
 
 
 async def sign_up(base_url: str, name: str | None = None) -> Account:
-    """Make an account over HTTP; without a name, one nobody has."""
+    """Make an account over HTTP, by default with an unused name."""
     name = name or f"user-{secrets.token_hex(6)}"
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     async with httpx.AsyncClient(base_url=base_url, timeout=15) as http:
@@ -63,7 +63,7 @@ async def sign_up(base_url: str, name: str | None = None) -> Account:
 
 
 async def create_room(base_url: str, owner: Account, slug: str | None = None, *, private: bool = False) -> str:
-    """Make a room over HTTP and return its slug; without one, a slug nobody has."""
+    """Make a room over HTTP and return its slug, by default an unused one."""
     slug = slug or f"room-{secrets.token_hex(6)}"
     body = {"slug": slug, "title": slug, "private": private}
     async with httpx.AsyncClient(base_url=base_url, headers=owner.headers, timeout=15) as http:
@@ -225,7 +225,7 @@ class ChatClient:
         return await self._ask(type_, fields, lambda _reply: None, timeout=timeout)
 
     async def push(self, type_: str, **fields: Any) -> None:
-        """Send a frame without id: what it causes arrives by `expect`."""
+        """Send a frame without id; read its effects with `expect`."""
         await self.socket.send(json.dumps({"type": type_, **fields}))
 
     async def push_raw(self, data: str | bytes) -> None:
@@ -233,7 +233,7 @@ class ChatClient:
         await self.socket.send(data)
 
     async def expect(self, type_: str, *, timeout: float = _TIMEOUT, **match: Any) -> Frame:
-        """Take the oldest unread frame of this type whose fields equal `match`; raises TimeoutError naming what came instead."""
+        """Take the oldest unread frame of this type with fields equal to `match`; TimeoutError names the others."""
         try:
             async with asyncio.timeout(timeout), self._arrived:
                 while (frame := self._take(type_, match)) is None:
@@ -263,7 +263,7 @@ class ChatClient:
         return self.socket.close_reason or ""
 
     def unread(self, type_: str | None = None) -> list[Frame]:
-        """Return the frames nobody took yet (of one type), without taking them."""
+        """Return the unread frames (of one type), without taking them."""
         return [frame for frame in self._frames if type_ in (None, frame["type"])]
 
     async def _ask(self, type_: str, fields: Frame, on_reply: Callable[[Frame], None], *, timeout: float = _TIMEOUT) -> Frame:
@@ -283,7 +283,7 @@ class ChatClient:
         finally:
             del self._waiting[number]
             if waiting.reply.done() and not waiting.reply.cancelled():
-                waiting.reply.exception()  # whoever asked may have been cancelled: asyncio would complain that nobody looked
+                waiting.reply.exception()  # the caller may be cancelled: asyncio would warn of an unread error
         if reply["type"] == "error":
             raise Refused(reply)
         return reply
@@ -311,7 +311,7 @@ class ChatClient:
             self._broken = Closed(self.socket.close_code or 1006, self.socket.close_reason or "", "")
         except ConnectionClosed:
             self._broken = Closed(self.socket.close_code or 1006, self.socket.close_reason or "", "")
-        except Exception as error:  # noqa: BLE001 - raised again by whoever awaits next
+        except Exception as error:  # noqa: BLE001 - raised again by the next awaited call
             self._broken = error
         await self._wake_all()
 

@@ -1,8 +1,8 @@
-"""People who chat in one room while a test takes servers away under them, and who notice what they lost.
+"""Users who chat in one room while a test stops servers, and who notice lost messages.
 
 async with Crowd(stack.url, readers=10, writers=4, askers=2) as crowd:
     await crowd.until_written(20)         # everybody has written that many more and got the replies
-    ...                                   # whatever happens to the servers
+    ...                                   #     ...                                   # faults of the servers
 await crowd.hold_to_the_log()             # everybody has the whole log, in order, once; each reply is in it once
 assert max(crowd.connections()) <= 3
 assert crowd.failed_requests == []
@@ -107,7 +107,7 @@ class Person:
             await asyncio.sleep(_WRITE_EVERY_S * random.uniform(0.5, 1.5))
 
     def stop_writing(self) -> None:
-        """Write nothing new; what has no reply yet is still repeated."""
+        """Send nothing new, but repeat the messages without a reply."""
         self._stopping = True
 
     @property

@@ -1,4 +1,4 @@
-"""nohup ignores SIGHUP, a shell SIGINT in what it runs in the background; tests start programs that must hear both."""
+"""nohup ignores SIGHUP, a shell ignores SIGINT of background jobs; the tests' programs must get both."""
 
 import signal
 

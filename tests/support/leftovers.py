@@ -47,7 +47,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _end_servers_in(directory: Path) -> None:
-    """End what was started with a path in a directory whose run is gone: its Postgres, above all."""
+    """End processes with a path in the directory of a finished run, above all its Postgres."""
     mark, deadline = f"{directory}/".encode(), monotonic() + _END_S
     while (pids := [pid for pid in _pids() if mark in _command_line(pid)]) and monotonic() < deadline:
         for pid in pids:

@@ -81,7 +81,7 @@ class PlainSocket:
         raise AssertionError(f"unexpected frame {data}")
 
     async def expect_close(self, code: int, *, timeout: float = _TIMEOUT) -> list[str]:
-        """Read until the server closes, hold its code to `code`, and return what came before."""
+        """Read until the server closes, check the close code, and return the earlier frames."""
         frames = []
         try:
             async with asyncio.timeout(timeout):

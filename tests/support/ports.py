@@ -5,7 +5,7 @@ import time
 
 
 def free_port() -> int:
-    """Return a TCP port nobody listens on now; another process may take it before you do, so be ready to retry."""
+    """Return a free TCP port; another process may take it before you do, so be ready to retry."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -20,7 +20,7 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def wait_until_free(port: int, timeout: float = 10) -> None:
-    """Wait until nobody listens there any more; raises TimeoutError after `timeout` seconds."""
+    """Wait until the port is free; raises TimeoutError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while accepts(port):
         if time.monotonic() > deadline:

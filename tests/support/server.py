@@ -114,7 +114,7 @@ class Server:
             return False
 
     def _start(self) -> None:
-        # Not in shared memory, as it would be: what a killed run leaves must go with its data.
+        # Not in shared memory as in production: the leftovers of a killed run must go with its data.
         env = {"PROMETHEUS_MULTIPROC_DIR": str(self.data_dir / "metrics"), "RUNTIME_DIR": str(self.data_dir / "run")}
         env |= self.env | {"PORT": str(self.port), "PUBLIC_URL": self.base_url}
         command = [ROOT / "scripts" / "run_gunicorn.sh"]

@@ -69,7 +69,7 @@ class Service(ABC):
             self._process.stop(signal.SIGINT, timeout=20)
 
     def kill(self) -> None:
-        """End it as a power cut would: nothing is finished, nobody is told."""
+        """End it as a power cut would: nothing is finished, clients get no notice."""
         if self._process:
             self._process.kill()
 
@@ -82,7 +82,7 @@ class Service(ABC):
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End it and remove what it left."""
+        """End it and remove its files."""
         if self._process:
             self._process.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -104,7 +104,7 @@ class Service(ABC):
                 return
 
     def _prepare(self) -> None:
-        """Make what the daemon needs before its first start."""
+        """Make the files that the daemon needs before its first start."""
 
     @abstractmethod
     def _command(self) -> list[str | Path]:
@@ -189,7 +189,7 @@ class Postgres(Service):
 
 
 class Standby(Postgres):
-    """A synchronous standby of `primary`: from entering on, what the primary has committed is here too."""
+    """A synchronous standby of `primary`: from entering on, it has all commits of the primary."""
 
     name = "standby"
 
@@ -316,7 +316,7 @@ def _postgres_binaries() -> Path:
 
 
 def _unprivileged_user() -> str | None:
-    """Return the account to run Postgres as: it refuses root. None when we are nobody special ourselves."""
+    """Return the account to run Postgres as: it refuses root. None unless we are root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -328,7 +328,7 @@ def _clean_env() -> dict[str, str]:
 
 
 def missing_services() -> list[str]:
-    """Return what has to be installed before these services can run, one line each; empty when all is there."""
+    """Return the missing packages for these services, one line each; empty when all are installed."""
     missing = []
     try:
         _postgres_binaries()

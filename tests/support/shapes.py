@@ -83,7 +83,7 @@ SHAPES: dict[str, dict[str, Check]] = {
 
 
 OPTIONAL = {"presence": {"away": LIST, "back": LIST}}
-"""Fields that are there only when somebody went away or came back."""
+"""Fields that are present only after a user went away or came back."""
 
 
 def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:

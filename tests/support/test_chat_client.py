@@ -1,4 +1,4 @@
-"""The client the protocol tests stand on finds what it promises to find: a real socket server breaks each promise once."""
+"""The protocol tests' client finds each fault it promises to find: a real server plants each once."""
 
 import asyncio
 import gc
@@ -128,6 +128,6 @@ async def test_nobody_complains_of_a_reply_that_nobody_waits_for() -> None:
         while chat.socket.state is State.OPEN:  # noqa: ASYNC110
             await asyncio.sleep(0)  # until the close frame is read, and no longer
         with pytest.raises(Closed):
-            await chat.request("message.send")  # cannot be sent any more, and is told so twice
+            await chat.request("message.send")  # can no longer be sent; two calls raise the error
         gc.collect()
     assert complaints == []

@@ -44,7 +44,7 @@ class Fault:
         raise NotImplementedError
 
     async def end(self) -> None:
-        """Take away what was put in."""
+        """Remove the fault."""
 
     async def healthy(self) -> bool:
         """Whether the part that was hit is as before."""
@@ -73,13 +73,13 @@ class Fault:
 
 
 class SocketsLost(Fault):
-    """One that must have cost somebody their socket."""
+    """A fault that must close at least one socket."""
 
     ends_sockets = True
     began_at = 0.0
 
     def without_effect(self) -> str:
-        return "" if self.closed_since(self.began_at) else "nobody lost a socket"
+        return "" if self.closed_since(self.began_at) else "no socket was lost"
 
     def mark(self) -> None:
         self.began_at = time()

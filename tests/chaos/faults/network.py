@@ -51,7 +51,7 @@ class WebFromPostgres(Cut):
 class OneWebFromPostgres(WebFromPostgres):
     name, title = "cut-one-web-postgres", "one web container cut off from Postgres for 10 s"
     excuses = False
-    """The other one stores and publishes: what it says reaches the clients of both."""
+    """Write through the other installation: its messages reach the clients of both."""
 
     def sides(self) -> tuple[list[Container], list[Container]]:
         near, far = super().sides()

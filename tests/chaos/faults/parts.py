@@ -56,7 +56,7 @@ class Pause(PartFault):
         await self.ask(self.stack.docker, "pause", container["Id"])
 
     async def end(self) -> None:
-        """Asks docker: a query that nobody answers could be a slow machine's."""
+        """Ask docker: a query without an answer could also mean a slow machine."""
         container = await self.ask(self.stack.container, self.service)
         self.paused = container["State"]["Paused"]
         if self.paused:

@@ -44,7 +44,7 @@ class PastDocker(SocketsLost):
 
 
 class CutOff(PastDocker):
-    """As by a router that forgets connections: packets are dropped, on both sides the sockets stay open, nobody is told.
+    """Drop the packets of connections like a router that forgot them: both sides keep their sockets open.
 
     Each client notices by itself. What it waits for until then is the fault's (`Client.deaf`); for how long, the checker judges.
     """
@@ -75,7 +75,7 @@ class CutOff(PastDocker):
         if others:
             return f"{', '.join(others)} lost their socket, too"
         soonest = min(span.end - span.begin for client in self.victims for span in client.deaf)
-        return "" if soonest > NOTICE_S / 2 else f"somebody was told: after {soonest:.1f} s"
+        return "" if soonest > NOTICE_S / 2 else f"a client noticed too early: after {soonest:.1f} s"
 
 
 class StalledReaders(PastDocker):
@@ -120,7 +120,7 @@ class StalledReaders(PastDocker):
             client.read_on()
 
     def without_effect(self) -> str:
-        """Each was closed as too slow, or has on the same socket what was written meanwhile; and not all the latter."""
+        """Check that each reader was closed as too slow or received all, and that at least one was closed."""
         closed = [client for client in self.stalled if client.lives[-1].hello_at > self.stalled_at]
         held = [client for client in self.stalled if client not in closed]
         behind = [client.name for client in held if not client.holds(self.heads)]

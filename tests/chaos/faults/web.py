@@ -41,11 +41,11 @@ class StopWeb(KillWeb):
 
     def without_effect(self) -> str:
         drained = 1012 in self.closed_since(self.began_at) or 1000 in self.closed_since(self.began_at)
-        return "" if drained else "nobody was asked to leave"
+        return "" if drained else "no client was asked to leave"
 
 
 class KillAllWeb(SocketsLost):
-    """Every server is away for a moment; nginx must not remember it against those that are back."""
+    """Stop every server for a moment; nginx must retry the servers that are back."""
 
     name, title = "kill-all-web", "kill -9 all web containers at once"
     excuses = True
@@ -114,7 +114,7 @@ class KillAfterCommit(SocketsLost):
     name, title = "kill-after-commit", "a worker killed between commit and publish"
 
     async def begin(self) -> None:
-        """Somebody writes the marker; whoever commits it is dead before it tells anybody."""
+        """Write the marker through a server that commits it and dies before it publishes."""
         self.mark()
         writer = self.scene.chance.choice([client for client in self.crowd.clients if client.online])
         room = self.scene.chance.choice(list(writer.rooms))

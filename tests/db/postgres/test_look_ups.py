@@ -107,7 +107,7 @@ async def test_after_the_end_the_database_is_away(ids: BatchLoader[str, int]) ->
 
 
 async def test_a_mistake_of_ours_is_told(ids: BatchLoader[str, int], ada: int) -> None:
-    """It does not look like a database that is away, and harms nobody afterwards."""
+    """It must not look like an absent database, and later look-ups must work."""
     wrong = WhereIn("id", lambda: User.objects.values_list("username", "id"))
 
     def ask(names: list[str]) -> Query[dict[str, int]]:

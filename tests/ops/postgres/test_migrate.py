@@ -24,7 +24,7 @@ def begin(url: str, *options: str) -> subprocess.Popen[str]:
 
 
 async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code, and what it said."""
+    """Return the exit code and the output."""
     out, err = await asyncio.to_thread(process.communicate, timeout=120)
     return process.returncode, out + err
 

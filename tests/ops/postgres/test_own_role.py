@@ -22,7 +22,7 @@ RIGHTS = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypass
 
 
 class LikeTheImage(Postgres):
-    """A cluster as the image makes it: whoever is inside the container needs no password."""
+    """A cluster as the image makes it: clients inside the container need no password."""
 
     def _prepare(self) -> None:
         super()._prepare()
@@ -71,7 +71,7 @@ def migrate(postgres: Postgres, *arguments: str, owner: str = "") -> None:
 def holds_no_more_than_its_database(postgres: LikeTheImage) -> None:
     with as_app(postgres) as app:
         assert app.execute(RIGHTS).fetchone() == (False,) * 5
-        app.execute("ALTER TABLE rooms_room ADD COLUMN tried integer")  # what a later migration does
+        app.execute("ALTER TABLE rooms_room ADD COLUMN tried integer")  # as a later migration would
         app.execute("ALTER TABLE rooms_room DROP COLUMN tried")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("COPY rooms_room TO PROGRAM 'cat'")

@@ -1,4 +1,4 @@
-"""Two processes: what happens on one is heard of on the other, whatever happens to Redis between them."""
+"""Two processes: events of one reach the other, also after faults of Redis between them."""
 
 import asyncio
 import time
@@ -202,7 +202,7 @@ async def test_a_process_that_dies_takes_no_event_with_it(circle: Circle) -> Non
 
 
 async def online_within(chat: ChatClient, circle: Circle, number: int, seconds: float) -> None:
-    """Wait until so many are online: what a dead process left behind expires."""
+    """Wait until so many are online: the entries of a dead process expire."""
     deadline = time.monotonic() + seconds
     while (await chat.join(circle.room))["online_count"] != number:
         assert time.monotonic() < deadline

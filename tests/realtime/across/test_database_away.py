@@ -144,7 +144,7 @@ async def test_connections_that_break_within_a_flood_store_each_key_once(fragile
 
 
 async def test_a_standby_that_was_behind_takes_over(fragile_circle: Circle) -> None:
-    """What it lacks is lost, and clients are told so: what is written next has the lost messages' seq, and reaches all."""
+    """Messages it lacks are lost and clients hear of it: new ones reuse the lost seqs and reach all."""
     circle, pair = fragile_circle, fragile_circle.pair
     async with (
         PlainSocket(pair.one.ws_url(), headers=circle.ada.headers) as here,

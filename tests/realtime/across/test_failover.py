@@ -50,7 +50,7 @@ async def test_a_standby_takes_over_and_nothing_is_lost(installation: Installati
         installation.name.connect_to(installation.standby.port)
         deadline = monotonic() + FELT_WITHIN_S
         while not any(person.put_off for person in crowd.people):
-            assert monotonic() < deadline, "nobody noticed"
+            assert monotonic() < deadline, "the failover was not noticed"
             await asyncio.sleep(0.05)
         await asyncio.to_thread(installation.standby.promote)
         await crowd.until_written(5)

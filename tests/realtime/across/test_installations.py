@@ -35,7 +35,7 @@ class Neighbours:
 
 
 class Side:
-    """One installation: its owner, a private room with a joined socket, and somebody else."""
+    """One installation: its owner, a private room with a joined socket, and a second user."""
 
     def __init__(self, server: Server, owner: Account, guest: Account, room: str, socket: ChatClient) -> None:
         self.server, self.owner, self.guest, self.room, self.socket = server, owner, guest, room, socket

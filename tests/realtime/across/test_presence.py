@@ -114,7 +114,7 @@ async def test_people_of_a_killed_worker_are_gone_in_2_s(mortals: Circle) -> Non
 
 
 async def test_person_with_another_socket_survives_a_kill(mortals: Circle) -> None:
-    """They were never gone: nobody hears of it."""
+    """They were never gone: no client sees a change."""
     here, _ = await mortals.here(), await mortals.there()
     await changed(here, mortals.room, online_count=2)
     os.kill(worker_of(mortals.pair), signal.SIGKILL)
@@ -124,7 +124,7 @@ async def test_person_with_another_socket_survives_a_kill(mortals: Circle) -> No
 
 
 async def test_stalled_worker_is_not_taken_for_dead(mortals: Circle) -> None:
-    """Its sockets are still open. A second without any sign of life is what a busy host does."""
+    """Its sockets are still open. A busy host can be silent for a second."""
     here, _ = await mortals.here(), await mortals.there()
     await changed(here, mortals.room, online_count=2)
     worker = worker_of(mortals.pair)

@@ -1,4 +1,4 @@
-"""The background worker outlives its database: it does what was asked of it after a restart, without one of its own."""
+"""The background worker outlives its database: it does the pending work without a restart of its own."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""A client as the protocol describes one, and what it may expect. Every broken promise is written down in `Truth`."""
+"""A client as the protocol describes one, with its expectations. `Truth` records every broken promise."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class View:
 
 
 class Client:
-    """Keeps what it has, asks for what it lacks, sends again what nobody acknowledged."""
+    """Keep received events, ask for missing ones, repeat unacknowledged messages."""
 
     def __init__(self, name: str, author: Author, truth: Truth, wire: type[Wire]) -> None:
         self.name, self.author, self.truth, self._wire = name, author, truth, wire
@@ -69,7 +69,7 @@ class Client:
     def __repr__(self) -> str:
         return self.name
 
-    # --- what the person does
+    # --- actions of the user
 
     def connect(self, process: Process) -> None:
         self._waiting.clear()
@@ -116,7 +116,7 @@ class Client:
             self._waiting[number] = (kind, room, what)
             self.connection.say({"type": kind, "id": number, **fields})
 
-    # --- what it hears
+    # --- received frames
 
     def disconnected(self, connection: Wire) -> None:
         if connection is self.connection:

@@ -29,7 +29,7 @@ def database_thread() -> Iterator[None]:
 
 
 def in_database(function: Callable[[], Any]) -> Any:
-    """Calls it in the database thread and returns what it returns."""
+    """Call it in the database thread and return its result."""
     return _threads.submit(function).result(60)
 
 
@@ -49,11 +49,11 @@ class Query:
         self.done = True
         try:
             self._result = in_database(self.function)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
+        except BaseException as error:  # noqa: BLE001 - raised again in the awaiting task
             self._error = error
 
     def tell(self) -> None:
-        """Hands the answer over; whoever asked may have given up."""
+        """Hand the answer over unless the caller was cancelled."""
         self.run()
         if self.answer.done():
             return
@@ -100,7 +100,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         return answer
 
     def settle(self) -> None:
-        """Runs until everything waits for the clock, for the test, or for what the database withholds."""
+        """Run until every task waits for the clock, for the test, or for a withheld query."""
         for _ in range(_TURNS):
             self.call_soon(self.stop)
             self.run_forever()
@@ -121,7 +121,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         self.settle()
 
     def tell_one(self, index: int) -> None:
-        """The answer to one of the withheld queries arrives, in whatever order."""
+        """Deliver the answer of one withheld query, in any order."""
         if self.queries:
             self.queries.pop(index % len(self.queries)).tell()
             self.settle()

@@ -120,7 +120,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(client=clients, sender=clients, room=rooms)
     def flood(self, client: int, sender: int, room: int) -> None:
-        """More than is kept for one who does not read, by whoever can write."""
+        """Send more than the limit of unsent bytes to one stalled reader."""
         found = self.world.clients[client]
         order = self.world.clients[sender:] + self.world.clients[:sender]
         other = next((each for each in order if each.connected and each is not found), None)
@@ -218,7 +218,7 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: sum(process.alive for process in self.world.processes) > 1)
     @rule(client=clients, room=rooms, number=st.integers(1, 3))
     def crash_after_commit(self, client: int, room: int, number: int) -> None:
-        """The process commits what a client sends, and dies before it can tell anybody."""
+        """Commit a client's message in a process that dies before it publishes."""
         found = self.world.clients[client]
         if found.connection is None or not found.connection.process.alive:
             return
@@ -254,7 +254,7 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: any(process.unused_rooms() for process in self.world.processes))
     @rule()
     def rooms_close(self) -> None:
-        """More time than a room stays open that nobody is in."""
+        """Let more time pass than an empty room stays open."""
         for process in self.world.processes:
             if process.unused_rooms():
                 process.loop.advance(17.0)

@@ -96,7 +96,7 @@ class End:
         self.inbox.clear()
 
     def restore(self, *, resend: bool) -> None:
-        """The connection is back; what was published meanwhile is sent now, or was too old."""
+        """Restore the connection; messages published meanwhile are sent now, or were too old."""
         if self.healthy or self.dead:
             return
         self.healthy = True

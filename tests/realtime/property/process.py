@@ -110,7 +110,7 @@ class Process:
         assert draining.done(), "the drain does not end"
         finishing = self.run(self._finish())
         self.loop.advance(1.0)
-        assert finishing.done(), "what was being committed is not finished"
+        assert finishing.done(), "the open commits are not finished"
         self.crash()
 
     async def _finish(self) -> None:
@@ -140,7 +140,7 @@ class Process:
         self._call(lambda: self.end.restore(resend=resend))
 
     def unused_rooms(self) -> int:
-        """Open rooms that nobody is in; they are closed after a while."""
+        """Return the open rooms without sockets; they are closed after a while."""
         return sum(not room.in_use for room in hubs.current[self.loop].rooms.values()) if self.alive else 0
 
     def _call(self, function: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or swapped, whatever happens in whatever order.
+"""No message is lost, doubled or reordered under random sequences of faults.
 
 HUBBUB_EXAMPLES=5000 looks longer, and at other examples each time; a failure prints the steps that lead to it.
 """

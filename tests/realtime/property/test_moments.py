@@ -1,4 +1,4 @@
-"""Readers that stop and processes that drain, one situation at a time; and what the check says where they go wrong."""
+"""Readers that stop and processes that drain, one situation at a time, and the check's message for each."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_drain_hands_all_over_and_takes_nobody_in(world: World) -> None:
     reader, late = world.clients[0], world.clients[1]
     reader.send(world.rooms[0], "k", "while it is asked to end")
     world.drain(world.processes[0], late)
-    assert world.truth.seen["closed 1012"] == 3, "two that were there, and one that came"
+    assert world.truth.seen["closed 1012"] == 3, "two connected sockets, and one new one"
     world.check()
     assert world.clients[3].views[world.rooms[0]].highest == 1
 

@@ -1,4 +1,4 @@
-"""The machine finds what it is there for: each mistake here, made in the product for one run, must be caught."""
+"""The state machine catches each mistake that is planted into the product for one run."""
 
 from __future__ import annotations
 

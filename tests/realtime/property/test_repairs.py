@@ -1,4 +1,4 @@
-"""What a repair costs and what it says: the real hubs, one situation at a time."""
+"""Cost and frames of a repair: the real hubs, one situation at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def world(here: Place) -> Iterator[World]:
         client.connect(made.processes[process])
         made.settle()
     made.advance(2.0)
-    for each in made.processes:  # who came and went is told by now
+    for each in made.processes:  # all presence changes are announced by now
         each.deliver(len(each.end.inbox))
     yield made
     made.close()
@@ -112,7 +112,7 @@ def test_a_layer_that_is_back_is_not_waited_for_until_the_next_poll(world: World
 
 
 def test_a_resume_pages_while_new_events_keep_coming(world: World) -> None:
-    """From a third process, which nobody was on, and from the beginning of the log."""
+    """Join through a third process without earlier sockets, from the beginning of the log."""
     write(world, 8)
     room = world.rooms[0]
     late: Client = world.clients[0]
@@ -162,7 +162,7 @@ def _join_amid_messages(world: World, number: int = 3) -> None:
     process.loop.hold = "answers"
     world.clients[0].join(world.rooms[0])
     process.loop.settle()
-    # The head is what a join reads first: what is written from then on, it has to hold.
+    # A join reads the head first and must keep all events written after that.
     while process.loop.queries and not any("_answer_states" in repr(query.function) for query in process.loop.queries):
         process.loop.tell_one(0)
     write(world, number)

@@ -54,7 +54,7 @@ class Wire:
             self.end()
 
     def end(self) -> None:
-        """The server learns that nobody is there."""
+        """Let the server notice that the peer is gone."""
         self.open = False
 
     def abandon(self) -> None:
@@ -203,7 +203,7 @@ class TransportWire(Wire):
                 sent = self._socket.send(data)
             except OSError:
                 return  # the server has gone; it is read next
-            assert sent == len(data), "the server does not take what a client says"
+            assert sent == len(data), "the server does not read a client's bytes"
 
 
 WIRES = (TransportWire, AsgiWire)

@@ -137,7 +137,7 @@ class World:
     # --- the end: everything is healthy again
 
     def heal(self) -> None:
-        """The faults end; what the layer still carries is lost, which is the worst that can happen to it."""
+        """End all faults; drop the messages still in the layer, which is the worst case."""
         for process in self.processes:
             if not process.alive:
                 process.start(self.network)
@@ -174,7 +174,7 @@ class World:
             process.end.inbox.clear()
 
     def _come_back(self) -> None:
-        """All clients connect, join what they want, and send again until all is acknowledged."""
+        """Connect all clients, join their rooms, and repeat messages until all are acknowledged."""
         for turn in range(ROUNDS):
             for index, client in enumerate(self.clients):
                 if client.connection is None:
@@ -214,7 +214,7 @@ class World:
             found = stored.get(identity)
             wanted = (seq, self.truth.asked[identity])
             self.truth.hold(found == wanted, f"{identity} was acknowledged as {wanted}, the log has {found}")
-        self.truth.hold(set(stored) <= set(self.truth.asked), f"nobody wrote {set(stored) - set(self.truth.asked)}")
+        self.truth.hold(set(stored) <= set(self.truth.asked), f"never sent: {set(stored) - set(self.truth.asked)}")
 
 
 def _people() -> list[Author]:

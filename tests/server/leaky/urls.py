@@ -1,4 +1,4 @@
-"""The product's pages, and one that holds as many MiB as it is asked to: `/leak/200` answers the worker's pid."""
+"""The product's pages, and `/leak/200`, which keeps 200 MiB and answers the worker's pid."""
 
 import os
 
