@@ -56,7 +56,7 @@ async def plain(server: Server) -> AsyncIterator[Any]:
 class Witness:
     """A bystander in a room with constant messages, who notices delays and losses."""
 
-    A slower round trip was delayed by the test's load; a busy test machine stays far below.
+    # A slower round trip was delayed by the load of the test; a busy test machine stays far below.
     PATIENCE_S = 3.0
 
     def __init__(self, room: str, talker: ChatClient, listener: ChatClient) -> None:

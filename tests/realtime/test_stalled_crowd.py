@@ -20,7 +20,7 @@ from tests.support.server import Server
 
 STALLED, ASKING, HEALTHY = 1_000, 400, 20
 UNSENT_MB = 16
-The bound, the normal cost of a thousand served sockets, and room for the allocator. Each may
+#: The bound, the normal cost of a thousand served sockets, and room for the allocator. Each may
 #: leave a MiB alone: without a bound for all it would be a thousand.
 GROWTH_MB = UNSENT_MB + 150
 TEXT = "\N{GRINNING FACE}" * 10_000  # 40 kB on the wire
