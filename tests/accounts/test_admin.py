@@ -10,7 +10,7 @@ import pytest
 from tests.support.api import anonymous, session_cookie, signed_in
 from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
-from tests.support.server import Server, manage
+from tests.support.server import Server
 
 PEOPLE = "/admin/accounts/user/"
 Sockets = Callable[[Account], Awaitable[list[PlainSocket]]]
@@ -20,7 +20,7 @@ Sockets = Callable[[Account], Awaitable[list[PlainSocket]]]
 async def boss(server: Server) -> Account:
     account = await sign_up(server.base_url)
     change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
-    manage("shell", "-c", change, env=server.env)
+    server.shell(change)
     return account
 
 
@@ -115,7 +115,7 @@ async def test_servers_find_by_themselves_what_another_process_ended(server: Ser
     """No signal comes from a command: the rows in the database are enough, even when the person is gone."""
     ada = await sign_up(server.base_url)
     ended = await sockets(ada)
-    manage("shell", "-c", f"from accounts.models import User; User.objects.get(id={ada.id}).delete()", env=server.env)
+    server.shell(f"from accounts.models import User; User.objects.get(id={ada.id}).delete()")
     for socket in ended:
         await socket.expect_close(4010, timeout=5)
 

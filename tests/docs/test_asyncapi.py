@@ -17,7 +17,7 @@ from tests.docs.tape import Tape
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.profile import Profile
-from tests.support.server import Server, manage
+from tests.support.server import Server
 from tests.support.shapes import SHAPES
 
 # Another process committed more than a socket may be behind by, and none of it came through the layer.
@@ -163,7 +163,7 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
         await http.delete(f"/api/rooms/{other}/members/{ada_is.id}")
         await ada.expect("room.left", room=other)
     rename = f"from accounts.models import User; User.objects.filter(id={bob_is.id}).update(username='{bob_is.name}-new')"
-    await asyncio.to_thread(manage, "shell", "-c", rename, env=server.env)
+    await asyncio.to_thread(server.shell, rename)
     await ada.expect("user.updated")
     await ada.request("ping")
     await ada.push_raw("ping")
@@ -171,7 +171,7 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
     await ada.push("typing", room="nowhere")
     await ada.expect_error("not_a_member")
     await bob.leave(room)
-    await asyncio.to_thread(manage, "shell", "-c", FALL_BEHIND.format(room=room), env=server.env)
+    await asyncio.to_thread(server.shell, FALL_BEHIND.format(room=room))
     await ada.expect("gap", room=room, timeout=15)
     await ada.catch_up(room, after=3)
 

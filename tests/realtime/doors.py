@@ -9,7 +9,7 @@ import httpx
 
 from tests.support.api import anonymous, signed_in, with_token
 from tests.support.chat_client import Account, sign_up
-from tests.support.server import Server, manage
+from tests.support.server import Server
 
 PEOPLE, ROOMS = "/admin/accounts/user/", "/admin/rooms/room/"
 
@@ -36,7 +36,7 @@ async def shell(world: World, code: str) -> None:
         "from accounts.models import ApiToken, User; from chat.models import Event; from rooms.models import Membership, Room; "
         "from django.contrib.sessions.models import Session; from django.utils import timezone"
     )
-    await asyncio.to_thread(manage, "shell", "-c", f"{imports}\n{code}", env=world.server.env)
+    await asyncio.to_thread(world.server.shell, f"{imports}\n{code}")
 
 
 async def api(world: World, person: Account, method: str, path: str, **fields: object) -> None:
@@ -74,12 +74,12 @@ def fields_of(page: str) -> dict[str, str]:
 
 async def room_id(world: World) -> int:
     code = f"from rooms.models import Room; print(Room.objects.get(slug='{world.room}').id)"
-    return int(await asyncio.to_thread(manage, "shell", "-v0", "-c", code, env=world.server.env))
+    return int(await asyncio.to_thread(world.server.shell, code))
 
 
 def administrator(server: Server) -> Account:
     """Somebody who may use the administrator's pages."""
     account = asyncio.run(sign_up(server.base_url))
     change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
-    manage("shell", "-c", change, env=server.env)
+    server.shell(change)
     return account

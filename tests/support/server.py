@@ -4,6 +4,7 @@ server = Server(profile, {"LIMIT_MESSAGES_PER_S": "5"})
 server.start()             # returns when /readyz says 200
 server.base_url            # http://127.0.0.1:PORT
 server.ws_url("/ws/")      # ws://127.0.0.1:PORT/ws/
+server.shell("print(1)")   # runs lines in a `manage.py shell` of its settings
 server.stop()              # SIGTERM, waits at most 30 s; returns the exit code
 server.kill()              # SIGKILL to the whole process group; start() again finds the data
 server.close()             # kill, and remove the data
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.support.django_shell import DjangoShell
 from tests.support.leftovers import own_directory
 from tests.support.ports import free_port
 from tests.support.processes import Process, StartError
@@ -54,6 +56,9 @@ class Server:
         except BaseException:
             self.close()
             raise
+        shell = DjangoShell(ROOT, lambda: self.env, self.data_dir / "shell.log")
+        self._exits.callback(shell.close)
+        self.shell = shell.run
 
     @property
     def base_url(self) -> str:
