@@ -52,6 +52,7 @@ def test_a_target_needs_all_its_ratios(tutorial: float, node: float, reached: bo
     assert f"{1000 / tutorial:.1f} × tutorial" in line.found
 
 
+# The product's figures of every line, each of which reaches its target.
 REACHED: list[tuple[str, list[Figure]]] = [
     ("fan-out 1000", [figure_of()]),
     ("open loop 1000", [figure_of()]),
@@ -63,7 +64,6 @@ REACHED: list[tuple[str, list[Figure]]] = [
     ("two workers", [figure_of("hubbub, 1 workers"), figure_of("hubbub, 2 workers")]),
     ("large room", [figure_of(notes={"members": members}) for members in (1000, 10_000)]),
 ]
-"""The product's figures of every line, each of which reaches its target."""
 
 
 def table(**changes: Any) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from math import inf
 
 from tests.chaos.records import BACK_S, Receipt, Row, Run, Sight, Span
 
+# Nobody waits longer for an event once it is committed, the fault is over and the client has its `hello`.
 WAIT_S = 5.0
-"""Nobody waits longer for an event once it is committed, the fault is over and the client has its `hello`."""
+# A socket that ends later than this after a fault was not ended by it.
 AFTERMATH_S = 5.0
-"""A socket that ends later than this after a fault was not ended by it."""
+# A client gives a dead connection up by then: it hears nothing for 2.5 heartbeats of 20 s, and looks once a second.
 NOTICE_S = 55.0
-"""A client gives a dead connection up by then: it hears nothing for 2.5 heartbeats of 20 s, and looks once a second."""
+# A worker may end with this much more than it had: allocators keep what one burst needed.
 MEMORY_FACTOR, MEMORY_MIB = 1.3, 32.0
-"""A worker may end with this much more than it had: allocators keep what one burst needed."""
 
 
 def check(run: Run) -> list[str]:

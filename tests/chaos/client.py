@@ -32,12 +32,12 @@ from tests.chaos.records import Life, Sight, Span
 
 Frame = dict[str, Any]
 
+# An attempt to connect, `hello` included, may take that long.
 OPEN_S = 5.0
-"""An attempt to connect, `hello` included, may take that long."""
+# A join is answered within the server's limits; a socket that does not is given up.
 JOIN_S = 12.0
-"""A join is answered within the server's limits; a socket that does not is given up."""
+# The first pause before connecting again and the longest; each is taken with full jitter.
 PAUSE_S = (0.25, 3.0)
-"""The first pause before connecting again and the longest; each is taken with full jitter."""
 EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
 QUIET = frozenset({"typing", "read", "unread", "room.added", "room.left", "room.updated", "user.updated", "ok", "pong"})
 

@@ -15,14 +15,14 @@ from tests.chaos.figures import Figures, measure
 from tests.chaos.neighbour import Neighbour
 from tests.chaos.records import Row, Run, Span, Window
 
+# Quiet time before a fault, and after it: longer than anybody may wait for an event.
 BEFORE_S, AFTER_S = 4.0, 7.0
-"""Quiet time before a fault, and after it: longer than anybody may wait for an event."""
 HEALTHY_S = 90.0
 ACKNOWLEDGED_S, HELD_S = 30.0, 20.0
+# Presence is right again by then: what Redis forgot is written anew every 10 s, and read within a second or two.
 COUNTED_S = 20.0
-"""Presence is right again by then: what Redis forgot is written anew every 10 s, and read within a second or two."""
+# Listening on after everybody has everything: a double would still come.
 LISTEN_S = 3.5
-"""Listening on after everybody has everything: a double would still come."""
 
 Say = Callable[[str], None]
 ReadLog = Callable[[str], dict[str, list[Row]]]

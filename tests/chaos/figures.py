@@ -20,10 +20,10 @@ class Figures:
     events: int
     deliveries: int
     fault_s: float
+    # The longest that anybody lacked an event that was committed, the fault included.
     behind_s: float
-    """The longest that anybody lacked an event that was committed, the fault included."""
+    # The longest wait for an event the promise of 5 s counts: without the time for which the fault excuses it.
     waited_s: float
-    """The longest wait for an event the promise of 5 s counts: without the time for which the fault excuses it."""
     reconnects: int
     codes: dict[str, int]
     p50: float

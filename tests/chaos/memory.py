@@ -15,8 +15,8 @@ class RoomMemory:
     receipts: list[Receipt] = field(default_factory=list)
     last: int = 0
     live: bool = False
+    # How many people are online there, as it was last told.
     online: int = 0
-    """How many people are online there, as it was last told."""
 
     def page(self, frame: Frame, now: float) -> list[str]:
         """A `room.joined`; what is wrong with it."""

@@ -21,8 +21,8 @@ from tests.support.ports import free_port
 
 DATABASE = "neighbour"
 START_S = 90.0
+# Messages a second and room: enough to be seen, little of the machine.
 RATE = 0.2
-"""Messages a second and room: enough to be seen, little of the machine."""
 
 
 class Neighbour:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.chaos.records import Ack
 
+# The server answers within 5 s; after that the reply is lost and the message goes out again.
 ANSWER_S = 7.0
-"""The server answers within 5 s; after that the reply is lost and the message goes out again."""
 MOST_PENDING = 100
 AGAIN = frozenset({"unavailable", "rate_limited"})
 

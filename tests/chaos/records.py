@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 LONG = 200
+# A client has its `hello` by then, counted from the end of the fault: an attempt may hang for 5 s, a pause lasts up
+# to 3 s.
 BACK_S = 10.0
-"""A client has its `hello` by then, counted from the end of the fault: an attempt may hang for 5 s, a pause lasts up to 3 s."""
 
 
 def shortened(text: str) -> str:
@@ -78,14 +79,14 @@ class Sight:
     started_at: float
     views: dict[str, list[Receipt]] = field(default_factory=dict)
     lives: list[Life] = field(default_factory=list)
+    # Promises broken on one socket, found while listening: a double, a hole, an event where none may be.
     broken: list[str] = field(default_factory=list)
-    """Promises broken on one socket, found while listening: a double, a hole, an event where none may be."""
+    # When it did not read, on purpose.
     blind: list[Span] = field(default_factory=list)
-    """When it did not read, on purpose."""
+    # From when its connection was dead without a word until it gave that up by itself.
     deaf: list[Span] = field(default_factory=list)
-    """From when its connection was dead without a word until it gave that up by itself."""
+    # Attempts to connect that brought no `hello`, by reason.
     failed: Counter[str] = field(default_factory=Counter)
-    """Attempts to connect that brought no `hello`, by reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +111,13 @@ class Run:
     acks: list[Ack]
     sights: list[Sight]
     windows: list[Window]
+    # MiB of the largest worker process, before the first fault and at the end.
     memory_before: float = 0.0
-    """MiB of the largest worker process, before the first fault and at the end."""
     memory_after: float = 0.0
+    # Keys that were never acknowledged, though there was time.
     unsent: list[str] = field(default_factory=list)
-    """Keys that were never acknowledged, though there was time."""
+    # Rooms whose people were told a wrong number of people online, at the end.
     miscounted: list[str] = field(default_factory=list)
-    """Rooms whose people were told a wrong number of people online, at the end."""
+    # Faults that had no effect, and why.
     idle: list[str] = field(default_factory=list)
-    """Faults that had no effect, and why."""
     retries: int = 0

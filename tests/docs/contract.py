@@ -15,8 +15,8 @@ from tests.support.server import ROOT
 DOCUMENT = ROOT / "docs" / "asyncapi.yaml"
 ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"
 Json = dict[str, Any]
+# As AsyncAPI says it, from the server's side: it receives what clients send.
 Direction = Literal["receive", "send"]
-"""As AsyncAPI says it, from the server's side: it receives what clients send."""
 
 
 @cache

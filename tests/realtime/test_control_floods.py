@@ -30,8 +30,8 @@ FLOODS = {
     "small fragments": (TEXT_BEGINS + MASKED, GOES_ON + b"\x81\0\0\0\0a"),
     "pings between fragments": (TEXT_BEGINS + MASKED, GOES_ON + MASKED + PING + MASKED),
 }
+# Bytes a flood may write before it must be cut, including the kernel's buffers.
 BOUND = 64 * 2**20
-"""Bytes a flood may write before it must be cut, including the kernel's buffers."""
 
 
 @pytest.fixture

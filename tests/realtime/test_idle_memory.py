@@ -28,13 +28,13 @@ from server.websocket.compact_protocol import LeanProtocol
 from server.websocket.socket_protocol import SocketProtocol
 
 PEOPLE = 60
+# Bytes of Python objects for each socket; the transport and the allocator add about 2 kB.
 BYTES = 14_000
-"""Bytes of Python objects for each socket; the transport and the allocator add about 2 kB."""
+# Types whose objects are needed until the handshake is answered, or not at all.
 OPENING_ALONE = {
     "HTTPRequest", "Headers", "BufferedUntilAccept", "HttpProtocol", "HttpRequestParser", "Queue", "Request", "Response", "URL",
     "deque",
 }  # fmt: skip
-"""Types whose objects are needed until the handshake is answered, or not at all."""
 LONG = 200_000
 WAIT_S = 60
 

@@ -20,8 +20,8 @@ from rooms.models import Room as Stored
 from tests.realtime.property.loop import ProcessLoop
 
 ROOMS, MOVED = 50_000, 100
+# A last event that was lost is known of by then.
 APART_S = 3.0
-"""A last event that was lost is known of by then."""
 
 
 NUMBERS = {

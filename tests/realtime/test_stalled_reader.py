@@ -11,8 +11,8 @@ from tests.realtime.test_slow_reader import too_slow
 from tests.realtime.test_stalled_crowd import stalled
 from tests.support.chat_client import ChatClient, create_room, sign_up
 
+# Messages of 10 kB: far below the bound in bytes, and far above the kernels' buffers.
 WAITING = 60
-"""Messages of 10 kB: far below the bound in bytes, and far above the kernels' buffers."""
 A_SECOND = 5_000
 
 

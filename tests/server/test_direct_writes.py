@@ -18,10 +18,10 @@ from server.http_protocol import HttpProtocol
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 from tests.server.test_unanswered_ping import HANDSHAKE
 
+# More than the kernel takes at once, and what comes behind that.
 PIECES = [str(number) * size for number, size in enumerate((3, 300_000, 5, 1_000_000, 7, 2_000_000, 0))]
-"""More than the kernel takes at once, and what comes behind that."""
+# Less than what pauses writing for HTTP, more than a small buffer of the kernel takes.
 RESPONSE = b"r" * 60_000
-"""Less than what pauses writing for HTTP, more than a small buffer of the kernel takes."""
 REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\n\r\n"
 
 

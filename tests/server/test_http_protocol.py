@@ -53,8 +53,8 @@ REQUESTS = {
     "path not ASCII": GET.replace(b"/ws/", b"/ws/\xc3\xa9") + HANDSHAKE + KEY,
 }
 
+# Answered by our own limits (server/request_limits.py) before websockets would.
 LIMITED = {"too many lines", "a long path"}
-"""Answered by our own limits (server/request_limits.py) before websockets would."""
 
 
 class Asked:

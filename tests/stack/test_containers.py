@@ -8,12 +8,12 @@ from tests.stack.stack import SERVICES, Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
+# Prints how many modules a worker loads from files, and those of them that it had to compile.
 LACKING = """
 import os, sys, gunicorn.app.wsgiapp, server.worker, config.asgi
 cached = {name: module.__cached__ for name, module in sys.modules.items() if getattr(module, "__cached__", None)}
 print(len(cached), *[name for name, path in cached.items() if not os.path.exists(path)])
 """
-"""Prints how many modules a worker loads from files, and those of them that it had to compile."""
 RUNNING = tuple(service for service in SERVICES if service != "migrate")
 
 

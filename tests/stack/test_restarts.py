@@ -27,8 +27,8 @@ _EVERY_S = 0.1
 class Seen:
     """What those who ask found out."""
 
+    # Return the start time and the error of each failed request.
     failed: list[tuple[float, str]] = field(default_factory=list)
-    """Return the start time and the error of each failed request."""
     enough: bool = False
 
 

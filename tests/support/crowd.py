@@ -38,15 +38,15 @@ class Person:
     def __init__(self, url: str, account: Account, room: str, *, writes: bool) -> None:
         self.url, self.account, self.room, self.writes = url, account, room, writes
         self.events: list[Frame] = []
+        # Key of each message with a reply → its seq.
         self.acknowledged: dict[str, int] = {}
-        """Key of each message with a reply → its seq."""
         self.connections = 0
+        # How each connection ended, and each attempt that led to none.
         self.ended: list[str] = []
-        """How each connection ended, and each attempt that led to none."""
+        # How often a message was answered with `unavailable`; it was sent again.
         self.put_off = 0
-        """How often a message was answered with `unavailable`; it was sent again."""
+        # Seconds without a joined socket, at most; the first connection does not count.
         self.longest_away = 0.0
-        """Seconds without a joined socket, at most; the first connection does not count."""
         self._away_since: float | None = None
         self._stopping = False
         self._numbers = itertools.count(1)

@@ -82,8 +82,8 @@ SHAPES: dict[str, dict[str, Check]] = {
 }
 
 
+# Fields that are present only after a user went away or came back.
 OPTIONAL = {"presence": {"away": LIST, "back": LIST}}
-"""Fields that are present only after a user went away or came back."""
 
 
 def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:

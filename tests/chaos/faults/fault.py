@@ -25,16 +25,17 @@ class Scene:
 
 class Fault:
     name: ClassVar[str]
+    # What is done, as the table says it.
     title: ClassVar[str]
-    """What is done, as the table says it."""
+    # Seconds between `begin` and `end`.
     lasts: float = 0.0
-    """Seconds between `begin` and `end`."""
+    # Nothing can be delivered until the part is healthy. Else the promise of 5 s holds while the fault lasts,
+    # too.
     excuses = False
-    """Nothing can be delivered until the part is healthy. Else the promise of 5 s holds while the fault lasts, too."""
+    # Everybody has a socket again so many seconds after the part is healthy.
     back_s: ClassVar[float] = BACK_S
-    """Everybody has a socket again so many seconds after the part is healthy."""
+    # It may cost people their sockets; a fault of Redis or Postgres may not.
     ends_sockets = False
-    """It may cost people their sockets; a fault of Redis or Postgres may not."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.stack, self.crowd = scene, scene.stack, scene.crowd

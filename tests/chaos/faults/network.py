@@ -50,8 +50,8 @@ class WebFromPostgres(Cut):
 
 class OneWebFromPostgres(WebFromPostgres):
     name, title = "cut-one-web-postgres", "one web container cut off from Postgres for 10 s"
+    # Write through the other installation: its messages reach the clients of both.
     excuses = False
-    """Write through the other installation: its messages reach the clients of both."""
 
     def sides(self) -> tuple[list[Container], list[Container]]:
         near, far = super().sides()

@@ -83,8 +83,8 @@ class StalledReaders(PastDocker):
 
     name, title, lasts = "stalled-readers", "20 % of the clients stop reading for 30 s", 30.0
     share, per_s = 0.2, 2
+    # 36 kB on the wire: the kernels' buffers on the way hold some hundred for each reader, the server a megabyte.
     text = " " + "\N{GRINNING FACE}" * 9_000
-    """36 kB on the wire: the kernels' buffers on the way hold some hundred for each reader, the server a megabyte."""
 
     async def begin(self) -> None:
         self.mark()

@@ -15,8 +15,8 @@ from tests.support.services import PgBouncer, Postgres
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
+# More than a client repeats a statement before it would prepare it.
 ROUNDS = 15
-"""More than a client repeats a statement before it would prepare it."""
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from tests.support.api import anonymous, session_cookie, signed_in, with_token
 from tests.support.chat_client import ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 
+# Promise 4: a live socket learns of every committed event within that time, come what may.
 BY_POLL_S = 5.0
-"""Promise 4: a live socket learns of every committed event within that time, come what may."""
 
 
 async def heard(chat: ChatClient, circle: Circle, seq: int, *, within: float = BY_POLL_S) -> float:

@@ -15,8 +15,8 @@ from tests.support.chat_client import ChatClient, Frame, Refused
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
+# However long it was away: no delay may have grown meanwhile.
 BACK_WITHIN_S = 7.0
-"""However long it was away: no delay may have grown meanwhile."""
 
 
 async def ready(pair: Pair) -> None:

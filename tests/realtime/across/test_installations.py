@@ -14,8 +14,8 @@ from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Redis
 
+# A message by the layer takes milliseconds, presence at most a second.
 SILENT_S = 1.5
-"""A message by the layer takes milliseconds, presence at most a second."""
 
 
 class Neighbours:

@@ -8,8 +8,8 @@ from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Postgres, Redis
 
+# Long enough for the polls to meet the missing tables more than once.
 POLLS_S = 6
-"""Long enough for the polls to meet the missing tables more than once."""
 
 
 async def test_a_process_started_before_its_migrations_polls_like_any_other(profile: Profile) -> None:

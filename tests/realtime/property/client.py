@@ -11,8 +11,8 @@ from tests.realtime.property.process import Process
 from tests.realtime.property.wires import Wire
 
 Frame = dict[str, Any]
+# Room, author and key of a message.
 Key = tuple[str, int, str]
-"""(room, author, key)"""
 
 
 class Author(NamedTuple):
@@ -25,14 +25,14 @@ class Author(NamedTuple):
 class Truth:
     """What all clients know together."""
 
+    # Everything anybody wrote, by its key.
     asked: dict[Key, str] = field(default_factory=dict)
-    """Everything anybody wrote, by its key."""
     acknowledged: dict[Key, int] = field(default_factory=dict)
+    # What was acknowledged as no duplicate.
     first: set[Key] = field(default_factory=set)
-    """What was acknowledged as no duplicate."""
     broken: list[str] = field(default_factory=list)
+    # What happened at all: a run in which nothing does proves nothing.
     seen: Counter[str] = field(default_factory=Counter)
-    """What happened at all: a run in which nothing does proves nothing."""
 
     def hold(self, promise: object, what: str) -> None:
         """Noted, not raised: this runs inside the server's tasks, which survive errors."""
@@ -59,8 +59,8 @@ class Client:
         self.name, self.author, self.truth, self._wire = name, author, truth, wire
         self.views: dict[str, View] = {}
         self.wanted: set[str] = set()
+        # Rooms whose events may come now.
         self.live: set[str] = set()
-        """Rooms whose events may come now."""
         self.unsent: dict[Key, str] = {}
         self.connection: Wire | None = None
         self._waiting: dict[int, tuple[str, str, Any]] = {}

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from django.db import connections
 
+# What the database withholds: nothing, the work itself, or only the answer to it.
 Hold = Literal["", "queries", "answers"]
-"""What the database withholds: nothing, the work itself, or only the answer to it."""
 _TURNS = 5_000
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-database")
 
@@ -83,8 +83,8 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         self.hold: Hold = ""
         self.draining = False
         self.queries: list[Query] = []
+        # What waits for real sockets: the group commits on Postgres.
         self.network: set[asyncio.Future[Any]] = set()
-        """What waits for real sockets: the group commits on Postgres."""
         self.set_exception_handler(lambda _loop, _context: None)
 
     def time(self) -> float:

@@ -22,8 +22,8 @@ class Delivery(RuleBasedStateMachine):
     """Log, hubs and clients. `place` is set by `machine_for`."""
 
     place: ClassVar[Place]
+    # What happened in all examples.
     seen: ClassVar[Counter[str]]
-    """What happened in all examples."""
 
     def __init__(self) -> None:
         super().__init__()

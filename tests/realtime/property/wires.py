@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from tests.realtime.property.client import Client
     from tests.realtime.property.process import Process
 
+# Close codes that ask a client to come back; no other may come here.
 RETURN = {1012, 4008}
-"""Close codes that ask a client to come back; no other may come here."""
+# The kernel makes it some 4 kB: so little is lost to sight between the server's transport and a client that does not
+# read.
 SMALLEST = 1
-"""The kernel makes it some 4 kB: so little is lost to sight between the server's transport and a client that does not read."""
 
 
 class Wire:

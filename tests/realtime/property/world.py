@@ -33,8 +33,8 @@ from tests.realtime.property.process import Process
 from tests.realtime.property.wires import Wire
 
 PROCESSES, ROOMS = 3, 2
+# Promise 4: a live socket learns of every committed event within that time.
 LEARNT_S = 5.0
-"""Promise 4: a live socket learns of every committed event within that time."""
 ROUNDS = 12
 SMALL = {
     # The bounds of the product, brought down to where a short example reaches them.
@@ -96,8 +96,8 @@ class World:
         ada, bob = shared.authors
         people = {"ada-1": ada, "ada-2": ada, "bob-1": bob, "bob-2": bob}
         self.clients = [Client(name, author, self.truth, shared.wire) for name, author in people.items()]
+        # Connections that ended without their server knowing.
         self.old: list[Any] = []
-        """Connections that ended without their server knowing."""
         for process in self.processes:
             process.start(self.network)
         for index, client in enumerate(self.clients):
