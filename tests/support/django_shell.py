@@ -60,6 +60,5 @@ class DjangoShell:
     def _start(self) -> subprocess.Popen[str]:
         command = [sys.executable, str(self._root / "app" / "manage.py"), "shell", "--no-imports", "-v0", "-c", _LOOP]
         with self._log.open("ab") as log:
-            return subprocess.Popen(
-                command, env=dict(self._env()), cwd=self._root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
+            piped, env = subprocess.PIPE, dict(self._env())
+            return subprocess.Popen(command, env=env, cwd=self._root, stdin=piped, stdout=piped, stderr=log, text=True)
