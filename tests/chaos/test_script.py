@@ -50,6 +50,7 @@ def test_whoever_ends_it_finds_nothing_left() -> None:
         assert running.poll() is None, running.stderr.read()
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=300) == 128 + signal.SIGTERM
+    assert "chaos: stopped early by SIGTERM: no verdict" in running.stderr.read()
     assert [left(kind, project) for kind in ("ps", "network", "volume")] == ["", "", ""]
 
 
