@@ -1,4 +1,4 @@
-"""Whether a person is at a device: said by the client when it changes, never for each key stroke."""
+"""Presence at a device: the client reports each change, never each key stroke."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class Activity(msgspec.Struct, tag="activity"):
 
 
 async def activity(socket: Socket, frame: Activity) -> dict[str, Any]:
-    """A person is away when all their sockets are; others hear of it by `presence`, at most once a second and room."""
+    """Set a socket's away flag. A person is away when all their sockets are.
+
+    Others learn it from `presence`, at most once a second per room.
+    """
     socket.away = frame.state == "away"
     if socket.local is not None:
         socket.hub.presence.activity(socket.local)

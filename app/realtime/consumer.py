@@ -1,4 +1,4 @@
-"""One socket's life: credentials, frames in, frames out. No ORM here, and no channels dispatch.
+"""Serve one socket: check credentials, read frames, write frames. No ORM and no channels dispatch here.
 
 connect → path → handshake limit → credentials → register → dialect.open → accept → frames … → close → unregister
 """
@@ -23,7 +23,7 @@ from realtime.ports import dialect_for, domains
 from realtime.send_queue import AsgiSendQueue, BufferedUntilAccept, SendQueue, TransportSendQueue
 from realtime.socket import Socket
 
-# Handled in a row, at most: a read brings thousands of tiny ones, and nothing else in them waits.
+# Frames handled in a row. One read can bring thousands of tiny frames, and handling them does not yield.
 FRAMES_A_TURN = 32
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def consume(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application of every WebSocket path."""
+    """Serve a WebSocket: the ASGI application of every WebSocket path."""
     if (await receive())["type"] != "websocket.connect":
         return
     hub = hubs.current()
@@ -62,15 +62,18 @@ async def consume(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _refuse(send: Send, refusal: SocketRefused) -> None:
-    """Accepts first: a browser sees our close code only on an open socket."""
+    """Accept, then close: a browser sees the close code only of an open socket."""
     metrics.CLOSED.labels(int(refusal.close_code)).inc()
-    with contextlib.suppress(OSError):  # it has gone already
+    with contextlib.suppress(OSError):  # the peer has disconnected already
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": int(refusal.close_code), "reason": refusal.reason})
 
 
 async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
-    """The authenticated socket. Raises SocketRefused or DatabaseUnavailable."""
+    """Authenticate the handshake and register the socket.
+
+    Raises SocketRefused or DatabaseUnavailable.
+    """
     found = dialect_for(scope["path"])
     if found is None:
         raise RoomRefused("nothing is served at this path")
@@ -101,7 +104,7 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
                 await asyncio.sleep(0)
             if not socket.closed:
                 await _take(socket, event)
-            del event  # an idle socket would keep its last message
+            del event  # otherwise an idle socket keeps its last message in memory
     except SocketRefused as refusal:
         socket.close_soon(refusal.close_code, refusal.reason)
     except DatabaseUnavailable:
@@ -116,7 +119,7 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
 
 
 async def _take(socket: Socket, event: dict[str, Any]) -> None:
-    """One frame."""
+    """Handle one ASGI event of the socket."""
     if event.get("text") is None:
         socket.close_soon(Close.UNEXPECTED_BINARY, "binary frames are not expected here")
         return
@@ -126,9 +129,9 @@ async def _take(socket: Socket, event: dict[str, Any]) -> None:
 
 
 async def _accept(socket: Socket, send: Send) -> None:
-    """Answers the handshake, once: from here on the client takes itself for connected."""
+    """Accept the handshake, once. From here on the client counts as connected."""
     if isinstance(socket.send_queue, BufferedUntilAccept):
-        with contextlib.suppress(OSError):  # a client that has gone is told of by `receive`
+        with contextlib.suppress(OSError):  # `receive` reports a client that has disconnected
             await send({"type": "websocket.accept"})
         socket.send_queue = socket.send_queue.release()
         for room in socket.rooms.values():
@@ -136,25 +139,34 @@ async def _accept(socket: Socket, send: Send) -> None:
 
 
 async def _until_disconnect(receive: Receive) -> None:
-    """Reads away what the peer still sends, so that the close frame reaches it; the server bounds the wait."""
+    """Discard input until the peer closes, so that it reads our close frame.
+
+    The server bounds the wait.
+    """
     while (await receive())["type"] != "websocket.disconnect":
         continue
 
 
 def _send_queue(scope: Scope, send: Send, hub: hubs.Hub) -> SendQueue:
     transport = _door(scope)
-    if transport is None or transport.conn.extensions:  # what is compressed is each socket's own, and framed by the server
+    if transport is None or transport.conn.extensions:  # compressed frames differ per socket and are framed by the server
         return AsgiSendQueue(send)
     return TransportSendQueue(transport, hub.send_budget)
 
 
 def _door(scope: Scope) -> Any:
-    """What our server has beyond ASGI (server/websocket/socket_protocol.py); None with any other."""
+    """Return our server's ASGI extension (server/websocket/socket_protocol.py).
+
+    None on other servers.
+    """
     return scope.get("extensions", {}).get("hubbub.socket")
 
 
 def _forget(scope: Scope) -> None:
-    """What the client said to be let in is 1.5 kB of an idle socket. Other servers may read their scopes later."""
+    """Free the handshake's headers: 1.5 kB per idle socket.
+
+    Only under our server; others may read them later.
+    """
     if (writer := _door(scope)) is not None:
         writer.forget_scope()
 

@@ -1,4 +1,4 @@
-"""What travels from a commit to the sockets, and the shapes the hub and the domains share."""
+"""Types that the hub and the domains share: events, rooms and the news of a commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 
-# A client's own name for a frame; it comes back as `re`.
+# A client's own name for a frame; the reply carries it as `re`.
 FrameId = str | int | None
 # A room's name as a client may write it; rooms.slugs normalises it.
 Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -40,10 +40,10 @@ class RoomDetails(TypedDict):
 
 
 class Revoked(NamedTuple):
-    """A credential that is no longer good, or a room somebody is no longer a member of."""
+    """A credential that was revoked, or a room that a user has left."""
 
     user: int
-    # Empty where `room` is given.
+    # Empty if `room` is given.
     credential: str = ""
     room: RoomRef | None = None
     # Why the membership ended, as `room.left` says it.
@@ -51,12 +51,12 @@ class Revoked(NamedTuple):
 
 
 def credential_name(credential: str) -> str:
-    """The kind and the name of a credential, without the mark of the password behind a session."""
+    """Return kind and name of a credential, without the password mark of a session."""
     return ":".join(credential.split(":", 2)[:2])
 
 
 class JournalRow(NamedTuple):
-    """A line of the journal (app/changes), or a new membership as one."""
+    """A row of the journal (app/changes), or a new membership in the same form."""
 
     id: int
     kind: str
@@ -66,25 +66,25 @@ class JournalRow(NamedTuple):
 
 
 class News(NamedTuple):
-    """What one read of the journal brings."""
+    """The result of one read of the journal."""
 
     rows: list[JournalRow]
     added: list[JournalRow]
-    # Keys of sessions that ran out.
+    # Keys of expired sessions.
     expired: list[str]
 
 
 class PersonNow(NamedTuple):
-    """A person as the database has them."""
+    """A user's current row in the database."""
 
     name: str
     active: bool
-    # Sessions whose credential ends with another mark are older than the password.
+    # A session with another mark was opened before the last change of the password.
     mark: str
 
 
 class RoomNow(NamedTuple):
-    """A room as the database has it."""
+    """A room's current row in the database."""
 
     ref: RoomRef
     details: RoomDetails
@@ -92,13 +92,13 @@ class RoomNow(NamedTuple):
 
 
 class State(NamedTuple):
-    """What the database holds of the people and rooms that changed."""
+    """Current rows of the people and rooms that changed."""
 
     people: dict[int, PersonNow]
-    # Of each renamed person the rooms they are a member of.
+    # Rooms of each renamed person.
     rooms_of: dict[int, list[int]]
     rooms: dict[int, RoomNow]
-    # Memberships: the room first, then the person.
+    # Memberships as (room, person).
     members: set[tuple[int, int]]
 
 
@@ -111,16 +111,16 @@ class LogEvent(NamedTuple):
     key: str
 
     def for_author(self) -> str:
-        """The same frame with `key`, which only the author's own sockets see."""
+        """Return the same frame with `key`, for the author's own sockets only."""
         return f'{self.text[:-1]},"key":{encode(self.key)}}}'
 
 
 class Page(NamedTuple):
-    """What a join reads: events in wire form, oldest first, as of `head`."""
+    """The result of reading for a join: encoded events, oldest first, as of `head`."""
 
     head: int
     events: list[LogEvent]
-    # Older history exists (fresh join), or the client has to join again (join with `after`).
+    # Older history exists (fresh join), or the client must join again (join with `after`).
     more: bool
     # Whether live events may follow this page.
     complete: bool
@@ -128,10 +128,10 @@ class Page(NamedTuple):
 
 
 class DeferredReply(NamedTuple):
-    """A reply that is not there yet; the next frame need not wait for it."""
+    """A reply that is sent later; the next frame need not wait for it."""
 
     done: asyncio.Future[Any]
-    # From the result to the reply's fields.
+    # Converts the result to the reply's fields.
     fields: Callable[[Any], dict[str, Any]]
 
 
@@ -143,7 +143,7 @@ def encode(value: Any) -> str:
 
 
 def frame_of(text: str) -> bytes:
-    """A whole unmasked WebSocket text frame (RFC 6455 section 5.2), ready for the transport."""
+    """Encode a whole unmasked WebSocket text frame (RFC 6455 section 5.2)."""
     payload = text.encode()
     size = len(payload)
     if size < 126:

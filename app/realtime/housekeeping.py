@@ -1,4 +1,4 @@
-"""Once a second: unread counts that were held back, rooms nobody uses, readers that are too slow."""
+"""Run once a second: send delayed unread counts, close unused rooms, close slow readers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from realtime.send_queue import Batch
 if TYPE_CHECKING:
     from realtime.hub import Hub
 
-# Longer than anything that opens a room waits before it uses it.
+# Longer than the time between opening a room and its first use.
 EMPTY_ROOM_S = 15.0
 UNREAD_EVERY_S = 1.0
-# Turns in which every room is looked at once, for those that nobody uses.
+# Ticks for one pass over all rooms in search of unused ones.
 SWEEP_TURNS = 10
-# Rooms or sockets looked at before others have their turn on the event loop.
+# Rooms or sockets checked before the event loop runs other tasks.
 SLICE = 2_000
 
 
 class Housekeeping:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        # Rooms whose unread was held back. A process may serve tens of thousands in which nothing happens.
+        # Rooms with a delayed unread count. A process may serve tens of thousands of quiet rooms.
         self.due: set[LiveRoom] = set()
         self._sweep: list[LiveRoom] = []
 
@@ -52,11 +52,11 @@ class Housekeeping:
                 self._flush_unread(room)
             if not room.unread_due:
                 self.due.discard(room)
-            if index % (SLICE // 10) == 0:  # these cost more than a look
+            if index % (SLICE // 10) == 0:  # sending costs more than checking
                 await asyncio.sleep(0)
 
     async def _close_empty(self, now: float) -> None:
-        """A part of all rooms each turn: those unused for long are closed."""
+        """Close rooms that stayed unused. Each tick checks a part of all rooms."""
         if not self._sweep:
             self._sweep = list(self.hub.rooms.values())
         for _ in range(max(SLICE, len(self.hub.rooms)) // SWEEP_TURNS):
@@ -77,7 +77,7 @@ class Housekeeping:
                 await asyncio.sleep(0)
 
     def unread_due(self, room: LiveRoom) -> None:
-        """Tells of a change at once when the room was quiet, else with the next tick."""
+        """Send the unread count at once if the room was quiet, otherwise at the next tick."""
         room.unread_due = True
         if time.monotonic() - room.unread_at >= UNREAD_EVERY_S:
             self._flush_unread(room)

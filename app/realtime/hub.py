@@ -1,8 +1,8 @@
-"""One per process: room → sockets. Keeps each room's order, finds holes and repairs them from the log.
+"""One hub per process: room → sockets. It keeps each room's order and repairs gaps from the log.
 
-It joins the channel layer once, as one channel that is a member of the groups of the rooms and people it serves. What
-this process commits reaches its own sockets at once; the layer carries it to the other processes. A message the layer
-loses shows as a hole in `seq`, or in the poll of the rooms' heads, and is read from the log.
+It joins the channel layer once, as one channel in the groups of the rooms and people it serves. Its own sockets get the
+commits of this process at once; the layer carries them to the other processes. A message that the layer loses appears as a
+gap in `seq` or in the poll of the rooms' heads, and is then read from the log.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# With its jitter at most 2.9 s apart.
+# At most 2.9 s with jitter.
 POLL_EVERY_S = 2.4
-# All processes hear at once that Redis is back; they do not read all at once.
+# Spreads the reads: all processes notice at the same moment that Redis is back.
 CATCH_UP_S = 0.3
 PAGE = 200
 WATCHED_ROOMS = 500
@@ -74,7 +74,7 @@ class Hub:
         self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    # --- life
+    # --- start and end
 
     def start(self) -> None:
         self.bus.start()
@@ -87,7 +87,10 @@ class Hub:
         self.spawn(run_forever(self.housekeeping.tick))
 
     async def _join_layer(self) -> None:
-        """The names in Redis carry the installation's id, and a start must not need the database that has it."""
+        """Join the layer once the installation's id is known.
+
+        Start-up must not need the database that stores it.
+        """
         self.bus.join(installation.shared_name("", await installation.wait_for_identity()))
         await self.presence.start()
 
@@ -97,11 +100,11 @@ class Hub:
         await cancel_all(self._tasks)
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
-        """Hands the sockets over: `drain` to all, then 1012 closes in shuffled batches over at most `spread_s` seconds."""
+        """Send `drain` to all sockets, then close them with 1012 over at most `spread_s`."""
         await self.hand_over([socket for local in self.people.values() for socket in local.sockets], spread_s, hurry)
 
     async def hand_over(self, sockets: list[Socket], spread_s: float, hurry: Callable[[], bool] = lambda: False) -> None:
-        """As `drain`, of these sockets; `spread_s` is less for few of them."""
+        """Close these sockets as `drain` does; `spread_s` is shorter for few sockets."""
         random.shuffle(sockets)
         spread_s = min(spread_s, len(sockets) / DRAIN_PER_S)
         notice = Batch([encode({"type": "drain", "after_ms": int(spread_s * 1000)})])
@@ -114,12 +117,15 @@ class Hub:
             for socket in sockets[start : start + DRAIN_BATCH]:
                 socket.close_soon(Close.RESTART, "service restart")
             if not hurry():
-                # By the clock: closing takes time, too, and what is spent on it is not there for the end.
+                # Follow the clock: closing takes time as well, and must not eat the time for the end.
                 due = begun + spread_s * (start + DRAIN_BATCH * random.uniform(0.5, 1.0)) / len(sockets)  # noqa: S311
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def share(self, part: float, per_s: float, wanted: Callable[[], bool]) -> int:
-        """Hand over that part of the sockets, one by one at uneven moments; return how many. Ends when it is not wanted."""
+        """Hand over that part of the sockets one by one, with jitter, while `wanted()`.
+
+        Return how many.
+        """
         sockets = [socket for local in self.people.values() for socket in local.sockets]
         chosen = random.sample(sockets, round(part * len(sockets)))
         for number, socket in enumerate(chosen):
@@ -130,7 +136,7 @@ class Hub:
         return len(chosen)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A background task that is kept until it ends, and whose error is logged."""
+        """Run a background task: keep a reference until it ends, and log its error."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -143,13 +149,16 @@ class Hub:
 
     @property
     def layer_works(self) -> bool:
-        """Whether the other processes hear this one, and know who is here."""
+        """Return whether this process exchanges messages and presence with the others."""
         return self.bus.healthy and self.presence.works
 
     # --- sockets
 
     async def register(self, socket: Socket) -> None:
-        """Raises RateAbuse when the person has too many sockets here."""
+        """Register an authenticated socket.
+
+        Raises RateAbuse if the person has too many sockets here.
+        """
         user = socket.user.id
         local = self.people.get(user)
         if local is None:
@@ -187,7 +196,10 @@ class Hub:
             self.bus.unsubscribe(f"user.{local.person.id}")
 
     async def _watch(self, local: LocalUser) -> None:
-        """Starts to tell a person of the rooms they are a member of; a database that is away delays it."""
+        """Start to send a person the news of their rooms.
+
+        Retry while the database is down.
+        """
         while local.sockets:
             try:
                 memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
@@ -202,7 +214,7 @@ class Hub:
             return
 
     async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
-        """A room they became a member of just now: what was written since is unread."""
+        """Watch a room that the person has just joined: later messages are unread."""
         try:
             room = await self.open(ref)
         except DatabaseUnavailable:
@@ -221,7 +233,9 @@ class Hub:
     # --- rooms
 
     async def open(self, ref: RoomRef) -> LiveRoom:
-        """The room, subscribed and with a known head. It stays until `touch`, which whoever opened it calls in the end.
+        """Return the room, subscribed and with a known head.
+
+        It stays open until the caller calls `mark_used`.
 
         Raises DatabaseUnavailable.
         """
@@ -241,7 +255,7 @@ class Hub:
             known = self.rooms.get(ref.id)
             if known is not None:
                 await known.opened.wait()
-            # The one who loaded it may have failed: then it is ours to load.
+            # The task that was loading the room may have failed: load it here then.
             rooms.append(known if known and self.rooms.get(ref.id) is known else await self.open(ref))
         for room in rooms:
             room.empty_since = None
@@ -250,7 +264,7 @@ class Hub:
     async def _load(self, rooms: list[LiveRoom]) -> None:
         try:
             await self.bus.subscribe(f"room.{room.ref.id}" for room in rooms)
-            # Only now: what is committed after the subscription arrives, what was before is in the head.
+            # Read the heads after subscribing: the layer brings later commits, the head covers earlier ones.
             heads = await domains().LOG.heads([room.ref.id for room in rooms])
         except BaseException:
             for room in rooms:
@@ -263,14 +277,14 @@ class Hub:
             self.deliver_events(room, room.sequence([]))
 
     def attach(self, socket: Socket, room: LiveRoom, head: int) -> None:
-        """Live events above `head` are pushed from now on."""
+        """Push live events above `head` to the socket from now on."""
         socket.rooms[room.ref.slug] = room
         room.add(socket, head)
         room.mark_used()
         self.presence.joined(socket, room)
 
     def detach(self, socket: Socket, room: LiveRoom) -> bool:
-        """Whether the socket was joined."""
+        """Stop pushing the room's events. Return whether the socket was joined."""
         socket.rooms.pop(room.ref.slug, None)
         joined = room.discard(socket)
         if joined:
@@ -278,7 +292,7 @@ class Hub:
         return joined
 
     async def attach_from(self, socket: Socket, ref: RoomRef, after: int) -> None:
-        """Attaches and pushes what the log has above `after`, for dialects without a join."""
+        """Attach, and push the log's events above `after`: for dialects without a join."""
         room = await self.open(ref)
         if ref.slug in socket.rooms or socket.closed:
             room.mark_used()
@@ -290,33 +304,36 @@ class Hub:
             socket.push_batch(batch_for(ref, socket, missed.get(ref.id, [])))
 
     def close(self, room: LiveRoom) -> None:
-        """Stops serving a room that nobody here uses."""
+        """Stop serving a room that no local socket uses."""
         self.rooms.pop(room.ref.id, None)
         self.bus.unsubscribe(f"room.{room.ref.id}")
 
-    # --- what arrives
+    # --- incoming messages
 
     def publish(self, group: str, message: dict[str, Any]) -> None:
-        """To the local sockets now, to the other processes through the layer."""
+        """Deliver to local sockets now, and to the other processes through the layer."""
         self.deliver([message])
         self.bus.send(group, message)
 
     def publish_member(self, user: int, message: dict[str, Any], but_for: Socket | None) -> None:
-        """As `publish`, of a new membership; its own socket needs no `room.added`."""
+        """Publish a new membership; the socket that made it needs no `room.added`."""
         local = self.people.get(user)
         if local is not None:
             self.on_member(local, message, but_for)
         self.bus.send(f"user.{user}", message)
 
     def publish_log(self, ref: RoomRef, events: Sequence[LogEvent]) -> None:
-        """As `publish`, of committed events in seq order."""
+        """Publish committed events in seq order."""
         room = self.rooms.get(ref.id)
         if room is not None:
             self._on_log(room, list(events))
         self.bus.send(f"room.{ref.id}", {"kind": "log", "room": ref, "events": events})
 
     def deliver(self, messages: list[dict[str, Any]]) -> None:
-        """What arrived together: a room's events go to its sockets in one write."""
+        """Deliver messages that arrived together.
+
+        A room's events reach its sockets in one write.
+        """
         logs: dict[int, list[LogEvent]] = {}
         for message in messages:
             if message["kind"] == "log":
@@ -346,7 +363,7 @@ class Hub:
         elif kind in PRESENCE_KINDS:
             self.presence.on_message(message)
         else:
-            local = self.people.get(message.get("user", 0))  # a kind of the release before may name no user
+            local = self.people.get(message.get("user", 0))  # a message kind of the previous release may name no user
             if local is not None:
                 {"mark": self._on_mark, "member": self.on_member, "revoked": self._on_revoked}[kind](local, message)
 
@@ -364,15 +381,15 @@ class Hub:
     def _on_mark(self, local: LocalUser, message: dict[str, Any]) -> None:
         room_id = message["room"]
         upto = local.upto[room_id] = max(local.upto.get(room_id, 0), message["upto"])
-        if "slug" in message:  # the release before does not say it
+        if "slug" in message:  # the previous release does not send it
             room = self.rooms.get(room_id)
             head = max(message["head"], room.last_seq if room else 0)
             local.push_unjoined(message["slug"], Batch([unread(message["slug"], head, upto)]))
 
     def on_member(self, local: LocalUser, message: dict[str, Any], but_for: Socket | None = None) -> None:
-        """The person is a new member; the socket that made the membership needs no frame."""
+        """Handle a new membership; the socket that made it needs no frame."""
         ref = RoomRef(*message["room"])
-        if "details" in message:  # the release before does not say them
+        if "details" in message:  # the previous release does not send them
             fields = {**message["details"], "head": message["head"], "upto": message["upto"]}
             frame = encode({"type": "room.added", "room": ref.slug, **fields})
             local.push_unjoined(ref.slug, Batch([frame]), but_for=but_for)
@@ -388,7 +405,7 @@ class Hub:
         self.revocations.act(local, Revoked(user, credential, ref, message.get("reason", "removed")))
 
     def deliver_events(self, room: LiveRoom, events: list[LogEvent]) -> None:
-        """Events of a room that are next in its order, to its sockets."""
+        """Deliver events that are next in the room's order to its sockets."""
         if not events:
             return
         delivered, slow = room.deliver(events, self.people)
@@ -403,7 +420,7 @@ class Hub:
             socket.close_soon(Close.TOO_SLOW, "reads too slowly; resume")
 
     def _layer_restored(self) -> None:
-        """Messages may have been lost: the log is read now and not only at the next poll."""
+        """Read the log now, before the next poll: the layer may have lost messages."""
         self.spawn(self._catch_up())
 
     async def _catch_up(self) -> None:
@@ -411,7 +428,7 @@ class Hub:
         await self._read_what_was_lost()
 
     async def _poll(self) -> None:
-        """What the layer may have lost, read from the database; from one beginning to the next, POLL_EVERY_S and some chance."""
+        """Read the events that the layer may have lost, every POLL_EVERY_S with jitter."""
         interval = POLL_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
         await asyncio.sleep(max(interval - self._poll_took_s, interval / 2))
         clock = asyncio.get_running_loop().time

@@ -1,8 +1,8 @@
-"""Reads the journal (app/changes) and brings the local sockets up to date: the way of every change that is no event of a log.
+"""Read the journal (app/changes) and update the local sockets: for every change that is no event of a log.
 
-Whatever program wrote, the database noted it. A nudge through the layer makes each process read at once; without one the
-poll does, so that a lost nudge, another process or an SQL prompt cost seconds and no more. Acting compares with what the
-database holds now and with what this process has told already, and so may be repeated.
+The database notes each write, by any program. A signal through the layer makes each process read at once. Without it the
+poll reads, so that a lost signal, another process or an SQL prompt costs a few seconds. Acting compares the database's
+current rows with the state already announced by this process, and may therefore be repeated.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-# Of every process: who sends `changes` to it has them read at once.
+# Group of every process: a `changes` message makes its members read at once.
 GROUP = "changes"
-# Rows of a read that may have left some out.
+# Rows in one read; a full read may have left some out.
 FULL = 5_000
-# Longer than a transaction lasts: until then an id that was left out may still appear.
+# Longer than any transaction: until then a missing id may still appear.
 GAP_S = 600.0
 GAPS = 10_000
-# Longer than a handshake or a ticket takes from the look at its credential to its socket.
+# Longer than a handshake takes from checking its credential to registering its socket.
 RECENT_S = 60.0
 EXPIRY_OVERLAP_S = 5.0
-# Nudges that come meanwhile share a read.
+# Signals within this pause share a read.
 NUDGE_PAUSE_S = 0.1
 
 
 class Place:
-    """How far a table with ascending ids was read: up to `high`, but for ids whose transactions may still be under way."""
+    """Position in a table with ascending ids: all up to `high`, except ids of open transactions."""
 
     def __init__(self) -> None:
         self.high: int | None = None
@@ -92,7 +92,10 @@ class Journal:
         await asyncio.sleep(NUDGE_PAUSE_S * random.uniform(0.5, 1))  # noqa: S311
 
     async def read(self) -> None:
-        """Act on everything new. Raises DatabaseUnavailable; what was not acted on then comes with the next read."""
+        """Act on all new rows.
+
+        Raises DatabaseUnavailable; the next read repeats the remaining rows.
+        """
         async with self._one:
             more = True
             while more:
@@ -108,7 +111,7 @@ class Journal:
         self._forget()
 
     def check_new(self, socket: Socket) -> None:
-        """A socket was registered: act on what its handshake may have been too early for."""
+        """Act on recent changes that came before this socket was registered."""
         if socket.credential_name in self._ended:
             tell.sign_out(socket)
         elif socket.user.id in self._changed:
@@ -119,7 +122,7 @@ class Journal:
             self._act_on_people({user}, await domains().state({user}, set(), set(), set()))
 
     async def _act_safely(self, news: News) -> None:
-        """A change that cannot be acted on must not keep back those after it."""
+        """Act on one change; its failure must not hold back the changes after it."""
         try:
             await self._act(news)
         except DatabaseUnavailable:

@@ -1,4 +1,4 @@
-"""A room as one process sees it: who listens here, and how far its log was passed on."""
+"""A room in one process: its joined sockets, and the last seq delivered to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from realtime.local_users import LocalUser
     from realtime.socket import Socket
 
-#: Events kept for a socket whose join is being read, or that arrived ahead of a hole. Beyond it the log is read instead.
+# Events kept for a joining socket, or received ahead of a gap. Beyond it the log is read instead.
 MAX_HELD = 1_000
 
 
@@ -30,14 +30,14 @@ class LiveRoom:
 
     def __init__(self, ref: RoomRef) -> None:
         self.ref = ref
-        # The highest seq that was passed on to local sockets; valid once `opened` is set.
+        # The highest seq delivered to local sockets; valid once `opened` is set.
         self.last_seq = 0
         self.opened = asyncio.Event()
-        # Each with the writer of its send queue, in the order in which they joined: mostly that in which they lie in memory.
+        # Sockets with their frame writers, in joining order: neighbours in memory, mostly, and so faster to visit.
         self.sockets: dict[type[Dialect], dict[Socket, FrameWriter | None]] = {}
-        # Joined sockets that hold events this room has not passed on yet, and up to which seq.
+        # Joined sockets that already hold later events than this room has delivered, with their last seq.
         self.caught_up_to: dict[Socket, int] = {}
-        # Live events kept for sockets whose join is being read; None once there were more than MAX_HELD.
+        # Live events kept for sockets whose join is being read; None after more than MAX_HELD.
         self.joining: dict[Socket, list[LogEvent] | None] = {}
         self.watchers: set[LocalUser] = set()
         self.pending: dict[int, LogEvent] = {}
@@ -51,17 +51,17 @@ class LiveRoom:
         return bool(self.watchers or self.joining or any(self.sockets.values()))
 
     def add(self, socket: Socket, head: int) -> None:
-        """`socket` holds everything up to `head`; what follows is pushed to it."""
+        """Add a socket that has everything up to `head`; later events are pushed to it."""
         self.sockets.setdefault(type(socket.dialect), {})[socket] = socket.send_queue.writer
         if head > self.last_seq:
             self.caught_up_to[socket] = head
 
     def released(self, socket: Socket) -> None:
-        """A joined socket has another send queue: its handshake was answered."""
+        """Use the socket's new send queue: its handshake was answered."""
         self.sockets[type(socket.dialect)][socket] = socket.send_queue.writer
 
     def discard(self, socket: Socket) -> bool:
-        """Whether the socket was joined."""
+        """Remove the socket. Return whether it was joined."""
         members = self.sockets.get(type(socket.dialect), {})
         joined = socket in members
         members.pop(socket, None)
@@ -69,12 +69,15 @@ class LiveRoom:
         return joined
 
     def sequence(self, events: list[LogEvent]) -> list[LogEvent]:
-        """Puts events in order: those that can be passed on now. The rest waits in `pending` for the hole to close."""
+        """Sort events and return the ones next in order.
+
+        `pending` keeps the rest until the gap closes.
+        """
         if not self.pending and events and events[0].seq == self.last_seq + 1 and _consecutive(events):
             self.last_seq = events[-1].seq
             return events
         for event in events:
-            # What fills the hole is taken even when nothing more is kept behind it.
+            # An event that closes the gap is accepted even if `pending` is full.
             if event.seq == self.last_seq + 1 or (event.seq > self.last_seq and len(self.pending) < MAX_HELD):
                 self.pending[event.seq] = event
         ready = []
@@ -84,20 +87,25 @@ class LiveRoom:
         return ready
 
     def skip_to(self, head: int) -> None:
-        """What lies up to `head` is not passed on: nobody had joined yet, or was told with `gap`."""
+        """Skip events up to `head`: no socket had joined yet, or `gap` was sent."""
         self.last_seq = max(self.last_seq, head)
         self.pending = {seq: event for seq, event in self.pending.items() if seq > self.last_seq}
 
     def go_back(self, head: int) -> None:
-        """What was passed on above `head` is not in the log any more; its seqs are given out again."""
+        """Go back to `head`.
+
+        The log lost the later events, and their seqs will be used again.
+        """
         self.last_seq = head
         self.pending.clear()
         self.caught_up_to.clear()
 
     def deliver(self, events: list[LogEvent], people: Mapping[int, LocalUser]) -> tuple[int, list[Socket]]:
-        """Hands events to every joined socket. Returns the deliveries and the sockets that are too slow.
+        """Send events to every joined socket.
 
-        `people` are those with local sockets, by id: an author is answered individual.
+        Return the number of deliveries and the sockets that are too slow.
+
+        `people` maps ids to users with local sockets: their own events are sent per socket.
         """
         for socket, held in self.joining.items():
             if held is not None:
@@ -117,7 +125,10 @@ class LiveRoom:
         return delivered, slow
 
     def _push_individual(self, individual: Mapping[Socket, list[LogEvent]]) -> tuple[int, list[Socket]]:
-        """Hands each joined socket its own events, which end as those of all others do. Returns what `pass_on` does."""
+        """Send events per socket, where some are ahead or are the author's.
+
+        Return as `deliver` does.
+        """
         delivered, slow = 0, []
         same: dict[tuple[type[Dialect], int, int], Batch] = {}
         for socket, events in individual.items():
@@ -134,10 +145,12 @@ class LiveRoom:
     def _push_all(
         sockets: Mapping[Socket, FrameWriter | None], batch: Batch, but_for: Container[Socket]
     ) -> tuple[int, list[Socket]]:
-        """Hands `batch` to each of `sockets`. Returns how many those were, and which are too slow.
+        """Write `batch` to each of `sockets`.
 
-        This is the loop that all else waits for: of a socket whose writer is known it reads no attribute, for with thousands of
-        them each further object is a miss of the processor's caches.
+        Return the number of deliveries and the sockets that are too slow.
+
+        This is the process's hottest loop. For a socket with a known writer it reads no attribute: with thousands of sockets each
+        further object is a cache miss.
         """
         framed, most, number, slow = b"", send_queue.MAX_BYTES, 0, []
         for socket, writer in sockets.items():
@@ -162,9 +175,11 @@ class LiveRoom:
         return late
 
     def push_signal(self, frame: str, *, but_for: int | None = None, only: int | None = None) -> list[Socket]:
-        """Hand a frame without seq to the joined sockets whose dialect has signals; return the slow ones.
+        """Send a frame without seq to the joined sockets whose dialect has signals.
 
-        `but_for`: the person who gets none; `only`: the one person who gets it.
+        Return the slow ones.
+
+        `but_for`: the person to leave out; `only`: the only person to send to.
         """
         batch = Batch([frame])
         return [
@@ -176,28 +191,31 @@ class LiveRoom:
         ]
 
     def hears_signals(self) -> bool:
-        """Whether a joined socket understands frames without seq."""
+        """Return whether a joined socket understands frames without seq."""
         return any(sockets for dialect, sockets in self.sockets.items() if dialect.signals)
 
     def mark_used(self) -> None:
-        """Starts or stops the time after which a room nobody uses is closed."""
+        """Start or stop the timer that closes an unused room."""
         self.empty_since = None if self.in_use else (self.empty_since or time.monotonic())
 
 
 def batch_for(room: RoomRef, socket: Socket, events: list[LogEvent]) -> Batch:
-    """Events as this one socket sees them."""
+    """Encode events for this one socket."""
     dialect, user = type(socket.dialect), socket.user.id
     texts = (dialect.encode_own(room, event) if event.author == user else dialect.encode(room, event) for event in events)
     return Batch([text for text in texts if text is not None])
 
 
 def gap(room: RoomRef, head: int) -> str:
-    """Nothing more of the room is pushed on a socket until it joins again with `after`."""
+    """Encode `gap`.
+
+    The socket gets no more of the room until it joins again with `after`.
+    """
     return encode({"type": "gap", "room": room.slug, "head": head})
 
 
 def unread(slug: str, head: int, upto: int) -> str:
-    """A person has read a room up to `upto`; its log ends at `head`."""
+    """Encode `unread` for a person who has read up to `upto`; the log ends at `head`."""
     fields = {"room": slug, "head": head, "upto": upto, "count": max(0, head - upto), "mentions": 0}
     return encode({"type": "unread", **fields})
 

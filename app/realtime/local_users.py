@@ -1,4 +1,4 @@
-"""A person as one process sees them: their local sockets and the rooms they are told of."""
+"""A person in one process: their local sockets and the rooms whose news they get."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ class LocalUser:
     def __init__(self, person: Person) -> None:
         self.person = person
         self.sockets: set[Socket] = set()
-        # Read mark of each room (by id) they are a member of.
+        # Read mark per room (by id) of the person's memberships.
         self.upto: dict[int, int] = {}
         # The same rooms by slug.
         self.rooms: dict[str, RoomRef] = {}
-        # Rooms joined on a socket that are not among those, by id: mostly none, or for a moment.
+        # Rooms joined on a socket but not in `rooms`, by id: usually none.
         self.beyond: set[int] | None = None
         # Whether the person is away on all local sockets.
         self.away = False
-        # Whether the other processes were told that the person is online.
+        # Whether the person was announced as online to the other processes.
         self.announced = False
         rate = settings.LIMIT_MESSAGES_PER_S
         self.bucket = Bucket(rate, rate)
 
     def push_unjoined(self, slug: str, batch: Batch, *, but_for: Socket | None = None) -> None:
-        """Send a frame about a room to the sockets that have not joined it and whose dialect has signals."""
+        """Send a room's frame to unjoined sockets whose dialect has signals."""
         for socket in self.sockets:
             if socket is not but_for and type(socket.dialect).signals and slug not in socket.rooms:
                 socket.push_batch(batch)
 
     def room_ids(self) -> set[int]:
-        """Rooms in which the person is online."""
+        """Return the rooms in which the person is online."""
         return self.upto.keys() | (self.beyond or ())
 
     def forget_watched(self) -> None:
-        """Drop rooms from `beyond` that are watched by now: an idle person needs no such set."""
+        """Drop rooms from `beyond` that are in `rooms` now: saves an idle person's set."""
         if self.beyond is not None:
             self.beyond = self.beyond - self.upto.keys() or None
 

@@ -1,4 +1,4 @@
-"""`POST /nginx-drain`: nginx, before it ends, has its sockets closed (realtime/nginx_drain.py). nginx passes nobody's on."""
+"""`POST /nginx-drain`: a stopping nginx asks to close its sockets. nginx itself proxies no request to this path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_S = 3600.0
 
 
 def with_nginx_drain(app: App) -> App:
-    """The HTTP application with this path in front."""
+    """Answer this path in front of the HTTP application."""
 
     async def draining(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["path"] != PATH:
@@ -43,7 +43,7 @@ def _answer(scope: dict[str, Any]) -> tuple[int, str]:
 
 
 def _seconds(scope: dict[str, Any]) -> float | None:
-    """The time to spread the closes over; None when it is not in range."""
+    """Return the seconds to spread the closes over; None if out of range."""
     try:
         (text,) = parse_qs(scope["query_string"].decode("latin-1")).get("seconds", ["1"])
         seconds = float(text)

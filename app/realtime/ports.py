@@ -1,6 +1,6 @@
-"""What realtime needs from the domains, handed over by config/frames.py (settings.SOCKET_FRAMES).
+"""The interface that realtime needs from the domains; config/frames.py provides it (settings.SOCKET_FRAMES).
 
-realtime imports no domain package; this is the whole of the interface.
+realtime imports no domain package; this is the complete interface.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ class Log(Protocol):
     """Reads of the rooms' logs. Each raises DatabaseUnavailable within its time limit."""
 
     async def events(self, spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
-        """Of each room the events above the first and up to the second seq, oldest first, in one query.
+        """Return each room's events in (first, second], oldest first, in one query.
 
-        It is a page: when all would be too large some are left out, the last ones of a room and whole rooms.
+        The result is one page: if it is full, the last events of a room or whole rooms are missing.
         """
 
     async def heads(self, rooms: list[int]) -> dict[int, int]:
-        """The last seq of each room, in one query."""
+        """Return the last seq of each room, in one query."""
 
     async def heads_moved(self, since: datetime) -> dict[int, int]:
-        """The last seq of every room whose last event is not older than `since`, in one query."""
+        """Return the last seq of every room with an event since `since`, in one query."""
 
 
 class Domains(Protocol):
-    """What the module settings.SOCKET_FRAMES holds."""
+    """The contents of the module settings.SOCKET_FRAMES."""
 
     FRAMES: dict[str, Handler]
     AT_ONCE: dict[str, AtOnce]
@@ -75,7 +75,7 @@ def frames() -> Frames:
 
 
 def dialect_for(path: str) -> tuple[type[Dialect], str] | None:
-    """The dialect spoken at a path, and the room named in it ("" where none is)."""
+    """Return the dialect of a path and the room in it ("" if none)."""
     for pattern, dialect in domains().DIALECTS:
         match = pattern.fullmatch(path)
         if match:

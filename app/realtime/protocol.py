@@ -19,10 +19,10 @@ from realtime.events import DeferredReply, FrameId, Person, encode
 VERSION = 1
 
 
-# What a handler answers: the reply's fields, now or later, or nothing.
+# A handler's result: the reply's fields, now or deferred, or nothing.
 Reply = dict[str, Any] | DeferredReply | None
 Handler = Callable[[Any, Any], Awaitable[Reply]]
-# Handles a frame that waits for nothing here and now. None, with nothing done, when its handler has to.
+# Handles a frame without waiting. None, without effect, if the awaitable handler must run.
 AtOnce = Callable[[Any, Any], Reply]
 
 
@@ -37,14 +37,14 @@ class Frames:
     def __init__(self, table: dict[str, Handler], at_once: dict[str, AtOnce]) -> None:
         self.handlers = table
         structs = {kind: _frame_struct(handler) for kind, handler in table.items()}
-        # By the struct of their frames, with their type.
+        # Frame struct → (type, handler).
         self.at_once = {structs[kind]: (kind, handler) for kind, handler in at_once.items()}
         self._union: Any = Union[tuple(structs.values())]  # noqa: UP007
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._union)
         self._header = msgspec.json.Decoder(_Header)
 
     def decode(self, text: str) -> Any:
-        """The struct of one frame. Raises BadJson, BadFrame or UnknownType."""
+        """Decode one frame into its struct. Raises BadJson, BadFrame or UnknownType."""
         try:
             frame = self._decoder.decode(text)
         except msgspec.ValidationError as error:
@@ -56,7 +56,7 @@ class Frames:
         return frame
 
     def convert(self, kind: str, fields: dict[str, Any]) -> Any:
-        """The struct of a frame another dialect wrote. Raises BadFrame."""
+        """Convert another dialect's frame into its struct. Raises BadFrame."""
         try:
             frame = msgspec.convert({"type": kind, **fields}, self._union)
         except msgspec.ValidationError as error:
@@ -65,7 +65,7 @@ class Frames:
         return frame
 
     def id_of(self, text: str) -> FrameId:
-        """The `id` of a frame that was refused, where it can be told."""
+        """Return the `id` of a refused frame, if it can be found."""
         try:
             return self._header.decode(text).id
         except msgspec.ValidationError:
@@ -75,7 +75,7 @@ class Frames:
 
     def _refusal(self, text: str, error: msgspec.ValidationError) -> FrameRefused:
         try:
-            msgspec.json.decode(text)  # the typed decoder stops at the first wrong type, whatever follows it
+            msgspec.json.decode(text)  # checks the rest too: the typed decoder stops at the first wrong type
         except (msgspec.DecodeError, UnicodeError, RecursionError) as broken:
             return syntax_error(text, broken)
         try:
@@ -88,14 +88,17 @@ class Frames:
 
 
 def _frame_struct(handler: Handler) -> Any:
-    # Not get_type_hints: a domain knows the socket's type only while types are checked.
+    # get_type_hints would fail: a domain imports the socket's type only for type checking.
     return handler.__globals__[handler.__annotations__["frame"]]
 
 
 def syntax_error(text: str, error: Exception) -> FrameRefused:
-    """What is wrong with a text that the decoder refused: BadJson, or BadFrame when by its grammar it is JSON."""
-    # To msgspec a lone surrogate and a number out of range are syntax errors. JSON's grammar allows both, so there the
-    # frame is at fault, not the JSON.
+    """Return the error for a text the decoder refused.
+
+    BadJson, or BadFrame if it is valid JSON.
+    """
+    # msgspec calls a lone surrogate and a number out of range syntax errors. JSON's grammar allows both, so the frame is at
+    # fault there.
     try:
         value = json.loads(text, parse_constant=_no_constant)
         json.dumps(value, ensure_ascii=False).encode()
@@ -107,7 +110,7 @@ def syntax_error(text: str, error: Exception) -> FrameRefused:
 
 
 def _lenient_id(text: str) -> FrameId:
-    """The `id` of what is JSON to the standard library only, with a lone surrogate somewhere."""
+    """Return the `id` from JSON with a lone surrogate, which msgspec refuses."""
     try:
         found = json.loads(text)["id"]
         json.dumps(found, ensure_ascii=False).encode()
@@ -132,7 +135,7 @@ class Ping(msgspec.Struct, tag="ping"):
 
 
 async def ping(socket: object, frame: Ping) -> dict[str, Any]:
-    """The frame form; the bare text `ping` is answered by the dialect."""
+    """Answer the frame `ping`; the dialect answers the bare text `ping`."""
     return {"type": "pong"}
 
 

@@ -1,4 +1,4 @@
-"""What the layer lost is read from the log: gaps in a room's order, and its last events."""
+"""Repair rooms from the log: gaps in their order, and last events that the layer lost."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# A message is often only a moment behind its successor, or behind its own commit; after that the log is read.
+# The missing message is often only a moment late. After this time the log is read.
 HOLE_GRACE_S = 0.05
 PAGE = 200
-# Rooms read with one query, PAGE events in all: a layer that was away may have lost something of every room.
+# Rooms read with one query, PAGE events in all: after an outage of the layer every room may lack events.
 ROOMS_A_READ = 100
-# Rooms whose heads are asked for by name with each poll. A process with more of them asks what moved, and for these in turn.
+# Rooms whose heads one poll reads by name. With more rooms, a poll reads the moved ones and this many others in turn.
 HEADS_A_QUERY = 2_000
-# A head is seen later than its time says: its commit took a while. What moved even later is found by asking for it by name.
+# A head's time is older than its commit. Heads with an even longer delay are found when they are read by name.
 OVERLAP = timedelta(seconds=15)
-# Heads compared before others have their turn on the event loop.
+# Heads compared before the event loop runs other tasks.
 SLICE = 1_000
 
 
 @dataclass(slots=True)
 class Gap:
-    """What a room lacks: everything above its `last` and up to `upto`."""
+    """The missing events of a room: above its `last`, up to `upto`."""
 
     cause: str
     upto: int
@@ -49,15 +49,15 @@ class Gap:
 class Repair:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        # In the order they are read. One task reads them, so that however many there are, others get at the database.
+        # In reading order. One task reads them all, so that many gaps cannot crowd out other database calls.
         self._gaps: dict[LiveRoom, Gap] = {}
         self._task: asyncio.Task[None] | None = None
-        # Rooms that are still to be asked for by name in this round.
+        # Rooms whose heads are still to be read by name in this round.
         self._unasked: list[LiveRoom] = []
         self._moved_since = datetime.now(UTC) - OVERLAP
 
     def note_gap(self, room: LiveRoom) -> None:
-        """A seq is missing before one that came."""
+        """Note that a seq is missing before a received one."""
         self._soon(room, Gap("gap", max(room.pending), _now() + HOLE_GRACE_S))
 
     def _soon(self, room: LiveRoom, gap: Gap) -> None:
@@ -69,10 +69,10 @@ class Repair:
     # --- the poll
 
     async def poll_heads(self) -> None:
-        """Catches a lost last event. Raises DatabaseUnavailable.
+        """Find lost last events. Raises DatabaseUnavailable.
 
-        One query asks for the heads of all rooms of this process. When they are many, it asks instead for every room
-        that moved since the last poll, which are few, and a second one for the next HEADS_A_QUERY rooms by name.
+        One query reads the heads of all rooms of this process. With more than HEADS_A_QUERY rooms, one query reads the rooms that
+        moved since the last poll, and another the next HEADS_A_QUERY rooms by name.
         """
         asked = datetime.now(UTC)
         if len(self.hub.rooms) > HEADS_A_QUERY:
@@ -98,8 +98,12 @@ class Repair:
                 await asyncio.sleep(0)
 
     def _find_losses(self, heads: dict[int, int], passed_on: dict[int, int]) -> None:
-        """A head below what was passed on before it was asked for: the database lost commits, as in a failover to a standby
-        that was behind. New events will have the lost ones' seq, so nobody may wait for what follows those."""
+        """Find heads below the seq already delivered.
+
+        The database lost commits, as in a failover to a late standby.
+
+        New events will reuse the lost seqs, so no client may wait for events above them.
+        """
         for room_id, last in passed_on.items():
             room, head = self.hub.rooms.get(room_id), heads.get(room_id, last)
             if room is not None and head < last:
@@ -120,7 +124,7 @@ class Repair:
                 await self._read(some)
 
     def _next(self) -> dict[LiveRoom, Gap]:
-        """The gaps to read at once."""
+        """Return the gaps to read at once."""
         some: dict[LiveRoom, Gap] = {}
         now, events = _now(), 0
         for room in list(islice(self._gaps, 10 * ROOMS_A_READ)):
@@ -130,7 +134,7 @@ class Repair:
             del self._gaps[room]
             lacking = gap.upto - room.last_seq
             if lacking <= 0 or self.hub.rooms.get(room.ref.id) is not room:
-                continue  # it came by itself, or is nobody's any more
+                continue  # the event arrived, or the room is no longer used
             if not gap.told:
                 gap.told = True
                 metrics.REPAIRS.labels(gap.cause).inc()
@@ -147,7 +151,7 @@ class Repair:
         return some
 
     async def _read(self, some: dict[LiveRoom, Gap]) -> None:
-        """One query, for all rooms and all their sockets."""
+        """Read all these rooms for all their sockets with one query."""
         spans = {room.ref.id: (room.last_seq, min(gap.upto, room.last_seq + PAGE)) for room, gap in some.items()}
         try:
             found = await domains().LOG.events(spans)
@@ -163,19 +167,19 @@ class Repair:
         for room, gap in some.items():
             if room.last_seq >= gap.upto:
                 continue
-            if more:  # a page holds only so much
+            if more:  # the page was full
                 self._soon(room, gap)
             else:
-                room.pending.clear()  # what is left lies above a seq the database does not have
+                room.pending.clear()  # pending events lie above a seq that the database lacks
 
     def _send_back(self, room: LiveRoom, head: int, why: str) -> None:
-        """Each client reads by itself what it lacks, by joining again."""
+        """Make each client read the missing events itself, by joining again."""
         sockets = [socket for members in room.sockets.values() for socket in members if type(socket.dialect).signals]
         self.hub.close_slow(room.push_signal(gap(room.ref, head)))
         for socket in sockets:
             self.hub.detach(socket, room)
         for socket in {socket for members in room.sockets.values() for socket in members}:
-            socket.close_soon(Close.RESTART, why)  # a dialect without gaps: it comes back and reads on
+            socket.close_soon(Close.RESTART, why)  # a dialect without gaps: its client reconnects and reads on
         room.unread_due = True
 
 

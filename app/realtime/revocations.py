@@ -1,4 +1,4 @@
-"""Credentials and memberships that ended. Acting twice does no harm."""
+"""Act on credentials and memberships that ended. Acting twice is harmless."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Revocations:
         self.hub = hub
 
     def act(self, local: LocalUser, what: Revoked, *, polled: bool = False) -> None:
-        """`polled`: the journal brings again what a signal has brought, and only news is told."""
+        """Act on a revocation.
+
+        `polled`: the journal repeats the signals, so send only news.
+        """
         if what.room is not None:
             if not polled or what.room.id in local.upto:
                 self._tell_left(local, what.room, what.reason)

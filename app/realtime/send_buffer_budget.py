@@ -1,8 +1,8 @@
-"""What all sockets of a process have left unread together: bounded, whatever each of them may leave.
+"""Limit the unsent bytes of all sockets of a process together.
 
-A thousand readers that stop may hold a thousand times an send_queue's bound. Above LIMIT_UNSENT_MB those that have not kept up
-for longest are cut: their connection is dropped with what waits for it, since a close frame would wait behind that. They
-come back and resume. Bytes that several sockets share are counted for each, so memory stays below the sum.
+A thousand stalled readers may hold a thousand times the bound of one send queue. Above LIMIT_UNSENT_MB the connections that
+have stalled for longest are dropped with their unsent bytes; a close frame would have to wait behind those. The clients
+reconnect and resume. Bytes shared by several sockets count for each, so memory use stays below the sum.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core import metrics
 
 log = structlog.get_logger(__name__)
 
-# Of the bound: what is written between two measurements, at most.
+# Share of the bound that is written between two measurements, at most.
 STEP = 1 / 16
 CUT_TO = 3 / 4
 
@@ -25,29 +25,29 @@ CUT_TO = 3 / 4
 class Peer(Protocol):
     """The transport's side of a socket."""
 
-    # Monotonic time since which something waits.
+    # Monotonic time since which bytes are unsent.
     paused_at: float | None
     close_sent: bool
 
     def unsent(self) -> int:
-        """Bytes that wait in the transport."""
+        """Return the unsent bytes of the transport."""
 
     def cut(self) -> None:
-        """Drops the connection and what waits for it."""
+        """Drop the connection and its unsent bytes."""
 
 
 class SendBufferBudget:
     def __init__(self) -> None:
         self.bound = settings.LIMIT_UNSENT_BYTES
-        # Those that something waits for, and some that have read it meanwhile.
+        # Peers with unsent bytes; some may have read them meanwhile.
         self._peers: set[Peer] = set()
         self._measured = 0
-        # To these peers since it was measured; some of it was read.
+        # Bytes written to these peers since the last measurement; some have been read.
         self._written = 0
         self._due = False
 
     def record(self, peer: Peer, size: int) -> None:
-        """`size` bytes were written to a peer that had not read everything before."""
+        """Record `size` bytes written to a peer that already had unsent bytes."""
         self._peers.add(peer)
         self._written += size
         if (
@@ -57,10 +57,10 @@ class SendBufferBudget:
             and self._measured + self._written > self.bound * (1 - STEP)
         ):
             self._due = True
-            asyncio.get_running_loop().call_soon(self._cut)  # not in the middle of a room's round
+            asyncio.get_running_loop().call_soon(self._cut)  # not while a room's events are being sent
 
     def measure(self) -> int:
-        """Bytes that wait for all sockets now."""
+        """Measure the unsent bytes of all sockets."""
         sizes = {peer: peer.unsent() for peer in self._peers}
         self._peers = {peer for peer, size in sizes.items() if size}
         self._measured, self._written = sum(sizes.values()), 0
@@ -72,7 +72,7 @@ class SendBufferBudget:
         left = self.measure()
         if left <= self.bound * (1 - STEP):
             return
-        # Those that are being closed anyway, then those that have not kept up for longest.
+        # First the closing sockets, then the longest stalled ones.
         order = sorted(self._peers, key=lambda peer: (not peer.close_sent, _since(peer)))
         number = 0
         for peer in order:

@@ -1,8 +1,7 @@
-"""One per socket: what waits for the reader. Bounded in bytes and in age; over it the socket is closed with 4008.
+"""The send queue of one socket, bounded in bytes and in age. Above the bound the socket is closed with 4008.
 
-Two kinds with one face. Under our worker frames go straight to the transport, whose own buffer is the queue. On any
-other ASGI server, on Django's test client and where frames are compressed, a deque and a task that lives only while
-something waits.
+There are two implementations. Under our worker frames go straight to the transport, whose buffer is the queue. On any other
+ASGI server, on Django's test client and for compressed frames, there is a deque, and a task while the deque is not empty.
 """
 
 from __future__ import annotations
@@ -17,61 +16,67 @@ from realtime.events import frame_of
 from realtime.send_buffer_budget import SendBufferBudget
 
 MAX_BYTES = 1_048_576
-# Above it no further frame of the socket is handled: whoever asks for page after page is answered at the pace they read.
+# High-water mark: above it no more frames of the socket are handled, so replies keep to the client's reading speed.
 HALT_BYTES = 262_144
 MAX_AGE_S = 15.0
 
 
 class Batch:
-    """Frames for many sockets, each encoded and framed at most once whoever asks."""
+    """Frames for many sockets; each form is encoded once, on first use."""
 
     __slots__ = ("framed", "texts")
 
     def __init__(self, texts: list[str]) -> None:
         self.texts = texts
-        # Filled by whoever first writes bytes.
+        # Filled on first use.
         self.framed = b""
 
     @property
     def size(self) -> int:
-        """Characters of all texts."""
+        """Return the length of all texts, in characters."""
         return sum(map(len, self.texts))
 
     def frame(self) -> bytes:
-        """The texts as whole WebSocket frames."""
+        """Encode the texts as whole WebSocket frames."""
         self.framed = frame_of(self.texts[0]) if len(self.texts) == 1 else b"".join(map(frame_of, self.texts))
         return self.framed
 
 
 class FrameWriter(Protocol):
-    """Takes whole frames for one socket."""
+    """Writes whole frames to one socket."""
 
     def write_frames(self, frames: bytes, /) -> int:
-        """Returns the bytes that wait for the reader; above MAX_BYTES the socket must go."""
+        """Write frames.
+
+        Return the unsent bytes; above MAX_BYTES the socket must be closed.
+        """
 
 
 class SendQueue(Protocol):
-    """`push` never waits; it answers False when the reader is too slow and the socket must go."""
+    """`push` never waits; it returns False if the reader is too slow and the socket must be closed."""
 
     @property
     def writer(self) -> FrameWriter | None:
-        """What `push` comes to where that is no more than handing over frames: a room of thousands goes straight there."""
+        """Return the frame writer if `push` does nothing else.
+
+        Large rooms write to it directly.
+        """
 
     def push(self, batch: Batch) -> bool: ...
     def above_high_water(self) -> bool:
-        """Whether more than HALT_BYTES wait."""
+        """Return whether more than HALT_BYTES are unsent."""
 
     async def drain(self) -> None:
-        """Waits until the reader has taken what waits, or is gone."""
+        """Wait until the queue is empty or the reader has disconnected."""
 
     def overdue(self, now: float) -> bool: ...
     async def close(self, code: int, reason: str) -> None: ...
 
 
 class BufferedUntilAccept:
-    """Keeps what is sent before the handshake is answered, so that a socket can be in its rooms by then.
+    """Buffers frames until the handshake is answered, so that a socket can join its rooms before.
 
-    A client of a dialect without greetings knows of no later moment: once it is open, it must miss nothing.
+    A client of a dialect without a greeting counts as joined once the socket is open, and must miss nothing from then on.
     """
 
     __slots__ = ("_batches", "_released", "_send_queue", "_size")
@@ -92,7 +97,7 @@ class BufferedUntilAccept:
         return self._size <= MAX_BYTES
 
     def above_high_water(self) -> bool:
-        return False  # no frame is read before the handshake is answered
+        return False  # no frame is handled before the handshake is answered
 
     async def drain(self) -> None:
         return
@@ -105,7 +110,7 @@ class BufferedUntilAccept:
         await self._send_queue.close(code, reason)
 
     def release(self) -> SendQueue:
-        """Hands over what was kept; returns the send queue to use from here on."""
+        """Send the buffered frames; return the send queue to use from here on."""
         self._released.set()
         for batch in self._batches:
             self._send_queue.push(batch)
@@ -114,7 +119,7 @@ class BufferedUntilAccept:
 
 
 class TransportSendQueue:
-    """Writes to the transport that the server hands over as scope extension `hubbub.socket`."""
+    """Writes to the transport in the scope extension `hubbub.socket` of our server."""
 
     __slots__ = ("socket", "writer")
 
@@ -141,7 +146,7 @@ class TransportSendQueue:
 
 
 class AsgiSendQueue:
-    """The portable one."""
+    """The send queue for any ASGI server."""
 
     __slots__ = ("_closed", "_queue", "_send", "_since", "_size", "_task")
     writer = None
@@ -183,7 +188,7 @@ class AsgiSendQueue:
         try:
             await asyncio.wait_for(self._send({"type": "websocket.close", "code": code, "reason": reason}), 1)
         except (TimeoutError, OSError, RuntimeError):
-            return  # the peer is gone or does not read; the server drops the connection when we return
+            return  # the peer has disconnected or does not read; the server drops the connection on return
 
     async def _drain(self) -> None:
         while self._queue:

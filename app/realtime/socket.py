@@ -1,4 +1,4 @@
-"""One authenticated socket: what the dialects and the frame handlers may do with it."""
+"""One authenticated socket: the methods for dialects and frame handlers."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ class Socket:
 
     def __init__(self, hub: Hub, user: Person, credential: str, send_queue: SendQueue) -> None:
         self.hub, self.user, self.credential, self.send_queue = hub, user, credential, send_queue
-        # The nginx it came through (realtime/nginx_drain.py).
+        # The nginx that proxies this socket (realtime/nginx_drain.py).
         self.nginx: str | None = None
         self.dialect: Dialect
         self.local: LocalUser | None = None
         self.rooms: dict[str, LiveRoom] = {}
-        # The last alias of its messages, as written and as others see it.
+        # The last alias used in its messages: as written, and as others see it.
         self.alias = ("", "")
-        # Whether the client said that its person is away from this device.
+        # Whether the client reported that its user is away from this device.
         self.away = False
         self.closed = False
         self.closing: asyncio.Task[None] | None = None
         self.typing_at: dict[int, float] = {}
-        # Replies that are still to come.
+        # Deferred replies not sent yet.
         self.in_flight = 0
         self._space: asyncio.Future[None] | None = None
-        # LiveRoom for a client that joins all its rooms again at once, and an end for one that floods.
+        # Enough for a client that joins all its rooms again at once; too little for a flood.
         rate = settings.LIMIT_MESSAGES_PER_S
         self.frames = Bucket(rate and 5 * rate + 50, 10 * rate + 200)
 
@@ -77,11 +77,11 @@ class Socket:
         return credential_name(self.credential)
 
     def is_older_than(self, mark: str) -> bool:
-        """Whether a session opened it that is older than the password of that mark."""
+        """Return whether the session is older than the password with that mark."""
         kind, *parts = self.credential.split(":")
         return kind == "session" and parts[1:] != [mark]
 
-    # --- out
+    # --- sending
 
     def push(self, text: str) -> None:
         self.push_batch(Batch([text]))
@@ -91,32 +91,34 @@ class Socket:
             self.close_soon(Close.TOO_SLOW, "reads too slowly; resume")
 
     def close_soon(self, code: Close, reason: str) -> None:
-        """Closes from outside the socket's own task; the first code wins."""
+        """Close from outside the socket's own task; the first code wins."""
         if not self.closed:
             self.closed = True
             metrics.CLOSED.labels(int(code)).inc()
             self.closing = self.hub.spawn(self.send_queue.close(int(code), reason))
 
     def removed_from(self, room: RoomRef) -> None:
-        """The person is no longer a member of a room this socket had joined."""
+        """End the subscription to a room that the person has left."""
         if type(self.dialect).signals:
             refusal = NotAMember(f"you are no longer a member of {room.slug}")
             self.push(protocol.error(None, refusal))
         else:
             self.close_soon(Close.REVOKED, "no longer a member")
 
-    # --- in
+    # --- receiving
 
     async def receive(self, text: str) -> None:
-        """One text frame. Raises SocketRefused when it must be the last."""
+        """Handle one text frame. Raises SocketRefused if the socket must be closed."""
         if not self.frames.take():
             raise RateAbuse
         await self.dialect.text(text)
 
     def receive_at_once(self, text: str) -> bool:
-        """One text frame, handled without a task where nothing waits. False, with nothing done, where it is to come by `receive`.
+        """Handle a text frame without a task if nothing waits.
 
-        To be called only while all that came before is handled.
+        Return False, without effect, if `receive` must.
+
+        Call it only after all earlier frames were handled.
         """
         if self.closed:
             return True
@@ -130,7 +132,7 @@ class Socket:
             return True
 
     async def handle(self, text: str) -> None:
-        """A native frame: decode, perform, reply."""
+        """Handle a native frame: decode, perform, reply."""
         table, re = frames(), None
         try:
             frame = table.decode(text)
@@ -140,12 +142,15 @@ class Socket:
             self._refuse(re if re is not None else table.id_of(text), refusal)
             return
         self._answer(re, reply)
-        if self.in_flight >= IN_FLIGHT:  # the next frame is read while this one's commit is under way, but not for ever
+        if self.in_flight >= IN_FLIGHT:  # the next frame is read during this one's commit, but only IN_FLIGHT deep
             self._space = asyncio.get_running_loop().create_future()
             await self._space
 
     def handle_at_once(self, text: str) -> bool:
-        """A native frame, as by `handle`; False, with nothing done, when that may wait or has to refuse the frame."""
+        """Handle a native frame as `handle` does.
+
+        Return False, without effect, if it may wait or be refused.
+        """
         table = frames()
         try:
             frame = table.decode(text)
@@ -167,7 +172,7 @@ class Socket:
         return True
 
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
-        """A native frame that another dialect wrote. Raises FrameRefused."""
+        """Perform a native frame of another dialect. Raises FrameRefused."""
         reply = await self._perform(frames().convert(kind, fields))
         return reply.fields(await reply.done) if isinstance(reply, DeferredReply) else reply
 
@@ -179,7 +184,7 @@ class Socket:
         self.push(protocol.error(re, refusal))
 
     def _answer(self, re: FrameId, reply: protocol.Reply) -> None:
-        """Sends the reply, now or once it is there."""
+        """Send the reply, now or when it is ready."""
         if isinstance(reply, DeferredReply):
             self.in_flight += 1
             reply.done.add_done_callback(functools.partial(self._replied, re, reply.fields))
@@ -217,28 +222,34 @@ class Socket:
         metrics.REFUSED.labels(refusal.code).inc()
 
     def take_message_token(self) -> bool:
-        """Whether the person may send another message now; the limit is per person, not per socket."""
+        """Take a token for one message. The limit is per person, not per socket."""
         return self.local is None or self.local.bucket.take()
 
     # --- rooms
 
     def joined(self, slug: str) -> LiveRoom:
-        """The room joined on this socket. Raises NotAMember."""
+        """Return the room joined on this socket. Raises NotAMember."""
         room = self.find_joined(slug)
         if room is None:
             raise NotAMember(f"{slug[:64]} is not joined on this socket")
         return room
 
     def find_joined(self, slug: str) -> LiveRoom | None:
-        """The room joined on this socket; None too where the slug is not written as the room's own."""
+        """Return the room joined on this socket.
+
+        None also if the slug is not in its stored form.
+        """
         return self.rooms.get(_folded(slug))
 
     def find_known(self, slug: str) -> RoomRef | None:
-        """A room this person is known to be a member of, by what this process has heard; else ask the database."""
+        """Return a room of this person's, if this process knows of the membership.
+
+        Else ask the database.
+        """
         return self.local.rooms.get(_folded(slug)) if self.local else None
 
     async def join(self, ref: RoomRef, re: FrameId, read: Callable[[], Awaitable[Page]]) -> None:
-        """Subscribes to a room and replies `room.joined`: no event between the page and the live ones is lost or doubled."""
+        """Subscribe to a room and reply `room.joined`, without losing or repeating events."""
         room = await self.hub.open_with_presence(ref)
         again = self.hub.detach(self, room)
         if self in room.joining:
@@ -247,7 +258,7 @@ class Socket:
         try:
             page = await read()
         except BaseException:
-            if again:  # the former subscription is gone: say so
+            if again:  # the earlier subscription has ended: tell the client
                 self.push(gap(ref, room.last_seq))
             raise
         finally:
@@ -255,7 +266,7 @@ class Socket:
             room.mark_used()
         if self.closed:
             return
-        # From here to the end nothing waits: an event that arrives now comes after the reply.
+        # Nothing waits from here to the end: an event that arrives now follows the reply.
         live = page.complete and held is not None
         if live:
             self.hub.attach(self, room, page.head)
@@ -284,11 +295,14 @@ class Socket:
         )
 
     def leave(self, slug: str) -> None:
-        """Ends this socket's subscription. Raises NotAMember when the room is not joined here."""
+        """End this socket's subscription.
+
+        Raises NotAMember if the room is not joined here.
+        """
         self.hub.detach(self, self.joined(slug))
 
     async def attach(self, refs: list[RoomRef]) -> None:
-        """For dialects without history: live events from now on."""
+        """Push live events from now on: for dialects without history."""
         for room in await self.hub.open_many(refs):
             if not self.closed and room.ref.slug not in self.rooms:
                 self.hub.attach(self, room, room.last_seq)
@@ -301,7 +315,7 @@ class Socket:
         try:
             await self.hub.attach_from(self, ref, after)
         except DatabaseUnavailable:
-            # Without history there is nothing to resume from: the client comes back and reads anew.
+            # Without history there is no resume: the client reconnects and starts anew.
             self.close_soon(Close.RESTART, "the database is away")
 
 

@@ -1,4 +1,4 @@
-"""What sockets are sent or closed with when a person or a room changed."""
+"""Send or close sockets after a person or a room changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from realtime.local_users import LocalUser
     from realtime.socket import Socket
 
-# Sockets written to before others have their turn: a room may have everybody of the process.
+# Sockets written to before the event loop runs other tasks: a room may include all of the process.
 SOCKETS_A_TICK = 500
 
 
@@ -25,13 +25,13 @@ def sign_out(socket: Socket) -> None:
 
 
 async def room_updated(hub: Hub, room: LiveRoom, details: RoomDetails) -> None:
-    """To every socket of every member, joined or not."""
+    """Send `room.updated` to every socket of every member, joined or not."""
     frame = encode({"type": "room.updated", "room": room.ref.slug, **details})
     await _push(_sockets_of(room), frame)
 
 
 async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
-    """To the person's own sockets and to those of everybody in one of `rooms`."""
+    """Send `user.updated` to the person's own sockets and to those in the given rooms."""
     found: dict[Socket, None] = {}
     local = hub.people.get(person.id)
     if local is not None:
@@ -44,14 +44,14 @@ async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
 
 
 def rename(hub: Hub, local: LocalUser, name: str) -> None:
-    """What a local person writes and shows from now on carries that name."""
+    """Use the new name in a local person's later messages and presence."""
     local.person = Person(local.person.id, name)
     for socket in local.sockets:
         socket.user = local.person
 
 
 def _sockets_of(room: LiveRoom) -> dict[Socket, None]:
-    """Every socket of a member that this process knows, once."""
+    """Return every member's socket that this process knows, once."""
     found: dict[Socket, None] = {}
     for sockets in room.sockets.values():
         found.update(dict.fromkeys(sockets))

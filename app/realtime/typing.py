@@ -1,4 +1,4 @@
-"""Who is typing: a signal for the joined sockets, never stored, at most one in TYPING_EVERY_S a room and socket."""
+"""Typing signals for the joined sockets: never stored, at most one per TYPING_EVERY_S, room and socket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def typing(socket: Socket, frame: Typing) -> None:
     now = time.monotonic()
     if now - socket.typing_at.get(room.ref.id, 0.0) >= TYPING_EVERY_S:
         socket.typing_at[room.ref.id] = now
-        # Nobody is blocked in other rooms.
+        # Blocks concern direct rooms only.
         if room.ref.direct and not await domains().may_write(room.ref.id, socket.user.id):
             return
         signal = {"type": "typing", "room": room.ref.slug, "user": socket.user.wire()}

@@ -1,4 +1,4 @@
-"""What a draining process still answers says that its connection ends: a proxy then opens the next one elsewhere."""
+"""Close HTTP connections of a draining process, so that a proxy opens its next one elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
 def closing_when_drained(app: App) -> App:
-    """The HTTP application with `connection: close` on each response of a draining process."""
+    """Add `connection: close` to each HTTP response of a draining process."""
 
     async def closing(scope: dict[str, Any], receive: Any, send: Any) -> None:
         async def send_and_close(message: dict[str, Any]) -> None:

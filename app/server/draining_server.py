@@ -1,12 +1,12 @@
-"""uvicorn's server, except that it hands its sockets over before it stops: uvicorn alone drops them all at once.
+"""uvicorn's server with a drain: uvicorn alone would drop all sockets at once.
 
-SIGTERM drains. SIGQUIT, and a second Ctrl-C, hurry: the sockets are closed at once, with the same code, and what is being
-committed is still finished. Further SIGTERMs change nothing: Gunicorn sends one a second to a worker it counts out.
+SIGTERM drains. SIGQUIT, and a second Ctrl-C, hurry: the sockets are closed at once with the same code, and commits under way
+still finish. Further SIGTERMs change nothing: Gunicorn sends one a second to a worker that it retires.
 
-It stops listening at once instead of being unready for a while first. A proxy that is refused has sent nothing yet and
-asks another replica, which nginx does; Kubernetes takes the endpoint away by itself while preStop still waits; and a
-balancer that polls /readyz fails on a refused connection as on a 503. Sockets taken in between would be closed again
-within seconds. Connections that are open are still answered, /readyz with 503 among the rest, and told to close.
+It stops listening at once, without a time of unreadiness before. A proxy whose connection is refused has sent nothing yet and
+tries another replica, as nginx does. Kubernetes removes the endpoint while preStop waits. A balancer that polls /readyz
+fails on a refused connection as on a 503. New sockets would be closed again within seconds. Open connections still
+get answers, /readyz with 503, and `connection: close`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from server.sharing import share_when_asked
 
 NOTIFY_EVERY_S = 5.0
 LOOK_EVERY_S = 0.05
-# Gunicorn kills what is left 2 s after it was told to be quick.
+# After SIGQUIT, Gunicorn kills the remaining workers within 2 s.
 HURRIED_S, HURRIED_FINISH_S = 1.8, 1
 
 
@@ -45,18 +45,18 @@ class DrainingServer(Server):
         self.sharing = asyncio.create_task(share_when_asked())
 
     def stop(self) -> None:
-        """As on SIGTERM."""
+        """Drain, as on SIGTERM."""
         self.should_exit = True
 
     def hurry(self) -> None:
-        """Ends as soon as what is being committed is."""
+        """End as soon as the commits under way are finished."""
         self.should_exit = self.hurried = True
         self.config.timeout_graceful_shutdown = HURRIED_FINISH_S
         state.end_by = time.monotonic() + HURRIED_S
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit and sig == signal.SIGINT:
-            self.hurry()  # uvicorn would skip the end of the lifespan, and with it what is queued for the log
+            self.hurry()  # uvicorn would skip the end of the lifespan and lose the queued messages
         else:
             super().handle_exit(sig, frame)
 
@@ -84,7 +84,7 @@ class DrainingServer(Server):
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _keep_notifying(self) -> None:
-        # The main loop has ended, and Gunicorn kills a worker that is silent for --timeout.
+        # The main loop has ended, but Gunicorn still kills a worker that is silent for --timeout.
         while self.config.callback_notify is not None:
             await self.config.callback_notify()
             await asyncio.sleep(NOTIFY_EVERY_S)

@@ -1,23 +1,23 @@
-"""Every grace period follows from DRAIN_SECONDS. docs/deploy.md has the table; tests/server/test_graces.py holds all files to it.
+"""Derive every grace period from DRAIN_SECONDS. docs/deploy.md has the table; tests/server/test_graces.py checks all files.
 
-A draining worker spends, at most, in this order and adding up to DRAIN_SECONDS:
+A draining worker passes through these phases, which add up to at most DRAIN_SECONDS:
 """
 
 from __future__ import annotations
 
 from django.conf import settings
 
-# closing its sockets, in batches,
+# 1. Close the sockets in batches.
 SPREAD_SHARE = 0.6
-# letting open HTTP requests end, the first KEPT_SHARE of it (KEPT_S at most) with kept connections open for one more,
+# 2. Finish open HTTP requests. Keep-alive connections stay open for the first KEPT_SHARE, at most KEPT_S.
 FINISH_SHARE = 0.3
 KEPT_SHARE = 0.25
-# Closing a kept connection just when a proxy sends a request on it loses the request.
+# Closing a keep-alive connection while a proxy sends a request on it would lose the request.
 KEPT_S = 1.0
-# committing what is queued and leaving Redis. Then Gunicorn (--graceful-timeout) kills it.
+# 3. Commit the queue and leave Redis. Then Gunicorn (--graceful-timeout) kills the worker.
 END_SHARE = 0.1
 
-# Whoever waits for Gunicorn itself (Docker, Kubernetes, `manage.py drain`) waits that much longer before it kills.
+# Docker, Kubernetes and `manage.py drain` wait this much longer before they kill Gunicorn itself.
 MARGIN_S = 10
 
 
@@ -34,10 +34,13 @@ def http_finish_s() -> float:
 
 
 def drain_deadline_s() -> float:
-    """Until a worker has committed all; the rest of DRAIN_SECONDS, half of END_SHARE at most, is for its process to end."""
+    """Return the seconds until a worker has committed all.
+
+    The rest of DRAIN_SECONDS, half of END_SHARE at most, is for the end of its process.
+    """
     return float(settings.DRAIN_SECONDS - min(1.0, settings.DRAIN_SECONDS * END_SHARE / 2))
 
 
 def kill_after_s() -> int:
-    """Until Gunicorn has ended, with all its workers."""
+    """Return the seconds until Gunicorn has ended with all its workers."""
     return int(settings.DRAIN_SECONDS) + MARGIN_S

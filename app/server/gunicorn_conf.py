@@ -18,12 +18,12 @@ from server import pidfiles
 
 try:
     here = pidfiles.current()
-except ImproperlyConfigured as error:  # settings were read for the first time
+except ImproperlyConfigured as error:  # this is the first access to the settings
     sys.exit(f"error: {error}")
 
 
 def when_ready(server: Any) -> None:
-    """Lets `manage.py drain` find this server. It serves without that, too."""
+    """Let `manage.py drain` find this server. Serving works without it, too."""
     try:
         here.enter()
     except (OSError, pidfiles.NotPrivate) as error:
@@ -31,7 +31,7 @@ def when_ready(server: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Takes a dead worker's live gauges out of /metrics, and its place when it had asked for a successor."""
+    """Remove a dead worker's live gauges and its replacement note."""
     multiprocess.mark_process_dead(worker.pid)
     here.gone(worker.pid)
     if here.replaced(worker.pid) and server.num_workers > server.cfg.workers:
@@ -39,7 +39,10 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    """Removes the metrics directory when scripts/run_gunicorn.sh made it for this run; an operator's own stays."""
+    """Remove the metrics directory if scripts/run_gunicorn.sh made it.
+
+    Keep an operator's own.
+    """
     here.leave()
     directory = Path(settings.METRICS_DIR or "")
     if directory.name.startswith("hubbub-metrics."):

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with a shorter way to a WebSocket: what it has parsed is not written out and parsed a second time.
+"""uvicorn's HTTP protocol with a faster upgrade to WebSocket: a parsed request is not written out and parsed again.
 
-A handshake without anything unusual is also checked here, on bytes; all others are left to websockets.
+A plain handshake is also checked here, on bytes; websockets handles all others.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from websockets.http11 import Request, Response
 from server.request_limits import RequestLimits
 from server.websocket.socket_protocol import SocketProtocol
 
-# Below what websockets takes, in a line and in lines.
+# Below the limits of websockets: bytes in a line, and lines.
 BYTES, HEADERS = 8000, 100
 PLAIN = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 UNUSUAL = frozenset({b"transfer-encoding", b"content-length"})
 KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
-# What clients and proxies send; in lower case.
+# Values that clients and proxies send, in lower case.
 CONNECTION = frozenset({b"upgrade", b"keep-alive, upgrade"})
 ONCE = frozenset({b"connection", b"upgrade", b"sec-websocket-version", b"sec-websocket-key", b"origin"})
 NEGOTIATED = frozenset({b"sec-websocket-protocol", b"sec-websocket-extensions"})
@@ -49,7 +49,7 @@ class HttpProtocol(RequestLimits):
         self.transport.set_protocol(protocol)
 
     def socket_scope(self) -> dict[str, Any]:
-        """As uvicorn makes it of websockets' request."""
+        """Return the scope that uvicorn would make from websockets' request."""
         path, _, query = self.url.partition(b"?")
         scope: dict[str, Any] = dict(self.scope)
         del scope["method"]
@@ -68,7 +68,10 @@ class HttpProtocol(RequestLimits):
 
 
 def is_plain(url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether websockets would surely have parsed the request; one it might refuse it is to answer itself."""
+    """Return whether websockets would surely accept the request's syntax.
+
+    Else it answers itself.
+    """
     if len(headers) > HEADERS or not url.isascii():
         return False
     words = b"".join([word for header in headers for word in header])
@@ -78,7 +81,7 @@ def is_plain(url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
 
 
 def request_of(method: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> Request:
-    """A plain request as websockets would have parsed it."""
+    """Build the request object that websockets would have parsed."""
     found = Headers()
     for name, value in headers:
         found.set_insecure(name.decode("ascii"), value.strip(b" \t").decode("latin-1"))  # httptools has checked the names
@@ -86,7 +89,10 @@ def request_of(method: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> R
 
 
 def answer_of(method: str, headers: list[tuple[bytes, bytes]], *, negotiates: bool) -> Response | None:
-    """What websockets would answer to a plain request; None where it has something to check or to negotiate."""
+    """Build websockets' answer to a plain request.
+
+    None if it must check or negotiate something.
+    """
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in NEGOTIATED and (negotiates or name == b"sec-websocket-protocol"):
@@ -106,7 +112,7 @@ def answer_of(method: str, headers: list[tuple[bytes, bytes]], *, negotiates: bo
         return None
     accept = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest()).decode("ascii")
     answer = Headers()
-    # The date is the server's to say, and is taken out; looking at the clock for it would be dear.
+    # The server adds the date itself; reading the clock here would be a waste.
     for line in (("Date", ""), ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
         answer.set_insecure(*line)
     return Response(101, "Switching Protocols", answer)

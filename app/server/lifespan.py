@@ -1,4 +1,4 @@
-"""Start and end of a worker process. Start-up needs neither Redis nor Postgres: a worker that cannot start halts Gunicorn."""
+"""Start and stop a worker process. Starting needs neither Redis nor Postgres: a failed start would stop Gunicorn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def lifespan(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             for service in registered():
                 service.start()
-            # The event loop waits so long for a database thread that computes, by default 5 ms, several times a join.
+            # The event loop waits this long for a busy database thread, several times per join; the default is 5 ms.
             sys.setswitchinterval(SWITCH_S)
             _keep_start_up_out_of_collections()
             await send({"type": "lifespan.startup.complete"})
@@ -44,7 +44,7 @@ async def lifespan(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _finish() -> None:
-    """What is queued is committed and Redis is left, as long as the grace period allows."""
+    """Commit the queue and leave Redis within the grace period."""
     try:
         async with asyncio.timeout(None if state.end_by == math.inf else max(0.0, state.end_by - time.monotonic())):
             for service in registered():
@@ -54,7 +54,10 @@ async def _finish() -> None:
 
 
 def _keep_start_up_out_of_collections() -> None:
-    """Django and the routes live as long as the process; scanning them again and again is what makes GC dear."""
+    """Exclude start-up objects from garbage collection.
+
+    Scanning Django and the routes repeatedly is expensive.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

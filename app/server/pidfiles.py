@@ -1,13 +1,13 @@
-"""What master, workers and `manage.py drain` of one server know of each other: files in a private directory per address.
+"""Files shared by the master, the workers and `manage.py drain` of one server, in a private directory per address.
 
-    master       its pid; locked as long as it lives, so a file that a killed one left means nothing
-    ready-PID    a worker that answers requests
+    master       its pid; locked while it runs, so that the file of a killed master counts for nothing
+    ready-PID    this worker answers requests
     migrated     a worker has seen that all migrations are applied
-    share        percent of their sockets that the workers hand over; written by `manage.py drain --share`
-    shared-PID   a worker that has done so
-    replacement  locked by whoever is replacing a worker: one at a time; holds the pid of a worker that replaces itself
+    share        percentage of the sockets to hand over; written by `manage.py drain --share`
+    shared-PID   this worker has handed over its share
+    replacement  locked while a worker is replaced, one at a time; holds the pid of a worker that replaces itself
 
-In shared memory, or else the temporary directory: a read-only root is enough, and no restart of the machine finds them.
+In shared memory, or else the temporary directory: works on a read-only root, and does not outlive a restart of the machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django.conf import settings
 
 
 class NotPrivate(RuntimeError):
-    """The directory could be written by somebody else."""
+    """Another account could write to the directory."""
 
 
 class RuntimeDirectory:
@@ -36,7 +36,10 @@ class RuntimeDirectory:
     # --- the master
 
     def enter(self) -> None:
-        """The master: notes itself and forgets what an earlier one left. Raises NotPrivate or OSError."""
+        """Master: write the pid and remove an earlier master's files.
+
+        Raises NotPrivate or OSError.
+        """
         _make_private(self.directory.parent)
         _make_private(self.directory)
         left_over = (*self.directory.glob("ready-*"), *self.directory.glob("shared-*"))
@@ -46,7 +49,7 @@ class RuntimeDirectory:
             self._write("master", os.getpid())
 
     def leave(self) -> None:
-        """The master: nothing of it is left. Does nothing where another one has taken over."""
+        """Master: remove all files, unless another master has taken over."""
         if "master" in self._locks:
             for file in self.directory.glob("*"):
                 file.unlink(missing_ok=True)
@@ -54,7 +57,7 @@ class RuntimeDirectory:
                 self.directory.rmdir()
 
     def master(self) -> int | None:
-        """Pid of the running master; None when there is none."""
+        """Return the pid of the running master; None if there is none."""
         if self._free("master"):
             return None
         return self._read("master")
@@ -62,31 +65,34 @@ class RuntimeDirectory:
     # --- its workers
 
     def ready(self) -> None:
-        """A worker: it answers requests from now on."""
-        with contextlib.suppress(OSError):  # nobody waits for it then
+        """Worker: note that it answers requests from now on."""
+        with contextlib.suppress(OSError):  # without the file, `manage.py drain` just does not wait for it
             (self.directory / f"ready-{os.getpid()}").touch(mode=0o600)
 
     def gone(self, worker: int) -> None:
-        """The master: a worker has ended."""
+        """Master: note that a worker has ended."""
         (self.directory / f"ready-{worker}").unlink(missing_ok=True)
 
     def workers(self) -> set[int]:
-        """Pids of the workers that answer requests."""
+        """Return the pids of the workers that answer requests."""
         return {int(file.name.removeprefix("ready-")) for file in self.directory.glob("ready-*")}
 
     def note_migrated(self) -> None:
-        """A worker: all migrations of this release are applied."""
+        """Worker: note that all migrations of this release are applied."""
         with contextlib.suppress(OSError):
             (self.directory / "migrated").touch(mode=0o600)
 
     def seen_migrated(self) -> bool:
-        """Whether a worker of this master has seen that all migrations are applied."""
+        """Return whether a worker of this master has seen that all migrations are applied."""
         return (self.directory / "migrated").exists()
 
     # --- a share of the sockets
 
     def ask_share(self, percent: int) -> None:
-        """`manage.py drain`: ask each worker for that part of its sockets. Raises OSError."""
+        """`manage.py drain`: ask each worker for this percentage of its sockets.
+
+        Raises OSError.
+        """
         for done in self.directory.glob("shared-*"):
             done.unlink(missing_ok=True)
         asked = self.directory / "share.new"
@@ -94,30 +100,32 @@ class RuntimeDirectory:
         asked.replace(self.directory / "share")
 
     def share(self) -> int | None:
-        """A worker: the percentage it is asked for and has not handed over yet; None when it is not asked."""
+        """Worker: return the percentage still to hand over; None if there is none."""
         percent = self._read("share")
         return None if percent is None or (self.directory / f"shared-{os.getpid()}").exists() else percent
 
     def shared(self) -> None:
-        """A worker: it has handed over what it was asked for."""
+        """Worker: note that its share is handed over."""
         with contextlib.suppress(OSError):
             (self.directory / f"shared-{os.getpid()}").touch(mode=0o600)
 
     def sharing(self) -> set[int]:
-        """Pids of workers that have not handed over their share yet."""
+        """Return the pids of workers that have not handed over their share yet."""
         done = {int(file.name.removeprefix("shared-")) for file in self.directory.glob("shared-*")}
         return self.workers() - done
 
     def end_share(self) -> None:
-        """`manage.py drain`: nobody is asked any more; a worker that starts later must not take itself for asked."""
+        """`manage.py drain`: withdraw the request, so that later workers ignore it."""
         (self.directory / "share").unlink(missing_ok=True)
 
     # --- one replacement at a time
 
     def begin_replacement(self, worker: int | None = None) -> bool:
-        """Whether nobody else replaces a worker now; true until this process ends, or `end_replacement`.
+        """Reserve the only replacement, until this process ends or `end_replacement`.
 
-        `worker` is the one that will end by itself when its successor is there; the master then counts one less.
+        Return whether it was free.
+
+        `worker` replaces itself and ends once its successor is ready; the master then counts one less.
         """
         if not self._lock("replacement"):
             return False
@@ -129,7 +137,10 @@ class RuntimeDirectory:
         self._locks.pop("replacement").close()
 
     def replaced(self, worker: int) -> bool:
-        """Whether this worker had been replacing itself; the master asks once it has ended, and true is said once."""
+        """Master: return whether this ended worker had been replacing itself.
+
+        True only once.
+        """
         if self._read("replacement") != worker:
             return False
         (self.directory / "replacement").write_text("0")
@@ -143,7 +154,7 @@ class RuntimeDirectory:
         except OSError:
             return False
         try:
-            # Of the process, not inherited by its children, and gone when it ends.
+            # The lock belongs to this process, not to its children, and ends with it.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
@@ -183,7 +194,7 @@ def _make_private(directory: Path) -> None:
 
 
 def parent() -> Path:
-    """Where the directories of all this account's servers on this machine are."""
+    """Return the parent directory, shared by all servers of this account."""
     if settings.RUNTIME_DIR:
         return Path(settings.RUNTIME_DIR)
     shared = Path("/dev/shm")  # noqa: S108 - ours is private, and checked
@@ -192,6 +203,6 @@ def parent() -> Path:
 
 
 def current() -> RuntimeDirectory:
-    """The instance that listens, or would listen, on HOST and PORT."""
+    """Return the directory of the server that listens on HOST and PORT."""
     host = re.sub(r"[^0-9A-Za-z.]+", "-", settings.LISTEN_HOST or "")
     return RuntimeDirectory(parent() / f"{host}_{settings.LISTEN_PORT}")

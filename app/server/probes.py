@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics, answered before Django: probes come by address, without a Host we know."""
+"""Answer /healthz, /readyz and /metrics before Django: probes use an address that ALLOWED_HOSTS lacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _migrated = False
 
 
 def with_probes(app: App) -> App:
-    """The application with the three probe paths in front."""
+    """Answer the three probe paths in front of the application."""
 
     async def probing(scope: dict[str, Any], receive: Any, send: Any) -> None:
         probe = PROBES.get(scope["path"])
@@ -46,9 +46,11 @@ async def healthz() -> Query:
 
 
 async def readyz() -> Query:
-    """503 while draining, and before the first look at a migrated database; a shared part that is away only degrades.
+    """Answer 503 while draining and until migrations are seen.
 
-    All replicas share the database: unready ones would all leave the balancer together, and newcomers meet nobody.
+    An unavailable database or Redis only degrades.
+
+    All replicas share the database: if it made them unready, all would leave the balancer together.
     """
     database_answers = migrated = False
     try:
@@ -71,12 +73,12 @@ async def readyz() -> Query:
 
 async def metrics() -> Query:
     settle()
-    body, content_type = await asyncio.to_thread(exposition)  # it reads every worker's files
+    body, content_type = await asyncio.to_thread(exposition)  # reads every worker's files
     return 200, body, content_type
 
 
 def _migrations_applied() -> bool:
-    if _seen_migrated():  # migrations do not go away; from here on the database only has to answer
+    if _seen_migrated():  # migrations are not undone; from here on the database only has to answer
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return True
@@ -90,7 +92,10 @@ def _migrations_applied() -> bool:
 
 
 def _seen_migrated() -> bool:
-    """Whether a worker of this server has seen all migrations applied: a successor of one that died has not itself."""
+    """Return whether a worker of this server has seen all migrations applied.
+
+    A successor relies on that.
+    """
     global _migrated
     _migrated = _migrated or pidfiles.current().seen_migrated()
     return _migrated

@@ -1,8 +1,8 @@
-"""A worker that has grown past its memory ceiling hands over to a fresh one, before the kernel kills it.
+"""Replace a worker above its memory ceiling before the kernel kills it.
 
-It asks Gunicorn for a successor, waits until that one answers requests, and only then drains: as long as it takes,
-somebody serves. One worker of a server at a time, and none that is young: a worker that grows past the ceiling at once
-carries a load, which its successor would carry as well.
+It asks Gunicorn for a successor, waits until that one answers requests, and then drains, so the server is never without a
+worker. One worker of a server at a time, and no young one: a worker that exceeds the ceiling at once carries a load that
+its successor would carry as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from server import pidfiles
 log = structlog.get_logger(__name__)
 
 MIB = 2**20
-# A ceiling that a fresh worker nearly touches would only make workers come and go.
+# A ceiling close to a fresh worker's size would replace workers all the time.
 FRESH_SHARE = 0.7
 SUCCESSOR_S = 60.0
 ASK_EVERY_S = 0.2
@@ -32,14 +32,14 @@ ASK_EVERY_S = 0.2
 
 class MemoryWatch:
     def __init__(self, stop: Callable[[], None]) -> None:
-        # Makes the worker drain and end.
+        # Drains and ends the worker.
         self.stop = stop
         self.ceiling = settings.WORKER_MEMORY_MAX_MB * MIB
         self.started = time.monotonic()
         self.here = pidfiles.current()
 
     async def watch(self) -> None:
-        """Until cancelled, or until `stop` was called."""
+        """Watch until cancelled or until `stop` was called."""
         fresh = resident_bytes()
         if not self.ceiling or fresh is None:
             return
@@ -52,7 +52,7 @@ class MemoryWatch:
             pass
 
     async def _turn(self) -> bool:
-        """Looks once; whether the worker was told to stop."""
+        """Check once; return whether the worker was stopped."""
         await asyncio.sleep(settings.WORKER_MEMORY_LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311
         memory, age = resident_bytes() or 0, time.monotonic() - self.started
         if memory <= self.ceiling or age < settings.WORKER_MIN_AGE_S or not self.here.begin_replacement(os.getpid()):

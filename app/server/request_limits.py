@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with bounds of its own, for servers that are reached without nginx.
+"""uvicorn's HTTP protocol with limits of its own, for servers without nginx in front.
 
-The parser joins what it is fed of a header without a bound, and the app spools a body before it asks who sent it. Here a
-request that is too large, too slow or one of too many is answered before that, and the rest of it is read and dropped.
+The parser collects header bytes without a bound, and the app spools a body before it authenticates. Here a request that is
+too large, too slow or one too many is refused before that; the rest of its bytes is discarded.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from core.refusals import note_refusal
 
 URL_BYTES = 8_192
-# Of a request's line and headers together; nginx takes 4 × 8 KiB.
+# Request line and headers together; nginx accepts 4 × 8 KiB.
 HEAD_BYTES = 65_536
-# Of one header.
+# One header.
 HEADER_BYTES = 16_384
 HEADERS = 128
-# From the first byte, or from the connection, to the end of the headers.
+# From the connection, or the first byte, to the end of the headers.
 HEAD_S = 10.0
-# From the headers to the end of the body; a body has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+# From the headers to the end of the body, which has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
 BODY_S = 60.0
-# Times a body's largest size that may come for it, chunks' sizes and trailers included.
+# Bytes received for a body, in multiples of its size limit, chunk sizes and trailers included.
 FRAMING = 8
-# Requests that may come before the first one is answered.
+# Requests received before the first one is answered.
 PIPELINED = 16
-# What a refused client still sends is read for so long: unread bytes would have the kernel reset its connection, and the
-# reset would overtake the answer.
+# How long the input of a refused client is read and discarded. Closing with unread bytes makes the kernel send a reset, which
+# would overtake the answer.
 LINGER_S = 2.0
 _CODES = {408: "too_slow", 413: "too_large", 414: "too_large", 429: "rate_limited", 431: "too_large", 400: "invalid"}
 
@@ -58,9 +58,11 @@ class RequestLimits(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _give_up(self) -> bool:
-        """Tell the apps that are still answering that nobody listens. Whether one of them had begun to.
+        """Tell the running apps that the client has disconnected.
 
-        The base class tells the latest of pipelined requests alone; another one would write to a closed connection.
+        Return whether a response had begun.
+
+        The base class tells only the latest of pipelined requests; another one would write to a closed connection.
         """
         begun = False
         for cycle in self._unanswered:
@@ -86,7 +88,7 @@ class RequestLimits(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self._in_head and not self._head_bytes and not self._url_bytes:
-            self.transport.close()  # nothing was asked
+            self.transport.close()  # there was no request
         else:
             self._refuse(408, "the request took too long to arrive")
 
@@ -99,7 +101,7 @@ class RequestLimits(HttpToolsProtocol):
         super().data_received(data)
         if self._upgraded:
             return
-        # The parser calls for a header once it is whole: an unfinished one, or a chunk's, shows in the bytes that came alone.
+        # The parser reports complete headers only: an unfinished header or chunk is counted by the bytes received.
         if was_in_head and self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -163,20 +165,20 @@ class RequestLimits(HttpToolsProtocol):
         return self._refusal is not None or self._refused
 
     def end_limits(self) -> None:
-        """The connection is a WebSocket's from here on."""
+        """Lift the HTTP limits: the connection has become a WebSocket."""
         self._upgraded = True
         self._clear_deadline()
 
     # --- the answer
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer, take no more, and close once the client had time to read it."""
+        """Answer, stop reading requests, and close once the client could read it."""
         self._refused = True
         self._clear_deadline()
         note_refusal(f"request_{status}", self.client[0] if self.client else "?", "")
         if self.transport.is_closing():
             return
-        # A response that has begun, or that came before the body was whole, is followed by no other.
+        # No second response may follow a response that has begun, or that came before the body was complete.
         latest: Any = self.cycle
         answered = self._give_up() or (not self._in_head and latest is not None and latest.response_complete)
         self.pipeline.clear()

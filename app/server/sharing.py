@@ -1,6 +1,6 @@
-"""A part of a worker's sockets, handed over slowly: new servers, which got few, then have their share.
+"""Hand over a part of a worker's sockets slowly, so that new, nearly empty servers get their share.
 
-`manage.py drain --share` asks for it by a file. Nothing else tells two workers of one listening socket apart.
+`manage.py drain --share` asks for it through a file: only files can address each worker of a listening socket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOOK_S = 2.0
 
 
 async def share_when_asked() -> None:
-    """Until cancelled."""
+    """Hand over the requested share, until cancelled."""
     here = pidfiles.current()
     while True:
         await asyncio.sleep(LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311

@@ -1,4 +1,4 @@
-"""What the kernel is told of a server's TCP connections. On Linux those a socket takes have its options from the start."""
+"""Set TCP options of a server's connections. On Linux, accepted sockets inherit them from the listening socket."""
 
 from __future__ import annotations
 
@@ -7,31 +7,37 @@ import socket
 import sys
 from typing import Any
 
-# Not yet sent, of one socket; what is above waits in the transport, where it is seen and bounded.
+# Limit of unsent bytes in the kernel, per socket. The transport holds the rest, where it is counted and bounded.
 KERNEL_BYTES = 65_536
-# Linux's number; Python has no name for it.
+# Linux's option number; Python has no name for it.
 TCP_RTO_MAX_MS = 44
 RETRANSMIT_MS = 3_000
 
 
 def tune(sock: Any) -> None:
-    """Of a connection, or of a listening socket for all it takes: once, where four calls for each connection would be dear."""
+    """Tune a connection, or a listening socket once for all its connections.
+
+    Saves four calls for each.
+    """
     if sock is not None and sys.platform == "linux":
         _keep_little(sock)
         _retransmit_soon(sock)
 
 
 def _keep_little(sock: Any) -> None:
-    """Linux would take megabytes for a peer that does not read: memory nobody counts, and a slow reader nobody sees."""
-    with contextlib.suppress(OSError):  # no TCP
+    """Limit the kernel's send buffer.
+
+    Megabytes there would be uncounted and hide a slow reader.
+    """
+    with contextlib.suppress(OSError):  # not a TCP socket
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES)
 
 
 def _retransmit_soon(sock: Any) -> None:
-    """Bounds the pause between two tries of sending what was not acknowledged.
+    """Limit the pause between two retransmissions.
 
-    The kernel doubles it, up to two minutes: after a cut nobody is told of, a socket would stay silent for as long again
-    as the network was away. With the bound it is given up after about 40 s, as by an unanswered ping.
+    The kernel doubles it up to two minutes: after a silent network failure a socket would stay silent for as long again. With
+    the limit the connection is given up after about 40 s, as by an unanswered ping.
     """
-    with contextlib.suppress(OSError):  # before Linux 6.15, or no TCP
+    with contextlib.suppress(OSError):  # Linux before 6.15, or not a TCP socket
         sock.setsockopt(socket.IPPROTO_TCP, TCP_RTO_MAX_MS, RETRANSMIT_MS)

@@ -1,4 +1,4 @@
-"""The Gunicorn worker: uvicorn's, with the WebSocket settings the product needs."""
+"""The Gunicorn worker: uvicorn's, with Hubbub's WebSocket settings."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class HubbubWorker(UvicornWorker):
         "lifespan": "on",
         "ws": SocketProtocol,
         "ws_max_size": settings.MAX_FRAME,
-        "ws_ping_interval": float(HEARTBEAT_S),  # and the time for an answer
+        "ws_ping_interval": float(HEARTBEAT_S),  # also the time limit for a pong
         "ws_per_message_deflate": settings.WS_COMPRESSION,
-        # uvicorn's own default waits for ever; Gunicorn would then kill the worker.
+        # uvicorn's default waits for ever, until Gunicorn kills the worker.
         "timeout_graceful_shutdown": grace.http_finish_s(),
         "server_header": False,
         "access_log": False,
@@ -39,19 +39,19 @@ class HubbubWorker(UvicornWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # uvicorn logs each handshake with its query string at info: tickets and tokens travel there.
+        # uvicorn logs each handshake with its query string at info: tickets and tokens would be logged.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
     async def _serve(self) -> None:
-        # As in the base class, which has no place to name another server.
+        # As in the base class, which cannot use another server class.
         self.config.app = self.wsgi
         server = DrainingServer(config=self.config)
         for listening in self.sockets:
             tcp_options.tune(listening)
         SocketProtocol.tuned_listeners = True
-        # Gunicorn's word for "quickly": on Ctrl-C, and on a second SIGINT while it waits.
+        # Gunicorn sends SIGQUIT for a quick stop: on Ctrl-C, and on a second SIGINT while it waits.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)
-        # uvloop closes Gunicorn's wrappers a second time, which is logged as an error; from a plain socket it detaches.
+        # Pass plain sockets: uvloop closes Gunicorn's wrappers a second time, which logs an error.
         await server.serve(sockets=[listening.sock for listening in self.sockets])
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)

@@ -1,4 +1,4 @@
-"""A dialect: how one kind of client writes its frames and reads its events. Native frames are the common tongue."""
+"""A dialect: how one kind of client writes frames and reads events. Others are translated to native frames."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ if TYPE_CHECKING:
 
 
 class Dialect:
-    """One instance per socket. `encode` and `encode_own` are per event: the hub calls them once for many sockets."""
+    """One instance per socket. `encode` and `encode_own` run once per event; sockets share the result."""
 
     name: ClassVar[str]
-    #: Whether the dialect hears of presence, typing and the like.
+    # Whether the dialect receives presence, typing and other frames without a seq.
     signals: ClassVar[bool] = False
 
     def __init__(self, socket: Socket, room: str) -> None:
         self.socket, self.room = socket, room
 
     async def open(self) -> None:
-        """After the credentials were accepted."""
+        """Start the dialect, after the credentials were accepted."""
 
     async def text(self, text: str) -> None:
-        """One text frame from the client."""
+        """Handle one text frame from the client."""
 
     def text_at_once(self, text: str) -> bool:
-        """Handles a text frame that waits for nothing; False, with nothing done, for one that may: it goes to `text`."""
+        """Handle a text frame that needs no wait.
+
+        Return False, without effect, if it must go to `text`.
+        """
         return False
 
     def member_of(self, room: RoomRef, head: int) -> None:
-        """The person became a member of a room whose log stood at `head`."""
+        """Note that the person joined a room whose log stood at `head`."""
 
     @staticmethod
     def encode(room: RoomRef, event: LogEvent) -> str | None:
-        """The event as others see it; None when the dialect does not show it."""
+        """Encode the event for other people; None if the dialect does not show it."""
         raise NotImplementedError
 
     @staticmethod
     def encode_own(room: RoomRef, event: LogEvent) -> str | None:
-        """The event as its author's own sockets see it."""
+        """Encode the event for its author's own sockets."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The /infra/ws dialect: typed envelopes whose content is JSON in a string. What is invalid is ignored and counted."""
+"""The /infra/ws dialect: typed envelopes with JSON in a string. Invalid frames are ignored and counted."""
 
 from __future__ import annotations
 

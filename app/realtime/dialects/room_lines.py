@@ -68,7 +68,10 @@ class RoomDialect(Dialect):
 
 
 def _object_message(text: str) -> str | None:
-    """The `message` of a JSON object; None when the text is no JSON object. Raises BadFrame for an object without one."""
+    """Return the `message` of a JSON object; None if the text is no JSON object.
+
+    Raises BadFrame for an object without `message`.
+    """
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -1,8 +1,8 @@
-"""The hub's place on the channel layer: one channel per process, a group per room and person it serves.
+"""Connect the hub to the channel layer: one channel per process, a group per room and person it serves.
 
-`Bus` works on any layer with groups. Sends go through one bounded queue; what the layer cannot take within SEND_S is
-dropped and counted, because a hub that misses a message finds the hole and reads the log. `DirectBus` does the same
-through the door of our own layer (realtime/layer/redis_layer.py), without tasks and queues on the way.
+`Bus` works on any layer with groups. Messages go through one bounded queue. A message that the layer does not accept within
+SEND_S is dropped and counted; the receiving hub notices the gap and reads the log. `DirectBus` uses the extra methods
+of our own layer (realtime/layer/redis_layer.py), without tasks and queues.
 """
 
 from __future__ import annotations
@@ -29,22 +29,25 @@ SEND_S = 2.0
 QUEUE = 10_000
 PROBE_EVERY_S = 2.0
 STALE_S = 5.0
-# The bytes of a serialised message that hold its origin and the kind of a heartbeat.
+# The first bytes of a serialised message: they contain its origin and the kind of a heartbeat.
 HEAD = 64
-# The kind of a heartbeat, within the same bytes.
+# The kind of a heartbeat, within these bytes.
 BEAT = b"beat"
-# How long an opening room waits for its group. The poll of the heads covers for a later one.
+# How long an opening room waits for its group. The poll of the heads covers a later subscription.
 JOIN_S = 0.5
 FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
 
 
 Message = dict[str, Any]
-# Takes what arrived together; what is not ours is left out already.
+# Delivers messages that arrived together, without this process's own.
 Deliver = Callable[[list[Message]], None]
 
 
 def bus_for(origin: str, deliver: Deliver, restored: Callable[[], None]) -> Bus:
-    """The bus that fits the configured layer. `restored` is called when messages may have been lost on the way."""
+    """Create the bus for the configured layer.
+
+    `restored` is called after messages may have been lost.
+    """
     layer: Any = get_channel_layer()
     if hasattr(type(layer), "loop_layer"):
         return DirectBus(origin, deliver, restored, layer.loop_layer())
@@ -55,7 +58,7 @@ class Bus:
     def __init__(self, origin: str, deliver: Deliver, restored: Callable[[], None], layer: Any) -> None:
         self.origin, self._deliver, self.restored, self.layer = origin, deliver, restored, layer
         self.channel: str | None = None
-        # Until the layer fails; then until it takes something again.
+        # False from a failure of the layer until its next success.
         self._healthy = True
         self._out: asyncio.Queue[tuple[float, str, Message]] = asyncio.Queue(QUEUE)
         self._wanted: set[str] = set()
@@ -63,7 +66,7 @@ class Bus:
         self._changed = asyncio.Event()
         self._progress = asyncio.Event()
         self._probe_at = 0.0
-        # Monotonic time at which the layer last brought this process's own heartbeat back.
+        # Monotonic time of this process's last heartbeat that came back through the layer.
         self.echoed_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,10 +75,10 @@ class Bus:
         self._tasks = [asyncio.get_running_loop().create_task(run_forever(turn)) for turn in turns]
 
     def join(self, prefix: str) -> None:
-        """No other installation can reach the layer of a process: its names need no prefix."""
+        """Ignore the prefix: no other installation can reach a layer within the process."""
 
     async def stop(self) -> None:
-        """Sends what is queued, bounded, then leaves the layer."""
+        """Send the queue within a time limit, then leave the layer."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._out.join(), SEND_S)
         await cancel_all(self._tasks)
@@ -91,7 +94,10 @@ class Bus:
             metrics.LAYER_DROPPED.inc()
 
     async def subscribe(self, groups: Iterable[str]) -> None:
-        """Asks for groups and waits a moment for the layer; what it does not take in time is made good later."""
+        """Subscribe to groups, waiting at most JOIN_S.
+
+        Late subscriptions are retried in the background.
+        """
         asked = set(groups)
         self._wanted |= asked
         self._changed.set()
@@ -105,8 +111,8 @@ class Bus:
         self._changed.set()
 
     async def _reconcile(self) -> None:
-        """One task alone joins and leaves groups: what the layer has follows what is wanted, whatever order it changed in."""
-        if time.monotonic() >= self._probe_at:  # finds out in quiet times whether the layer is there
+        """Join and leave groups in one task until the layer matches the wanted groups."""
+        if time.monotonic() >= self._probe_at:  # when idle, check whether the layer responds
             self._probe_at = time.monotonic() + PROBE_EVERY_S
             self.send("nobody", {"kind": "probe"})
         with contextlib.suppress(TimeoutError):
@@ -145,8 +151,11 @@ class Bus:
         return {"type": "hub", "origin": self.origin, **message}
 
     def arrived(self, messages: list[Message]) -> None:
-        """A message that cannot be delivered (of another release, say) spoils none that came with it: twice does no harm."""
-        others = [message for message in messages if message.get("origin") != self.origin]  # our own sockets have ours
+        """Deliver messages apart.
+
+        One failure (by another release, say) must spare the rest.
+        """
+        others = [message for message in messages if message.get("origin") != self.origin]  # local sockets have them already
         try:
             self._deliver(others)
         except Exception:
@@ -161,7 +170,7 @@ class Bus:
         queued_at, group, message = await self._out.get()
         try:
             if message["kind"] == "signal" and time.monotonic() - queued_at > STALE_S:
-                return  # who was typing while the layer was away is no news
+                return  # typing is out of date by the time the layer is back
             await asyncio.wait_for(self.layer.group_send(group, message), SEND_S)
             if not self._healthy:
                 self._healthy = True
@@ -186,9 +195,9 @@ class Bus:
 
 
 class DirectBus(Bus):
-    """No queue and no task: the layer keeps its connections up, subscribes again and says when it did."""
+    """No queue and no task: the layer itself reconnects, subscribes again and reports it."""
 
-    _old: OldNames | None = None  # once it has started
+    _old: OldNames | None = None  # None before the start
 
     def start(self) -> None:
         self.channel = f"hub.{self.origin}"
@@ -199,7 +208,10 @@ class DirectBus(Bus):
         self.layer.hear(old, Listener(self._old_payloads, lambda: None))
 
     def join(self, prefix: str) -> None:
-        """Join the layer under the names of this installation; before that nothing is sent or heard."""
+        """Join the layer under this installation's names.
+
+        Nothing is sent or received before.
+        """
         self.layer.join(prefix)
         if self._old is not None:
             self._tasks.append(asyncio.get_running_loop().create_task(self._old.run()))
@@ -247,7 +259,7 @@ class DirectBus(Bus):
     def _decoded(self, payloads: list[bytes]) -> list[Message]:
         messages = []
         for payload in payloads:
-            if self._marker in payload[:HEAD]:  # our own: not worth decoding
+            if self._marker in payload[:HEAD]:  # our own message: do not decode it
                 if BEAT in payload[:HEAD]:
                     self.echoed_at = time.monotonic()
                 continue

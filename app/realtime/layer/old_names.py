@@ -1,9 +1,9 @@
-"""The roll from the release whose names in Redis carried no installation id: both releases hear each other's messages.
+"""Exchange messages with the release whose Redis names had no installation id, during the roll away from it.
 
-Its processes hold leases in `presence:alive` of the same Redis database. While there are any, room logs are also published
-and heard under the old names, where only those processes are believed: another installation on the server is not in that
-database. This ends for good OLD_FOR_S after the start of a process. Presence and typing do not cross; revoked access does
-within 3 s, by the poll of the database.
+Its processes hold leases in `presence:alive` of the same Redis database. While leases exist, room logs are also published
+and read under the old names. Only messages of these processes count: another installation on the server uses another
+database. This stops OLD_FOR_S after the start of a process. Presence and typing are not exchanged; revoked access takes
+effect within 3 s, by the poll of the database.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ LEASES = "presence:alive"
 
 
 class OldNames:
-    """`origins` are the living processes of that release; without any, nothing is published or heard."""
+    """`origins` are the living processes of the old release; without any, nothing is published or read."""
 
     def __init__(self, layer: Any, channel: str) -> None:
-        """`channel` is the local one to which the layer delivers what is heard under the old names."""
+        """`channel` is the local channel that receives the messages under the old names."""
         self._layer, self._channel = layer, channel
         self.origins: frozenset[str] = frozenset()
         self._groups: set[str] = set()
@@ -58,11 +58,11 @@ class OldNames:
         return message.get("kind") == "log" and message.get("origin") in self.origins
 
     async def run(self) -> None:
-        """Look for processes of that release until OLD_FOR_S have passed."""
+        """Look for processes of the old release until OLD_FOR_S have passed."""
         client = client_for(settings.REDIS_SHARDS[0])
         try:
             while time.monotonic() < self._end_at:
-                # A user that may not read that key has no processes of that release.
+                # A user without the right to read this key has no such processes.
                 with contextlib.suppress(RedisError, OSError, TimeoutError):
                     self._set(frozenset(await client.zrangebyscore(LEASES, time.time(), "+inf")))
                 await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311

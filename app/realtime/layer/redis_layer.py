@@ -1,10 +1,10 @@
 """The channel layer on Redis: channels_redis' pub/sub layer with its connections replaced.
 
-Kept from channels_redis: names, serialisation, shards by consistent hashing, the whole of the Channels layer
-specification. Replaced: each shard (realtime/layer/redis_shard.py) has one connection that publishes and one that listens
-(realtime/layer/redis_link.py). They parse in C without polling, write in one go what came together, are bounded, find out when
-Redis hangs, subscribe again to what they knew, and tell the hub then. What was published meanwhile is lost, as with any
-layer: the log is the truth.
+Kept from channels_redis: names, serialisation, shards by consistent hashing, and the whole Channels layer specification.
+Replaced: each shard (realtime/layer/redis_shard.py) has one connection to publish and one to subscribe
+(realtime/layer/redis_link.py). They parse in C without polling, coalesce writes, are bounded, detect a hanging Redis,
+subscribe again after a reconnect, and then notify the hub. Messages published in between are lost, as with any layer: the
+log is the truth.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from core import metrics
 from db import installation
 from realtime.layer.redis_shard import Shard
 
-# Messages a channel holds that nobody receives; above it new ones are dropped.
+# Messages a channel keeps for its receiver; above it new ones are dropped.
 CAPACITY = 10_000
 
 
 class Listener:
-    """What a channel is delivered to without a queue. All calls are made on the event loop and must not wait."""
+    """Callbacks that receive a channel's messages without a queue, on the event loop. They must not wait."""
 
     def __init__(self, messages: Callable[[list[bytes]], None], restored: Callable[[], None]) -> None:
-        # All that came out of one read, serialised, in order.
+        # All messages of one read, serialised, in order.
         self.messages = messages
-        # Subscribed again after a lost connection: what was published meanwhile is lost.
+        # Called after a reconnect: messages published in between are lost.
         self.restored = restored
 
 
@@ -38,7 +38,10 @@ class RedisLayer(RedisPubSubChannelLayer):
     """`BACKEND` of CHANNEL_LAYERS."""
 
     def loop_layer(self) -> RedisLoopLayer:
-        """The running event loop's layer itself: reached through the proxy, each call would look for it."""
+        """Return the layer of the running event loop.
+
+        The proxy would look it up at each call.
+        """
         return self._get_layer()
 
     def _get_layer(self) -> RedisLoopLayer:
@@ -51,19 +54,22 @@ class RedisLayer(RedisPubSubChannelLayer):
 
 
 class RedisLoopLayer(RedisPubSubLoopLayer):
-    """The layer of one event loop, with a door for the hub: `listen`, `publish_soon`, `add_soon`, `discard_soon`."""
+    """The layer of one event loop, with extra methods for the hub: `listen`, `publish_soon`, `add_soon`, `discard_soon`."""
 
     def __init__(self, hosts: Any = None, *, prefix: str | None = "asgi", **options: Any) -> None:
-        """`prefix` None: that of the installation; while it is not known, all names wait for `join`."""
+        """`prefix` None uses the installation's.
+
+        Until it is known, all names wait for `join`.
+        """
         if prefix is None and (identity := installation.known()):
             prefix = installation.shared_name("", identity)
         super().__init__(hosts, prefix=prefix or "", **options)
         self._joined = prefix is not None
         self._shards = [Shard(host, self._arrived, self._restored) for host in decode_hosts(hosts)]
         self._listeners: dict[str, Listener] = {}
-        # The channel of `listen`, after which the one of the round trips is named.
+        # The channel of `listen`; the round trips' channel is named after it.
         self._checked: str | None = None
-        # Groups asked for before `join`, with the channel.
+        # Groups requested before `join`, with their channel.
         self._early: dict[str, str] = {}
 
     async def _subscribe_to_channel(self, channel: str) -> None:
@@ -79,26 +85,26 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._listeners.clear()
         await super().flush()
 
-    # --- the hub's door
+    # --- methods for the hub
 
     @property
     def healthy(self) -> bool:
-        """Whether every shard answers."""
+        """Return whether every shard answers."""
         return self._joined and all(shard.is_up for shard in self._shards)
 
     def listen(self, channel: str, listener: Listener) -> None:
-        """Delivers the groups of a channel of this process to `listener`, without a queue."""
+        """Deliver the groups of a local channel to `listener`, without a queue."""
         self._listeners[channel] = listener
         self._checked = channel
         if self._joined:
             self._start(channel)
 
     def hear(self, channel: str, listener: Listener) -> None:
-        """`listen` of a channel that alone starts no connection."""
+        """Listen on a channel without starting a connection for it."""
         self._listeners[channel] = listener
 
     def join(self, prefix: str) -> None:
-        """Start, with names that begin with `prefix`; groups asked for before are subscribed to now."""
+        """Start with names that begin with `prefix`; subscribe to all earlier groups."""
         if not self._joined:
             self.prefix, self._joined = prefix, True
             early, self._early = self._early, {}
@@ -112,17 +118,23 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             shard.check(f"{self.prefix}check.{channel}")
 
     def publish_soon(self, group: str, message: dict[str, Any]) -> bool:
-        """`group_send` that waits for nothing; False when it was dropped, because Redis is away or does not keep up."""
+        """Send to a group without waiting.
+
+        Return False if it was dropped: Redis is down or too slow.
+        """
         if not self._joined:
             return False
         return self.publish_as(self._get_group_channel_name(group), message)
 
     def publish_as(self, name: str, message: dict[str, Any]) -> bool:
-        """`publish_soon` under the whole name that the group has in Redis."""
+        """Publish as `publish_soon` does, by the group's full name in Redis."""
         return bool(self._get_shard(name).publish_soon(name, self.channel_layer.serialize(message), None))
 
     def add_soon(self, groups: Iterable[str], channel: str) -> list[asyncio.Future[None]]:
-        """`group_add` for many; a future for each shard, done when Redis has taken all. Never fails: kept until it does."""
+        """Add many groups.
+
+        Return a future per shard, done when Redis has subscribed all; it retries until then.
+        """
         if not self._joined:
             for group in groups:
                 self._early[group] = channel
@@ -130,7 +142,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         return self.add_as(map(self._get_group_channel_name, groups), channel)
 
     def add_as(self, names: Iterable[str], channel: str) -> list[asyncio.Future[None]]:
-        """`add_soon` by the whole names that the groups have in Redis."""
+        """Add as `add_soon` does, by the groups' full names in Redis."""
         by_shard: dict[Any, list[str]] = {}
         for name in names:
             self.groups.setdefault(name, set()).add(channel)
@@ -138,40 +150,40 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         return [shard.subscribe_soon(names) for shard, names in by_shard.items()]
 
     def discard_soon(self, group: str, channel: str) -> None:
-        """`group_discard` that waits for nothing."""
+        """Discard a group without waiting."""
         if not self._joined:
             self._early.pop(group, None)
             return
         self.discard_as(self._get_group_channel_name(group), channel)
 
     def discard_as(self, name: str, channel: str) -> None:
-        """`discard_soon` by the whole name that the group has in Redis."""
+        """Discard as `discard_soon` does, by the group's full name in Redis."""
         members = self.groups.get(name, set())
         members.discard(channel)
         if not members and self.groups.pop(name, None) is not None:
             self._get_shard(name).unsubscribe_soon(name)
 
     def address(self, group: str) -> tuple[int, str]:
-        """The shard (its index) and the Redis channel that carry a group's messages."""
+        """Return the shard's index and the Redis channel that carry a group's messages."""
         name = self._get_group_channel_name(group)
         return self._shards.index(self._get_shard(name)), name
 
     def serialize(self, message: dict[str, Any]) -> bytes:
-        """A message as `publish_soon` sends it."""
+        """Serialise a message as `publish_soon` sends it."""
         return bytes(self.channel_layer.serialize(message))
 
     def deserialize(self, payload: bytes) -> Any:
-        """A message as `Listener` got it."""
+        """Deserialise a message as a `Listener` received it."""
         return self.channel_layer.deserialize(payload)
 
     async def settle(self) -> None:
-        """Waits until Redis has what was published, at most ANSWER_S seconds."""
+        """Wait at most ANSWER_S seconds until Redis has accepted all published messages."""
         if not self._joined:
             return
         probes = (shard.publish(self._get_group_channel_name("nobody"), b"") for shard in self._shards)
         await asyncio.gather(*probes, return_exceptions=True)
 
-    # --- what Redis says
+    # --- callbacks of the shards
 
     def _arrived(self, messages: list[tuple[str, bytes]]) -> None:
         heard: dict[str, list[bytes]] = {}

@@ -1,6 +1,6 @@
-"""One connection to one Redis, kept up: redis-py opens it (URLs, TLS, ACLs, sentinels), hiredis reads it, pings watch it.
+"""Keep one connection to one Redis open: redis-py opens it (URLs, TLS, ACLs, sentinels), hiredis parses, pings watch it.
 
-A Redis that hangs is left after SILENT_S seconds, and asked again with a jittered pause until it answers.
+After SILENT_S seconds without a reply the connection is dropped. Reconnects use a jittered pause.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ log = structlog.get_logger(__name__)
 CONNECT_S = 2.0
 PING_EVERY_S = 1.0
 SILENT_S = 3.0
-# Between attempts: doubled each time, and half of it at random.
+# Pause between attempts: doubled each time, half of it random.
 PAUSE_S = (0.05, 1.0)
 FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
-# A connection that ended sooner was no success: Redis may refuse what is said first.
+# A shorter connection counts as a failure: Redis may refuse the first command.
 SHORT_S = 2.0
 PING = hiredis.pack_command((b"PING",))
 
 
 class Wire(asyncio.Protocol):
-    """Replies as they come: all of one read in one call."""
+    """Read replies: one call handles all replies of one read."""
 
     def __init__(self, on_replies: Callable[[list[Any]], None]) -> None:
         self.on_replies = on_replies
@@ -56,7 +56,7 @@ class Wire(asyncio.Protocol):
 
 
 class Link:
-    """`up` runs when the connection is there (again)."""
+    """One connection that reopens itself; `up` runs each time it is open."""
 
     def __init__(
         self,
@@ -66,9 +66,12 @@ class Link:
         up: Callable[[], None],
         pinged: Callable[[], None] = lambda: None,
     ) -> None:
-        """`pinged` is called where a ping is written: one reply to it comes in its place, PONG or an error."""
+        """`pinged` is called when a ping is written.
+
+        Its reply arrives in order, as PONG or an error.
+        """
         self._host, self._on_replies, self._up, self._pinged = host, on_replies, up, pinged
-        # Kept: a connection by sentinels has but a weak reference to it.
+        # Keeps the pool alive: a connection through sentinels refers to it weakly.
         self._pool: Any = None
         self._transport: Any = None
         self._out: list[bytes] = []
@@ -90,19 +93,22 @@ class Link:
             await asyncio.gather(task, return_exceptions=True)
 
     def write(self, command: bytes) -> None:
-        """Sends what came together in one write, at the end of this turn of the loop. Only while `is_up`."""
+        """Collect commands and send them in one write at the end of this loop iteration.
+
+        Only while `is_up`.
+        """
         if not self._out:
             asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(command)
 
     def leave(self) -> None:
-        """Give this connection up; the next one is opened after a pause."""
+        """Drop this connection; the next one opens after a pause."""
         if self._transport is not None:
             self._transport.abort()
 
     def _flush(self) -> None:
         out, self._out = self._out, []
-        # Lost since they were written: whoever watches the connection will find out.
+        # If the connection was lost meanwhile, the task that watches it handles that.
         if self._transport is not None and out and not self._transport.is_closing():
             self._transport.write(b"".join(out))
 
@@ -131,7 +137,7 @@ class Link:
         try:
             await connection.connect()
             wire = Wire(self._on_replies)
-            # From here on the transport is ours; redis-py has no public way to hand it over.
+            # Take the transport over; redis-py has no public method for it.
             wire.transport = connection._writer.transport  # noqa: SLF001
             wire.transport.set_protocol(wire)
         except BaseException:
@@ -141,7 +147,7 @@ class Link:
         return connection, wire
 
     async def _use(self, connection: Any, wire: Wire) -> None:
-        """Until the connection is lost, or silent for too long."""
+        """Ping until the connection is lost or silent for too long."""
         transport = self._transport = wire.transport
         try:
             if not self._was_short:
@@ -151,15 +157,15 @@ class Link:
         finally:
             self._transport = None
             self._out.clear()
-            if not self._was_short:  # the refusal is logged already
+            if not self._was_short:  # this refusal is logged already
                 log.warning("the connection to Redis ended; messages to other processes wait in the log")
             transport.abort()
-            # It must not close a descriptor that is no longer its own.
+            # redis-py must not close a descriptor that is no longer its own.
             connection._writer = connection._reader = None  # noqa: SLF001
 
     async def _watch(self, wire: Wire) -> None:
         loop = asyncio.get_running_loop()
-        # It may have been lost before it was ours.
+        # The connection may have been lost before this took it over.
         while not wire.lost.done() and not wire.transport.is_closing():
             await asyncio.wait({wire.lost}, timeout=PING_EVERY_S * random.uniform(0.8, 1))  # noqa: S311
             silent = loop.time() - wire.heard_at

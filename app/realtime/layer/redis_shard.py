@@ -18,9 +18,9 @@ from realtime.layer.redis_link import PING, Link
 from realtime.layer.round_trip import RoundTrip
 
 ANSWER_S = 2.0
-# How long what is published waits for a Redis that went away: longer than a restart, shorter than anybody cares.
+# How long messages wait for a Redis that is down: longer than a restart, short enough for messages to matter.
 HOLD_S = 5.0
-# Of commands under way or held, for each Redis; above it publishing is refused.
+# Unanswered or held commands per Redis; above it publishing is refused.
 UNANSWERED_BYTES = 16 * 1024 * 1024
 NAMES_A_COMMAND = 500
 
@@ -32,17 +32,17 @@ class Publication(NamedTuple):
 
 
 class Shard:
-    """What is published there, and what this process subscribes to there."""
+    """One Redis: this process's publications to it and subscriptions on it."""
 
     def __init__(self, host: dict[str, Any], arrived: Callable[[list[tuple[str, bytes]]], None], restored: Callable[[], None]):
         self._arrived, self._restored = arrived, restored
         self._out = Link(host, on_replies=self._published, up=self._publish_again, pinged=self._pinged)
         self._in = Link(host, on_replies=self._heard, up=self._subscribe_again)
-        # What was published and not answered yet, in order, and the pings between: Redis may refuse those too.
+        # Unanswered publications in order, and the pings between them: Redis may refuse pings as well.
         self._unanswered: deque[Publication] = deque()
         self._unanswered_bytes = 0
         self._names: set[str] = set()
-        # Of each name, one entry for each SUBSCRIBE under way.
+        # For each name, one entry per SUBSCRIBE under way.
         self._acks: dict[str, deque[list[asyncio.Future[None]]]] = {}
         self._was_up = False
         self._restoring: set[str] = set()
@@ -52,7 +52,7 @@ class Shard:
 
     @property
     def is_up(self) -> bool:
-        """Whether both connections stand and, once `check` was called, messages pass through them."""
+        """Return whether both connections are open and, after `check`, carry messages."""
         return self._in.is_up and self._out.is_up and (not self._own_channel or self._round_trip.works)
 
     def start(self) -> None:
@@ -60,14 +60,14 @@ class Shard:
         self._out.start()
 
     def check(self, channel: str) -> None:
-        """Find out by round trips over `channel`, which no other process uses, whether messages pass."""
+        """Measure round trips over `channel`, which no other process uses."""
         self._own_channel, self._own_message = channel.encode(), _packed(b"PUBLISH", channel, b"")
         self.start()
         self.subscribe_soon([channel])
         self._round_trip.start()
 
     async def flush(self) -> None:
-        """Closes the connections and forgets all subscriptions; it can be used again afterwards."""
+        """Close the connections and forget all subscriptions; the shard can be used again."""
         await self._round_trip.stop()
         self._own_channel, self._own_message = b"", b""
         await self._in.stop()
@@ -83,7 +83,10 @@ class Shard:
     # --- publishing
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """Raises TimeoutError when Redis does not take it in time, ChannelFull when too much is under way."""
+        """Publish a message.
+
+        Raises TimeoutError if Redis does not accept it in time, ChannelFull above the bound.
+        """
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self.publish_soon(channel, message, answer):
             raise ChannelFull
@@ -91,7 +94,10 @@ class Shard:
             await answer
 
     def publish_soon(self, channel: str, message: bytes, answer: asyncio.Future[None] | None) -> bool:
-        """Whether there was room for it. It is sent again when the connection is lost before Redis answered."""
+        """Publish without waiting; return False above the bound.
+
+        Sent again if the connection is lost unanswered.
+        """
         now = time.monotonic()
         if not self._out.is_up:
             self.start()
@@ -135,7 +141,7 @@ class Shard:
             self._answered(error)
 
     def _answered(self, error: Exception | None) -> None:
-        """The oldest command."""
+        """Complete the oldest command."""
         publication = self._unanswered.popleft()
         if publication.command is PING or publication.command is self._own_message:
             return
@@ -153,7 +159,10 @@ class Shard:
     # --- subscribing
 
     async def subscribe(self, name: str) -> None:
-        """Raises TimeoutError when Redis does not take it in time; it is then taken later."""
+        """Subscribe to a name.
+
+        Raises TimeoutError if Redis is late; the subscription then follows later.
+        """
         self.start()
         if name in self._names and name not in self._acks:
             return
@@ -161,7 +170,10 @@ class Shard:
             await self.subscribe_soon([name])
 
     def subscribe_soon(self, names: list[str]) -> asyncio.Future[None]:
-        """Done when Redis has subscribed us to the last of them: it answers in order."""
+        """Subscribe without waiting.
+
+        The future is done when Redis confirms the last name: it answers in order.
+        """
         self.start()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._names.update(names)
@@ -188,7 +200,10 @@ class Shard:
             self._in.write(_packed(verb, *some))
 
     def _subscribe_again(self) -> None:
-        """After a lost connection no SUBSCRIBE is under way: one for each name is sent, and answers all who wait for it."""
+        """Subscribe to every name after a reconnect.
+
+        One SUBSCRIBE per name answers all that wait for it.
+        """
         for name in list(self._acks):
             if name not in self._names:
                 self._acknowledge(name, every=True)
@@ -208,10 +223,10 @@ class Shard:
         for reply in replies:
             if isinstance(reply, Exception):
                 report_fault("layer", reply)
-                if self._acks:  # the reply does not say which names: the next connection subscribes to all of them again
+                if self._acks:  # the error names no channel: the next connection subscribes to all again
                     self._in.leave()
             if not isinstance(reply, list):
-                continue  # the answer to a ping without subscriptions
+                continue  # reply to a ping on a connection without subscriptions
             kind = reply[0]
             if kind == b"message" and reply[1] == self._own_channel:
                 self._round_trip.heard()

@@ -1,6 +1,6 @@
-"""Whether one Redis carries messages: what this process publishes to a channel of its own must come back.
+"""Check that one Redis carries messages: a message to this process's own channel must come back.
 
-An open connection proves little: a user without the right to a channel, or a proxy that lost its server, keeps it open.
+An open connection proves little: a user without the right to a channel, or a proxy without its server, keeps it open.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from core.supervise import cancel_all, run_forever
 
 EVERY_S = 1.0
-# Longer than a pause of Redis that costs nothing, shorter than the patience of a probe.
+# Longer than a harmless pause of Redis, shorter than a probe's patience.
 LATE_S = 3.0
 
 
 class RoundTrip:
-    """`publish` sends one message to the channel; `heard` is called when one arrives."""
+    """`publish` sends one message to the channel; call `heard` when one arrives."""
 
     def __init__(self, publish: Callable[[], None]) -> None:
         self._publish = publish
@@ -28,7 +28,7 @@ class RoundTrip:
 
     @property
     def works(self) -> bool:
-        """Whether a message came back since the connections stand, and none is late."""
+        """Return whether a message came back on these connections and none is late."""
         return self._confirmed and (self._unheard_since is None or time.monotonic() - self._unheard_since < LATE_S)
 
     def start(self) -> None:
@@ -42,11 +42,11 @@ class RoundTrip:
         self.begin()
 
     def begin(self) -> None:
-        """A connection is new: nothing is known of it."""
+        """Forget the past: the connection is new."""
         self._confirmed, self._unheard_since = False, None
 
     def send(self) -> None:
-        """Send one message now, and not only with the next second."""
+        """Send one message now, before the next second."""
         if self._unheard_since is None:
             self._unheard_since = time.monotonic()
         self._publish()

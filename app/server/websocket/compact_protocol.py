@@ -1,6 +1,6 @@
-"""uvicorn's WebSocket protocol in a third of the memory: most sockets are idle, and each of their bytes is held for hours.
+"""uvicorn's WebSocket protocol in a third of the memory: most sockets are idle for hours.
 
-What it does is unchanged, but for the pings, which have one timer together; what it keeps is kept in less.
+Its behaviour is unchanged, except that one timer sends all pings. Its state is stored more compactly.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from websockets.frames import Frame
 
 from server.websocket.heartbeat import wheel
 
-# That of every socket which may be written to; nobody waits for it, so it belongs to no event loop.
+# Shared by all writable sockets. No task ever waits for it, so it belongs to no event loop.
 WRITABLE = asyncio.Event()
 WRITABLE.set()
 
 
 class Inbox:
-    """What the app is still to take. An asyncio.Queue has three deques of 760 bytes, for more than one reader and bounds."""
+    """Events for the app. An asyncio.Queue has three deques of 760 bytes, for several readers and a bound."""
 
     __slots__ = ("_events", "_reader")
 
@@ -37,17 +37,17 @@ class Inbox:
             self._reader.set_result(None)
 
     def get_nowait(self) -> ASGIReceiveEvent:
-        """Raises IndexError when there is nothing."""
+        """Return the oldest event. Raises IndexError if there is none."""
         return self._events.pop(0)
 
     def filled(self) -> asyncio.Future[None]:
-        """Done with the next event. For one reader at a time, who finds the inbox empty."""
+        """Return a future for the next event. For one reader at a time, of an empty inbox."""
         self._reader = asyncio.get_running_loop().create_future()
         return self._reader
 
 
 class LeanProtocol(WebSocketsSansIOProtocol):
-    # Those of the base class. It has more than instances share the names of (30), so that each had a dictionary of its own.
+    # The base class's attributes. It has more than 30, the limit for shared keys, so each instance had its own dictionary.
     __slots__ = (
         "app", "app_state", "asgi_version", "client", "close_sent", "close_timeout", "close_timer", "config", "conn",
         "connections", "curr_msg_data_type", "default_headers", "disconnected", "frames", "handshake_complete",
@@ -59,7 +59,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.queue: Any = Inbox()
-        # In the wheel of heartbeats, while there.
+        # Its slot in the heartbeat wheel, while it has one.
         self.slot: int | None = None
         self.writable = WRITABLE
 
@@ -74,7 +74,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         self.pending_ping_payload = None
 
     def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
-        """One of uvicorn's two deadlines: a ping is to be answered until the next is due (`ws_ping_interval`)."""
+        """Ping the peer, or drop it if it has not answered the previous ping."""
         if self.ping_suspended():
             return
         if self.pending_ping_payload is not None:
@@ -85,7 +85,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             self.write_ping(ping)
 
     def ping_suspended(self) -> bool:
-        """Whether somebody else says now for how long the peer may be silent."""
+        """Return whether another limit currently bounds the peer's silence."""
         return False
 
     def write_ping(self, ping: bytes) -> None:
@@ -95,7 +95,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         self.on_pong(bytes(event.data))
 
     def on_pong(self, payload: bytes) -> None:
-        """A pong came; one that nobody asked for, or late, says nothing."""
+        """Accept the pong of the pending ping; ignore late and unsolicited ones."""
         if payload == self.pending_ping_payload:
             self.pending_ping_payload = None
 
@@ -108,7 +108,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         super().handle_cont(event)
-        event.data = b""  # the parser keeps the last frame until the next has come
+        event.data = b""  # the parser keeps the last frame until the next one arrives
 
     def handle_text(self, event: Frame) -> None:
         super().handle_text(event)
@@ -119,7 +119,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         event.data = b""
 
     def take(self) -> ASGIReceiveEvent:
-        """What the base class does in `receive`, once the inbox is filled."""
+        """Take the next event from a filled inbox, as the base class's `receive` does."""
         message: ASGIReceiveEvent = self.queue.get_nowait()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
@@ -127,9 +127,15 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         return message
 
     def forget_request(self) -> None:
-        """Once the handshake is answered nothing reads the request and the response any more."""
+        """Free the request and the response.
+
+        They are unused once the handshake is answered.
+        """
         self.request = self.response = None  # type: ignore[assignment]
 
     def forget_scope(self) -> None:
-        """The app has read what it wants to know of the handshake; the coroutines it was called through keep the scope itself."""
+        """Empty the scope.
+
+        The app has read it, and the suspended coroutines keep the dictionary itself.
+        """
         self.scope.clear()  # type: ignore[attr-defined]

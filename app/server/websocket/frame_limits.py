@@ -1,4 +1,4 @@
-"""websockets' protocol with limits on what never reaches the app: control frames, fragments, pongs for who does not read."""
+"""websockets' protocol with limits on frames hidden from the app: control frames, fragments, unread pongs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from websockets.streams import StreamReader
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # a platform without its wheel
+except ImportError:  # no wheel for this platform
     from websockets.utils import apply_mask
 
 from core.errors import Close
 from core.limits import Bucket
 
-# Protection of the process, so no setting lifts it: some clients ping once a second, and fragment a large message by the KiB.
+# Protects the process, so no setting lifts it. Some clients ping once a second, and fragment large messages by the KiB.
 SMALL_FRAMES_PER_S = 50
 SMALL_FRAMES_SAVED = 300
-# Fragments a message may have: empty ones do not count towards its size.
+# Fragments per message: empty ones do not count towards its size.
 FRAGMENTS = 1000
-# First byte of a text frame that is a message by itself and is not compressed (RFC 6455, 5.2).
+# First byte of an unfragmented, uncompressed text frame (RFC 6455, 5.2).
 WHOLE_TEXT = 0x81
 WHOLE_PONG = 0x8A
 _DECODER = codecs.getincrementaldecoder("utf-8")
@@ -32,7 +32,7 @@ MASKED = 0x80
 
 
 class FrameReader(StreamReader):
-    """Knows whether the parser has read all it got, and whole frames only: that is when it asks for the stream's end."""
+    """Notes whether the parser stands between two frames: then it asks for the stream's end."""
 
     between_frames = False
 
@@ -44,15 +44,15 @@ class FrameReader(StreamReader):
 
 
 class GuardedProtocol(ServerProtocol):
-    """Fails the connection within a read, at the first frame too many; what came with it is dropped unparsed."""
+    """Fails the connection at the first frame above a limit and discards the rest of that read."""
 
-    # Of the class until they change: instances share the names of 30 attributes, and the base class has 26.
+    # Class attributes until they change: an instance shares keys for 30 attributes, and the base class has 26.
     fragments = 0
     refused: Close | CloseCode | None = None
-    #: Whether the peer takes what is sent; pongs are not piled up for one that does not.
+    # Whether the peer reads; otherwise pongs are not queued.
     writable = True
     unanswered: bytes | None = None
-    #: Of a text message in fragments, whose characters may lie across them.
+    # Decodes a fragmented text message, whose characters may be split across fragments.
     decoder: codecs.IncrementalDecoder | None = None
 
     def __init__(self, **options: Any) -> None:
@@ -61,7 +61,7 @@ class GuardedProtocol(ServerProtocol):
 
     @classmethod
     def guarding(cls, conn: ServerProtocol) -> GuardedProtocol:
-        """`conn` itself, guarded from here on. Making another would be a tenth of a handshake's cost."""
+        """Convert `conn` itself; making a new object would cost a tenth of a handshake."""
         conn.__class__ = cls
         guarded = cast("GuardedProtocol", conn)
         guarded.guard()
@@ -71,14 +71,14 @@ class GuardedProtocol(ServerProtocol):
         self.small_frames = Bucket(SMALL_FRAMES_PER_S, SMALL_FRAMES_SAVED)
 
     def expect_frames(self) -> None:
-        """The request was parsed elsewhere: what comes next are frames."""
+        """Expect frames next: the request was parsed elsewhere."""
         self.reader = FrameReader()
         self.parser = Protocol.parse(self)
         next(self.parser)
 
     @property
     def between_messages(self) -> bool:
-        """Whether what comes next begins a message, so that `whole_text` may be asked."""
+        """Return whether a message begins next, so that `whole_text` may be called."""
         return (
             isinstance(self.reader, FrameReader)
             and self.reader.between_frames
@@ -87,9 +87,11 @@ class GuardedProtocol(ServerProtocol):
         )
 
     def whole_text(self, data: bytes, start: int) -> tuple[str, int] | None:
-        """A short text message that lies whole at `start`, and where it ends. None for all else: the parser is to see it.
+        """Return a short unfragmented text message at `start` and its end.
 
-        The parser's generators and frame objects take four times as long for what nearly every message is.
+        None sends it to the parser.
+
+        Nearly every message is one. The parser's generators and frame objects take four times as long for it.
         """
         try:
             first, size = data[start], data[start + 1] - MASKED
@@ -110,7 +112,10 @@ class GuardedProtocol(ServerProtocol):
             return None
 
     def whole_pong(self, data: bytes, start: int) -> tuple[bytes, int] | None:
-        """As `whole_text`, for the payload of a pong: the frame that most sockets send most of the time."""
+        """Return the payload of a pong at `start` and its end, as `whole_text`.
+
+        The most frequent frame.
+        """
         try:
             first, size = data[start], data[start + 1] - MASKED
         except IndexError:
@@ -122,7 +127,7 @@ class GuardedProtocol(ServerProtocol):
 
     def recv_frame(self, frame: Frame) -> None:
         part = not frame.fin or frame.opcode is Opcode.CONT
-        # After our close frame nothing but the peer's is waited for.
+        # After our close frame only the peer's close frame matters.
         small = part or frame.opcode in CTRL_OPCODES or self.state is State.CLOSING
         if small and frame.opcode is not Opcode.CLOSE and not self.small_frames.take():
             self.refuse(Close.RATE_ABUSE, "too many control frames or fragments")
@@ -138,12 +143,15 @@ class GuardedProtocol(ServerProtocol):
             self.refuse(CloseCode.INVALID_DATA, "not UTF-8")
             return
         if frame.opcode is Opcode.PING and not self.writable:
-            self.unanswered = bytes(frame.data)  # only the latest ping needs its pong (RFC 6455, 5.5.3)
+            self.unanswered = bytes(frame.data)  # only the latest ping needs a pong (RFC 6455, 5.5.3)
             return
         super().recv_frame(frame)
 
     def is_utf8(self, frame: Frame) -> bool:
-        """Whether the text of a message is UTF-8 as far as it came. What stands behind a bad one is not parsed any more."""
+        """Return whether the message's text so far is UTF-8.
+
+        After an invalid part, parsing stops.
+        """
         if frame.opcode is Opcode.TEXT and not frame.fin:
             self.decoder = _DECODER()
         try:
@@ -158,7 +166,10 @@ class GuardedProtocol(ServerProtocol):
         return True
 
     def refuse(self, code: Close | CloseCode, reason: str) -> None:
-        """Fails the connection: a close frame when none was sent, and what is buffered and all that follows is discarded."""
+        """Fail the connection.
+
+        Send a close frame if none was sent, and discard all other input.
+        """
         self.refused = code
         self.fail(int(code), reason)
 

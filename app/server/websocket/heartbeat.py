@@ -1,7 +1,7 @@
-"""Pings for all sockets of an event loop, by one timer: a wheel whose slots come round once in an interval.
+"""Ping all sockets of an event loop with one timer: a wheel that turns once per interval.
 
-A timer for each socket costs memory for hours and two more timers a ping; and sockets that came together, as all do after a
-deploy, would be pinged together for as long as they stay.
+A timer per socket would cost memory for hours and two more timers per ping. Sockets that connected together, as all do after
+a deploy, would be pinged together for as long as they live.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ log = structlog.get_logger(__name__)
 
 class Pinged(Protocol):
     def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
-        """Sends `ping`, a whole frame; or ends the connection when the payload of the last beat did not come back."""
+        """Send the frame `ping`, or end the connection if the last pong is missing."""
 
 
 class Wheel:
-    """Each socket has a beat every `interval` seconds; beats that a process missed while it was stopped are not made up for."""
+    """Calls each socket once every `interval` seconds; beats missed while the process was stopped are skipped."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
         self._loop = loop
@@ -37,7 +37,10 @@ class Wheel:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, socket: Pinged) -> int:
-        """Gives `socket` a slot, any: the first beat comes within an interval. Returns what `discard` wants to know."""
+        """Put `socket` into a random slot: its first beat comes within an interval.
+
+        Return the slot for `discard`.
+        """
         slot = random.randrange(len(self._slots))  # noqa: S311
         self._slots[slot].add(socket)
         self._members += 1
@@ -57,14 +60,14 @@ class Wheel:
         for socket in tuple(self._slots[self._turns % len(self._slots)]):
             try:
                 socket.on_heartbeat(payload, ping)
-            except Exception:  # or nobody of this process would be pinged again
+            except Exception:  # one failure must not stop the pings of all sockets
                 log.exception("a socket could not be pinged")
         self._timer = None
         if self._members:
             self._next()
 
     def _next(self) -> None:
-        # A turn that was late does not delay all that follow; after a stop they go on from where they were.
+        # A late tick does not delay the later ones. After a stop of the process, continue from now.
         self._due = max(self._due + self._slot_s, self._loop.time())
         self._timer = self._loop.call_at(self._due, self._turn)
 
@@ -73,7 +76,7 @@ _wheels: PerLoop[dict[float, Wheel]] = PerLoop(dict)
 
 
 def wheel(interval: float) -> Wheel:
-    """That of the running event loop for this interval, in seconds."""
+    """Return the running event loop's wheel for this interval, in seconds."""
     found = _wheels()
     if interval not in found:
         found[interval] = Wheel(asyncio.get_running_loop(), interval)

@@ -1,7 +1,7 @@
-"""uvicorn's WebSocket protocol with one more door: frames that are already encoded go straight to the transport.
+"""uvicorn's WebSocket protocol with direct writes: encoded frames go straight to the transport.
 
-The app finds it as scope extension `hubbub.socket`; without it (another server, a test client) it sends by ASGI.
-Limits on what never reaches the app are in guarded_protocol.py (pings, pongs, fragments) and here (bytes not parsed yet).
+The app finds it as scope extension `hubbub.socket`; without it (another server, a test client) the app sends by ASGI.
+Limits on input that never reaches the app are in frame_limits.py (pings, pongs, fragments) and here (unparsed bytes).
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from server.websocket.frame_limits import GuardedProtocol
 
 EXTENSION = "hubbub.socket"
 LINGER_S = 2.0
-# Of frames that come before the handshake is answered; no client of ours sends any.
+# Frames received before the handshake is answered; our clients send none then.
 EARLY_BYTES = 65_536
-# Bytes parsed before it is looked at what came of them; a read is up to 256 KiB, tens of thousands of tiny frames.
+# Bytes parsed between two checks of the results; a read is up to 256 KiB, or tens of thousands of tiny frames.
 SLICE = 4096
 
-# Messages of one read that are handled at once; what follows takes the way through the queue, where others have their turn.
+# Messages of one read handled without a task; the others go through the queue, so that other tasks run in between.
 AT_ONCE = 32
 
-# Written at once when so much was collected for a socket.
+# Collected bytes of a socket above which they are written at once.
 COLLECTED_BYTES = 65_536
 
 
 class SocketProtocol(LeanProtocol):
-    #: Whether connections have what `tcp_options.tune` sets from the socket that took them.
+    # Whether connections inherit the options of `tcp_options.tune` from their listening socket.
     tuned_listeners = False
     conn: GuardedProtocol
 
@@ -69,37 +69,36 @@ class SocketProtocol(LeanProtocol):
         self.app = self.run_app
         self.conn = GuardedProtocol.guarding(self.conn)
         self.coalescer = write_coalescer()
-        # Set while a frame need only be collected: nothing waits in the transport, and the connection is not being closed.
+        # Set while frames may simply be collected: the transport is empty and the connection is not closing.
         self.ready: WriteCoalescer | None = self.coalescer
-        # Whole frames to be written, mostly one. They leave with this turn of the loop, or, while bytes wait in the transport,
-        # once it has none.
+        # Whole frames to write, mostly one. Written at the end of this loop iteration, or once the transport is empty.
         self.collected: bytes | list[bytes] | None = None
-        # Of several frames together.
+        # Size of several collected frames.
         self.collected_bytes = 0
-        # Of the connection, where plain bytes may be written to it while nothing waits in the transport.
+        # The connection's file descriptor, if plain bytes may be written to it while the transport is empty.
         self.fd: int | None = None
-        # Monotonic time since which something waits in the transport; None while nothing does.
+        # Monotonic time since which the transport has unsent bytes; None if it has none.
         self.paused_at: float | None = None
-        # Monotonic time at which it was last seen that the peer had taken some of it.
+        # Monotonic time of the last sign that the peer acknowledged some of them.
         self.taken_at = 0.0
         self._waited = self._written = 0
-        # Told of bytes that were written to a peer which had not read everything before.
+        # Called with the size of each write to a peer that already has unsent bytes.
         self.on_unsent: Callable[[SocketProtocol, int], None] | None = None
-        # The app takes a text message that waits for nothing here, without queue and task. False: it is to come by `receive`.
+        # Called with a text message; the app handles it without waiting, or returns False to get it from `receive`.
         self.on_text: Callable[[str], bool] | None = None
-        # Whether the app has handled all that came, and waits in `receive`: what comes now overtakes nothing.
+        # Whether the app has handled all input and waits in `receive`, so that direct handling keeps the order.
         self.idle = False
         self.unparsed = bytearray()
-        # Whether the peer broke the protocol; what it still sends is read and dropped.
+        # Whether the peer broke the protocol; its further input is discarded.
         self.failed = False
 
     def upgrade_from(self, http: HttpToolsProtocol, request: Request) -> None:
-        """Goes on where `http` parsed a handshake; in place of `connection_made` and of the request's bytes."""
+        """Take over from `http`, which parsed the handshake; replaces `connection_made`."""
         self.follow(http)
         self.handle_connect(request)
 
     def upgrade_from_checked(self, http: HttpToolsProtocol, scope: Any, response: Response) -> None:
-        """As `upgrade_from`, and in place of what websockets checks and uvicorn makes of it."""
+        """Take over as `upgrade_from` does, with the handshake's checks already made."""
         self.follow(http)
         self.response, self.scope, self.handshake_initiated = response, scope, True
         self.queue.put_nowait({"type": "websocket.connect"})
@@ -120,22 +119,22 @@ class SocketProtocol(LeanProtocol):
             self.configure()
 
     def configure(self) -> None:
-        """What the app and the kernel are told of a socket before it is used."""
+        """Set up the socket for the app and the kernel, before its first use."""
         extensions: Any = self.scope["extensions"]
         extensions[EXTENSION] = self
         sock = self.transport.get_extra_info("socket")
         encrypted = self.transport.get_extra_info("sslcontext") is not None
-        # Any unsent byte pauses writing: that is the signal of a slow reader. TLS, which has a buffer of its own behind this one,
-        # pauses at the limit, others above it.
+        # Any unsent byte pauses writing: the signal of a slow reader. TLS, with a buffer of its own behind this one, pauses at
+        # the limit, other transports above it.
         self.transport.set_write_buffer_limits(high=int(encrypted))
         if self.transport.get_write_buffer_size():
-            self.pause_writing()  # what HTTP left there was told to its protocol; that it is gone will be told to this one
+            self.pause_writing()  # HTTP's unsent bytes paused its own protocol; their end will be reported to this one
         if sock is not None and not encrypted:
             self.fd = sock.fileno()
         if not type(self).tuned_listeners:
             tcp_options.tune(sock)
 
-    # --- in
+    # --- receiving
 
     def data_received(self, data: bytes) -> None:
         if self.conn.refused is not None or self.failed:
@@ -151,7 +150,10 @@ class SocketProtocol(LeanProtocol):
         self.parse()
 
     def hand_over(self, data: bytes, on_text: Callable[[str], bool]) -> bytes:
-        """Has the app handle the messages that `data` begins with, as far as it does so at once. Returns what is left."""
+        """Pass leading messages of `data` to the app while it handles them directly.
+
+        Return the rest.
+        """
         start, end = 0, len(data)
         for _ in range(AT_ONCE):
             if start == end:
@@ -169,8 +171,8 @@ class SocketProtocol(LeanProtocol):
         return data[start:]
 
     def parse(self) -> None:
-        """Parses what came until a message waits for the app; the rest waits with it, and reading is paused meanwhile."""
-        # Frames that come before the handshake is answered wait for it: a pong may not overtake the answer.
+        """Parse input until a message is ready for the app; meanwhile reading is paused."""
+        # Frames received before the handshake is answered must wait: a pong may not overtake the answer.
         while (
             self.unparsed
             and not (self.failed or self.read_paused or self.transport.is_closing())
@@ -179,7 +181,7 @@ class SocketProtocol(LeanProtocol):
             data = bytes(self.unparsed[:SLICE])
             del self.unparsed[:SLICE]
             super().data_received(data)
-            if not self.handshake_initiated and not self.unparsed:  # a request comes whole, perhaps in slices
+            if not self.handshake_initiated and not self.unparsed:  # all slices of a request that websockets refused
                 self.reject_handshake()
             elif self.conn.refused is CloseCode.INVALID_DATA:
                 self.handle_parser_exception()
@@ -187,7 +189,7 @@ class SocketProtocol(LeanProtocol):
                 self.fail_connection(self.conn.refused)
 
     def handle_events(self) -> None:
-        """As the base class, until one of them fails the connection."""
+        """Handle events as the base class does, until one fails the connection."""
         for event in self.conn.events_received():
             if self.failed:
                 return
@@ -212,7 +214,10 @@ class SocketProtocol(LeanProtocol):
                 self.handle_close(frame)
 
     def reject_handshake(self) -> None:
-        """Answers a request that websockets refuses to parse; uvicorn would leave the connection open and silent."""
+        """Answer a request that websockets refuses to parse.
+
+        Uvicorn would leave the connection open.
+        """
         answer = b"".join(self.conn.data_to_send())
         if answer:
             self.transport.write(answer)
@@ -224,12 +229,12 @@ class SocketProtocol(LeanProtocol):
             await self.queue.filled()
             self.idle = False
         message = self.take()
-        # The queue may be empty now: go on with what had to wait.
+        # Resume parsing: the queue may be empty now.
         self.parse()
         return message
 
     def fail_connection(self, code: Close | CloseCode) -> None:
-        """Reads no more from a peer that was refused, and drops it after LINGER_S: until then it may read why."""
+        """Stop reading from a refused peer; drop it after LINGER_S."""
         self.unparsed.clear()
         if not self.handshake_complete:
             self.transport.abort()
@@ -238,7 +243,7 @@ class SocketProtocol(LeanProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         if not self.read_paused:
             self.transport.pause_reading()
-        self.read_paused = False  # or the app would resume it
+        self.read_paused = False  # otherwise the app would resume reading
         if not self.close_sent:
             metrics.CLOSED.labels(int(code)).inc()
             self.close_sent = True
@@ -247,10 +252,10 @@ class SocketProtocol(LeanProtocol):
         self.linger()
 
     def handle_parser_exception(self) -> None:
-        """Closes with the code of what was wrong, and goes on reading until the peer has it.
+        """Close with the error's code, and keep reading until the peer has received it.
 
-        Closing a connection with bytes unread makes the kernel reset it, and the reset overtakes the close frame. The end
-        of what we send has the peer close its side at once; its close frame would be among what is dropped.
+        Closing a connection with unread bytes makes the kernel send a reset, which overtakes the close frame. Our end of stream
+        makes the peer close its side; its close frame is discarded with its other input.
         """
         self.failed = True
         self.unparsed.clear()
@@ -271,7 +276,10 @@ class SocketProtocol(LeanProtocol):
         self.linger()
 
     def eof_received(self) -> None:
-        """The peer sends no more. The transport closes itself, once the peer has taken what waits: it may never do so."""
+        """Start the linger timer.
+
+        The transport closes only after the peer has read all, perhaps never.
+        """
         if not self.close_sent and not self.disconnected:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.ABNORMAL_CLOSURE), "reason": ""})
         self.flush()
@@ -284,16 +292,19 @@ class SocketProtocol(LeanProtocol):
         self.collected = None
 
     def linger(self) -> None:
-        """Drops the connection after LINGER_S, should the peer not have taken by then what was sent before the end."""
+        """Drop the connection after LINGER_S if the peer has not read everything by then."""
         if self.close_timer is not None:
             self.close_timer.cancel()
         if not self.disconnected:
             self.close_timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
-    # --- out
+    # --- sending
 
     async def run_app(self, scope: Any, receive: Any, send: Any) -> None:
-        """The application; the connection is closed when it returns, and what was collected must leave before."""
+        """Run the application.
+
+        Write the collected frames before its end closes the connection.
+        """
         try:
             await self.config.loaded_app(scope, receive, send)
         finally:
@@ -302,11 +313,11 @@ class SocketProtocol(LeanProtocol):
     async def run_asgi(self) -> None:
         await super().run_asgi()
         if self.close_timer is None:
-            self.linger()  # it failed, and nobody closed the connection
+            self.linger()  # the application failed without closing the connection
 
     async def send(self, message: ASGISendEvent) -> None:
         if self.failed or self.conn.refused is not None:
-            raise ClientDisconnected  # it was told why, and hears no more
+            raise ClientDisconnected  # the close was sent already; the application need not act
         if message["type"] != "websocket.accept" or message.get("headers") or message.get("subprotocol"):
             self.flush()
             await super().send(message)
@@ -316,7 +327,10 @@ class SocketProtocol(LeanProtocol):
             self.parse()
 
     def accept(self) -> None:
-        """Answers the handshake, in one write with the first frames. Raises ClientDisconnected."""
+        """Answer the handshake in one write with the first frames.
+
+        Raises ClientDisconnected.
+        """
         if self.disconnected:
             raise ClientDisconnected
         headers = self.response.headers
@@ -343,7 +357,7 @@ class SocketProtocol(LeanProtocol):
         self.paused_at = None
         if not self.close_sent:
             self.ready = self.coalescer
-        self.pending_ping_payload = None  # it reads: as good as a pong, which may still be on its way
+        self.pending_ping_payload = None  # the peer reads, which proves as much as the pong on its way
         self.conn.writable = True
         self.flush()
         if not self.close_sent and not self.transport.is_closing():
@@ -351,9 +365,12 @@ class SocketProtocol(LeanProtocol):
             self.handle_ping()
 
     def write_frames(self, frames: bytes) -> int:
-        """Collect whole frames, and write them with all others of this turn of the event loop. Returns the unsent bytes."""
+        """Collect whole frames for one write at the end of this loop iteration.
+
+        Return the unsent bytes.
+        """
         ready = self.ready
-        if ready is not None:  # the way of nearly every frame
+        if ready is not None:  # nearly every frame takes this branch
             if self.collected is None:
                 self.collected = frames
                 ready.add(self)
@@ -373,7 +390,7 @@ class SocketProtocol(LeanProtocol):
         first = self.collected is None
         size = self.append_pending(frames)
         if self.paused_at is not None:
-            # Written once the peer has taken what it has: until then they cost no call, and are shared with other sockets.
+            # Written once the peer has read its earlier bytes. Until then frames are shared with other sockets and cost no call.
             if self.on_unsent is not None:
                 self.on_unsent(self, len(frames))
         elif size >= COLLECTED_BYTES:
@@ -383,7 +400,7 @@ class SocketProtocol(LeanProtocol):
         return self.unsent()
 
     def append_pending(self, frames: bytes) -> int:
-        """Puts `frames` behind what was collected. Returns the bytes of all that."""
+        """Append `frames` to the collected ones. Return the size of all."""
         collected = self.collected
         if collected is None:
             self.collected = frames
@@ -396,7 +413,7 @@ class SocketProtocol(LeanProtocol):
         return self.collected_bytes
 
     def flush(self) -> None:
-        """Hands what was collected to the transport, in one write. Whatever else is written comes behind it."""
+        """Write the collected frames to the transport. Later writes come behind them."""
         frames = self.collected
         if frames is None:
             return
@@ -406,13 +423,13 @@ class SocketProtocol(LeanProtocol):
         data = self.coalescer.joined(frames) if isinstance(frames, list) else frames
         left: bytes | memoryview = data
         if self.fd is not None and self.paused_at is None:
-            # Nothing waits in the transport, so nothing is overtaken; its way to the same system call costs up to 1 us more.
-            # What the kernel does not take, and every error, is left to it.
+            # Safe, since the transport is empty; its own way to the same system call costs up to 1 us more. It gets the bytes
+            # that the kernel does not accept, and handles every error.
             try:
                 taken = os.write(self.fd, data)
                 if taken == len(data):
                     return
-                left = memoryview(data)[taken:]  # the bytes may be many sockets'
+                left = memoryview(data)[taken:]  # a view: many sockets may share these bytes
             except OSError:
                 pass
         self.transport.write(left)
@@ -421,24 +438,27 @@ class SocketProtocol(LeanProtocol):
 
     def stop_keepalive(self) -> None:
         super().stop_keepalive()
-        self.ready = None  # it is being closed, or the peer is gone
+        self.ready = None  # closing, or the peer has disconnected
 
     def ping_suspended(self) -> bool:
-        """A peer that has not taken what was sent before cannot answer a ping behind it: the app, told of it, bounds that."""
+        """Return whether unsent bytes delay the peer's pong.
+
+        The app, which knows of them, limits that time.
+        """
         return self.paused_at is not None and self.on_unsent is not None and not self.transport.is_closing()
 
     def handle_ping(self) -> None:
-        self.flush()  # no pong overtakes the answer to the handshake
+        self.flush()  # a pong must not overtake the answer to the handshake
         super().handle_ping()
 
     def write_ping(self, ping: bytes) -> None:
         self.collect(ping)
 
     def keepalive_timeout(self) -> None:
-        """Drops a peer that left a ping unanswered.
+        """Drop a peer that left a ping unanswered.
 
-        The base class alone waits until it has taken what was sent before: for ever, when it never reads. Until then it would
-        count as present, and what waits for it as nothing, since closing transports are not measured.
+        The base class alone waits until the peer has read its unsent bytes: for ever, if it never reads. Meanwhile it would
+        count as present, and its bytes as zero, since closing transports are not measured.
         """
         self.flush()
         if not self.close_sent and not self.transport.is_closing():
@@ -454,32 +474,35 @@ class SocketProtocol(LeanProtocol):
     def shutdown(self) -> None:
         self.flush()
         if self.close_sent and self.unsent():
-            return  # a peer that does not read: the timer of its close drops it, which the base class would cancel
+            return  # a stalled peer: its close timer drops it, and the base class would cancel that timer
         if not self.close_sent and self.transport.is_closing():
-            return  # the peer has said goodbye
+            return  # the peer has sent its close frame
         super().shutdown()
         self.linger()
 
     def unsent(self) -> int:
-        """Bytes that wait here and in the transport, of one that is being closed, too: it keeps them until they are taken."""
+        """Return the unsent bytes here and in the transport, also while closing."""
         frames = self.collected
         collected = self.collected_bytes if isinstance(frames, list) else len(frames or b"")
         return collected + int(self.transport.get_write_buffer_size())
 
     def unread(self) -> int:
-        """Bytes that the peer has not acknowledged: what waits here, in the transport and in the kernel.
+        """Return the unacknowledged bytes: here, in the transport and in the kernel.
 
-        By the transport alone a slow link would seem to stand still: the kernel takes more only once much of what it has is gone.
+        The transport alone makes a slow link look stalled: the kernel accepts more only after it has sent much of its buffer.
         """
         sock = self.transport.get_extra_info("socket")
         queued = bytearray(4)
         if sock is not None and sys.platform == "linux" and not self.transport.is_closing():
-            with contextlib.suppress(OSError):  # no TCP
+            with contextlib.suppress(OSError):  # not a TCP socket
                 fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, queued)
         return self.unsent() + int.from_bytes(queued, sys.byteorder)
 
     def stalled_for(self, now: float) -> float:
-        """Seconds for which the peer has taken nothing of what waits, by the looks of one call a second."""
+        """Return the seconds since the peer last acknowledged any unsent bytes.
+
+        Call once a second.
+        """
         if self.paused_at is None:
             return 0.0
         waiting = self.unread()
@@ -489,13 +512,19 @@ class SocketProtocol(LeanProtocol):
         return now - self.taken_at
 
     def cut(self) -> None:
-        """Drops the connection with all that waits for it: the peer has not kept up, and a close frame would wait too."""
+        """Drop the connection and its unsent bytes.
+
+        A close frame would have to wait behind them.
+        """
         if not self.close_sent and not self.transport.is_closing():
             metrics.CLOSED.labels(int(Close.TOO_SLOW)).inc()
         self.transport.abort()
 
     def close_with(self, code: int, reason: str) -> None:
-        """Sends a close frame behind what is buffered; a peer that does not read is dropped after LINGER_S."""
+        """Send a close frame behind the unsent bytes.
+
+        Drop a peer that has not read it after LINGER_S.
+        """
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         self.flush()
