@@ -1,1 +1,1 @@
-"""Tests mirror app/; stack/ needs Docker, browser/ needs Chromium, embedded/ starts what `make run` starts."""
+"""The tests mirror app/; stack/ needs Docker, browser/ needs Chromium."""

@@ -1,4 +1,4 @@
-"""Fixtures every test may use. What the tests run on is chosen in tests/support/profile.py."""
+"""Fixtures for all tests. tests/support/profile.py chooses their servers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -21,7 +21,7 @@ share_tls_contexts()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start servers of their own, which takes seconds."""
+    """Mark the tests that start their own servers, which takes seconds."""
     for item in items:
         if "start_server" in getattr(item, "fixturenames", ()):
             item.add_marker("own_servers")
@@ -29,13 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def profile() -> Profile:
-    """What this run stands on: embedded (SQLite, one worker) or postgres (Postgres, Redis, two workers)."""
+    """The profile of this run: embedded (SQLite, one worker) or postgres (Redis, two workers)."""
     return chosen
 
 
 @pytest.fixture(scope="session")
 def server(profile: Profile) -> Iterator[Server]:
-    """One running server for all tests that can share it; limits by address are lifted. Do not stop it: `start_server`."""
+    """A running server for all tests, without limits by address. To stop one, use `start_server`."""
     with ExitStack() as exits:
         shared = Server(profile)
         exits.callback(shared.close)
@@ -45,7 +45,7 @@ def server(profile: Profile) -> Iterator[Server]:
 
 @pytest.fixture
 def start_server(profile: Profile) -> Iterator[StartServer]:
-    """Start servers of this test alone: `start_server(LIMIT_MESSAGES_PER_S="5")`; all are ended afterwards."""
+    """Start servers for one test: `start_server(LIMIT_MESSAGES_PER_S="5")`; all are ended afterwards."""
     with ExitStack() as exits:
 
         def start(**env: str) -> Server:

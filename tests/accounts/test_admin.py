@@ -47,7 +47,7 @@ async def sockets(server: Server) -> AsyncIterator[Sockets]:
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """What a browser would send of the form: text fields and ticked boxes."""
+    """Return a browser's fields of the form: text fields and ticked boxes."""
     fields: dict[str, str] = {}
     for tag in re.findall(r"<input[^>]*>", page):
         found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
@@ -67,7 +67,7 @@ async def submit(admin: httpx.AsyncClient, path: str, change: Mapping[str, str |
     assert answer.status_code == 302, answer.text
 
 
-async def test_a_deactivated_person_is_out(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:
+async def test_deactivation_closes_all_sockets_of_the_user(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     ended, kept = await sockets(ada), await sockets(bob)
     await submit(admin, f"{PEOPLE}{ada.id}/change/", {"first_name": "Ada"})
@@ -84,7 +84,7 @@ async def test_a_deactivated_person_is_out(server: Server, admin: httpx.AsyncCli
         await socket.expect_close(4003)
 
 
-async def test_a_password_set_by_an_admin_ends_the_old_sessions(
+async def test_password_set_by_an_admin_ends_old_sessions(
     server: Server, admin: httpx.AsyncClient, boss: Account, sockets: Sockets
 ) -> None:
     ada = await sign_up(server.base_url)
@@ -97,7 +97,7 @@ async def test_a_password_set_by_an_admin_ends_the_old_sessions(
     assert (await admin.get(PEOPLE)).status_code == 200, "an admin who changes their own password stays signed in"
 
 
-async def test_a_deleted_person_is_out(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:
+async def test_deletion_closes_all_sockets_of_the_user(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:
     ada, bob, carol = [await sign_up(server.base_url) for _ in range(3)]
     ended = await sockets(ada)
     await submit(admin, f"{PEOPLE}{ada.id}/delete/", {"post": "yes"})
@@ -111,8 +111,8 @@ async def test_a_deleted_person_is_out(server: Server, admin: httpx.AsyncClient,
         await socket.expect_close(4010)
 
 
-async def test_servers_find_by_themselves_what_another_process_ended(server: Server, sockets: Sockets) -> None:
-    """No signal comes from a command: the rows in the database are enough, even when the person is gone."""
+async def test_servers_find_changes_of_other_processes_by_polling(server: Server, sockets: Sockets) -> None:
+    """A command sends no signal: the database rows suffice, even for a deleted user."""
     ada = await sign_up(server.base_url)
     ended = await sockets(ada)
     server.shell(f"from accounts.models import User; User.objects.get(id={ada.id}).delete()")
@@ -120,13 +120,13 @@ async def test_servers_find_by_themselves_what_another_process_ended(server: Ser
         await socket.expect_close(4010, timeout=5)
 
 
-async def test_guessing_at_the_admin_door_is_throttled_like_anywhere(server: Server, boss: Account) -> None:
+async def test_guesses_at_the_admin_sign_in_are_throttled(server: Server, boss: Account) -> None:
     async with anonymous(server.base_url) as http:
         page = await http.get("/admin/login/?next=/admin/")
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         assert token
         statuses: list[int] = []
-        while len(statuses) < 21 and 429 not in statuses:  # a window may end in between
+        while len(statuses) < 21 and 429 not in statuses:  # the time window of the limit may end in between
             body = {"username": boss.name, "password": "wrong", "csrfmiddlewaretoken": token[1]}
             statuses.append((await http.post("/admin/login/?next=/admin/", data=body)).status_code)
         assert statuses[-1] == 429

@@ -1,4 +1,4 @@
-"""/api/: accounts, sessions, tokens, people; what each answers and how each refuses."""
+"""/api/: accounts, sessions, tokens, people; the answer and the errors of each."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ def fresh() -> str:
 
 
 async def post(http: httpx.AsyncClient, path: str, body: Any, method: str = "POST") -> httpx.Response:
-    """Post JSON with everything beyond ASCII escaped: httpx itself would not send a lone surrogate."""
+    """Post JSON with escaped non-ASCII characters: httpx does not send a lone surrogate."""
     return await http.request(method, path, content=json.dumps(body), headers={"Content-Type": "application/json"})
 
 
 # --- sign-up
 
 
-async def test_sign_up_gives_an_account_and_a_token_that_works(server: Server) -> None:
+async def test_sign_up_returns_an_account_and_a_working_token(server: Server) -> None:
     name = fresh()
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": name, "password": "correct horse"})
@@ -96,7 +96,7 @@ async def test_sign_up_names_each_wrong_field(server: Server, body: dict[str, An
     ],
     ids=ascii,
 )
-async def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
+async def test_non_object_body_is_refused(server: Server, body: bytes) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, answer.text
@@ -105,13 +105,13 @@ async def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [[None, None], [], [["title", "x"]], "x", 1, None], ids=str)
-async def test_body_that_is_no_object_changes_nothing(server: Server, ada: Account, body: Any) -> None:
+async def test_non_object_body_changes_nothing(server: Server, ada: Account, body: Any) -> None:
     async with with_token(server.base_url, ada) as http:
         room = (await http.post("/api/rooms", json={"slug": fresh()})).json()["slug"]
         assert_problem(await post(http, f"/api/rooms/{room}", body, method="PATCH"), 400, "invalid")
 
 
-async def test_a_body_without_end_is_cut_off(server: Server) -> None:
+async def test_endless_body_is_cut_off(server: Server) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": "x" * 3_000_000, "password": "correct horse"})
         assert_problem(answer, 413, "too_large")
@@ -120,12 +120,12 @@ async def test_a_body_without_end_is_cut_off(server: Server) -> None:
 @pytest.mark.parametrize(
     "name", ["x" * 64, "ada.lovelace+chat@example_host-1", "Zoë", "Ада", "愛達", "०१", "हिन्दी", "ñaïve", "日本ア語abc"], ids=ascii
 )
-async def test_names_of_any_script(server: Server, name: str) -> None:
+async def test_names_of_any_script_are_accepted(server: Server, name: str) -> None:
     name = f"{secrets.token_hex(4)}-{name}"[:64]
     assert (await sign_up(server.base_url, name)).name == name
 
 
-async def test_a_name_is_taken_in_every_case_and_form(server: Server) -> None:
+async def test_name_is_taken_in_every_case_and_form(server: Server) -> None:
     name = "Ze\u0301-" + secrets.token_hex(4)
     account = await sign_up(server.base_url, name)
     async with anonymous(server.base_url) as http:
@@ -143,7 +143,7 @@ async def test_a_name_taken_by_many_at_once_goes_to_one(server: Server) -> None:
     assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
 
 
-async def test_sign_up_may_be_closed(start_server: StartServer) -> None:
+async def test_closed_sign_up_is_refused(start_server: StartServer) -> None:
     server = start_server(SIGNUP_OPEN="false")
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": fresh(), "password": "correct horse"})
@@ -166,7 +166,7 @@ async def test_sign_up_may_be_closed(start_server: StartServer) -> None:
     ],
     ids=ascii,
 )
-async def test_password_is_one_in_every_spelling(server: Server, set_as: str, typed: str) -> None:
+async def test_password_matches_in_every_unicode_form(server: Server, set_as: str, typed: str) -> None:
     name = fresh()
     async with anonymous(server.base_url) as http:
         assert (await http.post("/api/signup", json={"username": name, "password": set_as})).status_code == 201
@@ -176,14 +176,14 @@ async def test_password_is_one_in_every_spelling(server: Server, set_as: str, ty
 
 
 @pytest.mark.django_db
-def test_password_hashed_by_an_earlier_release_still_opens() -> None:
+def test_password_hash_of_an_earlier_release_is_valid() -> None:
     typed = "e\u0301te\u0301 e\u0301te\u0301"
     user = User(username="ada", password=make_password(typed))
     assert user.check_password(typed)
     assert not user.check_password("ete ete")
 
 
-async def test_a_session_is_a_cookie_scripts_cannot_read(server: Server, ada: Account) -> None:
+async def test_session_cookie_is_hidden_from_scripts(server: Server, ada: Account) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/session", json={"username": ada.name.upper(), "password": ada.password})
         assert (answer.status_code, answer.content) == (204, b"")
@@ -224,7 +224,7 @@ async def test_a_wrong_name_or_password_is_401(server: Server, ada: Account, pat
         assert "sessionid" not in http.cookies
 
 
-async def test_a_token_for_a_password(server: Server, ada: Account) -> None:
+async def test_token_is_issued_for_a_password(server: Server, ada: Account) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/token", json={"username": ada.name, "password": ada.password})
         assert (answer.status_code, set(answer.json())) == (200, {"token"})
@@ -235,11 +235,11 @@ async def test_a_token_for_a_password(server: Server, ada: Account) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/session", "/api/token"])
-async def test_guessing_a_password_is_slowed_down(server: Server, path: str) -> None:
+async def test_guesses_of_a_password_are_throttled(server: Server, path: str) -> None:
     victim = await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
         answers: list[httpx.Response] = []
-        while len(answers) < 21:  # a window may end in between, and then ten more are let through
+        while len(answers) < 21:  # the time window may end in between and let ten more pass
             answers.append(await http.post(path, json={"username": victim.name, "password": "guess"}))
             if answers[-1].status_code == 429:
                 break
@@ -247,14 +247,14 @@ async def test_guessing_a_password_is_slowed_down(server: Server, path: str) -> 
         answer = answers[-1]
         assert_problem(answer, 429, "rate_limited")
         assert 1 <= int(answer.headers["retry-after"]) <= 60
-        # The right password waits as well, other people do not.
+        # The right password must wait as well; other users need not.
         body = {"username": victim.name.upper(), "password": victim.password}
         assert (await http.post(path, json=body)).status_code == 429
 
 
 @pytest.mark.parametrize("address", ["2001:db8:64:{0}:{{0:x}}::{{0:x}}", "::ffff:198.51.100.{1}"])
 async def test_guesses_from_one_network_are_counted_together(server: Server, address: str) -> None:
-    """60 wrong passwords, each from another address of one IPv6 /64, or from one IPv4 address in both its forms."""
+    """Guess 60 times from one IPv6 /64, or from one IPv4 address in both its forms."""
     victim = await sign_up(server.base_url)
     address = address.format(f"{secrets.randbelow(2**16):x}", secrets.randbelow(250) + 1)
     statuses: list[int] = []
@@ -278,7 +278,7 @@ async def test_sign_ups_of_an_address_are_counted(start_server: StartServer) -> 
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 3600
 
 
-# --- who one is
+# --- the current user
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ async def test_a_bad_token_is_401_even_with_a_good_cookie(server: Server, ada: A
         ("GET", "/api/rooms/lobby/messages"),
     ],
 )
-async def test_everything_else_needs_credentials(server: Server, method: str, path: str) -> None:
+async def test_other_calls_need_credentials(server: Server, method: str, path: str) -> None:
     async with anonymous(server.base_url) as http:
         assert_problem(await http.request(method, path), 401, "unauthenticated")
 
@@ -324,7 +324,7 @@ async def test_everything_else_needs_credentials(server: Server, method: str, pa
         ("DELETE", "/api/rooms/lobby/members/1", None),
     ],
 )
-async def test_the_cookie_alone_changes_nothing(
+async def test_cookie_without_csrf_token_changes_nothing(
     server: Server, ada: Account, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     async with anonymous(server.base_url) as http:
@@ -336,7 +336,7 @@ async def test_the_cookie_alone_changes_nothing(
             assert_problem(await http.request(method, path, json=body), 403, "forbidden")
 
 
-async def test_a_foreign_page_cannot_sign_anybody_in(server: Server, ada: Account) -> None:
+async def test_foreign_page_cannot_sign_a_user_in(server: Server, ada: Account) -> None:
     async with anonymous(server.base_url) as http:
         body = {"username": ada.name, "password": ada.password}
         answer = await http.post("/api/session", json=body, headers={"Origin": "https://evil.example"})
@@ -345,7 +345,7 @@ async def test_a_foreign_page_cannot_sign_anybody_in(server: Server, ada: Accoun
         assert (await http.post("/api/session", json=body, headers={"Origin": server.base_url})).status_code == 204
 
 
-async def test_tickets_for_cookie_and_for_token(server: Server, ada: Account) -> None:
+async def test_tickets_are_issued_for_cookie_and_token(server: Server, ada: Account) -> None:
     async with anonymous(server.base_url) as page, with_token(server.base_url, ada) as program:
         await signed_in(page, ada)
         answers = [await page.post("/api/tickets"), await program.post("/api/tickets")]
@@ -378,17 +378,17 @@ async def test_a_person_is_found_by_their_id(server: Server, ada: Account) -> No
 
 
 @pytest.mark.parametrize("query", ["%", "_", "'", '"', "\\", "\0", "x" * 3000, "Ж", ""], ids=ascii)
-async def test_any_query_is_answered(server: Server, ada: Account, query: str) -> None:
+async def test_any_search_query_is_answered(server: Server, ada: Account, query: str) -> None:
     async with with_token(server.base_url, ada) as http:
         answer = await http.get("/api/users", params={"query": query})
         assert answer.status_code == 200
         assert len(answer.json()["users"]) <= 20
 
 
-# --- the whole of it
+# --- paths and the OpenAPI document
 
 
-async def test_unknown_paths_and_methods(server: Server, ada: Account) -> None:
+async def test_unknown_paths_and_methods_are_problems(server: Server, ada: Account) -> None:
     async with with_token(server.base_url, ada) as http:
         for path in ("/api/nothing", "/api/rooms/lobby/nothing"):
             assert_problem(await http.get(path), 404, "not_found")
@@ -439,7 +439,7 @@ async def test_the_openapi_document_lists_every_path(server: Server) -> None:
         ("HEAD", "/api/signup", {"POST"}),
     ],
 )
-async def test_a_method_an_address_does_not_take(server: Server, method: str, path: str, allowed: set[str]) -> None:
+async def test_unsupported_method_is_405(server: Server, method: str, path: str, allowed: set[str]) -> None:
     async with anonymous(server.base_url) as http:
         answer = await http.request(method, path)
         assert answer.status_code == 405
@@ -455,13 +455,13 @@ PAGES = ["/", "/chat/", "/chat/lobby/", "/accounts/sign-in/", "/accounts/sign-up
 
 
 @pytest.mark.parametrize("path", [*GETS, *PAGES, "/api/rooms/no-such-room", "/static/nothing.js", "/static/favicon.svg"])
-async def test_head_is_answered_as_get_without_a_body(server: Server, ada: Account, path: str) -> None:
+async def test_head_is_answered_like_get_without_a_body(server: Server, ada: Account, path: str) -> None:
     async with with_token(server.base_url, ada) as http:
         wanted, answer = await http.get(path), await http.head(path)
         assert (answer.status_code, answer.content) == (wanted.status_code, b"")
         names = {"content-type", "content-security-policy", "cache-control", "x-frame-options"}
         assert names & set(answer.headers) == names & set(wanted.headers)
-        again = await http.get(path)  # on the same connection: no byte of a body came before it
+        again = await http.get(path)  # on the same connection: no byte of a body may precede the next answer
         assert again.status_code == wanted.status_code
 
 

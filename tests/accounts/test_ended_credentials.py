@@ -21,7 +21,7 @@ class Row(NamedTuple):
     what: str
     door: str
     by: Callable[[World], Awaitable[None]]
-    # Which of the person's sockets end: by this session, by another one, by a token.
+    # The sockets that end: those of this session, of another session, of a token.
     ends: str
     staff: bool = False
 

@@ -20,7 +20,7 @@ CROWD = 30
 
 
 class Counter:
-    """How many calls are inside at once."""
+    """Counts concurrent calls."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -36,8 +36,8 @@ class Counter:
             self.inside -= 1
 
 
-def test_a_process_hashes_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted around the real hash, below the bound."""
+def test_process_hashes_few_passwords_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counter wraps the real hash, inside the semaphore."""
     counter, encode = Counter(), Argon2PasswordHasher.encode
 
     def counted(self: Argon2PasswordHasher, password: str, salt: str) -> str:
@@ -51,7 +51,7 @@ def test_a_process_hashes_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert counter.most == AT_ONCE
 
 
-def test_whoever_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashers, "WAIT_S", 0.05)
     leave, holding = threading.Event(), threading.Barrier(AT_ONCE + 1)
     before = refused("queue")

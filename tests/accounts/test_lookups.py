@@ -1,4 +1,4 @@
-"""What is looked up about who opens a socket: the same in every way the database can be asked."""
+"""Look-ups of credentials give the same result in every way to ask the database."""
 
 import asyncio
 import secrets
@@ -48,7 +48,7 @@ WAYS = [in_a_thread, on_the_loop] if queries.on_the_loop() else [in_a_thread]
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
 async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
     yield request.param
-    # The database threads keep their connections; the test database could not be dropped under them.
+    # The database threads keep their connections, which would block dropping the test database.
     await asyncio.gather(*(database.run(close_old_connections) for _ in range(settings.DATABASE_THREADS)))
 
 
@@ -69,7 +69,7 @@ def session_of(user: User, **other: str) -> str:
     return str(session.session_key)
 
 
-async def test_tokens(ask: Ask) -> None:
+async def test_token_look_up_is_equal_in_every_way(ask: Ask) -> None:
     def prepare() -> tuple[dict[str, Any], list[str]]:
         known = {}
         for name in ("ada", "bob"):
@@ -84,7 +84,7 @@ async def test_tokens(ask: Ask) -> None:
     assert await ask(credentials._token_owners([])) == {}
 
 
-async def test_sessions(ask: Ask) -> None:
+async def test_session_look_up_is_equal_in_every_way(ask: Ask) -> None:
     def prepare() -> tuple[dict[str, Any], list[str]]:
         ada, bob = make_user("ada"), make_user("bob")
         gone, deleted = make_user("gone", is_active=False), make_user("deleted")
@@ -108,7 +108,7 @@ async def test_sessions(ask: Ask) -> None:
     assert await ask(credentials._session_owners([*known, *refused, *UNKNOWN])) == known
 
 
-async def test_tickets(ask: Ask) -> None:
+async def test_ticket_look_up_is_equal_in_every_way(ask: Ask) -> None:
     def prepare() -> tuple[dict[str, Any], list[str]]:
         ada, gone = make_user("ada"), make_user("gone", is_active=False)
         good = {digest_of(ticket_create(user_id=ada.id, credential=f"token:{n}")): n for n in range(3)}
@@ -122,7 +122,7 @@ async def test_tickets(ask: Ask) -> None:
     assert await ask(credentials._ticket_owners(asked)) == {}, "each is good once"
 
 
-async def test_rooms(ask: Ask) -> None:
+async def test_room_look_up_is_equal_in_every_way(ask: Ask) -> None:
     def prepare() -> tuple[list[int], dict[int, Any]]:
         people = [make_user(name).id for name in ("ada", "bob", "eve")]
         kinds = {"empty": (None, Kind.PUBLIC), "old": (9, Kind.PRIVATE), "busy": (1, Kind.DIRECT)}

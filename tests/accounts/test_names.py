@@ -1,4 +1,4 @@
-"""When two names are one person: without case, in every script, and the same on every database."""
+"""Equal names: case, script and composition do not matter, on any database."""
 
 import asyncio
 import secrets
@@ -25,7 +25,7 @@ SAME = [
     ("\u0130da", "\u0130DA"),  # capital I with a dot
     ("\u0410\u0434\u0430", "\u0430\u0434\u0430"),  # Cyrillic
 ]
-# One key each, but one look: the second is refused, and two that are there already are two people.
+# Different keys, equal look: new ones are refused, existing ones stay two people.
 ALIKE = [
     ("mike", DOTLESS),
     ("ada", "\u0430d\u0430".replace("d", "\u0501")),  # all Cyrillic
@@ -43,7 +43,7 @@ async def token(http: httpx.AsyncClient, name: str, password: str) -> httpx.Resp
 
 
 @pytest.mark.parametrize(("one", "other"), SAME, ids=ascii)
-async def test_the_same_name_goes_to_one_person_who_is_found_by_both(server: Server, one: str, other: str) -> None:
+async def test_equal_names_belong_to_one_user_found_by_both(server: Server, one: str, other: str) -> None:
     tail = "-" + secrets.token_hex(4)
     account, asking = await sign_up(server.base_url, one + tail), await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
@@ -64,7 +64,7 @@ async def test_name_that_looks_like_a_taken_one_is_refused(server: Server, one: 
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=ascii)
-async def test_character_nobody_sees_makes_no_other_name(server: Server, hidden: str) -> None:
+async def test_invisible_character_makes_no_other_name(server: Server, hidden: str) -> None:
     account, asking = await sign_up(server.base_url), await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": account.name + hidden, "password": "correct horse"})
@@ -74,7 +74,7 @@ async def test_character_nobody_sees_makes_no_other_name(server: Server, hidden:
     await assert_found(server, asking, account.name + hidden, account)
 
 
-async def test_look_alikes_at_once_go_to_one(server: Server) -> None:
+async def test_look_alikes_signed_up_at_once_go_to_one_user(server: Server) -> None:
     tail = f"-{secrets.token_hex(4)}"
     names = ["pau1", "paul", "pauI", "PauL"]
     async with anonymous(server.base_url) as http:
@@ -85,7 +85,7 @@ async def test_look_alikes_at_once_go_to_one(server: Server) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=ascii)
-def test_look_alikes_of_an_earlier_release_stay_two_people(one: str, other: str) -> None:
+def test_look_alikes_of_an_earlier_release_stay_two_users(one: str, other: str) -> None:
     first = User.objects.create_user(one, password="correct horse")
     (second,) = User.objects.bulk_create([User(username=other, name_key=key_of(other))])  # as the migration leaves it
     assert User.objects.get_by_natural_key(one) == first
@@ -96,7 +96,7 @@ def test_look_alikes_of_an_earlier_release_stay_two_people(one: str, other: str)
 
 
 async def assert_found(server: Server, asking: Account, name: str, account: Account) -> None:
-    """By everything that takes a name: `to`, an invitation, the search."""
+    """Find the user by every call that takes a name: `to`, an invitation, the search."""
     async with ChatClient(server.ws_url(), asking) as chat:
         sent = await chat.request("message.send", to=name, text="hi", key=secrets.token_hex(8))
         low, high = sorted([asking.id, account.id])
@@ -110,7 +110,7 @@ async def assert_found(server: Server, asking: Account, name: str, account: Acco
         assert [person["id"] for person in found] == [account.id]
 
 
-async def test_nobody_has_a_name_with_nul(server: Server) -> None:
+async def test_name_with_nul_is_not_found(server: Server) -> None:
     asking = await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
         assert (await token(http, "nobody\0", "correct horse")).status_code == 401
@@ -120,7 +120,7 @@ async def test_nobody_has_a_name_with_nul(server: Server) -> None:
 
 
 @pytest.mark.django_db
-def test_every_way_to_make_a_user_keeps_the_key() -> None:
+def test_every_way_to_create_a_user_stores_the_key() -> None:
     made = [
         User.objects.create(username="Zo\u00eb"),
         User.objects.create_user("BOB"),
@@ -135,6 +135,6 @@ def test_every_way_to_make_a_user_keeps_the_key() -> None:
     made[0].full_clean(exclude=["password"])
 
 
-def test_a_key_is_the_key_of_itself() -> None:
+def test_key_of_a_key_is_the_key_itself() -> None:
     for name in [name for pair in SAME + ALIKE for name in pair]:
         assert key_of(key_of(name)) == key_of(name)

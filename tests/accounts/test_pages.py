@@ -1,4 +1,4 @@
-"""The pages: sign-in, sign-up, the shell of the chat app, and what no page may do."""
+"""The pages: sign-in, sign-up, the shell of the chat app, and their security headers."""
 
 import html
 import re
@@ -39,14 +39,14 @@ def has_sign_in_form(answer: httpx.Response) -> bool:
 
 
 async def form(http: httpx.AsyncClient, path: str) -> dict[str, str]:
-    """Load a form; return the field that proves it was loaded."""
+    """Load a form; return its CSRF field."""
     answer = await http.get(path)
     found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)
     assert found, answer.text
     return {"csrfmiddlewaretoken": found[1]}
 
 
-async def test_the_front_page_is_the_sign_in_form_or_the_app(visitor: httpx.AsyncClient, page: httpx.AsyncClient) -> None:
+async def test_front_page_is_the_sign_in_form_or_the_app(visitor: httpx.AsyncClient, page: httpx.AsyncClient) -> None:
     assert has_sign_in_form(await visitor.get("/"))
     answer = await page.get("/")
     assert answer.status_code == 200
@@ -54,7 +54,7 @@ async def test_the_front_page_is_the_sign_in_form_or_the_app(visitor: httpx.Asyn
 
 
 @pytest.mark.parametrize("path", SHELLS)
-async def test_every_room_opens_the_same_app(page: httpx.AsyncClient, path: str) -> None:
+async def test_every_room_path_opens_the_same_app(page: httpx.AsyncClient, path: str) -> None:
     answer, front = await page.get(path), await page.get("/")
     assert answer.status_code == 200
     scripts = re.findall(r'src="(/static/[^"]+\.js)"', answer.text)
@@ -66,14 +66,14 @@ async def test_every_room_opens_the_same_app(page: httpx.AsyncClient, path: str)
 
 
 @pytest.mark.parametrize("path", SHELLS)
-async def test_signed_out_every_room_leads_to_the_sign_in_form_and_back(visitor: httpx.AsyncClient, path: str) -> None:
+async def test_signed_out_room_redirects_to_sign_in_and_back(visitor: httpx.AsyncClient, path: str) -> None:
     answer = await visitor.get(path)
     assert answer.status_code == 302
     assert has_sign_in_form(await visitor.get(answer.headers["location"]))
     assert answer.headers["location"].startswith("/accounts/sign-in/?next=/chat")
 
 
-async def test_signing_up_and_in_and_out_by_the_forms(visitor: httpx.AsyncClient, ada: Account) -> None:
+async def test_forms_sign_up_and_in_and_out(visitor: httpx.AsyncClient, ada: Account) -> None:
     new = {"username": f"{ada.name}-twin", "password": "correct horse"}
     answer = await visitor.post("/accounts/sign-up/", data=new | await form(visitor, "/accounts/sign-up/"))
     assert (answer.status_code, answer.headers["location"]) == (302, "/")
@@ -86,7 +86,7 @@ async def test_signing_up_and_in_and_out_by_the_forms(visitor: httpx.AsyncClient
     assert (answer.status_code, answer.headers["location"]) == (302, "/chat/lobby/")
 
 
-async def test_wrong_entries_are_named_on_the_form(visitor: httpx.AsyncClient, ada: Account) -> None:
+async def test_form_names_wrong_entries(visitor: httpx.AsyncClient, ada: Account) -> None:
     fields = {"username": ada.name, "password": "wrong"}
     answer = await visitor.post("/accounts/sign-in/", data=fields | await form(visitor, "/accounts/sign-in/"))
     assert has_sign_in_form(answer)
@@ -97,7 +97,7 @@ async def test_wrong_entries_are_named_on_the_form(visitor: httpx.AsyncClient, a
     assert "too short" in answer.text
 
 
-async def test_sign_up_tells_its_rules_before(visitor: httpx.AsyncClient) -> None:
+async def test_sign_up_form_shows_its_rules(visitor: httpx.AsyncClient) -> None:
     text = html.unescape((await visitor.get("/accounts/sign-up/")).text)
     assert names.RULES in text
     assert PASSWORD_RULES in text
@@ -113,7 +113,7 @@ async def test_password_like_the_name_is_refused(visitor: httpx.AsyncClient, ada
     assert set(assert_problem(answer, 400, "invalid")["errors"]) == {"password"}
 
 
-async def test_wrong_password_is_told_without_contradiction(visitor: httpx.AsyncClient, ada: Account) -> None:
+async def test_wrong_password_gets_one_consistent_message(visitor: httpx.AsyncClient, ada: Account) -> None:
     fields = {"username": ada.name, "password": "wrong"}
     answer = await visitor.post("/accounts/sign-in/", data=fields | await form(visitor, "/accounts/sign-in/"))
     assert "both fields" not in answer.text
@@ -136,7 +136,7 @@ async def test_throttled_password_change_shows_the_form(page: httpx.AsyncClient)
 
 
 async def until_throttled(http: httpx.AsyncClient, path: str, fields: dict[str, str]) -> httpx.Response:
-    """Post a form until it is refused: ten times pass in a minute, and a minute may end in between."""
+    """Post a form until it is refused: ten pass in a minute, and a minute may end in between."""
     answer = await http.post(path, data=fields)
     for _ in range(20):
         if answer.status_code != 200:
@@ -146,7 +146,7 @@ async def until_throttled(http: httpx.AsyncClient, path: str, fields: dict[str, 
     return answer
 
 
-async def test_blanks_around_a_name_are_no_part_of_it(visitor: httpx.AsyncClient, ada: Account) -> None:
+async def test_blanks_around_a_name_are_stripped(visitor: httpx.AsyncClient, ada: Account) -> None:
     body = {"username": f" {ada.name}\t", "password": ada.password}
     assert (await visitor.post("/api/token", json=body)).status_code == 200
     assert (await visitor.post("/api/signup", json=body)).json()["errors"] == {"username": ["That name is taken."]}
@@ -157,29 +157,29 @@ async def test_blanks_around_a_name_are_no_part_of_it(visitor: httpx.AsyncClient
 
 
 @pytest.mark.parametrize("goal", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"])
-async def test_signing_in_leads_nowhere_else(visitor: httpx.AsyncClient, ada: Account, goal: str) -> None:
+async def test_sign_in_does_not_redirect_to_other_hosts(visitor: httpx.AsyncClient, ada: Account, goal: str) -> None:
     fields = {"username": ada.name, "password": ada.password, "next": goal}
     answer = await visitor.post("/accounts/sign-in/", data=fields | await form(visitor, "/accounts/sign-in/"))
     assert (answer.status_code, answer.headers["location"]) == (302, "/")
 
 
 @pytest.mark.parametrize("path", ["/accounts/sign-in/", "/accounts/sign-up/", "/accounts/password/"])
-async def test_forms_without_their_token_are_refused(page: httpx.AsyncClient, path: str) -> None:
+async def test_forms_without_csrf_token_are_refused(page: httpx.AsyncClient, path: str) -> None:
     del page.headers["X-CSRFToken"]
     assert (await page.post(path, data={"username": "x", "password": "y"})).status_code == 403
 
 
-async def test_nobody_signs_out_by_following_a_link(page: httpx.AsyncClient) -> None:
+async def test_sign_out_by_get_is_refused(page: httpx.AsyncClient) -> None:
     assert (await page.get("/accounts/sign-out/")).status_code == 405
     assert (await page.get("/api/me")).status_code == 200
 
 
-async def test_the_password_page_is_for_people_signed_in(visitor: httpx.AsyncClient) -> None:
+async def test_password_page_needs_a_session(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.get("/accounts/password/")
     assert (answer.status_code, answer.headers["location"]) == (302, "/accounts/sign-in/?next=/accounts/password/")
 
 
-async def test_guessing_on_the_form_is_slowed_down_too(visitor: httpx.AsyncClient, server: Server) -> None:
+async def test_guesses_on_the_form_are_throttled(visitor: httpx.AsyncClient, server: Server) -> None:
     victim = await sign_up(server.base_url)
     token = await form(visitor, "/accounts/sign-in/")
     statuses: list[int] = []
@@ -190,7 +190,7 @@ async def test_guessing_on_the_form_is_slowed_down_too(visitor: httpx.AsyncClien
     assert statuses[-1] == 429
 
 
-async def test_pages_allow_no_foreign_code_and_no_frames(visitor: httpx.AsyncClient, page: httpx.AsyncClient) -> None:
+async def test_pages_forbid_foreign_code_and_frames(visitor: httpx.AsyncClient, page: httpx.AsyncClient) -> None:
     for answer in (await visitor.get("/"), await page.get("/chat/lobby/"), await visitor.get("/nothing-here")):
         policy = answer.headers["content-security-policy"]
         directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))

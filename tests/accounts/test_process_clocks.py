@@ -1,4 +1,4 @@
-"""A process whose clock is an hour off lets in and shuts out the same people: the database's clock decides."""
+"""A process with a clock one hour off accepts the same credentials: the database's clock decides."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,7 +48,7 @@ def set_clock(patch: pytest.MonkeyPatch, off: timedelta) -> None:
 
 
 @WRONG
-def test_ticket_is_good_for_a_process_with_a_wrong_clock(ada: User, monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
+def test_ticket_is_valid_for_a_process_with_a_wrong_clock(ada: User, monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
     bought_right = ticket_create(user_id=ada.pk, credential="token:1")
     set_clock(monkeypatch, off)
     bought_wrong = ticket_create(user_id=ada.pk, credential="token:1")
@@ -66,7 +66,7 @@ def test_session_ends_by_the_databases_clock(ada: User, monkeypatch: pytest.Monk
 
 
 @WRONG
-def test_session_that_runs_out_is_found_by_a_wrong_clock(ada: User, monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
+def test_expired_session_is_found_despite_a_wrong_clock(ada: User, monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
     session_of(ada, ends_in=HALF_AN_HOUR)
     over = session_of(ada, ends_in=timedelta(seconds=-1))
     set_clock(monkeypatch, off)
@@ -74,7 +74,7 @@ def test_session_that_runs_out_is_found_by_a_wrong_clock(ada: User, monkeypatch:
 
 
 @WRONG
-def test_fresh_rows_outlive_pruning_by_a_wrong_clock(ada: User, monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
+def test_fresh_rows_survive_pruning_with_a_wrong_clock(ada: User, monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
     set_clock(monkeypatch, off)
     token = ApiToken.objects.create(user=ada, digest="x")
     token.delete()

@@ -1,4 +1,4 @@
-"""`manage.py seed`: tokens for load runs, only where it was allowed, and never in production."""
+"""`manage.py seed`: tokens for load runs, only where allowed, never in production."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ def seed(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-async def test_seeded_tokens_open_the_product(start_server: StartServer) -> None:
+async def test_seeded_tokens_are_accepted(start_server: StartServer) -> None:
     server = start_server()
     refused = seed(server.env, "3")
     assert refused.returncode == 1
@@ -34,21 +34,21 @@ ELSEWHERE = {"PUBLIC_URL": "https://chat.example.com"}
 
 
 @pytest.mark.parametrize("env", [ELSEWHERE, ELSEWHERE | {"DEPLOYMENT": "production"}, {"DEPLOYMENT": "production"}])
-async def test_production_is_not_seeded_whatever_was_allowed(env: dict[str, str], server: Server) -> None:
+async def test_production_is_never_seeded(env: dict[str, str], server: Server) -> None:
     refused = seed(server.env | {"ALLOW_SEED": "1"} | env, "3")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "this is production" in refused.stderr
     assert "DEPLOYMENT=staging" in refused.stderr
 
 
-async def test_staging_with_an_address_of_its_own_is_seeded_when_allowed(server: Server) -> None:
+async def test_staging_is_seeded_when_allowed(server: Server) -> None:
     staging = server.env | ELSEWHERE | {"DEPLOYMENT": "staging"}
     assert "ALLOW_SEED=1" in seed(staging, "1").stderr
     done = seed(staging | {"ALLOW_SEED": "1"}, "1")
     assert (done.returncode, len(done.stdout.split())) == (0, 1), done.stderr
 
 
-async def test_a_deployment_that_does_not_exist_is_refused(server: Server) -> None:
+async def test_unknown_deployment_is_refused(server: Server) -> None:
     wrong = seed(server.env | {"ALLOW_SEED": "1", "DEPLOYMENT": "prod"}, "1")
     assert wrong.returncode != 0
     assert "DEPLOYMENT is 'prod': use one of production, staging, development" in wrong.stderr

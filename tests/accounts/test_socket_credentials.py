@@ -1,4 +1,4 @@
-"""Who may open a socket: explicit credentials before ambient ones, tickets for one handshake, and how access ends."""
+"""Credentials of sockets: explicit ones before cookies, tickets for one handshake, and their end."""
 
 import asyncio
 import sqlite3
@@ -32,7 +32,7 @@ async def bob(server: Server) -> Account:
 
 @pytest.fixture
 async def page(server: Server, ada: Account) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser in which Ada is signed in."""
+    """A browser with Ada signed in."""
     async with anonymous(server.base_url) as http:
         yield await signed_in(http, ada)
 
@@ -49,7 +49,7 @@ async def knock(server: Server) -> AsyncIterator[Any]:
 
 
 async def who(socket: PlainSocket) -> int:
-    """The id of the person the server greets."""
+    """Return the id of the user whom the server greets."""
     return int((await socket.receive_type("hello"))["user"]["id"])
 
 
@@ -72,7 +72,7 @@ async def test_each_credential_opens_a_socket(server: Server, knock: Any, ada: A
         assert await who(await knock(f"?ticket={await ticket_of(program)}")) == ada.id
 
 
-async def test_none_at_all(knock: Any) -> None:
+async def test_handshake_without_credentials_is_refused(knock: Any) -> None:
     await (await knock()).expect_close(4001)
     await (await knock("?colour=blue", Cookie="other=1")).expect_close(4001)
 
@@ -81,7 +81,7 @@ BAD = ["nonsense", "", "'", "\0", "é", "x" * 4000, "Token"]
 
 
 @pytest.mark.parametrize("value", BAD, ids=ascii)
-async def test_bad_ones(knock: Any, value: str) -> None:
+async def test_bad_credentials_are_refused(knock: Any, value: str) -> None:
     for query in (f"?token={quote(value)}", f"?ticket={quote(value)}"):
         await (await knock(query)).expect_close(4001 if value == "" else 4003)
     if value.isprintable():
@@ -91,7 +91,7 @@ async def test_bad_ones(knock: Any, value: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["?token=%ff%fe", "?%ff=1&token=x", "?token=a%00b", "?token[]=x&ticket=%", "?token=x;token=y"])
-async def test_bad_query_strings(knock: Any, query: str) -> None:
+async def test_bad_query_strings_are_refused(knock: Any, query: str) -> None:
     socket = await knock(query)
     await socket.expect_close(4003)
 
@@ -99,8 +99,10 @@ async def test_bad_query_strings(knock: Any, query: str) -> None:
 # --- several
 
 
-async def test_the_first_present_decides(server: Server, knock: Any, ada: Account, bob: Account, page: httpx.AsyncClient) -> None:
-    """Header, ticket, token, cookie: a later one is not even looked at."""
+async def test_first_present_credential_decides(
+    server: Server, knock: Any, ada: Account, bob: Account, page: httpx.AsyncClient
+) -> None:
+    """The order is header, ticket, token, cookie; later ones are not read."""
     header, cookie = {"Authorization": f"Token {bob.token}"}, session_cookie(page)
     async with with_token(server.base_url, bob) as program:
         ticket = await ticket_of(program)
@@ -109,7 +111,7 @@ async def test_the_first_present_decides(server: Server, knock: Any, ada: Accoun
     assert await who(await knock(f"?token={bob.token}", **cookie)) == bob.id
 
 
-async def test_a_bad_explicit_one_is_not_saved_by_a_good_ambient_one(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
+async def test_bad_token_is_refused_despite_a_good_cookie(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
     cookie = session_cookie(page)
     await (await knock(Authorization="Token bad", **cookie)).expect_close(4003)
     await (await knock("?token=bad", **cookie)).expect_close(4003)
@@ -118,8 +120,8 @@ async def test_a_bad_explicit_one_is_not_saved_by_a_good_ambient_one(knock: Any,
     await (await knock(f"?token={ada.token}", Authorization="Token bad")).expect_close(4003)
 
 
-async def test_a_cookie_that_is_nobodys_harms_no_one_who_comes_with_it(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
-    """Handshakes share their trip to the database, which takes no NUL: one must not fail them all."""
+async def test_cookie_with_nul_fails_no_other_handshake(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
+    """Handshakes share a query, which cannot take a NUL: one must not fail them all."""
     bad = {"Cookie": 'sessionid="nul\\000"'}
     sockets = await asyncio.gather(*[knock(**(bad if number % 2 else session_cookie(page))) for number in range(20)])
     for number, socket in enumerate(sockets):
@@ -138,8 +140,8 @@ async def test_a_ticket_works_once(knock: Any, ada: Account, page: httpx.AsyncCl
     await (await knock(f"?ticket={ticket}")).expect_close(4003)
 
 
-async def test_of_many_handshakes_with_one_ticket_one_wins(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
-    """Also where they land on different workers."""
+async def test_one_ticket_opens_one_of_many_handshakes(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
+    """Also when the handshakes reach different workers."""
 
     async def opened(ticket: str) -> bool:
         socket = await knock(f"?ticket={ticket}")
@@ -155,7 +157,7 @@ async def test_of_many_handshakes_with_one_ticket_one_wins(knock: Any, ada: Acco
 
 
 async def test_a_ticket_lasts_30_seconds(server: Server, knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
-    """Its time is moved in the database: waiting half a minute shows no more."""
+    """The test moves the time in the database: waiting half a minute shows no more."""
     for seconds, good in ((-25, True), (-31, False)):
         ticket = await ticket_of(page)
         shift_tickets(server, seconds)
@@ -167,7 +169,7 @@ async def test_a_ticket_lasts_30_seconds(server: Server, knock: Any, ada: Accoun
 
 
 def shift_tickets(server: Server, seconds: int) -> None:
-    """Let all tickets have been bought `seconds` earlier."""
+    """Move the time of all tickets `seconds` into the past."""
     url = server.env.get("DATABASE_URL")
     if url:
         with psycopg.connect(url, connect_timeout=5) as postgres:
@@ -199,7 +201,7 @@ async def test_only_the_digest_of_a_token_is_stored(server: Server, ada: Account
 async def test_origin_is_checked_for_the_cookie_only(server: Server, knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
     cookie = session_cookie(page)
     assert await who(await knock(Origin=server.base_url, **cookie)) == ada.id
-    assert await who(await knock(**cookie)) == ada.id  # no browser: those always send one
+    assert await who(await knock(**cookie)) == ada.id  # not a browser: browsers always send one
     evil = {"Origin": "https://evil.example"}
     assert await who(await knock(f"?token={ada.token}", **evil)) == ada.id
     assert await who(await knock(f"?ticket={await ticket_of(page)}", **evil)) == ada.id
@@ -222,12 +224,14 @@ async def test_origin_is_checked_for_the_cookie_only(server: Server, knock: Any,
         "http://[",
     ],
 )
-async def test_a_foreign_origin_with_the_cookie(server: Server, knock: Any, page: httpx.AsyncClient, origin: str) -> None:
+async def test_foreign_origin_with_the_cookie_is_refused(
+    server: Server, knock: Any, page: httpx.AsyncClient, origin: str
+) -> None:
     origin = origin.replace("PORT", str(server.port))
     await (await knock(Origin=origin, **session_cookie(page))).expect_close(4003)
 
 
-async def test_origins_may_be_added(start_server: StartServer) -> None:
+async def test_configured_origins_are_accepted(start_server: StartServer) -> None:
     server = start_server(ALLOWED_ORIGINS="https://Chat.example.org:443/,http://localhost:5173,http://bücher.example:80")
     ada = await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
@@ -240,18 +244,18 @@ async def test_origins_may_be_added(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize("neighbour", ['{"a": 1}', "with space", "a=b", "é", '"', "[x]"], ids=ascii)
-async def test_other_peoples_cookies_on_the_host_do_not_hide_ours(
+async def test_foreign_cookies_on_the_host_do_not_hide_ours(
     knock: Any, ada: Account, page: httpx.AsyncClient, neighbour: str
 ) -> None:
-    """A cookie Python's own parser gives up on must not sign anybody out: Django reads past it, and so do we."""
+    """Python's parser gives up on some cookies; like Django, we read past them."""
     cookie = session_cookie(page)["Cookie"]
     assert await who(await knock(Cookie=f"theme={neighbour}; {cookie}; more={neighbour}")) == ada.id
 
 
-# --- the end of access
+# --- the end of credentials
 
 
-async def test_signing_out_ends_that_sessions_sockets_and_no_others(
+async def test_sign_out_closes_only_sockets_of_that_session(
     server: Server, knock: Any, ada: Account, page: httpx.AsyncClient
 ) -> None:
     async with anonymous(server.base_url) as http:
@@ -269,7 +273,7 @@ async def test_signing_out_ends_that_sessions_sockets_and_no_others(
             assert await socket.receive_type("pong")
 
 
-async def test_signing_out_on_the_page_too(knock: Any, page: httpx.AsyncClient) -> None:
+async def test_sign_out_on_the_page_closes_sockets(knock: Any, page: httpx.AsyncClient) -> None:
     socket = await knock(**session_cookie(page))
     await who(socket)
     answer = await page.post("/accounts/sign-out/", headers={"Referer": str(page.base_url)})
@@ -298,10 +302,8 @@ async def test_a_new_password_ends_every_session(server: Server, knock: Any, ada
         assert await by_token.receive_type("pong")
 
 
-async def test_whoever_signs_in_again_after_a_new_password_stays(
-    server: Server, knock: Any, ada: Account, page: httpx.AsyncClient
-) -> None:
-    """Processes hear of the change late when they had no socket of hers to close; a later session is not meant."""
+async def test_session_after_a_password_change_stays(server: Server, knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
+    """Processes without a socket of hers hear of the change late; it must not end a later session."""
     form = {"old_password": ada.password, "new_password1": "a better horse", "new_password2": "a better horse"}
     assert (await page.post("/accounts/password/", data=form)).status_code == 302
     async with anonymous(server.base_url) as http:
@@ -309,7 +311,7 @@ async def test_whoever_signs_in_again_after_a_new_password_stays(
         sockets = [await knock(**session_cookie(phone)) for _ in range(4)]
         for socket in sockets:
             await who(socket)
-        await asyncio.sleep(4)  # longer than two polls are apart
+        await asyncio.sleep(4)  # longer than the interval between two polls
         for socket in sockets:
             await socket.send('{"type":"ping","id":1}')
             assert await socket.receive_type("pong")

@@ -1,4 +1,4 @@
-"""What the benchmark says about itself must be right: losses, saturation, ratios, targets."""
+"""The benchmark's own report: losses, saturation, ratios, targets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_saturated_generator_makes_a_figure_invalid() -> None:
 
 
 @pytest.mark.parametrize(("generator", "core", "valid"), [(0.7, 0.98, False), (0.7, 0.9, True), (0.5, 1.0, True)])
-def test_a_generator_with_much_of_a_full_core_makes_a_figure_invalid(generator: float, core: float, valid: bool) -> None:
+def test_generator_on_a_full_core_makes_a_figure_invalid(generator: float, core: float, valid: bool) -> None:
     assert figure_of(cpu={"server": 0.5, "generator": generator}, load_core=core).valid is valid
 
 
@@ -52,7 +52,7 @@ def test_a_target_needs_all_its_ratios(tutorial: float, node: float, reached: bo
     assert f"{1000 / tutorial:.1f} × tutorial" in line.found
 
 
-# The product's figures of every line, each of which reaches its target.
+# All figures of the product, each of which reaches its target.
 REACHED: list[tuple[str, list[Figure]]] = [
     ("fan-out 1000", [figure_of()]),
     ("open loop 1000", [figure_of()]),
@@ -79,7 +79,7 @@ LINES = [line.figure for line in report.lines(table())]
 
 
 @pytest.mark.parametrize("title", LINES)
-def test_a_figure_with_a_loss_reaches_nothing(title: str) -> None:
+def test_figure_with_a_loss_misses_its_target(title: str) -> None:
     whole, broken = (next(line for line in report.lines(rows) if line.figure == title) for rows in (table(), table(whole=False)))
     assert whole.reached is True
     assert broken.reached is False
@@ -96,7 +96,7 @@ def test_a_cost_on_a_full_core_is_not_measured(row: str) -> None:
         assert "the server's core was full" in missing[0].found
 
 
-def test_a_baseline_that_keeps_up_with_no_rate_is_named() -> None:
+def test_baseline_without_a_sustained_rate_is_named() -> None:
     found = table()
     found["open loop 1000"][1] |= {"deliveries_per_s": 0.0, "notes": {"rate": 0}}
     line = next(line for line in report.lines(found) if "open loop" in line.figure)
@@ -104,14 +104,14 @@ def test_a_baseline_that_keeps_up_with_no_rate_is_named() -> None:
     assert "the tutorial keeps up with no rate" in line.found
 
 
-def test_a_ratio_just_below_its_target_is_not_shown_as_reached() -> None:
+def test_ratio_just_below_its_target_is_not_rounded_up() -> None:
     rows = rows_with(figure_of(deliveries_per_s=1196.0), 1, 1000)
     assert "1.20 × socket.io" in report.lines(rows)[0].found
     rows = rows_with(figure_of(deliveries_per_s=1170.0), 1, 1000)
     assert "1.17 × socket.io" in report.lines(rows)[0].found
 
 
-def test_the_table_says_who_else_had_the_generators_core() -> None:
+def test_table_names_other_load_on_the_generators_core() -> None:
     found = {"at": "2026-11-21", "rows": {"small": [figure_of(cpu={"server": 0.5, "redis": 0.1, "generator": 0.25}).as_dict()]}}
     assert "| 0.25 |" in report.figures(found)
     assert "others had 15% of the load core" in report.figures(found)
@@ -131,7 +131,7 @@ def test_rows_of_another_day_are_named() -> None:
     assert "measured 2026-11-21" not in report.figures(found)
 
 
-def test_rounds_are_interleaved_and_the_middle_one_is_kept() -> None:
+def test_rounds_are_interleaved_and_the_median_is_kept() -> None:
     order: list[str] = []
     rates = {"a": iter((10.0, 30.0, 20.0)), "b": iter((1.0, 3.0, 1200.0))}
 
@@ -172,7 +172,7 @@ POINT = {"rate": 8.0, "lost": 0, "doubled": 0, "refused": 0, "kept": True}
         (figure_of(sent=7, notes={"stored": 6}), "7 sent, 6 in the log"),
     ],
 )
-def test_what_goes_wrong_is_said_and_fails_the_run(figure: Figure, said: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_is_reported_and_fails_the_run(figure: Figure, said: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     lines = list(wrong({"row": [figure]}))
     assert len(lines) == (said is not None)
     assert verdict({"row": [figure]}, 170, quick=True) == len(lines)
@@ -180,14 +180,14 @@ def test_what_goes_wrong_is_said_and_fails_the_run(figure: Figure, said: str | N
     assert said is None or said in lines[0]
 
 
-def test_a_quick_form_that_is_slow_is_said_but_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_slow_quick_form_is_reported_without_failing(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict({}, 181, quick=True) == 0
     assert "THE QUICK FORM TOOK 181 s" in capsys.readouterr().err
     assert verdict({}, 1200, quick=False) == 0
     assert not capsys.readouterr().err
 
 
-def test_rows_are_kept_of_a_run_of_the_same_form_alone(tmp_path: Path) -> None:
+def test_rows_are_kept_from_runs_of_the_same_form_only(tmp_path: Path) -> None:
     path = tmp_path / "latest.json"
     assert rows_of_before(path, quick=False) == {}
     path.write_text(json.dumps({"at": "2026-11-19", "quick": False, "rows": {"small": [{"lost": 0}]}}))
@@ -195,20 +195,20 @@ def test_rows_are_kept_of_a_run_of_the_same_form_alone(tmp_path: Path) -> None:
     assert rows_of_before(path, quick=False) == {"small": [{"lost": 0, "at": "2026-11-19"}]}
 
 
-def test_caller_s_settings_do_not_reach_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_caller_do_not_reach_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WS_COMPRESSION", "1")
     assert "WS_COMPRESSION" not in base_environment()
 
 
-def test_the_rows_of_the_quick_form_exist() -> None:
+def test_rows_of_the_quick_form_exist() -> None:
     assert set(rows.QUICK) < set(rows.ROWS)
 
 
-def test_a_baseline_that_delivered_nothing_is_not_beaten_by_that() -> None:
+def test_baseline_without_deliveries_is_not_beaten() -> None:
     assert report.lines(rows_with(figure_of(), 0, 1))[0].reached is None
 
 
-def test_nothing_is_divided_by_nothing() -> None:
+def test_ratio_to_zero_is_none() -> None:
     assert ratio(1, 0) is None
     assert figure_of(deliveries_per_s=0.0).us_per_delivery == 0
 
@@ -225,11 +225,11 @@ def test_the_search_finds_the_highest_rate(limit: float) -> None:
     assert len(tried) < 20
 
 
-def test_silence_is_not_keeping_up() -> None:
+def test_run_without_deliveries_does_not_keep_up() -> None:
     assert not keeps_up(figure_of(deliveries_per_s=0.0))
 
 
-def test_a_server_that_never_keeps_up_has_no_rate() -> None:
+def test_server_that_never_keeps_up_has_no_rate() -> None:
     best, tried = highest_rate(lambda rate: figure_of(lost=1, options={"rate": rate}), 40.0)
     assert best is None
     assert tried
@@ -253,7 +253,7 @@ def test_pictures_show_what_was_measured(tmp_path: Path) -> None:
         assert f"<!-- {shown} -->" in (tmp_path / "bench-cost.svg").read_text()
 
 
-def test_a_profile_tells_what_a_function_took_with_and_without_what_it_called() -> None:
+def test_profile_shows_own_and_total_time_of_a_function() -> None:
     samples = (
         "run (a.py:1);send (b.py:5);write (c.py:7) 60",
         "run (a.py:2);send (b.py:6) 20",

@@ -1,4 +1,4 @@
-"""The flood bench leaves no endpoint and no frame out."""
+"""The flood bench covers every endpoint and every frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    """The OpenAPI document as a client reads it."""
+    """The OpenAPI document as a client gets it."""
     read: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/")))
     return read
 

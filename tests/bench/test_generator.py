@@ -1,4 +1,4 @@
-"""The load generator must count right: every delivery, each loss, each double, percentiles."""
+"""The load generator counts deliveries, losses, doubles and percentiles correctly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Spread = Callable[[set[ServerConnection], str], None]
 
 @contextmanager
 def room_server(spread: Spread) -> Iterator[Target]:
-    """A server of one room that passes messages on by `spread`, in a thread of its own."""
+    """A server with one room that sends messages on through `spread`, in its own thread."""
     ports: list[int] = []
     started = threading.Event()
     loop = asyncio.new_event_loop()
@@ -67,7 +67,7 @@ def test_every_delivery_is_counted() -> None:
     assert 0 < figure.latency_ms["p50"] <= figure.latency_ms["p99"] <= figure.latency_ms["p999"]
 
 
-def test_waiting_for_its_turn_is_no_latency() -> None:
+def test_wait_between_two_messages_is_no_latency() -> None:
     figure = measure(broadcast, rate=4, warmup=0, seconds=1)
     assert figure.latency_ms["p50"] < 50  # not the 250 ms between two messages
 
@@ -83,7 +83,7 @@ def test_a_planted_loss_is_found() -> None:
     assert not figure.whole
 
 
-def test_what_was_refused_is_not_lost_and_hides_no_loss() -> None:
+def test_refused_message_is_no_loss_and_hides_none() -> None:
     turns = iter(range(1_000_000))
 
     def refuse_some(people: set[ServerConnection], text: str) -> None:
@@ -123,7 +123,7 @@ def test_a_double_does_not_hide_a_loss() -> None:
     assert measure(one_twice_another_never).wrong_connections >= 2
 
 
-def test_a_rate_that_is_too_high_is_said() -> None:
+def test_too_high_rate_is_reported_as_overload() -> None:
     def drop(people: set[ServerConnection], text: str) -> None:
         return
 

@@ -1,4 +1,4 @@
-"""`scripts/chaos`: starts a stack of its own, runs the faults, prints the table. Exit code 1: a promise was broken."""
+"""`scripts/chaos`: start a stack, run the faults, print the table. Exit code 1: a broken promise."""
 
 import argparse
 import asyncio
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """Has the stack removed on the way out. What is being started for it ends first: it would start more behind our back."""
+    """Remove the stack on the way out, after its running start has ended."""
     for other in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(other, signal.SIG_IGN)
     say(f"chaos: stopped early by {signal.Signals(number).name}: no verdict; removing the stack")

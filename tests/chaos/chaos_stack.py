@@ -1,6 +1,6 @@
-"""The product's stack with two replicas of two workers each, a fault point, and hands that reach into its containers.
+"""The product's stack with two replicas of two workers each, a fault point, and root access.
 
-What docker cannot do, killing one process or dropping packets of one container, is done as root of the engine's machine,
+Docker cannot kill one process or drop the packets of one container. This is done as root of the engine's machine,
 which must be this one and run Linux.
 """
 
@@ -55,7 +55,7 @@ class ChaosStack(Stack):
 
     @staticmethod
     def copy(directory: Path) -> None:
-        """Puts everything the stack is made of into `directory`."""
+        """Copy all sources of the stack into `directory`."""
         copy_checkout(directory)
         target = directory / "tests" / "chaos"
         target.mkdir(parents=True)
@@ -64,29 +64,29 @@ class ChaosStack(Stack):
             (target / name).write_bytes((ROOT / "tests" / "chaos" / name).read_bytes())
 
     def seed(self, number: int) -> list[str]:
-        """Tokens of that many new accounts."""
+        """Make this many accounts and return their tokens."""
         answer = self.exec("web", "python", "app/manage.py", "seed", str(number))
         assert answer.returncode == 0, answer.stderr
         return answer.stdout.split()
 
-    # --- what is in it
+    # --- the stack's state
 
     def container(self, service: str) -> Container:
-        """The one running container of a service."""
+        """Return the one running container of a service."""
         (found,) = self.running(service)
         return found
 
     def running(self, service: str) -> list[Container]:
-        """Its containers that run."""
+        """Return the running containers of a service."""
         return [container for container in self.containers(service) if container["State"]["Running"]]
 
     def workers(self, container: Container) -> list[int]:
-        """The worker processes of a web container, as the host numbers them."""
+        """Return the worker processes of a web container by their pid on the host."""
         (master,) = children(container["State"]["Pid"])  # process 1 is the image's init
         return children(master)
 
     def replica_is_ready(self, container: Container) -> bool:
-        """Whether this replica, asked past nginx, is ready and has all its workers."""
+        """Return whether this replica, asked past nginx, is ready and has all its workers."""
         try:
             url = f"http://{self.address(container, 'edge')}:8000/readyz"
             return len(self.workers(container)) >= WORKERS and httpx.get(url, timeout=2).status_code == httpx.codes.OK
@@ -94,11 +94,11 @@ class ChaosStack(Stack):
             httpx.TransportError,
             OSError,
             ValueError,
-        ):  # ValueError: a container that has just been restarted has no master yet
+        ):  # ValueError: a just restarted container has no master yet.
             return False
 
     def web_is_ready(self, replicas: int = REPLICAS) -> bool:
-        """Whether all replicas are there and ready."""
+        """Return whether all replicas are running and ready."""
         web = self.running("web")
         return len(web) == replicas and all(map(self.replica_is_ready, web))
 
@@ -114,7 +114,7 @@ class ChaosStack(Stack):
         return max(map(private_mib, pids), default=0.0)
 
     def closed_by_web(self) -> Counter[int]:
-        """How many sockets all web containers closed since they started, by close code."""
+        """Count the sockets that all web containers closed since their start, by close code."""
         urls = [f"http://{self.address(container, 'edge')}:8000/metrics" for container in self.running("web")]
         closed: Counter[int] = Counter()
         for url in urls:
@@ -123,7 +123,7 @@ class ChaosStack(Stack):
         return closed
 
     def read_log(self, prefix: str, database: str = "hubbub") -> dict[str, list[Row]]:
-        """The log of every room whose name starts with `prefix`, from the database itself."""
+        """Read the log of each room with this prefix from the database itself."""
         answer = self.psql(_LOG.format(prefix), database=database)
         assert answer.returncode == 0, answer.stderr
         log: dict[str, list[Row]] = {}
@@ -132,41 +132,41 @@ class ChaosStack(Stack):
         return log
 
     def psql(self, statement: str, timeout: float = 30, *, user: str = "hubbub", database: str = "hubbub") -> Answer:
-        """Asks a database in its own container."""
+        """Run a statement in the database's own container."""
         options = [f"--username={user}", f"--dbname={database}", "--no-align", "--tuples-only", "--quiet"]
         return self.compose("exec", "-T", "postgres", "psql", *options, "--command", statement, timeout=timeout)
 
     def redis(self, *command: str) -> Answer:
-        """Asks Redis in its own container."""
+        """Run a command in Redis' own container."""
         line = f'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli {" ".join(command)}'
         return self.compose("exec", "-T", "redis", "sh", "-c", line, timeout=10)
 
-    # --- hands
+    # --- damage
 
     def docker(self, *command: str, timeout: float = 60) -> None:
-        """Runs docker; raises CalledProcessError when it fails."""
+        """Run docker; raises CalledProcessError when it fails."""
         subprocess.run(["docker", *command], check=True, capture_output=True, timeout=timeout)
 
     def cut(self, container: Container, addresses: Iterable[str]) -> None:
-        """Drops every packet between a container and these addresses, without a word to either side."""
+        """Drop every packet between a container and these addresses, without a reset."""
         self._packets(container, "--append", addresses)
 
     def mend(self, container: Container, addresses: Iterable[str]) -> None:
-        """Lets them through again."""
+        """Remove the rules of `cut`."""
         self._packets(container, "--delete", addresses)
 
     def dropped(self, container: Container, addresses: Iterable[str]) -> int:
-        """How many packets the rules of `cut` have dropped; to be asked before `mend`."""
+        """Count the packets dropped by the rules of `cut`; call it before `mend`."""
         inside = ["nsenter", "--net", "--target", str(container["State"]["Pid"])]
         rules = self.as_root(*inside, "iptables", "--wait", "--verbose", "--list-rules")
         return packets(rules, addresses)
 
     def cut_ports(self, container: Container, peer: str, ports: Sequence[int]) -> None:
-        """Drops what these ports of `peer` send to a container and are sent."""
+        """Drop packets between a container and these ports of `peer`."""
         self._packets(container, "--append", [peer], ports)
 
     def mend_ports(self, container: Container, peer: str, ports: Sequence[int]) -> None:
-        """Lets it through again."""
+        """Remove the rules of `cut_ports`."""
         self._packets(container, "--delete", [peer], ports)
 
     def _packets(self, container: Container, verb: str, addresses: Iterable[str], ports: Sequence[int] = ()) -> None:
@@ -179,16 +179,16 @@ class ChaosStack(Stack):
                     self.as_root(*inside, *rule, *of, "--jump", "DROP")
 
     def gateway(self, container: Container, network: str) -> str:
-        """The address by which a container sees what comes from this machine."""
+        """Return the source address of this machine's packets in a container."""
         return str(container["NetworkSettings"]["Networks"][f"{self.project}_{network}"]["Gateway"])
 
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
-        """A signal from outside the container: docker then restarts what ends, as after a crash."""
+        """Signal a process from outside its container: docker then restarts it, as after a crash."""
         self.as_root("kill", f"-{number.value}", str(pid))
 
     @staticmethod
     def as_root(*command: str) -> str:
-        """What a command of the engine's machine prints; raises CalledProcessError when it fails."""
+        """Run a command as root of the engine's machine; raises CalledProcessError when it fails."""
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
     def remove(self) -> None:
@@ -203,7 +203,7 @@ class ChaosStack(Stack):
 
 
 def why_not() -> str:
-    """Why this machine cannot do it; empty when it can."""
+    """Return why this machine cannot run the suite; empty when it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return (
             "killing single processes of containers and dropping their packets needs root, on Linux, on the engine's own machine"
@@ -213,19 +213,19 @@ def why_not() -> str:
 
 
 def _by_fifteen(ports: Sequence[int]) -> list[str]:
-    """Ports as iptables takes them, so many for each rule; nothing, once, for all of them."""
+    """Split ports into iptables' lists of at most fifteen; without ports, one empty list."""
     return [",".join(map(str, ports[first : first + 15])) for first in range(0, len(ports), 15)] or [""]
 
 
 def packets(rules: str, addresses: Iterable[str]) -> int:
-    """The packets that rules about these addresses were applied to; `rules` as iptables lists them with their counters."""
+    """Count the packets matched by rules about these addresses, from iptables' listing `rules`."""
     found = re.findall(r"^-A .*?-[sd] (\S+)/32 .*?-c (\d+) \d+ .*-j DROP$", rules, re.MULTILINE)
     wanted = set(addresses)
     return sum(int(count) for address, count in found if address in wanted)
 
 
 def children(pid: int) -> list[int]:
-    """Processes a process started itself, from whichever thread; none when it is gone."""
+    """Return the children of a process, of all its threads; none when it is gone."""
     found = []
     for threads in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -234,13 +234,13 @@ def children(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below a process, the deepest last."""
+    """Return all descendants of a process, the deepest last."""
     found = children(pid)
     return [*found, *(below for child in found for below in descendants(child))]
 
 
 def command_line(pid: int) -> str:
-    """What a process calls itself; empty when it is gone."""
+    """Return the command line of a process; empty when it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except FileNotFoundError:
@@ -257,7 +257,7 @@ def private_mib(pid: int) -> float:
 
 
 def machine() -> str:
-    """What it ran on: cores, memory, engine."""
+    """Describe the machine: cores, memory, engine."""
     engine = subprocess.run(
         ["docker", "version", "--format", "{{json .Server}}"], check=True, capture_output=True, text=True, timeout=30
     )

@@ -1,4 +1,4 @@
-"""Holds a run to the promises of docs/protocol.md. It knows nothing of servers: records in, problems out."""
+"""Checks a run against the promises of docs/protocol.md: records in, problems out."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,18 +7,18 @@ from math import inf
 
 from tests.chaos.records import BACK_S, Receipt, Row, Run, Sight, Span
 
-# Nobody waits longer for an event once it is committed, the fault is over and the client has its `hello`.
+# Longest wait for a committed event after the fault is over and the client has its `hello`.
 WAIT_S = 5.0
-# A socket that ends later than this after a fault was not ended by it.
+# A socket that ends later than this after a fault has another cause.
 AFTERMATH_S = 5.0
-# A client gives a dead connection up by then: it hears nothing for 2.5 heartbeats of 20 s, and looks once a second.
+# Clients detect a dead connection after 2.5 heartbeats of 20 s, and check once a second.
 NOTICE_S = 55.0
-# A worker may end with this much more than it had: allocators keep what one burst needed.
+# Allowed growth of a worker: allocators keep the memory of one burst.
 MEMORY_FACTOR, MEMORY_MIB = 1.3, 32.0
 
 
 def check(run: Run) -> list[str]:
-    """Every broken promise, in words; empty when all were kept."""
+    """Return every broken promise as a sentence; empty when all were kept."""
     return [
         *run.idle,
         *_log(run),
@@ -31,7 +31,7 @@ def check(run: Run) -> list[str]:
 
 
 def waits(sight: Sight, run: Run) -> Iterator[tuple[Row, Receipt, float]]:
-    """Each event of a client's rooms with the longest time, in seconds, for which the client lacked it without a reason."""
+    """Return each event of a client's rooms with its longest unexcused wait in seconds."""
     excuses = [window.span for window in run.windows if window.excuses]
     reasons = sorted([*excuses, *sight.blind, *sight.deaf, *_excused(sight, run)], key=lambda span: span.begin)
     for room, receipts in sight.views.items():
@@ -43,7 +43,7 @@ def waits(sight: Sight, run: Run) -> Iterator[tuple[Row, Receipt, float]]:
 
 
 def offline(sight: Sight) -> list[Span]:
-    """When the client had no socket with a `hello`, its first way in included."""
+    """Return the times without a greeted socket, including before the first `hello`."""
     gaps, since = [], sight.started_at
     for life in sight.lives:
         gaps.append(Span(since, life.hello_at))
@@ -62,7 +62,7 @@ def _by_a_fault(moment: float, run: Run) -> bool:
 
 
 def _longest(committed: float, received: float, reasons: Sequence[Span]) -> float:
-    """The longest stretch between the two that no reason covers; reasons are in the order of their beginnings."""
+    """Return the longest time between two moments outside the sorted excuses."""
     longest, since = 0.0, committed
     for span in reasons:
         if span.meets(since, received):
@@ -116,7 +116,7 @@ def _views(sight: Sight, run: Run) -> Iterator[str]:
 
 
 def _sockets(sight: Sight, run: Run) -> Iterator[str]:
-    """A client loses its socket for a reason, and comes back soon."""
+    """Check that a client loses its socket only for a reason, and reconnects soon."""
     for life in sight.lives:
         if life.ended_at is not None and not _by_a_fault(life.ended_at, run):
             yield f"closed: {sight.name} lost its socket ({life.code}) though nothing was wrong"
@@ -143,7 +143,7 @@ def _memory(run: Run) -> Iterator[str]:
 
 
 def grown(before: float, after: float) -> list[str]:
-    """What is wrong with the MiB of the largest worker, if anything: over one run, or over several in a row."""
+    """Check the MiB of the largest worker over one run, or over several in a row."""
     if after <= before * MEMORY_FACTOR + MEMORY_MIB:
         return []
     return [f"memory: a worker ends with {after:.0f} MiB, it began with {before:.0f}"]

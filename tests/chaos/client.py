@@ -2,12 +2,12 @@
 
     client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
     task = asyncio.create_task(client.run())
-    client.outbox.write("a")            # sent, and sent again until acknowledged
+    client.outbox.write("a")            # client.outbox.write("a")            # sent, and repeated until acknowledged
     client.cut(); client.stop_reading(); client.read_on()
-    client.sight()                      # what it saw, for the checker
+    client.sight()                      # client.sight()                      # its records, for the checker
 
-It hides nothing from the checker: every event is kept as it came, and what breaks a promise of one socket is written
-down with the frame. It does what docs/protocol.md asks of a client, and no more.
+It keeps every event as received and records each broken promise of a socket together
+with the frame. It behaves as docs/protocol.md asks of a client, without extras.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from tests.chaos.records import Life, Sight, Span
 
 Frame = dict[str, Any]
 
-# An attempt to connect, `hello` included, may take that long.
+# Limit of one attempt to connect, `hello` included.
 OPEN_S = 5.0
-# A join is answered within the server's limits; a socket that does not is given up.
+# The server answers a join within its own limits; a socket without an answer is closed.
 JOIN_S = 12.0
-# The first pause before connecting again and the longest; each is taken with full jitter.
+# The shortest and the longest pause before a reconnect, each with full jitter.
 PAUSE_S = (0.25, 3.0)
 EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
 QUIET = frozenset({"typing", "read", "unread", "room.added", "room.left", "room.updated", "user.updated", "ok", "pong"})
@@ -65,59 +65,59 @@ class Client:
 
     @property
     def online(self) -> bool:
-        """Connected, greeted, and live in every room."""
+        """Return whether the client is greeted and live in every room."""
         return self._socket is not None and all(room.live for room in self.rooms.values())
 
     def holds(self, heads: dict[str, int]) -> bool:
-        """Whether it has everything up to these heads."""
+        """Return whether it has all events up to these heads."""
         return all(memory.last >= heads.get(room, 0) for room, memory in self.rooms.items())
 
     @property
     def port(self) -> int:
-        """Of its end of the connection; only while there is one."""
+        """Return the local port of the open connection."""
         assert self._socket is not None
         return int(self._socket.local_address[1])
 
     def lost_since(self, moment: float) -> bool:
-        """Whether a socket of it ended since then."""
+        """Return whether one of its sockets ended since then."""
         return any(life.ended_at is not None and life.ended_at >= moment for life in self.lives)
 
     def sight(self) -> Sight:
-        """What it saw so far."""
+        """Return its records so far."""
         views = {room: list(memory.receipts) for room, memory in self.rooms.items()}
         lives = [replace(life) for life in self.lives]
         spans = {"blind": list(self.blind), "deaf": list(self.deaf)}
         return Sight(self.name, self._started_at, views, lives, list(self.broken), failed=Counter(self.failed), **spans)
 
-    # --- what is done to it
+    # --- called by faults
 
     def cut(self) -> None:
-        """The network is gone: no close frame, no goodbye."""
+        """Drop the network: no close frame, no goodbye."""
         if self._socket is not None:
             self._socket.transport.abort()
 
     def stop_reading(self) -> None:
-        """Leaves everything in the kernel's buffers, which are kept small, until `read_on`."""
+        """Leave all bytes in the kernel's small buffers until `read_on`."""
         if self._socket is not None:
             self._socket.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             self._socket.transport.pause_reading()
         self._stopped_at = time()
 
     def read_on(self) -> None:
-        """Reads what waited, if the socket is still there."""
+        """Read the buffered bytes, if the socket is still open."""
         if self._socket is not None and not self._socket.transport.is_closing():
             self._socket.transport.resume_reading()
         self.blind.append(Span(self._stopped_at, time()))
         self._stopped_at = inf
 
     def was_deaf(self, since: float, now: float) -> None:
-        """Its connection was dead from then on: remembers when it gave it up, which may be never."""
+        """Record the time from the silent death of a connection until its detection."""
         life = next((life for life in self.lives if life.hello_at < since and (life.ended_at or inf) > since), None)
         if life is not None:
             self.deaf.append(Span(since, life.ended_at or now))
 
     def tick(self, now: float) -> None:
-        """Called once a second: asks after a silent server, gives a dead one up."""
+        """Ping a silent server, or close a dead connection; called once a second."""
         if self._socket is None or self._stopped_at < now:
             return
         if now - self._heard_at > 2.5 * self._heartbeat or any(now - asked > JOIN_S for asked in self._asked_at.values()):
@@ -126,10 +126,10 @@ class Client:
             self._pinged_at = now
             self._say({"type": "ping"})
 
-    # --- life
+    # --- connections
 
     async def run(self) -> None:
-        """Connects, and connects again, until it is cancelled."""
+        """Connect and reconnect until cancelled."""
         failures = 0
         while True:
             opened = await self._open()
@@ -141,7 +141,7 @@ class Client:
             await asyncio.sleep(self.chance.uniform(0, min(PAUSE_S[1], PAUSE_S[0] * 2**failures)))
 
     async def _open(self) -> tuple[ClientConnection, Frame] | None:
-        """A socket and its `hello`."""
+        """Open a socket and read its `hello`."""
         headers = {"Authorization": f"Token {self._token}"}
         try:
             async with asyncio.timeout(OPEN_S):
@@ -169,7 +169,7 @@ class Client:
         return None
 
     async def _live(self, connection: ClientConnection, hello: Frame) -> None:
-        """One socket from its `hello` to its end."""
+        """Serve one socket from its `hello` to its end."""
         self._heard_at = time()
         self.lives.append(Life(self._heard_at))
         self._socket, self._heartbeat = connection, hello["heartbeat"]
@@ -205,7 +205,7 @@ class Client:
         self._out.put_nowait(frame)
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
-        """While this socket lasts."""
+        """Run a task for as long as this socket lasts."""
         self._timers.append(asyncio.get_running_loop().call_later(seconds, what))
 
     # --- frames
@@ -256,7 +256,7 @@ class Client:
         self._later(self.chance.uniform(0.3, 1.5), partial(self._join, room))
 
     def _leave(self) -> None:
-        """What `drain` asks for: this socket ends, the next one is another server's."""
+        """Obey `drain`: close this socket and connect to another server."""
         if self._socket is not None:
             self._goodbye = asyncio.create_task(self._socket.close())
 

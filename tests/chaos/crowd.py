@@ -1,4 +1,4 @@
-"""All clients of one run: each in two rooms, some of them writing all the time."""
+"""All clients of one run: each is in two rooms, and some write all the time."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ WRITERS_A_ROOM = 2
 
 @dataclass(frozen=True)
 class Size:
-    """How many people in how many rooms, and how many messages a second each room gets."""
+    """The number of clients and rooms, and messages a second for each room."""
 
     clients: int = 200
     rooms: int = 20
@@ -25,12 +25,12 @@ class Size:
 
 
 class Crowd:
-    """Use as an async context manager: everybody is in their rooms when it is entered."""
+    """An async context manager: on entering, all clients have joined their rooms."""
 
     def __init__(
         self, url: str, tokens: Sequence[str], size: Size, *, prefix: str, chance: random.Random, label: str = "c"
     ) -> None:
-        """`label` begins the name of each client."""
+        """`label` is the prefix of each client's name."""
         self.url, self.tokens, self.size, self.chance, self.prefix = url, tokens, size, chance, prefix
         socket = f"{url.replace('http', 'ws', 1)}/ws/"
         self.rooms = [f"{prefix}-{number}" for number in range(size.rooms)]
@@ -43,7 +43,7 @@ class Crowd:
         self._writing: list[asyncio.Task[None]] = []
 
     def _rooms_of(self, number: int) -> list[str]:
-        """One room in turn and another further on, so that rooms overlap in more than one way."""
+        """Return one room in turn and another further on, so that rooms overlap in several ways."""
         count = len(self.rooms)
         first = number % count
         further = 1 + (number // count) % max(1, count - 1)
@@ -77,7 +77,7 @@ class Crowd:
 
     @property
     def all_online(self) -> bool:
-        """Whether everybody is live in all their rooms."""
+        """Return whether all clients are live in all their rooms."""
         return all(client.online for client in self.clients)
 
     @property
@@ -86,7 +86,7 @@ class Crowd:
         return [key for client in self.clients for key in client.outbox.pending]
 
     def members(self, room: str) -> list[Client]:
-        """Those who are in a room."""
+        """Return the clients in a room."""
         return [client for client in self.clients if room in client.rooms]
 
     def miscounted(self) -> list[str]:
@@ -94,14 +94,14 @@ class Crowd:
         found = []
         for room in self.rooms:
             members = self.members(room)
-            online = len({*members, self.clients[0]})  # who made all rooms is a member of each
+            online = len({*members, self.clients[0]})  # the creator of all rooms is a member of each
             told = sorted({client.rooms[room].online for client in members})
             if told != [online]:
                 found.append(f"{room}: {online} people are online, they were told {', '.join(map(str, told))}")
         return found
 
     def start_writing(self) -> None:
-        """WRITERS_A_ROOM people write into each room, together `size.rate` messages a second."""
+        """Let WRITERS_A_ROOM clients write into each room, together `size.rate` messages a second."""
         for number, room in enumerate(self.rooms):
             members = self.members(room)
             for writer in (members[number % len(members)], members[-1 - number % len(members)]):
@@ -109,7 +109,7 @@ class Crowd:
                 self._writing.append(asyncio.create_task(self._write(writer, room)))
 
     def stop_writing(self) -> None:
-        """Nobody writes anything new; what is unanswered is still sent again."""
+        """Stop new messages; unanswered ones are still repeated."""
         for task in self._writing:
             task.cancel()
         self._writing.clear()
@@ -126,7 +126,7 @@ class Crowd:
                 client.tick(time())
 
     async def until(self, true: Callable[[], bool], seconds: float, what: str) -> None:
-        """Waits; raises TimeoutError saying for what in vain."""
+        """Wait; the TimeoutError names the missing condition."""
         deadline = time() + seconds
         while not true():
             if time() > deadline:

@@ -1,4 +1,4 @@
-"""One run: a crowd that writes all the time, one fault after the other, then the judgement."""
+"""One run: a crowd that writes all the time, one fault after the other, then the check."""
 
 import asyncio
 import random
@@ -15,13 +15,13 @@ from tests.chaos.figures import Figures, measure
 from tests.chaos.neighbour import Neighbour
 from tests.chaos.records import Row, Run, Span, Window
 
-# Quiet time before a fault, and after it: longer than anybody may wait for an event.
+# Quiet time before and after a fault: longer than the longest allowed wait for an event.
 BEFORE_S, AFTER_S = 4.0, 7.0
 HEALTHY_S = 90.0
 ACKNOWLEDGED_S, HELD_S = 30.0, 20.0
-# Presence is right again by then: what Redis forgot is written anew every 10 s, and read within a second or two.
+# Presence is correct by then: entries in Redis are renewed every 10 s and read within 2 s.
 COUNTED_S = 20.0
-# Listening on after everybody has everything: a double would still come.
+# Time to listen after the last event, in which a double would still arrive.
 LISTEN_S = 3.5
 
 Say = Callable[[str], None]
@@ -38,9 +38,9 @@ async def drill(
     say: Say,
     neighbour: Neighbour | None = None,
 ) -> list[Figures]:
-    """Figures of the whole run, or of each fault when there are several and of all together at the end.
+    """Return the figures of the whole run, or of each fault and of all together.
 
-    `neighbour`: people chat there, too, and are held to the same promises by their own log.
+    `neighbour`: its clients chat, too, and are checked against their own log.
     """
     prefix = f"chaos-{secrets.token_hex(4)}"
     windows: list[Window] = []
@@ -87,7 +87,7 @@ async def _suffer(fault: Fault) -> Window:
 
 
 async def _settle(read_log: ReadLog, crowd: Crowd, windows: list[Window]) -> Run:
-    """Nothing new is written; everything written is acknowledged and held by everybody, or that is a finding."""
+    """Wait until all messages are acknowledged and received; report the missing ones."""
     crowd.stop_writing()
     unsent: list[str] = []
     try:
@@ -96,7 +96,7 @@ async def _settle(read_log: ReadLog, crowd: Crowd, windows: list[Window]) -> Run
         unsent = crowd.pending
     log = await asyncio.to_thread(read_log, crowd.prefix)
     heads = {room: len(rows) for room, rows in log.items()}
-    with suppress(TimeoutError):  # the checker names who lacks what
+    with suppress(TimeoutError):  # the checker names the missing events
         await crowd.until(lambda: all(client.holds(heads) for client in crowd.clients), HELD_S, "everybody has everything")
     await asyncio.sleep(LISTEN_S)
     with suppress(TimeoutError):
@@ -113,7 +113,7 @@ async def _settle(read_log: ReadLog, crowd: Crowd, windows: list[Window]) -> Run
 
 
 async def _next_door(neighbour: Neighbour, crowd: Crowd, windows: list[Window]) -> list[str]:
-    """What its people saw that its own log does not have, and every other broken promise."""
+    """Return the neighbour's foreign events and its other broken promises."""
     found = check(await _settle(neighbour.read_log, crowd, windows))
     if not await asyncio.to_thread(neighbour.shares_ids, crowd.prefix):
         found.append("its rooms have other ids, so that nothing could mix")

@@ -1,4 +1,4 @@
-"""What a run measured, for the table."""
+"""Figures of a run, for the table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tests.chaos.records import Run, Span
 
 @dataclass(frozen=True)
 class Figures:
-    """One row of the table; times in seconds, `p50` and `p99` of a delivery in milliseconds."""
+    """One row of the table; times in seconds, `p50` and `p99` of a delivery in ms."""
 
     fault: str
     title: str
@@ -20,9 +20,9 @@ class Figures:
     events: int
     deliveries: int
     fault_s: float
-    # The longest that anybody lacked an event that was committed, the fault included.
+    # The longest time that a client lacked a committed event, including the fault.
     behind_s: float
-    # The longest wait for an event the promise of 5 s counts: without the time for which the fault excuses it.
+    # The longest unexcused wait for an event, which promise 4 limits to 5 s.
     waited_s: float
     reconnects: int
     codes: dict[str, int]
@@ -34,12 +34,12 @@ class Figures:
     memory_after: float
 
     def wire(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the row as JSON."""
         return asdict(self)
 
 
 def measure(run: Run, *, fault: str, title: str, problems: Sequence[str], during: Span, gaps: int) -> Figures:
-    """The figures of `during`: one run, or one fault of a run with several."""
+    """Compute the figures of `during`: one run, or one fault of several."""
     behind, waited = [0.0], [0.0]
     delivered: list[float] = []
     for sight in run.sights:
@@ -79,12 +79,12 @@ def measure(run: Run, *, fault: str, title: str, problems: Sequence[str], during
 
 
 def not_ended(fault: str, title: str, problem: str) -> Figures:
-    """The row of a run that could not be brought to its end."""
+    """Return the row of a run that did not end."""
     return Figures(fault, title, (problem,), 0, 0, 0, 0.0, 0.0, 0.0, 0, {}, 0.0, 0.0, 0, 0, 0.0, 0.0)
 
 
 def in_a_row(figures: Sequence[Figures]) -> list[str]:
-    """What only several runs one after the other show: each leaves the memory a little larger, and all together too large."""
+    """Check the growth of memory over several runs, each of which passes alone."""
     ended = [row for row in figures if row.clients]
     grew = grown(ended[0].memory_before, ended[-1].memory_after) if len(ended) > 1 else []
     return [f"{what}, over {len(ended)} runs in a row" for what in grew]

@@ -1,4 +1,4 @@
-"""What a client remembers of its rooms, and whether each frame kept the promises of one socket."""
+"""A client's memory of its rooms, with checks of each frame against the promises."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +15,11 @@ class RoomMemory:
     receipts: list[Receipt] = field(default_factory=list)
     last: int = 0
     live: bool = False
-    # How many people are online there, as it was last told.
+    # The last announced number of people online.
     online: int = 0
 
     def page(self, frame: Frame, now: float) -> list[str]:
-        """A `room.joined`; what is wrong with it."""
+        """Record a `room.joined`; return its fault, if any."""
         wrong = [problem for event in frame["events"] for problem in self._take(event, now, "page")]
         self.live, self.online = not frame["more"], frame["online_count"]
         if self.live and self.last != frame["head"]:
@@ -27,7 +27,7 @@ class RoomMemory:
         return wrong
 
     def pushed(self, event: Frame, now: float) -> list[str]:
-        """An event outside a page; what is wrong with it."""
+        """Record an event outside a page; return its fault, if any."""
         wrong = [] if self.live else [f"{event['seq']} of {event['room']} was pushed where nothing may be"]
         return wrong + self._take(event, now, "push")
 

@@ -1,4 +1,4 @@
-"""A second installation on the stack's Redis and Postgres: the same people with the same ids, and rooms with the same ids.
+"""A second installation on the stack's Redis and Postgres, with the same user and room ids.
 
 The data of one must never be visible in the other, also not after faults of shared parts.
 """
@@ -21,15 +21,15 @@ from tests.support.ports import free_port
 
 DATABASE = "neighbour"
 START_S = 90.0
-# Messages a second and room: enough to be seen, little of the machine.
+# Messages a second for each room: enough to be visible, with little load.
 RATE = 0.2
 
 
 class Neighbour:
-    """One container of web's image, past nginx, on a copy of the stack's database with an installation id of its own."""
+    """A container of web's image, past nginx, on a copy of the database with another installation id."""
 
     def __init__(self, stack: ChaosStack, *, own_id: bool = True) -> None:
-        """`own_id`: False plants the fault that this is to find: both have the id of the original."""
+        """`own_id`: False plants a fault: both installations have the same id."""
         self.stack, self.own_id = stack, own_id
         self.name = f"{stack.project}-neighbour"
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -46,7 +46,7 @@ class Neighbour:
         self.remove()
 
     def start(self) -> None:
-        """Copy the database as it is now, people included, and serve it."""
+        """Copy the database with its users and serve it."""
         copy = f"createdb -U postgres {DATABASE} && pg_dump -U postgres hubbub | psql -qU postgres -v ON_ERROR_STOP=1 {DATABASE}"
         copied = self.stack.exec("postgres", "sh", "-c", copy)
         assert copied.returncode == 0, copied.stderr
@@ -66,7 +66,7 @@ class Neighbour:
         self._wait_ready()
 
     def remove(self) -> None:
-        """End it and keep its log; its database goes with the stack's."""
+        """End it and save its log; the stack removes its database."""
         kept = ROOT / "artifacts" / "chaos"
         kept.mkdir(parents=True, exist_ok=True)
         with suppress(CalledProcessError):  # it was never made
@@ -75,12 +75,12 @@ class Neighbour:
         self.stack.exec("postgres", "dropdb", "-U", "postgres", "--if-exists", "--force", DATABASE)
 
     def crowd(self, prefix: str, tokens: Sequence[str], size: Size, chance: random.Random) -> Crowd:
-        """As many rooms with the same names, and the fewest people."""
+        """Return a small crowd in rooms with the stack's names."""
         people = Size(2 * size.rooms, size.rooms, RATE)
         return Crowd(self.url, tokens, people, prefix=prefix, chance=chance, label="n")
 
     def align(self) -> None:
-        """Let the next room have the same id in both: a crash of Postgres skips ids."""
+        """Give the next room the same id in both: a crash of Postgres skips ids."""
         highest = 0
         for database in ("hubbub", DATABASE):
             highest = max(highest, int(self._ask("SELECT last_value FROM rooms_room_id_seq", database)))
@@ -88,13 +88,13 @@ class Neighbour:
             self._ask(f"SELECT setval('rooms_room_id_seq', {highest})", database)
 
     def shares_ids(self, prefix: str) -> bool:
-        """Whether the rooms whose names start with `prefix` have the same ids in both."""
+        """Return whether the rooms with this prefix have the same ids in both."""
         statement = f"SELECT string_agg(id || slug, ' ' ORDER BY id) FROM rooms_room WHERE slug LIKE '{prefix}%'"
         here, there = (self._ask(statement, database) for database in ("hubbub", DATABASE))
         return bool(here) and here == there
 
     def read_log(self, prefix: str) -> dict[str, list[Row]]:
-        """As of the stack."""
+        """Read its log like the stack's."""
         return self.stack.read_log(prefix, DATABASE)
 
     def _ask(self, statement: str, database: str) -> str:

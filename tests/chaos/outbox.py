@@ -1,4 +1,4 @@
-"""What one client has written: numbered, keyed messages, sent again with the same key until they are acknowledged."""
+"""One client's messages: numbered, keyed, and repeated until they are acknowledged."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.chaos.records import Ack
 
-# The server answers within 5 s; after that the reply is lost and the message goes out again.
+# The server answers within 5 s; after that the reply is lost and the message is repeated.
 ANSWER_S = 7.0
 MOST_PENDING = 100
 AGAIN = frozenset({"unavailable", "rate_limited"})
@@ -39,11 +39,11 @@ class Outbox:
 
     @property
     def pending(self) -> list[str]:
-        """Keys without an answer."""
+        """Return the unanswered keys."""
         return list(self._pending)
 
     def write(self, room: str, extra: str = "") -> None:
-        """One more message; not while MOST_PENDING wait, as a person would stop typing."""
+        """Queue one message, but at most MOST_PENDING: a person would stop typing, too."""
         if len(self._pending) < MOST_PENDING:
             self._written += 1
             key = f"{self.name}-{self._written}"
@@ -51,19 +51,19 @@ class Outbox:
             self._send(message)
 
     def connected(self, author: int, wire: Callable[[Frame], None]) -> None:
-        """A new socket: everything unanswered goes out again."""
+        """Send all unanswered messages again over a new socket."""
         self.author, self._wire = author, wire
         for message in self._pending.values():
             self._again(message)
 
     def lost(self) -> None:
-        """The socket is gone, and with it the replies to come."""
+        """Forget the socket and its outstanding replies."""
         self._wire = None
         for message in self._pending.values():
             self._stop(message)
 
     def replied(self, reply: Frame, now: float) -> str | None:
-        """Takes a `message.sent` or an `error`; answers what is wrong with it, if anything is."""
+        """Record a `message.sent` or an `error`; return its fault, if any."""
         if reply["type"] == "error":
             message = self._pending.get(reply["re"])
             if message is None:
@@ -75,7 +75,7 @@ class Outbox:
             return None
         self.acks.append(Ack(reply["room"], self.author, reply["re"], reply["seq"], now))
         message = self._pending.pop(reply["re"], None)
-        if message is not None:  # the answers to a key sent twice may both arrive
+        if message is not None:  # both answers to a repeated key may arrive
             self._stop(message)
         return None
 

@@ -1,4 +1,4 @@
-"""What one run saw, apart from how it was made to happen. The checker needs nothing else.
+"""Records of one run, the only input of the checker.
 
 All times are UNIX seconds of one machine: generator, servers and database share its clock.
 """
@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 LONG = 200
-# A client has its `hello` by then, counted from the end of the fault: an attempt may hang for 5 s, a pause lasts up
-# to 3 s.
+# Limit of a client's reconnect after a fault: an attempt may hang for 5 s, a pause lasts up to 3 s.
 BACK_S = 10.0
 
 
 def shortened(text: str) -> str:
-    """A text, or what stands for a long one: thousands of clients' copies would fill the memory."""
+    """Replace a long text by a digest: thousands of clients' copies would fill the memory."""
     return text if len(text) <= LONG else f"{text[:40]}… {blake2b(text.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event as the database has it; `at` is when its transaction committed."""
+    """One event in the database; `at` is the time of its commit."""
 
     room: str
     seq: int
@@ -32,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One event as one client got it, pushed or in a page."""
+    """One event as one client received it, pushed or in a page."""
 
     seq: int
     author: int
@@ -53,7 +52,7 @@ class Ack:
 
 @dataclass(slots=True)
 class Life:
-    """One socket: from its `hello` to its end; `code` is the close code, 1006 when there was none."""
+    """One socket from `hello` to its end; `code` is the close code, 1006 without one."""
 
     hello_at: float
     ended_at: float | None = None
@@ -62,7 +61,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time."""
+    """A period of time."""
 
     begin: float
     end: float
@@ -73,27 +72,27 @@ class Span:
 
 @dataclass(slots=True)
 class Sight:
-    """Everything one client remembers. `views` holds each room's events in the order of their arrival."""
+    """All records of one client. `views`: each room's events in order of arrival."""
 
     name: str
     started_at: float
     views: dict[str, list[Receipt]] = field(default_factory=dict)
     lives: list[Life] = field(default_factory=list)
-    # Promises broken on one socket, found while listening: a double, a hole, an event where none may be.
+    # Promises broken on one socket: a double, a gap, an event outside a subscription.
     broken: list[str] = field(default_factory=list)
-    # When it did not read, on purpose.
+    # Times when it deliberately did not read.
     blind: list[Span] = field(default_factory=list)
-    # From when its connection was dead without a word until it gave that up by itself.
+    # Times from the silent death of a connection until the client detected it.
     deaf: list[Span] = field(default_factory=list)
-    # Attempts to connect that brought no `hello`, by reason.
+    # Failed attempts to connect, by reason.
     failed: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One fault. `span` ends when the part is healthy again; `excuses`: nothing can be delivered while it lasts.
+    """One fault. `span` ends with the recovery; `excuses`: nothing can be delivered meanwhile.
 
-    `ends_sockets`: it may cost people their sockets. `back_s`: they have new ones so many seconds after its end.
+    `ends_sockets`: clients may lose their sockets. `back_s`: seconds after the end until all have a new one.
     """
 
     fault: str
@@ -105,7 +104,7 @@ class Window:
 
 @dataclass(slots=True)
 class Run:
-    """One run, ready to be judged."""
+    """One complete run."""
 
     log: dict[str, list[Row]]
     acks: list[Ack]
@@ -114,10 +113,10 @@ class Run:
     # MiB of the largest worker process, before the first fault and at the end.
     memory_before: float = 0.0
     memory_after: float = 0.0
-    # Keys that were never acknowledged, though there was time.
+    # Keys without acknowledgement, despite enough time.
     unsent: list[str] = field(default_factory=list)
-    # Rooms whose people were told a wrong number of people online, at the end.
+    # Rooms whose clients show a wrong number of people online at the end.
     miscounted: list[str] = field(default_factory=list)
-    # Faults that had no effect, and why.
+    # Faults without effect, with the reason.
     idle: list[str] = field(default_factory=list)
     retries: int = 0

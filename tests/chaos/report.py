@@ -1,4 +1,4 @@
-"""The table of a run: on the terminal, and in docs/reliability.md."""
+"""The table of a run, for the terminal and docs/reliability.md."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ HEAD = (
 
 
 def markdown(figures: Sequence[Figures]) -> str:
-    """The rows as a table."""
+    """Format the rows as a Markdown table."""
     lines = [_line(HEAD), _line(["---", *["---:"] * 5, "---", *["---:"] * 3, "---"])]
     return "\n".join(lines + [_line(_cells(row)) for row in figures])
 
@@ -42,7 +42,7 @@ def _cells(row: Figures) -> list[str]:
 
 
 def keep(page: Path, figures: Sequence[Figures], *, how: str) -> None:
-    """Puts the table between the two marks of the page."""
+    """Write the table between the two marks of the page."""
     text = page.read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
@@ -51,6 +51,6 @@ def keep(page: Path, figures: Sequence[Figures], *, how: str) -> None:
 
 
 def save(file: Path, figures: Sequence[Figures]) -> None:
-    """Return all figures and problems for a closer look."""
+    """Save all figures and problems for a closer look."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps([row.wire() for row in figures], indent=1))

@@ -1,4 +1,4 @@
-"""A shorter `make chaos`: fewer people, the faults that tell most, one after the other."""
+"""A shorter `make chaos`: fewer people, and the most telling faults in turn."""
 
 import random
 import secrets
@@ -30,7 +30,7 @@ TELLING = (
 
 @pytest.fixture(scope="module")
 def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
-    """A stack of its own, with the fault point; its images come out of the build cache when the stack tests made theirs."""
+    """A stack with the fault point; its images come from the build cache of the stack tests."""
     assert not why_not(), why_not()
     directory = tmp_path_factory.mktemp("chaos")
     ChaosStack.copy(directory)
@@ -42,8 +42,8 @@ def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack
         running.remove()
 
 
-async def test_nothing_is_lost(chaos_stack: ChaosStack) -> None:
-    """Run every fault once, in an order by chance, beside another installation on the same Redis."""
+async def test_no_message_is_lost_under_any_fault(chaos_stack: ChaosStack) -> None:
+    """Run every fault once in random order, beside another installation on the same Redis."""
     seed = secrets.randbelow(10**6)
     chance = random.Random(str(seed))
     order = chance.sample(TELLING, len(TELLING))

@@ -13,7 +13,7 @@ EVENTS = 60
 
 
 def good_run() -> Run:
-    """Two clients, an event a second; from 20 to 30 a fault during which nothing is delivered; the second loses its socket."""
+    """Two clients, one event a second; a fault from 20 to 30 stops deliveries and one socket."""
     log = [Row(ROOM, seq, AUTHOR, f"key-{seq}", f"text {seq}", START + seq) for seq in range(1, EVENTS + 1)]
     acks = [Ack(ROOM, AUTHOR, row.key, row.seq, row.at + 0.1) for row in log]
     steady = Sight("steady", START - 2, {ROOM: [_receipt(row, row.at + 0.05) for row in log]}, [Life(START - 1)])
@@ -31,7 +31,7 @@ def test_a_good_run_passes() -> None:
     assert check(good_run()) == []
 
 
-def test_an_outage_is_no_wait_and_what_follows_is() -> None:
+def test_outage_is_excused_and_a_later_wait_is_not() -> None:
     run = good_run()
     measured = {row.seq: round(wait, 2) for row, _, wait in waits(run.sights[1], run)}
     assert measured[20] == 0.05
@@ -39,7 +39,7 @@ def test_an_outage_is_no_wait_and_what_follows_is() -> None:
     assert measured[40] == 0.05
 
 
-def test_a_dead_connection_is_a_reason_to_wait_until_it_is_given_up() -> None:
+def test_dead_connection_is_excused_until_it_is_detected() -> None:
     run = good_run()
     run.windows[0] = replace(run.windows[0], span=Span(START + 20.2, START + 50))
     steady = run.sights[0]
@@ -219,7 +219,7 @@ def grow(run: Run) -> None:
         (grow, "memory: a worker ends with 150 MiB, it began with 80"),
     ],
 )
-def test_what_is_planted_is_found(plant: Callable[[Run], None], found: str) -> None:
+def test_planted_fault_is_found(plant: Callable[[Run], None], found: str) -> None:
     run = good_run()
     plant(run)
     assert found in check(run)

@@ -1,4 +1,4 @@
-"""The client writes down what breaks a promise, and comes back as it should: a real socket server misbehaves once each."""
+"""The client records broken promises and reconnects correctly: a real server misbehaves once each."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def error(code: str) -> Frame:
 
 @asynccontextmanager
 async def client_of(*answers: list[Frame | str]) -> AsyncIterator[tuple[Client, list[Frame]]]:
-    """A client, and the frames the server got; the n-th frame is answered with the n-th list, over all sockets."""
+    """A client and the server's received frames; the n-th frame gets the n-th list as its answer."""
     got: list[Frame] = []
     rounds = iter(answers)
 
@@ -91,13 +91,13 @@ async def until(true: Callable[[], bool]) -> None:
         ([page(0), {"type": "surprise"}], "an unrequested frame"),
     ],
 )
-async def test_what_breaks_a_promise_is_written_down(frames: list[Frame | str], found: str) -> None:
+async def test_broken_promise_is_recorded(frames: list[Frame | str], found: str) -> None:
     async with client_of(frames) as (client, _):
         await until(lambda: bool(client.broken))
         assert found in client.broken[0]
 
 
-async def test_it_reads_all_pages_and_what_is_pushed() -> None:
+async def test_client_reads_all_pages_and_pushed_events() -> None:
     async with client_of([page(3, 1, 2, more=True)], [page(3, 3), event(4)]) as (client, got):
         await until(lambda: client.holds({"r": 4}))
         assert [receipt.seq for receipt in client.sight().views["r"]] == [1, 2, 3, 4]
@@ -106,7 +106,7 @@ async def test_it_reads_all_pages_and_what_is_pushed() -> None:
 
 
 @pytest.mark.parametrize("code", ["1012", "4008"])
-async def test_it_comes_back_after_what_it_has(code: str) -> None:
+async def test_client_resumes_after_its_last_event(code: str) -> None:
     async with client_of([page(2, 1, 2), code], [page(3, 3)]) as (client, got):
         await until(lambda: client.holds({"r": 3}))
         assert got[1]["after"] == 2
@@ -114,26 +114,26 @@ async def test_it_comes_back_after_what_it_has(code: str) -> None:
         assert client.broken == []
 
 
-async def test_it_knows_how_many_are_online() -> None:
+async def test_client_tracks_the_number_online() -> None:
     async with client_of([page(0), {"type": "presence", "room": "r", "online_count": 3}]) as (client, _):
         await until(lambda: client.rooms["r"].online == 3)
         assert client.broken == []
 
 
-async def test_a_gap_is_paged_over() -> None:
+async def test_client_reads_pages_over_a_gap() -> None:
     async with client_of([page(1, 1), {"type": "gap", "room": "r", "head": 3}], [page(3, 2, 3)]) as (client, _):
         await until(lambda: client.holds({"r": 3}))
         assert len(client.lives) == 1
         assert client.broken == []
 
 
-async def test_it_leaves_a_server_that_drains() -> None:
+async def test_client_leaves_a_draining_server() -> None:
     async with client_of([page(0), {"type": "drain", "after_ms": 10}], [page(0)]) as (client, _):
         await until(lambda: len(client.lives) == 2)
         assert client.lives[0].code == 1000
 
 
-async def test_it_leaves_a_server_that_is_silent() -> None:
+async def test_client_leaves_a_silent_server() -> None:
     async with client_of([page(0)], [], [page(0)]) as (client, got):
         await until(lambda: client.online)
         client.tick(time() + 21)
@@ -143,7 +143,7 @@ async def test_it_leaves_a_server_that_is_silent() -> None:
 
 
 @pytest.mark.parametrize("outcome", [error("unavailable"), "1012"])
-async def test_a_message_goes_out_with_one_key_until_it_is_acknowledged(outcome: Frame | str) -> None:
+async def test_message_is_repeated_with_its_key_until_acknowledged(outcome: Frame | str) -> None:
     answers: list[list[Frame | str]] = [[page(0)], [outcome], [sent(1)]]
     if outcome == "1012":
         answers.insert(2, [page(0)])
@@ -158,7 +158,7 @@ async def test_a_message_goes_out_with_one_key_until_it_is_acknowledged(outcome:
         assert client.broken == []
 
 
-async def test_a_refused_message_is_written_down() -> None:
+async def test_refused_message_is_recorded() -> None:
     async with client_of([page(0)], [error("forbidden")]) as (client, _):
         await until(lambda: client.online)
         client.outbox.write("r")

@@ -1,4 +1,4 @@
-"""A drill whose fault did nothing is no proof, and says so."""
+"""A drill reports a fault without effect."""
 
 import random
 from pathlib import Path
@@ -25,7 +25,7 @@ RULES = """\
 
 
 class Nowhere(ChaosStack):
-    """A stack that was never started, and has no log."""
+    """A stack that was never started and has no log."""
 
     def memory(self) -> float:
         return 50.0
@@ -59,7 +59,7 @@ class Real(Idle):
         ([Real], ()),
     ],
 )
-async def test_a_fault_without_effect_is_a_finding(
+async def test_fault_without_effect_is_reported(
     faults: list[type[Fault]], found: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pause in ("BEFORE_S", "AFTER_S", "LISTEN_S"):
@@ -73,5 +73,5 @@ async def test_a_fault_without_effect_is_a_finding(
     ("addresses", "dropped"),
     [(["172.18.0.5"], 3), (["172.18.0.5", "172.18.0.50"], 10), (["172.18.0.9"], 2), (["172.18.0.6"], 0), (["172.18.0.7"], 0)],
 )
-def test_packets_are_counted_by_their_address(addresses: list[str], dropped: int) -> None:
+def test_dropped_packets_are_counted_by_address(addresses: list[str], dropped: int) -> None:
     assert packets(RULES, addresses) == dropped

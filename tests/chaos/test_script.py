@@ -13,13 +13,13 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ROOT / "scripts" / "chaos", *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_help_names_every_fault() -> None:
+def test_help_names_every_fault() -> None:
     answer = chaos("--help")
     assert answer.returncode == 0
     assert answer.stdout.split("FAULT is one of")[1].split() == list(FAULTS)
 
 
-def test_every_fault_says_what_it_does() -> None:
+def test_every_fault_has_a_description() -> None:
     assert len({fault.title for fault in FAULTS.values()}) == len(FAULTS)
 
 
@@ -33,7 +33,7 @@ def test_every_fault_says_what_it_does() -> None:
         (["--mode", "all"], "invalid choice: 'all'"),
     ],
 )
-def test_what_is_wrong_is_named(arguments: list[str], said: str) -> None:
+def test_wrong_arguments_are_named(arguments: list[str], said: str) -> None:
     answer = chaos(*arguments)
     assert answer.returncode == 2
     assert said in answer.stderr
@@ -41,8 +41,8 @@ def test_what_is_wrong_is_named(arguments: list[str], said: str) -> None:
 
 @pytest.mark.stack
 @pytest.mark.timeout(600)
-def test_whoever_ends_it_finds_nothing_left() -> None:
-    """In the middle of starting its stack, when there is a container already and more are to come."""
+def test_interrupted_run_leaves_nothing_behind() -> None:
+    """Interrupt the start of the stack between its first container and the others."""
     running = subprocess.Popen([ROOT / "scripts" / "chaos", "storm"], stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
     project = next(line for line in running.stderr if line.startswith("Building")).split()[-1]
@@ -55,7 +55,7 @@ def test_whoever_ends_it_finds_nothing_left() -> None:
 
 
 def left(kind: str, project: str) -> str:
-    """Ids of a project's containers, networks or volumes."""
+    """Return the ids of a project's containers, networks or volumes."""
     command = ["docker", "ps", "--all"] if kind == "ps" else ["docker", kind, "ls"]
     command += ["--quiet", "--filter", f"label=com.docker.compose.project={project}"]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout

@@ -1,4 +1,4 @@
-"""Addresses of services: one parser, one form of error, and never a part of a password."""
+"""Addresses of services: one parser, one form of error, no password in any output."""
 
 import traceback
 
@@ -19,7 +19,7 @@ def test_parts_are_decoded() -> None:
 
 
 @pytest.mark.parametrize("password", ["love[lace", "love:lace", "love@lace", "love=lace&", "löve", "%25", "%40"])
-def test_password_that_needs_no_encoding_is_taken(password: str) -> None:
+def test_password_without_encoding_is_accepted(password: str) -> None:
     address = parse_address("X_URL", f"redis://user:{password}@host:1/0", FORM)
     assert address.password == {"%25": "%", "%40": "@"}.get(password, password)
     assert address.hosts == (("host", 1),)

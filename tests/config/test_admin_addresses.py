@@ -1,4 +1,4 @@
-"""Who reaches the administrator's pages."""
+"""Networks with access to the administrator's pages."""
 
 import re
 
@@ -29,7 +29,7 @@ from tests.support.server import Server, manage
         (["all"], "unix:", False),
     ],
 )
-def test_address_is_held_against_the_networks(
+def test_address_is_checked_against_the_networks(
     monkeypatch: pytest.MonkeyPatch, items: list[str], address: str, allowed: bool
 ) -> None:
     monkeypatch.setattr(configured, "ADMIN_NETWORKS", parse_networks(items, development=False))
@@ -74,7 +74,7 @@ async def test_guesses_at_the_admin_pages_old_password_are_counted(server: Serve
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         assert token
         statuses: list[int] = []
-        while len(statuses) < 21 and 429 not in statuses:  # a window may end in between
+        while len(statuses) < 21 and 429 not in statuses:  # the time window may end in between
             body = {"old_password": "wrong", "new_password1": "a better horse 7", "new_password2": "a better horse 7"}
             answer = await http.post("/admin/password_change/", data=body | {"csrfmiddlewaretoken": token[1]})
             statuses.append(answer.status_code)

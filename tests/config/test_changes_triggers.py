@@ -1,4 +1,4 @@
-"""The triggers that write the journal are there after every migration."""
+"""The triggers of the journal exist after every migration."""
 
 import pytest
 from django.db import connection
@@ -27,7 +27,7 @@ def test_room_saved_unchanged_writes_no_journal() -> None:
     assert Change.objects.latest("id").kind == "room"
 
 
-def test_trigger_that_was_dropped_is_made_again() -> None:
+def test_dropped_trigger_is_created_again() -> None:
     with connection.cursor() as cursor:
         on = " ON rooms_room" if connection.vendor == "postgresql" else ""
         cursor.execute(f"DROP TRIGGER changes_room{on}")
@@ -37,7 +37,7 @@ def test_trigger_that_was_dropped_is_made_again() -> None:
     assert Change.objects.latest("id").room_id == room.id
 
 
-def test_triggers_that_are_there_are_left_alone() -> None:
+def test_existing_triggers_are_left_alone() -> None:
     triggers.install(connection)
     with connection.execute_wrapper(_no_ddl):
         triggers.install(connection)

@@ -1,4 +1,4 @@
-"""`python -m config.check_env`: what `make up` says of the settings compose read from .env."""
+"""`python -m config.check_env`: the messages of `make up` about the settings in .env."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ def check(**values: str | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=config, env=env, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_a_misspelt_name_is_told_the_one_it_is_close_to() -> None:
+def test_misspelt_name_gets_the_closest_name() -> None:
     done = check(SIGNUP_OPNE="false", PORT="80")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "Warning: SIGNUP_OPNE is not a setting of Hubbub; did you mean SIGNUP_OPEN?\n"
@@ -38,6 +38,6 @@ def test_a_wrong_setting_is_refused_by_name(values: dict[str, str], message: str
     assert done.stderr.startswith(message)
 
 
-def test_nothing_set_and_names_without_a_value_are_fine() -> None:
+def test_empty_settings_are_accepted() -> None:
     for done in (check(), check(PORT=None)):
         assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""DATABASE_URL: what each documented form means, and that any other is refused by name."""
+"""DATABASE_URL: the meaning of each documented form; other forms are refused by name."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ def database(url: str | None, data_dir: Path = Path("/data")) -> dict[str, Any]:
     return database_from_url(url, data_dir=data_dir, pool_size=8)
 
 
-def test_sqlite() -> None:
+def test_sqlite_url_is_parsed() -> None:
     assert database(None)["NAME"] == Path("/data/hubbub.sqlite3")
     settings = database("sqlite:////var/lib/my%20chat.sqlite3")
     assert settings["NAME"] == Path("/var/lib/my chat.sqlite3")
@@ -28,8 +28,8 @@ def test_relative_sqlite_file_lies_in_the_data_directory(url: str, file: str) ->
     assert database(url)["NAME"] == Path("/data") / file
 
 
-def test_absolute_file_of_an_earlier_release_is_not_lost(tmp_path: Path) -> None:
-    """Three slashes were taken for an absolute path once: a new, empty database must not take its place."""
+def test_absolute_path_of_an_earlier_release_is_kept(tmp_path: Path) -> None:
+    """Three slashes once meant an absolute path: a new, empty database must not take its place."""
     old, data = tmp_path / "chat.db", tmp_path / "data"
     old.touch()
     with pytest.raises(ImproperlyConfigured, match=rf"^DATABASE_URL .* use sqlite:///{old} for that one$"):
@@ -41,7 +41,7 @@ def test_absolute_file_of_an_earlier_release_is_not_lost(tmp_path: Path) -> None
     assert database(f"sqlite:///{old}", data)["NAME"] == old
 
 
-def test_postgres() -> None:
+def test_postgres_url_is_parsed() -> None:
     settings = database("postgresql://us%40er:p%2Fw@db.example:6432/cha%20t?sslmode=require&application_name=chat")
     known = {name: settings[name] for name in ("USER", "PASSWORD", "HOST", "PORT", "NAME")}
     assert known == {"USER": "us@er", "PASSWORD": "p/w", "HOST": "db.example", "PORT": "6432", "NAME": "cha t"}
@@ -51,7 +51,7 @@ def test_postgres() -> None:
     assert settings["OPTIONS"]["pool"]["max_size"] + LOG_CONNECTIONS + LOOKUP_CONNECTIONS == 8
 
 
-def test_several_hosts_are_asked_for_the_one_that_writes() -> None:
+def test_several_hosts_are_tried_for_the_primary() -> None:
     settings = database("postgres://u:p@a.example,b.example:5433,[2001:db8::1]/chat")
     assert (settings["HOST"], settings["PORT"]) == ("a.example,b.example,2001:db8::1", "5432,5433,5432")
     assert settings["OPTIONS"]["target_session_attrs"] == "read-write"
@@ -68,7 +68,7 @@ def test_several_hosts_are_asked_for_the_one_that_writes() -> None:
         ("postgres://hubbub:pw@%2Frun%2Fpg:5433/chat", "/run/pg", "5433"),
     ],
 )
-def test_socket_is_a_directory(url: str, host: str, port: str) -> None:
+def test_socket_directory_is_parsed(url: str, host: str, port: str) -> None:
     settings = database(url)
     assert (settings["HOST"], settings["PORT"], settings["NAME"]) == (host, port, "chat")
     assert not {"host", "port"} & set(settings["OPTIONS"])
@@ -79,8 +79,8 @@ def test_own_options_come_before_the_time_limits() -> None:
     assert options == "-c search_path=hubbub -c statement_timeout=10000 -c lock_timeout=4000"
 
 
-def test_the_smallest_pool_leaves_the_orm_two() -> None:
-    """A request that holds one may have to wait for what another does in a database thread."""
+def test_smallest_pool_leaves_two_connections_to_the_orm() -> None:
+    """A request with one connection may wait for a call in a database thread."""
     (variable,) = (one for one in VARIABLES if one.name == "DATABASE_POOL_SIZE")
     url = "postgres://user:password@db.example/chat"
     options = database_from_url(url, data_dir=Path("/data"), pool_size=variable.minimum)["OPTIONS"]
@@ -116,6 +116,6 @@ def test_the_smallest_pool_leaves_the_orm_two() -> None:
         "sqlite:///directory/",
     ],
 )
-def test_bad_database_urls(url: str) -> None:
+def test_bad_database_urls_are_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL .*: use "):
         database(url)

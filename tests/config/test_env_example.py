@@ -1,4 +1,4 @@
-""".env.example says what can be set, with the defaults that hold, and nothing else."""
+""".env.example lists all settings with their defaults, and nothing else."""
 
 import re
 
@@ -14,22 +14,22 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 ENTRY = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
 
-def test_it_is_what_the_table_makes_of_it() -> None:
+def test_env_example_is_generated_from_the_table() -> None:
     assert render() == EXAMPLE, "run: PYTHONPATH=app python -m config.env_example > .env.example"
 
 
-def test_every_variable_is_there_once_with_its_default() -> None:
+def test_every_variable_is_listed_once_with_its_default() -> None:
     found = ENTRY.findall(EXAMPLE)
     assert dict(found) == {variable.name: variable.default or "" for variable in VARIABLES}
     assert len(found) == len(VARIABLES)
 
 
-def test_no_line_sets_anything() -> None:
+def test_env_example_sets_no_variable() -> None:
     assert not [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")]
 
 
 @pytest.mark.parametrize("variable", VARIABLES, ids=lambda variable: variable.name)
-def test_every_default_is_a_value_the_variable_takes(variable: Variable) -> None:
+def test_every_default_is_a_valid_value(variable: Variable) -> None:
     env = Environment({variable.name: variable.default or ""})
     if variable.default is None:
         assert env.text(variable.name) is None
@@ -41,7 +41,7 @@ def test_every_default_is_a_value_the_variable_takes(variable: Variable) -> None
         assert (env.text(variable.name) or "") == variable.default
 
 
-def test_a_renamed_variable_names_one_that_exists() -> None:
+def test_renamed_variable_names_an_existing_one() -> None:
     assert set(RENAMED.values()) <= {variable.name for variable in VARIABLES}
     for old in RENAMED:
         with pytest.raises(ImproperlyConfigured, match=RENAMED[old]):

@@ -12,12 +12,12 @@ from tests.support.server import ROOT, base_environment, manage
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "many", "1e3", "٣", "0x10", "1 2"])
-def test_what_is_no_whole_number(value: str) -> None:
+def test_non_integer_is_refused_by_name(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"LIMIT_MESSAGES_PER_S is .*whole number"):
         Environment({"LIMIT_MESSAGES_PER_S": value}).integer("LIMIT_MESSAGES_PER_S")
 
 
-def test_numbers_below_their_least() -> None:
+def test_number_below_its_minimum_is_refused_by_name() -> None:
     with pytest.raises(ImproperlyConfigured, match="DRAIN_SECONDS"):
         Environment({"DRAIN_SECONDS": "0"}).integer("DRAIN_SECONDS")
     assert Environment({"LIMIT_MESSAGES_PER_S": "0"}).integer("LIMIT_MESSAGES_PER_S") == 0
@@ -34,18 +34,18 @@ def test_number_beyond_its_range_is_refused_by_name(name: str, value: str) -> No
 @pytest.mark.parametrize("name", ["PORT", "SIGNUP_OPEN", "LOG_LEVEL", "PUBLIC_URL", "DATA_DIR", "HTTP_BIND", "TRUSTED_PROXIES"])
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_value_in_quotes_is_refused_by_name(name: str, quote: str) -> None:
-    """Docker's --env-file hands quotes over as a part of the value."""
+    """Docker's --env-file passes quotes on as part of the value."""
     with pytest.raises(ImproperlyConfigured, match=f"^{name} is in quotes: leave them out$"):
         Environment({name: f"{quote}8000{quote}"}).check()
 
 
-def test_settings_of_scripts_are_checked_by_the_app_too() -> None:
+def test_app_also_checks_settings_of_scripts() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^WEB_CONCURRENCY is 'many'"):
         Environment({"WEB_CONCURRENCY": "many"}).check()
 
 
 @pytest.mark.parametrize("host", ["[::1]:80", "http://127.0.0.1", "127.0.0.1:80", "a b", "/run/x", "[127.0.0.1"])
-def test_host_with_more_than_a_host_is_refused_by_name(host: str) -> None:
+def test_host_with_extra_parts_is_refused_by_name(host: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^HOST is .*without a port$"):
         Environment({"HOST": host}).check()
 
@@ -57,7 +57,7 @@ def test_relative_path_lies_below_the_checkout() -> None:
     assert env.path("RUNTIME_DIR", Path("/checkout")) is None
 
 
-def test_secret_file_that_is_not_text_does_not_show_itself(tmp_path: Path) -> None:
+def test_binary_secret_file_is_refused_unshown(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"\xffs3cret")
     with pytest.raises(ImproperlyConfigured) as refused:
         Environment({"SECRET_KEY_FILE": str(tmp_path / "key")}).text("SECRET_KEY")
@@ -70,33 +70,33 @@ FLAGS = {"1": True, "TRUE": True, "yes": True, "on": True, "0": False, "False": 
 
 
 @pytest.mark.parametrize(("value", "flag"), FLAGS.items())
-def test_flags(value: str, flag: bool) -> None:
+def test_flag_values_are_parsed(value: str, flag: bool) -> None:
     assert Environment({"SIGNUP_OPEN": value}).flag("SIGNUP_OPEN") is flag
 
 
-def test_what_is_no_flag() -> None:
+def test_bad_flag_is_refused_by_name() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"SIGNUP_OPEN is 'maybe': use true or false"):
         Environment({"SIGNUP_OPEN": "maybe"}).flag("SIGNUP_OPEN")
 
 
 @pytest.mark.parametrize("value", ["", "  "])
-def test_empty_is_unset(value: str) -> None:
+def test_empty_value_counts_as_unset(value: str) -> None:
     env = Environment({"SIGNUP_OPEN": value, "PORT": value, "PUBLIC_URL": value})
     assert (env.flag("SIGNUP_OPEN"), env.integer("PORT"), env.text("PUBLIC_URL")) == (True, 8000, None)
 
 
-def test_choices() -> None:
+def test_choice_is_checked() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"LOG_LEVEL is 'loud': use one of debug, info, warning, error"):
         Environment({"LOG_LEVEL": "loud"}).text("LOG_LEVEL")
 
 
-def test_lists() -> None:
+def test_list_is_split_at_commas() -> None:
     env = Environment({"ALLOWED_ORIGINS": " https://a.example , ,https://b.example,"})
     assert env.items("ALLOWED_ORIGINS") == env.origins("ALLOWED_ORIGINS") == ["https://a.example", "https://b.example"]
     assert Environment({}).items("ALLOWED_ORIGINS") == []
 
 
-def test_a_secret_in_a_file(tmp_path: Path) -> None:
+def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("s3cret\n")
     assert Environment({"SECRET_KEY_FILE": str(file)}).text("SECRET_KEY") == "s3cret"
@@ -109,12 +109,12 @@ def test_a_secret_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typo", "name"), [("PUBLIC_URI", "PUBLIC_URL"), ("REDIS_URLS", "REDIS_URL"), ("SIGN_UP_OPEN", "SIGNUP_OPEN")]
 )
-def test_a_misspelt_name_is_warned_about_by_the_right_one(typo: str, name: str) -> None:
+def test_misspelt_name_is_warned_about_with_the_right_one(typo: str, name: str) -> None:
     with pytest.warns(UserWarning, match=rf"{typo} is not a setting of Hubbub; did you mean {name}\?"):
         Environment({typo: "x"})
 
 
-def test_other_programs_variables_are_none_of_ours() -> None:
+def test_variables_of_other_programs_are_ignored() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Environment(
@@ -122,7 +122,7 @@ def test_other_programs_variables_are_none_of_ours() -> None:
         )
 
 
-def test_the_server_does_not_start_on_a_wrong_setting(tmp_path: Path) -> None:
+def test_server_does_not_start_with_a_wrong_setting(tmp_path: Path) -> None:
     env = base_environment() | {"DATA_DIR": str(tmp_path), "LIMIT_MESSAGES_PER_S": "lots"}
     with pytest.raises(RuntimeError, match="LIMIT_MESSAGES_PER_S is 'lots'"):
         manage("check", env=env)
@@ -134,7 +134,7 @@ def test_postgres_needs_a_secret_key(tmp_path: Path) -> None:
         manage("check", env=env)
 
 
-def test_the_embedded_run_keeps_the_key_it_made(tmp_path: Path) -> None:
+def test_embedded_run_keeps_its_generated_key(tmp_path: Path) -> None:
     env = base_environment() | {"DATA_DIR": str(tmp_path)}
     manage("check", env=env)
     made = (tmp_path / "secret_key").read_text()
@@ -148,7 +148,7 @@ def test_the_embedded_run_keeps_the_key_it_made(tmp_path: Path) -> None:
 # --- REDIS_URL
 
 
-def test_shards() -> None:
+def test_shard_urls_are_parsed() -> None:
     shards = shards_from_urls(["redis://:pw@a.example:6379/0", "rediss://b.example", "unix:///run/redis.sock"])
     assert [shard["address"] for shard in shards] == [
         "redis://:pw@a.example:6379/0",
@@ -170,7 +170,7 @@ def test_sentinels_of_one_master_are_one_shard() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://a", "a.example:6379", "sentinel://a", "sentinel:///name"])
-def test_bad_redis_urls(url: str) -> None:
+def test_bad_redis_urls_are_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL"):
         shards_from_urls([url])
 

@@ -1,4 +1,4 @@
-"""settings.py is the only reader of the environment: what is configured is declared in one table, and checked."""
+"""settings.py is the only reader of the environment: one table declares and checks all settings."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ ALLOWED = {"config/settings.py"}
 
 
 def reads(source: str) -> list[int]:
-    """Return the lines that read the environment; telling Django where its settings are is no reading."""
+    """Return the lines that read the environment, except Django's settings module."""
     tree = ast.parse(source)
     told = {id(name) for node in ast.walk(tree) for name in _tells_django(node)}
     lines = [
@@ -53,9 +53,9 @@ def test_only_settings_read_the_environment(path: Path) -> None:
         "import os\nos.environ.setdefault('X', '1')",
     ],
 )
-def test_a_reader_is_found(source: str) -> None:
+def test_planted_reader_is_found(source: str) -> None:
     assert reads(source) != []
 
 
-def test_naming_the_settings_module_is_no_reading() -> None:
+def test_naming_the_settings_module_is_allowed() -> None:
     assert reads("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')") == []

@@ -1,4 +1,4 @@
-"""Middleware changes no threads; what may ask the database keeps a thread."""
+"""Middleware stays on the event loop; only database calls use a thread."""
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,7 @@ Submitted = Counter[str]
 
 @pytest.fixture
 def submitted(monkeypatch: pytest.MonkeyPatch) -> Submitted:
-    """What is handed to threads."""
+    """Records the calls that are handed to threads."""
     found: Submitted = Counter()
     submit = ThreadPoolExecutor.submit
 
@@ -43,7 +43,7 @@ def first_hop_gone() -> Iterator[None]:
 
 
 async def ask(path: str) -> Mapping[str, Any]:
-    """The start of the answer to a GET without credentials."""
+    """Return the start of the answer to a GET without credentials."""
     sent: list[Mapping[str, Any]] = []
     received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     received.put_nowait({"type": "http.request", "body": b"", "more_body": False})
@@ -69,7 +69,7 @@ async def test_api_call_changes_threads_twice_at_most(submitted: Submitted) -> N
 
 
 def test_every_middleware_is_async() -> None:
-    """One that is not puts all that follow it into a thread, for each request."""
+    """One synchronous middleware moves all later ones to a thread, for each request."""
     for name in settings.MIDDLEWARE:
         middleware = import_string(name)
         assert getattr(middleware, "async_capable", False), name

@@ -1,4 +1,4 @@
-"""The command line answers an operator's mistakes in a line that names them, not in a traceback."""
+"""The command line names an operator's mistake in one line, without a traceback."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def test_a_wrong_setting_is_named(variables: dict[str, str], named: str) -> None
     assert "Traceback" not in answer.stderr
 
 
-def test_an_absent_database_is_said_so() -> None:
+def test_absent_database_is_named() -> None:
     url = f"postgres://nobody:nothing@127.0.0.1:{free_port()}/none"
     answer = manage("migrate", "--no-input", DATABASE_URL=url, SECRET_KEY="x" * 60)
     assert answer.returncode == 1

@@ -13,8 +13,7 @@ from tests.support.server import Server
 
 SIGN_OUT = "accounts_api_session_delete"
 QUOTAS = ("CALLS_PER_S", "ROOMS_PER_H", "ROOMS_PER_USER", "INVITES_PER_H", "INVITES_PER_PERSON")
-# A schema cannot describe look-alike names, common passwords, cursors, "one of two", or that 1.0 is
-# no whole number.
+# A schema cannot describe look-alike names, common passwords, cursors, "one of two", or that 1.0 is not a whole number.
 CONFIG = """
 [parameters]
 "path.slug" = "{room}"
@@ -29,7 +28,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
 
 
 def explore(server: Server, account: Account, *arguments: str, config: Path) -> None:
-    """Run schemathesis with all its checks, for 45 s at most; fail when one does."""
+    """Run schemathesis with all its checks for at most 45 s; fail when one fails."""
     tool = Path(sys.executable).parent / "schemathesis"
     command: list[str | Path] = [
         tool,
@@ -48,12 +47,12 @@ def explore(server: Server, account: Account, *arguments: str, config: Path) -> 
 
 
 @pytest.mark.timeout(300)
-async def test_every_answer_is_as_the_document_says(start_server: StartServer, tmp_path: Path) -> None:
+async def test_every_answer_matches_the_openapi_document(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(**{f"LIMIT_{name}": "0" for name in QUOTAS})
     account, passing = await sign_up(server.base_url), await sign_up(server.base_url)
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format(room=await create_room(server.base_url, account)))
-    # Signing out ends the token that the other calls need.
+    # Signing out would end the token of the other calls.
     explore(server, account, "--exclude-operation-id", SIGN_OUT, config=config)
     explore(server, passing, "--include-operation-id", SIGN_OUT, config=config)
     assert "Traceback" not in server.log

@@ -1,4 +1,4 @@
-"""A configured address of pages is brought to the form a browser sends, or refused by name."""
+"""Configured origins are normalised to the browser's form, or refused by name."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -61,18 +61,18 @@ NO_ORIGIN = [
 
 @pytest.mark.parametrize(("written", "sent"), BROWSERS_FORM.items())
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "ALLOWED_ORIGINS"])
-def test_address_is_brought_to_the_browsers_form(name: str, written: str, sent: str) -> None:
+def test_origin_is_normalised_to_the_browsers_form(name: str, written: str, sent: str) -> None:
     assert Environment({name: f" {written} "}).origins(name) == [sent]
 
 
 @pytest.mark.parametrize("value", NO_ORIGIN)
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "ALLOWED_ORIGINS"])
-def test_address_no_browser_sends_is_refused_by_name(name: str, value: str) -> None:
+def test_impossible_origin_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name} .*: use http\(s\)://host\[:port\]"):
         Environment({name: value}).check()
 
 
-def test_second_origin_that_is_wrong_is_the_one_named() -> None:
+def test_wrong_second_origin_is_named() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^ALLOWED_ORIGINS is 'b.example'"):
         Environment({"ALLOWED_ORIGINS": "https://a.example,b.example"}).check()
 
@@ -97,7 +97,7 @@ def test_password_in_an_origin_is_not_repeated() -> None:
         ("Desk.local", "http://desk.local:8000"),
     ],
 )
-def test_listener_is_shown_by_an_address_that_opens(host: str, url: str) -> None:
+def test_listener_is_shown_by_a_reachable_address(host: str, url: str) -> None:
     assert listening_url(host, 8000) == url
 
 
@@ -113,11 +113,11 @@ def test_listener_is_shown_by_an_address_that_opens(host: str, url: str) -> None
         ("a.example", False),
     ],
 )
-def test_loopback_is_told_from_what_others_reach(host: str, local: bool) -> None:
+def test_loopback_is_told_apart_from_public_addresses(host: str, local: bool) -> None:
     assert is_loopback(host) is local
 
 
-def test_shown_address_is_public_url_where_it_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+def test_shown_address_is_public_url_if_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["::1", "8000", "https://Chat.example:443/"]) == 0
     assert main(["::1", "8000", ""]) == 0
     assert capsys.readouterr().out == "https://chat.example\nhttp://[::1]:8000\n"

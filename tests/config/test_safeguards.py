@@ -1,4 +1,4 @@
-"""What is fine on one's own machine is refused where others come: keys that can be guessed, debug pages."""
+"""Guessable keys and debug pages are refused on servers that others can reach."""
 
 import subprocess
 import sys
@@ -30,14 +30,14 @@ def check(tmp_path: Path, env: dict[str, str]) -> subprocess.CompletedProcess[st
         ("Change-Me" + GOOD, "is a known example"),
     ],
 )
-def test_key_that_can_be_guessed_is_refused_unshown(key: str, problem: str) -> None:
+def test_guessable_key_is_refused_unshown(key: str, problem: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"^SECRET_KEY {problem}") as refused:
         check_secret_key(key)
     assert GOOD not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", [GOOD, "0123456789abcdef" * 4, "only-for-tests-" + "0a1b2c3d" * 3])
-def test_random_key_is_taken(key: str) -> None:
+def test_random_key_is_accepted(key: str) -> None:
     check_secret_key(key)
 
 
@@ -70,7 +70,7 @@ def test_weak_key_is_refused_outside_development(tmp_path: Path, env: dict[str, 
         ({"PUBLIC_URL": "http://localhost:8000"}, ""),
     ],
 )
-def test_debug_is_refused_where_others_come(tmp_path: Path, env: dict[str, str], named: str) -> None:
+def test_debug_is_refused_on_public_servers(tmp_path: Path, env: dict[str, str], named: str) -> None:
     done = check(tmp_path, env | {"DEBUG": "1"})
     assert done.returncode == bool(named), done.stderr
     assert done.stderr.startswith(f"error: DEBUG is on and {named} is not this machine") or not named

@@ -1,1 +1,1 @@
-"""A Django app that only the chaos suite installs: the place where a process dies between commit and publish."""
+"""A Django app of the chaos suite: it kills a process between commit and publish."""

@@ -1,4 +1,4 @@
-"""Wraps the one step after the commit: a message that holds this run's marker is committed, and its process is killed."""
+"""Wraps the step after the commit: a message with this run's marker kills its process."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What every fault is: it begins, lasts, ends, and at some moment the part it hit is healthy again."""
+"""A fault: it begins, lasts and ends, and later its target is healthy again."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Scene:
-    """Where it happens."""
+    """The stack and the crowd of a fault."""
 
     stack: ChaosStack
     crowd: Crowd
@@ -25,42 +25,41 @@ class Scene:
 
 class Fault:
     name: ClassVar[str]
-    # What is done, as the table says it.
+    # The name of the fault in the table.
     title: ClassVar[str]
     # Seconds between `begin` and `end`.
     lasts: float = 0.0
-    # Nothing can be delivered until the part is healthy. Else the promise of 5 s holds while the fault lasts,
-    # too.
+    # Nothing can be delivered until the part is healthy. Otherwise events must arrive within 5 s during the fault, too.
     excuses = False
-    # Everybody has a socket again so many seconds after the part is healthy.
+    # Seconds after recovery within which all clients have a socket again.
     back_s: ClassVar[float] = BACK_S
-    # It may cost people their sockets; a fault of Redis or Postgres may not.
+    # Whether clients may lose their sockets; a fault of Redis or Postgres must not close any.
     ends_sockets = False
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.stack, self.crowd = scene, scene.stack, scene.crowd
 
     async def begin(self) -> None:
-        """Do the damage."""
+        """Start the fault."""
         raise NotImplementedError
 
     async def end(self) -> None:
         """Remove the fault."""
 
     async def healthy(self) -> bool:
-        """Whether the part that was hit is as before."""
+        """Return whether the target works as before."""
         return True
 
     def without_effect(self) -> str:
-        """Why the fault was none, if so: a run that proves nothing must not pass."""
+        """Return why the fault had no effect, if so: such a run must not pass."""
         return ""
 
     async def ask(self, function: Callable[..., T], *arguments: object) -> T:
-        """Something that blocks, in a thread: the clients go on meanwhile."""
+        """Run a blocking call in a thread, so that the clients go on."""
         return await asyncio.to_thread(function, *arguments)
 
     async def any_web(self) -> Container:
-        """One of the web containers."""
+        """Return a random web container."""
         web = await self.ask(self.stack.running, "web")
         return self.scene.chance.choice(web)
 
@@ -68,7 +67,7 @@ class Fault:
         return await self.ask(self.stack.web_is_ready)
 
     def closed_since(self, moment: float) -> list[int]:
-        """Close codes of the sockets clients lost since then."""
+        """Return the close codes of the sockets that clients lost since then."""
         lives = [life for client in self.crowd.clients for life in client.lives]
         return [life.code for life in lives if life.code is not None and life.ended_at is not None and life.ended_at >= moment]
 

@@ -1,11 +1,11 @@
-"""Two parts lose each other without a word: packets are dropped, no connection is reset."""
+"""Network faults between two parts: packets are dropped, no connection is reset."""
 
 from tests.chaos.chaos_stack import Container
 from tests.chaos.faults.fault import Fault
 
 
 class Cut(Fault):
-    """`near` containers on one side, those of `far` on the other, over the network both are in."""
+    """Cut the `near` containers from the `far` ones in their common network."""
 
     near, far, network = "web", "", "data"
     lasts = 10.0
@@ -50,7 +50,7 @@ class WebFromPostgres(Cut):
 
 class OneWebFromPostgres(WebFromPostgres):
     name, title = "cut-one-web-postgres", "one web container cut off from Postgres for 10 s"
-    # Write through the other installation: its messages reach the clients of both.
+    # The other installation stores and publishes: its messages reach the clients of both.
     excuses = False
 
     def sides(self) -> tuple[list[Container], list[Container]]:

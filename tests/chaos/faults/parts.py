@@ -1,4 +1,4 @@
-"""What can be done to the one container of a part, Redis or Postgres; a fault is one of these and of its part."""
+"""Faults of a part with one container, Redis or Postgres."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ class PartFault(Fault):
     service: ClassVar[str]
 
     async def process(self) -> str:
-        """What no two processes of the part have in common; empty while it does not answer."""
+        """Return an id that no two processes of the part share; empty while it does not answer."""
         raise NotImplementedError
 
     async def healthy(self) -> bool:

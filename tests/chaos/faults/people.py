@@ -24,21 +24,21 @@ class Storm(SocketsLost):
 
 
 class PastDocker(SocketsLost):
-    """Some clients come straight to nginx: what Docker publishes a port with holds megabytes for each, and acknowledges them."""
+    """Connect some clients to nginx directly: Docker's port proxy buffers and acknowledges megabytes."""
 
     async def go_past_docker(self, clients: list[Client]) -> Container:
-        """Returns nginx."""
+        """Reconnect the clients past Docker; return nginx."""
         nginx = await self.ask(self.stack.container, "nginx")
         self.moved, self.published = clients, clients[0].url
         for client in clients:
             client.url = f"ws://{self.stack.address(nginx, 'edge')}:8080/ws/"
             client.cut()
-        await asyncio.sleep(1)  # they notice, and come back
+        await asyncio.sleep(1)  # they notice, and reconnect
         await self.crowd.until(lambda: self.crowd.all_online, 30, "they are back")
         return nginx
 
     def go_by_docker(self) -> None:
-        """With their next connections."""
+        """Use Docker's port again from the next connection on."""
         for client in self.moved:
             client.url = self.published
 
@@ -46,7 +46,7 @@ class PastDocker(SocketsLost):
 class CutOff(PastDocker):
     """Drop the packets of connections like a router that forgot them: both sides keep their sockets open.
 
-    Each client notices by itself. What it waits for until then is the fault's (`Client.deaf`); for how long, the checker judges.
+    Each client must detect it. Until then missing events are excused (`Client.deaf`); the checker limits the time.
     """
 
     name, title = "cut-clients-nginx", "half of the clients cut off from nginx, until they notice by themselves"
@@ -58,7 +58,7 @@ class CutOff(PastDocker):
         self.dead = (nginx, self.stack.gateway(nginx, "edge"), [client.port for client in self.victims])
         self.mark()
         await self.ask(self.stack.cut_ports, *self.dead)
-        with suppress(TimeoutError):  # the checker names who did not
+        with suppress(TimeoutError):  # the checker names clients that did not
             await self.crowd.until(self._noticed, NOTICE_S, "everybody noticed")
 
     async def end(self) -> None:
@@ -79,16 +79,16 @@ class CutOff(PastDocker):
 
 
 class StalledReaders(PastDocker):
-    """Readers of a few rooms stop, and so much is written there meanwhile that no buffer holds it."""
+    """Stall the readers of a few rooms and write more there than all buffers hold."""
 
     name, title, lasts = "stalled-readers", "20 % of the clients stop reading for 30 s", 30.0
     share, per_s = 0.2, 2
-    # 36 kB on the wire: the kernels' buffers on the way hold some hundred for each reader, the server a megabyte.
+    # 36 kB on the wire: the kernels buffer some hundred for each reader, the server a megabyte.
     text = " " + "\N{GRINNING FACE}" * 9_000
 
     async def begin(self) -> None:
         self.mark()
-        # They are asked, not the clients: who does not read does not get the close frame either.
+        # The servers know the close codes: a stalled reader does not get the close frame.
         self.before = await self.ask(self.stack.closed_by_web)
         number = int(self.share * len(self.crowd.clients))
         self.stalled: list[Client] = []

@@ -1,9 +1,9 @@
-"""Faults of Postgres. Nothing can be committed or read without it; open sockets stay open."""
+"""Faults of Postgres: no commits and no reads meanwhile; open sockets stay open."""
 
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.parts import PartFault, Pause, Restart, Stop
 
-#: Holds every room's row for a moment, so that writers wait in the middle of their transactions, and ends those.
+#: Locks every room's row for a moment, so that writers wait inside a transaction, and kills them.
 KILL_IN_TRANSACTION = """
     BEGIN;
     SELECT count(*) FROM (SELECT 1 FROM rooms_room ORDER BY id FOR UPDATE) AS held;

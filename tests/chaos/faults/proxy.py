@@ -1,4 +1,4 @@
-"""Faults of nginx, through which every socket runs."""
+"""Faults of nginx, which every socket passes."""
 
 import httpx
 
@@ -27,7 +27,7 @@ class ReloadNginx(ProxyFault):
         await self.ask(self.stack.docker, "kill", "--signal", "HUP", self.container["Id"])
 
     async def healthy(self) -> bool:
-        """The old workers have handed their sockets over."""
+        """Return whether the old workers have closed their sockets."""
         return not self.old & self._workers() and await self.ask(self._answers)
 
     def _workers(self) -> frozenset[int]:

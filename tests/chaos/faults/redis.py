@@ -1,4 +1,4 @@
-"""Faults of Redis. None is an excuse: while it is away the log is read, and live sockets learn of events within 5 s."""
+"""Faults of Redis. None excuses a delay: servers then read the log, and events arrive within 5 s."""
 
 import re
 import secrets
