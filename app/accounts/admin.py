@@ -1,4 +1,4 @@
-"""The admin pages of people. What ends here is noted by the database (app/changes), and its sockets are closed."""
+"""The admin pages of people. The database notes each revocation (app/changes), and the sockets are closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.admin_pages import LargeTable
 
 
 class PasswordSet(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A password that an administrator sets ends the person's tokens, too: it is set because somebody has to be out."""
+    """Setting a password also ends the person's tokens: an administrator does it to shut someone out."""
 
     def save(self, commit: bool = True) -> Any:
         user = super().save(commit)

@@ -63,7 +63,7 @@ async def sign_up(request: HttpRequest, payload: Credentials) -> tuple[int, dict
         user = services.user_create(username=payload.username, password=payload.password)
         return user, services.token_create(user=user)
 
-    # First: those who are refused must not stand in the line of those who wait for a hash.
+    # Check the rate first: a refused client must not wait in the queue for a hash.
     await database.run_for(throttle.address_of(request), throttle.sign_up_attempt, request)
     user, token = await hashers.run(create)
     return 201, {"user": {"id": user.id, "name": user.username}, "token": token}
@@ -74,13 +74,13 @@ async def session_create(request: HttpRequest, payload: Credentials) -> tuple[in
     same_site(request)
     user = await _checked(request, payload)
     await alogin(request, user)
-    get_token(request)  # sets the CSRF cookie a page needs for its next unsafe call
+    get_token(request)  # sets the CSRF cookie for the page's next unsafe call
     return 204, None
 
 
 @router.delete("/session", response={204: None}, auth=authenticated, summary="Sign out: ends what the call used, and its sockets")
 async def session_delete(request: HttpRequest) -> tuple[int, None]:
-    """Ends the credential of the call: the session of a cookie, or the token of a header."""
+    """End the credential of the call: the session of a cookie, or the token of a header."""
     person, credential = request.auth  # type: ignore[attr-defined]
     if credential.startswith("token:"):
         await database.run_for(person.id, services.token_delete, credential=credential)
@@ -119,7 +119,7 @@ async def users(
     limit: Annotated[int, Field(ge=1, le=PEOPLE_MAX)] = PEOPLE_LISTED,
     user: Annotated[int | None, Field(ge=1, le=2**53)] = None,
 ) -> dict[str, Any]:
-    """By name; `next` is the next page's `after`. With `user`, an id, that person, or nobody."""
+    """List people by name; `next` is the next page's `after`. With the id `user`: that person, or an empty list."""
     person, _ = request.auth  # type: ignore[attr-defined]
 
     def search() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from accounts.models import User
 
 
 class CaseInsensitiveBackend(ModelBackend):
-    """Ada signs in as `ada` too; an unknown name costs the same hash as a wrong password."""
+    """Accepts names in any case; an unknown name costs the same hash as a wrong password."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -26,5 +26,5 @@ class CaseInsensitiveBackend(ModelBackend):
     async def aauthenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        # ModelBackend's own looks names up by their exact case, and hashes for an unknown one on the event loop.
+        # ModelBackend's version compares case, and hashes for an unknown name on the event loop.
         return await hashers.run(self.authenticate, request, username, password)

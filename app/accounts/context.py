@@ -5,5 +5,5 @@ from django.http import HttpRequest
 
 
 def sign_up(request: HttpRequest) -> dict[str, bool]:
-    """Lets templates show or hide the way to sign-up."""
+    """Tell templates whether to show the link to sign-up."""
     return {"signup_open": settings.SIGNUP_OPEN}

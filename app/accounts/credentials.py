@@ -1,6 +1,6 @@
-"""Who opens this socket: explicit credentials before ambient ones, the first that is present decides.
+"""Authenticate a socket: explicit credentials before ambient ones; the first one present decides.
 
-Each is looked up without Django's middleware; those of handshakes that come together share a trip to the database.
+Credentials are looked up without Django's middleware; simultaneous handshakes share a query.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from db.batch_loader import BatchLoader
 from db.queries import Query, WhereIn
 from realtime.publish import Person
 
-# Who somebody is, and the name of what they showed.
+# The person, and the name of the credential.
 Credential = tuple[Person, str]
 
 
 async def authenticate(scope: dict[str, Any]) -> Credential:
-    """The person behind a WebSocket scope and the name of the credential used.
+    """Return the person behind a WebSocket scope and the name of the credential used.
 
     Raises NoCredentials or BadCredentials, both of which carry their close code.
     """
@@ -54,7 +54,10 @@ async def authenticate(scope: dict[str, Any]) -> Credential:
 
 
 def origin_allowed(origin: str) -> bool:
-    """Whether a page of `origin` may act with the cookie. Browsers always send Origin with a handshake; no Origin is no page."""
+    """Return whether a page of `origin` may use the cookie.
+
+    Browsers always send Origin with a handshake; a client without Origin is no page.
+    """
     if not origin:
         return True
     try:
@@ -65,7 +68,7 @@ def origin_allowed(origin: str) -> bool:
 
 
 def _session_key(header: str) -> str | None:
-    # Django's parser, not the standard library's: that gives up at the first odd cookie another program on the host has set.
+    # Django's parser: the standard library's stops at the first invalid cookie, which any program on the host can set.
     return parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
 
 
@@ -91,7 +94,7 @@ async def _by_ticket(ticket: str) -> Credential:
 
 
 async def by_session(key: str) -> Credential:
-    # Keys are letters and digits. A NUL, which a quoted cookie may hold, would fail all who share the trip to Postgres.
+    # Keys are letters and digits. A NUL, possible in a quoted cookie, would fail the whole shared query on Postgres.
     found = await _sessions(key) if key.isalnum() else None
     if found is None:
         raise BadCredentials("expired session")
@@ -125,12 +128,15 @@ def _ticket_owners(digests: list[str]) -> Query[dict[str, Credential]]:
 
 
 def _bought_well(credential: str, password: str) -> bool:
-    """Whether a ticket's credential is no session from before the present password."""
+    """Return whether a ticket's credential is still good.
+
+    No session older than the current password.
+    """
     return not credential.startswith("session:") or credential.endswith(f":{session_mark(password)}")
 
 
 def _take_tickets(digests: list[str]) -> list[tuple[str, int, str]]:
-    # One statement takes the tickets from everybody else; the ORM has no DELETE … RETURNING.
+    # One statement, so that no other handshake can use the tickets; the ORM has no DELETE … RETURNING.
     marks = ", ".join(["%s"] * len(digests))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -166,13 +172,16 @@ def _session_hash(password: str) -> str:
 
 
 def _signed_in(session: dict[str, Any], expected: str) -> bool:
-    """What Django's `get_user` checks, for the plain case; it decides about all others (a fallback secret, another backend)."""
+    """Check a session as Django's `get_user` does, in the plain case.
+
+    Django itself decides the other cases (a fallback secret, another backend).
+    """
     known = session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
     return known and constant_time_compare(str(session.get(HASH_SESSION_KEY)), expected)
 
 
 def _decided_by_django(keys: list[str]) -> dict[str, tuple[Person, str]]:
-    """Who is signed in by these sessions, with the hash of their password."""
+    """Return the people signed in by these sessions, with the hash of their password."""
     found: dict[str, tuple[Person, str]] = {}
     for key in keys:
         user: Any = get_user(SimpleNamespace(session=SessionStore(key), META={}))  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""The password hasher, and how many of its kind run at once.
+"""The password hasher, and the limit of concurrent hashes.
 
-A hash takes 19 MiB and all of a core for a twentieth of a second. Pages run in as many threads as there are requests: without
-a bound, a crowd at the sign-in form takes the worker's memory and the sockets' processor time.
+A hash takes 19 MiB and a whole core for 50 ms. Pages run in as many threads as there are requests: without a limit, a crowd
+at the sign-in form would take the worker's memory and the sockets' processor time.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from db import database
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Hashes in a process.
+# Concurrent hashes in a process.
 AT_ONCE = 2
 WAIT_S = 10.0
-# API calls that wait for a hash; each form waits in a thread of its own.
+# API calls waiting to hash; each form waits in a thread of its own.
 QUEUE = 200
 
 
 class Busy(Exception):
-    """Too many passwords are being checked; nothing was done."""
+    """Too many passwords are being checked; no work was done."""
 
     def __init__(self) -> None:
         super().__init__("too many people are signing in; try again in a moment")
@@ -44,9 +44,11 @@ _waiting = 0
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """A turn to hash, for this thread; within one, another is free. Raises Busy after WAIT_S seconds.
+    """Hold a hash slot in this thread; a nested one is free.
 
-    Take it before the database is used: who waits with a connection in hand takes it from the sockets.
+    Raises Busy after WAIT_S seconds.
+
+    Enter it before using the database: a connection must not be held while waiting.
     """
     if getattr(_mine, "turn", False):
         yield
@@ -62,7 +64,10 @@ def turn() -> Iterator[None]:
 
 
 async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs what hashes and uses the database, in threads that the sockets do not need. Raises Busy or DatabaseUnavailable."""
+    """Run a function that hashes and uses the database, in threads of its own.
+
+    Raises Busy or DatabaseUnavailable.
+    """
     global _waiting
     if _waiting >= QUEUE:
         raise Busy
@@ -87,7 +92,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 class Argon2Hasher(Argon2PasswordHasher):
-    """Argon2id with OWASP's second profile (19 MiB, 2 passes, 1 lane): Django's default takes 100 MiB a sign-in."""
+    """Argon2id with OWASP's second profile (19 MiB, 2 passes, 1 lane); Django's default takes 100 MiB per sign-in."""
 
     time_cost = 2
     memory_cost = 19_456

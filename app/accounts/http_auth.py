@@ -1,4 +1,4 @@
-"""Who makes this HTTP call: a token in the header, or the session cookie with a CSRF token on unsafe methods."""
+"""Authenticate an HTTP call: a token in the header, or the session cookie, with a CSRF token on unsafe methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from realtime.publish import Person
 
 
 async def authenticated(request: HttpRequest) -> tuple[Person, str]:
-    """ninja's auth callable: its result is `request.auth`. Waits for the person's pace.
+    """Authenticate for ninja; the result is `request.auth`.
+
+    Waits for the person's rate limit.
 
     Raises AuthenticationError, HttpError 403 without CSRF token, or RateLimited.
     """
@@ -30,7 +32,7 @@ async def _identified(request: HttpRequest) -> tuple[Person, str]:
     if not header and not key:
         raise AuthenticationError
     try:
-        # Not request.auser(): that takes a thread and one of the connections which joins need.
+        # request.auser() would use a thread and a connection that joins need.
         found = await (by_header(header) if header else by_session(str(key)))
     except BadCredentials as error:
         raise AuthenticationError from error
@@ -40,11 +42,14 @@ async def _identified(request: HttpRequest) -> tuple[Person, str]:
 
 
 def same_site(request: HttpRequest) -> None:
-    """Refuses a sign-in that a foreign page started (login CSRF). Raises HttpError 403."""
+    """Refuse a sign-in started by another site's page (login CSRF).
+
+    Raises HttpError 403.
+    """
     if not origin_allowed(request.headers.get("Origin", "")):
         note_refusal("origin", request.headers["Origin"], "PUBLIC_URL, ALLOWED_ORIGINS")
         raise HttpError(403, "this Origin may not sign people in")
 
 
 def _view() -> None:
-    """check_csrf asks whether the view is exempt; this one is not."""
+    """Stand in for a view without CSRF exemption, for check_csrf."""

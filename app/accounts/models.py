@@ -17,16 +17,16 @@ LOOKS_TAKEN = "That name looks too much like one that is taken."
 
 class People(UserManager["User"]):
     def by_name(self, name: str) -> models.QuerySet[User]:
-        """Nobody, or the one person of that name in any case."""
+        """Return at most one person, by the name in any case."""
         key = key_of(name)
-        return self.none() if "\0" in key else self.filter(name_key=key)  # Postgres takes no NUL, not even to compare
+        return self.none() if "\0" in key else self.filter(name_key=key)  # Postgres refuses NUL even in a comparison
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.by_name(username or "").get()
 
 
 class User(AbstractUser):
-    """A person or a bot. Names differ by more than case and do not look alike: see `accounts.names`."""
+    """A person or a bot. Two names may not differ only in case or look alike: see `accounts.names`."""
 
     username = models.CharField(
         "name",
@@ -35,9 +35,9 @@ class User(AbstractUser):
         help_text=names.RULES,
         error_messages={"unique": TAKEN},
     )
-    # Without case, one character of a name may become three.
+    # Case folding may turn one character into three.
     name_key = models.CharField(max_length=255, unique=True, editable=False)
-    # Equal for names that look alike. Empty where an earlier release let two such names in, and for the later of them.
+    # Equal for names that look alike. Empty for all but the first of look-alikes from an earlier release.
     look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
     objects: ClassVar[People] = People()
 
@@ -54,7 +54,7 @@ class User(AbstractUser):
         super().save(*args, update_fields=update_fields, **kwargs)
 
     def clean_fields(self, exclude: Iterable[str] | None = None) -> None:
-        """Hold a new name to today's rules; a name that is there already keeps working."""
+        """Apply today's rules to a new name; existing names keep working."""
         excluded = set(exclude or ())
         super().clean_fields(exclude=excluded)
         if "username" not in excluded and self._is_renamed():
@@ -63,7 +63,7 @@ class User(AbstractUser):
                 raise ValidationError({"username": objection}, code="invalid")
 
     def validate_unique(self, exclude: Iterable[str] | None = None) -> None:
-        """Blames the name for what its key and its look meet: forms know the one and not the others."""
+        """Report a conflict of key or look as an error of the name, which forms show."""
         excluded = set(exclude or ())
         super().validate_unique(exclude=excluded | {"username", "name_key", "look"})
         if "username" in excluded:
@@ -78,7 +78,10 @@ class User(AbstractUser):
         super().set_password(None if raw_password is None else passwords.prepared(raw_password))
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Check the password as it is prepared today, then as typed: that is what earlier releases hashed."""
+        """Check the password in today's prepared form, then as typed.
+
+        Earlier releases hashed it so.
+        """
         if raw_password is None:
             return False
         prepared = passwords.prepared(raw_password)
@@ -89,7 +92,7 @@ class User(AbstractUser):
 
 
 class ApiToken(models.Model):
-    """A long-lived credential; only its SHA-256 is kept (the token itself has 256 random bits, so no salt is needed)."""
+    """A long-lived credential. Only its SHA-256 is kept; 256 random bits need no salt."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     digest = models.CharField(max_length=64, unique=True)
@@ -97,7 +100,7 @@ class ApiToken(models.Model):
 
 
 class Revocation(models.Model):
-    """Written by the release before the journal (app/changes), whose processes run on during a roll. Drop it with the next."""
+    """A table of the release before the journal (app/changes), which still runs during a roll. Drop it next time."""
 
     user_id = models.BigIntegerField()
     credential = models.CharField(max_length=96)
@@ -108,7 +111,7 @@ class Revocation(models.Model):
 class Ticket(models.Model):
     """A credential for one handshake, for pages that cannot send headers; consumed by DELETE … RETURNING.
 
-    `credential` names what it was bought with, so that revoking that closes the socket too.
+    `credential` names the credential that it was issued for: revoking that closes the socket, too.
     """
 
     digest = models.CharField(max_length=64, unique=True)

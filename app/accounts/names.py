@@ -1,4 +1,4 @@
-"""When two names are the same name, and which new names are refused."""
+"""Compare names, and refuse unsuitable new ones."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ RULES = f"Up to {MAX_LENGTH} letters, digits and {' '.join(SYMBOLS)} without spa
 
 
 def normalized(name: str) -> str:
-    """Return the name as it is stored: composed (NFKC), without blanks around it."""
+    """Return the name in its stored form: composed (NFKC), without surrounding blanks."""
     return unicodedata.normalize("NFKC", name).strip()
 
 
 def key_of(name: str) -> str:
-    """What names are compared by: without case and unseen characters, one spelling of characters that look the same.
+    """Return the form in which names are compared.
 
-    Computed here and kept in a column, because databases disagree about case: to SQLite only ASCII has case, and to
-    Postgres a dotless i is the lower case of I to UPPER but not to LOWER.
+    Without case, unseen characters and spelling variants.
+
+    Computed here and stored in a column, because databases disagree about case: SQLite knows only that of ASCII, and Postgres
+    maps a dotless i to I in UPPER, but I to i in LOWER.
     """
     return unicodedata.normalize("NFKC", without_ignorables(normalized(name)).casefold())
 
 
 def objection_to(name: str) -> str | None:
-    """Say why a normalized name is refused for a new account, if it is; whether it is taken is asked elsewhere."""
+    """Return why a normalized name is refused for a new account; None if it is fine.
+
+    Whether it is taken is checked elsewhere.
+    """
     hidden = hidden_objection(name)
     for character in () if hidden else name:
         if not (character in SYMBOLS or unicodedata.category(character)[0] in "LM" or character.isdecimal()):

@@ -1,4 +1,4 @@
-"""Passwords as they are hashed: the OpaqueString profile of RFC 8265, so that every keyboard's spelling is one password."""
+"""Prepare passwords for hashing: RFC 8265's OpaqueString profile, so that all keyboards' spellings match."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import unicodedata
 
 
 def prepared(password: str) -> str:
-    """Return the password composed (NFC), each kind of space an ASCII one; letters keep their case and width."""
+    """Return the password composed (NFC), with ASCII spaces.
+
+    Letters keep their case and width.
+    """
     if password.isascii():
         return password
     spaced = "".join(" " if unicodedata.category(character) == "Zs" else character for character in password)

@@ -1,4 +1,4 @@
-"""Finding people. Reads; synchronous."""
+"""Find people. Reads; synchronous."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ MAX_ALIAS = 64
 
 
 def people_now(ids: set[int]) -> dict[int, PersonNow]:
-    """The people among them who are there, with the mark of their sessions."""
+    """Return the existing people among `ids`, with the mark of their sessions."""
     found = User.objects.filter(id__in=ids).values_list("id", "username", "is_active", "password")
     return {user: PersonNow(name, active, session_mark(password)) for user, name, active, password in found}
 
 
 def person(named: int | str) -> User:
-    """The active person of that id, or of that name in any case. Raises NoSuchTarget."""
+    """Return the active person with this id, or this name in any case.
+
+    Raises NoSuchTarget.
+    """
     found = User.objects.filter(id=named) if isinstance(named, int) else User.objects.by_name(named)
     user = found.filter(is_active=True).first()
     if user is None:
@@ -27,7 +30,10 @@ def person(named: int | str) -> User:
 
 
 def checked_alias(user: int, alias: str) -> str:
-    """Return the alias as others see it, "" for none. Raises BadFrame, also for one that looks like another's name."""
+    """Return the alias as others see it, "" for none.
+
+    Raises BadFrame, also for an alias that looks like another person's name.
+    """
     shown = shown_text(alias)
     if len(shown) > MAX_ALIAS or "\0" in alias:
         raise BadFrame(f"a name has at most {MAX_ALIAS} characters and no NUL")

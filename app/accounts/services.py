@@ -21,13 +21,13 @@ from core.refusals import note_refusal
 from realtime.publish import credential_name
 
 TOKENS_PER_USER = 100
-# Characters of the mark that a session's credential carries.
+# Length of the password mark in a session's credential.
 MARK = 16
 REVOCATIONS_KEPT = timedelta(hours=1)
 
 
 class SignUpClosed(Exception):
-    """This installation takes no sign-ups."""
+    """This installation accepts no sign-ups."""
 
 
 def digest_of(secret: str) -> str:
@@ -35,12 +35,15 @@ def digest_of(secret: str) -> str:
 
 
 def session_mark(password: str) -> str:
-    """A mark of the password (as stored) that sessions carry in their credential: with another one they are no longer good."""
+    """Return a mark of the stored password for the credentials of sessions.
+
+    A session with another mark is no longer good.
+    """
     return User(password=password).get_session_auth_hash()[:MARK]
 
 
 def session_named(key: str) -> str:
-    """The name of the session of that key: its credential but for the mark of the password."""
+    """Return a session's name: its credential without the password mark."""
     return "session:" + digest_of(key)
 
 
@@ -49,7 +52,10 @@ def token_credential(token_id: int) -> str:
 
 
 def user_create(*, username: str, password: str) -> User:
-    """A new account. Raises SignUpClosed, or ValidationError with an `error_dict` of fields."""
+    """Create an account.
+
+    Raises SignUpClosed, or ValidationError with an `error_dict` of fields.
+    """
     if not settings.SIGNUP_OPEN:
         note_refusal("sign-up", "closed", "SIGNUP_OPEN")
         raise SignUpClosed
@@ -71,13 +77,16 @@ def user_create(*, username: str, password: str) -> User:
     try:
         with transaction.atomic():
             user.save()
-    except IntegrityError as error:  # somebody took the name in between
+    except IntegrityError as error:  # the name was taken in between
         raise ValidationError({"username": [TAKEN]}) from error
     return user
 
 
 def token_create(*, user: User) -> str:
-    """A new API token, returned this once; the oldest go when a person holds more than TOKENS_PER_USER."""
+    """Create an API token and return it, this once.
+
+    Above TOKENS_PER_USER the person's oldest ones are deleted.
+    """
     token = secrets.token_urlsafe(32)
     ApiToken.objects.create(user=user, digest=digest_of(token))
     kept = ApiToken.objects.filter(user=user).order_by("-id").values_list("id", flat=True)[:TOKENS_PER_USER]
@@ -86,25 +95,25 @@ def token_create(*, user: User) -> str:
 
 
 def token_delete(*, credential: str) -> None:
-    """Ends the token that `token_credential` named so."""
+    """Delete the token with this credential name."""
     ApiToken.objects.filter(id=credential.removeprefix("token:")).delete()
 
 
 def ticket_create(*, user_id: int, credential: str) -> str:
-    """A ticket for one handshake within settings.TICKET_SECONDS."""
+    """Create a ticket for one handshake within settings.TICKET_SECONDS."""
     ticket = secrets.token_urlsafe(24)
-    expires = Now() + timedelta(seconds=settings.TICKET_SECONDS)  # by the clock that the handshake asks, too
+    expires = Now() + timedelta(seconds=settings.TICKET_SECONDS)  # the database's clock, which the handshake uses as well
     Ticket.objects.create(digest=digest_of(ticket), user_id=user_id, credential=credential, expires_at=expires)
     return ticket
 
 
 def tickets_end(*, user: int, credential: str) -> None:
-    """Take back the tickets bought with a credential that ends."""
+    """Delete the tickets that were issued for an ended credential."""
     name = credential_name(credential)
     Ticket.objects.filter(user_id=user).filter(Q(credential=name) | Q(credential__startswith=f"{name}:")).delete()
 
 
 def expired_prune() -> int:
-    """Deletes tickets nobody used; returns how many."""
+    """Delete expired tickets; return how many."""
     Revocation.objects.filter(at__lt=timezone.now() - REVOCATIONS_KEPT).delete()
     return Ticket.objects.filter(expires_at__lt=Now()).delete()[0]

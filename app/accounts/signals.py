@@ -1,4 +1,4 @@
-"""What other packages do when an administrator shuts a person out. `sender` is User, `user` the person's id."""
+"""Sent when an administrator shuts a person out. `sender` is User, `user` the person's id."""
 
 from __future__ import annotations
 

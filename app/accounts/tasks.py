@@ -10,6 +10,6 @@ from accounts import services
 
 @task()
 def expired_prune() -> int:
-    """Deletes expired tickets and sessions; returns how many tickets."""
+    """Delete expired tickets and sessions; return how many tickets."""
     call_command("clearsessions")
     return services.expired_prune()

@@ -1,4 +1,4 @@
-"""How often an address may sign up or try a password. Counts live in the cache: Redis where there is one."""
+"""Limit sign-ups and password attempts per address. Counts live in the cache: Redis if configured."""
 
 from __future__ import annotations
 
@@ -24,24 +24,27 @@ HOUR_S = 3600
 class Throttled(Exception):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
-        # Seconds.
+        # In seconds.
         self.retry_after = retry_after
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the client's address, or its network of IPv6; uvicorn has already put in what a trusted proxy said."""
+    """Return the client's address, or its IPv6 network.
+
+    uvicorn has already replaced it by the one that a trusted proxy forwarded.
+    """
     return client_network(str(request.META.get("REMOTE_ADDR", "?")))
 
 
 def sign_in_attempt(request: HttpRequest, username: str) -> None:
-    """Counts an attempt. Raises Throttled."""
+    """Count an attempt. Raises Throttled."""
     address = address_of(request)
     _count(f"sign-in:{address}:{digest_of(key_of(username))[:16]}", ATTEMPTS_PER_ACCOUNT, WINDOW_S)
     _count(f"sign-in:{address}", ATTEMPTS_PER_ADDRESS, WINDOW_S)
 
 
 def sign_up_attempt(request: HttpRequest) -> None:
-    """Counts a sign-up. Raises Throttled."""
+    """Count a sign-up. Raises Throttled."""
     _count(f"sign-up:{address_of(request)}", settings.LIMIT_SIGNUPS_PER_H, HOUR_S)
 
 
@@ -54,7 +57,7 @@ def _count(key: str, limit: int, window: int) -> None:
         count = _next_number("default", key, window)
     except (OSError, RedisError) as error:
         redis_faults.report_fault("throttle", error)
-        count = _next_number("process", key, window)  # a lost Redis must neither lock everybody out nor open the door
+        count = _next_number("process", key, window)  # without Redis, neither lock everyone out nor lift the limit
     if count > limit:
         kind = key.partition(":")[0]
         note_refusal(kind, key.split(":", 1)[1].rpartition(":")[0], "LIMIT_SIGNUPS_PER_H" if kind == "sign-up" else "")
@@ -63,10 +66,10 @@ def _count(key: str, limit: int, window: int) -> None:
 
 
 def _next_number(cache: str, key: str, window: int) -> int:
-    """Count on; 1 for the first of the window."""
+    """Increment the counter; 1 for the first of the window."""
     if caches[cache].add(key, 1, window):
         return 1
     try:
         return int(caches[cache].incr(key))
-    except ValueError:  # its window ended between the two
+    except ValueError:  # the window ended between the two calls
         return 1

@@ -18,7 +18,7 @@ from core.refusals import note_refusal
 
 
 class Hashing:
-    """A form that hashes a password: it waits for its turn before it uses the database."""
+    """A form that hashes a password: it waits for a hash slot before it uses the database."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":
@@ -75,7 +75,7 @@ class PasswordChange(Hashing, PasswordChangeView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            throttle.sign_in_attempt(request, request.user.get_username())  # the old password may be guessed here too
+            throttle.sign_in_attempt(request, request.user.get_username())  # this form checks the old password, too
         except throttle.Throttled as error:
             return _throttled(self, error)
         return super().post(request, *args, **kwargs)
@@ -91,7 +91,7 @@ def _throttled(view: FormView[Any] | LoginView, error: throttle.Throttled) -> Ht
 
 
 def _refused(view: FormView[Any] | LoginView, reason: str, *, status: int, retry_after: int) -> HttpResponse:
-    """Show the form again, unchecked, with the name as it was typed."""
+    """Show the form again, unchecked, with the typed name."""
     arguments = view.get_form_kwargs()
     data = arguments.pop("data", {})
     arguments.pop("files", None)

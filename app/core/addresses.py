@@ -1,7 +1,7 @@
-"""One parser with one error form for the addresses of services: DATABASE_URL, REDIS_URL.
+"""Parse the addresses of services, DATABASE_URL and REDIS_URL, with one form of error.
 
-`scheme://user:password@host:port,host:port/path?name=value`. An error names the setting and the form it takes, and never
-repeats the value: any part of a badly written address may be part of its password.
+`scheme://user:password@host:port,host:port/path?name=value`. An error names the setting and the right form, and never
+repeats the value: any part of a malformed address may be part of its password.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 
 @dataclass(frozen=True)
 class Address:
-    """The decoded parts; `hosts` has a port of None where none is given."""
+    """The decoded parts; a host without a port has None."""
 
     scheme: str
     user: str
@@ -34,12 +34,15 @@ class Address:
 
 
 def refuse(name: str, problem: str, form: str) -> NoReturn:
-    """Raise ImproperlyConfigured: what is wrong with the setting `name`, and the form to use."""
+    """Raise ImproperlyConfigured with the setting's fault and the right form."""
     raise ImproperlyConfigured(f"{name} {problem}: use {form}") from None
 
 
 def parse_address(name: str, value: str, form: str) -> Address:
-    """The parts of a network address or of one with a path only. Raises ImproperlyConfigured."""
+    """Parse a network address, or an address with only a path.
+
+    Raises ImproperlyConfigured.
+    """
     scheme, found, rest = value.partition("://")
     problem = _problem_of(value, rest) if found and _SCHEME.fullmatch(scheme) else _no_address(value)
     authority_and_path, _, query = rest.partition("?")
@@ -77,7 +80,10 @@ def _problem_of(value: str, rest: str) -> str:
 
 
 def _host(name: str, text: str, form: str) -> tuple[str, int | None]:
-    """One host with its port: a name, an IPv4 address, `[IPv6]`, or the percent-encoded directory of a socket."""
+    """Parse one host with its port.
+
+    A name, IPv4, `[IPv6]`, or a socket's percent-encoded directory.
+    """
     if text.startswith("["):
         host, closed, port = text[1:].partition("]")
         if not closed or not _is_ipv6(host) or port[:1] not in {"", ":"}:
@@ -102,7 +108,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def port_of(name: str, text: str, form: str) -> int:
-    """A port's number. Raises ImproperlyConfigured."""
+    """Parse a port number. Raises ImproperlyConfigured."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_PORT:
         refuse(name, f"has no port from 1 to {MOST_PORT} behind its host; {ENCODE}", form)
     return int(text)

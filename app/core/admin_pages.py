@@ -1,4 +1,4 @@
-"""What the administrator's pages of large tables share: a page costs what it shows, whatever the tables hold."""
+"""Admin pages of large tables: the cost of a page does not grow with the table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-# Rows that are counted, and can be turned to; beyond them one searches.
+# Rows counted and paged through; search finds the others.
 COUNTED = 1_000
 
 
@@ -21,17 +21,17 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
 
 
 class LargeTable:
-    """Mix into a ModelAdmin. Deletion is confirmed without collecting what hangs on a row: it is done in the background."""
+    """Mix into a ModelAdmin. Confirms a deletion without collecting related rows, which are deleted in the background."""
 
     paginator: Any = BoundedPaginator
     show_full_result_count = False
-    #: What the page to confirm a deletion says of each row.
+    # Shown for each row on the page that confirms a deletion.
     deletion_note = ""
 
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Rows, their number, missing permissions, protected rows; as ModelAdmin has it."""
+        """Return rows, their number, missing permissions and protected rows."""
         rows = list(objs)
         meta = rows[0]._meta if rows else self.model._meta  # type: ignore[attr-defined]
         allowed = self.has_delete_permission(request)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Every way a socket or a frame is refused.
+"""All refusals of a socket or a frame.
 
 SocketRefused            closes the socket with `close_code`
 ├── NoCredentials        4001
@@ -16,7 +16,7 @@ from enum import IntEnum
 
 
 class Close(IntEnum):
-    """WebSocket close codes and what a client does about them (docs/protocol.md)."""
+    """WebSocket close codes (docs/protocol.md)."""
 
     UNEXPECTED_BINARY = 1003
     RESTART = 1012
@@ -29,7 +29,7 @@ class Close(IntEnum):
     REVOKED = 4010
 
 
-# A close frame holds no more of it (RFC 6455, 5.5).
+# The longest reason in a close frame (RFC 6455, 5.5).
 REASON_BYTES = 123
 
 
@@ -38,7 +38,7 @@ class SocketRefused(Exception):
 
     def __init__(self, reason: str = "") -> None:
         whole = reason or type(self).__doc__ or ""
-        # For the close frame.
+        # Sent in the close frame.
         self.reason = whole.encode()[:REASON_BYTES].decode(errors="ignore")
         super().__init__(self.reason)
 

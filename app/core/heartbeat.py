@@ -1,6 +1,6 @@
-"""How often a socket is asked for a sign of life."""
+"""The interval between two pings of a socket."""
 
 from __future__ import annotations
 
-# Seconds, as `hello` announces them.
+# Seconds, as announced in `hello`.
 HEARTBEAT_S = 20

@@ -1,4 +1,4 @@
-"""How long a thread has waited for something other than a processor."""
+"""The time a thread has spent waiting for anything but a processor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SCHEDSTAT = "/proc/thread-self/schedstat"
 
 
 class IdleClock:
-    """Of the thread that makes it; on Linux without the time in which it was ready to run and had no processor."""
+    """Measures the current thread. On Linux the time in the run queue is not counted."""
 
     def __init__(self) -> None:
         try:
@@ -18,13 +18,13 @@ class IdleClock:
             self._file = -1
 
     def read(self) -> float:
-        """Seconds, from any start; the difference of two readings counts."""
+        """Return seconds from an arbitrary start; use differences of readings."""
         return time.perf_counter() - time.thread_time() - self._ready()
 
     def _ready(self) -> float:
         if self._file < 0:
             return 0.0
-        # Nanoseconds on a processor, nanoseconds ready without one, time slices.
+        # Fields: nanoseconds running, nanoseconds in the run queue, time slices.
         return int(os.pread(self._file, 80, 0).split()[1]) / 1e9
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 
 class Bucket:
-    """`rate` tokens a second, at most `burst` saved up."""
+    """`rate` tokens a second; at most `burst` accumulate."""
 
     __slots__ = ("burst", "rate", "since", "tokens")
 
@@ -27,12 +27,12 @@ class Bucket:
         return True
 
     def give_back(self) -> None:
-        """What was taken last was not used."""
+        """Return the last token unused."""
         self.tokens += 1
 
 
 class Buckets:
-    """A bucket for each key, the least recently used forgotten beyond `size`."""
+    """A bucket per key; above `size` the least recently used one is dropped."""
 
     def __init__(self, rate: float, burst: float, size: int = 10_000) -> None:
         self.rate, self.burst, self.size = rate, burst, size

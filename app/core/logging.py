@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, JSON for machines or console for people. Never a token, never a query string."""
+"""Structured logs: one line per event, JSON for machines or console for people. Never a token or a query string."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHARED: list[Any] = [
 
 
 class DropQueryStrings(logging.Filter):
-    """Cuts `?…` from every message: a ticket or token in an address must not reach a log."""
+    """Removes `?…` from every message: a ticket or token in an address must not be logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -29,14 +29,14 @@ class DropQueryStrings(logging.Filter):
 
 
 class DropNotUtf8(logging.Filter):
-    """uvicorn writes a traceback for each text frame that is not UTF-8: clients could fill the disk with them."""
+    """Drops uvicorn's traceback for each text frame that is not UTF-8: clients could fill the disk with them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith("Invalid UTF-8 sequence received from client")
 
 
 def logging_config(level: str, log_format: str) -> None:
-    """Sets up the root logger and structlog for `level` (debug…error) and `log_format` (json|console)."""
+    """Set up the loggers: `level` is debug…error, `log_format` json or console."""
     renderer: Any = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
     logging.config.dictConfig(
         {
@@ -60,13 +60,13 @@ def logging_config(level: str, log_format: str) -> None:
             },
             "root": {"handlers": ["stderr"], "level": level.upper()},
             "loggers": {
-                # Its info lines name each socket's path and query string.
+                # At info it logs each socket's path and query string.
                 "uvicorn.error": {"level": "WARNING", "filters": ["not_utf8"]},
                 "uvicorn.access": {"level": "WARNING"},
                 "websockets": {"level": "WARNING"},
                 "asyncio": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
-                # Anybody can send any Host or Origin: a line for each request, with a traceback, would fill the disk.
+                # Any client can send any Host or Origin: a traceback for each request would fill the disk.
                 "django.security.DisallowedHost": {"level": "ERROR", "handlers": ["refusals"], "propagate": False},
                 "django.security.csrf": {"level": "WARNING", "handlers": ["refusals"], "propagate": False},
                 "httpx": {"level": "WARNING"},

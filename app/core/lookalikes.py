@@ -1,6 +1,6 @@
-"""Names that look alike: UTS 39 (Unicode Security Mechanisms). Nothing of it runs for a message.
+"""Detect names that look alike, by UTS 39 (Unicode Security Mechanisms). Not used for messages.
 
-The `regex` package knows the properties of characters, `confusable_homoglyphs` brings Unicode's table of confusables.
+The `regex` package knows the properties of characters; `confusable_homoglyphs` has Unicode's table of confusables.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ MAX_LOOK = 255
 MAX_MARKS = 4
 
 _IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
-# Joiners and variation selectors shape their neighbours in Persian, Hindi and emoji; all other ignorables only hide.
+# Joiners and variation selectors shape their neighbours in Persian, Hindi and emoji; other ignorables only hide.
 _HIDDEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}--[\u200c\u200d\ufe0e\ufe0f]]+", regex.V1)
 _BLANK = regex.compile(r"[\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*+")
 _SYMBOLS = regex.compile(r"[@.+_-]+")
 _MARK_FLOOD = regex.compile(rf"[\p{{Mn}}\p{{Me}}]{{{MAX_MARKS + 1}}}")
 
-# Scripts that are written together: UTS 39, table 1a of section 5.1. Latin may stand beside each: "highly restrictive".
+# Scripts used together: UTS 39, table 1a of section 5.1. Latin may be added to each: "highly restrictive".
 _TOGETHER = (
     frozenset({"Latin", "Han", "Hiragana", "Katakana"}),
     frozenset({"Latin", "Han", "Bopomofo"}),
@@ -32,47 +32,62 @@ _TOGETHER = (
 
 
 def without_ignorables(text: str) -> str:
-    """Return `text` without the characters that Unicode calls default ignorable: nobody sees them."""
+    """Return `text` without default ignorable characters (Unicode).
+
+    They are invisible.
+    """
     return text if text.isascii() else _IGNORABLE.sub("", text)
 
 
 def shown_text(text: str) -> str:
-    """Return a title or alias as it is stored: composed, one line, nothing hidden; "" where nothing can be seen."""
+    """Return a title or alias in its stored form: composed, one line, nothing hidden.
+
+    Returns "" if nothing is visible.
+    """
     text = " ".join(_HIDDEN.sub("", normalize("NFC", text)).split())
     return "" if is_blank(text) else text
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a reader sees nothing of `text`: blanks, default ignorables, the empty Braille pattern."""
+    """Return whether `text` is invisible.
+
+    That is: blanks, default ignorables, the empty Braille pattern.
+    """
     return _BLANK.fullmatch(text) is not None
 
 
 def look_of(name: str) -> str:
-    """Return what is equal for names that look alike, whatever their case: UTS 39's skeleton, case-folded."""
+    """Return UTS 39's skeleton of a name, case-folded.
+
+    Equal for names that look alike.
+    """
     text = normalize("NFD", without_ignorables(normalize("NFKC", name)))
     return normalize("NFC", normalize("NFD", text.translate(_prototypes())).casefold())[:MAX_LOOK]
 
 
 def hidden_objection(name: str) -> str | None:
-    """Name the character of `name` that nobody would see, if there is one. Where a name is looked up, it is ignored."""
+    """Return the first invisible character of `name`, if any; look-ups ignore it."""
     found = None if name.isascii() else _IGNORABLE.search(name)
     return f"U+{ord(found[0][0]):04X} cannot be seen: a name may not hold it" if found else None
 
 
 def mark_flood(text: str) -> bool:
-    """Say whether so many marks are piled on a letter that they cover the lines around it."""
+    """Return whether a letter has so many marks that they cover the lines around it."""
     return _MARK_FLOOD.search(normalize("NFD", text)) is not None
 
 
 def mark_objection(name: str) -> str | None:
-    """Say why the marks of `name` are refused, if they are."""
+    """Return why the marks of `name` are refused; None if they are fine."""
     if name and category(name[0])[0] == "M":
         return "a name begins with a letter, not with a mark"
     return f"at most {MAX_MARKS} marks may stand on a letter" if mark_flood(name) else None
 
 
 def script_objection(name: str) -> str | None:
-    """Say why the mixture of scripts in a word of `name` is refused, if it is: most mixtures imitate another word."""
+    """Return why a word's mixture of scripts is refused; None if it is fine.
+
+    Most mixtures imitate another word.
+    """
     return next(filter(None, map(_word_objection, _SYMBOLS.split(name))), None)
 
 
@@ -87,7 +102,7 @@ def _word_objection(word: str) -> str | None:
 
 
 def _named(found: list[frozenset[str]]) -> Iterator[str]:
-    """Name a script of each letter, each script once."""
+    """Yield a script of each letter, each script once."""
     return iter(dict.fromkeys(min(scripts) for scripts in found))
 
 
@@ -102,19 +117,22 @@ def _prototypes() -> dict[int, str]:
     table = msgspec.json.decode(file.read_bytes(), type=dict[str, list[_Confusable]])
     found: dict[int, str] = {}
     for name, others in table.items():
-        # The table holds each pair both ways: a prototype names all that look like it, any other character its prototype.
+        # The table lists each pair both ways: a prototype lists all its look-alikes, any other character only its prototype.
         if len(others) > 1:
             continue
         character, other = without_ignorables(name), without_ignorables(others[0].c)
         if len(character) == 1 and (len(table[others[0].c]) > 1 or (len(other), other) > (1, character)):
             found[ord(character)] = other
-    # Of a pair that is alone the table does not tell the prototype; parts of a sequence may be such.
+    # For a single pair the table does not name the prototype; it may also be part of a sequence.
     return {character: other.translate(found) for character, other in found.items()}
 
 
 @functools.lru_cache(maxsize=4096)
 def _scripts_of(character: str) -> frozenset[str]:
-    """Return the scripts a letter belongs to (Script_Extensions); none for what every script uses."""
+    """Return the scripts of a letter (Script_Extensions).
+
+    None for characters of every script.
+    """
     return frozenset(name for name, pattern in _scripts() if pattern.match(character))
 
 

@@ -1,4 +1,4 @@
-"""Every metric of the process group, and the text of /metrics over all its workers."""
+"""All metrics of the process group, and the text of /metrics over all workers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 
 class Tally:
-    """A number that is moved for every frame or socket: adds up in the process, and is brought to /metrics once a second.
+    """A counter for every frame or socket: adds up in the process and is exported once a second.
 
-    The library's own takes a lock, asks for the process id and writes to a shared file each time.
+    The library's own counter takes a lock, asks for the process id and writes to a shared file each time.
     """
 
     def __init__(self, counter: Counter | Gauge) -> None:
@@ -22,7 +22,7 @@ class Tally:
         waiting[labels] = waiting.get(labels, 0) + number
 
     def settle(self) -> None:
-        """Brings what was added to /metrics."""
+        """Export the sum to /metrics."""
         waiting, self._waiting = self._waiting, {}
         for labels, number in waiting.items():
             (self._counter.labels(*labels) if labels else self._counter).inc(number)
@@ -46,7 +46,7 @@ REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole
 LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
 CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by every process", ["kind"])
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
-# Not the other way round: a process without a hub, such as Gunicorn's master, counts as 0.
+# 1 means degraded, since a process without a hub, such as Gunicorn's master, reports 0.
 LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")
 REFUSALS = Counter("hubbub_refusals_total", "Clients refused for a setting: address, origin, limit, drain", ["kind"])
 REDIS_REFUSED = Counter("hubbub_redis_refused_total", "What Redis refused or did not answer", ["part", "kind"])
@@ -57,13 +57,13 @@ LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its las
 
 
 def settle() -> None:
-    """Brings the tallies of this process to /metrics; on the event loop."""
+    """Export the counters of this process to /metrics. Call it on the event loop."""
     for tally in (SOCKETS, FRAMES_IN, STORED, DELIVERED):
         tally.settle()
 
 
 def exposition() -> tuple[bytes, str]:
-    """Prometheus text over all workers that share PROMETHEUS_MULTIPROC_DIR, and its content type."""
+    """Return the Prometheus text over all workers, and its content type."""
     if not settings.METRICS_DIR:
         return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
     registry = CollectorRegistry()

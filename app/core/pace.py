@@ -1,4 +1,4 @@
-"""Spread a person's calls over time: a burst passes at once, what exceeds the rate waits, and what would wait long is refused."""
+"""Rate-limit a person's calls: a burst passes at once, further calls wait, and calls that would wait long are refused."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from core.errors import RateLimited
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 
-# Seconds' worth of calls that pass at once: a page that loads, a client that joins its rooms again.
+# Burst, in seconds of the rate: enough for loading a page or joining all rooms again.
 BURST_S = 2.0
-# A client with a few calls under way is slowed down to the rate, and is refused nothing.
+# Longest wait. A client with a few concurrent calls is slowed down but never refused.
 WAIT_S = 2.0
 OWNERS = 10_000
-# A list over HTTP costs the process more than a frame does.
+# A list over HTTP costs more processor time than a frame.
 HTTP_WEIGHT = 2
 
 
 class Pace:
-    """Calls of one event loop, by owner. A rate of 0 lifts the limit."""
+    """Calls of one event loop by owner. A rate of 0 lifts the limit."""
 
     def __init__(self, rate: float) -> None:
-        """`rate`: calls a second and owner."""
+        """`rate`: calls per second and owner."""
         self._rate = rate
-        # When each owner's calls so far would have ended at the rate; the least recently used first.
+        # When each owner's calls would have ended at the rate; the least recently used owner first.
         self._ends: OrderedDict[Hashable, float] = OrderedDict()
 
     async def wait(self, owner: int, *, weight: int = 1) -> None:
-        """Wait until the owner may make another call, which counts as `weight`. Raises RateLimited above WAIT_S seconds."""
+        """Wait until the owner may make another call of this weight.
+
+        Raises RateLimited above WAIT_S seconds.
+        """
         if not self._rate:
             return
         ahead = self._ahead(owner, weight)
@@ -43,7 +46,10 @@ class Pace:
             await asyncio.sleep(ahead)
 
     def charge(self, owner: Hashable, weight: float) -> float:
-        """Count calls of this weight that were made; return the seconds (or 0) until they are within the rate."""
+        """Count calls of this weight already made.
+
+        Return the seconds until they are within the rate.
+        """
         if not self._rate:
             return 0.0
         ahead = self._ahead(owner, weight)
@@ -58,5 +64,5 @@ class Pace:
         return max(self._ends.get(owner, 0.0) - now, -BURST_S) + weight / self._rate
 
 
-# API calls, and frames that read the database, by the id of the person.
+# API calls, and frames that read the database, by person id.
 calls = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))

@@ -1,4 +1,4 @@
-"""What there is one of for each event loop: the hub, the log's writer, pools of connections."""
+"""One instance per event loop: the hub, the log's writer, connection pools."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """`per_loop()` is the running loop's T, made by `make()` when it is first asked for; gone when the loop is.
+    """`per_loop()` returns the running loop's T, made by `make()` on first use and freed with the loop.
 
-    A process serves on one loop and asks many times for each message, so the last answer is kept at hand.
+    A process serves on one loop and asks many times per message, so the last result is cached.
     """
 
     __slots__ = ("_all", "_last", "_loop", "_make")
@@ -32,22 +32,22 @@ class PerLoop(Generic[T]):
         return self.put(loop, self._make() if found is None else found)
 
     def peek(self) -> T | None:
-        """That of the running loop, where there is one already."""
+        """Return the running loop's instance, if there is one."""
         return self._all.get(asyncio.get_running_loop())
 
     def put(self, loop: asyncio.AbstractEventLoop, one: T) -> T:
-        """From now on that of `loop`; returned as it was given."""
+        """Set the instance of `loop` and return it."""
         self._all[loop] = one
         self._loop, self._last = weakref.ref(loop), one
         return one
 
     def take(self, loop: asyncio.AbstractEventLoop) -> T:
-        """That of `loop`, which has none from then on. Raises KeyError when it had none."""
+        """Remove and return the instance of `loop`. Raises KeyError if it has none."""
         self._loop = _none
         return self._all.pop(loop)
 
     def __getitem__(self, loop: asyncio.AbstractEventLoop) -> T:
-        """Raises KeyError when it has none yet."""
+        """Return the instance of `loop`. Raises KeyError if it has none."""
         return self._all[loop]
 
 

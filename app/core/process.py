@@ -1,4 +1,4 @@
-"""What each worker takes of the machine. prometheus_client's own figures of that are left out where several workers answer."""
+"""Resource use of each worker. With several workers prometheus_client does not export its own figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client import Gauge
 
-# The label is ours, not the library's own `pid`: a gauge with one does not exist in processes that never set it.
+# A label of our own: a gauge with the library's `pid` label does not exist in processes that never set it.
 CPU = Gauge("hubbub_worker_cpu_seconds", "Processor time used since the start", ["worker"], multiprocess_mode="livesum")
 RESIDENT = Gauge("hubbub_worker_resident_bytes", "Resident memory", ["worker"], multiprocess_mode="livesum")
 
@@ -17,7 +17,7 @@ _STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int | None:
-    """Memory this process holds; None where the system has no /proc."""
+    """Return this process's resident memory; None on systems without /proc."""
     try:
         return int(_STATM.read_text().split()[1]) * _PAGE
     except OSError:
@@ -25,7 +25,7 @@ def resident_bytes() -> int | None:
 
 
 def measure() -> None:
-    """Called once a second by each worker."""
+    """Update the figures; called once a second in each worker."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     CPU.labels(os.getpid()).set(used.ru_utime + used.ru_stime)
     held = resident_bytes()

@@ -1,4 +1,4 @@
-"""Django's cache on the first Redis of REDIS_URL, in every form that core/redis_urls.py knows: sentinels, too."""
+"""Django's cache on the first Redis of REDIS_URL, in every form of core/redis_urls.py, sentinels included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Redis refused: counted each time by part and kind, and logged once in a while with the setting to change."""
+"""Report refusals by Redis: count each by part and kind, and log some with the setting to change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core import metrics
 logger = structlog.get_logger(__name__)
 
 QUIET_S = 10.0
-# What the Redis user of REDIS_URL needs, as ACL SETUSER takes it; tests/realtime/layer/test_redis_forms.py uses exactly that.
+# Rights of REDIS_URL's Redis user in the form of ACL SETUSER; tests/realtime/layer/test_redis_forms.py uses exactly these.
 RIGHTS = "~hubbub:* &hubbub:* +@read +@write +@pubsub +@connection"
 REASONS = {
     "auth": "REDIS_URL: Redis does not accept its user name or password",
@@ -45,7 +45,7 @@ _quiet_until: dict[tuple[str, str], float] = {}
 
 
 def kind_of(error: Exception) -> str:
-    """Return the key of REASONS that fits an error of redis-py or a reply that hiredis parsed."""
+    """Return the key of REASONS for an error of redis-py or hiredis."""
     text = str(error)
     word = text.split(" ", 1)[0]
     if word in _WORDS:
@@ -55,7 +55,10 @@ def kind_of(error: Exception) -> str:
 
 
 def report_fault(part: str, error: Exception) -> str:
-    """Count a refusal that met `part` (layer, presence, throttle), log the first of QUIET_S seconds, and return its kind."""
+    """Count a refusal of `part` (layer, presence, throttle) and return its kind.
+
+    Logs the first one of every QUIET_S seconds.
+    """
     kind = kind_of(error)
     metrics.REDIS_REFUSED.labels(part, kind).inc()
     now = time.monotonic()

@@ -1,11 +1,11 @@
-"""REDIS_URL → shards: what channels-redis calls hosts, and clients for everything else. Nothing else opens a Redis.
+"""REDIS_URL → shards: the `hosts` of channels-redis, and clients for all other uses. Only this module opens a Redis.
 
     redis://[user:password@]host[:port][/database]          rediss:// is the same with TLS
     unix://[user:password@]/path/of/socket[?db=database]
     sentinel://[user:password@]host[:port]/master[/database]
 
-Each address is a shard, but sentinel addresses with the same master are the sentinels of one shard. The words of a URL's
-query are redis-py's; those in OPTIONS are known.
+Each address is a shard, but sentinel addresses with the same master are the sentinels of one shard. The query's names are
+those of redis-py; OPTIONS lists the accepted ones.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from redis.asyncio.sentinel import Sentinel
 
 from core.addresses import Address, parse_address, refuse
 
-# A dead Redis must cost a bounded wait, never a hung worker.
+# A dead Redis may cost a bounded wait, never a blocked worker.
 CONNECT_S = 2
 ANSWER_S = 2
-# Of a client that a thread waits for.
+# Timeout of a client used in a thread.
 BLOCKING_S = 1
 SENTINEL_PORT = 26379
 TLS_OPTIONS = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
@@ -40,7 +40,10 @@ FORMS = (
 
 
 def shards_from_urls(urls: list[str]) -> list[dict[str, Any]]:
-    """One `hosts` entry of channels-redis per shard. Raises ImproperlyConfigured, which never shows an address."""
+    """Return a `hosts` entry of channels-redis per shard.
+
+    Raises ImproperlyConfigured, which never shows an address.
+    """
     shards: list[dict[str, Any]] = []
     masters: dict[str, dict[str, Any]] = {}
     for number, url in enumerate(urls, 1):
@@ -67,7 +70,7 @@ def shards_from_urls(urls: list[str]) -> list[dict[str, Any]]:
 
 
 def client_for(shard: dict[str, Any]) -> Redis:
-    """A client of one shard whose every call ends within ANSWER_S seconds."""
+    """Return a client of one shard; each call ends within ANSWER_S seconds."""
     options = _options(shard) | {"socket_timeout": ANSWER_S, "decode_responses": True}
     if "sentinels" in shard:
         sentinel = Sentinel(shard["sentinels"], sentinel_kwargs=shard["sentinel_kwargs"], **options)
@@ -76,7 +79,7 @@ def client_for(shard: dict[str, Any]) -> Redis:
 
 
 def blocking_client_for(shard: dict[str, Any]) -> redis.Redis:
-    """The same for threads; every call ends within BLOCKING_S seconds."""
+    """Return a client for threads; each call ends within BLOCKING_S seconds."""
     options = _options(shard) | {"socket_timeout": BLOCKING_S, "socket_connect_timeout": BLOCKING_S}
     if "sentinels" in shard:
         asked = shard["sentinel_kwargs"] | {"socket_timeout": BLOCKING_S, "socket_connect_timeout": BLOCKING_S}
@@ -91,7 +94,7 @@ def _options(shard: dict[str, Any]) -> dict[str, Any]:
 
 
 def _connect(scheme: str) -> dict[str, Any]:
-    """What redis-py takes of such a connection: a Unix socket has no keep-alive."""
+    """Return redis-py's options for the scheme: a Unix socket has no keep-alive."""
     return {"socket_connect_timeout": CONNECT_S} | ({} if scheme == "unix" else {"socket_keepalive": True})
 
 
@@ -106,7 +109,10 @@ def _master(address: Address) -> tuple[str, int]:
 
 
 def _checked(name: str, url: str) -> Address:
-    """The parts of one address. Raises ImproperlyConfigured, which names the setting and the right form."""
+    """Parse one address.
+
+    Raises ImproperlyConfigured, naming the setting and the right form.
+    """
     address = parse_address(name, url, FORMS)
     if address.scheme not in OPTIONS:
         refuse(name, "starts with no scheme of Redis", FORMS)

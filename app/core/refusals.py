@@ -1,4 +1,4 @@
-"""Say in the log why a client was refused, and which setting decides: one line a kind and value, few in a minute."""
+"""Log why a client was refused and which setting decides: a few lines a minute, one per kind and value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.metrics import REFUSALS
 logger = structlog.get_logger(__name__)
 
 WINDOW_S = 60.0
-# Different values of a kind that get a line in each window: one that is misconfigured is among them, a flood is not.
+# Different values logged per kind and window: enough to show a misconfiguration, too few for a flood.
 VALUES = 5
 LONGEST = 100
 
@@ -25,15 +25,14 @@ class _Window:
     unshown: int = 0
 
 
-# One entry a kind; kinds are words of this project, never of clients.
+# One entry per kind; kinds are constants of this project, never input.
 _windows: dict[str, _Window] = {}
 
 
 def note_refusal(kind: str, value: object, setting: str) -> None:
-    """Count a refusal and log it, unless its value or enough others of its kind were logged within WINDOW_S.
+    """Count a refusal; log it at most once a window and value, VALUES of a kind.
 
-    `value` may come from a client: it is shortened and escaped, and must be no secret. `setting` is what an operator changes;
-    empty where there is none.
+    `value` may be input: it is shortened and escaped, and must be no secret. `setting` is the one to change; may be empty.
     """
     REFUSALS.labels(kind).inc()
     window = _windows.setdefault(kind, _Window())
@@ -56,14 +55,17 @@ def note_refusal(kind: str, value: object, setting: str) -> None:
 
 
 def shown(value: object) -> str:
-    """A client's value for a log: ASCII, escaped, of LONGEST characters at most."""
+    """Return a client's value for a log.
+
+    ASCII, escaped, of LONGEST characters at most.
+    """
     text = str(value)
     cut = text[:LONGEST].encode("unicode_escape").decode("ascii")
     return cut[:LONGEST] + ("…" if len(text) > LONGEST or len(cut) > LONGEST else "")
 
 
 class SecurityHandler(logging.Handler):
-    """Turns Django's own records of a refused Host or CSRF check, one a request with a traceback, into refusals."""
+    """Converts Django's records of a refused Host or CSRF check, each with a traceback, into refusals."""
 
     def emit(self, record: logging.LogRecord) -> None:
         request = getattr(record, "request", None)
@@ -71,7 +73,7 @@ class SecurityHandler(logging.Handler):
         if record.name.endswith("DisallowedHost"):
             note_refusal("host", meta.get("HTTP_HOST", ""), "PUBLIC_URL")
             return
-        # "Forbidden (reason): path". A page of ours sends Origin; one that is not allowed is the operator's to add.
+        # "Forbidden (reason): path". Our pages send Origin; an operator adds missing ones.
         origin = meta.get("HTTP_ORIGIN")
         reason = str(record.args[0]) if isinstance(record.args, tuple) and record.args else record.getMessage()
         about_origin = reason.startswith(("Origin checking failed", "Referer checking failed"))

@@ -1,4 +1,4 @@
-"""What runs in a worker process besides the web server: started, drained and stopped with it.
+"""Services that run in a worker process besides the web server; they start, drain and stop with it.
 
 The server knows none of them: config/services.py registers them.
 """
@@ -9,30 +9,33 @@ from collections.abc import Callable
 
 
 class Service:
-    """One part of a worker process. Each method may be left as it is."""
+    """One service of a worker process. Every method is optional."""
 
-    #: As /readyz names it among the degraded parts.
+    # Its name among the degraded parts in /readyz.
     name = ""
 
     def start(self) -> None:
-        """Begin, on the running event loop. May need neither Redis nor Postgres."""
+        """Start on the running event loop, without needing Redis or Postgres."""
 
     def works(self) -> bool:
-        """Whether nothing that all processes share keeps it from its work."""
+        """Return whether the shared parts that it needs are available."""
         return True
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
-        """Hand the clients over to other processes within `spread_s` seconds, at once when `hurry()`."""
+        """Hand clients over to other processes within `spread_s`; at once when `hurry()`."""
 
     async def share(self, part: float, per_s: float, wanted: Callable[[], bool]) -> int:
-        """Hand over that part of the clients while it is wanted, `per_s` a second; return how many."""
+        """Hand over this part of the clients at `per_s`, while `wanted()`.
+
+        Return how many.
+        """
         return 0
 
     def stop_soon(self) -> None:
-        """Take on no more work; the process is about to stop."""
+        """Accept no more work; the process is about to stop."""
 
     async def stop(self) -> None:
-        """Finish the work under way. Services stop in the order they are registered in."""
+        """Finish the work under way. Services stop in the order of their registration."""
 
 
 _registered: list[Service] = []

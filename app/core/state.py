@@ -1,9 +1,9 @@
-"""What this process knows of itself."""
+"""State of this process."""
 
 import math
 
-# Set while it hands its sockets over: /readyz answers 503.
+# True while the process hands its sockets over: /readyz answers 503.
 draining = False
 
-# time.monotonic() by which a draining process has to have finished; then it is killed.
+# Deadline of a draining process, in time.monotonic(); then it is killed.
 end_by = math.inf

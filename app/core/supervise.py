@@ -1,4 +1,4 @@
-"""Background loops that outlive their errors: one bad turn must not end what the whole process relies on."""
+"""Supervise background loops: one failed tick must not end a service of the whole process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRIES = 5
 
 
 async def run_forever(turn: Callable[[], Awaitable[None]]) -> None:
-    """Runs `turn` again and again until cancelled; after one that raised, a jittered pause."""
+    """Run `turn` repeatedly until cancelled, with a jittered pause after a failure."""
     while True:
         try:
             await turn()
@@ -26,10 +26,10 @@ async def run_forever(turn: Callable[[], Awaitable[None]]) -> None:
 
 
 async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancels tasks and waits for them, bounded.
+    """Cancel tasks and wait for them, within a limit.
 
-    Before Python 3.12 `asyncio.wait_for` swallows a cancellation that comes in the moment in which what it waited for is
-    done: a loop then goes on and is cancelled again.
+    Before Python 3.12 `asyncio.wait_for` swallows a cancellation at the moment its awaitable finishes; the loop then goes on and
+    is cancelled again.
     """
     for _ in range(TRIES):
         tasks = [task for task in tasks if not task.done()]

@@ -1,6 +1,6 @@
-"""Collects what sockets are sent in one turn of the event loop: one write for each socket, whatever came together.
+"""Coalesce the writes of one event loop iteration: one write per socket.
 
-A write to a socket is a system call, the dearest part of a delivery. No timer is involved.
+A write to a socket is a system call, the most expensive part of a delivery. No timer is involved.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import structlog
 
 from core.per_loop import PerLoop
 
-# Sockets written to before others have their turn, some 0.4 ms: a commit takes several turns.
+# Sockets flushed before the event loop runs other tasks, some 0.4 ms: a commit takes several iterations.
 SLICE = 32
-# Sockets still to be written to when the next commit may begin: some 6 ms of a full process, a little more than it takes.
+# Unflushed sockets at which the next commit may begin: some 6 ms of a busy process, a little longer than a commit.
 BACKLOG = 700
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 class Sender(Protocol):
     def flush(self) -> None:
-        """Hands what was collected to the transport."""
+        """Write the collected frames to the transport."""
 
 
 class WriteCoalescer:
@@ -31,26 +31,26 @@ class WriteCoalescer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # One that has nothing left may be among them, and is then flushed in vain.
+        # May contain sockets that have already been flushed; flushing them again is harmless.
         self._senders: deque[Sender] = deque()
         self._scheduled = False
         self._flushed = 0
-        # Who waits until so many were flushed.
+        # Waiters, each with the number of flushes it waits for.
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        # The frames that were joined last, and what came of it.
+        # The last joined frames and the result.
         self._last: tuple[list[bytes], bytes] = ([], b"")
 
     def add(self, sender: Sender) -> None:
-        """`sender` is flushed soon: at the end of the next turn, so that the reply to a message leaves with its event."""
+        """Flush `sender` next iteration: a message's reply and event share a write."""
         self._senders.append(sender)
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self._flush)
 
     def joined(self, frames: list[bytes]) -> bytes:
-        """Join `frames`; members of a room mostly have the same ones, and share the bytes.
+        """Join `frames`. Members of a room mostly have the same ones and share the result.
 
-        The caller leaves the list as it is.
+        The caller must not change the list.
         """
         last, data = self._last
         if frames != last:
@@ -59,7 +59,10 @@ class WriteCoalescer:
         return data
 
     async def short(self) -> None:
-        """Waits until all but BACKLOG of the senders that are here now are flushed: others may come all the time."""
+        """Wait until all but BACKLOG of the present senders are flushed.
+
+        Later ones do not count.
+        """
         ahead = len(self._senders) - BACKLOG
         if ahead > 0:
             waiter = self._loop.create_future()
@@ -73,7 +76,7 @@ class WriteCoalescer:
             sender = senders.popleft()
             try:
                 sender.flush()
-            except Exception:  # or nobody of this process would be written to again
+            except Exception:  # one failure must not stop the writes of all sockets
                 log.exception("a socket could not be written to")
         self._flushed += number
         while self._waiting and self._waiting[0][0] <= self._flushed:

@@ -1,8 +1,7 @@
-"""Questions to the database that come together share a trip: those that arrive while one is under way, or soon after one
-began, go with the next.
+"""Batch look-ups: keys requested while a query runs, or soon after one began, share the next query.
 
-A reconnect storm asks thousands of small questions at once; each alone would cost a thread, a connection and its check.
-Alone, a question goes at once. A trip takes one question of each person in turn: many questions of one wait behind each other.
+A reconnect storm makes thousands of small look-ups at once; each alone would cost a thread, a connection and its check.
+A single look-up runs at once. A batch takes one key of each person in turn: a person's many look-ups delay only their own.
 """
 
 from __future__ import annotations
@@ -27,40 +26,40 @@ log = structlog.get_logger(__name__)
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Questions in one trip: what is made of a hundred answers holds the event loop up for a few milliseconds.
+# Keys per query: handling a hundred results blocks the event loop for a few milliseconds.
 MOST = 100
 
 
-# Between the starts of two trips: each costs the worker about half a millisecond, however few the questions in it.
+# Between the starts of two queries: each costs the worker about half a millisecond, even with few keys.
 PACE_S = 0.012
 
 
 class BatchLoader(Generic[K, V]):
-    """`await lookup(key)` is what `answer([key, …])` comes to, `.get(key)`; see db/queries.py."""
+    """`await lookup(key)` returns `answer([key, …]).get(key)`; see db/queries.py."""
 
     def __init__(self, answer: Callable[[list[K]], Query[Mapping[K, V]]], *, once: bool = False, pace_s: float = PACE_S) -> None:
-        """`once`: an answer is for one asker alone; another who asks the same meanwhile gets None.
+        """`once`: only one caller gets the result; another with the same key gets None.
 
-        `pace_s`: seconds at least between the starts of two trips.
+        `pace_s`: minimum seconds between the starts of two queries.
         """
         self._desk: PerLoop[_Batches[K, V]] = PerLoop(lambda: _Batches(answer, once, pace_s))
 
     async def __call__(self, key: K, owner: Hashable = None) -> V | None:
-        """`owner`: the person in whose line the question stands; without one it has a line of its own.
+        """`owner`: the person in whose queue the key waits; without one it has its own.
 
-        Raises DatabaseUnavailable, or RateLimited when database.QUEUE_EACH questions of the owner wait.
+        Raises DatabaseUnavailable, or RateLimited if database.QUEUE_EACH keys of the owner wait.
         """
         return await self._desk().ask(key, owner)
 
 
 class _Batches(Generic[K, V]):
-    """The questions of one event loop."""
+    """The look-ups of one event loop."""
 
     def __init__(self, answer: Callable[[list[K]], Query[Mapping[K, V]]], once: bool, pace_s: float) -> None:
         self._answer, self._once, self._pace_s = answer, once, pace_s
-        # Each asker has a future: one who gives up takes nothing from the others.
+        # A future per caller: a cancelled one does not affect the others.
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
-        # The same questions by owner, whose turn is next first.
+        # The same keys by owner, the next owner first.
         self._lines: dict[Hashable, deque[K]] = {}
         self._task: asyncio.Task[None] | None = None
         self._next_at = 0.0
@@ -92,7 +91,7 @@ class _Batches(Generic[K, V]):
             try:
                 answers = await _ask(self._answer(keys))
             except database.DatabaseUnavailable as error:
-                # Whoever came meanwhile has waited as long: a trip of their own would have them wait for it once more.
+                # Include the keys that arrived meanwhile: in a later query they would wait twice.
                 waiting, self._waiting, self._lines = self._waiting, {}, {}
                 _fail((*asked.values(), *waiting.values()), error)
             except Exception as error:
@@ -113,7 +112,7 @@ class _Batches(Generic[K, V]):
         line.append(key)
 
     def _next_keys(self) -> list[K]:
-        """Take up to MOST questions, one of each owner in turn; an owner with more goes to the end."""
+        """Take up to MOST keys, one per owner in turn; an owner with more goes to the end."""
         keys: list[K] = []
         while self._lines and len(keys) < MOST:
             owner = next(iter(self._lines))
@@ -130,12 +129,15 @@ async def _ask(answer: Query[Mapping[K, V]]) -> Mapping[K, V]:
     return await database.run(queries.by_orm, answer)
 
 
-# For all look-ups.
+# Shared by all look-ups.
 _pool = PerLoop(lambda: Pool("look-ups", LOOKUP_CONNECTIONS))
 
 
 async def close() -> None:
-    """Ends the connections of the running event loop. Who asks afterwards finds the database away."""
+    """Close the running event loop's connections.
+
+    Later look-ups raise DatabaseUnavailable.
+    """
     await _pool().close()
 
 
@@ -144,4 +146,4 @@ def _fail(asked: Iterable[list[asyncio.Future[V | None]]], error: Exception) -> 
         for future in futures:
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # whoever asked may have gone
+                future.exception()  # mark it as retrieved: the caller may be cancelled

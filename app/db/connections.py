@@ -1,12 +1,12 @@
-"""How a process divides its DATABASE_CONNECTIONS. The ORM's threads have those that are left."""
+"""Divide a process's DATABASE_CONNECTIONS. The ORM's threads get the remainder."""
 
 from __future__ import annotations
 
-# For the log's commits.
+# Commits of the log.
 LOG_CONNECTIONS = 2
-# For what the event loop looks up: who opens a socket, who is a member.
+# Look-ups of the event loop: credentials and memberships.
 LOOKUP_CONNECTIONS = 1
 LOOP_CONNECTIONS = LOG_CONNECTIONS + LOOKUP_CONNECTIONS
-# Seconds after which a pool gives up an attempt to connect, and the next caller starts a new one. The pool's own default doubles
-# its delays for five minutes: a database that is back would wait for the end of the last.
+# Seconds after which a pool gives up connecting; the next caller starts a new attempt. By default the pool doubles its delays
+# for five minutes, so that a recovered database would have to wait for the last one.
 RECONNECT_S = 2

@@ -1,7 +1,7 @@
-"""The way from the event loop to the ORM: a bounded pool of threads, a queue for each person, a time limit.
+"""Call the ORM from the event loop: a bounded pool of threads, a queue per person, a time limit.
 
-asgiref's thread-sensitive mode would put every query of the process behind one thread. One queue for all would put
-everybody's joins behind the calls of a single account.
+asgiref's thread-sensitive mode would run every query of the process in one thread. A single queue would delay
+everybody's joins behind the calls of one account.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LIMIT_S = 5.0
-# In the line of one's own calls; the rest of LIMIT_S is for the call itself.
+# Longest wait in one's own queue; the rest of LIMIT_S is for the call itself.
 LINE_S = 4.0
 QUEUE = 2_000
-# Of one person, and of one address without an account.
+# Waiting calls per person, and per address without an account.
 QUEUE_EACH = 100
-# The server's codes for a write to a standby, one that took the primary's name for a while, and for a transaction it gave up
-# because this process was stopped in the middle of it.
+# SQLSTATEs for a write to a standby under the primary's name, and for a transaction that the server ended because this process
+# was stopped in the middle of it.
 AWAY = frozenset({"25006", "25P03"})
-# The class of codes whose messages quote what was wrong.
+# SQLSTATE class whose messages quote values.
 DATA_EXCEPTION = "22"
 
 
 class DatabaseUnavailable(Exception):
-    """The database did not answer in time, or too many callers wait for it. The outcome of a write is unknown."""
+    """The database did not answer in time, or too many calls wait. The outcome of a write is unknown."""
 
 
 @functools.cache
@@ -48,28 +48,30 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=settings.DATABASE_THREADS, thread_name_prefix="database")
 
 
-# Seconds of thread a second that one person gets on and on, in each process: a thread that computes holds the event loop up.
+# Thread seconds per second that one person may use in each process: a computing thread delays the event loop.
 BUSY = 0.2
-# At most, behind one call: a database that is slow for everybody must not shut anybody out.
+# Longest penalty after one call: a database that is slow for everyone must shut no one out.
 REST_S = 1.0
 
 _gate = PerLoop(lambda: FairGate(settings.DATABASE_THREADS, share=max(1, settings.DATABASE_THREADS // 4), waiting=QUEUE_EACH))
-_used = PerLoop(lambda: Pace(BUSY if settings.LIMIT_CALLS_PER_S else 0))  # 0 lifts both
+_used = PerLoop(lambda: Pace(BUSY if settings.LIMIT_CALLS_PER_S else 0))  # 0 lifts both limits
 _waiting = 0
 
 
 async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs `function` in a database thread, for the process itself or for many people at once.
+    """Run `function` in a database thread, for the process or many people at once.
 
-    Raises DatabaseUnavailable after LIMIT_S seconds or when QUEUE callers wait.
+    Raises DatabaseUnavailable after LIMIT_S seconds or if QUEUE calls wait.
     """
     return await run_for(None, function, *args, **kwargs)
 
 
 async def run_for(owner: Owner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs `function` in a database thread, in the turn of `owner`: a person's id, or the address of somebody unknown.
+    """Run `function` in a database thread, in the queue of `owner`.
 
-    Raises as `run` does, and RateLimited when QUEUE_EACH calls of the owner wait or this one waited behind them for LINE_S.
+    A person's id or an address.
+
+    Raises as `run` does, and RateLimited if QUEUE_EACH calls of the owner wait, or if this call waited LINE_S behind them.
     """
     global _waiting
     if _waiting >= QUEUE:
@@ -96,7 +98,10 @@ async def _enter(owner: Owner) -> None:
 
 
 def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
-    """The slot is free once the thread is: a call that is given up goes on in it."""
+    """Start `work` in a thread.
+
+    Its slot is freed at its end, even if the caller gave up.
+    """
     loop, gate = asyncio.get_running_loop(), _gate()
     began = time.monotonic()
 
@@ -109,7 +114,7 @@ def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
         gate.leave(owner, rest_s=0.0 if owner is None else min(REST_S, _used().charge(owner, took_s)))
 
     def ended(_: Future[R]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
             loop.call_soon_threadsafe(leave, time.monotonic() - began)
 
     answer = _threads().submit(timed)
@@ -118,7 +123,10 @@ def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
 
 
 def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls `function` in the thread it is in, and leaves no broken connection there. Raises DatabaseUnavailable."""
+    """Call `function` in this thread and drop a broken connection.
+
+    Raises DatabaseUnavailable.
+    """
     try:
         return function(*args, **kwargs)
     except (OperationalError, InterfaceError) as error:
@@ -135,7 +143,10 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 def facts(error: BaseException) -> dict[str, str]:
-    """What a log may hold of an error: never its DETAIL, which quotes the row, nor a message that quotes a value."""
+    """Return loggable facts of an error.
+
+    No DETAIL, which quotes the row, and no message that quotes a value.
+    """
     found = {"error": type(error).__name__}
     cause = error if hasattr(error, "sqlstate") else error.__cause__
     state, about = _sqlstate(error), getattr(cause, "diag", None)
@@ -147,16 +158,19 @@ def facts(error: BaseException) -> dict[str, str]:
 
 
 def _sqlstate(error: BaseException) -> str | None:
-    """psycopg's, through Django's own error."""
+    """Return psycopg's SQLSTATE from Django's error."""
     return getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
 
 
 def _let_go(*, for_good: bool = False) -> None:
-    """Gives this thread's connections up; `for_good`: and ends those of the pool, which lead to the same standby."""
+    """Release this thread's connections.
+
+    `for_good`: close the pool's as well; they lead to the same standby.
+    """
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             continue
-        connection.close()  # back into the pool, where there is one
+        connection.close()  # returns it to the pool, if there is one
         pool = getattr(connection, "pool", None)
         if for_good and pool is not None:
             pool.drain()

@@ -1,8 +1,8 @@
-"""Admit work in turn: a person's calls wait behind their own, never before other people's.
+"""Admit calls fairly: a person's calls wait behind their own, never ahead of other people's.
 
-A gate has a number of slots. Each owner holds at most a share of them, and owners that wait are admitted one call each,
-round robin. An owner whose calls cost much gets a slot of that share back later than the others get it. Owner None is the process
-itself: it has no share, and it goes first.
+A gate has a number of slots. Each owner holds at most a share of them; waiting owners are admitted one call each, round robin.
+After expensive calls an owner's share stays smaller for a while. Owner None is the process itself: it has no limit and goes
+first.
 """
 
 from __future__ import annotations
@@ -18,28 +18,31 @@ Owner = Hashable | None
 
 
 class _Line(deque["asyncio.Future[None]"]):
-    """Calls of one owner that wait, the first one first."""
+    """Waiting calls of one owner, the first one first."""
 
-    # How many have been admitted since the line began.
+    # Calls admitted since this queue began.
     admitted = 0
 
 
 class FairGate:
-    """Slots of one event loop. Not safe to use from threads."""
+    """The slots of one event loop. Not thread-safe."""
 
     def __init__(self, slots: int, *, share: int, waiting: int) -> None:
-        """`share`: slots of one owner at most; `waiting`: calls of one owner that may wait."""
+        """`share`: slots of one owner at most.
+
+        `waiting`: waiting calls of one owner at most.
+        """
         self._free, self._share, self._waiting = slots, share, waiting
         self._held: dict[Owner, int] = {}
         self._queues: dict[Owner, _Line] = {}
-        # Owners that wait and hold less than their share, the next one first.
+        # Owners with waiting calls and a free share, the next one first.
         self._ready: OrderedDict[Owner, None] = OrderedDict()
 
     async def enter(self, owner: Owner, *, limit_s: float | None = None) -> None:
-        """Wait for a slot, to be given back with `leave`.
+        """Wait for a slot; return it with `leave`.
 
-        Raises RateLimited when too many calls of the owner wait, or when the owner's calls went ahead of this one for `limit_s`
-        seconds; TimeoutError when not even those did.
+        Raises RateLimited if too many calls of the owner wait, or if the owner's own calls delayed this one by `limit_s`;
+        TimeoutError if other calls did.
         """
         if self._free and not self._ready and self._below_share(owner):
             self._hold(owner)
@@ -65,7 +68,10 @@ class FairGate:
             raise
 
     def leave(self, owner: Owner, *, rest_s: float = 0.0) -> None:
-        """Give a slot back and admit the next callers; the owner's share stays smaller by it for `rest_s` seconds."""
+        """Return a slot and admit the next calls.
+
+        The owner's share stays reduced for `rest_s` seconds.
+        """
         self._free += 1
         if rest_s > 0:
             asyncio.get_running_loop().call_later(rest_s, self._rested, owner)
@@ -97,7 +103,7 @@ class FairGate:
         if not admitted.done():
             self._hold(owner)
             admitted.set_result(None)
-        self._line_up(owner)  # at the end: the others come first
+        self._line_up(owner)  # at the end, behind the other owners
 
     def _hold(self, owner: Owner) -> None:
         self._free -= 1

@@ -1,4 +1,4 @@
-"""Migrations that change indexes while people chat."""
+"""Change indexes by migration during operation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.db.migrations.operations.base import Operation
 
 
 class OnPostgres(SeparateDatabaseAndState):
-    """`operations`, done on Postgres by statements instead, each in a transaction of its own: the migration is not atomic.
+    """`operations`, executed on Postgres by statements in separate transactions: the migration is not atomic.
 
-    Django's own way to drop a foreign key's index drops the key, too, and checks every row anew, with this table and the one
-    referred to locked against readers. Each statement must be safe to repeat: one that failed is begun again.
+    Django's own way to drop a foreign key's index drops the key, too, and checks every row again while both tables are locked
+    against readers. Each statement must be repeatable: after a failure the migration starts again.
     """
 
     def __init__(self, operations: Sequence[Operation], *, forwards: Sequence[str], backwards: Sequence[str]) -> None:
@@ -35,7 +35,7 @@ class OnPostgres(SeparateDatabaseAndState):
 def _on_postgres(schema_editor: Any, statements: Sequence[str]) -> bool:
     if schema_editor.connection.vendor != "postgresql":
         return False
-    # An index of many rows takes longer than any query may.
+    # Indexing many rows takes longer than the query time limit.
     for statement in ("SET statement_timeout = 0", *statements, "RESET statement_timeout"):
         schema_editor.execute(statement)
     return True

@@ -1,7 +1,7 @@
-"""The id of this installation, in every name that other installations on the same Redis could use, too.
+"""The id of this installation, part of every name that other installations on the same Redis could use.
 
-Redis pub/sub knows no database numbers, and rooms and people are numbered from 1 in every database: without the id, two
-installations on one server hear each other. The first migration makes it; INSTALLATION_ID overrides it.
+Redis pub/sub has no database numbers, and every database numbers rooms and people from 1: without the id, two installations
+on one server would exchange messages. The first migration creates it; INSTALLATION_ID overrides it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,19 @@ _read_from_database: str | None = None
 
 
 class Unknown(LookupError):
-    """The migrations that make the id have not run yet."""
+    """The migrations that create the id have not run yet."""
 
 
 def known() -> str | None:
-    """Return the id if this process has it already; never asks the database."""
+    """Return the cached id, if any; never queries the database."""
     return settings.INSTALLATION_ID or _read_from_database
 
 
 def identity() -> str:
-    """Return the id, from the database the first time. Raises Unknown or a database error."""
+    """Return the id, on first use from the database.
+
+    Raises Unknown or a database error.
+    """
     global _read_from_database
     found = known()
     if found is None:
@@ -47,7 +50,7 @@ def identity() -> str:
 
 
 async def wait_for_identity() -> str:
-    """Return the id as soon as the database gives it, however long that takes."""
+    """Wait for the id from the database, however long that takes."""
     said = False
     while (found := known()) is None:
         try:
@@ -61,21 +64,24 @@ async def wait_for_identity() -> str:
 
 
 def replace_identity() -> str:
-    """Give this installation a new id and return it. Processes use it from their next start on."""
+    """Give this installation a new id and return it.
+
+    Processes use it from their next start.
+    """
     made = secrets.token_hex(8)
     _table().objects.update_or_create(id=1, defaults={"identity": made})
     return made
 
 
 def _table() -> Any:
-    return apps.get_model("ops", "Installation")  # the apps are not loaded yet when this module is
+    return apps.get_model("ops", "Installation")  # the apps are not loaded yet when this module is imported
 
 
 def shared_name(name: str, identity: str) -> str:
-    """Return the name under which this installation knows `name` in a shared service."""
+    """Return this installation's form of `name` in a shared service."""
     return f"hubbub:{identity}:{name}"
 
 
 def cache_key(key: str, prefix: str, version: int) -> str:
-    """KEY_FUNCTION of the cache in Redis."""
+    """Make a cache key in Redis (KEY_FUNCTION)."""
     return shared_name(f"cache:{version}:{key}", identity())

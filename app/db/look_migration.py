@@ -1,4 +1,4 @@
-"""Fill the column of looks in rows that an earlier release wrote, while people chat."""
+"""Fill the look column of existing rows during operation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ ROWS = 500
 
 
 def fill_looks(rows: Any, names: Sequence[str], rename: Callable[[Any, Any], None], look: Callable[[Any], str | None]) -> None:
-    """Give each row of the queryset its look, the first of those that look alike alone; `rename` may change `names` first.
+    """Fill the look of each row, only for the first of look-alikes.
 
-    Some rows a transaction, in the order of their ids; safe to repeat after it was interrupted.
+    `rename` may change `names` before.
+
+    A batch of rows per transaction, in the order of their ids; can be repeated after an interruption.
     """
     seen: set[int] = set()
     last = 0

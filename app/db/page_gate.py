@@ -1,4 +1,4 @@
-"""Pages in turn: each takes a thread and a connection of its own, which joins need, too."""
+"""Queue pages: each takes a thread and a connection of its own, which joins need as well."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from db.fair_gate import FairGate
 
-# At once, of everybody who is signed in. A page takes some milliseconds.
+# Concurrent pages of all people signed in. A page takes some milliseconds.
 PAGES = 4
-# Sent at once: most of them wait for their turn to hash a password, without a connection.
+# Concurrent submitted forms: most of them wait to hash a password, without a connection.
 FORMS = 32
-# Of one session.
+# Waiting pages per session.
 WAITING = 50
 
 _pages = PerLoop(lambda: FairGate(PAGES, share=1, waiting=WAITING))
@@ -27,7 +27,10 @@ _forms = PerLoop(lambda: FairGate(FORMS, share=2, waiting=WAITING))
 
 @async_only_middleware
 def in_turn(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """Hold a session's pages back behind each other. The API has a gate of its own, and strangers' pages ask no database."""
+    """Queue a session's pages.
+
+    The API has its own gate; pages without a session use no database.
+    """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         session = request.COOKIES.get(settings.SESSION_COOKIE_NAME)

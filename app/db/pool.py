@@ -1,4 +1,4 @@
-"""The way from the event loop to Postgres without a thread: psycopg's async pool, with a time limit and another try."""
+"""Query Postgres from the event loop without a thread: psycopg's async pool, with a time limit and a retry."""
 
 from __future__ import annotations
 
@@ -27,31 +27,33 @@ Connection = psycopg.AsyncConnection[Any]
 LIMIT_S = database.LIMIT_S
 TRIES = 3
 RETRY_S = 0.1
-# A connection is cut at the time limit. Should that end nothing, the wait is cancelled so much later.
+# Extra time after the connection was cut at the time limit; then the wait itself is cancelled.
 CUT_S = 1.0
-# PoolTimeout is an OperationalError, too.
+# PoolTimeout is an OperationalError as well.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
     *map(psycopg.errors.lookup, database.AWAY),
 )
-# Serialization, deadlock, lock timeout, cancelled: the server undid the transaction, and the connection is good.
+# Serialization, deadlock, lock timeout, cancelled: the transaction was rolled back, and the connection is good.
 ROLLED_BACK = frozenset({"40001", "40P01", "55P03", "57014"})
 
 
 class Pool:
-    """Connections of one event loop, in autocommit. It is opened when it is first used, so that a start needs no Postgres."""
+    """Connections of one event loop, in autocommit. Opened on first use, so that a start needs no Postgres."""
 
     def __init__(self, name: str, size: int) -> None:
-        """`size`: connections at most."""
+        """`size`: most connections."""
         self._name, self._size = name, size
         self._pool: AsyncConnectionPool[Connection] | None = None
 
     async def run(self, work: Callable[[Connection], Awaitable[R]]) -> R:
-        """What `work` returns. Where its connection breaks it is called again with another: it must be safe to repeat.
+        """Return the result of `work`.
 
-        Raises DatabaseUnavailable within LIMIT_S seconds, or what `work` raises.
+        If its connection breaks it is called again: it must be repeatable.
+
+        Raises DatabaseUnavailable within LIMIT_S seconds, or the errors of `work`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LIMIT_S
@@ -68,7 +70,7 @@ class Pool:
             await asyncio.sleep(random.uniform(0, RETRY_S))  # noqa: S311
 
     async def open(self) -> AsyncConnectionPool[Connection]:
-        """The pool; it connects in the background."""
+        """Return the pool, which connects in the background."""
         if self._pool is None:
             known = connections["default"].get_connection_params()
             kwargs = {name: value for name, value in known.items() if name not in {"cursor_factory", "context", "pool"}}
@@ -86,7 +88,7 @@ class Pool:
         return self._pool
 
     async def close(self) -> None:
-        """For good: who comes afterwards finds the database away."""
+        """Close for good: later calls raise DatabaseUnavailable."""
         if self._pool is not None:
             await self._pool.close()
 
@@ -99,7 +101,7 @@ class Pool:
                 return await work(connection)
             except AWAY as error:
                 if getattr(error, "sqlstate", None) not in ROLLED_BACK:
-                    # The server was restarted, or is a standby now: the pool's other connections lead to the same.
+                    # The server was restarted or became a standby: the pool's other connections are affected as well.
                     await connection.close()
                     await pool.drain()
                 raise
@@ -108,9 +110,9 @@ class Pool:
 
 
 def _cut(connection: Connection) -> None:
-    """Ends the TCP connection, so that whoever waits for it fails at once.
+    """Close the TCP connection, so that its waiting query fails at once.
 
-    psycopg, cancelled, would first ask the server to cancel and wait for it: 10 s more with a server that is silent.
+    psycopg on cancellation would first ask the server to cancel and wait for it: 10 s more with a silent server.
     """
     with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
         end.shutdown(socket.SHUT_RDWR)

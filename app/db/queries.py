@@ -1,7 +1,7 @@
-"""How a question to the database is written once, and asked in two ways: through the ORM, or without a thread on Postgres.
+"""Write a query once and run it in two ways: through the ORM, or without a thread on Postgres.
 
-An answer is a generator. It yields what it wants to know (`Rows`, or a function for a database thread), is sent that, and
-returns what it makes of it:
+A query is a generator. It yields its reads (`Rows`, or a function for a database thread), receives their results, and
+returns its own:
 
     TOKENS = WhereIn("digest", lambda: ApiToken.objects.values_list("digest", "user_id"))
 
@@ -26,10 +26,13 @@ R = TypeVar("R")
 
 
 class WhereIn:
-    """Rows whose `field` is one of some values. Its SQL is made once: making it costs as much as asking."""
+    """Rows whose `field` is one of some values. Its SQL is built once, since building costs as much as querying."""
 
     def __init__(self, field: str, rows: Callable[[], QuerySet[Any, Any]]) -> None:
-        """`rows`: with `values_list` of columns that need no conversion, and without anything that changes, such as the time."""
+        """`rows`: a queryset with `values_list` of columns without conversion.
+
+        It may contain nothing variable, such as the time.
+        """
         self.field, self.rows = field, rows
 
     def __call__(self, values: Iterable[Any]) -> Rows:
@@ -37,9 +40,9 @@ class WhereIn:
 
     @cached_property
     def sql(self) -> Callable[[list[Any]], tuple[str, list[Any]]]:
-        """values → the statement and its parameters, for Postgres. Raises TypeError for a column that needs conversion.
+        """Build the function from values to statement and parameters, for Postgres.
 
-        One array in place of a list of parameters: the statement is the same for any number of values.
+        Raises TypeError for a column that needs conversion. The parameter is one array: the statement is the same for any number.
         """
         place: list[Any] = []
         model = self.rows().model
@@ -51,7 +54,7 @@ class WhereIn:
 
 
 class _InArray(Lookup[list[Any]]):
-    """`field = ANY(%s)`; Django has it for no field."""
+    """`field = ANY(%s)`, which Django lacks."""
 
     prepare_rhs = False
 
@@ -61,17 +64,17 @@ class _InArray(Lookup[list[Any]]):
 
 
 class Rows(NamedTuple):
-    """What an answer wants to know: a list of tuples, in the order of the query."""
+    """A read of a query: its result is a list of tuples in the order of the statement."""
 
     among: WhereIn
     values: list[Any]
 
     def by_orm(self) -> list[tuple[Any, ...]]:
-        """In a database thread."""
+        """Run in a database thread."""
         return list(self.among.rows().filter(**{f"{self.among.field}__in": self.values}))
 
     async def by(self, pool: Pool) -> list[tuple[Any, ...]]:
-        """Raises DatabaseUnavailable."""
+        """Run on the event loop. Raises DatabaseUnavailable."""
         if not self.values:
             return []
         if "sql" not in vars(self.among):
@@ -88,7 +91,7 @@ Query = Generator[Rows | Callable[[], Any], Any, R]
 
 
 def by_orm(answer: Query[R]) -> R:
-    """In a database thread."""
+    """Run a query in a database thread."""
     known: Any = None
     try:
         while True:
@@ -99,7 +102,7 @@ def by_orm(answer: Query[R]) -> R:
 
 
 async def by(pool: Pool, answer: Query[R]) -> R:
-    """On the event loop, but for functions. Raises DatabaseUnavailable."""
+    """Run a query on the event loop, except its functions. Raises DatabaseUnavailable."""
     known: Any = None
     try:
         while True:
@@ -110,5 +113,5 @@ async def by(pool: Pool, answer: Query[R]) -> R:
 
 
 def on_the_loop() -> bool:
-    """Whether this installation's database can be asked without a thread."""
+    """Return whether this database can be queried without a thread."""
     return connections["default"].vendor == "postgresql"

@@ -1,7 +1,7 @@
-"""Reads whose answer never changes: callers who ask for the same meanwhile share one.
+"""Share reads with immutable results among concurrent callers.
 
-A room that a thousand people open has one latest page. Each asker stands in line for it at the database's gate, up to LINES of
-them: so the read happens in the turn of the first who is admitted, and nobody waits behind the flood of another person.
+A room opened by a thousand people has one latest page. Up to LINES callers each wait in their own queue at the database's
+gate, so the read runs as soon as the first of them is admitted, and no one waits behind another person's flood.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LINES = 8
 
 
 class SharedReads(Generic[K, V]):
-    """`await reads(key, owner)` is what `read(key)` returns, from a database thread.
+    """`await reads(key, owner)` returns `read(key)`, run in a database thread.
 
-    Only for answers that never change: a caller may get one whose read began before the question.
+    Only for immutable results: a caller may get the result of a read that began before its call.
     """
 
     def __init__(self, read: Callable[[K], V]) -> None:
@@ -34,13 +34,13 @@ class SharedReads(Generic[K, V]):
         self._running: PerLoop[dict[K, _Read[V]]] = PerLoop(dict)
 
     async def __call__(self, key: K, owner: Owner) -> V:
-        """Raises DatabaseUnavailable, RateLimited, or what `read` raises."""
+        """Raises DatabaseUnavailable, RateLimited, or the errors of `read`."""
         running = self._running()
         read = running.get(key)
         if read is None:
             read = running[key] = _Read(functools.partial(self._read, key), functools.partial(running.pop, key))
         read.line_up(owner)
-        return await asyncio.shield(read.answer)  # one who gives up takes nothing from the others
+        return await asyncio.shield(read.answer)  # a cancelled caller does not affect the others
 
 
 class _Read(Generic[V]):
@@ -53,7 +53,7 @@ class _Read(Generic[V]):
         self._lock = threading.Lock()
 
     def line_up(self, owner: Owner) -> None:
-        """Stand in line for `owner`, too, unless the read has started or enough others wait."""
+        """Wait in the queue of `owner`, too, unless started or enough callers wait."""
         if self._started or owner in self._lines or len(self._lines) >= LINES:
             return
         task = self._lines[owner] = asyncio.get_running_loop().create_task(database.run_for(owner, self._start))
@@ -61,7 +61,7 @@ class _Read(Generic[V]):
         task.add_done_callback(self._left_line)
 
     def _start(self) -> tuple[V] | None:
-        """In a database thread. None for those who are admitted after the first."""
+        """Read in a database thread; return None in calls admitted later than the first."""
         with self._lock:
             if self._started:
                 return None
@@ -80,4 +80,4 @@ class _Read(Generic[V]):
         elif not isinstance(failure, RateLimited) or not self._waiting:
             self._ended()
             self.answer.set_exception(failure)
-            self.answer.exception()  # seen: the callers may have gone
+            self.answer.exception()  # mark it as retrieved: the callers may be cancelled

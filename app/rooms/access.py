@@ -1,4 +1,4 @@
-"""The one membership check: at every join, resume and send. Synchronous, in a database thread, but for what a Lookup asks."""
+"""The one membership check, at every join, resume and send. Synchronous in a database thread, or through a BatchLoader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rooms.models import Kind, Membership, Room
 
 
 def room_by_slug(slug: str) -> Room:
-    """Raises NoSuchRoom, naming the slug."""
+    """Return the room of a slug. Raises NoSuchRoom, naming the slug."""
     normal = slugs.normalised(slug)
     room = Room.objects.filter(slug=normal, closed=False).first() if normal else None
     if room is None:
@@ -27,13 +27,13 @@ def room_by_slug(slug: str) -> Room:
 
 
 def membership_in(user: int, slug: str) -> Membership:
-    """The person's membership, its room loaded. Raises NoSuchRoom or NotAMember."""
+    """Return the person's membership with its room. Raises NoSuchRoom or NotAMember."""
     normal = slugs.normalised(slug)
     found = None
     if normal:
         found = Membership.objects.filter(room__slug=normal, room__closed=False, user_id=user).select_related("room").first()
     if found is None:
-        if normal and slugs.is_direct(normal):  # there or not: who writes to whom is nobody else's business
+        if normal and slugs.is_direct(normal):  # the same answer whether it exists or not: direct rooms are private
             raise NotAMember(f"you are not a member of {normal}")
         room = room_by_slug(slug)
         raise NotAMember(f"you are not a member of {room.slug}")
@@ -41,32 +41,35 @@ def membership_in(user: int, slug: str) -> Membership:
 
 
 def members_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of `(room id, user id)` that are memberships, in one query."""
+    """Return the pairs `(room id, user id)` that are memberships, in one query."""
     return {(room, user) for room, user, _, _ in _among(pairs)}
 
 
 def writers_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of `(room id, user id)` who may write, in one query: the check inside a group commit."""
+    """Return the pairs `(room id, user id)` that may write, in one query.
+
+    This is the check inside a group commit.
+    """
     return {(room, user) for room, user, _, silenced in _among(pairs) if not silenced}
 
 
 def writers_of_all(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], bool]]:
-    """True for each `(room id, user id)` who may write."""
+    """Map each pair `(room id, user id)` that may write to True."""
     writers: set[tuple[int, int]] = yield functools.partial(writers_among, pairs)
     return dict.fromkeys(writers, True)
 
 
 def read_marks(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """The read mark of each `(room id, user id)` that is a membership, in one query."""
+    """Return the read mark of each membership among the pairs, in one query."""
     return {(room, user): upto for room, user, upto, _ in _among(pairs)}
 
 
 def _among(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, bool]]:
-    """(room id, user id, read mark, silenced) of those pairs that are memberships."""
+    """Return (room id, user id, read mark, silenced) per membership among the pairs."""
     wanted = list(set(pairs))
     if not wanted:
         return []
-    # Row values: the ORM could only ask for all of these people in all of these rooms.
+    # Row values: the ORM could only select all these people in all these rooms.
     values = ", ".join(["(%s, %s)"] * len(wanted))
     table = connection.ops.quote_name(Membership._meta.db_table)
     with connection.cursor() as cursor:
@@ -78,7 +81,7 @@ def _among(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, bool]]
 
 
 def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
-    """Of each room, by id, its members among some users, in one query."""
+    """Return each room's members among `users`, in one query."""
     found: dict[int, set[int]] = {}
     pairs = Membership.objects.filter(room_id__in=room_ids, user_id__in=users).values_list("room_id", "user_id")
     for room, user in pairs:
@@ -87,7 +90,7 @@ def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
 
 
 def rooms_of_all(users: list[int]) -> Query[dict[int, list[tuple[RoomRef, int]]]]:
-    """Every room each person is a member of with their read mark, the most recently active first."""
+    """Return each person's rooms with read marks, the most recently active first."""
     found = yield _ROOMS(users)
     rooms: dict[int, list[tuple[RoomRef, int]]] = {}
     for user, room, slug, kind, upto in found:
@@ -108,7 +111,7 @@ def rooms_now(ids: set[int]) -> dict[int, RoomNow]:
 
 
 def room_ids_of(users: set[int]) -> dict[int, list[int]]:
-    """The rooms each person is a member of; nobody is left out."""
+    """Return the rooms of each person; every person has an entry."""
     found: dict[int, list[int]] = {user: [] for user in users}
     for user, room in Membership.objects.filter(user_id__in=users).values_list("user_id", "room_id"):
         found[user].append(room)
@@ -116,7 +119,7 @@ def room_ids_of(users: set[int]) -> dict[int, list[int]]:
 
 
 def details(room: Room) -> RoomDetails:
-    """The fields of a room that its members' sockets are sent; the title is empty where it has none."""
+    """Return the room's fields for its members' sockets; the title may be empty."""
     return {"title": room.title, "kind": room.kind, "private": room.kind != Kind.PUBLIC}
 
 

@@ -26,7 +26,7 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
     deletion_note = "nobody can open it any more; its members and messages are deleted in the background"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Room | None = None) -> Any:
-        """A direct room stays one, and no other becomes one: its slug names its two people."""
+        """Fix the kind of direct rooms: their slug names their two people."""
         direct = ("kind",) if obj is not None and obj.kind == Kind.DIRECT else ()
         return (*self.readonly_fields, *direct)
 
@@ -44,7 +44,7 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
 
     @admin.action(description="Make me an owner of the selected rooms", permissions=["change"])
     def make_me_an_owner(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
-        """The way into a private room that has no members."""
+        """Give an administrator access to a private room, even one without members."""
         for room in queryset.exclude(kind="direct").filter(closed=False):
             found, new = services.owner_put(room=room, user=int(str(request.user.pk)))
             if new:

@@ -19,11 +19,11 @@ from rooms import access, leaving, listing, services
 from rooms.models import Membership
 
 router = Router(tags=["rooms"], auth=authenticated)
-# At /api/leave: every name below /api/rooms/ is a room's.
+# Mounted at /api/leave: every name below /api/rooms/ belongs to a room.
 many = Router(tags=["rooms"], auth=authenticated)
 
 
-# Without NUL, which Postgres does not take.
+# Without NUL, which Postgres refuses.
 Title = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Field(ge=1, le=listing.PAGE_MAX)]
 Cursor = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
@@ -66,10 +66,10 @@ async def room_list(
     added_by: PersonId | None = None,
     room: Query | None = None,
 ) -> dict[str, Any]:
-    """Mine, the most recently active first, then the public ones I may join, by slug. `next` is the next page's `after`.
+    """List my rooms, the most recently active first, then the public ones I may join, by slug.
 
-    `member` asks for one of the two, `added_by` for the rooms that the person with this id has added me to. With `room`, a
-    slug, that room, or none.
+    `next` is the next page's `after`. `member` selects one of the two lists, `added_by` the rooms that the person with this id
+    has added me to, `room` at most the room with this slug.
     """
     me = _me(request)
     options: dict[str, Any] = {
@@ -116,7 +116,7 @@ async def member_list(
     role: Literal["owner", "member"] | None = None,
     user: Annotated[list[PersonId], Parameter(max_length=100)] = [],  # noqa: B006  # never changed
 ) -> dict[str, Any]:
-    """By id; `next` is the next page's `after`. `query` is part of a name; `user`, several times, asks for these people only."""
+    """List members by id; `next` is the next page's `after`. `query`: part of the name; `user`, repeatable: only these."""
     me = _me(request)
     options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "role": role, "users": user}
     return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
@@ -145,7 +145,7 @@ async def member_change(request: HttpRequest, slug: str, user: PersonId, payload
 
 @router.delete("/{slug}/members/{user}", response={204: None}, summary="Remove somebody, or leave")
 async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm: bool = False) -> tuple[int, None]:
-    """The last member of a private room leaves it with `confirm` only: nobody could come into it again."""
+    """Remove a member. The last member of a private room needs `confirm`: the room is then closed to everyone."""
     me = _me(request)
     _publish(await database.run_for(me, leaving.member_remove, slug=slug, by=me, user=user, confirm=confirm))
     return 204, None
@@ -153,7 +153,10 @@ async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm
 
 @many.post("", summary="Leave many rooms")
 async def rooms_leave(request: HttpRequest, payload: LeaveIn) -> dict[str, Any]:
-    """Leaves `rooms`, or all rooms that `added_by` has added me to: at most 500 with one call; `more` says that some are left."""
+    """Leave `rooms`, or all rooms that `added_by` has added me to.
+
+    At most 500 with one call; `more` says that some are left.
+    """
     if (payload.rooms is None) == (payload.added_by is None):
         raise BadFrame("give either rooms or added_by")
     me = _me(request)

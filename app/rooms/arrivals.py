@@ -1,7 +1,7 @@
-"""People who come into rooms together: their memberships are written in one statement.
+"""Join many people to rooms with one statement.
 
-A first join through the ORM alone costs several milliseconds of processor time; a thousand people who open one room at
-once would keep a core busy for seconds. Synchronous, in a database thread.
+A first join through the ORM alone costs several milliseconds of processor time; for a thousand people who open one room
+together that is a busy core for seconds. Synchronous, in a database thread.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from rooms.models import Kind, Membership, Role, Room
 
 class Arrival(NamedTuple):
     user: int
-    slug: str  # as the client wrote it
-    create: bool  # whether a room that does not exist may be made
+    slug: str  # in the client's spelling
+    create: bool  # whether to create a missing room
 
 
 class Entered(NamedTuple):
     room: Room
     upto: int
-    new: bool  # whether the membership was made now
+    new: bool  # whether this join made the membership
 
 
 Outcome = Entered | FrameRefused
 
 
 def enter_all(arrivals: list[Arrival]) -> dict[Arrival, Outcome]:
-    """Make the memberships that joining gives. A refusal or a fault of one arrival leaves the others alone."""
+    """Make all memberships.
+
+    A refusal or failure of one arrival leaves the others alone.
+    """
     named = {slugs.normalised(one.slug) or "" for one in arrivals}
     asked = Room.objects.filter(slug__in=named, closed=False).annotate(deserted=services.is_deserted())
     rooms = {room.slug: room for room in asked}
@@ -53,16 +56,19 @@ def enter_all(arrivals: list[Arrival]) -> dict[Arrival, Outcome]:
 
 
 def _become_members(arrivals: Mapping[Arrival, Any]) -> bool:
-    """Whether all of them are members now. One who was deleted meanwhile fails the statement: then each has to come alone."""
+    """Insert all memberships; return whether that succeeded.
+
+    A person deleted meanwhile fails the whole statement; the caller then joins each one separately.
+    """
     pairs = {(room.id, one.user): room for one, room in arrivals.items()}
-    # The first to come into a room that everybody has left owns it.
+    # The first to join an abandoned room owns it.
     first = dict(reversed(pairs))
     owned = {(room.id, first[room.id]) for room in pairs.values() if room.deserted and room.slug != services.LOBBY}
     try:
         with transaction.atomic():
             Membership.objects.bulk_create(
                 [_membership(room, user, owns=(room.id, user) in owned) for (_, user), room in pairs.items()],
-                ignore_conflicts=True,  # another process may have made one in between
+                ignore_conflicts=True,  # another process may have inserted one in between
             )
     except IntegrityError:
         return False
@@ -78,6 +84,6 @@ def _enter_alone(one: Arrival) -> Outcome:
         membership, new = services.room_enter(slug=one.slug, user=one.user, create=one.create)
     except FrameRefused as refusal:
         return refusal
-    except IntegrityError:  # the room or the person was deleted in between
+    except IntegrityError:  # the room or a person was deleted in between
         return NoSuchRoom("the room or your account was deleted")
     return Entered(membership.room, membership.upto, new)

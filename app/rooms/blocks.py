@@ -1,4 +1,4 @@
-"""Who is kept away by whom. Synchronous, in a database thread."""
+"""Blocks between people. Synchronous, in a database thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCKS = 1_000
 
 
 def block_add(*, user: int, blocked: int) -> None:
-    """Keeps somebody away. Raises Forbidden for oneself, RateLimited above BLOCKS."""
+    """Block a person. Raises Forbidden for oneself, RateLimited above BLOCKS."""
     if user == blocked:
         raise Forbidden("nobody blocks themselves")
     with transaction.atomic():
@@ -25,7 +25,7 @@ def block_add(*, user: int, blocked: int) -> None:
 
 
 def block_remove(*, user: int, blocked: int) -> None:
-    """Raises NoSuchTarget for somebody who is not blocked."""
+    """Remove a block. Raises NoSuchTarget if there is none."""
     with transaction.atomic():
         pair_lock(user, blocked)
         if not Block.objects.filter(user_id=user, blocked_id=blocked).delete()[0]:
@@ -34,12 +34,15 @@ def block_remove(*, user: int, blocked: int) -> None:
 
 
 def is_blocked(*, by: int, user: int) -> bool:
-    """Whether `by` keeps `user` away."""
+    """Return whether `by` has blocked `user`."""
     return Block.objects.filter(user_id=by, blocked_id=user).exists()
 
 
 def pair_lock(one: int, other: int) -> None:
-    """Serializes what is decided between two people: a block, and their direct room. Messages are not held up."""
+    """Serialize decisions between two people: blocks and their direct room.
+
+    Messages are not delayed.
+    """
     list(User.objects.select_for_update(no_key=True).filter(id__in=(one, other)).order_by("id").values_list("id"))
 
 

@@ -1,4 +1,4 @@
-"""/api/blocks: people whom I keep away."""
+"""/api/blocks: the people I have blocked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BlockIn(Schema):
 
 @router.get("", summary="People I have blocked")
 async def block_list(request: HttpRequest) -> dict[str, Any]:
-    """All of them, by name: nobody blocks more than 1,000."""
+    """List all of them by name: at most 1,000."""
 
     def read() -> list[dict[str, Any]]:
         found = Block.objects.filter(user_id=_me(request)).order_by("blocked__username")
@@ -35,7 +35,7 @@ async def block_list(request: HttpRequest) -> dict[str, Any]:
 
 @router.post("", response={201: dict[str, Any]}, summary="Block somebody")
 async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[str, Any]]:
-    """They cannot add me to rooms, open a direct room with me or write into ours any more."""
+    """Block a person: they can no longer add me to rooms, open a direct room with me or write into ours."""
 
     def add() -> User:
         user = person(payload.user)

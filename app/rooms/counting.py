@@ -1,4 +1,4 @@
-"""How many members rooms have. Synchronous, in a database thread."""
+"""Count the members of rooms. Synchronous, in a database thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from rooms.models import Membership
 
-# The count of a room with more members is kept for KEPT_S: counting 100,000 takes longer than all else of a join.
+# Above it a count is cached for KEPT_S: counting 100,000 members takes longer than the rest of a join.
 LARGE = 1_000
 KEPT_S = 10.0
 KEPT = 1_000
@@ -18,7 +18,7 @@ _kept: dict[int, tuple[float, int]] = {}
 
 
 def member_counts(rooms: Iterable[int]) -> dict[int, int]:
-    """Of each room the number of its members; of a large one as it was up to KEPT_S ago."""
+    """Return the number of members of each room; a large room's may be KEPT_S old."""
     now = time.monotonic()
     known = {room: _kept[room][1] for room in rooms if room in _kept and _kept[room][0] > now}
     asked = [room for room in rooms if room not in known]

@@ -1,4 +1,4 @@
-"""Coming into a room from a socket: the membership joining gives is published before the join goes on."""
+"""Join a room from a socket: a new membership is published before the join goes on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 
 async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socket | None = None) -> RoomRef:
-    """The room. Its own socket, `but_for`, needs no `room.added`.
+    """Make the person a member and return the room.
 
-    Raises NoSuchRoom, NotAMember for a room one is invited to, DatabaseUnavailable.
+    The socket `but_for` gets no `room.added`.
+
+    Raises NoSuchRoom, NotAMember for a room by invitation only, DatabaseUnavailable.
     """
     outcome = await _arrivals(Arrival(user.id, slug, create), owner=user.id)
     assert outcome is not None
     if isinstance(outcome, FrameRefused):
-        raise outcome.with_traceback(None)  # another socket of the person may raise it, too
+        raise outcome.with_traceback(None)  # another socket of the person may raise the same exception
     room, ref = outcome.room, access.ref(outcome.room)
     if outcome.new:
         member_added(ref, [user.id], access.details(room), head=room.head, upto=outcome.upto, but_for=but_for)
@@ -32,7 +34,7 @@ async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socke
 
 
 async def enter_first_use(user: Person, slug: str) -> RoomRef:
-    """The same for the dialects that name a room in their address, which may create it."""
+    """Enter a room, creating it if missing: for dialects with the room in their path."""
     return await enter(user, slug, create=True)
 
 

@@ -1,4 +1,4 @@
-"""Leaving rooms, removing people, and who owns a room afterwards. Synchronous; the caller publishes the result."""
+"""Leave rooms, remove people, and keep an owner in each room. Synchronous; the caller publishes the result."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from realtime.publish import Revoked
 from rooms import access, slugs
 from rooms.models import Kind, Membership, Role, Room
 
-# Rooms left with one call.
+# Rooms left in one call.
 MANY = 500
 
 
 class OwnershipConflict(Exception):
-    """The room would be left to nobody. Known to HTTP only: no frame ends a membership."""
+    """The change would leave the room without an owner. HTTP only: no frame ends a membership."""
 
     code = ""
 
 
 class LastMember(OwnershipConflict):
-    """Nobody could come into the private room again. The same call with `confirm` leaves it all the same."""
+    """The last member would leave a private room, which then could never be entered again. `confirm` allows it."""
 
     code = "last_member"
 
 
 class LastOwner(OwnershipConflict):
-    """The room would have members and no owner."""
+    """The room would have members but no owner."""
 
     code = "last_owner"
 
 
 class Left(NamedTuple):
-    """What ended, and the rooms that have another owner now."""
+    """The ended memberships, and the rooms with a new owner."""
 
     gone: list[Revoked]
     changed: list[Room]
@@ -44,14 +44,17 @@ class Left(NamedTuple):
 
 class LeftMany(NamedTuple):
     left: Left
-    # Slugs of direct rooms, and of private rooms whose last member the person is.
+    # Slugs of direct rooms, and of private rooms with the person as last member.
     kept: list[str]
-    # Whether there are more rooms to leave than one call takes.
+    # Whether rooms remain after MANY.
     more: bool
 
 
 def member_remove(*, slug: str, by: int, user: int, confirm: bool = False) -> Left:
-    """Removes somebody, or oneself. Raises NoSuchRoom, NotAMember, NoSuchTarget, Forbidden, LastMember without `confirm`."""
+    """Remove a member, or oneself.
+
+    Raises NoSuchRoom, NotAMember, NoSuchTarget, Forbidden, LastMember without `confirm`.
+    """
     mine = access.membership_in(by, slug)
     if mine.room.kind == Kind.DIRECT:
         raise Forbidden("a direct room keeps its two people")
@@ -68,7 +71,10 @@ def member_remove(*, slug: str, by: int, user: int, confirm: bool = False) -> Le
 
 
 def rooms_leave(*, user: int, rooms: list[str] | None = None, added_by: int | None = None, confirm: bool = False) -> LeftMany:
-    """Leaves the rooms of these slugs, or all that `added_by` has added the person to; MANY at most."""
+    """Leave the rooms of these slugs, or all rooms `added_by` has added the person to.
+
+    At most MANY in one call.
+    """
     mine = Membership.objects.filter(user_id=user).select_related("room").order_by("id")
     if rooms is not None:
         mine = mine.filter(room__slug__in=[normal for slug in rooms if (normal := slugs.normalised(slug))])
@@ -84,7 +90,10 @@ def rooms_leave(*, user: int, rooms: list[str] | None = None, added_by: int | No
 
 
 def member_change(*, slug: str, by: int, user: int, role: str) -> Membership:
-    """Makes a member an owner, or an owner a member. Raises NoSuchRoom, NotAMember, NoSuchTarget, Forbidden, LastOwner."""
+    """Change a member's role to owner or member.
+
+    Raises NoSuchRoom, NotAMember, NoSuchTarget, Forbidden, LastOwner.
+    """
     mine = access.membership_in(by, slug)
     if mine.room.kind == Kind.DIRECT:
         raise Forbidden("a direct room has no owner")
@@ -104,7 +113,10 @@ def member_change(*, slug: str, by: int, user: int, role: str) -> Membership:
 
 
 def ownership_pass_on(*, user: int) -> list[Room]:
-    """For somebody who is shut out: each room they alone own gets another owner besides. Returns the rooms."""
+    """Give each room owned only by this shut-out person another owner.
+
+    Return the rooms.
+    """
     owned = Membership.objects.filter(user_id=user, role=Role.OWNER).select_related("room").order_by("id")
     changed = []
     for one in owned.iterator(chunk_size=MANY):
@@ -115,7 +127,7 @@ def ownership_pass_on(*, user: int) -> list[Room]:
 
 
 def _leave(memberships: list[Membership], reason: str) -> Left:
-    memberships = sorted(memberships, key=lambda one: one.room_id)  # rooms are locked in the order of their ids everywhere
+    memberships = sorted(memberships, key=lambda one: one.room_id)  # lock rooms in the order of their ids, as everywhere
     with transaction.atomic():
         if reason == "left":
             journal.note_left([(one.user_id, one.room_id, one.room.slug) for one in memberships])
@@ -125,7 +137,7 @@ def _leave(memberships: list[Membership], reason: str) -> Left:
 
 
 def _keep_an_owner(room: Room) -> bool:
-    """When the last owner went, the member who has been there longest becomes one. Whether there is a new owner."""
+    """Make the longest-standing member owner if there is none. Return whether it did."""
     _lock(room)
     if _owners(room).exists():
         return False
@@ -142,7 +154,10 @@ def _owners(room: Room) -> Any:
 
 
 def _lock(room: Room) -> None:
-    """Two owners who leave at once would each see the other."""
+    """Lock the room.
+
+    Two owners leaving at the same time would each count on the other.
+    """
     list(Room.objects.select_for_update().filter(id=room.id).values_list("id"))
 
 

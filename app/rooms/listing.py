@@ -1,4 +1,4 @@
-"""Rooms and members as the API shows them, in pages. Reads; synchronous."""
+"""Read pages of rooms and members for the API. Synchronous."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PAGE_MAX = 500
 
 class Page(NamedTuple):
     items: list[dict[str, Any]]
-    # Where the next page begins, to be handed back as it is; None at the end.
+    # Opaque start of the next page; None at the end.
     next: str | None
 
     def fields(self, name: str) -> dict[str, Any]:
-        """The page as the API answers it."""
+        """Return the page in the form of the API."""
         return {name: self.items, "more": self.next is not None, "next": self.next}
 
 
 class Row(NamedTuple):
-    """A room as one person sees it. Of a room they are not in, `role` is None."""
+    """A room from one person's point of view; `role` is None for non-members."""
 
     id: int
     slug: str
@@ -58,10 +58,12 @@ def rooms_for(
     added_by: int | None = None,
     slug: str | None = None,
 ) -> Page:
-    """List the person's rooms, the most recently active first; then the public ones they may join, by slug.
+    """List the person's rooms, the most recently active first.
 
-    `query`: only rooms whose slug or title holds it. `member`: only the former, or only the latter. `added_by`: only
-    rooms that this person has added them to. `slug`: only the room of this name. Raises BadFrame for a cursor that is none.
+    Then the public ones they may join, by slug.
+
+    `query`: part of the slug or title. `member`: only one of the two lists. `added_by`: only rooms that this person has added
+    them to. `slug`: only this room. Raises BadFrame for an invalid cursor.
     """
     named = Q(slug__icontains=query) | Q(title__icontains=query) if query else Q()
     if slug is not None:
@@ -82,7 +84,7 @@ def rooms_for(
 
 
 def room_for(user: int, slug: str) -> dict[str, Any]:
-    """One room. Raises NoSuchRoom, or NotAMember for a room one is invited to."""
+    """Return one room. Raises NoSuchRoom, or NotAMember for a room by invitation only."""
     try:
         membership = access.membership_in(user, slug)
     except NotAMember:
@@ -112,7 +114,7 @@ def members_of(
 ) -> Page:
     """List members with ids above `after`, by id. Raises NoSuchRoom or NotAMember.
 
-    `query`: only those whose name holds it. `role`: only those with it. `users`: only those of these ids.
+    `query`: part of the name. `role`: only this role. `users`: only these ids.
     """
     room = access.membership_in(user, slug).room
     found = Membership.objects.filter(room=room, user_id__gt=after).order_by("user_id")
@@ -139,12 +141,12 @@ def _mine(user: int, named: Q, after: str | None, limit: int, added_by: int | No
     if after:
         found = found.filter(_behind(after))
     rows = found.order_by(F("room__last_at").desc(nulls_last=True), "room__slug")
-    # No models: making 500 of two kinds keeps the event loop from its turn for longer than the query.
+    # Tuples, because building 500 model instances of two kinds would block the event loop for longer than the query.
     return [Row(*row) for row in rows.values_list(*(f"room__{name}" for name in _ROOM), *_MEMBERSHIP)[:limit]]
 
 
 def _others(user: int, named: Q, begin: str, limit: int) -> list[Row]:
-    """Public rooms without the person, in the order of their index."""
+    """Return public rooms without the person, in the order of their index."""
     found = Room.objects.filter(named, kind=Kind.PUBLIC, closed=False, slug__gt=begin).exclude(memberships__user_id=user)
     return [Row(*row) for row in found.order_by("slug").values_list(*_ROOM)[:limit]]
 
@@ -154,7 +156,7 @@ def _cursor_mine(room: Row) -> str:
 
 
 def _behind(cursor: str) -> Q:
-    """The rooms that follow in the order of `_mine`."""
+    """Return the filter for rooms after the cursor in the order of `_mine`."""
     kind, _, rest = cursor.partition("~")
     moment, parted, slug = rest.partition("~")
     silent = Q(room__last_at=None)
@@ -199,7 +201,7 @@ def _people(ids: set[int]) -> dict[int, dict[str, Any]]:
 
 
 def _peers(user: int, rooms: list[int]) -> dict[int, dict[str, Any]]:
-    """The other person of each direct room."""
+    """Return the other person of each direct room."""
     if not rooms:
         return {}
     found = Membership.objects.filter(room_id__in=rooms).exclude(user_id=user)

@@ -21,19 +21,19 @@ class Room(models.Model):
     """A room and the head of its log. `slug` never changes: it is the room's name on the wire."""
 
     slug = models.CharField(max_length=slugs.MAX_STORED, unique=True)
-    # Equal for slugs that look alike. Empty in direct rooms, and where an earlier release let two such slugs in: for the later.
+    # Equal for slugs that look alike. Empty in direct rooms, and for all but the first of look-alikes from an earlier release.
     look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
     title = models.CharField(max_length=120, blank=True)
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
-    # seq of the last committed event; the row's lock gives the next one out.
+    # seq of the last committed event; the next one is assigned under the row's lock.
     head = models.BigIntegerField(default=0)
     last_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    # A room that is being deleted: it is there for nobody, while its members and messages go in batches.
+    # The room is being deleted: hidden from everyone, while its members and messages are deleted in batches.
     closed = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
-        # A page of public rooms is read in this order. Neither column changes with a message.
+        # The order of a page of public rooms. Neither column changes with a message.
         indexes = [models.Index(fields=["kind", "slug"], name="rooms_by_kind")]
 
     def __str__(self) -> str:
@@ -41,25 +41,26 @@ class Room(models.Model):
 
 
 class Removal(models.Model):
-    """Written by the release before the journal (app/changes), whose processes run on during a roll. Drop it with the next."""
+    """A table of the release before the journal (app/changes), which still runs during a roll. Drop it next time."""
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField(auto_now_add=True, db_index=True)
-    # left, removed or deleted, as `room.left` says it.
+    # left, removed or deleted, as in `room.left`.
     reason = models.CharField(max_length=8, default="removed", db_default="removed")
 
 
 class Membership(models.Model):
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships", db_index=False)  # the constraint has one
+    # No index of its own: the constraint's begins with the room.
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
     # Read mark: the highest seq the person has seen. It never goes back.
     upto = models.BigIntegerField(default=0)
     joined_at = models.DateTimeField(auto_now_add=True)
-    # Who invited the person; empty for those who came by themselves. No reference: it is a note, not checked at every write.
+    # The inviting person's id; empty for other joins. No foreign key: it is a note, not checked at every write.
     added_by = models.BigIntegerField(null=True, editable=False)
-    # In a direct room: the other person has blocked this one, who reads and does not write.
+    # In a direct room: the other person has blocked this one, who may read but not write.
     silenced = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What a person may do in an hour or a day, counted in the database: for all processes, and taken back with what failed."""
+"""Hourly and daily quotas per person, counted in the database: valid for all processes, and rolled back with a failed write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rooms.models import Spent
 
 HOUR_S = 3_600
 DAY_S = 86_400
-# The setting of each count; all others are of one person's invitations to another.
+# The setting of each count; the other counts are of one person's invitations to another.
 SETTINGS = {"rooms": "LIMIT_ROOMS_PER_H", "invitations": "LIMIT_INVITES_PER_H"}
 KEPT = timedelta(days=2)
 
@@ -25,7 +25,10 @@ SPEND = """
 
 
 def spend(*, user: int, what: str, limit: int, period_s: int) -> None:
-    """Counts one. Call it in the transaction of the write. Raises RateLimited above `limit`; a limit of 0 counts nothing."""
+    """Count one use, in the transaction of the write.
+
+    Raises RateLimited above `limit`; a limit of 0 counts nothing.
+    """
     if not limit:
         return
     now = timezone.now()
@@ -41,5 +44,5 @@ def spend(*, user: int, what: str, limit: int, period_s: int) -> None:
 
 
 def quotas_prune() -> None:
-    """Deletes counts of periods that are over."""
+    """Delete counts of past periods."""
     Spent.objects.filter(at__lt=timezone.now() - KEPT).delete()

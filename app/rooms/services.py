@@ -1,4 +1,4 @@
-"""Writes of rooms and memberships. Synchronous, in a database thread; what they return is published by the caller."""
+"""Write rooms and memberships. Synchronous, in a database thread; the caller publishes the result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from rooms import access, blocks, quotas, slugs
 from rooms.models import Kind, Membership, Removal, Role, Room
 
-# The room of the first migration. It belongs to nobody, whoever comes first.
+# The room of the first migration. It never gets an owner.
 LOBBY = "lobby"
 
 
 class SlugTaken(Exception):
-    """Another room has this slug, or one that looks like it."""
+    """Another room has this slug, or a slug that looks like it."""
 
     def __init__(self, slug: str, *, alike: bool = False) -> None:
         super().__init__(f"there is a room {'that looks like ' if alike else ''}{slug} already")
@@ -29,7 +29,10 @@ class SlugTaken(Exception):
 
 
 def room_create(*, slug: str, title: str, private: bool, owner: int) -> Room:
-    """A room with its owner as first member. Raises BadFrame for a bad slug or title, SlugTaken, RateLimited above a quota."""
+    """Create a room with its owner as first member.
+
+    Raises BadFrame for a bad slug or title, SlugTaken, RateLimited above a quota.
+    """
     normal, objection = slugs.normalised(slug), slugs.objection_to(slug)
     if normal is None or objection:
         raise BadFrame(f"slug: {objection}")
@@ -53,16 +56,22 @@ def _spend_room(user: int) -> None:
 
 
 def checked_title(title: str) -> str:
-    """Return the title as it is stored. Titles are no identity: two rooms may share one. Raises BadFrame."""
+    """Return the title in its stored form. Two rooms may share a title.
+
+    Raises BadFrame.
+    """
     shown = shown_text(title)
-    # A title may begin with a mark and mix scripts: it is text.
+    # A title is text: it may begin with a mark and mix scripts.
     if mark_flood(shown):
         raise BadFrame(f"title: at most {MAX_MARKS} marks may stand on a letter")
     return shown
 
 
 def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
-    """Changes `title` and `private`. Raises NoSuchRoom, NotAMember, or Forbidden for others than its owner."""
+    """Change `title` and `private`.
+
+    Raises NoSuchRoom, NotAMember, or Forbidden for non-owners.
+    """
     found = access.membership_in(user, slug)
     room = found.room
     if found.role != Role.OWNER or room.kind == Kind.DIRECT:
@@ -76,12 +85,17 @@ def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
 
 
 def rooms_close(*, rooms: list[int]) -> None:
-    """From now on these rooms are there for nobody. The background worker deletes them."""
+    """Hide these rooms from everyone; the background worker deletes them."""
     Room.objects.filter(id__in=rooms).update(closed=True)
 
 
 def owner_put(*, room: Room, user: int) -> tuple[Membership, bool]:
-    """Makes somebody an owner whatever they were; also whether the membership is new. For administrators."""
+    """Make a person an owner, member or not.
+
+    Return also whether the membership is new.
+
+    For administrators.
+    """
     with transaction.atomic():
         membership, new = _become_member(room, user)
         Membership.objects.filter(id=membership.id).update(role=Role.OWNER)
@@ -89,7 +103,10 @@ def owner_put(*, room: Room, user: int) -> tuple[Membership, bool]:
 
 
 def room_enter(*, slug: str, user: int, create: bool = False) -> tuple[Membership, bool]:
-    """The membership joining gives, and whether it is new. Raises NoSuchRoom, or NotAMember for a room one is invited to."""
+    """Join a room; return the membership and whether it is new.
+
+    Raises NoSuchRoom, or NotAMember for a room by invitation only.
+    """
     try:
         return access.membership_in(user, slug), False
     except NotAMember:
@@ -117,7 +134,7 @@ def _first_use(slug: str, user: int) -> Room:
 
 
 def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
-    """The direct room of two people, and whether it was made now.
+    """Return the direct room of two people, and whether this call created it.
 
     Raises Forbidden for oneself or when `other` has blocked the user, NoSuchTarget, or RateLimited above the quota.
     """
@@ -137,7 +154,7 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
             silenced = blocks.is_blocked(by=user, user=other)
             pair = Membership(room=room, user_id=user), Membership(room=room, user_id=other, silenced=silenced)
             Membership.objects.bulk_create(pair)
-    except IntegrityError as error:  # somebody else made it in between, or there is no such person
+    except IntegrityError as error:  # it was created in between, or the person does not exist
         room = Room.objects.filter(slug=slug).first()
         if room is None:
             raise NoSuchTarget("there is no such person") from error
@@ -146,7 +163,10 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
 
 
 def member_add(*, slug: str, by: int, user: int) -> tuple[Membership, bool]:
-    """Invites somebody. Raises NoSuchRoom, NotAMember, RateLimited, Forbidden in a direct room or by somebody they blocked."""
+    """Invite a person.
+
+    Raises NoSuchRoom, NotAMember, RateLimited, Forbidden in a direct room or if they have blocked the inviter.
+    """
     room = access.membership_in(by, slug).room
     if room.kind == Kind.DIRECT:
         raise Forbidden("a direct room is for two")
@@ -168,29 +188,31 @@ def _spend_invitation(by: int, user: int) -> None:
 
 
 def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[Membership, bool]:
-    """The membership, its room loaded, and whether it is new. What was written before one came counts as read.
+    """Return the membership with its room, and whether it is new.
 
-    The first to come into a room that everybody has left owns it.
+    Earlier messages count as read.
+
+    The first to join an abandoned room owns it.
     """
     owns = room.slug != LOBBY and Room.objects.filter(is_deserted(), id=room.id).exists()
     values = {"upto": room.head, "added_by": added_by, "role": Role.OWNER if owns else Role.MEMBER}
     membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
-    membership.room = room  # fetched without it when somebody else made it in between
+    membership.room = room  # fetched without its room if it was inserted in between
     return membership, new
 
 
 def is_deserted() -> Any:
-    """For a query of rooms: whether everybody has left one, so that the next to come owns it."""
+    """Return a query condition: the room has no members, so the next to join owns it."""
     return ~Exists(Membership.objects.filter(room=OuterRef("id"), user__is_active=True))
 
 
 def removals_prune() -> None:
-    """Deletes what every process has heard of."""
+    """Delete removals that every process has handled."""
     Removal.objects.filter(at__lt=timezone.now() - timedelta(hours=1)).delete()
 
 
 def member_read(*, membership: Membership, upto: int) -> int:
-    """Moves the read mark forward, never back and never past the head; returns where it stands."""
+    """Move the read mark forward, never back and never past the head; return it."""
     upto = min(upto, membership.room.head)
     Membership.objects.filter(id=membership.id).update(upto=Greatest(F("upto"), upto))
     return max(upto, membership.upto)

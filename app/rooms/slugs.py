@@ -9,19 +9,22 @@ import unicodedata
 from core.lookalikes import hidden_objection, look_of, mark_objection, script_objection, without_ignorables
 
 MAX = 64
-# Folded, a letter may become three: a stored slug is its own spelling, so that many are looked up.
+# Case folding may turn one letter into three. A stored slug maps to itself, so that it can be looked up directly.
 MAX_STORED = 3 * MAX
 _DIRECT = re.compile(r"dm-[0-9]+-[0-9]+")
 
 
 def normalised(slug: str) -> str | None:
-    """The slug as it is stored, or None when it is no slug."""
+    """Return the slug in its stored form; None if it is invalid."""
     folded = unicodedata.normalize("NFC", _composed(slug).casefold())
     return folded if 1 <= len(folded) <= MAX_STORED and all(map(_allowed, folded)) else None
 
 
 def objection_to(slug: str) -> str | None:
-    """Say why no new room may have this slug, if none may; whether it is taken is asked elsewhere."""
+    """Return why no new room may have this slug; None if it is fine.
+
+    Whether it is taken is checked elsewhere.
+    """
     composed, normal = _composed(slug), normalised(slug)
     if normal is None or len(composed) > MAX:
         return f"1 to {MAX} letters, digits, _ and -"
@@ -35,7 +38,7 @@ def _composed(slug: str) -> str:
 
 
 def _allowed(character: str) -> bool:
-    # Marks belong to the letters of many scripts (Devanagari vowels); digits of any script count as digits.
+    # Many scripts need marks within letters (Devanagari vowels); digits of any script count as digits.
     return character in "_-" or unicodedata.category(character)[0] in "LM" or unicodedata.category(character) == "Nd"
 
 
@@ -44,12 +47,12 @@ def direct(one: int, other: int) -> str:
 
 
 def is_direct(slug: str) -> bool:
-    """Whether this is, or normalises to, the name of a direct room."""
+    """Return whether this is, or normalises to, a direct room's slug."""
     return _DIRECT.fullmatch(normalised(slug) or "") is not None
 
 
 def looks_direct(slug: str) -> bool:
-    """Say whether this looks like the name of a direct room."""
+    """Return whether this looks like a direct room's slug."""
     return _direct_look().fullmatch(look_of(slug)) is not None
 
 

@@ -9,11 +9,11 @@ from rooms import quotas, services
 
 @task()
 def removals_prune() -> None:
-    """Deletes removals that every process has heard of."""
+    """Delete removals that every process has handled."""
     services.removals_prune()
 
 
 @task()
 def quotas_prune() -> None:
-    """Deletes counts of hours and days that are over."""
+    """Delete counts of past hours and days."""
     quotas.quotas_prune()

@@ -4,7 +4,7 @@ import accounts.names
 
 
 class Migration(migrations.Migration):
-    """What look-alike names are compared by; filled and made unique by the next migration."""
+    """Add the column that detects look-alike names; the next migration fills it and makes it unique."""
 
     dependencies = [("accounts", "0001_initial")]
     operations = [

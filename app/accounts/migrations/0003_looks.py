@@ -11,7 +11,7 @@ INDEX = "accounts_user_look_key"
 
 
 def rename(user: Any, users: Any) -> None:
-    """Take characters that nobody sees out of a name; where that makes it another's, the id goes to its end."""
+    """Remove invisible characters from a name; if the result is taken, append the id."""
     clean = without_ignorables(normalized(user.username))
     if clean == user.username:
         return
@@ -27,7 +27,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """Names that were let in before keep working: of those that look alike, the first has the look, the others none."""
+    """Keep existing names working: of several look-alikes only the first gets the look."""
 
     atomic = False
     dependencies = [("accounts", "0002_look")]

@@ -1,4 +1,4 @@
-"""The room everyone may join exists from the first migration on."""
+"""Create the lobby, the room that everyone may join."""
 
 from typing import Any
 

@@ -7,7 +7,7 @@ INDEX = "rooms_membership_room_id_6917d899"
 
 
 class Migration(migrations.Migration):
-    """The constraint's index begins with the room, too."""
+    """Drop an index that repeats the constraint's: both begin with the room."""
 
     atomic = False
     dependencies = [("rooms", "0003_revocations")]

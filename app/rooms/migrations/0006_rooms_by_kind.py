@@ -6,7 +6,7 @@ INDEX = "rooms_by_kind"
 
 
 class Migration(migrations.Migration):
-    """A page of public rooms is read by this index."""
+    """Add the index for pages of public rooms."""
 
     atomic = False
     dependencies = [("rooms", "0005_quotas_and_blocks")]

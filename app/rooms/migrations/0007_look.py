@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """What look-alike slugs are compared by, filled by the next migration; and space for letters that folding doubles."""
+    """Add the column that detects look-alike slugs, and space for letters that case folding doubles."""
 
     dependencies = [("rooms", "0006_rooms_by_kind")]
     operations = [

@@ -10,7 +10,7 @@ INDEX = "rooms_room_look_key"
 
 
 def rename(room: Any, rooms: Any) -> None:
-    """Take characters that nobody sees out of a slug; where that makes it another's, the id goes to its end."""
+    """Remove invisible characters from a slug; if the result is taken, append the id."""
     clean = without_ignorables(room.slug)
     if clean == room.slug:
         return
@@ -25,7 +25,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """Slugs that were let in before keep working: of those that look alike, the first has the look, the others none."""
+    """Keep existing slugs working: of several look-alikes only the first gets the look."""
 
     atomic = False
     dependencies = [("rooms", "0007_look")]

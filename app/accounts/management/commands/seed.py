@@ -1,6 +1,6 @@
 """`manage.py seed N`: accounts with a token each for load runs, without N password hashes.
 
-Only where ALLOW_SEED is 1, and never in production, whatever ALLOW_SEED says.
+Works only if ALLOW_SEED is 1, and never in production.
 """
 
 from __future__ import annotations
