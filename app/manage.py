@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Wrong settings and an absent database are an operator's everyday: one line each, not a traceback."""
+    """Run a command. Wrong settings and an absent database get one line, no traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

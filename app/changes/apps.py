@@ -25,6 +25,6 @@ def _before(using: str, **_: Any) -> None:
 def _after(using: str, plan: list[Any] | None = None, **_: Any) -> None:
     connection = connections[using]
     executor = MigrationExecutor(connection)
-    # A migration may stop half-way, or go back: the triggers name columns of the newest schema.
+    # After a partial or reversed migration the columns that the triggers name may be missing.
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         triggers.install(connection)

@@ -1,4 +1,4 @@
-"""Reads of the journal, for the hub of each process. Synchronous, in a database thread."""
+"""Read the journal for each process's hub. Synchronous, in a database thread."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.db.models.functions import Now
 from changes.models import Change
 from realtime.publish import JournalRow
 
-# Rows of a table in one read; the rest comes with the next.
+# Rows of a table in one read; the next read continues.
 PAGE = 5_000
-# Rows before the newest that a process reads when it starts: their transactions may have ended just before or after.
+# Older rows that a starting process reads: their transactions may have ended around its start.
 START = 500
 KEPT = timedelta(hours=1)
 
 
-# How far a table is read: up to an id, but for gaps; None where nothing was read yet.
+# Position in a table: the highest id read, and the missing ids below it; None before the first read.
 Place = tuple[int, list[int]] | None
 
 
@@ -31,14 +31,14 @@ def read(place: Place) -> list[JournalRow]:
 
 
 def expired_sessions(seconds: float) -> list[str]:
-    """Read the keys of sessions that ran out in the last `seconds`, by the database's clock."""
+    """Read the keys of sessions that expired in the last `seconds` (database's clock)."""
     now = Now()
     expired = Session.objects.filter(expire_date__lte=now, expire_date__gt=now - timedelta(seconds=seconds))
     return list(expired.values_list("session_key", flat=True))
 
 
 def new_rows(table: Any, place: Place, *fields: str) -> QuerySet[Any]:
-    """Select these fields of the rows that were not read yet, a page of them; of any table with rising ids."""
+    """Select these fields of a page of unread rows, from a table with ascending ids."""
     return _unread(table, place).values_list(*fields)[:PAGE]
 
 
@@ -51,7 +51,9 @@ def _unread(table: Any, place: Place) -> QuerySet[Any]:
 
 
 def note_left(left: Iterable[tuple[int, int, str]]) -> None:
-    """Note people who leave rooms by themselves, before their memberships go: of the two rows readers act on the first.
+    """Note people who leave by themselves, before their memberships are deleted.
+
+    Readers use a person's first row.
 
     `left`: the person, the room's id and its slug.
     """

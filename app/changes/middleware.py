@@ -1,4 +1,4 @@
-"""After a page that may have written: every process reads the journal at once."""
+"""Make every process read the journal after a page that may have written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ READING = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 @async_only_middleware
 def nudge(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """The API publishes by itself; a page that is forgotten here costs its reader the time to the next poll."""
+    """Publish a change after each unsafe request of a page.
+
+    The API publishes by itself. Without this a change takes effect at the next poll.
+    """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)

@@ -1,4 +1,4 @@
-"""The triggers that write the journal: no program can make a change and forget to note it.
+"""The triggers that write the journal, so that no program can change data without noting it.
 
 They are compared with the database after every `migrate`: on SQLite a migration that alters a table drops its triggers.
 """
@@ -14,7 +14,7 @@ class Trigger(NamedTuple):
     name: str
     table: str
     event: str
-    #: kind, user, room and detail of the row, in SQL that both databases know.
+    # kind, user, room and detail of the row, in SQL for both databases.
     kind: str
     user: str
     room: str
@@ -40,7 +40,7 @@ TRIGGERS = (
     Trigger("person", "accounts_user", "DELETE", "access", "OLD.id", "0", "''"),
     Trigger("name", "accounts_user", "UPDATE OF username", "name", "OLD.id", "0", "''", when="OLD.username <> NEW.username"),
     Trigger("token", "accounts_apitoken", "DELETE", "token", "OLD.user_id", "0", "CAST(OLD.id AS text)"),
-    # Sessions that ran out are found by their time; the sweep that deletes them later writes nothing.
+    # An expired session is found by its time; the sweep that deletes it later notes nothing.
     Trigger("session", "django_session", "DELETE", "session", "0", "0", "OLD.session_key", when="OLD.expire_date > {past_hour}"),
     Trigger(
         "expiry",
@@ -49,7 +49,7 @@ TRIGGERS = (
         *("session", "0", "0", "OLD.session_key"),
         when="NEW.expire_date < {now}",
     ),
-    # Not for the head, which every message moves: that statement names other columns.
+    # Not for the head, which changes with every message: that statement names other columns.
     Trigger(
         "room",
         "rooms_room",
@@ -57,9 +57,9 @@ TRIGGERS = (
         *("room", "0", "OLD.id", "''"),
         when="OLD.title <> NEW.title OR OLD.kind <> NEW.kind",
     ),
-    # Its members may do something else in the room now.
+    # A new role changes a member's permissions.
     Trigger("role", "rooms_membership", "UPDATE OF role", "room", "0", "OLD.room_id", "''", when="OLD.role <> NEW.role"),
-    # A closed room is there for nobody; its rows go later, in the background.
+    # A closed room is hidden; its rows are deleted later, in the background.
     Trigger(
         "closed", "rooms_room", "UPDATE OF closed", *("deleted", "0", "OLD.id", "OLD.slug"), when="NEW.closed AND NOT OLD.closed"
     ),
@@ -69,7 +69,7 @@ TRIGGERS = (
 
 
 def install(connection: Any) -> None:
-    """Create the triggers that are missing or differ. Takes no lock where there is nothing to do."""
+    """Create missing or outdated triggers. Takes no lock if there are none."""
     vendor = connection.vendor
     with connection.cursor() as cursor:
         known = _known(cursor, vendor)
@@ -84,7 +84,7 @@ def install(connection: Any) -> None:
 
 
 def uninstall(connection: Any) -> None:
-    """Drop the triggers on SQLite, where a migration could not alter a table that one of them names."""
+    """Drop the triggers on SQLite, where they would block migrations of their tables."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             for trigger in TRIGGERS:
@@ -92,11 +92,11 @@ def uninstall(connection: Any) -> None:
 
 
 def _known(cursor: Any, vendor: str) -> dict[str, str]:
-    """Name → what it was made of."""
+    """Return name → source text of the installed triggers."""
     if vendor == "sqlite":
         cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
     else:
-        # Of the schema in use: another installation may be in the same database.
+        # Only the current schema: another installation may use the same database.
         cursor.execute(
             "SELECT tgname, coalesce(obj_description(oid, 'pg_trigger'), '') FROM pg_trigger"
             " WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid)"
@@ -105,7 +105,10 @@ def _known(cursor: Any, vendor: str) -> dict[str, str]:
 
 
 def _text(statements: list[str], vendor: str) -> str:
-    """The statement that sqlite_master keeps; on Postgres the comment holds all of them."""
+    """Return the trigger's text as stored.
+
+    By sqlite_master, or in a comment on Postgres.
+    """
     return statements[-1] if vendor == "sqlite" else "\n".join(statements)
 
 

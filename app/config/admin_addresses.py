@@ -1,4 +1,4 @@
-"""Who may reach the administrator's pages: ADMIN_ADDRESSES."""
+"""Limit the admin pages to addresses: ADMIN_ADDRESSES."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ Next = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 def parse_networks(items: list[str], *, development: bool) -> list[Any]:
-    """The networks of the setting; unset: all in development, none elsewhere. Raises ImproperlyConfigured."""
+    """Parse the setting; unset: all in development, none elsewhere.
+
+    Raises ImproperlyConfigured.
+    """
     if not items:
         items = ["all" if development else "none"]
     if items == ["none"]:
@@ -43,7 +46,10 @@ def parse_networks(items: list[str], *, development: bool) -> list[Any]:
 
 
 def is_allowed(address: str) -> bool:
-    """Whether a client at `address` may reach the pages. IPv4-mapped counts as IPv4; what is no address may not."""
+    """Return whether a client at `address` may reach the pages.
+
+    IPv4-mapped counts as IPv4; an invalid address may not.
+    """
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -55,14 +61,17 @@ def is_allowed(address: str) -> bool:
 
 @async_only_middleware
 def guard(get_response: Next) -> Next:
-    """Answer 404 below /admin/ to addresses that ADMIN_ADDRESSES does not name. A log line a minute says so."""
+    """Answer 404 below /admin/ to other addresses than ADMIN_ADDRESSES.
+
+    Log it at most once a minute.
+    """
     logged_at = -LOG_EVERY_S
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         nonlocal logged_at
         if not f"{request.path}/".startswith("/admin/"):
             return await get_response(request)
-        address = str(request.META.get("REMOTE_ADDR", ""))  # uvicorn has put in what a trusted proxy said
+        address = str(request.META.get("REMOTE_ADDR", ""))  # uvicorn has set it from a trusted proxy's header
         if is_allowed(address):
             return await get_response(request)
         if time.monotonic() - logged_at >= LOG_EVERY_S:

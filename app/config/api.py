@@ -18,15 +18,15 @@ from config.openapi import DocumentedAPI
 
 
 class StrictParser(Parser):
-    """JSON as the sockets take it: lone surrogates and NaN are refused here, not by the hasher or the database behind."""
+    """Parses JSON as the sockets do: lone surrogates and NaN are refused here, not later by the hasher or database."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        # Every body is an object; ninja would take a list for an empty one.
+        # Every body is an object; ninja would treat a list as an empty one.
         return msgspec.json.decode(request.body, type=dict[str, Any])
 
 
 class FastRenderer(BaseRenderer):
-    """JSON as the sockets write it. Django's encoder keeps the event loop for milliseconds at a page of 500 rooms."""
+    """Renders JSON as the sockets do. Django's encoder blocks the event loop for milliseconds with a page of 500 rooms."""
 
     media_type = "application/json"
 

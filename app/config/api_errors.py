@@ -97,7 +97,7 @@ def busy(request: HttpRequest, error: Busy) -> HttpResponse:
 
 
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    if isinstance(error.__cause__, msgspec.ValidationError):  # JSON, but no object
+    if isinstance(error.__cause__, msgspec.ValidationError):  # valid JSON, but no object
         return _fields({"body": [str(error.__cause__)]})
     code = {400: "bad_json", 403: "forbidden"}.get(error.status_code, "error")
     return problem(error.status_code, code, str(error))
@@ -112,15 +112,15 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 def nothing_here(request: HttpRequest) -> HttpResponse:
-    """The view of every path under /api/ that is none."""
+    """Answer 404 for unknown paths under /api/."""
     return problem(404, "not_found", "there is nothing here")
 
 
 @async_only_middleware
 def methods(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """Answer HEAD as GET, whose body the server leaves out, and a method a path does not have with a problem.
+    """Answer HEAD as GET, and an unsupported method with a problem.
 
-    ninja offers no handler for either.
+    ninja has no handler for either.
     """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -165,6 +165,6 @@ HANDLERS: dict[type[Exception], Any] = {
 
 
 def install(api: NinjaAPI) -> None:
-    """Registers a handler for everything the API may raise."""
+    """Register a handler for each exception of the API."""
     for error, handler in HANDLERS.items():
         api.add_exception_handler(error, handler)

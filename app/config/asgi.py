@@ -1,4 +1,4 @@
-"""The ASGI application: probes first, then sockets to the hub and everything else to Django."""
+"""The ASGI application: probes first, then sockets to the hub, all else to Django."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-django = get_asgi_application()  # loads the apps; what follows may import models
+django = get_asgi_application()  # loads the apps; later imports may use models
 
 from config.inline import without_first_hop  # noqa: E402
 from config.services import register_all  # noqa: E402

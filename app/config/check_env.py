@@ -1,6 +1,6 @@
-"""`docker compose config --format json | python -m config.check_env`: checks what compose read from .env.
+"""`docker compose config --format json | python -m config.check_env`: check the variables that compose read from .env.
 
-Warns about a misspelt name; refuses a renamed or removed one and a value that cannot be used with exit code 3.
+Warns about a misspelt name. Exits with 3 for a renamed or removed one and for an unusable value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REFUSED = 3
 def main(config: str) -> int:
     """Check the environment of the one service in `config`."""
     (service,) = json.loads(config)["services"].values()
-    # compose writes each $ twice, so that its output is a compose file again.
+    # compose doubles each $, so that its output is a compose file again.
     values = {name: (value or "").replace("$$", "$") for name, value in (service.get("environment") or {}).items()}
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")

@@ -18,7 +18,7 @@ CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 4_000
 
-# libpq's parameters that may stand behind the ?; None: any value.
+# libpq's parameters allowed after the ?; None: any value.
 PARAMETERS: dict[str, frozenset[str] | None] = {
     "host": None,
     "port": None,
@@ -36,7 +36,10 @@ FILES = ("sslrootcert", "sslcert", "sslkey")
 
 
 def database_from_url(url: str | None, *, data_dir: Path, pool_size: int, name: str = "DATABASE_URL") -> dict[str, Any]:
-    """One entry of DATABASES, from the setting `name`. Raises ImproperlyConfigured for a form not in docs/deploy.md."""
+    """Make one entry of DATABASES from the setting `name`.
+
+    Raises ImproperlyConfigured for a form that docs/deploy.md does not list.
+    """
     if url is None:
         return _sqlite(data_dir / "hubbub.sqlite3")
     scheme = url.partition("://")[0].lower()
@@ -49,7 +52,10 @@ def database_from_url(url: str | None, *, data_dir: Path, pool_size: int, name: 
 
 
 def _sqlite_file(name: str, url: str, data_dir: Path) -> Path:
-    """`sqlite:////path` is absolute, `sqlite:///name` is a file below `data_dir`."""
+    """Return the file.
+
+    `sqlite:////path` is absolute, `sqlite:///name` lies below `data_dir`.
+    """
     path = unquote(url.partition("://")[2])
     if not path.startswith("/") or path.strip("/") in {"", ".", "..", ":memory:"} or path.endswith("/"):
         refuse(name, "names no file", SQLITE_FORM)
@@ -59,7 +65,7 @@ def _sqlite_file(name: str, url: str, data_dir: Path) -> Path:
     if path.startswith("//"):
         return absolute
     if absolute.exists() and not relative.exists():
-        # Earlier releases took three slashes for an absolute path: an empty database must not take the place of theirs.
+        # Earlier releases used three slashes for an absolute path: refuse it instead of creating an empty database.
         refuse(
             name, f"with three slashes is a file below {data_dir}, but {absolute} exists", f"sqlite:///{absolute} for that one"
         )
@@ -70,11 +76,11 @@ def _sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
-        # Connections live as long as their thread: reopening the file costs more than the query.
+        # A connection lives as long as its thread: reopening the file costs more than the query.
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "timeout": CONNECT_TIMEOUT_S,
-            # Taking the write lock at BEGIN turns "database is locked" in mid-transaction into a wait.
+            # Taking the write lock at BEGIN makes a transaction wait instead of failing midway with "database is locked".
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
         },
@@ -88,7 +94,7 @@ def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
     if not address.path or "/" in address.path:
         refuse(name, "names no database behind its host", POSTGRES_FORM)
     if "," in host:
-        # Of several servers one takes writes; libpq by itself would stay with the first that answers.
+        # Only one of several servers accepts writes; libpq alone would use the first that answers.
         options.setdefault("target_session_attrs", "read-write")
     limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
     return {
@@ -98,13 +104,13 @@ def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
         "PASSWORD": address.password,
         "HOST": host,
         "PORT": port,
-        # Under ASGI a thread is no home for a connection; the pool is.
+        # Under ASGI the pool keeps connections, not the thread.
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **options,
             "connect_timeout": CONNECT_TIMEOUT_S,
-            # A connection whose network was cut is given up before its next retransmission would be later still.
+            # Gives up a connection whose network was cut, before the next retransmission.
             "tcp_user_timeout": 1000 * CONNECT_TIMEOUT_S,
             "options": f"{options.get('options', '')} {limits}".strip(),
             "pool": {
@@ -118,7 +124,10 @@ def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
 
 
 def _parameters(setting: str, address: Address) -> dict[str, str]:
-    """What stands behind the ?, each name and value known, each file readable."""
+    """Parse the parameters after the ?.
+
+    Names and values must be known, files readable.
+    """
     for name, value in address.query.items():
         if name not in PARAMETERS:
             refuse(setting, "has an unknown parameter behind its ?", f"any of {', '.join(PARAMETERS)}")
@@ -131,7 +140,7 @@ def _parameters(setting: str, address: Address) -> dict[str, str]:
 
 
 def _hosts(name: str, address: Address, options: dict[str, str]) -> tuple[str, str]:
-    """libpq's host and port: lists with commas where there are several servers; takes them out of `options`."""
+    """Return libpq's host and port, comma-separated; remove them from `options`."""
     directory, port = options.pop("host", ""), options.pop("port", "")
     if directory:
         if address.hosts or not directory.startswith("/"):

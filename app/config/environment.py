@@ -1,4 +1,4 @@
-"""Reads and checks the variables of variables.py. settings.py hands it the environment; nothing else reads it."""
+"""Read and check the variables of variables.py, on behalf of settings.py only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Environment:
     """Typed access to the known variables.
 
     Raises ImproperlyConfigured, naming the variable, for a value of the wrong kind, a renamed or removed variable, or a secret
-    given both as NAME and NAME_FILE. Warns about a name that is close to a known one.
+    given both as NAME and NAME_FILE. Warns about a name that resembles a known one.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -31,7 +31,10 @@ class Environment:
         self._warn_about_misspelt()
 
     def text(self, name: str) -> str | None:
-        """The value, its file's content for a secret given as NAME_FILE, or the default; empty counts as unset."""
+        """Return the value, the content of NAME_FILE for a secret, or the default.
+
+        An empty value counts as unset.
+        """
         variable = self.known[name]
         value = self.values.get(name, "").strip()
         file = self.values.get(f"{name}_FILE", "").strip() if variable.kind == "secret" else ""
@@ -41,23 +44,26 @@ class Environment:
             value = self._read(name, file)
         value = value or variable.default or ""
         if variable.kind != "secret" and len(value) > 1 and value[0] == value[-1] and value[0] in {'"', "'"}:
-            # Docker's --env-file and systemd's drop-ins take quotes for a part of the value.
+            # Docker's --env-file and systemd's drop-ins keep quotes as part of the value.
             raise ImproperlyConfigured(f"{name} is in quotes: leave them out")
         if variable.kind == "choice" and value and value not in variable.choices:
             raise ImproperlyConfigured(f"{name} is {value!r}: use one of {', '.join(variable.choices)}")
         return value or None
 
     def origin(self, name: str) -> str | None:
-        """The value in a browser's form."""
+        """Return the value in a browser's form."""
         value = self.text(name)
         return browser_origin(name, value) if value else None
 
     def origins(self, name: str) -> list[str]:
-        """The values, separated by commas, each in a browser's form."""
+        """Return the comma-separated values, each in a browser's form."""
         return [browser_origin(name, item) for item in self.items(name)]
 
     def path(self, name: str, base: Path) -> Path | None:
-        """The value; one that is relative lies below `base`, whatever directory a process runs in."""
+        """Return the value as a path.
+
+        A relative one lies below `base`, not the working directory.
+        """
         value = self.text(name)
         return base / value if value else None
 
@@ -79,7 +85,10 @@ class Environment:
         return [item.strip() for item in (self.text(name) or "").split(",") if item.strip()]
 
     def check(self) -> None:
-        """Look at every variable that is set, those of the scripts and of compose too. Raises ImproperlyConfigured."""
+        """Check every variable that is set, including those of the scripts and compose.
+
+        Raises ImproperlyConfigured.
+        """
         for name, variable in self.known.items():
             if self.text(name) is None:
                 continue
@@ -115,7 +124,7 @@ class Environment:
         try:
             return Path(file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            # A decoding error would show a part of the file.
+            # A decoding error would quote a part of the file.
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise ImproperlyConfigured(f"{name}_FILE cannot be read: {file}: {reason}") from None
 

@@ -1,4 +1,4 @@
-"""urls.py for the socket: frame type → handler, path → dialect, and what else realtime needs from the domains."""
+"""urls.py for the socket: frame type → handler, path → dialect, and the rest of realtime's ports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FRAMES: dict[str, Handler] = {
 
 AT_ONCE: dict[str, AtOnce] = {"message.send": chat.frames.message_send_at_once}
 
-# Frames without LIMIT_CALLS_PER_S: they read nothing from the database, or have a limit of their own.
+# Frames without LIMIT_CALLS_PER_S: they read nothing from the database, or have their own limit.
 UNPACED = frozenset({"message.send", "room.leave", "typing", "ping"})
 
 DIALECTS = (
@@ -61,7 +61,7 @@ async def memberships(user: int) -> list[Membership]:
 
 
 async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
-    """Of each room, by id, its members among some users."""
+    """Return each room's members among `users`."""
     return await database.run(access.members_of, room_ids, users)
 
 
@@ -69,12 +69,12 @@ _writers = BatchLoader(access.writers_of_all, pace_s=0.025)  # no reply waits fo
 
 
 async def may_write(room: int, user: int) -> bool:
-    """Whether the person is a member of the room whom nobody there has blocked."""
+    """Return whether the person is a member of the room and not blocked in it."""
     return bool(await _writers((room, user), owner=user))
 
 
 async def journal(changes: Place, members: Place, expired_s: float) -> News:
-    """What is new in the journal and among the memberships, with the names of the credentials that ended."""
+    """Read new journal rows, new memberships and the names of ended credentials."""
 
     def read() -> News:
         rows, added = changes_journal.read(changes), access.memberships_added(members)
@@ -93,7 +93,10 @@ def _named(row: JournalRow) -> JournalRow:
 
 
 async def state(people: set[int], renamed: set[int], rooms: set[int], members: set[tuple[int, int]]) -> State:
-    """What the database holds of them now; `renamed` are people whose rooms are asked for."""
+    """Read the current rows of these people, rooms and members.
+
+    `renamed` people with their rooms.
+    """
     return await database.run(
         lambda: State(
             people_now(people) if people else {},

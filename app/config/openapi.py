@@ -1,4 +1,4 @@
-"""The OpenAPI document: what ninja knows of each call, and the errors it may answer with."""
+"""The OpenAPI document: ninja's description of each call, and the errors it may answer with."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ninja import NinjaAPI
 Operation = dict[str, Any]
 
 PUBLIC = {("post", "/api/signup"), ("post", "/api/session"), ("post", "/api/token")}
-# What another person or an earlier call may have decided already.
+# Calls that may conflict with an earlier call or another person's decision.
 CONFLICTS = {
     ("post", "/api/rooms"),
     ("patch", "/api/rooms/{slug}/members/{user}"),
     ("delete", "/api/rooms/{slug}/members/{user}"),
     ("post", "/api/leave"),
 }
-# Calls that look for a person or a room named in their body.
+# Calls with a person or a room in their body.
 NAMING = {("post", "/api/blocks"), ("post", "/api/leave")}
 
 DESCRIPTIONS = {
@@ -53,7 +53,7 @@ SECURITY = {
 
 
 class DocumentedAPI(NinjaAPI):
-    """An API whose document has the errors, and who may call what."""
+    """An API whose document includes errors and authentication."""
 
     def get_openapi_schema(self, **options: Any) -> Any:
         document = super().get_openapi_schema(**options)
@@ -73,13 +73,13 @@ def _complete(method: str, path: str, operation: Operation) -> None:
 
 
 def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
-    """The statuses of the errors an operation may answer with."""
+    """Yield the error statuses of an operation."""
     call, room = (method, path), path.startswith("/api/rooms/")
     if operation.get("parameters") or "requestBody" in operation:
         yield 400
     if call != ("post", "/api/signup"):
         yield 401
-    if room or method != "get":  # an unsafe call by cookie without its CSRF token, too
+    if room or method != "get":  # includes an unsafe call by cookie without its CSRF token
         yield 403
     if room or "{" in path or call in NAMING:
         yield 404
@@ -93,5 +93,5 @@ def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
 def _problem(status: int) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     found: dict[str, Any] = {"description": DESCRIPTIONS[status], "content": content}
-    # An account that has used up a quota is told when; one that owns too many rooms has to leave one first.
+    # An exhausted quota says when to retry; a person with too many rooms must leave one first.
     return found | {"headers": RETRY_AFTER} if status in {429, 503} else found

@@ -1,7 +1,7 @@
-"""The addresses of pages in the form a browser sends them: PUBLIC_URL, ALLOWED_ORIGINS, and where `make run` listens.
+"""Page addresses in the form of a browser's Origin: PUBLIC_URL, ALLOWED_ORIGINS, and the address of `make run`.
 
 A browser's Origin has a lower-case host in ASCII (IDNA), IPv6 in brackets and compressed, no default port and no path.
-`python -m config.origins HOST PORT [PUBLIC_URL]` prints the address people open.
+`python -m config.origins HOST PORT [PUBLIC_URL]` prints the address to open.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ HOST_FORM = "an address or a name to listen on, without a port"
 FORM = "http(s)://host[:port] without user, path and query"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-# Everything a browser and Django both take as a host; Django refuses names with an underscore.
+# Hosts that both a browser and Django accept; Django refuses underscores.
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?")
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 
 
 def browser_origin(name: str, value: str) -> str:
-    """`value` as a browser writes it in Origin. Raises ImproperlyConfigured, which names the setting `name`."""
+    """Return `value` as a browser writes it in Origin.
+
+    Raises ImproperlyConfigured, naming the setting `name`.
+    """
     if any(character.isspace() or not character.isprintable() for character in value):
         _refuse(name, value)
     try:
@@ -38,13 +41,18 @@ def browser_origin(name: str, value: str) -> str:
     is_origin = parts.scheme in DEFAULT_PORTS and host and parts.path in {"", "/"} and "@" not in parts.netloc
     if not is_origin or "?" in value or "#" in value or port == 0:
         _refuse(name, value)
-    # urlsplit takes the brackets away.
+    # urlsplit removes the brackets.
     shown = browser_host(name, f"[{host}]" if "[" in parts.netloc else host)
     return f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, DEFAULT_PORTS[parts.scheme]} else "")
 
 
 def browser_host(name: str, host: str) -> str:
-    """A host as a browser writes it: ASCII, lower case, IPv6 compressed and in brackets. Raises ImproperlyConfigured."""
+    """Return a host in a browser's form.
+
+    ASCII, lower case, IPv6 compressed in brackets.
+
+    Raises ImproperlyConfigured.
+    """
     if host.startswith("["):
         return f"[{_ipv6(name, host.strip('[]'))}]"
     try:
@@ -57,7 +65,7 @@ def browser_host(name: str, host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host in its browser's form."""
+    """Return whether only this machine can reach a host in its browser's form."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -67,7 +75,10 @@ def is_loopback(host: str) -> bool:
 
 
 def listening_url(host: str, port: int) -> str:
-    """The address that opens a server listening on HOST and PORT. Raises ImproperlyConfigured."""
+    """Return the address of a server listening on HOST and PORT.
+
+    Raises ImproperlyConfigured.
+    """
     check_listener("HOST", host)
     bare = host.strip("[]")
     shown = browser_host("HOST", f"[{bare}]" if ":" in bare else bare)
@@ -75,7 +86,7 @@ def listening_url(host: str, port: int) -> str:
 
 
 def check_listener(name: str, host: str) -> None:
-    """Raise ImproperlyConfigured where `host` is more than an address or a name."""
+    """Raise ImproperlyConfigured if `host` is more than an address or a name."""
     if not re.fullmatch(r"\[[0-9A-Fa-f:.%\w]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f:.%\w]*:[0-9A-Fa-f:.%\w]*|[\w.-]+", host):
         refuse(name, f"is {_short(host)}", HOST_FORM)
 
@@ -89,12 +100,15 @@ def _ipv6(name: str, text: str) -> str:
         refuse(name, "has a zone (%) in its IPv6 address, which no browser sends", FORM)
     if address.ipv4_mapped is None:
         return address.compressed
-    low = int(address) & 0xFFFF_FFFF  # Python 3.13 shows it with dots, a browser does not
+    low = int(address) & 0xFFFF_FFFF  # Python 3.13 prints it with dots, browsers do not
     return f"::ffff:{low >> 16:x}:{low & 0xFFFF:x}"
 
 
 def _is_number_free(host: str) -> bool:
-    """Whether a browser leaves `host` as it is: one whose last label is a number is an IPv4 address, in whatever form."""
+    """Return whether a browser leaves `host` as it is.
+
+    It converts a host whose last label is a number to an IPv4 address.
+    """
     last = host.rstrip(".").rpartition(".")[2]
     if not last.isdigit() and not re.fullmatch(r"0x[0-9a-f]*", last):
         return True
@@ -107,7 +121,7 @@ def _is_number_free(host: str) -> bool:
 def _refuse(name: str, value: str) -> NoReturn:
     if value.startswith(("'", '"')):
         refuse(name, "is in quotes; leave them out", FORM)
-    if "@" in value:  # may be a password
+    if "@" in value:  # the value may contain a password
         refuse(name, "holds a user or a password", FORM)
     refuse(name, f"is {_short(value)}", f"{FORM}, and a port from 1 to {MOST_PORT}")
 
@@ -117,7 +131,7 @@ def _short(value: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the address people open. Exit code 2 names a wrong setting."""
+    """Print the address to open. Exit code 2 names a wrong setting."""
     host, port, public = [*arguments, ""][:3]
     try:
         sys.stdout.write(f"{browser_origin('PUBLIC_URL', public) if public else listening_url(host, int(port))}\n")

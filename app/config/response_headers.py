@@ -1,4 +1,4 @@
-"""Headers of answers that their views do not set."""
+"""Set response headers that the views leave out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ Next = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 @async_only_middleware
 def uncached(get_response: Next) -> Next:
-    """Keep pages and the API out of every cache: they hold what one person may see, or a form's token.
+    """Keep pages and the API out of every cache.
 
-    Static files say themselves how long they may be kept.
+    They contain private data or a form's token.
+
+    Static files set their own lifetime.
     """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:

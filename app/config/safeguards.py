@@ -1,4 +1,4 @@
-"""Settings that are fine on one's own machine and dangerous elsewhere are refused by name."""
+"""Refuse settings that are safe only on one's own machine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 SHORTEST_KEY = 32
 FEWEST_CHARACTERS = 10
-# Beginnings of keys that stand in examples, templates and the build of the image.
+# Prefixes of keys in examples, templates and the image's build.
 KNOWN_KEYS = ("django-insecure-", "changeme", "change-me", "change_me", "secret", "your-", "example", "collectstatic-only")
 
 
 def check_secret_key(key: str) -> None:
-    """Refuse a key that can be guessed: whoever knows it signs sessions as anybody. Raises ImproperlyConfigured."""
+    """Refuse a guessable key: it would let anyone sign sessions.
+
+    Raises ImproperlyConfigured.
+    """
     if len(key) < SHORTEST_KEY:
         problem = f"has {len(key)} characters"
     elif len(set(key)) < FEWEST_CHARACTERS:
@@ -28,7 +31,10 @@ def check_secret_key(key: str) -> None:
 
 
 def check_debug(*, public_url_is_local: bool, listens_locally: bool) -> None:
-    """Refuse Django's debug pages where others reach them: they show settings and source. Raises ImproperlyConfigured."""
+    """Refuse Django's debug pages on a public address: they show settings and source.
+
+    Raises ImproperlyConfigured.
+    """
     for name, is_local in (("PUBLIC_URL", public_url_is_local), ("HOST", listens_locally)):
         if not is_local:
             raise ImproperlyConfigured(

@@ -15,7 +15,7 @@ from realtime import hub
 
 
 class BackgroundTasks(Service):
-    """In the embedded run only: elsewhere `manage.py worker` has a process of its own."""
+    """Runs in the embedded run only; elsewhere `manage.py worker` is its own process."""
 
     name = "background"
 
@@ -28,7 +28,7 @@ class BackgroundTasks(Service):
 
 
 class Log(Service):
-    """Commits what is queued before the process ends."""
+    """Commits the queue before the process ends."""
 
     name = "log"
 
@@ -37,7 +37,7 @@ class Log(Service):
 
 
 class Sockets(Service):
-    """The hub and its place on the channel layer."""
+    """The hub and its connection to the channel layer."""
 
     name = "layer"
 
@@ -58,7 +58,7 @@ class Sockets(Service):
 
 
 class LookUps(Service):
-    """Closes the connections on which the event loop looks things up."""
+    """Closes the connections of the event loop's look-ups."""
 
     name = "lookups"
 

@@ -1,4 +1,4 @@
-"""Django's settings, all derived from the variables of variables.py. The only reader of the environment."""
+"""Django's settings, all derived from variables.py. Nothing else reads the environment."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ DEBUG = env.flag("DEBUG")
 DATA_DIR = env.path("DATA_DIR", CHECKOUT) or CHECKOUT / "var"
 LISTEN_HOST, LISTEN_PORT = str(env.text("HOST")), env.integer("PORT")
 
-# --- the address people use, and what follows from it
+# --- the public address and its consequences
 PUBLIC_URL = env.origin("PUBLIC_URL") or listening_url(LISTEN_HOST, LISTEN_PORT)
 _public = urlsplit(PUBLIC_URL)
-# With the brackets of IPv6, as Django compares it; the dot at its end it takes off itself.
+# With IPv6 brackets, as Django compares it; Django itself strips a final dot.
 _host = (f"[{_public.hostname}]" if "[" in _public.netloc else str(_public.hostname)).rstrip(".")
 _on_this_machine = is_loopback(_host)
-# Whoever forgets to say has production: an address that others reach is guarded as theirs.
+# The safe default: a public address is production unless DEPLOYMENT says otherwise.
 DEPLOYMENT = env.text("DEPLOYMENT") or ("development" if _on_this_machine else "production")
 if DEBUG:
     check_debug(public_url_is_local=_on_this_machine, listens_locally=is_loopback(LISTEN_HOST))
 ALLOWED_HOSTS = sorted({_host, *LOOPBACK})
 ALLOWED_ORIGINS = [PUBLIC_URL, *env.origins("ALLOWED_ORIGINS")]
 if _on_this_machine:
-    # On one's own machine every name of it is the same place.
+    # Locally all names of the machine are allowed.
     _port = f":{_public.port}" if _public.port else ""
     ALLOWED_ORIGINS += [f"{_public.scheme}://{name}{_port}" for name in LOOPBACK]
 CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
@@ -75,7 +75,7 @@ def _make_directory(directory: Path) -> None:
 DATABASES = {
     "default": database_from_url(env.text("DATABASE_URL"), data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE"))
 }
-# For `manage.py migrate` alone.
+# Used by `manage.py migrate` only.
 MIGRATE_DATABASE = (
     database_from_url(
         env.text("MIGRATE_DATABASE_URL"),
@@ -132,7 +132,7 @@ CACHES = {
     }
     if REDIS_SHARDS
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    # While Redis refuses, throttles count here.
+    # Counts throttles while Redis fails.
     "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 
@@ -164,7 +164,7 @@ MIDDLEWARE = [
     "config.inline.Csp",
     "config.inline.XFrameOptions",
     "config.admin_addresses.guard",
-    "config.inline.StaticFiles",  # below all that give files their headers
+    "config.inline.StaticFiles",  # below the middleware that sets headers of files
     "db.page_gate.in_turn",
     "config.inline.Sessions",
     "config.inline.Common",
@@ -215,17 +215,17 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ("username",)},
     },
 ]
-# Argon2id at OWASP's parameters: as hard to crack as PBKDF2's default and a tenth of its time on our cores.
+# OWASP's parameters: as hard to crack as PBKDF2's default, in a tenth of its time on our cores.
 PASSWORD_HASHERS = ["accounts.hashers.Argon2Hasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "sign_in", "/", "/"
 SIGNUP_OPEN = env.flag("SIGNUP_OPEN")
 TICKET_SECONDS = 30
 
 # --- limits of the contract
-MAX_TEXT = 10_000  # code points of a message
-MAX_FRAME = 262_144  # bytes of a frame
+MAX_TEXT = 10_000  # code points per message
+MAX_FRAME = 262_144  # bytes per frame
 
-# --- limits an operator sets; 0 lifts one
+# --- an operator's limits; 0 lifts one
 ROOMS_ON_FIRST_USE = env.flag("ROOMS_ON_FIRST_USE")
 LIMIT_MESSAGES_PER_S = env.integer("LIMIT_MESSAGES_PER_S")
 LIMIT_SOCKETS_PER_USER = env.integer("LIMIT_SOCKETS_PER_USER")
@@ -242,12 +242,12 @@ WS_COMPRESSION = env.flag("WS_COMPRESSION")
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS")
 DRAIN_SHARE_PER_S = env.integer("DRAIN_SHARE_PER_S")
 RUNTIME_DIR = env.text("RUNTIME_DIR")
-WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0  # the script derives it
+# 0 lets the script derive it.
+WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0
 WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 30.0, 300.0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
-# WhiteNoise hands its files over as synchronous iterators; they are small, hashed and cached, and nginx serves them in
-# the containers.
+# WhiteNoise returns synchronous iterators. Its files are small, hashed and cached, and in the containers nginx serves them.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 # --- static files: Vite's hashed build, found through its manifest
@@ -280,6 +280,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING_CONFIG = None
 LOG_LEVEL, LOG_FORMAT = str(env.text("LOG_LEVEL")), str(env.text("LOG_FORMAT"))
 logging_config(LOG_LEVEL, LOG_FORMAT)
-# The manifest is there once collectstatic ran, which comes after migrate.
+# The manifest is made by collectstatic, after migrate.
 SILENCED_SYSTEM_CHECKS = ["django_vite.W001"]
 METRICS_DIR = env.text("PROMETHEUS_MULTIPROC_DIR")

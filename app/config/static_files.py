@@ -1,9 +1,9 @@
-"""What `collectstatic` collects."""
+"""The files that `collectstatic` collects."""
 
 from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
 class StaticFiles(StaticFilesConfig):
-    """Django's own, without what nobody is served: source maps (5 MiB) and a second browser of the API."""
+    """Django's, without unserved files: source maps (5 MiB) and Redoc, a second API browser."""
 
     ignore_patterns = (*StaticFilesConfig.ignore_patterns, "*.map", "redoc.standalone.js")

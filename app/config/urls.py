@@ -19,8 +19,8 @@ urlpatterns = [
     path("accounts/password/", PasswordChange.as_view(), name="password_change"),
     path("accounts/password/done/", PasswordDone.as_view(), name="password_done"),
     path("api/", api.urls),
-    re_path(r"^api/", api_errors.nothing_here),  # a program asked: no page for people
-    # Ours, with its throttle; somebody signed in without rights may sign in as somebody else here.
+    re_path(r"^api/", api_errors.nothing_here),  # for programs: no HTML page
+    # Our page has a throttle. A person without admin rights may sign in as another person here.
     path("admin/login/", SignIn.as_view(redirect_authenticated_user=False)),
     path("admin/password_change/", PasswordChange.as_view()),
     path("admin/", admin.site.urls),

@@ -1,15 +1,14 @@
-"""Every variable an operator can set: one table, read by settings.py, held against .env.example by a test.
+"""All variables an operator can set: one table, read by settings.py, compared with .env.example by a test.
 
-`scope` says who reads it: `app` (settings.py), `script` (the scripts that start or measure the product; the app
-knows the name so that it does not warn about it), `compose` (compose.yaml and the images beside the app).
+`scope` names the reader: `app` (settings.py), `script` (the scripts that start or measure the product; the app knows the name
+only to avoid a warning), `compose` (compose.yaml and the images beside the app).
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-# origin: an address as a browser's Origin; origins: several; host: a name or address to listen on; paths that are relative
-# lie in the checkout.
+# origin: a browser's Origin; origins: several; host: a name or address to listen on; a relative path lies in the checkout.
 Kind = Literal["text", "secret", "int", "bool", "list", "url", "origin", "origins", "host", "path", "choice"]
 Scope = Literal["app", "script", "compose"]
 
@@ -267,7 +266,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
 )
 
-#: Names an earlier release used. Setting one is refused, because ignoring it would change behaviour silently.
+# Names of an earlier release. Setting one is refused, because ignoring it would silently change behaviour.
 RENAMED: dict[str, str] = {
     "ALLOWED_HOSTS": "PUBLIC_URL",
     "DJANGO_SECRET_KEY": "SECRET_KEY",
@@ -276,5 +275,5 @@ RENAMED: dict[str, str] = {
 }
 
 _ONE_WAY_TO_SEND = "frames that come together always leave in one write, the best of the three ways as measured"
-#: Names an earlier release used for what is no longer a choice, with the reason. Setting one is refused, too.
+# Names of removed settings with the reason. Setting one is refused as well.
 REMOVED: dict[str, str] = {"COALESCE": _ONE_WAY_TO_SEND, "TICK_ABOVE": _ONE_WAY_TO_SEND}

@@ -1,6 +1,6 @@
-"""Background tasks: the Django tasks API on the database, and what has to be done every so often.
+"""Background tasks: the Django tasks API on the database, and periodic work.
 
-In containers one process runs `manage.py worker`; the embedded run has a thread of its own process do the same.
+In containers `manage.py worker` is a process of its own; the embedded run uses a thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEEP_RESULTS = timedelta(days=7)
 
 
 class Background:
-    """django-tasks' database worker and a schedule beside it; both outlive a database that goes away and comes back."""
+    """Runs django-tasks' database worker and a schedule; both survive an outage of the database."""
 
     def __init__(self, interval_s: float) -> None:
         self.worker = Worker(
@@ -43,7 +43,7 @@ class Background:
         self._schedule = threading.Thread(target=self._enqueue_regularly, name="schedule", daemon=True)
 
     def run(self) -> None:
-        """Blocks until `stop`, or until the worker's own signal handler ends the process."""
+        """Block until `stop`, or until the worker's own signal handler ends the process."""
         self._schedule.start()
         while self.worker.running:
             try:

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Installation(models.Model):
-    """One row: the id this installation has in services it shares with others (db/installation.py)."""
+    """One row: the id of this installation in shared services (db/installation.py)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     identity = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""`manage.py worker`: runs background tasks until SIGTERM or Ctrl-C, finishing the one under way."""
+"""`manage.py worker`: run background tasks until SIGTERM or Ctrl-C, and finish the current one."""
 
 from __future__ import annotations
 

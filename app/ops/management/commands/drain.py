@@ -1,8 +1,8 @@
-"""`manage.py drain`: ends the server on HOST and PORT as SIGTERM does, and waits; or replaces its workers one by one; or has
+"""`manage.py drain`: end the server on HOST and PORT as SIGTERM does, and wait; or replace its workers one by one; or make
 them hand over a share of their sockets.
 
-Exit codes: 0 done; 1 nothing runs there, or somebody else is replacing a worker; 2 wrong arguments; 3 not done within
-the time, the message says what goes on.
+Exit codes: 0 done; 1 no server runs there, or another drain is replacing a worker; 2 wrong arguments; 3 not finished in time
+(the message says what continues).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Command(BaseCommand):
         self.say("Recycled.")
 
     def replace_oldest(self, master: int, which: str) -> None:
-        """One worker more, and when it answers, one less: Gunicorn ends the oldest."""
+        """Start one worker more; when it answers, make Gunicorn end the oldest."""
         before = self.here.workers()
         signal_master(master, signal.SIGTTIN)
         try:
@@ -119,7 +119,7 @@ class Command(BaseCommand):
         self.say(f"Replaced {which}.")
 
     def wait(self, reached: Callable[[], bool], seconds: float, still: Callable[[], str]) -> bool:
-        """Whether it was reached in time; says every few seconds what is waited for."""
+        """Wait; return whether it was reached in time. Prints progress every few seconds."""
         started = said = time.monotonic()
         while not reached():
             now = time.monotonic()
@@ -137,7 +137,7 @@ class Command(BaseCommand):
 
 
 def percentage(text: str) -> int:
-    """A whole number from 1 to 100. Raises ArgumentTypeError."""
+    """Parse a whole number from 1 to 100. Raises ArgumentTypeError."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
         raise ArgumentTypeError(f"must be a whole number from 1 to 100, not {text!r}")
     return int(text)
@@ -147,6 +147,6 @@ def signal_master(master: int, number: signal.Signals) -> None:
     try:
         os.kill(master, number)
     except ProcessLookupError:
-        return  # it has ended by itself just now
+        return  # it has just ended by itself
     except PermissionError as error:
         raise CommandError(f"process {master} belongs to somebody else: {error}") from error

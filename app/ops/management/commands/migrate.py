@@ -1,4 +1,4 @@
-"""`manage.py migrate`: by the role of MIGRATE_DATABASE_URL, with patience for a database that starts, one at a time."""
+"""`manage.py migrate`: use the role of MIGRATE_DATABASE_URL, wait for a starting database, one process at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.management.commands import migrate
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# The number of the advisory lock; two installations in one database are none.
+# Number of the advisory lock; it would serialize two installations in one database as well.
 LOCK = 0x48756262
 ONE_AT_A_TIME_S = 3600.0
 ASK_EVERY_S = 1.0
@@ -28,7 +28,7 @@ class Command(migrate.Command):
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Wait before the system checks: they may ask the database, too."""
+        """Wait before the system checks, which may query the database."""
         connection = connections[options["database"]]
         if settings.MIGRATE_DATABASE:
             connection.close()
@@ -38,7 +38,10 @@ class Command(migrate.Command):
             return super().execute(*args, **options)
 
     def wait(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
-        """Return once the database answers. Raises CommandError after `seconds`; with 0, migrate itself says what is wrong."""
+        """Wait until the database answers. Raises CommandError after `seconds`.
+
+        With 0, migrate itself reports the error.
+        """
         deadline, said = time.monotonic() + seconds, -SAY_EVERY_S
         while seconds:
             try:
@@ -56,7 +59,10 @@ class Command(migrate.Command):
 
     @contextmanager
     def one_at_a_time(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
-        """Two pods of one release may start together. SQLite locks its file itself."""
+        """Serialize two pods of one release that start together.
+
+        SQLite locks its file itself.
+        """
         if connection.vendor != "postgresql":
             yield
             return
