@@ -73,7 +73,7 @@ async def test_deactivation_closes_all_sockets_of_the_user(server: Server, admin
     await submit(admin, f"{PEOPLE}{ada.id}/change/", {"first_name": "Ada"})
     for socket in [*ended, *kept]:
         await socket.send('{"type":"ping","id":1}')
-        assert await socket.receive_type("pong"), "another change ends nothing"
+        assert await socket.receive_type("pong"), "an unrelated change closes no socket"
     await submit(admin, f"{PEOPLE}{ada.id}/change/", {"is_active": None})
     for socket in ended:
         await socket.expect_close(4010)

@@ -1,4 +1,4 @@
-"""A thread's idle time: neither running nor in line for a processor."""
+"""A thread's idle time: it neither runs nor waits for a processor."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What is kept out of the logs."""
+"""Secrets and tracebacks that must stay out of the logs."""
 
 import logging
 
@@ -21,7 +21,7 @@ def record(message: str, *args: object) -> logging.LogRecord:
         ("nothing %d", (5,), "nothing 5"),
     ],
 )
-def test_query_strings_are_cut(message: str, args: tuple[object, ...], written: str) -> None:
+def test_query_strings_are_cut_from_the_log(message: str, args: tuple[object, ...], written: str) -> None:
     one = record(message, *args)
     assert DropQueryStrings().filter(one)
     assert one.getMessage() == written

@@ -1,4 +1,4 @@
-"""What a reader takes for the same name, and which mixtures are refused: UTS 39."""
+"""Names that look the same to a reader, and refused mixtures of scripts: UTS 39."""
 
 import pytest
 from hypothesis import given
@@ -38,14 +38,14 @@ def test_prototypes_are_final() -> None:
 
 
 @given(st.text(max_size=64))
-def test_look_fits_its_column_for_any_text(name: str) -> None:
+def test_look_of_any_text_fits_its_column(name: str) -> None:
     assert len(look_of(name)) <= 255
 
 
 @pytest.mark.parametrize(
     "name", ["Zoë", "Ада", "日本ア語abc", "한글abc", "ㄅ漢a", "ада-ada", "हिन्दी", "\u13aa\u13b3", "a1", "ー"], ids=ascii
 )
-def test_scripts_of_one_language_go_together(name: str) -> None:
+def test_scripts_of_one_language_may_mix(name: str) -> None:
     assert script_objection(name) is None
 
 
@@ -61,12 +61,12 @@ def test_marks_are_bounded_to_four() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u3164", "\u2800", "\ufe0f\u200d", "\u202e", "\U000e0061", "\t\n"], ids=ascii)
-def test_text_nobody_sees_is_blank(text: str) -> None:
+def test_invisible_text_is_blank(text: str) -> None:
     assert is_blank(text)
     assert shown_text(text) == ""
 
 
-def test_shown_text_keeps_what_shapes_its_neighbours() -> None:
+def test_shown_text_keeps_joiners_of_its_neighbours() -> None:
     kept = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u2764\ufe0f"
     assert shown_text(f" {kept}\u202e\n\u00ad ") == kept
 

@@ -13,7 +13,7 @@ FLOODER, ADA = 1, 2
 
 
 async def flood(pace: Pace, calls: int) -> tuple[int, int]:
-    """How many calls passed at once, and how many were refused; the others are still waiting."""
+    """Return the numbers of passed and refused calls; the others still wait."""
     waiting = [asyncio.create_task(pace.wait(FLOODER)) for _ in range(calls)]
     for _ in range(3):
         await asyncio.sleep(0)
@@ -30,7 +30,7 @@ async def test_burst_passes_then_calls_wait_then_are_refused() -> None:
     assert abs(500 - passed - refused - WAIT_S * RATE) <= 1
 
 
-async def test_refusal_says_when_to_come_back() -> None:
+async def test_refusal_has_a_retry_after() -> None:
     pace = Pace(1.0)
     waiting = [asyncio.create_task(pace.wait(FLOODER)) for _ in range(4)]
     await asyncio.sleep(0)
@@ -41,7 +41,7 @@ async def test_refusal_says_when_to_come_back() -> None:
         call.cancel()
 
 
-async def test_flood_of_one_slows_nobody_else() -> None:
+async def test_flood_of_one_user_slows_no_other() -> None:
     pace = Pace(RATE)
     await flood(pace, 500)
     async with asyncio.timeout(0.5):

@@ -1,4 +1,4 @@
-"""One for each event loop, as long as the loop lives."""
+"""One instance for each event loop, as long as the loop lives."""
 
 import asyncio
 import gc
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.once
 
 
 class Thing:
-    """What there is one of."""
+    """The object of which each loop has one."""
 
 
 async def _ask(things: PerLoop[Thing]) -> Thing:
     return things()
 
 
-def test_each_loop_has_its_own_and_keeps_it() -> None:
+def test_each_loop_keeps_its_own_instance() -> None:
     things = PerLoop(Thing)
     with asyncio.Runner() as first, asyncio.Runner() as second:
         one, two = first.run(_ask(things)), second.run(_ask(things))
@@ -28,7 +28,7 @@ def test_each_loop_has_its_own_and_keeps_it() -> None:
         assert (things[first.get_loop()], things[second.get_loop()]) == (one, two)
 
 
-def test_one_that_was_put_there_is_that_of_its_loop_and_one_that_was_taken_is_not() -> None:
+def test_instance_can_be_set_and_removed() -> None:
     things = PerLoop(Thing)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -43,7 +43,7 @@ def test_one_that_was_put_there_is_that_of_its_loop_and_one_that_was_taken_is_no
         assert runner.run(_ask(things)) is not put
 
 
-def test_a_loop_is_not_kept_for_it() -> None:
+def test_instance_does_not_keep_its_loop_alive() -> None:
     things = PerLoop(Thing)
     with asyncio.Runner() as runner:
         runner.run(_ask(things))
@@ -53,6 +53,6 @@ def test_a_loop_is_not_kept_for_it() -> None:
     assert gone() is None
 
 
-def test_there_is_none_without_a_loop() -> None:
+def test_no_instance_exists_without_a_loop() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
         PerLoop(Thing)()

@@ -1,4 +1,4 @@
-"""A refusal leaves a line that names its setting; a flood of them leaves a few."""
+"""A refusal leaves a log line with its setting; a flood of refusals leaves a few lines."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ def test_flood_of_values_leaves_few_lines_and_little_memory() -> None:
     assert len(refusals._windows["host"].shown) == VALUES
 
 
-def test_next_window_tells_how_many_were_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_window_counts_suppressed_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     with capture_logs() as lines:
         for number in range(VALUES + 3):
             note_refusal("host", number, "PUBLIC_URL")
@@ -60,7 +60,7 @@ def test_next_window_tells_how_many_were_not_shown(monkeypatch: pytest.MonkeyPat
         ("x" * 200, "x" * LONGEST + "…"),
     ],
 )
-def test_value_of_a_client_is_escaped_and_shortened(value: str, text: str) -> None:
+def test_client_value_is_escaped_and_shortened(value: str, text: str) -> None:
     assert shown(value) == text
     assert len(shown("\n" * 10_000)) == LONGEST + 1
 

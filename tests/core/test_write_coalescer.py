@@ -1,4 +1,4 @@
-"""What a socket is sent in one turn of the event loop leaves in one write, in order."""
+"""All frames of a socket in one loop iteration leave in one write, in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.websocket.socket_protocol import COLLECTED_BYTES, SocketProtocol
 
 
 class Wire:
-    """A transport that keeps its writes apart."""
+    """A transport that records its writes separately."""
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
@@ -47,7 +47,7 @@ class Everything:
 
 
 class Somebody:
-    """A joined socket that notes which batches it is sent."""
+    """A joined socket that records its batches."""
 
     def __init__(self, pushed: list[Batch]) -> None:
         self.user, self.dialect, self.send_queue = SimpleNamespace(id=2), Everything(), self
@@ -85,10 +85,10 @@ async def turns(number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_turn_is_one_write(coalescer: WriteCoalescer) -> None:
+async def test_frames_of_one_iteration_are_one_write(coalescer: WriteCoalescer) -> None:
     one, writes = peer(coalescer)
     one.write_frames(b"a")
-    # The answer to a message comes with the next turn, and leaves with its event.
+    # The reply to a message comes in the next iteration, and leaves with the message's event.
     asyncio.get_running_loop().call_soon(one.write_frames, b"b")
     assert writes == []
     await turns(3)
@@ -109,7 +109,7 @@ async def test_many_sockets_are_written_to_in_slices(coalescer: WriteCoalescer) 
     assert [number for number in dict.fromkeys(written) if number] == [SLICE, 2 * SLICE, 2 * SLICE + 1]
 
 
-async def test_whoever_has_more_to_send_may_wait_until_little_is_left(coalescer: WriteCoalescer) -> None:
+async def test_waiting_sender_continues_below_the_low_water_mark(coalescer: WriteCoalescer) -> None:
     await coalescer.short()
     for _ in range(BACKLOG + 2 * SLICE):
         peer(coalescer)[0].write_frames(b"x")
@@ -122,11 +122,11 @@ async def test_whoever_has_more_to_send_may_wait_until_little_is_left(coalescer:
         await turns(1)
     await asyncio.gather(*waiting)
     assert left[0] > BACKLOG
-    assert left[-1] >= BACKLOG - 3 * SLICE, "it waits no longer than that"
+    assert left[-1] >= BACKLOG - 3 * SLICE, "the wait ends at the low-water mark"
     await coalescer.short()
 
 
-async def test_nobody_waits_for_those_that_come_later(coalescer: WriteCoalescer) -> None:
+async def test_wait_ignores_later_frames(coalescer: WriteCoalescer) -> None:
     for _ in range(2 * BACKLOG):
         peer(coalescer)[0].write_frames(b"x")
     waiting = asyncio.create_task(coalescer.short())
@@ -138,9 +138,7 @@ async def test_nobody_waits_for_those_that_come_later(coalescer: WriteCoalescer)
     assert len(coalescer._senders) > BACKLOG
 
 
-async def test_one_that_cannot_be_written_to_stops_nobody_else(
-    coalescer: WriteCoalescer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_failed_write_does_not_stop_other_sockets(coalescer: WriteCoalescer, monkeypatch: pytest.MonkeyPatch) -> None:
     (before, first), (broken, nothing), (after, last) = (peer(coalescer) for _ in range(3))
 
     def gone(_data: bytes) -> None:
@@ -154,7 +152,7 @@ async def test_one_that_cannot_be_written_to_stops_nobody_else(
     assert (first, nothing, last) == ([b"1", b"2"], [], [b"1", b"2"])
 
 
-async def test_much_is_written_at_once(coalescer: WriteCoalescer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_batch_is_written_at_once(coalescer: WriteCoalescer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_protocol, "COLLECTED_BYTES", 3)
     one, writes = peer(coalescer)
     assert one.write_frames(b"ab") == 2
@@ -162,7 +160,7 @@ async def test_much_is_written_at_once(coalescer: WriteCoalescer, monkeypatch: p
     assert writes == [b"abc"]
 
 
-async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(coalescer: WriteCoalescer) -> None:
+async def test_frames_for_a_paused_peer_are_one_write_on_resume(coalescer: WriteCoalescer) -> None:
     one, writes = peer(coalescer)
     told: list[int] = []
     one.on_unsent = lambda _peer, size: told.append(size)
@@ -182,7 +180,7 @@ async def test_what_comes_while_a_peer_does_not_read_is_one_write_once_it_does(c
     assert writes[2:] == [b"c"]
 
 
-async def test_who_leaves_with_the_same_frames_shares_their_bytes_and_nobody_elses(coalescer: WriteCoalescer) -> None:
+async def test_sockets_with_equal_frames_share_their_bytes(coalescer: WriteCoalescer) -> None:
     peers = [peer(coalescer) for _ in range(4)]
     same = [b"1" * 9, b"2" * 9]
     for (one, _), frames in zip(peers, [same, same, [*same, b"3"], [same[0]]], strict=True):
@@ -192,10 +190,10 @@ async def test_who_leaves_with_the_same_frames_shares_their_bytes_and_nobody_els
     (first,), (second,), (longer,), (shorter,) = (writes for _, writes in peers)
     assert first is second
     assert (first, longer, shorter) == (b"".join(same), b"".join([*same, b"3"]), same[0])
-    assert coalescer._last == ([], b""), "nothing is kept of it"
+    assert coalescer._last == ([], b""), "no bytes are kept"
 
 
-async def test_a_close_comes_behind_what_was_collected(coalescer: WriteCoalescer) -> None:
+async def test_close_frame_follows_the_collected_frames(coalescer: WriteCoalescer) -> None:
     one, writes = peer(coalescer)
     one.write_frames(b"a")
     one.close_with(1012, "")
@@ -207,7 +205,7 @@ async def test_a_close_comes_behind_what_was_collected(coalescer: WriteCoalescer
     assert b"".join(writes) == b"aclose"
 
 
-def test_a_room_goes_straight_to_the_door_once_there_is_one() -> None:
+def test_room_writes_directly_to_a_frame_writer() -> None:
     room = LiveRoom(RoomRef(1, "room", direct=False))
     pushed: list[Batch] = []
     socket: Any = Somebody(pushed)

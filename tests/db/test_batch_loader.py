@@ -1,4 +1,4 @@
-"""Questions that come together share a trip to the database; each gets its own answer, or the same error."""
+"""Concurrent queries share a trip to the database; each gets its own answer or the same error."""
 
 import asyncio
 import functools
@@ -11,12 +11,12 @@ from db.batch_loader import MOST, BatchLoader
 from db.database import QUEUE, QUEUE_EACH, DatabaseUnavailable
 from db.queries import Query
 
-# The database threads look after connections that earlier tests of this process opened in them.
+# The database threads close connections that earlier tests of this process opened in them.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Squares:
-    """A database that knows squares of even numbers, and how often it was asked."""
+    """A database of squares of even numbers that counts its queries."""
 
     def __init__(self) -> None:
         self.trips: list[list[int]] = []
@@ -35,7 +35,7 @@ class Squares:
         return {key: key * key for key in keys if key % 2 == 0}
 
 
-async def test_one_question_goes_at_once() -> None:
+async def test_single_query_starts_at_once() -> None:
     squares = Squares()
     lookup = BatchLoader(squares)
     assert await lookup(4) == 16
@@ -43,7 +43,7 @@ async def test_one_question_goes_at_once() -> None:
     assert squares.trips == [[4], [5]]
 
 
-async def test_what_comes_while_one_is_under_way_goes_together() -> None:
+async def test_queries_during_a_trip_share_the_next_one() -> None:
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares)
@@ -57,7 +57,7 @@ async def test_what_comes_while_one_is_under_way_goes_together() -> None:
     assert [len(trip) for trip in squares.trips] == [1, MOST, 10]
 
 
-async def test_what_comes_soon_after_one_waits_for_others() -> None:
+async def test_query_soon_after_another_waits_for_more() -> None:
     squares = Squares()
     lookup = BatchLoader(squares, pace_s=3600)
     assert await lookup(0) == 0
@@ -72,7 +72,7 @@ async def test_what_comes_soon_after_one_waits_for_others() -> None:
     assert squares.trips == [[0], [0], [6, 8]]
 
 
-async def test_an_error_reaches_all_who_asked_and_nobody_after() -> None:
+async def test_error_reaches_all_callers_of_the_trip_only() -> None:
     squares = Squares()
     lookup = BatchLoader(squares)
     squares.error = DatabaseUnavailable("away")
@@ -85,7 +85,7 @@ async def test_an_error_reaches_all_who_asked_and_nobody_after() -> None:
         assert isinstance(error, KeyError)
 
 
-async def test_a_database_that_is_away_is_waited_for_once() -> None:
+async def test_absent_database_is_waited_for_once() -> None:
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares)
@@ -102,7 +102,7 @@ async def test_a_database_that_is_away_is_waited_for_once() -> None:
     assert await lookup(2) == 4
 
 
-async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
+async def test_cancelled_caller_does_not_affect_the_others() -> None:
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares)
@@ -113,7 +113,7 @@ async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     assert await patient == 36
 
 
-async def test_the_queue_is_bounded() -> None:
+async def test_query_queue_is_bounded() -> None:
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares)
@@ -131,7 +131,7 @@ async def test_the_queue_is_bounded() -> None:
     await asyncio.gather(*asked, return_exceptions=True)
 
 
-async def test_what_can_be_used_once_is_answered_once() -> None:
+async def test_single_use_key_is_answered_once() -> None:
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares, once=True)
@@ -141,8 +141,8 @@ async def test_what_can_be_used_once_is_answered_once() -> None:
     assert await asyncio.gather(*asked) == [0, 36, None, None]
 
 
-async def test_questions_of_one_person_wait_behind_each_other() -> None:
-    """Order of service, no clock: 200 questions of the flooder are there first, and Ada's goes with the next trip."""
+async def test_queries_of_one_person_wait_for_each_other() -> None:
+    """Order of service, no clock: Ada's query leaves with the next trip, despite 200 queries before it."""
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares, pace_s=0)
@@ -155,11 +155,11 @@ async def test_questions_of_one_person_wait_behind_each_other() -> None:
     squares.open.set()
     assert await ada == 1_000_000
     await asyncio.gather(first, *flood)
-    assert 1_000 in squares.trips[1][:3], "one question of each person, in turn"
+    assert 1_000 in squares.trips[1][:3], "one query of each person, in turn"
     assert sorted(number for trip in squares.trips for number in trip) == [*range(2 * QUEUE_EACH + 1), 1_000]
 
 
-async def test_questions_above_the_line_of_a_person_are_refused() -> None:
+async def test_queries_above_a_persons_queue_are_refused() -> None:
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares)
@@ -172,4 +172,4 @@ async def test_questions_above_the_line_of_a_person_are_refused() -> None:
     answers = await asyncio.gather(*flood, return_exceptions=True)
     assert any(isinstance(answer, RateLimited) for answer in answers)
     assert await ada == 64
-    assert await lookup(10, owner="flooder") == 100, "the line is empty again"
+    assert await lookup(10, owner="flooder") == 100, "the queue is empty again"

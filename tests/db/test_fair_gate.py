@@ -17,7 +17,7 @@ FLOODER, ADA, BOB = 1, 2, 3
 
 
 class Line:
-    """Calls at a gate, and the order in which they were admitted."""
+    """Records the order in which a gate admits calls."""
 
     def __init__(self, gate: FairGate) -> None:
         self.gate = gate
@@ -34,7 +34,7 @@ class Line:
         self.admitted.append(owner)
 
     async def end(self, owner: int | None) -> None:
-        """End one call of the owner that was admitted."""
+        """End one admitted call of the owner."""
         self.gate.leave(owner)
         await asyncio.sleep(0)
 
@@ -83,7 +83,7 @@ async def test_calls_above_the_queue_are_refused(line: Line) -> None:
     assert line.admitted[-1] == ADA
 
 
-async def test_cancelled_call_gives_its_place_up(line: Line) -> None:
+async def test_cancelled_call_leaves_the_queue(line: Line) -> None:
     await line.ask(FLOODER, FLOODER, FLOODER, ADA, ADA, ADA, BOB)
     line.calls[5].cancel()
     line.calls[6].cancel()
@@ -97,13 +97,13 @@ async def test_cancelled_call_gives_its_place_up(line: Line) -> None:
 async def test_call_cancelled_when_admitted_frees_its_slot(line: Line) -> None:
     await line.ask(FLOODER, FLOODER, ADA, ADA, BOB)
     line.gate.leave(ADA)
-    line.calls[4].cancel()  # admitted, and not run since
+    line.calls[4].cancel()  # admitted, but not run since
     await asyncio.sleep(0)
     await line.ask(4)
     assert line.admitted[4:] == [4]
 
 
-async def test_queue_of_200_never_stands_before_another_person() -> None:
+async def test_queue_of_200_does_not_delay_another_person() -> None:
     """Order of service, no clock: at most the calls the flooder already runs end before Ada's call begins."""
     line = Line(FairGate(4, share=2, waiting=200))
     await line.ask(BOB, BOB, *[FLOODER] * 200)
@@ -115,7 +115,7 @@ async def test_queue_of_200_never_stands_before_another_person() -> None:
     assert line.admitted.count(FLOODER) == 3
 
 
-async def test_dear_call_gives_its_share_back_later() -> None:
+async def test_expensive_call_returns_its_share_later() -> None:
     line = Line(FairGate(4, share=2, waiting=10))
     await line.ask(*[FLOODER] * 4, *[ADA] * 3)
     line.gate.leave(FLOODER, rest_s=0.05)
@@ -129,8 +129,8 @@ async def test_dear_call_gives_its_share_back_later() -> None:
     assert line.admitted[5:] == [FLOODER]
 
 
-async def test_call_behind_its_own_is_rate_limited() -> None:
-    """The owner's calls go on, one by one: their number is at fault. Where none goes on, the database is."""
+async def test_call_behind_the_owners_calls_is_rate_limited() -> None:
+    """While the owner's calls go on, the owner has too many; otherwise the database is at fault."""
     line = Line(FairGate(4, share=1, waiting=10))
     await line.ask(*[FLOODER] * 2)
     late = asyncio.create_task(line.gate.enter(FLOODER, limit_s=0.1))
@@ -142,7 +142,7 @@ async def test_call_behind_its_own_is_rate_limited() -> None:
         await line.gate.enter(FLOODER, limit_s=0.01)
     await line.end(FLOODER)
     await line.ask(FLOODER)
-    assert line.admitted == [FLOODER] * 3, "neither has kept a slot"
+    assert line.admitted == [FLOODER] * 3, "a refused call kept its slot"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -158,11 +158,11 @@ async def test_flood_of_long_calls_is_rate_limited_not_away(monkeypatch: pytest.
 
 @pytest.mark.django_db(transaction=True)
 async def test_busy_person_gets_fewer_threads_others_do_not() -> None:
-    """A tenth of a second of thread for each call: the budget of one person is spent after a few."""
+    """Each call takes a thread for 0.1 s: a few calls spend one user's budget."""
     flood = [asyncio.create_task(database.run_for("busy", time.sleep, 0.1)) for _ in range(30)]
     await asyncio.sleep(1.0)
     begun = sum(call.done() for call in flood)
-    assert begun < 10 * max(1, settings.DATABASE_THREADS // 4), "without the budget each slot ends ten a second"
+    assert begun < 10 * max(1, settings.DATABASE_THREADS // 4), "without the budget each slot ends ten calls a second"
     assert await asyncio.wait_for(database.run_for("ada", lambda: "answered"), 2) == "answered"
     for call in flood:
         call.cancel()
@@ -183,7 +183,7 @@ async def test_flood_of_slow_calls_leaves_threads_for_others() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_call_that_is_given_up_keeps_its_slot_until_it_ends() -> None:
+async def test_abandoned_call_keeps_its_slot_until_its_end() -> None:
     held = threading.Event()
     share = max(1, settings.DATABASE_THREADS // 4)
     calls = [asyncio.create_task(database.run_for(FLOODER, held.wait, 10)) for _ in range(share)]
@@ -193,6 +193,6 @@ async def test_call_that_is_given_up_keeps_its_slot_until_it_ends() -> None:
     await asyncio.gather(*calls, return_exceptions=True)
     late = asyncio.create_task(database.run_for(FLOODER, lambda: "answered"))
     await asyncio.sleep(0.05)
-    assert not late.done(), "its threads are still at work"
+    assert not late.done(), "its threads still work"
     held.set()
     assert await late == "answered"

@@ -1,4 +1,4 @@
-"""Pages of one session wait behind each other, and leave places for everybody else's."""
+"""Pages of one session wait for each other, and leave slots for all other sessions."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.once
 
 
 class Site:
-    """A site whose pages take until `ready` is set."""
+    """A site with pages that take until `ready` is set."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
@@ -34,7 +34,7 @@ class Site:
         return asyncio.ensure_future(self.page(request))
 
 
-async def test_flood_of_pages_leaves_places_and_is_refused() -> None:
+async def test_flood_of_pages_leaves_slots_and_is_refused() -> None:
     site, before = Site(), refused("pages")
     flood = [site.open("flooder") for _ in range(page_gate.WAITING + 5)]
     await asyncio.sleep(0)
@@ -49,7 +49,7 @@ async def test_flood_of_pages_leaves_places_and_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("session", "path"), [("", "/"), ("ada", "/api/rooms")])
-async def test_strangers_and_api_calls_pass_the_gate_of_pages(session: str, path: str) -> None:
+async def test_anonymous_and_api_calls_bypass_the_page_gate(session: str, path: str) -> None:
     site = Site()
     pages = [site.open(session, path) for _ in range(2 * page_gate.PAGES)]
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Callers who ask for the same share one read; each is fair to the others."""
+"""Callers with the same query share one read without delaying each other."""
 
 import asyncio
 import threading
@@ -10,14 +10,14 @@ from core.errors import RateLimited
 from db.database import QUEUE_EACH
 from db.shared_reads import SharedReads
 
-# The database threads look after connections that earlier tests of this process opened in them.
+# The database threads close connections that earlier tests of this process opened in them.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SHARE = max(1, settings.DATABASE_THREADS // 4)
 
 
 class Upper:
-    """A slow read, and how often it began."""
+    """A slow read that counts its starts."""
 
     def __init__(self) -> None:
         self.began: list[str] = []
@@ -38,7 +38,7 @@ class Upper:
             assert await asyncio.to_thread(self.starts.acquire, timeout=5)
 
 
-async def test_shared_read_answers_all_who_ask_meanwhile() -> None:
+async def test_shared_read_answers_all_callers_meanwhile() -> None:
     upper = Upper()
     reads = SharedReads(upper)
     asked = [asyncio.create_task(reads("a", 1))]
@@ -55,7 +55,7 @@ async def test_shared_read_answers_all_who_ask_meanwhile() -> None:
     assert upper.began == ["a", "b", "a"]
 
 
-async def test_shared_read_fails_all_who_ask_meanwhile() -> None:
+async def test_shared_read_fails_all_callers_meanwhile() -> None:
     upper = Upper()
     upper.error = ValueError("no such page")
     reads = SharedReads(upper)
@@ -68,8 +68,8 @@ async def test_shared_read_fails_all_who_ask_meanwhile() -> None:
     assert upper.began == ["a"]
 
 
-async def test_read_in_line_of_one_owner_delays_no_other() -> None:
-    """A flood of one person's reads waits for that person's share; another who asks for one of them does not wait there."""
+async def test_queued_read_of_one_owner_delays_no_other() -> None:
+    """A flood waits for its owner's share; another caller of the same read does not wait there."""
     upper = Upper()
     reads = SharedReads(upper)
     flood = [asyncio.create_task(reads(f"page-{number}", 1)) for number in range(settings.DATABASE_THREADS)]
@@ -90,8 +90,8 @@ async def test_shared_read_answers_a_crowd_once() -> None:
     assert upper.began == ["a"]
 
 
-async def test_shared_read_of_a_full_line_waits_for_the_others() -> None:
-    """One whose own line is full is answered in the turn of another; alone, they are refused."""
+async def test_shared_read_of_a_full_queue_waits_for_others() -> None:
+    """A caller with a full queue shares another caller's read; alone it is refused."""
     upper = Upper()
     reads = SharedReads(upper)
     flood = [asyncio.create_task(reads(f"page-{number}", 1)) for number in range(SHARE + QUEUE_EACH)]

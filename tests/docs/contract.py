@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml as the tests use it: which messages a channel carries in which direction, and their schemas."""
+"""docs/asyncapi.yaml for the tests: the messages of each channel and direction, and their schemas."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from tests.support.server import ROOT
 DOCUMENT = ROOT / "docs" / "asyncapi.yaml"
 ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"
 Json = dict[str, Any]
-# As AsyncAPI says it, from the server's side: it receives what clients send.
+# From the server's side, as in AsyncAPI: it receives the clients' messages.
 Direction = Literal["receive", "send"]
 
 
@@ -26,13 +26,13 @@ def document() -> Json:
 
 
 def faults(candidate: Json) -> list[str]:
-    """What keeps a document from being AsyncAPI 3.0.0."""
+    """Return why a document is not AsyncAPI 3.0.0."""
     schema = json.loads(ASYNCAPI.read_text())
     return [f"{list(error.absolute_path)}: {error.message}" for error in Draft7Validator(schema).iter_errors(candidate)]
 
 
 def resolve(pointer: str) -> Json:
-    """What a local `$ref` points to; raises KeyError where it points nowhere."""
+    """Return the target of a local `$ref`; raises KeyError without one."""
     found: Any = document()
     for part in pointer.removeprefix("#/").split("/"):
         found = found[part]
@@ -60,7 +60,7 @@ class Message:
         return [example["payload"] for example in self.definition.get("examples", [])]
 
     def refuses(self, value: Any) -> list[str]:
-        """What is wrong with a payload; nothing when it is as documented."""
+        """Return the faults of a payload; empty for a documented one."""
         errors = [error.message for error in _validator(self).iter_errors(value)]
         if errors or not isinstance(value, dict):
             return errors
@@ -72,7 +72,7 @@ class Message:
 
 @cache
 def messages() -> tuple[Message, ...]:
-    """Every message of every channel, in each direction an operation gives it; a reply goes the other way."""
+    """Return the messages of every channel by direction; a reply goes the other way."""
     found: dict[Message, None] = {}
     for operation in document()["operations"].values():
         listed = [(operation["action"], operation["messages"])]
@@ -86,7 +86,7 @@ def messages() -> tuple[Message, ...]:
 
 
 def matching(channel: str, direction: Direction, text: str) -> list[Message]:
-    """The messages of the document that a captured frame is."""
+    """Return the documented messages that match a captured frame."""
     value: Any = text
     with contextlib.suppress(ValueError):
         value = json.loads(text)
@@ -110,7 +110,7 @@ def _schema(name: str) -> Draft7Validator:
 
 
 def _with_components(schema: Json) -> Draft7Validator:
-    # In draft 7 a `$ref` hides what stands beside it, so that the root is wrapped.
+    # In draft 7 a `$ref` hides its siblings, so the root is wrapped.
     whole = {"allOf": [schema], "components": {"schemas": document()["components"]["schemas"]}}
     Draft7Validator.check_schema(whole)
     return Draft7Validator(whole)

@@ -1,4 +1,4 @@
-"""Writes down every frame that real clients and a real server exchange."""
+"""Records every frame between real clients and a real server."""
 
 import functools
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Tape:
         self.frames: list[Frame] = []
 
     def connection(self, channel: str) -> Any:
-        """`create_connection` for `websockets.connect`: what runs over the connection is kept under `channel`."""
+        """Return a `create_connection` for `websockets.connect` that records under `channel`."""
         return functools.partial(_Recorded, self, channel)
 
 

@@ -20,7 +20,7 @@ from tests.support.profile import Profile
 from tests.support.server import Server
 from tests.support.shapes import SHAPES
 
-# Another process committed more than a socket may be behind by, and none of it came through the layer.
+# Another process committed more events than a socket may miss, and the layer delivered none.
 FALL_BEHIND = """
 from django.utils import timezone
 from chat.models import Event
@@ -36,16 +36,16 @@ Room.objects.filter(id=room.id).update(head=new[-1])
 # --- the document itself
 
 
-def test_the_document_is_asyncapi_3() -> None:
+def test_document_is_valid_asyncapi_3() -> None:
     assert document()["asyncapi"] == "3.0.0"
     assert faults(document()) == []
 
 
-def test_the_schema_finds_a_wrong_document() -> None:
+def test_schema_rejects_a_wrong_document() -> None:
     assert faults(document() | {"channels": {"native": {"address": 7}}})
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     references = list(_references(document()))
     assert len(references) > 100
     for reference in references:
@@ -68,7 +68,7 @@ def test_every_message_belongs_to_an_operation() -> None:
     assert unused == {"#/components/schemas/InfraSendContent", "#/components/schemas/InfraReceiveContent"}
 
 
-def test_it_lists_what_the_server_takes_and_says() -> None:
+def test_document_lists_all_frames_of_the_server() -> None:
     assert _types("native", "receive") == set(FRAMES)
     assert _types("native", "send") == set(SHAPES)
     codes = {refusal.code for refusal in FrameRefused.__subclasses__()}
@@ -82,14 +82,14 @@ def _types(channel: str, direction: str) -> set[str]:
 
 
 @pytest.mark.parametrize("message", [message for message in messages() if message.examples], ids=lambda message: message.name)
-def test_the_examples_are_what_they_are_examples_of(message: Message) -> None:
+def test_examples_match_their_schemas(message: Message) -> None:
     for example in message.examples:
         text = example if isinstance(example, str) else json.dumps(example)
         assert matching(message.channel, message.direction, text) == [message]
 
 
-def test_what_the_server_says_is_closed() -> None:
-    """The server sends the fields that are named and no others; clients may send more."""
+def test_schemas_of_server_frames_are_closed() -> None:
+    """The server sends only the named fields; clients may send more."""
     for message in messages():
         if message.direction == "send" and message.is_json:
             assert message.refuses({"surprise": True})
@@ -102,7 +102,7 @@ def test_what_the_server_says_is_closed() -> None:
 
 @pytest.fixture(scope="module")
 def tape(profile: Profile) -> Tape:
-    """People talk in every dialect, on a server that ends while they do."""
+    """The frames of users in every dialect, on a server that drains meanwhile."""
     tape = Tape()
     with ExitStack() as exits:
         server = Server(profile)
@@ -198,27 +198,27 @@ async def _infra(ada: PlainSocket, bob: PlainSocket, bob_is: Account) -> None:
         pass
 
 
-def test_every_frame_is_one_the_document_describes(tape: Tape) -> None:
+def test_every_captured_frame_is_documented(tape: Tape) -> None:
     assert len(tape.frames) > 100
     for frame in tape.frames:
         found = matching(*frame)
         assert len(found) == 1, f"{frame} is {found or 'nothing the document knows'}"
 
 
-def test_every_message_of_the_document_was_seen(tape: Tape) -> None:
+def test_every_documented_message_is_captured(tape: Tape) -> None:
     seen = {matching(*frame)[0] for frame in tape.frames}
     assert {f"{message.channel}: {message.name}" for message in set(messages()) - seen} == set()
 
 
-# --- what is refused
+# --- refused frames
 
 ODD: list[Any] = [None, True, -1, 0, 1, 2**53, 2**53 + 1, 1.5, "", "x", "k" * 65, "s" * 257, "t" * 10_001, [], {}]
 REFUSALS = {"bad_frame", "bad_json", "unknown_type", "too_long", "empty"}
 
 
-async def test_the_server_refuses_what_the_document_refuses_and_nothing_else(profile: Profile, start_server: Any) -> None:
+async def test_server_and_document_refuse_the_same_frames(profile: Profile, start_server: Any) -> None:
     server: Server = start_server(LIMIT_MESSAGES_PER_S="0")
-    await sign_up(server.base_url, "ada")  # whom the examples write to
+    await sign_up(server.base_url, "ada")  # the recipient of the examples
     account = await sign_up(server.base_url)
     keys = (f"fresh-{number}" for number in itertools.count())
     async with ChatClient(server.ws_url(), account) as chat:
@@ -237,13 +237,13 @@ async def test_the_server_refuses_what_the_document_refuses_and_nothing_else(pro
 
 
 def _oddities(message: Message) -> Iterator[tuple[str, Any]]:
-    """Each field left out (`...`), and each with every odd value."""
+    """Return the frame without each field (`...`), and with each odd value."""
     properties: Json = message.definition["payload"]["properties"]
     return itertools.product(properties, [..., *ODD])
 
 
 async def _errors(chat: ChatClient, frame: Json) -> set[str]:
-    """The error codes one frame causes."""
+    """Return the error codes that one frame causes."""
     await chat.push_raw(json.dumps(frame))
     await chat.request("ping")
     while chat.unread("message.sent"):

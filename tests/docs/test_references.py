@@ -1,4 +1,4 @@
-"""What README and docs/ name exists: files, links, targets, settings, metrics, calls, codes, examples of frames."""
+"""All names in README and docs/ exist: files, links, targets, settings, metrics, calls, codes."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 
 def code_of(page: Path) -> list[str]:
-    """Everything the page sets as code: spans and blocks, fenced or indented."""
+    """Return all code of a page: spans and blocks, fenced or indented."""
     text = page.read_text()
     fenced = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.S | re.M)
     rest = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.S | re.M)
@@ -41,7 +41,7 @@ def code_of(page: Path) -> list[str]:
 
 
 def rows_under(page: Path, heading: str) -> list[list[str]]:
-    """The cells of all tables below a heading, without their heads."""
+    """Return the cells of all tables below a heading, without the table heads."""
     section = re.split(rf"^## {re.escape(heading)}$", page.read_text(), flags=re.M)[1]
     section = re.split(r"^## ", section, flags=re.M)[0]
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in section.splitlines() if line.startswith("|")]
@@ -51,13 +51,13 @@ def rows_under(page: Path, heading: str) -> list[list[str]]:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """The anchors GitHub makes of a page's headings."""
+    """Return GitHub's anchors of a page's headings."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M)
     headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" in target:
             continue
@@ -107,27 +107,27 @@ def test_names_in_capitals_are_settings_or_constants(page: Path) -> None:
             assert name in known, code
 
 
-def test_settings_are_pointed_to_not_copied() -> None:
-    """`.env.example` is the table of settings; a second one would grow apart from it."""
+def test_docs_link_to_settings_instead_of_copying_them() -> None:
+    """`.env.example` is the table of settings; a copy would differ from it in time."""
     for page in PAGES:
         rows = [line for line in page.read_text().splitlines() if re.match(r"\| `[A-Z_]+` \|", line)]
         assert len(rows) < len(VARIABLES) / 2, page
 
 
-def test_close_codes() -> None:
+def test_documented_close_codes_exist() -> None:
     rows = rows_under(PROTOCOL, "Close codes")
     codes = [int(row[0]) for row in rows]
     assert len(codes) == len(set(codes))
     assert set(codes) - {1002, 1006, 1007, 1009, 1011} == {int(code) for code in Close}
 
 
-def test_error_codes() -> None:
+def test_documented_error_codes_exist() -> None:
     codes = [row[0].strip("`") for row in rows_under(PROTOCOL, "Errors")]
     assert sorted(codes) == sorted(refusal.code for refusal in FrameRefused.__subclasses__())
 
 
-def test_limits() -> None:
-    """Each number in the table of limits is the one in the code."""
+def test_documented_limits_match_the_code() -> None:
+    """Each number in the table of limits equals the one in the code."""
     rows = {row[0]: row[1] for row in rows_under(PROTOCOL, "Limits")}
     for variable in VARIABLES:
         if variable.name in {
@@ -146,14 +146,14 @@ def test_limits() -> None:
         assert [int(number) for number in re.findall(r"\d+", rows[what].replace(",", ""))] == expected
 
 
-def test_frames_of_the_native_dialect() -> None:
+def test_documented_frames_of_the_native_dialect_exist() -> None:
     text = PROTOCOL.read_text()
     for name in document()["channels"]["native"]["messages"]:
         if not name.startswith("bare") and name not in {"read.mark", "typing.now"}:
             assert f"`{name}`" in text, name
 
 
-def test_calls_of_the_api() -> None:
+def test_documented_api_calls_exist() -> None:
     documented = set()
     for row in rows_under(PROTOCOL, "HTTP"):
         for call in re.findall(r"`((?:GET|POST|PATCH|DELETE) /api/[^`\s]*)", row[0]):
@@ -172,13 +172,13 @@ def _examples() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("frame", list(_examples()), ids=lambda frame: frame[:40])
-def test_examples_of_frames_are_frames(frame: str) -> None:
+def test_examples_of_frames_are_valid(frame: str) -> None:
     assert matching("native", "receive", frame) + matching("native", "send", frame)
 
 
-def test_metrics() -> None:
+def test_documented_metrics_exist() -> None:
     ours = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
-    # A counter drops `_total` from its name and adds it again when it is shown.
+    # A counter's name lacks `_total` here; the exposition adds it.
     shown = {value._name + ("_total" if isinstance(value, Counter) else "") for value in ours.values()}
     named = [row[0].strip("`") for row in rows_under(DEPLOY, "Metrics")]
     assert [name for name in named if name.startswith("hubbub_")] == sorted(shown)

@@ -1,4 +1,4 @@
-"""`make run` as a process, with data and a port of its own."""
+"""`make run` as a process, with its own data and port."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ class MakeRun:
 
     def __init__(self, directory: Path, static: Path) -> None:
         self.port = free_port()
-        # Sign-ups are counted by address, and all of a test come from one.
+        # Sign-ups are limited by address, and all of a test share one.
         self.shared_memory = directory / "shm"
         self.shared_memory.mkdir()
         settings = {"SHM_ROOT": str(self.shared_memory), "PORT": str(self.port), "LIMIT_SIGNUPS_PER_H": "0"}
@@ -57,13 +57,13 @@ class MakeRun:
             return False
 
     def close(self) -> None:
-        """End everything that was launched."""
+        """End all launched processes."""
         self._exits.close()
 
 
 @pytest.fixture(scope="session")
 def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where static files are collected; the same for all, compressing them takes longer than a test."""
+    """Return the folder of static files, shared: compressing them takes longer than a test."""
     return tmp_path_factory.mktemp("static") / "files"
 
 

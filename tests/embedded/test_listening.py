@@ -1,4 +1,4 @@
-"""`make run` prints an address that opens wherever it listens, and takes PUBLIC_URL as people write it."""
+"""`make run` prints a working address on any HOST, and accepts usual forms of PUBLIC_URL."""
 
 import re
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ def printed_address(run: MakeRun) -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "0.0.0.0", "::1", "::", "localhost"])
-async def test_printed_address_opens_for_each_host(make_run: MakeRun, host: str) -> None:
+async def test_printed_address_works_for_each_host(make_run: MakeRun, host: str) -> None:
     process = make_run.launch(HOST=host)
     process.wait_until(lambda: "comes up at" in process.tail(), timeout=300, what="the greeting")
     address = printed_address(make_run)
@@ -58,7 +58,7 @@ def answers(address: str) -> bool:
         ("http://[2001:DB8:0::1]:80", "http://[2001:db8::1]"),
     ],
 )
-async def test_public_url_is_taken_as_people_write_it(make_run: MakeRun, written: str, origin: str) -> None:
+async def test_public_url_is_accepted_in_its_usual_forms(make_run: MakeRun, written: str, origin: str) -> None:
     process = make_run.launch(PUBLIC_URL=written)
     process.wait_until(make_run.ready, timeout=300, what="make run")
     assert printed_address(make_run) == origin

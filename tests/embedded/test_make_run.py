@@ -18,17 +18,17 @@ LOBBY = "lobby"
 
 
 def end(process: Process, number: signal.Signals) -> float:
-    """End it as a terminal or a supervisor does; return how long all its processes took, and insist they are gone."""
+    """End it like a terminal or supervisor; return the seconds until all its processes are gone."""
     started = monotonic()
     if number == signal.SIGINT:
-        process.send_all(number)  # Ctrl-C reaches everything in the foreground
+        process.send_all(number)  # Ctrl-C reaches all foreground processes
     else:
         process.send(number)
     process.wait_until_gone(timeout=30)
     return monotonic() - started
 
 
-async def test_two_people_chat_and_everything_is_there_after_a_crash(make_run: MakeRun) -> None:
+async def test_messages_of_two_people_survive_a_crash(make_run: MakeRun) -> None:
     process = make_run.start()
     ada, bob = await sign_up(make_run.base_url), await sign_up(make_run.base_url)
     async with ChatClient(make_run.ws_url, ada) as hers, ChatClient(make_run.ws_url, bob) as his:
@@ -42,14 +42,14 @@ async def test_two_people_chat_and_everything_is_there_after_a_crash(make_run: M
         process.kill()
 
     make_run.start()
-    async with ChatClient(make_run.ws_url, bob) as his:  # the token still holds
+    async with ChatClient(make_run.ws_url, bob) as his:  # the token is still valid
         events = await his.catch_up(LOBBY, after=0)
         assert [event["text"] for event in events if event["type"] == "message"] == ["hello bob", "hello ada"]
         assert (await his.send(LOBBY, "still here?"))["seq"] == events[-1]["seq"] + 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_ends_within_thirty_seconds_with_all_its_processes(make_run: MakeRun, number: signal.Signals) -> None:
+async def test_make_run_ends_all_its_processes_within_30_s(make_run: MakeRun, number: signal.Signals) -> None:
     process = make_run.start()
     ada = await sign_up(make_run.base_url)
     async with ChatClient(make_run.ws_url, ada) as chat:
@@ -61,7 +61,7 @@ async def test_it_ends_within_thirty_seconds_with_all_its_processes(make_run: Ma
     assert list(make_run.shared_memory.iterdir()) == []
 
 
-async def test_it_says_where_it_is_and_how_to_sign_up(make_run: MakeRun) -> None:
+async def test_make_run_prints_its_address_and_how_to_sign_up(make_run: MakeRun) -> None:
     make_run.start()
     said = make_run.log.read_text()
     assert f"comes up at {make_run.base_url}" in said
@@ -78,14 +78,14 @@ async def test_it_says_where_it_is_and_how_to_sign_up(make_run: MakeRun) -> None
             assert (await http.get(f"{make_run.base_url}{asset}")).status_code == 200
 
 
-def test_closed_sign_up_is_no_first_step(make_run: MakeRun) -> None:
+def test_closed_sign_up_is_not_printed_as_first_step(make_run: MakeRun) -> None:
     make_run.start(SIGNUP_OPEN="False")
     said = make_run.log.read_text()
     assert "/accounts/sign-up/" not in said
     assert "Sign-up is closed" in said
 
 
-def test_a_used_port_is_named(make_run: MakeRun) -> None:
+def test_port_in_use_is_named(make_run: MakeRun) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -106,7 +106,7 @@ def test_a_used_port_is_named(make_run: MakeRun) -> None:
     ],
     ids=["two workers without Redis", "no number", "no port", "no address", "unknown database"],
 )
-def test_a_wrong_setting_is_refused_by_name(make_run: MakeRun, settings: dict[str, str], message: str) -> None:
+def test_make_run_refuses_a_wrong_setting_by_name(make_run: MakeRun, settings: dict[str, str], message: str) -> None:
     process = make_run.launch(**settings)
     assert process.popen.wait(300) != 0
     assert message in process.tail()

@@ -1,4 +1,4 @@
-"""The real overlays, rendered once; a test that changes one gets a copy."""
+"""The real overlays, rendered once; a test with changes gets a copy."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def _production(kustomize: list[str]) -> Manifests:
 
 @pytest.fixture
 def production(_production: Manifests) -> Manifests:
-    """The production overlay, to be changed at will."""
+    """The production overlay, for changes."""
     return Manifests(copy.deepcopy(_production.objects))

@@ -1,4 +1,4 @@
-"""Violations of the rules about names that lead somewhere, the network and settings."""
+"""Violations of the rules about references, the network and settings."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ PLANTED: list[Planted] = []
 
 
 def plants(rule: Rule, says: str) -> Callable[[Change], Change]:
-    """Registers a change that must make `rule` report a sentence with `says` in it."""
+    """Register a change after which `rule` must report a sentence with `says` in it."""
 
     def register(change: Change) -> Change:
         PLANTED.append(Planted(rule, says, change))
@@ -31,7 +31,7 @@ def plants(rule: Rule, says: str) -> Callable[[Change], Change]:
 
 
 def find(manifests: Manifests, reference: str) -> Object:
-    """The object Kind/name; it must be there."""
+    """Return the object Kind/name, which must exist."""
     kind, name = reference.split("/")
     found = manifests.find(kind, name)
     assert found is not None, f"{reference} is not rendered"
@@ -49,7 +49,7 @@ def container(manifests: Manifests, reference: str) -> Object:
 
 
 def config(manifests: Manifests, name: str) -> dict[str, str]:
-    """The data of a generated ConfigMap, whose name ends in a hash."""
+    """Return the data of a generated ConfigMap, whose name ends in a hash."""
     (only,) = (item for item in manifests.of("ConfigMap") if item["metadata"]["name"].startswith(f"{name}-"))
     data: dict[str, str] = only["data"]
     return data

@@ -1,6 +1,6 @@
-"""Runs a pod of the manifests in a Docker container: same user, file system, limits, variables and probes.
+"""Runs a pod of the manifests in Docker with the same user, files, limits, variables, probes.
 
-What Kubernetes alone gives (the API, scheduling, the network's policies) is not here.
+The Kubernetes API, scheduling and network policies are missing here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Done(NamedTuple):
 
 
 def docker(*arguments: str, check: bool = True, timeout: float = 60, stdin: bytes = b"") -> Done:
-    """One docker command; raises with its output when it fails and `check` is on."""
+    """Run one docker command; raises with its output when it fails and `check` is on."""
     done = subprocess.run(["docker", *arguments], capture_output=True, input=stdin, timeout=timeout, check=False)
     out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     if check and done.returncode:
@@ -40,7 +40,7 @@ def docker(*arguments: str, check: bool = True, timeout: float = 60, stdin: byte
 
 
 class Cluster:
-    """A network of its own, the containers started in it and the images built for them; all are gone on leaving."""
+    """A network, its containers and their built images; leaving removes them all."""
 
     def __init__(self, manifests: Manifests, secrets: dict[str, str]) -> None:
         self.manifests, self.secrets = manifests, secrets
@@ -62,7 +62,7 @@ class Cluster:
         docker("rmi", *self._images.values(), check=False)
 
     def start(self, reference: str, init: str = "") -> Pod:
-        """The pod of Kind/name, or its init container of that name. An image of ours is built from this checkout."""
+        """Start the pod of Kind/name, or its init container; images of ours are built here."""
         workload = Workload(find(self.manifests, reference))
         container = next(one for one in workload.containers if one["name"] == init) if init else workload.pod["containers"][0]
         pod = Pod(docker("run", "--detach", *self._arguments(workload, container)).stdout.strip(), workload)
@@ -106,14 +106,14 @@ class Cluster:
         name = f"{self.network}-{len(self._volumes)}"
         docker("volume", "create", name)
         self._volumes.append(name)
-        # As the kubelet leaves it: root's, with the pod's group let in.
+        # As from the kubelet: owned by root, with access for the pod's group.
         options = ["run", "--rm", "--interactive", "--user", "0:0", "--network", "none", "--volume", f"{name}:/volume"]
         docker(*options, self._helper, "tar", "-x", "-p", "-C", "/volume", stdin=_archive(files, group))
         return ["--mount", f"type=volume,src={name},dst={mount['mountPath']},volume-nocopy" + (",readonly" if files else "")]
 
 
 class Pod:
-    """A running container and the probes its manifest asks."""
+    """A running container and the probes of its manifest."""
 
     def __init__(self, identifier: str, workload: Workload) -> None:
         self.id, self.workload = identifier, workload
@@ -129,7 +129,7 @@ class Pod:
         return done.stdout + done.stderr
 
     def probe(self, kind: str) -> bool:
-        """One asking of a probe, as the kubelet does it: any status from 200 to 399, or exit code 0."""
+        """Run a probe once, like the kubelet: any status from 200 to 399, or exit code 0."""
         probe = self.container[kind]
         if "exec" in probe:
             return docker("exec", self.id, *probe["exec"]["command"], check=False).returncode == 0
@@ -141,7 +141,7 @@ class Pod:
             return False
 
     def until(self, kind: str) -> None:
-        """Wait until a probe succeeds, for as long as its manifest would; raises with the container's output."""
+        """Wait until a probe succeeds, within its manifest's limits; raises with the output."""
         probe = self.container[kind]
         end = time.monotonic() + max(30, probe["periodSeconds"] * probe["failureThreshold"])
         while not self.probe(kind):
@@ -150,13 +150,13 @@ class Pod:
             time.sleep(0.5)
 
     def stop(self) -> int:
-        """SIGTERM as the kubelet sends it, after preStop; its exit code. Raises when the grace period does not do."""
+        """Run preStop, send SIGTERM, return the exit code; raises after the grace period."""
         docker("kill", "--signal", "TERM", self.id)
         grace = self.workload.pod["terminationGracePeriodSeconds"] - self.workload.pre_stop_seconds()
         return self.wait(grace)
 
     def wait(self, seconds: float) -> int:
-        """Its exit code; raises with its output when it still runs after so many seconds."""
+        """Return the exit code; raises with the output if it still runs after so many seconds."""
         end = time.monotonic() + seconds
         while (code := self.exit_code()) is None:
             if time.monotonic() > end:
@@ -165,7 +165,7 @@ class Pod:
         return code
 
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Return the exit code, None while it runs."""
         running, code = docker("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", self.id).stdout.split()
         return None if running == "true" else int(code)
 

@@ -59,14 +59,14 @@ def cluster(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_is_a_secret_with_the_documented_keys() -> None:
+def test_secret_has_the_documented_keys() -> None:
     item = yaml.safe_load(run("hubbub-staging", "--print").stdout)
     assert (item["kind"], item["metadata"]) == ("Secret", {"name": "hubbub-secrets", "namespace": "hubbub-staging"})
     assert list(Schemas().violations(Manifests([item]))) == []
     assert item["data"].keys() == DOCUMENTED["hubbub-secrets"]
 
 
-def test_the_urls_open_what_the_manifests_start(production: Manifests) -> None:
+def test_urls_of_the_secret_work_with_the_manifests(production: Manifests) -> None:
     values = printed()
     database, redis = urlsplit(values["DATABASE_URL"]), urlsplit(values["REDIS_URL"])
     owner = urlsplit(values["MIGRATE_DATABASE_URL"])
@@ -81,13 +81,13 @@ def test_the_urls_open_what_the_manifests_start(production: Manifests) -> None:
         assert url.port in {port["port"] for port in service["spec"]["ports"]}
 
 
-def test_every_value_is_long_and_never_the_same_twice() -> None:
+def test_every_value_is_long_and_unique() -> None:
     values = [value for _ in range(2) for name, value in printed().items() if not name.endswith("_URL")]
     assert len(set(values)) == len(values) == 8
     assert all(len(value) >= 50 for value in values)
 
 
-def test_services_of_ones_own_are_used_as_given() -> None:
+def test_external_services_are_used_as_given() -> None:
     own = {
         "DATABASE_URL": "postgresql://ada:p%40ss'\"$x@db.example.com:5433/chat?sslmode=require",
         "REDIS_URL": "rediss://:x@r:1/2",
@@ -117,7 +117,7 @@ def test_wrong_use_is_refused_by_name(arguments: tuple[str, ...], env: dict[str,
     assert says in done.stderr
 
 
-def test_namespace_and_secret_are_created_without_a_secret_among_the_arguments(cluster: Path) -> None:
+def test_namespace_and_secret_are_created_without_argv_secrets(cluster: Path) -> None:
     done = run("hubbub", path=cluster)
     assert done.returncode == 0, done.stderr
     values = yaml.safe_load((cluster / "secret").read_text())["data"]

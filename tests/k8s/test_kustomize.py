@@ -1,4 +1,4 @@
-"""A renderer is found, or unpacked, or the message says what to install."""
+"""k8s/kustomize finds or unpacks a renderer, or names the missing package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREIGN = {
 
 
 class Machine:
-    """A checkout with just the script and its probe, on a machine of our making; kubectl and kustomize are too old."""
+    """A checkout with the script on a made-up machine; kubectl and kustomize are too old."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout, self.etc, self.bin = folder / "checkout", folder / "etc", folder / "bin"
@@ -63,14 +63,14 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_capable_one_on_the_path_is_used(machine: Machine, kustomize: list[str]) -> None:
+def test_capable_renderer_on_the_path_is_used(machine: Machine, kustomize: list[str]) -> None:
     real = shutil.which(kustomize[0])
     machine.program("kustomize", f'#!/bin/sh\n[ "$1" = build ] || exit 1\nshift\nexec {real} {kustomize[1]} "$@"\n')
     done = machine.ask()
     assert (done.returncode, done.stdout) == (0, "kustomize build\n"), done.stderr
 
 
-def test_without_one_debian_s_is_unpacked_and_elsewhere_the_message_says_what_to_install(machine: Machine) -> None:
+def test_debian_package_is_unpacked_else_its_name_is_printed(machine: Machine) -> None:
     file = Path("/etc/os-release")
     release = f"\n{file.read_text()}\n" if file.exists() else ""
     done = machine.ask()
@@ -82,7 +82,7 @@ def test_without_one_debian_s_is_unpacked_and_elsewhere_the_message_says_what_to
         assert "install kubectl 1.27 or later, or kustomize 5" in done.stderr
 
 
-def test_another_system_is_told_what_to_install(machine: Machine, tmp_path: Path) -> None:
+def test_other_system_gets_the_name_of_the_package(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "os-release").write_text("ID=fedora\n")
     done = machine.ask(OS_RELEASE=str(tmp_path / "os-release"))
     assert (done.returncode, done.stdout) == (1, "")
@@ -91,7 +91,7 @@ def test_another_system_is_told_what_to_install(machine: Machine, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_the_mirror_is_the_one_of_the_machine_s_own_release(machine: Machine, name: str) -> None:
+def test_mirror_matches_the_release_of_the_machine(machine: Machine, name: str) -> None:
     mirror = f"http://127.0.0.1:{free_port()}/mirror/debian"  # no server listens there: apt names the address
     env = machine.is_debian(*FOREIGN.items(), (name, SOURCES[name].format(mirror=mirror)))
     done = machine.ask(**env)
@@ -100,7 +100,7 @@ def test_the_mirror_is_the_one_of_the_machine_s_own_release(machine: Machine, na
     assert ".invalid" not in done.stderr
 
 
-def test_a_debian_without_a_mirror_is_told_so(machine: Machine) -> None:
+def test_debian_without_a_mirror_gets_an_error(machine: Machine) -> None:
     done = machine.ask(**machine.is_debian(*FOREIGN.items()))
     assert (done.returncode, done.stdout) == (1, "")
     assert "no Debian mirror for bookworm in apt's sources" in done.stderr

@@ -16,7 +16,7 @@ from tests.k8s.planting import container, find
 
 
 def overlay(folder: Path, *, tag: str | None = None, setting: str | None = None) -> Path:
-    """A copy of the production overlay in `folder`, with another image tag or one more setting."""
+    """Make a copy of the production overlay in `folder`, with another image tag or one more setting."""
     folder.mkdir(exist_ok=True)
     combined((), folder)
     file = folder / "kustomization.yaml"
@@ -47,7 +47,7 @@ def test_a_wrong_type_is_refused_by_the_schema(production: Manifests, schemas: S
     assert any("Deployment/nginx: spec.replicas" in text for text in schemas.violations(production))
 
 
-def test_a_kind_nobody_knows_is_refused(production: Manifests, schemas: Schemas) -> None:
+def test_unknown_kind_is_refused(production: Manifests, schemas: Schemas) -> None:
     find(production, "Ingress/hubbub")["apiVersion"] = "extensions/v1beta1"
     assert any("Ingress/hubbub" in text for text in schemas.violations(production))
 
@@ -81,7 +81,7 @@ def test_a_new_tag_migrates_before_its_worker(kustomize: list[str], tmp_path: Pa
     assert dict(violations(manifests)) == {}
 
 
-def test_an_outer_overlay_may_move_everything(kustomize: list[str], tmp_path: Path) -> None:
+def test_outer_overlay_may_change_namespace_and_names(kustomize: list[str], tmp_path: Path) -> None:
     """Check that nginx asks for web in its own namespace, also under an outer overlay with another name."""
     overlay(tmp_path / "inner")
     (tmp_path / "kustomization.yaml").write_text("namespace: elsewhere\nresources: [inner]\n")
@@ -92,7 +92,7 @@ def test_an_outer_overlay_may_move_everything(kustomize: list[str], tmp_path: Pa
 
 
 @pytest.mark.parametrize("address", ["https://chat.example.com:8443", "https://chat.example.com"])
-def test_the_ingress_has_the_host_without_a_port(kustomize: list[str], tmp_path: Path, address: str) -> None:
+def test_ingress_host_has_no_port(kustomize: list[str], tmp_path: Path, address: str) -> None:
     folder = overlay(tmp_path)
     content = yaml.safe_load((folder / "kustomization.yaml").read_text())
     content["components"] = [os.path.relpath(COMPONENTS / "ingress", folder.resolve())]
@@ -109,18 +109,18 @@ def test_the_ingress_has_the_host_without_a_port(kustomize: list[str], tmp_path:
 
 
 def test_deleting_an_overlay_keeps_volume_and_secret(kustomize: list[str]) -> None:
-    """The claim is the StatefulSet's, the Secret and the namespace are of k8s/create_secrets."""
+    """The claim belongs to the StatefulSet; Secret and namespace belong to k8s/create_secrets."""
     for folder in overlays():
         kinds = {item["kind"] for item in render(folder, kustomize).objects}
         assert not kinds & {"Namespace", "PersistentVolumeClaim", "Secret", "Job"}
 
 
-def test_the_deployment_page_names_every_component() -> None:
+def test_deployment_page_names_every_component() -> None:
     page = (HERE.parent / "docs" / "deploy.md").read_text()
     assert [one.name for one in COMPONENTS.iterdir() if f"(../k8s/components/{one.name}/README.md)" not in page] == []
 
 
-def test_a_folder_that_does_not_render_is_an_error(kustomize: list[str], tmp_path: Path) -> None:
+def test_folder_that_does_not_render_is_an_error(kustomize: list[str], tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: [gone.yaml]\n")
     with pytest.raises(RenderError, match=r"gone\.yaml"):
         render(tmp_path, kustomize)

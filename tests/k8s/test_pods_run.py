@@ -1,4 +1,4 @@
-"""The pods of the manifests start: without root, on a read-only root, with no capability, and their probes tell the truth."""
+"""The pods start without root, capabilities or a writable root, with correct probes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from k8s.checks.manifests import Manifests
 from k8s.checks.render import HERE, OVERLAYS, combined, render
 from tests.k8s.pods import Cluster, Pod, docker
 
-# The first test to ask for the images builds them.
+# The first test with an image builds it.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
 def secrets() -> dict[str, str]:
-    """The values as k8s/create_secrets makes them."""
+    """The values from k8s/create_secrets."""
     done = subprocess.run([HERE / "create_secrets", "hubbub", "--print"], capture_output=True, text=True, timeout=30, check=True)
     return {key: base64.b64decode(value).decode() for key, value in yaml.safe_load(done.stdout)["data"].items()}
 
@@ -48,7 +48,7 @@ def data(cluster: Cluster) -> dict[str, Pod]:
 
 @pytest.fixture(scope="module")
 def web(cluster: Cluster, data: dict[str, Pod]) -> Pod:
-    """web as a rollout meets it: started before the migrations, then migrated, then ready."""
+    """A web pod as in a rollout: started before the migrations, then migrated, then ready."""
     assert data["postgres"].probe("readinessProbe")
     pod = cluster.start("Deployment/web")
     pod.until("startupProbe")
@@ -94,7 +94,7 @@ def test_postgres_starts_on_a_volume_of_its_group(data: dict[str, Pod], secrets:
     assert secrets["POSTGRES_PASSWORD"] not in docker("top", pod.id, "-eo", "pid,args").stdout + pod.logs()
 
 
-def test_people_reach_the_app_through_nginx_by_its_public_name(nginx: Pod) -> None:
+def test_app_is_reachable_through_nginx_by_its_public_name(nginx: Pod) -> None:
     behind_tls = {"Host": "chat.example.com", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
     with httpx.Client(base_url=f"http://{nginx.address}:8080", headers=behind_tls, timeout=10) as client:
         assert client.get("/readyz").status_code == 200
@@ -116,7 +116,7 @@ def test_worker_is_alive_until_it_hangs(cluster: Cluster, web: Pod) -> None:
     worker = cluster.start("Deployment/worker")
     worker.until("livenessProbe")
     deadline = time.monotonic() + 60
-    while "Starting worker" not in worker.logs():  # before that a signal ends it at once
+    while "Starting worker" not in worker.logs():  # a signal before that would end it at once
         assert time.monotonic() < deadline, worker.logs()
         time.sleep(0.2)
     time.sleep(3)
@@ -136,13 +136,13 @@ def signal_child(pod: Pod, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Deployment/worker", "Deployment/web"])
-def test_what_is_told_to_end_while_it_starts_ends(cluster: Cluster, web: Pod, name: str) -> None:
-    """SIGTERM is lost on a process 1 that has no handler yet, and Python takes a while until it has."""
+def test_pod_ends_on_sigterm_during_its_start(cluster: Cluster, web: Pod, name: str) -> None:
+    """A process 1 without a handler ignores SIGTERM, and Python installs its handler late."""
     pod = cluster.start(name)
-    assert pod.stop() in {128 + signal.SIGTERM, 0}, "0 where it had started before the signal came"
+    assert pod.stop() in {128 + signal.SIGTERM, 0}, "0 if it started before the signal came"
 
 
-def test_nginx_ends_tls_itself_where_no_ingress_does(kustomize: list[str], tmp_path: Path) -> None:
+def test_nginx_terminates_tls_without_an_ingress(kustomize: list[str], tmp_path: Path) -> None:
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=chat.example.com"]
     files = {"tls.crt": tmp_path / "certificate", "tls.key": tmp_path / "key"}
     keys = ["-keyout", str(files["tls.key"]), "-out", str(files["tls.crt"])]
@@ -152,7 +152,7 @@ def test_nginx_ends_tls_itself_where_no_ingress_does(kustomize: list[str], tmp_p
         pod = cluster.start("Deployment/nginx")
         for probe in ("readinessProbe", "livenessProbe"):
             pod.until(probe)
-        assert not pod.probe("startupProbe"), "there is no web here that it could have found"
+        assert not pod.probe("startupProbe"), "no web pod exists here for nginx to find"
         assert pod.workload.port("https") == 8443
         secure = httpx.get(f"https://{pod.address}:8443/nginx-healthz", verify=False, timeout=10)
         assert (secure.status_code, secure.headers["strict-transport-security"]) == (200, "max-age=31536000")
@@ -160,9 +160,9 @@ def test_nginx_ends_tls_itself_where_no_ingress_does(kustomize: list[str], tmp_p
         assert (plain.status_code, plain.headers["location"]) == (308, "https://chat.example.com/chat/")
 
 
-def test_web_ends_by_itself_within_its_grace_period(nginx: Pod, web: Pod) -> None:
-    """The last test of the module: it takes web away."""
+def test_web_ends_within_its_grace_period(nginx: Pod, web: Pod) -> None:
+    """The last test of the module, as it ends web."""
     assert web.stop() == 0, web.logs()
-    # nginx stays ready: taking it out too would turn an honest 503 into a refused connection.
+    # nginx stays ready: otherwise clients would get a refused connection in place of a 503.
     assert nginx.probe("readinessProbe")
     assert httpx.get(f"http://{nginx.address}:8080/readyz", timeout=15).status_code in {502, 503, 504}

@@ -1,4 +1,4 @@
-"""Each rule finds what is planted, and nothing where nothing is."""
+"""Each rule finds its planted violation, and nothing in clean manifests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.k8s.planting import PLANTED, Planted
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.change.__name__)
-def test_rule_finds_what_is_planted(planted: Planted, production: Manifests) -> None:
+def test_rule_finds_its_planted_violation(planted: Planted, production: Manifests) -> None:
     assert list(planted.rule(production)) == []
     planted.change(production)
     assert any(planted.says in found for found in planted.rule(production)), list(planted.rule(production))
 
 
-def test_every_rule_is_shown_to_find_something() -> None:
+def test_every_rule_has_a_planted_violation() -> None:
     assert {planted.rule.__name__ for planted in PLANTED} == {rule.__name__ for rule in RULES}

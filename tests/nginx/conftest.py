@@ -20,14 +20,14 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """One nginx with limits lifted, for all tests that can share it."""
+    """One nginx without limits, for all tests that can share it."""
     with Front(tmp_path_factory.mktemp("nginx"), [upstream.port], {}) as running:
         yield running
 
 
 @pytest.fixture
 def start_front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartFront]:
-    """Start an nginx of this test alone: `start_front(LIMIT_HANDSHAKES_PER_S="5")`; `upstream_ports` point elsewhere."""
+    """Start an nginx for one test: `start_front(LIMIT_HANDSHAKES_PER_S="5")`; `upstream_ports` are its servers."""
     with ExitStack() as exits:
 
         def start(*, upstream_ports: Sequence[int] = (upstream.port,), **env: str) -> Front:

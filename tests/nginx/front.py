@@ -1,4 +1,4 @@
-"""Debian's real nginx, started by the container's own nginx/start on the configuration it renders."""
+"""Debian's real nginx, started by the container's nginx/start with its rendered configuration."""
 
 import json
 import os
@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 HASHED = "static/assets/main-B2cD4fGh.js"
 _ATTEMPTS = 3  # another process may take a free port first
 
-# Lifted unless a test is about them: all tests come from one address.
+# Lifted unless a test needs them: all tests share one address.
 _LIFTED = {"LIMIT_HANDSHAKES_PER_S": "0", "LIMIT_REQUESTS_PER_S": "0", "LIMIT_CONNECTIONS": "0"}
 
 
 @cache
 def nginx_version() -> str:
-    """Return the version of the nginx installed here."""
+    """Return the version of the installed nginx."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     answer = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True, timeout=10)
     found = re.search(r"nginx/([0-9.]+)", answer.stderr)
@@ -39,7 +39,7 @@ def nginx_version() -> str:
 
 
 class Upstream:
-    """The app's place: tests/nginx/upstream.py under uvicorn."""
+    """tests/nginx/upstream.py under uvicorn, in place of the app."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -82,7 +82,7 @@ class Upstream:
 
 
 class Front:
-    """One nginx. `env` is what an operator would set; the limits are lifted unless it says otherwise."""
+    """One nginx. `env` are an operator's settings; without them the limits are lifted."""
 
     def __init__(self, directory: Path, upstream_ports: Sequence[int], env: Mapping[str, str]) -> None:
         self.directory = directory
@@ -96,7 +96,7 @@ class Front:
             "NGINX_PAGES": str(directory / "files"),
             "NGINX_WORKER_PROCESSES": "1",  # so that the log is in order
             "NGINX_WORKER_CONNECTIONS": "512",
-            # A root master gives its workers to www-data, who may not read pytest's directories.
+            # Workers of a root master run as www-data, which cannot read pytest's directories.
             "NGINX_GLOBAL": "user root;" if os.geteuid() == 0 else "",
             **_LIFTED,
             **env,
@@ -139,20 +139,20 @@ class Front:
 
     @property
     def url(self) -> str:
-        """Address over plain HTTP, without a slash at the end."""
+        """Return the plain HTTP address, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def ws(self) -> str:
-        """The same for sockets."""
+        """Return the WebSocket address."""
         return f"ws://127.0.0.1:{self.port}"
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """GET without following redirects."""
+        """Send a GET without following redirects."""
         return httpx.get(self.url + path, timeout=10, **options)
 
     def raw(self, request: bytes) -> bytes:
-        """Send these very bytes and return the answer until nginx closes."""
+        """Send these exact bytes and return the answer until nginx closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
             answer = b""
@@ -162,11 +162,11 @@ class Front:
 
     @property
     def log(self) -> str:
-        """All that nginx wrote so far: access log and error log."""
+        """Return nginx's access and error log so far."""
         return (self.directory / "log").read_text(errors="surrogateescape")
 
     def access(self, path: str) -> dict[str, Any]:
-        """Return the newest access log line for this path, parsed; waits for it, as nginx logs after it answered."""
+        """Return the newest access log entry for this path; waits, as nginx logs after its answer."""
         deadline = monotonic() + 5
         while monotonic() < deadline:
             lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]

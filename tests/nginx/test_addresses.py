@@ -27,7 +27,7 @@ def forwarded(seen: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def test_a_stranger_cannot_choose_its_address(start_front: StartFront) -> None:
+def test_untrusted_client_cannot_choose_its_address(start_front: StartFront) -> None:
     front = start_front(TRUSTED_PROXIES="10.0.0.0/8")
     seen = forwarded(front.get("/api/me", headers=SPOOFED).json())
     assert seen["x-forwarded-for"] == ["127.0.0.1"]
@@ -37,7 +37,7 @@ def test_a_stranger_cannot_choose_its_address(start_front: StartFront) -> None:
     assert front.access("/api/me")["remote"] == "127.0.0.1"
 
 
-async def test_nor_on_a_socket(start_front: StartFront) -> None:
+async def test_untrusted_client_cannot_choose_its_socket_address(start_front: StartFront) -> None:
     front = start_front(TRUSTED_PROXIES="10.0.0.0/8")
     for path in ("/ws/", "/chat/lobby/"):
         async with connect(front.ws + path, additional_headers=SPOOFED) as socket:
@@ -50,12 +50,12 @@ async def test_nor_on_a_socket(start_front: StartFront) -> None:
     ("claimed", "believed"),
     [
         ("203.0.113.9", "203.0.113.9"),
-        ("6.6.6.6, 203.0.113.9", "203.0.113.9"),  # what stands before the last stranger is that stranger's claim
-        ("6.6.6.6, 203.0.113.9, 10.1.2.3", "203.0.113.9"),  # our own proxies are passed over
+        ("6.6.6.6, 203.0.113.9", "203.0.113.9"),  # anything before the last untrusted address is a client's claim
+        ("6.6.6.6, 203.0.113.9, 10.1.2.3", "203.0.113.9"),  # our own proxies are skipped
         ("rubbish", "127.0.0.1"),
     ],
 )
-def test_a_trusted_proxy_is_believed(start_front: StartFront, claimed: str, believed: str) -> None:
+def test_address_from_a_trusted_proxy_is_used(start_front: StartFront, claimed: str, believed: str) -> None:
     front = start_front(TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8")
     answer = front.get("/api/me", headers={"X-Forwarded-For": claimed, "X-Forwarded-Proto": "https"})
     seen = forwarded(answer.json())
@@ -65,7 +65,7 @@ def test_a_trusted_proxy_is_believed(start_front: StartFront, claimed: str, beli
     assert front.access("/api/me")["remote"] == believed
 
 
-def test_the_host_keeps_its_port(front: Front) -> None:
+def test_host_header_keeps_its_port(front: Front) -> None:
     seen = forwarded(front.get("/").json())
     assert seen["host"] == [f"127.0.0.1:{front.port}"]
     assert forwarded(front.get("/", headers={"Host": "chat.example:8443"}).json())["host"] == ["chat.example:8443"]

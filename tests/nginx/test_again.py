@@ -1,4 +1,4 @@
-"""What nginx asks a second time, when its only server breaks the connection of a request it has read."""
+"""nginx's retries when its only server breaks a connection after reading the request."""
 
 import socket
 import socketserver
@@ -15,7 +15,7 @@ _EVERY = 1000
 
 
 class Breaking(socketserver.ThreadingTCPServer):
-    """Reads requests, breaks the first `broken` of them off, answers the rest."""
+    """Reads requests, breaks the first `broken` connections, answers the others."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -56,21 +56,21 @@ def breaking() -> Iterator[Breaking]:
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/api/rooms", "/static/assets/of-another-release.js"])
-def test_a_get_is_asked_again(breaking: Breaking, start_front: StartFront, path: str) -> None:
+def test_broken_get_is_retried(breaking: Breaking, start_front: StartFront, path: str) -> None:
     front = start_front(upstream_ports=[breaking.port])
     breaking.broken = 1
     assert front.get(path).text == "ok"
     assert breaking.seen == [f"GET {path}"] * 2
 
 
-def test_but_not_without_end(breaking: Breaking, start_front: StartFront) -> None:
+def test_broken_get_is_retried_a_bounded_number_of_times(breaking: Breaking, start_front: StartFront) -> None:
     front = start_front(upstream_ports=[breaking.port])
     breaking.broken = _EVERY
     assert front.get("/api/rooms").status_code == 503
     assert breaking.seen == ["GET /api/rooms"] * 4
 
 
-def test_a_post_that_a_server_has_read_is_never_repeated(breaking: Breaking, start_front: StartFront) -> None:
+def test_post_read_by_a_server_is_not_retried(breaking: Breaking, start_front: StartFront) -> None:
     front = start_front(upstream_ports=[breaking.port])
     breaking.broken = _EVERY
     assert httpx.post(front.url + "/api/tickets", json={}, timeout=10).status_code == 503

@@ -1,4 +1,4 @@
-"""What nginx answers itself."""
+"""nginx's own answers."""
 
 import pytest
 
@@ -12,19 +12,19 @@ from tests.support.ports import free_port
     ["/metrics", "/metrics/", "/metrics?x=1", "//metrics", "/%6detrics", "/./metrics", "/x/../metrics", "/metrics;x"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_metrics_are_not_reachable(front: Front, path: str, method: str) -> None:
+def test_metrics_are_not_reachable(front: Front, path: str, method: str) -> None:
     answer = front.raw(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404"), answer[:200]
 
 
-def test_nor_as_a_socket_or_by_a_whole_url(front: Front) -> None:
+def test_metrics_are_not_reachable_by_upgrade_or_full_url(front: Front) -> None:
     upgrade = "Upgrade: websocket\r\nConnection: close, upgrade\r\n\r\n"
     for target in ("/metrics", "http://127.0.0.1/metrics"):
         answer = front.raw(f"GET {target} HTTP/1.1\r\nHost: x\r\n{upgrade}".encode())
         assert answer.startswith(b"HTTP/1.1 404")
 
 
-def test_health_passes_and_nginx_has_its_own(front: Front) -> None:
+def test_health_check_passes_and_nginx_has_its_own(front: Front) -> None:
     assert front.get("/healthz").json()["path"] == "/healthz"
     assert front.get("/readyz").status_code == 503
     assert front.get("/nginx-healthz").text == "ok\n"
@@ -33,7 +33,7 @@ def test_health_passes_and_nginx_has_its_own(front: Front) -> None:
     assert not [path for path in ("/healthz", "/readyz", "/nginx-healthz", "/nginx-readyz") if f'"{path}"' in log]
 
 
-def test_an_absent_app_is_explained(start_front: StartFront) -> None:
+def test_absent_app_gets_an_explained_503(start_front: StartFront) -> None:
     front = start_front(upstream_ports=[free_port()])
     page = front.get("/")
     assert page.status_code == 503
@@ -47,7 +47,7 @@ def test_an_absent_app_is_explained(start_front: StartFront) -> None:
     assert front.get("/nginx-readyz").text == "ok\n", "it knows where the app should be"
 
 
-def test_a_redirect_of_its_own_names_no_host_and_no_port(front: Front) -> None:
+def test_own_redirect_has_no_host_and_no_port(front: Front) -> None:
     answer = front.raw(b"GET /api HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 301"), answer[:200]
     assert b"\r\nLocation: /api/\r\n" in answer

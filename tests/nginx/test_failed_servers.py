@@ -1,4 +1,4 @@
-"""Servers go and come back behind nginx: how soon people are let in again."""
+"""Recovery behind nginx after servers fail and return."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _AWAY_S = 1.0
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[Upstream]]:
-    """Three servers of this test alone."""
+    """Three servers for one test."""
     with ExitStack() as exits:
         folders = [tmp_path / str(number) for number in range(3)]
         for folder in folders:
@@ -33,7 +33,7 @@ def servers(tmp_path: Path) -> Iterator[list[Upstream]]:
 
 
 class Person:
-    """Holds one socket and opens it anew whenever it ends, as the page does."""
+    """Holds one socket and reopens it after each end, like the page."""
 
     def __init__(self, front: Front) -> None:
         self.front = front
@@ -55,10 +55,10 @@ class Person:
 
 
 @pytest.mark.parametrize("replicas", [2, 3])
-async def test_all_people_are_back_soon_after_all_restarted(
+async def test_all_sockets_are_back_soon_after_all_servers_restart(
     servers: list[Upstream], start_front: StartFront, replicas: int
 ) -> None:
-    """nginx clears a failure mark when a trial request ends, which a socket does not: 40 people were out for a minute."""
+    """A finished trial request clears nginx's failure mark; a socket never finishes, which cost a minute."""
     used = servers[:replicas]
     front = start_front(upstream_ports=[one.port for one in used])
     async with asyncio.TaskGroup() as group:
@@ -77,8 +77,8 @@ async def test_all_people_are_back_soon_after_all_restarted(
     assert waited < BACK_S
 
 
-async def test_one_that_lives_gets_everybody(servers: list[Upstream], start_front: StartFront) -> None:
-    """Servers that are gone have the fewest connections: they are tried first, and must not use up all tries."""
+async def test_only_live_server_gets_all_clients(servers: list[Upstream], start_front: StartFront) -> None:
+    """Dead servers have the fewest connections: nginx tries them first, and must still reach the live one."""
     front = start_front(upstream_ports=[one.port for one in servers])
     for one in servers[1:]:
         await asyncio.to_thread(one.kill)
@@ -89,7 +89,7 @@ async def test_one_that_lives_gets_everybody(servers: list[Upstream], start_fron
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_restart_one_by_one_refuses_nobody(servers: list[Upstream], start_front: StartFront) -> None:
+async def test_restart_one_by_one_refuses_no_client(servers: list[Upstream], start_front: StartFront) -> None:
     front = start_front(upstream_ports=[one.port for one in servers])
     statuses: list[int] = []
     for one in servers:
@@ -99,7 +99,7 @@ async def test_restart_one_by_one_refuses_nobody(servers: list[Upstream], start_
     assert set(statuses) == {200}
 
 
-def test_no_server_at_all_is_an_answer_soon(start_front: StartFront) -> None:
+def test_absence_of_all_servers_is_answered_soon(start_front: StartFront) -> None:
     front = start_front(upstream_ports=[free_port() for _ in range(4)])
     asked = monotonic()
     assert front.get("/api/rooms").status_code == 503

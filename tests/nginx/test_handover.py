@@ -1,4 +1,4 @@
-"""An nginx that ends, or reloads, has web close its sockets with 1012: it cannot write a close frame itself."""
+"""Before nginx ends or reloads, web closes its sockets with 1012: nginx cannot write close frames."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ PEOPLE = 9
 
 
 class People:
-    """Open sockets, and how they ended."""
+    """Open sockets and their close codes."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -47,14 +47,14 @@ async def people(server: Server) -> AsyncIterator[People]:
 
 
 async def codes(sockets: list[ClientConnection], within: float) -> set[int | None]:
-    """Close codes of all of them, once they are closed."""
+    """Return all close codes, once all sockets are closed."""
     async with asyncio.timeout(within):
         await asyncio.gather(*(one.wait_closed() for one in sockets))
     return {one.close_code for one in sockets}
 
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
-async def test_sockets_of_an_nginx_that_ends_get_1012(
+async def test_sockets_of_an_ending_nginx_get_1012(
     server: Server, start_front: StartFront, people: People, number: signal.Signals
 ) -> None:
     ending = start_front(upstream_ports=[server.port])
@@ -68,7 +68,7 @@ async def test_sockets_of_an_nginx_that_ends_get_1012(
         await (await one.ping())
 
 
-async def test_sockets_of_before_a_reload_get_1012(server: Server, start_front: StartFront, people: People) -> None:
+async def test_sockets_from_before_a_reload_get_1012(server: Server, start_front: StartFront, people: People) -> None:
     front = start_front(upstream_ports=[server.port])
     before = await people.open(front.ws, PEOPLE)
     front.process.send(signal.SIGHUP)
@@ -78,7 +78,7 @@ async def test_sockets_of_before_a_reload_get_1012(server: Server, start_front: 
     await (await after.ping())
 
 
-def test_only_nginx_itself_may_ask_for_a_drain(front: Front) -> None:
+def test_only_nginx_may_request_a_drain(front: Front) -> None:
     for path in ("/nginx-drain", "//nginx-drain", "/nginx-drain?seconds=1", "/%6eginx-drain"):
         assert httpx.post(front.url + path, headers={"X-Nginx-Instance": "a" * 32}, timeout=10).status_code == 404
 

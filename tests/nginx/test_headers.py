@@ -1,4 +1,4 @@
-"""Security headers: each exactly once, the app's own where it has one; no version of nginx anywhere."""
+"""Security headers: each exactly once, the app's own value first; no version of nginx."""
 
 import pytest
 
@@ -41,20 +41,20 @@ def test_every_answer_has_each_header_once(front: Front, path: str) -> None:
     }
 
 
-def test_the_apps_own_headers_stand(front: Front) -> None:
+def test_own_headers_of_the_app_are_kept(front: Front) -> None:
     headers = front.get("/own-headers").headers
     assert headers.get_list("content-security-policy") == [OWN_POLICY]
     assert headers.get_list("x-frame-options") == ["SAMEORIGIN"]
     assert headers.get_list("x-content-type-options") == ["nosniff"]
 
 
-def test_a_host_cannot_write_into_the_policy(front: Front) -> None:
+def test_host_header_cannot_inject_into_the_policy(front: Front) -> None:
     answer = front.raw(b"GET /metrics HTTP/1.1\r\nHost: x;script-src*\r\nConnection: close\r\n\r\n")
     assert b"script-src 'self'" in answer
     assert b"script-src*" not in answer.split(b"\r\n\r\n")[0]
 
 
-def test_no_version_is_told(front: Front) -> None:
+def test_version_of_nginx_is_hidden(front: Front) -> None:
     for answer in (front.get("/metrics"), front.get("/api/me"), front.get("/static/none")):
         assert "/" not in answer.headers["server"]
     assert b"nginx/" not in front.raw(b"rubbish\r\n\r\n")

@@ -10,7 +10,7 @@ from tests.nginx.front import Front
 
 
 async def handshakes(front: Front, path: str, count: int) -> list[int]:
-    """Open and close this many sockets one after the other; return the status each handshake got."""
+    """Open and close this many sockets one after the other; return each handshake's status."""
     statuses = []
     for _ in range(count):
         try:
@@ -22,7 +22,7 @@ async def handshakes(front: Front, path: str, count: int) -> list[int]:
 
 
 def until_refused(front: Front, path: str) -> httpx.Response:
-    """Ask until the answer is 429: more is allowed with each second."""
+    """Send requests until the answer is 429: each second allows more."""
     for _ in range(100):
         answer = front.get(path)
         if answer.status_code == 429:
@@ -40,11 +40,11 @@ async def test_a_flood_of_handshakes_is_refused(start_front: StartFront, path: s
     assert front.get("/chat/lobby/").status_code == 200
 
 
-async def test_zero_lifts_it(front: Front) -> None:
+async def test_zero_lifts_the_handshake_limit(front: Front) -> None:
     assert await handshakes(front, "/ws/", 60) == [101] * 60
 
 
-def test_a_flood_of_requests_is_refused_in_the_callers_language(start_front: StartFront) -> None:
+def test_flood_of_requests_gets_429_in_the_callers_format(start_front: StartFront) -> None:
     front = start_front(LIMIT_REQUESTS_PER_S="1")
     assert [front.get("/api/me").status_code for _ in range(3)] == [200] * 3
     refused = until_refused(front, "/api/me")
@@ -60,11 +60,11 @@ def test_a_flood_of_requests_is_refused_in_the_callers_language(start_front: Sta
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "Too many requests" in page.text
     assert front.access("/")["limited"] == "REJECTED"
-    # Files cost the app nothing, and a page needs a dozen at once.
+    # Files are cheap for the app, and a page needs a dozen at once.
     assert front.get("/static/icon.svg").status_code == 200
 
 
-async def test_open_connections_are_counted(start_front: StartFront) -> None:
+async def test_connections_of_an_address_are_limited(start_front: StartFront) -> None:
     front = start_front(LIMIT_CONNECTIONS="2")
     async with connect(front.ws + "/ws/"), connect(front.ws + "/ws/"):
         with pytest.raises(InvalidStatus) as refusal:
@@ -80,7 +80,7 @@ def test_a_large_body_is_refused(front: Front) -> None:
     assert httpx.post(front.url + "/api/rooms", content=b"x" * 2**20, timeout=10).status_code == 200
 
 
-# --- whom a limit counts: TRUSTED_PROXIES has 127.0.0.1, so each request tells its own address
+# --- addresses: TRUSTED_PROXIES has 127.0.0.1, so each request states its own address
 
 
 def ask_as(front: Front, address: str) -> int:
@@ -89,7 +89,7 @@ def ask_as(front: Front, address: str) -> int:
 
 def test_limits_count_ipv6_by_its_64(start_front: StartFront) -> None:
     front = start_front(LIMIT_REQUESTS_PER_S="1")
-    # The bytes of a newline and of NUL are among them: the pattern must match those, too.
+    # The bytes include newline and NUL: the pattern must match those, too.
     same = [ask_as(front, f"2001:db8:a:a:{number:x}::{number:x}") for number in range(1, 60)]
     assert same.count(429) >= 40
     assert ask_as(front, "2001:db8:a:b::1") == 200

@@ -1,4 +1,4 @@
-"""Tokens and tickets never reach a log, in good times and in bad."""
+"""Tokens and tickets never reach a log, whether requests succeed or fail."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 SECRET = "tkn-5b1c2d3e"
 
 
-async def test_a_socket_leaves_its_path_and_no_more(front: Front) -> None:
+async def test_log_of_a_socket_has_its_path_without_query(front: Front) -> None:
     headers = {
         "Authorization": f"Token {SECRET}",
         "Referer": f"http://x/?token={SECRET}",
@@ -27,7 +27,7 @@ async def test_a_socket_leaves_its_path_and_no_more(front: Front) -> None:
     assert SECRET not in front.settled_log()
 
 
-async def test_nor_when_the_app_is_away(start_front: StartFront) -> None:
+async def test_log_of_a_failed_socket_has_no_query(start_front: StartFront) -> None:
     front = start_front(upstream_ports=[free_port()])
     headers = {"Referer": f"http://x/?token={SECRET}", "Authorization": f"Token {SECRET}"}
     for path in ("/ws/", "/chat/lobby/", "/infra/ws"):
@@ -42,14 +42,14 @@ async def test_nor_when_the_app_is_away(start_front: StartFront) -> None:
     assert SECRET not in log
 
 
-def test_nor_for_a_request_that_is_none(front: Front) -> None:
+def test_log_of_a_malformed_request_has_no_query(front: Front) -> None:
     front.raw(f"GET /ws/?token={SECRET} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
     front.raw(f"GET /ws/?token={SECRET} HTTP/9.9\r\n\r\n".encode())
     front.raw(f"GET /ws/?token={SECRET} HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n".encode())
     assert SECRET not in front.settled_log()
 
 
-def test_each_line_is_json_whatever_was_sent(front: Front) -> None:
+def test_every_log_line_is_json_for_any_request(front: Front) -> None:
     front.raw(b'GET /odd/\xff"\\% HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
     front.raw(b'GET /odd/agent HTTP/1.1\r\nHost: x\r\nUser-Agent: "a\\b\t\xfe\r\nConnection: close\r\n\r\n')
     assert front.access("/odd/agent")["agent"].startswith('"a\\b\t')

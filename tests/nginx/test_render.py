@@ -43,7 +43,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, env: dict[str, str], m
     assert not (tmp_path / "out").exists()
 
 
-def test_the_upstream_follows_its_name(tmp_path: Path) -> None:
+def test_upstream_is_resolved_by_name(tmp_path: Path) -> None:
     assert render(tmp_path, UPSTREAM="web.hubbub.svc.cluster.local:8000", RESOLVER="fd00::a").returncode == 0
     upstream = (tmp_path / "includes" / "upstream.conf").read_text()
     assert "server web.hubbub.svc.cluster.local:8000 resolve " in upstream
@@ -51,7 +51,7 @@ def test_the_upstream_follows_its_name(tmp_path: Path) -> None:
 
 
 def test_new_name_is_known_within_five_seconds(tmp_path: Path) -> None:
-    """tests/stack/test_restarts.py has the whole."""
+    """tests/stack/test_restarts.py tests the whole recovery."""
     assert render(tmp_path).returncode == 0
     upstream = (tmp_path / "includes" / "upstream.conf").read_text()
     name, unanswered = (int(re.findall(rf"{setting}[= ](\d+)s", upstream)[-1]) for setting in ("valid", "resolver_timeout"))
@@ -78,7 +78,7 @@ def test_no_server_is_ever_marked_as_failed(tmp_path: Path) -> None:
         ("", "web:8000"),
     ],
 )
-def test_bare_name_is_of_the_pods_own_namespace(tmp_path: Path, search: str, server: str) -> None:
+def test_bare_name_resolves_in_the_pods_namespace(tmp_path: Path, search: str, server: str) -> None:
     resolv = tmp_path / "resolv.conf"
     resolv.write_text(f"nameserver 10.96.0.10\n{search}\noptions ndots:5\n")
     assert render(tmp_path / "out", UPSTREAM="web:8000", RESOLVER="", NGINX_RESOLV_CONF=str(resolv)).returncode == 0
@@ -87,7 +87,7 @@ def test_bare_name_is_of_the_pods_own_namespace(tmp_path: Path, search: str, ser
     assert "resolver 10.96.0.10 " in upstream
 
 
-def test_nothing_is_left_unfilled(tmp_path: Path) -> None:
+def test_rendered_configuration_has_no_placeholder(tmp_path: Path) -> None:
     assert render(tmp_path).returncode == 0
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.conf"))
     templates = ROOT / "nginx" / "templates"
@@ -97,7 +97,7 @@ def test_nothing_is_left_unfilled(tmp_path: Path) -> None:
         assert "${" not in (tmp_path / file).read_text(), file
 
 
-def test_more_sockets_than_files_are_not_promised(tmp_path: Path) -> None:
+def test_worker_connections_stay_below_the_file_limit(tmp_path: Path) -> None:
     command = ["prlimit", "--nofile=512", str(ROOT / "scripts" / "render_nginx"), str(tmp_path)]
     answer = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=30, check=True)
     assert "at most 512 open files: 256 connections a worker" in answer.stderr
@@ -105,7 +105,7 @@ def test_more_sockets_than_files_are_not_promised(tmp_path: Path) -> None:
 
 
 def test_nginx_has_a_worker_for_each_cpu_of_compose(tmp_path: Path) -> None:
-    """Two on one CPU wake up for fewer messages each time: a third more processor time for a delivery."""
+    """Two workers on one CPU batch fewer messages: a third more processor time for a delivery."""
     assert render(tmp_path).returncode == 0
     workers = re.search(r"worker_processes (\d+);", (tmp_path / "nginx.conf").read_text())
     nginx = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["nginx"]

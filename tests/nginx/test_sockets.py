@@ -1,4 +1,4 @@
-"""WebSockets pass nginx, on every path that has them; nothing else passes as an upgrade."""
+"""WebSockets pass nginx on every socket path; no other upgrade passes."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from tests.nginx.front import Front
 @pytest.mark.parametrize(
     "path", ["/ws/", "/ws", "/ws/chat/lobby/", "/ws/chat/lobby", "/infra/ws", "/infra/ws/", "/chat/lobby/", "/chat/lobby"]
 )
-async def test_a_socket_is_upgraded_and_carries_both_ways(front: Front, path: str) -> None:
+async def test_socket_is_upgraded_and_carries_both_directions(front: Front, path: str) -> None:
     async with connect(f"{front.ws}{path}?ticket=abc") as wire:
         seen = json.loads(await wire.recv())
         assert (seen["kind"], seen["path"], seen["query"]) == ("websocket", path, "ticket=abc")
@@ -22,7 +22,7 @@ async def test_a_socket_is_upgraded_and_carries_both_ways(front: Front, path: st
         assert await wire.recv() == b"\x00\x01"
 
 
-def test_the_upgrade_is_found_in_any_spelling(front: Front) -> None:
+def test_upgrade_header_is_found_in_any_case(front: Front) -> None:
     with socket.create_connection(("127.0.0.1", front.port), timeout=10) as connection:
         connection.sendall(
             b"GET /ws/ HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
@@ -31,7 +31,7 @@ def test_the_upgrade_is_found_in_any_spelling(front: Front) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 101 ")
 
 
-def test_the_rooms_page_is_a_page_without_an_upgrade(front: Front) -> None:
+def test_room_page_is_served_without_an_upgrade(front: Front) -> None:
     answer = front.get("/chat/lobby/")
     assert answer.status_code == 200
     seen = answer.json()
@@ -39,13 +39,13 @@ def test_the_rooms_page_is_a_page_without_an_upgrade(front: Front) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/api/me", "/chat/lobby/", "/ws/"])
-def test_another_protocol_is_no_upgrade(front: Front, path: str) -> None:
+def test_upgrade_to_another_protocol_is_not_passed(front: Front, path: str) -> None:
     answer = front.get(path, headers={"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"})
     assert answer.status_code == 200
     names = {name for name, _ in answer.json()["headers"]}
     assert "upgrade" not in names
 
 
-def test_a_page_cannot_be_asked_for_as_a_socket(front: Front) -> None:
+def test_upgrade_on_a_page_path_is_not_passed(front: Front) -> None:
     answer = front.get("/accounts/sign-in/", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
     assert answer.json()["kind"] == "http"

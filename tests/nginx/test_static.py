@@ -5,7 +5,7 @@ from tests.nginx.front import HASHED, Front
 YEAR = "public, max-age=31536000, immutable"
 
 
-def test_a_hashed_file_is_kept_for_a_year(front: Front) -> None:
+def test_hashed_file_is_cached_for_a_year(front: Front) -> None:
     answer = front.get(f"/{HASHED}", headers={"Accept-Encoding": "identity"})
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == YEAR
@@ -14,7 +14,7 @@ def test_a_hashed_file_is_kept_for_a_year(front: Front) -> None:
     assert (again.status_code, again.headers["cache-control"]) == (304, YEAR)
 
 
-def test_the_compressed_twin_is_sent(front: Front) -> None:
+def test_compressed_file_is_sent_if_accepted(front: Front) -> None:
     size = (front.directory / "files" / f"{HASHED}.gz").stat().st_size
     answer = front.get(f"/{HASHED}", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
@@ -23,18 +23,18 @@ def test_the_compressed_twin_is_sent(front: Front) -> None:
     assert answer.text == "export default 1;\n" * 200
 
 
-def test_an_unhashed_file_is_kept_for_minutes(front: Front) -> None:
+def test_unhashed_file_is_cached_for_minutes(front: Front) -> None:
     assert front.get("/static/icon.svg").headers["cache-control"] == "public, max-age=300"
 
 
-def test_a_file_of_another_release_comes_from_a_server_that_has_it(front: Front) -> None:
+def test_file_of_another_release_comes_from_its_server(front: Front) -> None:
     answer = front.get("/static/assets/other-12345678.js?x=1")
     assert answer.status_code == 200
     assert answer.json()["path"] == "/static/assets/other-12345678.js"
     assert answer.headers["cache-control"] == YEAR
 
 
-def test_a_file_nobody_has_is_missing_and_not_kept(front: Front) -> None:
+def test_missing_file_is_404_and_not_cached(front: Front) -> None:
     answer = front.get("/static/assets/gone-12345678.js")
     assert answer.status_code == 404
     assert "cache-control" not in answer.headers

@@ -1,4 +1,4 @@
-"""TLS: on with two variables."""
+"""TLS: two variables switch it on."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from tests.nginx.front import Front
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost that signs itself, and its key."""
+    """A self-signed certificate for localhost, and its key."""
     directory = tmp_path_factory.mktemp("tls")
     certificate, key = directory / "cert.pem", directory / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -33,7 +33,7 @@ def front(start_front: StartFront, certificate: tuple[Path, Path]) -> Front:
 
 @pytest.fixture
 def trust(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    """A client that knows the certificate."""
+    """A client that trusts the certificate."""
     return ssl.create_default_context(cafile=str(certificate[0]))
 
 
@@ -49,14 +49,14 @@ async def test_pages_and_sockets_over_tls(front: Front, trust: ssl.SSLContext) -
         assert await wire.recv() == "hi"
 
 
-def test_plain_http_is_sent_on(front: Front) -> None:
+def test_plain_http_is_redirected_to_https(front: Front) -> None:
     answer = front.get("/chat/lobby/?x=1")
     assert answer.status_code == 308
     assert answer.headers["location"] == f"https://127.0.0.1:{front.tls_port}/chat/lobby/?x=1"
     assert front.get("/nginx-healthz").text == "ok\n"
 
 
-def test_http2_is_offered_and_old_tls_refused(front: Front, trust: ssl.SSLContext) -> None:
+def test_http2_is_offered_and_old_tls_is_refused(front: Front, trust: ssl.SSLContext) -> None:
     trust.set_alpn_protocols(["h2", "http/1.1"])
     address = ("127.0.0.1", front.tls_port)
     with (
@@ -75,7 +75,7 @@ def test_http2_is_offered_and_old_tls_refused(front: Front, trust: ssl.SSLContex
     assert old.returncode != 0
 
 
-def test_the_host_arrives_over_http2(front: Front, trust: ssl.SSLContext, certificate: tuple[Path, Path]) -> None:
+def test_host_header_arrives_over_http2(front: Front, trust: ssl.SSLContext, certificate: tuple[Path, Path]) -> None:
     url = f"https://localhost:{front.tls_port}/api/me"
     command = ["curl", "--silent", "--http2", "--cacert", str(certificate[0]), "--write-out", "\n%{http_version}", url]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

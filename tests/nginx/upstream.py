@@ -1,4 +1,4 @@
-"""What nginx stands in front of in these tests: a real ASGI server that says what reached it."""
+"""The server behind nginx in these tests: a real ASGI server that returns its requests."""
 
 import json
 from typing import Any

@@ -35,7 +35,7 @@ async def listed(http: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
     return {room["slug"]: room for room in (await http.get("/api/rooms")).json()["rooms"]}
 
 
-async def test_the_lobby_is_there_for_everyone(server: Server) -> None:
+async def test_lobby_exists_for_all_users(server: Server) -> None:
     new = await sign_up(server.base_url)
     async with with_token(server.base_url, new) as http:
         lobby = (await listed(http))["lobby"]
@@ -46,7 +46,7 @@ async def test_the_lobby_is_there_for_everyone(server: Server) -> None:
         assert (await listed(http))["lobby"]["member"] is True
 
 
-async def test_making_a_room(server: Server, ada: Account) -> None:
+async def test_room_is_created_with_its_owner(server: Server, ada: Account) -> None:
     slug = fresh()
     async with with_token(server.base_url, ada) as http:
         answer = await http.post("/api/rooms", json={"slug": slug, "title": "A room", "private": True})
@@ -86,7 +86,7 @@ async def test_slug_that_looks_like_a_taken_one_is_409(server: Server, ada: Acco
         assert "looks like" in problem["detail"]
 
 
-async def test_title_has_nothing_that_nobody_sees(server: Server, ada: Account) -> None:
+async def test_title_loses_invisible_characters(server: Server, ada: Account) -> None:
     async with with_token(server.base_url, ada) as http:
         slug = fresh()
         made = await http.post("/api/rooms", json={"slug": slug, "title": " \u3164the\u202e \n title\u00ad "})
@@ -99,7 +99,7 @@ async def test_title_has_nothing_that_nobody_sees(server: Server, ada: Account) 
         assert_problem(await http.patch(f"/api/rooms/{slug}", json=flood), 400, "bad_frame")
 
 
-async def test_only_the_slug_is_needed(server: Server, ada: Account) -> None:
+async def test_room_needs_only_a_slug(server: Server, ada: Account) -> None:
     async with with_token(server.base_url, ada) as http:
         room = (await http.post("/api/rooms", json={"slug": fresh()})).json()
         assert (room["title"], room["private"]) == (room["slug"], False)
@@ -139,7 +139,7 @@ async def test_slugs_are_folded_and_composed(server: Server, ada: Account, asked
     ],
     ids=ascii,
 )
-async def test_what_is_no_slug(server: Server, ada: Account, slug: str) -> None:
+async def test_bad_slug_is_refused(server: Server, ada: Account, slug: str) -> None:
     async with with_token(server.base_url, ada) as http:
         answer = await http.post("/api/rooms", json={"slug": slug})
         assert answer.status_code == 400, answer.text
@@ -175,7 +175,7 @@ async def test_a_title_has_up_to_120_characters(server: Server, ada: Account) ->
         assert (await http.post("/api/rooms", json={"slug": fresh(), "title": title})).json()["title"] == title
 
 
-async def test_public_rooms_are_for_all_and_private_ones_for_members(server: Server, ada: Account, bob: Account) -> None:
+async def test_private_rooms_are_visible_to_members_only(server: Server, ada: Account, bob: Account) -> None:
     public = await create_room(server.base_url, ada)
     private = await create_room(server.base_url, ada, private=True)
     async with with_token(server.base_url, bob) as http:
@@ -191,7 +191,7 @@ async def test_public_rooms_are_for_all_and_private_ones_for_members(server: Ser
 
 
 @pytest.mark.parametrize("slug", ["no-such-room", "%00", "x" * 65, "a%20b", "%F0%9F%91%8B", "%ED%A0%80"])
-async def test_no_such_room(server: Server, ada: Account, slug: str) -> None:
+async def test_unknown_room_is_404(server: Server, ada: Account, slug: str) -> None:
     async with with_token(server.base_url, ada) as http:
         assert_problem(await http.get(f"/api/rooms/{slug}"), 404, "no_such_room")
         assert_problem(await http.get(f"/api/rooms/{slug}/members"), 404, "no_such_room")
@@ -201,7 +201,7 @@ async def test_no_such_room(server: Server, ada: Account, slug: str) -> None:
         assert_problem(await http.delete(f"/api/rooms/{slug}/members/{ada.id}"), 404, "no_such_room")
 
 
-async def test_an_owner_changes_title_and_privacy(server: Server, ada: Account, bob: Account) -> None:
+async def test_owner_changes_title_and_privacy(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada)
     async with with_token(server.base_url, ada) as http:
         changed = (await http.patch(f"/api/rooms/{room}", json={"title": "New", "private": True})).json()
@@ -215,7 +215,7 @@ async def test_an_owner_changes_title_and_privacy(server: Server, ada: Account, 
         assert_problem(await http.patch(f"/api/rooms/{room}", json={"title": "Mine"}), 403, "forbidden")
 
 
-async def test_inviting_by_id_and_by_name(server: Server, ada: Account, bob: Account) -> None:
+async def test_invitation_accepts_id_and_name(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada, private=True)
     carol = await sign_up(server.base_url)
     async with with_token(server.base_url, ada) as http:
@@ -232,7 +232,7 @@ async def test_inviting_by_id_and_by_name(server: Server, ada: Account, bob: Acc
 
 
 @pytest.mark.parametrize("user", [0, -1, 2**40, 10**30, "nobody-at-all", "", "nul\0", "x" * 5000], ids=ascii)
-async def test_inviting_nobody(server: Server, ada: Account, user: int | str) -> None:
+async def test_invitation_of_an_unknown_user_is_refused(server: Server, ada: Account, user: int | str) -> None:
     room = await create_room(server.base_url, ada)
     async with with_token(server.base_url, ada) as http:
         answer = await http.post(f"/api/rooms/{room}/members", json={"user": user})
@@ -242,13 +242,13 @@ async def test_inviting_nobody(server: Server, ada: Account, user: int | str) ->
 
 
 @pytest.mark.parametrize("body", [{}, {"user": None}, {"user": []}, {"user": 1.5}, []], ids=ascii)
-async def test_an_invitation_needs_somebody(server: Server, ada: Account, body: Any) -> None:
+async def test_invitation_without_a_user_is_refused(server: Server, ada: Account, body: Any) -> None:
     room = await create_room(server.base_url, ada)
     async with with_token(server.base_url, ada) as http:
         assert_problem(await http.post(f"/api/rooms/{room}/members", json=body), 400, "invalid")
 
 
-async def test_who_may_remove_whom(server: Server, ada: Account, bob: Account) -> None:
+async def test_only_owners_and_oneself_may_remove_a_member(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada, private=True)
     carol = await sign_up(server.base_url)
     path = f"/api/rooms/{room}/members"
@@ -267,13 +267,13 @@ async def test_who_may_remove_whom(server: Server, ada: Account, bob: Account) -
         assert_problem(await member.get(f"/api/rooms/{room}"), 403, "not_a_member")
 
 
-async def test_strangers_invite_nobody(server: Server, ada: Account, bob: Account) -> None:
+async def test_non_members_cannot_invite(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada)
     async with with_token(server.base_url, bob) as http:
         assert_problem(await http.post(f"/api/rooms/{room}/members", json={"user": bob.id}), 403, "not_a_member")
 
 
-async def test_a_direct_room_is_for_two_and_stays(server: Server, ada: Account, bob: Account) -> None:
+async def test_direct_room_keeps_its_two_members(server: Server, ada: Account, bob: Account) -> None:
     carol = await sign_up(server.base_url)
     async with ChatClient(server.ws_url(), ada) as chat:
         room = (await chat.send_to(bob.id, "hi"))["room"]
@@ -289,7 +289,7 @@ async def test_a_direct_room_is_for_two_and_stays(server: Server, ada: Account, 
         assert_problem(await http.get(f"/api/rooms/{room}"), 403, "not_a_member")
 
 
-async def test_nobody_learns_who_writes_to_whom(server: Server, ada: Account, bob: Account) -> None:
+async def test_direct_rooms_are_hidden_from_others(server: Server, ada: Account, bob: Account) -> None:
     carol = await sign_up(server.base_url)
     async with ChatClient(server.ws_url(), ada) as chat:
         there = (await chat.send_to(bob.id, "hi"))["room"]
@@ -301,7 +301,7 @@ async def test_nobody_learns_who_writes_to_whom(server: Server, ada: Account, bo
             assert_problem(await http.get(f"/api/rooms/{room}/messages"), 403, "not_a_member")
 
 
-async def test_the_last_owner_to_leave_leaves_an_heir(server: Server, ada: Account, bob: Account) -> None:
+async def test_last_owner_who_leaves_gets_a_successor(server: Server, ada: Account, bob: Account) -> None:
     async with with_token(server.base_url, ada) as http:
         room = (await http.post("/api/rooms", json={"slug": f"heir-{ada.id}"})).json()["slug"]
         await http.post(f"/api/rooms/{room}/members", json={"user": bob.id})
@@ -311,7 +311,7 @@ async def test_the_last_owner_to_leave_leaves_an_heir(server: Server, ada: Accou
         assert_problem(await http.post(f"/api/rooms/{room}/members", json={"user": True}), 400, "invalid")
 
 
-async def test_room_says_who_added_me(server: Server, ada: Account, bob: Account) -> None:
+async def test_room_names_the_user_who_added_me(server: Server, ada: Account, bob: Account) -> None:
     added, joined = fresh(), fresh()
     async with with_token(server.base_url, bob) as http:
         for slug in (added, joined):

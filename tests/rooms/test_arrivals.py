@@ -1,4 +1,4 @@
-"""People who come into rooms together: one statement for all memberships, and each answered for itself."""
+"""Concurrent first joins of a room: one statement for all memberships, an answer for each."""
 
 from collections import Counter
 
@@ -30,7 +30,7 @@ def test_a_hundred_first_joins_take_three_statements() -> None:
     with CaptureQueriesContext(connection) as queries:
         outcomes = enter_all(arrivals)
     statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert len(statements) == 3  # the room, the memberships there are, the new ones
+    assert len(statements) == 3  # one for the room, one for existing memberships, one for new ones
     assert {(entered(one).upto, entered(one).new) for one in outcomes.values()} == {(7, True)}
     roles = Counter(Membership.objects.filter(room=room, upto=7).values_list("role", flat=True))
     assert roles == {Role.MEMBER: 99, Role.OWNER: 1}, "the room was empty: the first member owns it"
@@ -64,7 +64,7 @@ def test_each_arrival_is_answered_for_itself() -> None:
     assert kinds == [Entered, NotAMember, NoSuchRoom, NoSuchRoom, Entered, NotAMember]
 
 
-def test_a_first_use_makes_the_room_once(settings: object) -> None:
+def test_concurrent_first_uses_create_one_room(settings: object) -> None:
     settings.ROOMS_ON_FIRST_USE = True  # type: ignore[attr-defined]
     outcomes = enter_all([Arrival(user, "fresh", create=True) for user in people(3)])
     assert {entered(one).room.slug for one in outcomes.values()} == {"fresh"}
@@ -73,8 +73,8 @@ def test_a_first_use_makes_the_room_once(settings: object) -> None:
     assert Room.objects.get(slug="fresh").kind == Kind.PUBLIC
 
 
-def test_one_who_was_deleted_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the database says it: a foreign key that leads nowhere fails the statement of all."""
+def test_join_of_a_deleted_user_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A foreign key to a deleted user fails the statement of all others."""
     Room.objects.create(slug="open")
     ada, bob = people(2)
     whole = Membership.objects.bulk_create

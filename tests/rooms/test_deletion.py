@@ -54,7 +54,7 @@ def full_room(slug: str, members: list[User], messages: int) -> Room:
 
 
 def queries_of(page: Client, path: str, data: dict[str, Any] | None = None) -> list[str]:
-    """The statements of one page."""
+    """Return the statements of one page."""
     with CaptureQueriesContext(connection) as asked:
         answer = page.get(path) if data is None else page.post(path, data)
     assert answer.status_code in {200, 302}, answer.content
@@ -77,7 +77,7 @@ def test_admin_pages_of_a_room_never_read_its_log_or_members(page: Client) -> No
     assert Event.objects.filter(room=room).count() == 3_000, "the page itself deletes nothing"
 
 
-def test_admin_lists_count_no_more_than_they_can_turn_to(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_admin_lists_bound_their_counts(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin_pages, "COUNTED", 150)
     people(400)
     Room.objects.bulk_create(Room(slug=f"room-{index}") for index in range(400))
@@ -88,7 +88,7 @@ def test_admin_lists_count_no_more_than_they_can_turn_to(page: Client, monkeypat
         assert b"150 " in page.get(reverse(name)).content
 
 
-def test_closed_room_goes_in_batches_and_tells_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_room_is_deleted_in_batches_and_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deletion, "EVENTS", 100)
     monkeypatch.setattr(deletion, "MEMBERS", 10)
     members = people(25)
@@ -104,7 +104,7 @@ def test_closed_room_goes_in_batches_and_tells_its_members(monkeypatch: pytest.M
     assert (Event.objects.filter(room=other).count(), other.memberships.count()) == (5, 25)
 
 
-def test_deletion_that_was_interrupted_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_deletion_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deletion, "EVENTS", 100)
     room = full_room("full", people(3), messages=450)
     services.rooms_close(rooms=[room.id])
@@ -133,7 +133,7 @@ def test_deleted_person_keeps_the_log_and_loses_the_name(page: Client) -> None:
     assert Event.objects.filter(room=room, author=ada).count() == 3
 
 
-def test_deleted_person_who_wrote_nothing_is_gone() -> None:
+def test_deleted_person_without_messages_is_removed() -> None:
     ada, bob = people(2)
     full_room("his", [bob, ada], messages=1)
     deletion.person_delete(user=ada.id, paused=False)

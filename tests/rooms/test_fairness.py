@@ -31,7 +31,7 @@ async def test_calls_above_the_rate_wait_or_answer_429(start_server: StartServer
             assert int(answer.headers["Retry-After"]) >= 1
 
 
-async def test_cookie_calls_have_the_same_pace(start_server: StartServer, paced: dict[str, str]) -> None:
+async def test_calls_with_a_cookie_have_the_same_rate(start_server: StartServer, paced: dict[str, str]) -> None:
     server = start_server(**paced)
     ada = await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
@@ -40,7 +40,7 @@ async def test_cookie_calls_have_the_same_pace(start_server: StartServer, paced:
     assert Counter(answer.status_code for answer in answers)[429] > 0
 
 
-async def test_pages_of_a_session_wait_behind_each_other(start_server: StartServer, paced: dict[str, str]) -> None:
+async def test_pages_of_a_session_wait_for_each_other(start_server: StartServer, paced: dict[str, str]) -> None:
     server = start_server(**paced)
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     async with anonymous(server.base_url) as http, anonymous(server.base_url) as other:

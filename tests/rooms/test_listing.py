@@ -22,7 +22,7 @@ MINE = ["mine-busy", "mine-same-1", "mine-same-2", "mine-old", "mine-empty", "mi
 
 @pytest.fixture
 def ada() -> User:
-    """A member of rooms of each age, among many public ones."""
+    """A member of rooms of each age, among many public rooms."""
     ada, eve = User.objects.create(username="ada"), User.objects.create(username="eve")
     ages = {"mine-busy": 1, "mine-same-1": 2, "mine-same-2": 2, "mine-old": 1000}
     for slug in MINE:
@@ -36,7 +36,7 @@ def ada() -> User:
 
 
 def pages(user: User, **options: Any) -> list[list[str]]:
-    """The slugs of all pages, each asked for with the cursor of the one before."""
+    """Return the slugs of all pages, each requested with the cursor of the one before."""
     found, after = [], None
     while True:
         page = listing.rooms_for(user.id, after=after, **options)
@@ -64,7 +64,7 @@ def test_pages_hold_each_room_once_in_the_same_order(ada: User, limit: int) -> N
 
 
 @pytest.mark.parametrize("after", ["", "m~", "m~yesterday~x", "m~2026-01-01T00:00:00~x", "x~y~z", "p", "mine"])
-def test_cursor_that_is_none_is_refused(ada: User, after: str) -> None:
+def test_invalid_cursor_is_refused(ada: User, after: str) -> None:
     if not after:
         assert listing.rooms_for(ada.id, after=after).items
         return
@@ -91,11 +91,11 @@ def test_only_own_or_only_other_rooms_in_pages(ada: User, limit: int) -> None:
     ("slug", "found"),
     [("OPEN-300", ["open-300"]), ("mine-old", ["mine-old"]), ("private-1", []), ("open", []), ("no slug", []), ("", [])],
 )
-def test_one_room_by_its_slug(ada: User, slug: str, found: list[str]) -> None:
+def test_room_is_found_by_its_exact_slug(ada: User, slug: str, found: list[str]) -> None:
     assert pages(ada, slug=slug) == [found]
 
 
-def test_rooms_somebody_added_me_to_in_pages(ada: User) -> None:
+def test_rooms_by_invitation_are_listed_in_pages(ada: User) -> None:
     eve = User.objects.get(username="eve")
     Membership.objects.filter(user=ada, room__slug__in=MINE[1:4]).update(added_by=eve.id)
     assert pages(ada, added_by=eve.id, limit=2) == [MINE[1:3], MINE[3:4]]
@@ -140,7 +140,7 @@ def test_members_are_listed_in_pages_by_id(ada: User) -> None:
     assert ids == sorted(set(ids))
 
 
-def test_count_of_a_large_room_is_kept_for_a_while(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_member_count_of_a_large_room_is_cached(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "LARGE", 1)
     room = Room.objects.get(slug="mine-busy")
     assert counting.member_counts([room.id]) == {room.id: 2}
@@ -150,5 +150,5 @@ def test_count_of_a_large_room_is_kept_for_a_while(ada: User, monkeypatch: pytes
     counting._kept.clear()
 
 
-def test_sockets_hear_of_busy_rooms_first(ada: User) -> None:
+def test_hello_lists_the_busiest_rooms_first(ada: User) -> None:
     assert [room.slug for room, _ in by_orm(access.rooms_of_all([ada.id]))[ada.id]] == MINE

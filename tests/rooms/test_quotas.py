@@ -29,7 +29,7 @@ async def bob(server: Server) -> Account:
     return await sign_up(server.base_url)
 
 
-async def test_rooms_an_hour_are_counted_direct_ones_too(start_server: StartServer) -> None:
+async def test_rooms_per_hour_are_limited_including_direct_rooms(start_server: StartServer) -> None:
     server = start_server(LIMIT_ROOMS_PER_H="3")  # over all of its workers
     ada, bob, carol = [await sign_up(server.base_url) for _ in range(3)]
     async with with_token(server.base_url, ada) as http, ChatClient(server.ws_url(), ada) as chat:
@@ -59,7 +59,7 @@ async def test_refused_room_on_first_use_closes_with_4004(start_server: StartSer
             await chat.expect("message")
 
 
-async def test_rooms_a_person_may_own_are_counted(start_server: StartServer) -> None:
+async def test_rooms_per_owner_are_limited(start_server: StartServer) -> None:
     server = start_server(LIMIT_ROOMS_PER_USER="2")
     ada = await sign_up(server.base_url)
     async with with_token(server.base_url, ada) as http:
@@ -69,7 +69,7 @@ async def test_rooms_a_person_may_own_are_counted(start_server: StartServer) -> 
         assert (await http.post("/api/rooms", json={"slug": fresh()})).status_code == 201
 
 
-async def test_invitations_are_counted_and_leaving_frees_none(start_server: StartServer) -> None:
+async def test_leaving_frees_no_invitation_of_the_quota(start_server: StartServer) -> None:
     server = start_server(LIMIT_INVITES_PER_PERSON="2", LIMIT_INVITES_PER_H="3")
     ada, bob, carol, dan = [await sign_up(server.base_url) for _ in range(4)]
     rooms = [await create_room(server.base_url, ada, private=True) for _ in range(3)]
@@ -90,7 +90,7 @@ async def test_invitations_are_counted_and_leaving_frees_none(start_server: Star
         assert int(answer.headers["Retry-After"]) <= 3600
 
 
-async def test_victim_leaves_all_rooms_somebody_added_them_to(server: Server, ada: Account, bob: Account) -> None:
+async def test_victim_leaves_all_rooms_of_an_inviter(server: Server, ada: Account, bob: Account) -> None:
     rooms = [await create_room(server.base_url, ada, private=True) for _ in range(3)]
     own = await create_room(server.base_url, bob)
     async with with_token(server.base_url, ada) as http:
@@ -119,7 +119,7 @@ async def test_leaving_many_keeps_direct_and_last_private_rooms(server: Server, 
 
 
 @pytest.mark.parametrize("body", [{}, {"rooms": ["a"], "added_by": 1}, {"rooms": ["x"] * 501}, {"rooms": "lobby"}], ids=ascii)
-async def test_leaving_many_names_what_is_wrong(server: Server, ada: Account, body: dict[str, object]) -> None:
+async def test_leaving_many_refuses_a_wrong_body(server: Server, ada: Account, body: dict[str, object]) -> None:
     async with with_token(server.base_url, ada) as http:
         answer = await http.post("/api/leave", json=body)
         assert answer.status_code == 400
@@ -166,10 +166,10 @@ async def test_blocked_person_reads_a_direct_room_only(server: Server, ada: Acco
 @pytest.mark.parametrize("blocked", [False, True], ids=["free", "blocked"])
 @pytest.mark.parametrize("where", ["direct", "shared"])
 @pytest.mark.parametrize("kind", ["typing", "read"])
-async def test_signals_of_a_blocked_person_stay_away(
+async def test_signals_of_a_blocked_person_are_dropped(
     server: Server, ada: Account, bob: Account, kind: str, where: str, blocked: bool
 ) -> None:
-    """What reaches Ada of Bob, and of Bob's other device, by the table of docs/protocol.md; what Ada does reaches Bob."""
+    """Ada gets nothing from either device of Bob, see docs/protocol.md; Bob still gets Ada's signals."""
     async with (
         with_token(server.base_url, ada) as http,
         ChatClient(server.ws_url(), ada) as mine,
@@ -206,14 +206,14 @@ async def signal(chat: ChatClient, kind: str, room: str, **fields: Any) -> None:
         await chat.request(kind, room=room, **fields)
 
 
-async def test_nobody_blocks_themselves_or_nobody(server: Server, ada: Account) -> None:
+async def test_block_of_oneself_or_an_unknown_user_is_refused(server: Server, ada: Account) -> None:
     async with with_token(server.base_url, ada) as http:
         assert_problem(await http.post("/api/blocks", json={"user": ada.id}), 403, "forbidden")
         assert_problem(await http.post("/api/blocks", json={"user": "nobody-at-all"}), 404, "no_such_target")
         assert_problem(await http.post("/api/blocks", json={}), 400, "invalid")
 
 
-async def test_owners_are_made_and_unmade_by_owners(server: Server, ada: Account, bob: Account) -> None:
+async def test_only_owners_promote_and_demote_owners(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada)
     path: Callable[[Account], str] = lambda who: f"/api/rooms/{room}/members/{who.id}"  # noqa: E731
     async with with_token(server.base_url, ada) as owner, with_token(server.base_url, bob) as other:
@@ -230,7 +230,7 @@ async def test_owners_are_made_and_unmade_by_owners(server: Server, ada: Account
         assert_problem(await owner.patch(path(bob), json={"role": "member"}), 403, "forbidden")
 
 
-async def test_last_member_of_a_private_room_has_to_confirm(server: Server, ada: Account, bob: Account) -> None:
+async def test_last_member_must_confirm_leaving_a_private_room(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada, private=True)
     path = f"/api/rooms/{room}/members"
     async with with_token(server.base_url, ada) as http:
@@ -244,7 +244,7 @@ async def test_last_member_of_a_private_room_has_to_confirm(server: Server, ada:
         assert_problem(await http.get(f"/api/rooms/{room}"), 403, "not_a_member")
 
 
-async def test_first_to_come_into_an_empty_public_room_owns_it(server: Server, ada: Account, bob: Account) -> None:
+async def test_first_member_of_an_empty_public_room_owns_it(server: Server, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada)
     async with with_token(server.base_url, ada) as http:
         assert (await http.delete(f"/api/rooms/{room}/members/{ada.id}")).status_code == 204

@@ -1,4 +1,4 @@
-"""Slugs: one room for every spelling of its name, and the same room when its slug is read back."""
+"""Slugs: one room for every spelling of its name, and a stored slug names the same room."""
 
 import unicodedata
 
@@ -12,19 +12,19 @@ letters = st.text(st.characters(categories=["L", "M", "Nd"], include_characters=
 
 
 @given(letters)
-def test_a_stored_slug_is_its_own_spelling(name: str) -> None:
+def test_stored_slug_folds_to_itself(name: str) -> None:
     stored = slugs.normalised(name)
     if stored is not None:
         assert slugs.normalised(stored) == stored
 
 
 @given(letters)
-def test_composed_and_decomposed_are_one(name: str) -> None:
+def test_composed_and_decomposed_slugs_are_equal(name: str) -> None:
     assert slugs.normalised(unicodedata.normalize("NFD", name)) == slugs.normalised(unicodedata.normalize("NFC", name))
 
 
 @given(st.text(max_size=80))
-def test_what_is_stored_fits_its_column_and_an_address(name: str) -> None:
+def test_stored_slug_fits_its_column_and_a_url(name: str) -> None:
     stored = slugs.normalised(name)
     if stored is not None:
         assert 1 <= len(stored) <= slugs.MAX_STORED
@@ -48,14 +48,14 @@ def test_what_is_stored_fits_its_column_and_an_address(name: str) -> None:
     ],
     ids=ascii,
 )
-def test_spellings(spelling: str, slug: str) -> None:
+def test_spellings_fold_to_one_slug(spelling: str, slug: str) -> None:
     assert slugs.normalised(spelling) == slug
 
 
 @pytest.mark.parametrize(
     "name", ["", "a" * 193, "ß" * 97, " ", "a b", "a.b", "½", "\ud800", "\N{GRINNING FACE}", "\u3164"], ids=ascii
 )
-def test_what_is_none(name: str) -> None:
+def test_invalid_name_has_no_slug(name: str) -> None:
     assert slugs.normalised(name) is None
 
 
@@ -89,7 +89,7 @@ def test_new_slug_of_any_script_is_taken(name: str) -> None:
     assert slugs.objection_to(name) is None
 
 
-def test_direct_rooms() -> None:
+def test_slug_of_a_direct_room_is_recognised() -> None:
     assert slugs.direct(12, 7) == slugs.direct(7, 12) == "dm-7-12"
     assert slugs.is_direct("dm-7-12")
     assert not slugs.is_direct("dm-7")

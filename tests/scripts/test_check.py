@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = "files.pythonhosted." + "org"  # in two, so that the check does not find it here
+HOST = "files.pythonhosted." + "org"  # split, so that the check does not find it here
 
 
 class Copy:
-    """The project's own files, as they are now, with this checkout's tools."""
+    """The project's current files with this checkout's tools."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,7 +30,7 @@ class Copy:
         subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
 
     def write(self, name: str, text: str) -> None:
-        """Put a file there, or new text into one."""
+        """Write or replace a file."""
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
         (self.root / name).write_text(text)
 
@@ -79,7 +79,7 @@ def test_an_import_against_the_rules_is_found(copy: Copy, module: str, line: str
     refuses(copy, "imports", f"{module}.planted")
 
 
-def test_a_careless_script_is_found(copy: Copy) -> None:
+def test_script_with_a_shellcheck_fault_is_found(copy: Copy) -> None:
     for script in (copy.root / "scripts").iterdir():  # shellcheck takes seconds for the unrelated ones
         if script.is_file() and script.name not in {"check", "setup"}:
             script.unlink()
@@ -87,7 +87,7 @@ def test_a_careless_script_is_found(copy: Copy) -> None:
     refuses(copy, "shell", "SC2086")
 
 
-def test_a_careless_dockerfile_is_found(copy: Copy) -> None:
+def test_dockerfile_with_a_lint_fault_is_found(copy: Copy) -> None:
     copy.write("docker/planted.Dockerfile", "FROM debian:latest\n")
     refuses(copy, "dockerfiles", "DL3007")
 

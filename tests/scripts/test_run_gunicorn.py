@@ -36,22 +36,22 @@ class Machine:
         return self.root / "cgroup"
 
     def memory(self, mib: int) -> None:
-        """Give the machine this much memory in all."""
+        """Set the total memory of the machine."""
         (self.proc / "meminfo").write_text(f"MemTotal:       {mib * 1024} kB\nMemFree:  1 kB\n")
 
     def in_groups(self, *lines: str) -> None:
-        """Put our process into these groups, as /proc/self/cgroup lists them."""
+        """Put our process into these groups of /proc/self/cgroup."""
         (self.proc / "self" / "cgroup").write_text("".join(f"{line}\n" for line in lines))
 
     def group(self, path: str, **files: str) -> None:
-        """Make a group with these files; a dot in a file's name is written as two underscores."""
+        """Make a group with these files; two underscores in a keyword are a dot in its file name."""
         directory = self.cgroup / path
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (directory / name.replace("__", ".")).write_text(f"{content}\n")
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run the script on this machine, with many cores by affinity unless `cores` says otherwise."""
+        """Run the script on this machine, with many cores by affinity unless `cores` is given."""
         made_up = {
             "CGROUP_ROOT": str(self.cgroup),
             "PROC_ROOT": str(self.proc),
@@ -67,13 +67,13 @@ class Machine:
         )
 
     def cores(self, number: int) -> None:
-        """Let `nproc` find this many cores; the real one is asked in the tests with taskset."""
+        """Set the output of `nproc`; the tests with taskset use the real one."""
         nproc = self.root / "nproc"
         nproc.write_text(f"#!/bin/sh\necho {number}\n")
         nproc.chmod(0o755)
 
     def facts(self, **env: str) -> dict[str, str]:
-        """Return what --print says; Redis is there unless REDIS_URL is given."""
+        """Return the facts of --print; Redis is set unless REDIS_URL is given."""
         done = self.run("--print", **{"REDIS_URL": "redis://localhost", **env})
         assert done.returncode == 0, done.stderr
         return dict(line.split(": ", 1) for line in done.stdout.splitlines())
@@ -114,7 +114,7 @@ def test_a_v2_group_without_a_limit_does_not_decide(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("tight", ["outer", "outer/middle", "outer/middle/inner", ""])
-def test_of_nested_v2_groups_the_tightest_quota_wins(machine: Machine, tight: str) -> None:
+def test_tightest_quota_of_nested_v2_groups_decides(machine: Machine, tight: str) -> None:
     machine.in_groups("0::/outer/middle/inner")
     for path in ("outer", "outer/middle", "outer/middle/inner"):
         machine.group(path, cpu__max="700000 100000")
@@ -130,7 +130,7 @@ def test_groups_beside_our_own_do_not_count(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docker/0123", "/../../elsewhere", "/"])
-def test_a_container_that_sees_its_group_as_the_root_is_understood(machine: Machine, path: str) -> None:
+def test_group_seen_as_the_root_in_a_container_is_found(machine: Machine, path: str) -> None:
     machine.in_groups(f"0::{path}")
     machine.group("", cpu__max="200000 100000")
     assert machine.workers() == (2, "CPU quota, rounded down")
@@ -143,7 +143,7 @@ def test_a_v1_quota_is_read_from_its_own_hierarchy(machine: Machine, quota: str)
     assert machine.workers() == (2, "CPU quota, rounded down")
 
 
-def test_of_nested_v1_groups_the_tightest_quota_wins(machine: Machine) -> None:
+def test_tightest_quota_of_nested_v1_groups_decides(machine: Machine) -> None:
     machine.in_groups("3:cpu:/outer/inner")
     machine.group("cpu/outer/inner", cpu__cfs_quota_us="-1", cpu__cfs_period_us="100000")
     machine.group("cpu/outer", cpu__cfs_quota_us="300000", cpu__cfs_period_us="100000")
@@ -190,7 +190,7 @@ def test_a_v2_memory_limit_bounds_the_number(machine: Machine) -> None:
 
 def test_a_v1_memory_limit_bounds_the_number(machine: Machine) -> None:
     machine.in_groups("5:memory:/app")
-    machine.group("memory", memory__limit_in_bytes="9223372036854771712")  # how v1 says: no limit
+    machine.group("memory", memory__limit_in_bytes="9223372036854771712")  # v1's value for no limit
     machine.group("memory/app", memory__limit_in_bytes=str(1024 * MIB))
     assert machine.workers(WORKER_MEMORY_MB="300") == (3, "memory / WORKER_MEMORY_MB")
 
@@ -221,7 +221,7 @@ def test_the_ceiling_of_a_worker_follows_from_the_memory(machine: Machine, memor
     assert machine.facts()["memory ceiling of a worker"] == ceiling
 
 
-def test_all_workers_at_their_ceiling_and_a_successor_fit_into_the_memory(machine: Machine) -> None:
+def test_workers_at_their_ceiling_and_a_successor_fit_memory(machine: Machine) -> None:
     for memory in (400, 700, 1024, 1500, 4096):
         for workers in (1, 2, 3, 4):
             machine.memory(memory)
@@ -244,7 +244,7 @@ def test_the_maximum_bounds_the_number(machine: Machine) -> None:
     assert machine.workers(WEB_CONCURRENCY_MAX="5") == (5, "WEB_CONCURRENCY_MAX")
 
 
-def test_web_concurrency_stands_above_every_rule(machine: Machine) -> None:
+def test_web_concurrency_overrides_every_rule(machine: Machine) -> None:
     machine.memory(100)
     assert machine.workers(WEB_CONCURRENCY="20", WEB_CONCURRENCY_MAX="5") == (20, "WEB_CONCURRENCY")
 
@@ -270,7 +270,7 @@ def test_more_than_one_worker_without_redis_is_refused(machine: Machine) -> None
 
 @pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "WEB_CONCURRENCY_MAX", "WORKER_MEMORY_MB", "PORT", "DRAIN_SECONDS"])
 @pytest.mark.parametrize("value", ["0", "-1", "2.5", "two", "1 2", "99999999999999999999", "08"])
-def test_what_is_no_positive_integer_is_refused_by_name(machine: Machine, name: str, value: str) -> None:
+def test_non_positive_integer_is_refused_by_name(machine: Machine, name: str, value: str) -> None:
     done = machine.run("--print", REDIS_URL="redis://localhost", **{name: value})
     assert done.returncode == 2
     assert done.stderr.startswith(f"run_gunicorn: {name} must be a positive integer")
@@ -292,7 +292,7 @@ def test_help_states_the_rounding_and_why(machine: Machine) -> None:
 
 
 def options(machine: Machine, **env: str) -> dict[str, str]:
-    """Return the options of the command --print shows; a flag has an empty value."""
+    """Return the options of the command from --print; a flag has an empty value."""
     words = shlex.split(machine.facts(**env)["command"])
     found: dict[str, str] = {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
@@ -314,13 +314,13 @@ def test_the_command_carries_the_settings(machine: Machine) -> None:
     assert "--access-logfile" not in found
 
 
-def test_defaults_listen_on_loopback_and_trust_it_alone(machine: Machine) -> None:
+def test_defaults_listen_on_loopback_and_trust_only_it(machine: Machine) -> None:
     found = options(machine)
     assert found["--bind"] == "127.0.0.1:8000"
     assert found["--forwarded-allow-ips"] == "127.0.0.1"
 
 
-def test_no_trusted_proxies_at_all_can_be_said(machine: Machine) -> None:
+def test_trusted_proxies_may_be_empty(machine: Machine) -> None:
     assert options(machine, TRUSTED_PROXIES="")["--forwarded-allow-ips"] == ""
 
 
@@ -328,7 +328,7 @@ def test_an_ipv6_address_is_put_into_brackets(machine: Machine) -> None:
     assert options(machine, HOST="::1")["--bind"] == "[::1]:8000"
 
 
-def test_heartbeats_go_to_shared_memory_where_there_is_some(machine: Machine, tmp_path: Path) -> None:
+def test_heartbeats_use_shared_memory_if_available(machine: Machine, tmp_path: Path) -> None:
     assert options(machine, SHM_ROOT=str(tmp_path))["--worker-tmp-dir"] == str(tmp_path)
     assert "--worker-tmp-dir" not in options(machine, SHM_ROOT=str(tmp_path / "missing"))
 
@@ -339,7 +339,7 @@ def test_gunicorn_knows_every_option_we_pass(machine: Machine) -> None:
     assert [option for option in command if option.startswith("--") and f"{option} " not in known.replace("\n", " ")] == []
 
 
-def test_printing_makes_nothing(machine: Machine, tmp_path: Path) -> None:
+def test_print_option_creates_no_files(machine: Machine, tmp_path: Path) -> None:
     shared = tmp_path / "shm"
     shared.mkdir()
     assert machine.facts(SHM_ROOT=str(shared))["metrics directory"] == f"a fresh one in {shared}"

@@ -1,4 +1,4 @@
-"""scripts/run_gunicorn.sh in real containers with real limits, in the image the product ships on."""
+"""scripts/run_gunicorn.sh in real containers with real limits, in the product's base image."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.stack
 
 
 def facts(*limits: str) -> dict[str, str]:
-    """Return what --print says in a container with these limits, without network and on a read-only root."""
+    """Return the facts of --print in a container with these limits, offline and read-only."""
     command = [
         "docker",
         "run",

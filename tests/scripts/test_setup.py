@@ -31,14 +31,14 @@ class Checkout:
         self.program("id", "echo 1000")
 
     def program(self, name: str, body: str) -> None:
-        """Put a made-up program on the PATH; every call of it is noted."""
+        """Put a made-up program on the PATH that records every call."""
         path = self.bin / name
         path.unlink(missing_ok=True)
         path.write_text(f'#!/bin/sh\necho "{name} $*" >>{self.calls}\n{body}\n')
         path.chmod(0o755)
 
     def python(self, name: str, *, version: str = "(3, 13)", ensurepip: bool = True) -> None:
-        """Put an interpreter on the PATH that is this one, but for its version and for what Debian may have left out."""
+        """Put this interpreter on the PATH with another version, or without parts that Debian splits off."""
         code = "import sys; sys.version_info = (*%s, 0, 'final', 0)" % version  # noqa: UP031 - reads better than braces in braces
         fail = "" if ensurepip else 'case "$*" in *ensurepip*|*"-m venv"*) echo "No module named ensurepip" >&2; exit 1;; esac'
         body = f"""{fail}
@@ -82,7 +82,7 @@ def test_a_changed_lock_is_installed_again(checkout: Checkout) -> None:
     assert "Installing Python packages" in checkout.setup("base").stderr
 
 
-def test_what_the_tests_need_holds_what_the_server_needs(checkout: Checkout) -> None:
+def test_dev_install_includes_the_base_install(checkout: Checkout) -> None:
     checkout.python("python3")
     assert checkout.setup("dev").returncode == 0
     assert checkout.setup("base").stderr == ""
@@ -104,20 +104,20 @@ def test_the_newest_known_interpreter_is_taken(checkout: Checkout) -> None:
     assert "Making .venv with Python 3.12.0" in checkout.setup("base").stderr
 
 
-def test_a_python_that_is_too_old_is_named(checkout: Checkout) -> None:
+def test_too_old_python_is_named(checkout: Checkout) -> None:
     checkout.python("python3", version="(3, 10)")
     done = checkout.setup("base")
     assert done.returncode == 1
     assert done.stderr == "setup: needs Python 3.11 or newer as python3, found Python 3.10.0\n"
 
 
-def test_no_python_at_all_is_said(checkout: Checkout) -> None:
+def test_missing_python_is_reported(checkout: Checkout) -> None:
     done = checkout.setup("base")
     assert done.returncode == 1
     assert "needs Python 3.11 or newer" in done.stderr
 
 
-def test_without_ensurepip_the_package_to_install_is_named(checkout: Checkout) -> None:
+def test_missing_ensurepip_names_the_package_to_install(checkout: Checkout) -> None:
     checkout.python("python3", ensurepip=False)
     done = checkout.setup("base")
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_without_ensurepip_the_package_to_install_is_named(checkout: Checkout) -
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_without_ensurepip_uv_is_used_where_there_is_one(checkout: Checkout) -> None:
+def test_missing_ensurepip_is_replaced_by_uv(checkout: Checkout) -> None:
     checkout.python("python3", ensurepip=False)
     checkout.program("uv", f'[ "$1" = --version ] || {sys.executable} -m venv {checkout.root}/.venv')
     assert checkout.setup("base").returncode == 0
@@ -139,7 +139,7 @@ def test_root_installs_the_missing_package(checkout: Checkout) -> None:
     done = checkout.setup("base")
     calls = checkout.calls.read_text()
     assert "apt-get install -y -qq --no-install-recommends python3.13-venv" in calls
-    assert done.returncode == 1  # this apt-get has installed nothing
+    assert done.returncode == 1  # this apt-get installs nothing
     assert "cannot make virtual environments here" in done.stderr
 
 

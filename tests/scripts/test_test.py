@@ -1,4 +1,4 @@
-"""scripts/test: which failures get a second run, and how it tells of them; what scripts/test_fast runs. Tests are planted."""
+"""scripts/test reruns and reports failures; scripts/test_fast selects tests. The tests are planted."""
 
 import inspect
 import os
@@ -18,7 +18,7 @@ LOADED = (
     "tests/stack/test_load_containers.py",
     "tests/stack/test_restarts.py",
 )
-# A test that fails so many times, and passes from then on.
+# A test that fails this many times, and passes from then on.
 FAILS = """
 def test_number_{number}(request):
     past = request.config.rootpath / "failed_{number}"
@@ -46,7 +46,7 @@ class Checkout:
             (self.bin / name).chmod(0o755)
 
     def plant(self, file: str, *times: int, head: str = "") -> None:
-        """Put a file of tests there; each fails so many times."""
+        """Write a file of tests; each fails this many times."""
         path = self.root / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(head + "".join(FAILS.format(number=number, times=one) for number, one in enumerate(times)))
@@ -72,11 +72,11 @@ def planted(tmp_path: Path) -> Checkout:
 
 
 def closing(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The paragraph the run ended with."""
+    """Return the last paragraph of a run's output."""
     return done.stdout.strip().split("\n\n")[-1].splitlines()
 
 
-def test_what_passes_alone_does_not_fail_the_run_and_is_named(planted: Checkout) -> None:
+def test_test_that_passes_alone_is_named_without_failing(planted: Checkout) -> None:
     planted.plant("tests/rooms/test_planted.py", 0, 1)
     done = planted.test("postgres")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,10 +86,10 @@ def test_what_passes_alone_does_not_fail_the_run_and_is_named(planted: Checkout)
         "2 passed, 0 failed, 0 skipped",
     ]
     assert "assert 0 >= 1" in (planted.root / "artifacts" / "postgres.log").read_text(), "the first failure can be read"
-    assert len((planted.root / "failed_0").read_text()) == 1, "what passed is not run again"
+    assert len((planted.root / "failed_0").read_text()) == 1, "passed tests do not run again"
 
 
-def test_what_fails_again_fails_the_run(planted: Checkout) -> None:
+def test_test_that_fails_again_fails_the_run(planted: Checkout) -> None:
     planted.plant("tests/rooms/test_planted.py", 1, 2)
     done = planted.test("postgres")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -100,7 +100,7 @@ def test_what_fails_again_fails_the_run(planted: Checkout) -> None:
     ]
 
 
-def test_block_beside_the_others_gets_a_second_run(planted: Checkout) -> None:
+def test_parallel_block_gets_a_second_run(planted: Checkout) -> None:
     head = "import pytest\npytestmark = pytest.mark.stack\n"
     for file in ("tests/stack/test_roll.py", "tests/stack/test_roll_failures.py"):
         planted.plant(file, 0, head=head)
@@ -116,7 +116,7 @@ def test_block_beside_the_others_gets_a_second_run(planted: Checkout) -> None:
     ]
 
 
-def test_many_failures_are_no_accident(planted: Checkout) -> None:
+def test_many_failures_get_no_second_run(planted: Checkout) -> None:
     planted.plant("tests/rooms/test_planted.py", *[1] * 6)
     done = planted.test("postgres")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -124,7 +124,7 @@ def test_many_failures_are_no_accident(planted: Checkout) -> None:
     assert "Again" not in done.stderr
 
 
-def test_a_block_that_did_not_run_to_its_end_has_failed(planted: Checkout) -> None:
+def test_interrupted_block_fails_the_run(planted: Checkout) -> None:
     planted.plant("tests/rooms/test_planted.py", 1)
     (planted.root / "tests" / "rooms" / "conftest.py").write_text(
         "import os\ndef pytest_sessionfinish(session):\n    if not hasattr(session.config, 'workerinput'): os._exit(3)\n"
@@ -134,7 +134,7 @@ def test_a_block_that_did_not_run_to_its_end_has_failed(planted: Checkout) -> No
     assert "Again" not in done.stderr
 
 
-def test_a_load_run_that_lost_something_once_has_failed(planted: Checkout) -> None:
+def test_load_run_with_a_loss_gets_no_second_run(planted: Checkout) -> None:
     for file in LOADED:
         planted.plant(file, head="import pytest\npytestmark = pytest.mark.stack\n")
     planted.plant(LOADED[0], 1, head="import pytest\npytestmark = pytest.mark.stack\n")
@@ -144,7 +144,7 @@ def test_a_load_run_that_lost_something_once_has_failed(planted: Checkout) -> No
     assert "Again" not in done.stderr
 
 
-def test_fast_runs_new_files_and_leaves_out_what_it_names(planted: Checkout) -> None:
+def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> None:
     planted.plant("tests/polls/test_planted.py", 0)
     planted.plant("tests/nginx/test_planted.py", 9)
     planted.plant("tests/realtime/property/test_planted.py", 9)
@@ -153,7 +153,7 @@ def test_fast_runs_new_files_and_leaves_out_what_it_names(planted: Checkout) -> 
     assert "1 passed" in done.stdout
 
 
-def test_fast_leaves_out_tests_that_start_a_server(planted: Checkout) -> None:
+def test_fast_skips_tests_that_start_a_server(planted: Checkout) -> None:
     planted.plant("tests/rooms/test_planted.py", 0)
     (planted.root / "tests" / "rooms" / "test_own.py").write_text("def test_own(start_server):\n    assert False\n")
     hook = inspect.getsource(tests.conftest.pytest_collection_modifyitems)

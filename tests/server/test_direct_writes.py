@@ -1,4 +1,4 @@
-"""Frames go to the connection itself while nothing waits in the transport: whole, in order, and not around TLS."""
+"""Frames go directly to the connection while its transport is empty: whole, in order, not past TLS."""
 
 import asyncio
 import socket as sockets
@@ -18,9 +18,9 @@ from server.http_protocol import HttpProtocol
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 from tests.server.test_unanswered_ping import HANDSHAKE
 
-# More than the kernel takes at once, and what comes behind that.
+# More than the kernel takes at once, and frames after that.
 PIECES = [str(number) * size for number, size in enumerate((3, 300_000, 5, 1_000_000, 7, 2_000_000, 0))]
-# Less than what pauses writing for HTTP, more than a small buffer of the kernel takes.
+# Below HTTP's pause of writing, above a small kernel buffer.
 RESPONSE = b"r" * 60_000
 REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\n\r\n"
 
@@ -30,13 +30,13 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """The servers' event loop, and the one of Python: they pause and resume at other moments."""
+    """Run on the servers' event loop and on Python's: they pause and resume at other moments."""
     with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner.run
 
 
 class App:
-    """Accepts, and hands over its door; answers a request with RESPONSE."""
+    """Accepts and exposes its frame writer; answers a request with RESPONSE."""
 
     def __init__(self) -> None:
         self.door: asyncio.Future[SocketProtocol] = asyncio.get_running_loop().create_future()
@@ -56,7 +56,7 @@ class App:
 
 
 class Place:
-    """Connections under our protocols, as the worker makes them."""
+    """Connections under our protocols, made like the worker's."""
 
     def __init__(self) -> None:
         self.app = App()
@@ -84,7 +84,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
         return await reader.readexactly(sum(len(frame_of(piece)) for piece in PIECES))
 
 
-def test_what_the_kernel_does_not_take_at_once_comes_behind_in_order(run: Run) -> None:
+def test_bytes_beyond_the_kernel_buffer_follow_in_order(run: Run) -> None:
     async def body() -> None:
         place = Place()
         ours, theirs = sockets.socketpair()
@@ -104,7 +104,7 @@ def test_what_the_kernel_does_not_take_at_once_comes_behind_in_order(run: Run) -
     run(body())
 
 
-def test_nothing_goes_around_tls(run: Run, tmp_path: Path) -> None:
+def test_direct_writes_do_not_bypass_tls(run: Run, tmp_path: Path) -> None:
     async def body() -> None:
         place = Place()
         certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
@@ -138,7 +138,7 @@ def test_nothing_goes_around_tls(run: Run, tmp_path: Path) -> None:
     run(body())
 
 
-def test_what_http_left_in_the_transport_comes_first(run: Run) -> None:
+def test_rest_of_an_http_answer_is_sent_first(run: Run) -> None:
     async def body() -> None:
         place = Place()
         ours, theirs = sockets.socketpair()
@@ -162,8 +162,8 @@ def test_what_http_left_in_the_transport_comes_first(run: Run) -> None:
     run(body())
 
 
-def test_the_error_of_a_write_is_the_transports_affair(run: Run) -> None:
-    """The kernel tells of a lost connection with the next call, whichever that is; here nothing is read that would tell of it."""
+def test_error_of_a_write_is_left_to_the_transport(run: Run) -> None:
+    """The kernel reports a lost connection with any next call; here no read would report it."""
 
     async def body() -> None:
         place = Place()
@@ -183,7 +183,7 @@ def test_the_error_of_a_write_is_the_transports_affair(run: Run) -> None:
     run(body())
 
 
-def test_a_write_that_is_interrupted_is_made_by_the_transport(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_write_is_left_to_the_transport(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def body() -> None:
         place = Place()
         ours, theirs = sockets.socketpair()

@@ -1,4 +1,4 @@
-"""`manage.py drain` and SIGTERM: sockets are handed over, what is being done is finished, and all of it ends in time."""
+"""`manage.py drain` and SIGTERM hand sockets over, finish running work, and end in time."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ from tests.support.services import Postgres
 
 
 def drain(server: Server, *arguments: str, **env: str) -> subprocess.Popen[str]:
-    """Begin `manage.py drain` with the settings the server has."""
+    """Start `manage.py drain` with the server's settings."""
     command = [sys.executable, str(ROOT / "app" / "manage.py"), "drain", *arguments]
     given = base_environment() | server.env | {"RUNTIME_DIR": str(server.data_dir / "run"), "PORT": str(server.port)} | env
     return subprocess.Popen(command, env=given, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -41,7 +41,7 @@ def workers(server: Server) -> set[int]:
 
 
 def unfinished_request(server: Server) -> socket.socket:
-    """A request whose body never comes: it holds a draining worker for 0.3 × DRAIN_SECONDS."""
+    """A request without its body: it holds a draining worker for 0.3 × DRAIN_SECONDS."""
     half = socket.create_connection(("127.0.0.1", server.port))
     half.sendall(b"POST /api/token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
     sleep(0.5)
@@ -49,7 +49,7 @@ def unfinished_request(server: Server) -> socket.socket:
 
 
 def kept_connection(server: Server) -> socket.socket:
-    """One on which a request was answered, and another may come."""
+    """A connection with one answered request, ready for another."""
     kept = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert b"200 OK" in kept.recv(4096)
@@ -57,7 +57,7 @@ def kept_connection(server: Server) -> socket.socket:
 
 
 def handshake_on(kept: socket.socket) -> bytes:
-    """Everything that comes of it until the end."""
+    """Return the whole answer to a handshake on it."""
     came = b""
     with kept, suppress(ConnectionError):
         upgrade = b"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -69,7 +69,7 @@ def handshake_on(kept: socket.socket) -> bytes:
 
 @asynccontextmanager
 async def sockets(server: Server, count: int) -> AsyncIterator[list[ClientConnection]]:
-    """Open that many sockets of one person, each past its hello."""
+    """Open this many sockets of one person and read their hello."""
     ada = await sign_up(server.base_url)
     async with AsyncExitStack() as exits:
         opened: list[ClientConnection] = []
@@ -82,7 +82,7 @@ async def sockets(server: Server, count: int) -> AsyncIterator[list[ClientConnec
 
 
 async def end_of(one: ClientConnection) -> tuple[list[str], int | None, float]:
-    """What still came, the close code, and when."""
+    """Return the remaining frames, the close code, and the time of the close."""
     frames = []
     with suppress(ConnectionClosed):
         while True:
@@ -90,7 +90,7 @@ async def end_of(one: ClientConnection) -> tuple[list[str], int | None, float]:
     return frames, one.close_code, monotonic()
 
 
-async def test_it_hands_over_and_ends(start_server: StartServer) -> None:
+async def test_drain_hands_sockets_over_and_ends(start_server: StartServer) -> None:
     server = start_server(LIMIT_SOCKETS_PER_USER="0")
     async with sockets(server, 20) as opened:
         code, said = await drained(server)
@@ -105,20 +105,20 @@ async def test_it_hands_over_and_ends(start_server: StartServer) -> None:
 
 
 @pytest.mark.once
-async def test_it_says_when_nothing_runs(start_server: StartServer) -> None:
+async def test_drain_without_a_server_is_an_error(start_server: StartServer) -> None:
     server, other = start_server(), start_server()
     server.kill()  # its pid file is still there
     for env in ({}, {"PORT": "1"}, {"HOST": "127.0.0.2"}):
         code, said = await drained(server, **env)
         assert code == 1
         assert f"no server of this account runs on {env.get('HOST', '127.0.0.1')}:{env.get('PORT', server.port)}" in said
-    # Neither another port nor another directory was touched.
+    # No other port and no other directory was touched.
     assert other.ready()
     assert (await drained(server, "--timeout", "soon"))[0] == 2
 
 
 @pytest.mark.once
-async def test_only_the_server_on_its_port_ends(start_server: StartServer) -> None:
+async def test_drain_ends_only_the_server_on_its_port(start_server: StartServer) -> None:
     one, other = start_server(), start_server(RUNTIME_DIR="")
     shared = str(one.data_dir / "run")
     other.stop()
@@ -129,7 +129,7 @@ async def test_only_the_server_on_its_port_ends(start_server: StartServer) -> No
     assert other.process.popen.wait(1) == 0
 
 
-async def test_recycling_replaces_each_worker_and_serves_all_the_time(start_server: StartServer) -> None:
+async def test_recycling_replaces_each_worker_without_an_outage(start_server: StartServer) -> None:
     server = start_server(DRAIN_SECONDS="5")
     before = workers(server)
     async with Crowd(server.base_url, readers=4, writers=3, askers=2) as crowd:
@@ -145,13 +145,13 @@ async def test_recycling_replaces_each_worker_and_serves_all_the_time(start_serv
     after = workers(server)
     assert after.isdisjoint(before)
     assert len(after) == len(before)
-    # And once more, with the numbers as they were.
+    # A second time, with the settings as before.
     assert (await drained(server, "--recycle"))[0] == 0
     assert len(workers(server)) == len(before)
 
 
 @pytest.mark.once
-async def test_two_do_not_recycle_at_once(start_server: StartServer) -> None:
+async def test_second_recycling_at_once_is_refused(start_server: StartServer) -> None:
     server = start_server(WEB_CONCURRENCY="1", DRAIN_SECONDS="30")
     with unfinished_request(server):
         first = drain(server, "--recycle")
@@ -164,21 +164,21 @@ async def test_two_do_not_recycle_at_once(start_server: StartServer) -> None:
 
 
 @pytest.mark.once
-async def test_a_kept_connection_is_told(start_server: StartServer) -> None:
+async def test_kept_connection_is_closed_with_its_next_answer(start_server: StartServer) -> None:
     server = start_server(WEB_CONCURRENCY="1", LIMIT_SOCKETS_PER_USER="0")
     async with sockets(server, 10), httpx.AsyncClient(base_url=server.base_url, timeout=10) as http:
         assert "connection" not in (await http.get("/readyz")).headers
         kept = await asyncio.to_thread(kept_connection, server)
         server.process.send(signal.SIGTERM)
         with pytest.raises(ConnectionRefusedError):
-            while True:  # once it listens no longer, it drains
+            while True:  # it drains once it no longer listens
                 socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
                 await asyncio.sleep(0.02)
         answer = await http.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["checks"]["draining"] == "failing"
         assert answer.headers["connection"] == "close"
-        # A handshake on it, too: 1012, or no answer at all when the connection was closed just then.
+        # A handshake on it gets 1012, or no answer if the connection was just closed.
         came = await asyncio.to_thread(handshake_on, kept)
         assert came == b"" or came.endswith(b"\x03\xf4service restart"), came
         with pytest.raises(httpx.ConnectError):
@@ -189,7 +189,7 @@ async def test_a_kept_connection_is_told(start_server: StartServer) -> None:
 
 
 @pytest.mark.once
-async def test_a_thousand_sockets_are_closed_at_the_rate_we_say(start_server: StartServer) -> None:
+async def test_thousand_sockets_are_closed_at_the_set_rate(start_server: StartServer) -> None:
     server = start_server(WEB_CONCURRENCY="1", LIMIT_SOCKETS_PER_USER="0")
     async with sockets(server, 1000) as opened:
         ending = [asyncio.create_task(end_of(one)) for one in opened]
@@ -201,15 +201,15 @@ async def test_a_thousand_sockets_are_closed_at_the_rate_we_say(start_server: St
     assert {close for _, close, _ in ends} == {1012}
     assert {frame for frames, _, _ in ends for frame in frames if '"drain"' in frame} == {'{"type":"drain","after_ms":5000}'}
     moments = sorted(moment - began for _, _, moment in ends)
-    # 1,000 / 200 a second, with jitter that only ever shortens: half of it at least.
+    # 1,000 / 200 a second, with jitter that only shortens: at least half of it.
     assert 2.2 < moments[-1] < 6
     assert moments[500] > 0.3 * moments[-1]
     assert (code, took < 8) == (0, True)
 
 
 @pytest.mark.once
-async def test_a_long_drain_is_not_taken_for_a_stuck_worker(start_server: StartServer) -> None:
-    # A request that never ends keeps it for 0.3 × DRAIN_SECONDS, longer than Gunicorn's --timeout.
+async def test_long_drain_is_not_killed_as_a_stuck_worker(start_server: StartServer) -> None:
+    # An endless request keeps it for 0.3 × DRAIN_SECONDS, longer than Gunicorn's --timeout.
     server = start_server(WEB_CONCURRENCY="1", DRAIN_SECONDS="120")
     with socket.create_connection(("127.0.0.1", server.port)) as half:
         half.sendall(
@@ -237,9 +237,7 @@ def stopped(server: Server, *numbers: signal.Signals, within: float) -> int:
 @pytest.mark.parametrize(
     "numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM, signal.SIGQUIT), (signal.SIGINT,)]
 )
-async def test_a_hurried_end_closes_all_at_once_and_in_order(
-    start_server: StartServer, numbers: tuple[signal.Signals, ...]
-) -> None:
+async def test_second_signal_closes_all_sockets_at_once(start_server: StartServer, numbers: tuple[signal.Signals, ...]) -> None:
     server = start_server(LIMIT_SOCKETS_PER_USER="0", DRAIN_SECONDS="60")
     async with sockets(server, 600) as opened:
         ending = [asyncio.create_task(end_of(one)) for one in opened]
@@ -252,14 +250,14 @@ async def test_a_hurried_end_closes_all_at_once_and_in_order(
     assert "SIGKILL" not in server.log
 
 
-async def test_what_is_being_committed_is_finished(start_server: StartServer) -> None:
+async def test_drain_finishes_open_commits(start_server: StartServer) -> None:
     server = start_server(LIMIT_MESSAGES_PER_S="0")
     ada = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
     async with ChatClient(server.ws_url(), ada) as chat:
         await chat.join(room)
         acknowledged = [await chat.send(room, f"text {number}") for number in range(5)]
-        # These are read by the server, whose replies may not get through any more.
+        # The server reads these, but its replies may be lost.
         for number in range(5, 45):
             await chat.push("message.send", room=room, text=f"text {number}", key=f"key {number}")
         await chat.request("ping")
@@ -273,12 +271,12 @@ async def test_what_is_being_committed_is_finished(start_server: StartServer) ->
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    """A Postgres of this test alone, which may hang."""
+    """A Postgres for one test, which may hang."""
     with Postgres() as own:
         yield own
 
 
-async def test_a_database_that_hangs_holds_it_for_no_longer_than_it_may(postgres: Postgres, start_server: StartServer) -> None:
+async def test_hanging_database_delays_the_drain_within_its_limit(postgres: Postgres, start_server: StartServer) -> None:
     env = {"DATABASE_URL": postgres.create_database(), "SECRET_KEY": "only-for-this-test" * 3}
     manage("migrate", "--no-input", env=base_environment() | env)
     server = start_server(DRAIN_SECONDS="6", **env)
@@ -301,7 +299,7 @@ async def test_a_database_that_hangs_holds_it_for_no_longer_than_it_may(postgres
 
 
 @pytest.mark.once
-async def test_its_wait_is_bounded(start_server: StartServer) -> None:
+async def test_wait_of_drain_is_bounded(start_server: StartServer) -> None:
     server = start_server(WEB_CONCURRENCY="1", DRAIN_SECONDS="30")
     with unfinished_request(server):
         code, said = await drained(server, "--timeout", "1")
@@ -311,7 +309,7 @@ async def test_its_wait_is_bounded(start_server: StartServer) -> None:
 
 
 @pytest.mark.once
-def test_a_directory_of_somebody_else_is_not_used(start_server: StartServer, tmp_path: Path) -> None:
+def test_runtime_directory_of_another_user_is_refused(start_server: StartServer, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)

@@ -23,7 +23,7 @@ DEFAULT = int(next(variable.default or "" for variable in VARIABLES if variable.
 
 @dataclass
 class Graces:
-    """What each part does when DRAIN_SECONDS is `drain`, in seconds."""
+    """The times of each part for DRAIN_SECONDS = `drain`, in seconds."""
 
     drain: int
     spread: float
@@ -38,7 +38,7 @@ class Graces:
 
 
 def read(root: Path, drain: int) -> Graces:
-    """Ask the files below `root` themselves."""
+    """Read the times from the files below `root`."""
     printed = run(root, ["scripts/run_gunicorn.sh", "--print"], drain)
     options = shlex.split(printed[printed.index("command:") :])
     run(root, ["nginx/render", root / "rendered"], drain)
@@ -77,7 +77,7 @@ def run(root: Path, command: list[Any], drain: int) -> str:
 
 
 def seconds(duration: str, drain: int) -> int:
-    """Compose's: parts such as 25s and 10000ms are added."""
+    """Add the parts of compose's durations, such as 25s and 10000ms."""
     text = duration.replace("${DRAIN_SECONDS:-25}", str(drain))
     parts = re.findall(r"(\d+)(ms|s|m)", text)
     assert "".join(number + unit for number, unit in parts) == text, f"not understood: {duration}"
@@ -85,7 +85,7 @@ def seconds(duration: str, drain: int) -> int:
 
 
 def violations(found: Graces) -> list[str]:
-    """What does not fit, a sentence each."""
+    """Return each violation as a sentence."""
     rules = {
         "sockets and requests together take longer than DRAIN_SECONDS": found.spread + found.finish <= found.drain,
         "nothing is left to commit in": found.spread + found.finish < found.worker,
@@ -104,7 +104,7 @@ def violations(found: Graces) -> list[str]:
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the figures are read from, to be changed."""
+    """A copy of the files with the times, for changes."""
     root = tmp_path_factory.mktemp("graces")
     for name in WHAT:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
@@ -114,7 +114,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("drain", [1, 5, DEFAULT, 60, 3600])
-def test_all_follow_from_one_setting(copied: Path, drain: int) -> None:
+def test_all_grace_periods_follow_from_one_setting(copied: Path, drain: int) -> None:
     assert violations(read(copied, drain)) == []
 
 
@@ -138,7 +138,7 @@ def test_all_follow_from_one_setting(copied: Path, drain: int) -> None:
         ),
     ],
 )
-def test_a_planted_violation_is_found(copied: Path, file: str, change: tuple[str, str], why: str) -> None:
+def test_planted_violation_of_a_grace_period_is_found(copied: Path, file: str, change: tuple[str, str], why: str) -> None:
     path = copied / file
     text = path.read_text()
     assert text.count(change[0]) >= 1, f"{change[0]} is not in {file}"
@@ -149,8 +149,8 @@ def test_a_planted_violation_is_found(copied: Path, file: str, change: tuple[str
         path.write_text(text)
 
 
-def test_kubernetes_says_the_same(copied: Path) -> None:
-    """Its own rules (k8s/checks) hold preStop, drain and margin together; the margin is ours."""
+def test_kubernetes_has_the_same_grace_periods(copied: Path) -> None:
+    """k8s/checks compares preStop, drain and margin; the margin is compared here."""
     settings = dict(re.findall(r"^([A-Z_]+)=(.*)$", (copied / "k8s/base/hubbub.env").read_text(), re.MULTILINE))
     assert int(settings["DRAIN_SECONDS"]) == DEFAULT
     for name in ("web", "worker", "nginx"):
@@ -160,5 +160,5 @@ def test_kubernetes_says_the_same(copied: Path) -> None:
         pod = deployment["spec"]["template"]["spec"]
         waits = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         assert pod["terminationGracePeriodSeconds"] >= waits + DEFAULT + grace.MARGIN_S
-        # A sleep longer than the drain would be waited for in vain; none at all would refuse what is still sent.
+        # A sleep longer than the drain delays the end; no sleep refuses late requests.
         assert (name == "worker") == (waits == 0)

@@ -28,7 +28,7 @@ class Member:
         self.beats.append(asyncio.get_running_loop().time())
 
 
-async def test_each_has_its_beat_once_in_an_interval_and_not_all_together() -> None:
+async def test_each_socket_is_pinged_once_in_a_spread_interval() -> None:
     interval = 20 * SLOT_S
     turning = Wheel(asyncio.get_running_loop(), interval)
     members = [Member() for _ in range(2_000)]
@@ -38,15 +38,15 @@ async def test_each_has_its_beat_once_in_an_interval_and_not_all_together() -> N
     assert {len(member.beats) for member in members} <= {1, 2, 3}
     assert sum(len(member.beats) >= 2 for member in members) > 1_900
     for member in members:
-        # One that was late by less than a slot does not delay the next.
+        # A beat that is late by less than a slot does not delay the next.
         assert all(
             later - earlier > interval - 1.1 * SLOT_S for earlier, later in zip(member.beats, member.beats[1:], strict=False)
         )
     at_once = Counter(round(member.beats[0], 2) for member in members)
-    assert max(at_once.values()) < 300, "they came together"
+    assert max(at_once.values()) < 300, "the pings are not spread"
 
 
-async def test_a_wheel_without_members_rests_and_turns_again() -> None:
+async def test_empty_timer_stops_and_starts_again() -> None:
     turning = Wheel(asyncio.get_running_loop(), SLOT_S)
     for _ in range(2):
         member = Member()
@@ -58,7 +58,7 @@ async def test_a_wheel_without_members_rests_and_turns_again() -> None:
         assert turning._timer is None
 
 
-async def test_one_that_cannot_be_pinged_takes_nobody_along() -> None:
+async def test_failed_ping_does_not_stop_the_others() -> None:
     class Broken(Member):
         def on_heartbeat(self, payload: bytes, ping: bytes) -> None:
             raise OSError
@@ -72,13 +72,13 @@ async def test_one_that_cannot_be_pinged_takes_nobody_along() -> None:
 
 
 def frame(first: int, payload: bytes) -> bytes:
-    """As a client sends it."""
+    """Return a client's frame."""
     masked = bytes(byte ^ MASK[place % 4] for place, byte in enumerate(payload))
     return bytes([first, 0x80 | len(payload)]) + MASK + masked
 
 
 class Listening:
-    """Takes what comes, at once where it may, as the consumer does under our worker."""
+    """Takes messages, directly if possible, like the consumer under our worker."""
 
     def __init__(self, *, at_once: bool) -> None:
         self.at_once, self.heard, self.later = at_once, list[str](), list[str]()
@@ -97,7 +97,7 @@ class Listening:
 
 
 class Peer:
-    """A socket under our protocol, pinged every 0.2 s, and the peer's end of it."""
+    """A socket under our protocol, pinged every 0.2 s, with the peer's end of it."""
 
     def __init__(self, *, at_once: bool = True, app: Listening | None = None) -> None:
         self.app = app or Listening(at_once=at_once)
@@ -127,7 +127,7 @@ class Peer:
         assert wheel(0.2)._members == 0
 
     async def ping(self) -> bytes:
-        """The payload of the next ping."""
+        """Return the payload of the next ping."""
         ping = await asyncio.wait_for(self.reader.readexactly(6), 5)
         assert ping[:2] == b"\x89\x04"
         return ping[2:]
@@ -136,14 +136,14 @@ class Peer:
         self.writer.write(frame(0x8A, payload))
 
     async def closed(self) -> int:
-        """The code of the close frame that comes next."""
+        """Return the code of the next close frame."""
         head = await asyncio.wait_for(self.reader.readexactly(4), 5)
         assert head[0] == 0x88
         return int.from_bytes(head[2:], "big")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_who_answers_stays(at_once: bool) -> None:
+async def test_socket_with_pongs_stays_open(at_once: bool) -> None:
     async with Peer(at_once=at_once) as peer:
         seen = set()
         for _ in range(5):
@@ -153,7 +153,7 @@ async def test_who_answers_stays(at_once: bool) -> None:
         assert len(seen) == 5
 
 
-async def test_a_pong_in_pieces_is_an_answer() -> None:
+async def test_pong_in_pieces_counts() -> None:
     async with Peer() as peer:
         for _ in range(3):
             payload = await peer.ping()
@@ -168,7 +168,7 @@ def closed_without_a_pong() -> float:
 
 
 @pytest.mark.parametrize("answer", ["another", "empty", "none"])
-async def test_who_does_not_answer_is_let_go(answer: str) -> None:
+async def test_socket_without_pongs_is_closed(answer: str) -> None:
     before = closed_without_a_pong()
     async with Peer() as peer:
         payload = await peer.ping()
@@ -181,7 +181,7 @@ async def test_who_does_not_answer_is_let_go(answer: str) -> None:
 
 
 class Door(Listening):
-    """Says more than the peer takes; judges itself, or leaves it to the pings, for how long that may go on."""
+    """Sends more than the peer reads; limits the stall itself, or leaves that to the pings."""
 
     def __init__(self, *, judges: bool) -> None:
         super().__init__(at_once=False)
@@ -196,18 +196,18 @@ class Door(Listening):
 
 
 @pytest.mark.parametrize("judges", [True, False])
-async def test_who_cannot_have_read_the_ping_is_left_to_the_app(judges: bool) -> None:
+async def test_peer_with_an_unread_ping_is_left_to_the_app(judges: bool) -> None:
     """The app's close code gives such a peer the reason; a ping behind a megabyte tells it nothing."""
     door = Door(judges=judges)
     async with Peer(app=door) as peer:
         pinged = await peer.ping()
         peer.pong(pinged)
-        pinged = await peer.ping()  # not answered, and now nothing is read any more
+        pinged = await peer.ping()  # no answer, and no more reads from now on
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
         assert door.socket is not None
         filling = b"\x82\x7f" + (4_000_000).to_bytes(8, "big") + bytes(4_000_000)
         door.socket.write_frames(filling)
-        await asyncio.sleep(1.1)  # five beats
+        await asyncio.sleep(1.1)  # five heartbeats
         assert (door.socket.close_sent or door.socket.transport.is_closing()) is not judges
         if not judges:
             return
@@ -217,12 +217,12 @@ async def test_who_cannot_have_read_the_ping_is_left_to_the_app(judges: bool) ->
         for _ in range(3):
             peer.pong(await peer.ping())
         await peer.ping()
-        assert await peer.closed() == 1011, "it is judged by its pongs again"
+        assert await peer.closed() == 1011, "its pongs count again"
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 5, 9])
-async def test_pongs_and_messages_in_one_read(cut: int) -> None:
-    """The last `cut` bytes come with the next."""
+async def test_pongs_and_messages_in_one_read_are_all_handled(cut: int) -> None:
+    """The last `cut` bytes arrive with the next read."""
     async with Peer() as peer:
         said = []
         for number in range(4):

@@ -1,4 +1,4 @@
-"""A handshake is parsed once: what comes of it is what comes of uvicorn's own way, which parses it a second time."""
+"""Our handshake, parsed once, has the same outcome as uvicorn's, which parses it twice."""
 
 import asyncio
 import socket
@@ -53,7 +53,7 @@ REQUESTS = {
     "path not ASCII": GET.replace(b"/ws/", b"/ws/\xc3\xa9") + HANDSHAKE + KEY,
 }
 
-# Answered by our own limits (server/request_limits.py) before websockets would.
+# Our own limits (server/request_limits.py) answer before websockets would.
 LIMITED = {"too many lines", "a long path"}
 
 
@@ -90,7 +90,7 @@ class Asked:
 
 @pytest.fixture
 async def answers() -> AsyncIterator[Any]:
-    """`await answers(http, request)` is all that a server with that HTTP protocol answers, and the scopes it made."""
+    """`await answers(http, request)` returns a server's whole answer and its ASGI scopes."""
     running: dict[Any, tuple[Server, asyncio.Task[None], Asked, Any]] = {}
 
     def start(http: Any) -> None:
@@ -116,7 +116,7 @@ async def answers() -> AsyncIterator[Any]:
         await serving
 
 
-async def test_a_handshake_has_one_outcome(answers: Any) -> None:
+async def test_handshake_has_the_outcome_of_uvicorns_parser(answers: Any) -> None:
     asked = {name: request for name, request in REQUESTS.items() if name not in LIMITED}
     ours = {name: await answers(HttpProtocol, request) for name, request in asked.items()}
     theirs = {name: await answers("httptools", request) for name, request in asked.items()}
@@ -124,21 +124,21 @@ async def test_a_handshake_has_one_outcome(answers: Any) -> None:
     assert sum(bool(scopes) for _, scopes in ours.values()) > len(REQUESTS) / 3
 
 
-async def test_a_request_that_is_too_large_is_answered(answers: Any) -> None:
+async def test_too_large_request_gets_an_answer(answers: Any) -> None:
     for name, status in (("a long line", b" 431 "), ("too many lines", b" 431 "), ("a long path", b" 414 ")):
         lines, scopes = await answers(HttpProtocol, REQUESTS[name])
         assert status in lines[0], name
         assert not scopes
 
 
-async def test_the_greeting_comes_behind_the_answer(answers: Any) -> None:
+async def test_hello_follows_the_handshake_answer(answers: Any) -> None:
     lines, scopes = await answers(HttpProtocol, REQUESTS["plain"])
     assert lines[0].startswith(b"HTTP/1.1 101 ")
     assert lines[-1] == b"\x81\x02hi"
     assert len(scopes) == 1
 
 
-def test_what_websockets_might_refuse_is_left_to_it() -> None:
+def test_doubtful_handshake_is_left_to_websockets() -> None:
     plain = [(b"host", b"here"), (b"cookie", b"a=1")]
     assert is_plain(b"/ws/?x", plain)
     found = request_of("GET", b"/ws/?x", plain)
@@ -153,7 +153,7 @@ def test_what_websockets_might_refuse_is_left_to_it() -> None:
         assert not is_plain(url, headers)
 
 
-def test_only_what_leaves_nothing_to_negotiate_is_answered_here() -> None:
+def test_only_plain_handshake_is_answered_here() -> None:
     lines = {b"upgrade": b"websocket", b"connection": b"Upgrade", b"sec-websocket-version": b"13"}
     lines |= {b"sec-websocket-key": b"dGhlIHNhbXBsZSBub25jZQ==", b"host": b"here"}
     plain = list(lines.items())

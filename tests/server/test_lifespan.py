@@ -1,4 +1,4 @@
-"""What a worker is once it has started: on uvloop, with all that start-up made left out of collections."""
+"""A started worker runs on uvloop and leaves start-up objects out of collections."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -17,8 +17,8 @@ WAIT_S = 30
 
 @pytest.fixture
 async def started(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """The lifespan of this process, with nothing left of it afterwards."""
-    monkeypatch.setattr(settings, "EMBEDDED", False)  # no background thread: it would work on the tests' data
+    """Run the lifespan of this process and undo its effects."""
+    monkeypatch.setattr(settings, "EMBEDDED", False)  # no background thread: it would change the tests' data
     monkeypatch.setattr(state, "draining", False)
     thresholds = gc.get_threshold()
     process = ApplicationCommunicator(lifespan, {"type": "lifespan"})
@@ -34,7 +34,7 @@ async def started(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> As
         gc.set_threshold(*thresholds)
 
 
-async def test_what_start_up_made_is_left_out_of_collections(started: None) -> None:
+async def test_start_up_objects_are_left_out_of_collections(started: None) -> None:
     assert gc.get_freeze_count() > 10_000
     assert gc.get_threshold() == (50_000, 20, 50)
 

@@ -19,7 +19,7 @@ CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
 
 
 class Stalled:
-    """A connection whose peer has taken the handshake's answer at most, and has a megabyte waiting."""
+    """A connection whose peer reads at most the handshake's answer, with a megabyte unsent."""
 
     def __init__(self) -> None:
         self.ours, self.peer = sockets.socketpair()
@@ -80,15 +80,15 @@ def is_shut_down(one: Stalled) -> None:
 
 
 def fails(one: Stalled) -> None:
-    """The app ends without a word."""
+    """End the app without closing the socket."""
     one.failing = True
     one.peer.sendall(b"\x81\x81\0\0\0\0x")
 
 
 @pytest.mark.parametrize("ends", [says_goodbye, is_closed_and_says_goodbye, hangs_up, is_shut_down, fails])
-async def test_it_is_dropped_and_counted_until_then(stalled: Stalled, ends: Callable[[Stalled], None]) -> None:
+async def test_closing_peer_is_dropped_soon_and_counted_until_then(stalled: Stalled, ends: Callable[[Stalled], None]) -> None:
     ends(stalled)
-    await stalled.ended.wait()  # others see at once that they left
+    await stalled.ended.wait()  # others see the leave at once
     assert stalled.state.connections
     assert stalled.protocol.unsent() > 500_000
     while stalled.state.connections:  # noqa: ASYNC110

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics: what orchestrators and Prometheus rely on."""
+"""/healthz, /readyz and /metrics, for orchestrators and Prometheus."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ async def get(server: Server, path: str, **headers: str) -> httpx.Response:
 
 
 def samples(text: str) -> dict[str, float]:
-    """Every sample of an exposition, `name{label="value"}` → value."""
+    """Return every sample of an exposition, `name{label="value"}` → value."""
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -53,21 +53,21 @@ async def test_ready_names_each_check(server: Server) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_probes_ask_for_no_host_we_know(server: Server) -> None:
+async def test_probes_accept_any_host(server: Server) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         assert (await get(server, path, Host="10.0.0.7:8000")).status_code == 200
 
 
-async def test_a_head_request_has_no_body(server: Server) -> None:
+async def test_answer_to_head_has_no_body(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.base_url) as http:
         answer = await http.head("/healthz")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_metrics_are_over_all_workers(server: Server, profile: Profile) -> None:
-    """Asked again and again, whichever worker answers: the same sockets, and counters that never go back.
+async def test_metrics_add_up_over_all_workers(server: Server, profile: Profile) -> None:
+    """Any worker answers with the same sockets, and counters never decrease.
 
-    A worker that is not asked brings its own there once a second.
+    Workers that do not answer publish their values once a second.
     """
     ada = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
@@ -89,7 +89,7 @@ async def test_metrics_are_over_all_workers(server: Server, profile: Profile) ->
 
 
 async def test_names_and_labels_are_few(server: Server) -> None:
-    """No label may grow with people, rooms or what clients send."""
+    """No label may grow with people, rooms or client input."""
     ada = await sign_up(server.base_url)
     async with ChatClient(server.ws_url(), ada) as chat:
         for number in range(30):
@@ -111,7 +111,7 @@ async def test_a_refused_frame_is_counted_by_its_code(server: Server) -> None:
 
 
 async def test_frames_and_deliveries_are_counted_within_a_second(server: Server) -> None:
-    """They add up in the worker first; another one may answer the scrape."""
+    """Each worker buffers its counts; another one may answer the scrape."""
     ada = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
     frames, delivered = 'hubbub_frames_received_total{type="message.send"}', "hubbub_deliveries_total"
@@ -130,7 +130,7 @@ async def test_frames_and_deliveries_are_counted_within_a_second(server: Server)
     raise AssertionError(moved)
 
 
-async def test_a_dead_worker_leaves_no_sockets_behind(start_server: StartServer) -> None:
+async def test_sockets_of_a_dead_worker_are_not_counted(start_server: StartServer) -> None:
     server = start_server()
     ada = await sign_up(server.base_url)
     chats = [ChatClient(server.ws_url(), ada) for _ in range(4)]
@@ -157,7 +157,7 @@ async def until_shown(server: Server, name: str, number: float) -> None:
     raise AssertionError(f"{name} is never {number}: {await measured(server)}")
 
 
-async def test_not_ready_before_the_migrations(server: Server, profile: Profile, tmp_path: Path) -> None:
+async def test_server_is_not_ready_before_its_migrations(server: Server, profile: Profile, tmp_path: Path) -> None:
     """A new release waits for its migrations instead of failing on every request."""
     port = free_port()
     env = server.env | {"DATA_DIR": str(tmp_path), "PORT": str(port)}
@@ -179,8 +179,8 @@ async def test_not_ready_before_the_migrations(server: Server, profile: Profile,
         process.kill()
 
 
-async def test_not_ready_before_the_first_look_at_a_database(server: Server, tmp_path: Path) -> None:
-    """Once seen, a database away only degrades: tests/realtime/across/test_database_away.py."""
+async def test_server_is_not_ready_before_its_first_database_check(server: Server, tmp_path: Path) -> None:
+    """A later outage only degrades: tests/realtime/across/test_database_away.py."""
     port = free_port()
     address = f"postgres://hubbub:secret@127.0.0.1:{free_port()}/hubbub"
     env = server.env | {"DATA_DIR": str(tmp_path), "PORT": str(port), "WEB_CONCURRENCY": "1"}
@@ -199,7 +199,7 @@ async def test_not_ready_before_the_first_look_at_a_database(server: Server, tmp
 
 
 def test_migrations_seen_by_one_worker_count_for_its_successor(tmp_path: Path) -> None:
-    """A worker that dies while the database is away has a successor that could not look itself."""
+    """The successor of a dead worker cannot check while the database is away."""
     master = RuntimeDirectory(tmp_path / "run" / "server")
     (tmp_path / "run").mkdir(mode=0o700)
     master.enter()

@@ -11,17 +11,17 @@ from tests.support.server import Server
 
 
 async def by_worker(server: Server, name: str) -> dict[str, float]:
-    """A metric's value of each worker, by its process id."""
+    """Return a metric's value of each worker by its process id."""
     async with httpx.AsyncClient() as http:
         text = (await http.get(f"{server.base_url}/metrics")).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {sample.labels["worker"]: sample.value for sample in samples if sample.name == name}
 
 
-async def test_cpu_and_memory_are_told_by_worker(server: Server, profile: Profile) -> None:
+async def test_cpu_and_memory_are_reported_by_worker(server: Server, profile: Profile) -> None:
     deadline = time.monotonic() + 20
     while len(before := await by_worker(server, "hubbub_worker_cpu_seconds")) < profile.workers:
-        assert time.monotonic() < deadline, "each worker tells once a second"
+        assert time.monotonic() < deadline, "each worker reports once a second"
         await asyncio.sleep(0.3)
     resident = await by_worker(server, "hubbub_worker_resident_bytes")
     assert len(resident) == len(before) == profile.workers

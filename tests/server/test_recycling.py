@@ -1,4 +1,4 @@
-"""A worker that grows past its memory ceiling is replaced: gently, one at a time, and not when that would not help."""
+"""A worker above its memory ceiling is replaced: drained, one at a time, and only if that helps."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ GREW = "a worker grew past its memory ceiling and is replaced"
 
 
 async def leak_in_all(server: Server) -> set[int]:
-    """Make each worker hold too much; return their pids."""
+    """Let each worker exceed its ceiling; return their pids."""
     leaked: set[int] = set()
     wanted = workers(server)
     deadline = monotonic() + 20
@@ -58,7 +58,7 @@ def recycled(server: Server) -> float:
     return float(re.findall(r"^hubbub_worker_recycled_total (\S+)$", text, re.MULTILINE)[0])
 
 
-async def test_it_is_replaced_and_nobody_loses_anything(start_server: StartServer) -> None:
+async def test_worker_above_its_ceiling_is_replaced_without_loss(start_server: StartServer) -> None:
     server = start_server(**LEAKY)
     await asyncio.sleep(2)  # old enough
     most = len(workers(server)) + 1
@@ -82,7 +82,7 @@ async def test_it_is_replaced_and_nobody_loses_anything(start_server: StartServe
     lines = [line for line in server.log.splitlines() if GREW in line]
     assert len(lines) == len(former)
     assert all(re.search(rf"ceiling_mb\D+{CEILING_MB}\D", line) for line in lines)
-    # The successors are no larger than a fresh worker is, and stay.
+    # The successors are as small as fresh workers, and stay.
     now = workers(server)
     await asyncio.sleep(4)
     assert workers(server) == now
@@ -90,7 +90,7 @@ async def test_it_is_replaced_and_nobody_loses_anything(start_server: StartServe
 
 
 @pytest.mark.once
-async def test_a_young_one_is_left_alone(start_server: StartServer) -> None:
+async def test_young_worker_is_not_replaced(start_server: StartServer) -> None:
     # The product's own settings: five minutes.
     server = start_server(**(LEAKY | {"DJANGO_SETTINGS_MODULE": "tests.server.leaky.patient"}))
     former = await leak_in_all(server)
@@ -109,7 +109,7 @@ async def test_zero_lifts_the_ceiling(start_server: StartServer) -> None:
 
 
 @pytest.mark.once
-async def test_a_ceiling_that_a_fresh_worker_touches_is_refused(start_server: StartServer) -> None:
+async def test_ceiling_below_a_fresh_worker_is_refused(start_server: StartServer) -> None:
     server = start_server(**(LEAKY | {"WORKER_MEMORY_MAX_MB": "90"}))
     former = workers(server)
     await asyncio.sleep(4)
@@ -117,7 +117,7 @@ async def test_a_ceiling_that_a_fresh_worker_touches_is_refused(start_server: St
     assert "a fresh worker is near its memory ceiling: not watched" in server.log
 
 
-async def test_a_worker_that_dies_while_it_waits_costs_no_place(start_server: StartServer) -> None:
+async def test_death_of_a_waiting_worker_frees_its_turn(start_server: StartServer) -> None:
     server = start_server(**LEAKY)
     await asyncio.sleep(2)
     count = len(workers(server))
@@ -128,7 +128,7 @@ async def test_a_worker_that_dies_while_it_waits_costs_no_place(start_server: St
         await asyncio.sleep(0.02)
     killed = 0
     for pid in former & workers(server):
-        # All that are too large; one of them has just asked for its successor. Another may have made way already.
+        # All workers above the ceiling; one just asked for its successor. Another may have ended already.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             killed += 1

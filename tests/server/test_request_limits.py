@@ -1,4 +1,4 @@
-"""Requests that are too large, too slow or too many are answered by the server itself, before it keeps or spools them."""
+"""The server itself answers requests that are too large, slow or many, before buffering them."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ Ask = Callable[..., Awaitable[bytes]]
 
 
 async def answer_to(address: tuple[str, int], parts: list[bytes], *, pause_s: float = 0.0) -> bytes:
-    """All that the server answers to a request that comes in `parts`."""
+    """Return the server's whole answer to a request in `parts`."""
     reader, writer = await asyncio.open_connection(*address)
 
     async def send() -> None:
@@ -92,7 +92,7 @@ async def test_oversize_request_is_refused_by_name(app: Ask, request_: bytes, st
     assert json.loads(body)["status"] == status
 
 
-async def test_body_of_the_limit_is_taken(app: Ask) -> None:
+async def test_body_at_the_limit_is_accepted(app: Ask) -> None:
     answer = await app(POST + b"Content-Length: 1048576\r\n\r\n", b"a" * MIB)
     assert answer.endswith(b"length 1048576\r\n0\r\n\r\n")
 
@@ -135,13 +135,13 @@ async def test_flood_of_pipelined_requests_is_refused(app: Ask) -> None:
     assert answer.count(b"HTTP/1.1 ") <= request_limits.PIPELINED + 1
 
 
-async def test_oversize_handshake_is_no_socket(app: Ask) -> None:
+async def test_oversize_handshake_is_refused(app: Ask) -> None:
     upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     assert status_of(await app(GET + upgrade + b"X-Line: 1\r\n" * 200 + b"\r\n")) == 431
 
 
 async def test_flood_of_header_bytes_leaves_memory_and_others_alone(server: Server) -> None:
-    """118 MB of one header killed a worker with all its sockets; 60 MB made it silent for 7 s."""
+    """118 MB of one header killed a worker with all its sockets; 60 MB blocked it for 7 s."""
     before = memory_of(server.process.members())
     address = ("127.0.0.1", server.port)
     floods = [asyncio.create_task(answer_to(address, [GET + b"X-Long: ", *[b"a" * MIB] * 64])) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""A WebSocket's kernel socket tries again soon after a silent cut: a network that healed is not silent for as long again."""
+"""A WebSocket's kernel socket retransmits soon after a healed cut, without a long back-off."""
 
 import asyncio
 import socket
@@ -15,16 +15,14 @@ from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 
 
 def longest_pause(sock: Any) -> int | None:
-    """Milliseconds; None where the kernel has no such option."""
+    """Return milliseconds, or None if the kernel has no such option."""
     with suppress(OSError):
         return int(sock.getsockopt(socket.IPPROTO_TCP, TCP_RTO_MAX_MS))
     return None
 
 
 @pytest.mark.parametrize("by_listener", [False, True], ids=["told itself", "taken by a socket that was told"])
-async def test_the_kernel_keeps_little_of_a_websocket_and_tries_again_soon(
-    by_listener: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_kernel_buffers_little_and_retransmits_soon(by_listener: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int | None]] = []
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py drain --share`: a server hands a part of its sockets over, and serves on."""
+"""`manage.py drain --share`: a server hands a part of its sockets over and goes on."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.server.test_drain import drained, sockets
 from tests.support.server import Server
 
 
-async def test_share_hands_over_its_part_and_serves_on(start_server: StartServer) -> None:
+async def test_share_hands_a_part_over_and_goes_on(start_server: StartServer) -> None:
     server = start_server(DRAIN_SHARE_PER_S="50")
     async with sockets(server, 20) as opened:
         code, said = await drained(server, "--share", "40")
@@ -30,12 +30,12 @@ async def test_share_is_slow_and_ends_with_its_time(start_server: StartServer) -
         assert "not all was handed over within 5 s; the rest stays" in said
         await asyncio.sleep(2)
         left = [one for one in opened if one.close_code is None]
-        assert left, "people are asked one by one"
+        assert left, "clients are asked one by one"
         await asyncio.sleep(4)
         assert [one for one in left if one.close_code is not None] == []
 
 
-async def test_share_of_nothing_known_is_refused(server: Server) -> None:
+async def test_bad_share_is_refused(server: Server) -> None:
     for wrong in ("0", "101", "half"):
         code, said = await drained(server, "--share", wrong)
         assert code == 2

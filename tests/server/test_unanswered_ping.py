@@ -1,4 +1,4 @@
-"""A peer that answers no ping is let go, even with data on the way that it does not read either."""
+"""A peer that answers no ping is dropped, also with unread data on the way."""
 
 import asyncio
 import socket as sockets
@@ -33,7 +33,7 @@ class App:
         self.gone.set()
 
 
-async def test_a_peer_that_neither_reads_nor_answers_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_peer_without_reads_and_pongs_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_protocol, "LINGER_S", 0.1)
     app = App()
     config = Config(app, ws_ping_interval=0.1, ws_ping_timeout=0.1, proxy_headers=False, log_config=None)

@@ -1,4 +1,4 @@
-"""Every documented form of DATABASE_URL carries a server: its ORM, its pools, migrations and the worker."""
+"""Each documented form of DATABASE_URL works for the ORM, pools, migrations and worker."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tests.support.services import Postgres, Standby
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-# In one process: starting one takes longer than either of the two.
+# In one process: its start takes longer than both calls.
 CHECK_AND_ENQUEUE = """
 from django.core.management import call_command
 from accounts.tasks import expired_prune
@@ -37,11 +37,11 @@ ODD_ENCODED = "p%2Fw%23%3F%40%3A%25%26%5B%C3%BC%5D"
 
 
 class TlsPostgres(Postgres):
-    """A Postgres with a certificate for localhost, signed by the test's own authority: `authority`."""
+    """A Postgres with a certificate for localhost from the test's own authority, `authority`."""
 
     @property
     def authority(self) -> Path:
-        """The authority's certificate, which clients trust."""
+        """The authority's certificate, which the clients trust."""
         return self.directory / "ca.pem"
 
     def _prepare(self) -> None:
@@ -145,7 +145,7 @@ async def serves(server: Server, worker: Process, database: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_form_of_the_address_carries_the_whole_server(
+async def test_form_of_the_url_works_for_the_whole_server(
     form: str, postgres: TlsPostgres, migrated: str, start: Callable[[str], tuple[Server, Process]]
 ) -> None:
     name = urlsplit(postgres.create_database(template=migrated)).path.lstrip("/")
@@ -158,7 +158,7 @@ async def test_form_of_the_address_carries_the_whole_server(
             assert connection.execute(f"{plain} AND pid <> %s", [name, mine]).fetchone() == (0,)
 
 
-async def test_of_several_hosts_the_one_that_writes_is_taken(
+async def test_primary_is_chosen_from_several_hosts(
     postgres: TlsPostgres, standby: Postgres, migrated: str, start: Callable[[str], tuple[Server, Process]]
 ) -> None:
     name = urlsplit(postgres.create_database(template=migrated)).path.lstrip("/")

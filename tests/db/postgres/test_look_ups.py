@@ -1,4 +1,4 @@
-"""Look-ups on Postgres: without a thread, without a failure for a connection that broke, and never longer than the limit."""
+"""Look-ups on Postgres need no thread, survive broken connections, and end in time."""
 
 import asyncio
 import threading
@@ -35,13 +35,13 @@ def ids_of(names: list[str]) -> Query[dict[str, int]]:
 async def ada() -> AsyncIterator[int]:
     yield await database.run(lambda: User.objects.create(username="ada").id)
     await batch_loader.close()
-    # The database threads keep their connections; the test database could not be dropped under them.
+    # The database threads keep their connections, which would block dropping the test database.
     await asyncio.gather(*(database.run(close_old_connections) for _ in range(settings.DATABASE_THREADS)))
 
 
 @pytest.fixture
 async def ids(ada: int) -> BatchLoader[str, int]:
-    """Ids by name, already asked once."""
+    """Ids by name, queried once before the test."""
     made = BatchLoader(ids_of, pace_s=0.0)
     assert await made("ada") == ada
     return made
@@ -49,7 +49,7 @@ async def ids(ada: int) -> BatchLoader[str, int]:
 
 @pytest.fixture
 def busy_threads() -> Iterator[None]:
-    """All database threads have something to do."""
+    """Keep all database threads busy."""
     done = threading.Event()
     threads = [database._threads().submit(done.wait, 60) for _ in range(settings.DATABASE_THREADS)]
     yield
@@ -58,23 +58,23 @@ def busy_threads() -> Iterator[None]:
         assert thread.result(10)
 
 
-async def test_they_wait_for_no_thread(ids: BatchLoader[str, int], ada: int, busy_threads: None) -> None:
+async def test_look_ups_wait_for_no_thread(ids: BatchLoader[str, int], ada: int, busy_threads: None) -> None:
     assert list(await asyncio.gather(ids("ada"), ids("bob"), ids("ada"))) == [ada, None, ada]
 
 
-async def test_they_hold_no_more_connections_than_they_were_given(ids: BatchLoader[str, int], ada: int) -> None:
+async def test_look_ups_hold_at_most_their_pool(ids: BatchLoader[str, int], ada: int) -> None:
     others = [BatchLoader(ids_of, pace_s=0.0) for _ in range(20)]
     assert await asyncio.gather(*(other("ada") for other in [ids, *others] for _ in range(20))) == [ada] * 420
     assert batch_loader._pool()._pool.get_stats()["pool_size"] == LOOKUP_CONNECTIONS  # type: ignore[union-attr]
 
 
-async def test_a_connection_that_broke_costs_nobody_an_answer(ids: BatchLoader[str, int], ada: int) -> None:
+async def test_broken_connection_loses_no_answer(ids: BatchLoader[str, int], ada: int) -> None:
     for _ in range(3):
         await asyncio.to_thread(_end_others)
         assert list(await asyncio.gather(ids("ada"), ids("bob"))) == [ada, None]
 
 
-async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
+async def test_silent_network_times_out_and_is_used_again_later(
     ids: BatchLoader[str, int], ada: int, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert profile.postgres
@@ -86,7 +86,7 @@ async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals
             assert await ids("ada") == ada
         monkeypatch.setattr(db.pool, "LIMIT_S", 0.5)
         line.silence()
-        for _ in range(2):  # the first finds a connection that was good, the second finds none
+        for _ in range(2):  # the first query gets a formerly good connection, the second gets none
             with pytest.raises(DatabaseUnavailable):
                 await asyncio.wait_for(ids("ada"), 30)
         line.heal()
@@ -100,13 +100,13 @@ async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals
         await batch_loader.close()
 
 
-async def test_after_the_end_the_database_is_away(ids: BatchLoader[str, int]) -> None:
+async def test_look_up_after_the_close_fails_as_unavailable(ids: BatchLoader[str, int]) -> None:
     await batch_loader.close()
     with pytest.raises(DatabaseUnavailable):
         await ids("ada")
 
 
-async def test_a_mistake_of_ours_is_told(ids: BatchLoader[str, int], ada: int) -> None:
+async def test_error_in_our_query_is_raised(ids: BatchLoader[str, int], ada: int) -> None:
     """It must not look like an absent database, and later look-ups must work."""
     wrong = WhereIn("id", lambda: User.objects.values_list("username", "id"))
 
@@ -118,13 +118,13 @@ async def test_a_mistake_of_ours_is_told(ids: BatchLoader[str, int], ada: int) -
     assert await ids("ada") == ada
 
 
-def test_a_column_that_needs_conversion_is_refused() -> None:
+def test_column_with_a_conversion_is_refused() -> None:
     with pytest.raises(TypeError, match="columns of Event by room_id need conversion"):
         _ = WhereIn("room_id", lambda: Event.objects.values_list("reactions")).sql
 
 
 def _end_others() -> None:
-    """Ends all connections to the test database, as a server that restarts does."""
+    """End all connections to the test database, like a restart of the server."""
     known: Any = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     with psycopg.connect(**{name: known[name] for name in names}, autocommit=True, connect_timeout=5) as own:

@@ -1,4 +1,4 @@
-"""`manage.py migrate`: waits for its database, and one of it runs at a time."""
+"""`manage.py migrate` waits for its database, and only one runs at a time."""
 
 import asyncio
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 
 def begin(url: str, *options: str) -> subprocess.Popen[str]:
-    """Start `manage.py migrate` as the pods do."""
+    """Start `manage.py migrate` like the pods."""
     env = base_environment() | {"DATABASE_URL": url, "SECRET_KEY": token_hex(32)}
     command = [sys.executable, str(ROOT / "app" / "manage.py"), "migrate", "--noinput", *options]
     return subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -30,7 +30,7 @@ async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 async def test_migrate_waits_for_a_database_that_still_starts() -> None:
-    """A fresh installation leaves no failed attempt behind."""
+    """A fresh installation must leave no failed attempt behind."""
     with Postgres() as postgres:
         await asyncio.to_thread(postgres.stop)
         waiting = begin(postgres.url(), "--wait", "90")
@@ -43,7 +43,7 @@ async def test_migrate_waits_for_a_database_that_still_starts() -> None:
     assert "Applying" in said
 
 
-async def test_migrate_gives_up_after_the_time_it_was_given() -> None:
+async def test_migrate_fails_after_its_time_limit() -> None:
     started = monotonic()
     code, said = await ended(begin(f"postgres://hubbub:hidden-word@127.0.0.1:{free_port()}/hubbub", "--wait", "2"))
     assert code == 1

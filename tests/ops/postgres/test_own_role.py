@@ -1,4 +1,4 @@
-"""The roles of the database: no superuser serves, and where the database has an owner of its own, the app writes rows only."""
+"""Database roles: the app is no superuser, and only writes rows if the database has an owner role."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ class LikeTheImage(Postgres):
         return self.inside(command, script, **env)
 
     def inside(self, command: list[str | Path], script: str | None = None, **env: str) -> str:
-        """Run a program as the container would."""
+        """Run a program like the container does."""
         known = {"PGHOST": str(self.directory), "PGPORT": str(self.port), "PATH": f"{self._binaries}:{os.environ['PATH']}"}
         done = subprocess.run(command, input=script, env=known | env, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
@@ -82,7 +82,7 @@ def holds_no_more_than_its_database(postgres: LikeTheImage) -> None:
 
 
 def name_superuser_as_the_image(postgres: LikeTheImage) -> None:
-    """The image's superuser is postgres; this cluster's was called hubbub."""
+    """Rename the superuser from hubbub to postgres, the image's name."""
     postgres.psql("-d", "postgres", "-c", "CREATE ROLE postgres SUPERUSER LOGIN PASSWORD 'x'", "-U", "hubbub")
     postgres.psql("-d", "postgres", "-c", "ALTER ROLE hubbub RENAME TO bootstrap", "-U", "postgres")
 
@@ -117,7 +117,7 @@ def app_writes_rows_only(postgres: LikeTheImage) -> None:
 
 
 async def people_chat(server: Server) -> None:
-    """Use what people use: accounts, a private room, messages, an edit of the password that the triggers note, leaving."""
+    """Use accounts, a private room, messages, a change of password with its triggers, and leaving."""
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     room = await create_room(server.base_url, ada, private=True)
     async with httpx.AsyncClient(base_url=server.base_url, headers=ada.headers, timeout=15) as http:
@@ -135,7 +135,7 @@ async def people_chat(server: Server) -> None:
     assert "permission denied" not in server.log
 
 
-async def test_app_writes_rows_only_where_another_role_migrates(postgres: LikeTheImage, start_server: StartServer) -> None:
+async def test_app_writes_rows_only_if_another_role_migrates(postgres: LikeTheImage, start_server: StartServer) -> None:
     name_superuser_as_the_image(postgres)
     make_roles(postgres, OWNER_PASSWORD)
     migrate(postgres, owner=owner_url(postgres))
@@ -144,7 +144,7 @@ async def test_app_writes_rows_only_where_another_role_migrates(postgres: LikeTh
 
 
 async def test_database_of_one_role_gets_an_owner(postgres: LikeTheImage, start_server: StartServer) -> None:
-    """What scripts/postgres-role does, twice, while a server runs; a later migration's tables are the app's to write, too."""
+    """Run scripts/postgres-role twice beside a server; the app may write later migrations' tables."""
     name_superuser_as_the_image(postgres)
     make_roles(postgres)
     migrate(postgres)
@@ -174,7 +174,7 @@ def test_role_of_a_new_installation_is_no_superuser(postgres: LikeTheImage) -> N
         psycopg.connect(postgres.url("hubbub").replace("hubbub:", "postgres:", 1), connect_timeout=5)
 
 
-def test_installation_of_before_is_brought_to_it(postgres: LikeTheImage) -> None:
+def test_older_installation_gets_the_new_roles(postgres: LikeTheImage) -> None:
     postgres.psql("-U", "hubbub", "-d", "postgres", "-c", "CREATE DATABASE hubbub")
     migrate(postgres)
     upgrade = (ROOT / "docker" / "postgres-own-role.sql").read_text()

@@ -1,4 +1,4 @@
-"""A pooler that keeps transactions, not sessions, between the server and its database."""
+"""A transaction pooler between the server and its database."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from tests.support.services import PgBouncer, Postgres
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-# More than a client repeats a statement before it would prepare it.
+# More repetitions of a statement than a client needs before it prepares it.
 ROUNDS = 15
 
 
@@ -27,7 +27,7 @@ def pooler() -> Iterator[PgBouncer]:
 
 @pytest.fixture
 def server(pooler: PgBouncer, start_server: StartServer) -> Server:
-    """Migrations go past the pooler: they hold a lock of their session, and set its time limits."""
+    """A server whose migrations bypass the pooler: they need a session for their lock and time limits."""
     direct = pooler.postgres.create_database()
     pooled = pooler.url(direct.rpartition("/")[2])
     given = {"DATABASE_URL": pooled, "SECRET_KEY": os.environ["SECRET_KEY"], "WEB_CONCURRENCY": "1"}

@@ -1,4 +1,4 @@
-"""The product's settings, but memory is looked at often, and a page makes a worker grow."""
+"""The product's settings with frequent looks at memory, and a page that makes a worker grow."""
 
 from config.settings import *  # noqa: F403
 

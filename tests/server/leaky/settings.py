@@ -1,4 +1,4 @@
-"""The product's settings, but memory is looked at often, workers may be replaced young, and a page makes one grow."""
+"""The product's settings with frequent looks at memory, young replacements, and a growing page."""
 
 from config.settings import *  # noqa: F403
 
