@@ -2,9 +2,9 @@
 
     client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
     task = asyncio.create_task(client.run())
-    client.outbox.write("a")            # client.outbox.write("a")            # sent, and repeated until acknowledged
+    client.outbox.write("a")            # sent, and repeated until acknowledged
     client.cut(); client.stop_reading(); client.read_on()
-    client.sight()                      # client.sight()                      # its records, for the checker
+    client.sight()                      # its records, for the checker
 
 It keeps every event as received and records each broken promise of a socket together
 with the frame. It behaves as docs/protocol.md asks of a client, without extras.

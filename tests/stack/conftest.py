@@ -1,4 +1,4 @@
-"""The stack, built once and started once for all tests of this folder."""
+"""The stack, built and started once for all tests of this folder."""
 
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -20,9 +20,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(checkout: Path) -> Iterator[Stack]:
-    """Two web replicas behind nginx on Postgres and Redis, started by `make up`'s script; limits are lifted.
+    """Two web replicas behind nginx on Postgres and Redis, from `make up`, without limits.
 
-    Whoever changes it (scale, settings of a service) brings it back before the test ends.
+    A test with changes (scale, settings of a service) reverts them before its end.
     """
     running = Stack(checkout)
     try:
@@ -34,7 +34,7 @@ def stack(checkout: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 def restored(stack: Stack) -> Iterator[Stack]:
-    """The stack, brought back to how it was started afterwards."""
+    """The stack; afterwards it is as it was started."""
     yield stack
     answer = stack.compose("up", "--detach", "--no-build", "--wait", timeout=180)
     assert answer.returncode == 0, answer.stderr
@@ -42,7 +42,7 @@ def restored(stack: Stack) -> Iterator[Stack]:
 
 @pytest.fixture
 def release(restored: Stack) -> Iterator[Callable[[str], None]]:
-    """Put a made-up release in the place of web's image, with further Dockerfile lines."""
+    """Replace web's image by a made-up release with further Dockerfile lines."""
     stack = restored
     image = f"{stack.project}-web:{stack.project}"
     docker("tag", image, f"{image}-kept")
@@ -66,7 +66,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _unanswered(stack: Stack) -> list[str]:
-    """Requests nginx had no good answer to, and its own complaints."""
+    """Return the requests that nginx could not answer, and its error log."""
     found = []
     for line in stack.logs("nginx").splitlines():
         if not line.startswith("{"):

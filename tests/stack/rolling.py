@@ -1,4 +1,4 @@
-"""scripts/roll on the stack of these tests, and what is asked of it before and after."""
+"""Runs scripts/roll on the stack of these tests, and inspects it before and after."""
 
 import asyncio
 import os
@@ -21,12 +21,12 @@ async def roll(stack: Stack, *arguments: str, env: Mapping[str, str] | None = No
 
 
 def identities(stack: Stack, service: str) -> list[tuple[str, str]]:
-    """Id and start of each container: what changes when it is replaced or restarted."""
+    """Return id and start of each container, which change on replacement and restart."""
     return [(one["Id"], one["State"]["StartedAt"]) for one in stack.containers(service)]
 
 
 def interrupted(stack: Stack, at: str, how: signal.Signals = signal.SIGTERM, env: Mapping[str, str] | None = None) -> Answer:
-    """Roll until it says `at`, then signal all of its process group, as a terminal does."""
+    """Roll until its output contains `at`, then signal its process group, like a terminal."""
     command = [str(stack.directory / "scripts" / "roll")]
     options: dict[str, Any] = {"env": stack.env | dict(env or {}), "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, **options) as process:

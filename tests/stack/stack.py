@@ -1,9 +1,9 @@
-"""The stack as `make up` starts it, from a copy of the checkout: its .env, containers, volumes and images are its own.
+"""The stack of `make up` from a copy of the checkout, with its own containers and volumes.
 
 stack.url                                  http://127.0.0.1:PORT, nginx
 stack.compose("up", "--detach", …)         docker compose with the same project and settings
-stack.containers("web")                    what docker inspect says of each
-stack.address(container, "edge")           where one replica answers, past nginx
+stack.containers("web")                    docker inspect of each
+stack.address(container, "edge")           the address of one replica, past nginx
 stack.logs("web")                          the logs of a service
 """
 
@@ -27,7 +27,7 @@ _BUILT_FROM = (".dockerignore", ".env.example", "compose.yaml", "compose.tls.yam
 _BUILT_FROM_FOLDERS = ("app", "docker", "frontend", "nginx", "requirements", "scripts")
 _LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "__pycache__", "tests", "*.tsbuildinfo")
 
-# Everybody in these tests has one address and few seconds; a test about a limit sets its own.
+# All test users share one address and few seconds; a test of a limit sets its own.
 _SETTINGS = {
     "WEB_REPLICAS": "2",
     "ALLOW_SEED": "1",
@@ -67,11 +67,11 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Address of nginx, without a slash at the end."""
+        """Return nginx's address, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     def ws(self, path: str) -> str:
-        """Address of a socket through nginx."""
+        """Return the address of a socket through nginx."""
         return f"ws://127.0.0.1:{self.port}{path}"
 
     def script(self, name: str, *arguments: str, timeout: float = 900, **options: Any) -> Answer:
@@ -80,13 +80,13 @@ class Stack:
         return _run(command, timeout=timeout, **({"env": self.env, "cwd": self.directory} | options))
 
     def up(self) -> None:
-        """`make up`; raises AssertionError with all it said when it fails."""
+        """Run `make up`; raises AssertionError with its output when it fails."""
         answer = self.script("up")
         assert answer.returncode == 0, answer.stdout + answer.stderr
         self.greeting = answer.stdout
 
     def remove(self) -> None:
-        """End it, keep its logs as artefacts, and leave nothing behind."""
+        """End it, keep its logs as artefacts, and remove everything else."""
         kept = ROOT / "artifacts" / "stack" / os.environ.get("PYTEST_XDIST_WORKER", "")
         kept.mkdir(parents=True, exist_ok=True)
         for service in SERVICES:
@@ -112,26 +112,26 @@ class Stack:
         return self.compose("exec", "-T", service, *command)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """What docker inspect says of each container of a service, ended ones too, the oldest first."""
+        """Return docker inspect of each container of a service, also ended ones, oldest first."""
         names = self.compose("ps", "--all", "--quiet", service).stdout.split()
         found: list[dict[str, Any]] = json.loads(_run(["docker", "inspect", *names]).stdout) if names else []
         return sorted(found, key=lambda container: str(container["Created"]))
 
     def address(self, container: Mapping[str, Any], network: str) -> str:
-        """A container's address in one of the stack's networks."""
+        """Return a container's address in one of the stack's networks."""
         return str(container["NetworkSettings"]["Networks"][f"{self.project}_{network}"]["IPAddress"])
 
     def logs(self, service: str) -> str:
-        """Everything the containers of a service wrote."""
+        """Return the logs of all containers of a service."""
         answers = [_run(["docker", "logs", container["Id"]]) for container in self.containers(service)]
         return "".join(answer.stdout + answer.stderr for answer in answers)
 
     def access_log(self) -> list[dict[str, Any]]:
-        """nginx's access log, parsed."""
+        """Return nginx's access log, parsed."""
         return [json.loads(line) for line in self.logs("nginx").splitlines() if line.startswith("{")]
 
     def wait_ready(self, timeout: float = 60) -> None:
-        """Wait until nginx reaches a server that is ready."""
+        """Wait until nginx reaches a ready server."""
         deadline = monotonic() + timeout
         while True:
             try:
@@ -144,7 +144,7 @@ class Stack:
 
 
 def tls_files(directory: Path) -> dict[str, str]:
-    """A certificate for localhost and its key, as the settings that name them."""
+    """Return the settings of a certificate for localhost and its key."""
     files = {"TLS_CERTIFICATE": str(directory / "certificate.pem"), "TLS_KEY": str(directory / "key.pem")}
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]

@@ -1,4 +1,4 @@
-"""The running stack is changed: more servers, other settings, TLS, stopped and started again."""
+"""Changes of the running stack: more servers, other settings, TLS, a stop and a start."""
 
 import asyncio
 import ssl
@@ -41,8 +41,8 @@ async def test_nginx_follows_the_number_of_servers(restored: Stack) -> None:
             await asyncio.sleep(0.1)
         scale(stack, 2)
         (gone,) = (two | {third}) - servers(stack)
-        # Nobody sees that one went: nginx asks another, then forgets it. The ticket is a POST with a body, passed on
-        # only if no server got it.
+        # Clients must not notice the missing server: nginx tries another and forgets it. The ticket is a POST
+        # with a body, which nginx repeats only if no server got it.
         for _ in range(20):
             assert (await client.get("/healthz")).status_code == 200
             ticket = await client.post("/api/tickets", json={})
@@ -80,7 +80,7 @@ async def test_a_flood_of_handshakes_is_refused(restored: Stack) -> None:
         await chat.join("lobby")
 
 
-def test_tls_is_two_variables_away(restored: Stack, tmp_path: Path) -> None:
+def test_two_variables_switch_tls_on(restored: Stack, tmp_path: Path) -> None:
     stack = restored
     port = free_port()
     env = tls_files(tmp_path) | {"HTTPS_PORT": str(port)}
@@ -95,7 +95,7 @@ def test_tls_is_two_variables_away(restored: Stack, tmp_path: Path) -> None:
     assert (plain.status_code, plain.headers["location"]) == (308, f"https://127.0.0.1:{port}/chat/")
 
 
-async def test_down_keeps_what_was_written(stack: Stack) -> None:
+async def test_down_keeps_the_messages(stack: Stack) -> None:
     ada = await sign_up(stack.url)
     room = await create_room(stack.url, ada)
     async with ChatClient(stack.ws("/ws/"), ada) as chat:
@@ -112,30 +112,30 @@ async def test_down_keeps_what_was_written(stack: Stack) -> None:
 
 
 def migrated_first(stack: Stack) -> bool:
-    """Say whether the servers of a fresh start began when the database was ready for them."""
+    """Return whether the servers of a fresh start began after the migrations."""
     (migrate,) = stack.containers("migrate")
     begun = [container["State"]["StartedAt"] for service in ("web", "worker") for container in stack.containers(service)]
     return all(moment > migrate["State"]["FinishedAt"] for moment in begun)
 
 
-def test_where_nobody_is_left_to_ask_a_request_is_tried_four_times_and_explained(alone: Stack) -> None:
-    """Each try finds an empty list, as one does whose list is replaced while it waits; tries without end would answer 500."""
+def test_request_without_servers_is_tried_four_times(alone: Stack) -> None:
+    """Each try finds an empty list of servers; unlimited tries would answer 500."""
     for path in ("/chat/", "/api/rooms", "/static/assets/of-no-release.js", "/ws/"):
         answer = httpx.get(alone.url + path, timeout=30)
         assert answer.status_code == 503, path
         tried = [line["upstream"] for line in alone.access_log() if line["path"] == path]
-        assert tried or path.startswith("/static/"), "only what is asked for files is not in the log"
+        assert tried or path.startswith("/static/"), "only requests for files are missing from the log"
         assert set(tried[-1:]) <= {"app : app : app : app"}, path
 
 
 @pytest.fixture
 def alone(restored: Stack) -> Stack:
-    """The stack with nginx, and without a server it could ask."""
+    """The stack with nginx and without any server."""
     assert restored.compose("stop", "web", timeout=120).returncode == 0
     deadline = monotonic() + 30
     while True:
         httpx.get(f"{restored.url}/api/rooms", timeout=30)
-        if restored.access_log()[-1]["upstream"].startswith("app"):  # the name leads nowhere any more
+        if restored.access_log()[-1]["upstream"].startswith("app"):  # the name no longer resolves
             return restored
         assert monotonic() < deadline, restored.access_log()[-1]
         sleep(0.3)

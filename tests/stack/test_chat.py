@@ -1,4 +1,4 @@
-"""People chat through the whole stack: across replicas, through nginx, and nothing secret is written down."""
+"""Chats through the whole stack: across replicas, through nginx, without secrets in logs."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ from tests.support.chat_client import ChatClient, create_room, sign_up
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
-async def test_a_message_through_one_replica_reaches_people_on_the_other(stack: Stack) -> None:
+async def test_message_through_one_replica_reaches_the_other(stack: Stack) -> None:
     one, other = (stack.address(container, "edge") for container in stack.containers("web"))
     assert one != other
     ada, grace = await sign_up(stack.url), await sign_up(stack.url)
@@ -50,7 +50,7 @@ async def test_sockets_through_nginx_are_spread_over_the_replicas(stack: Stack) 
 
 
 @pytest.mark.parametrize("path", ["/ws/chat/{room}/", "/chat/{room}/", "/chat/{room}"])
-async def test_a_rooms_own_socket_works_where_its_page_is(stack: Stack, path: str) -> None:
+async def test_room_socket_works_at_the_path_of_its_page(stack: Stack, path: str) -> None:
     ada = await sign_up(stack.url)
     room = await create_room(stack.url, ada)
     async with connect(stack.ws(path.format(room=room)), additional_headers=ada.headers) as socket:
@@ -58,7 +58,7 @@ async def test_a_rooms_own_socket_works_where_its_page_is(stack: Stack, path: st
         assert f'"user":"{ada.name}"' in str(await socket.recv()).replace(" ", "")
 
 
-async def test_pages_load_with_everything_they_name(stack: Stack) -> None:
+async def test_pages_load_with_all_their_files(stack: Stack) -> None:
     async with httpx.AsyncClient(base_url=stack.url, timeout=15, follow_redirects=True) as http:
         page = await http.get("/accounts/sign-up/")
         assert page.status_code == 200
@@ -83,14 +83,14 @@ def test_scripts_are_sent_compressed_from_the_build(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/", "//metrics", "/%6detrics"])
-def test_metrics_stay_inside(stack: Stack, path: str) -> None:
+def test_metrics_are_not_published(stack: Stack, path: str) -> None:
     assert httpx.get(stack.url + path, timeout=15).status_code == 404
     inside = stack.address(stack.containers("web")[0], "edge")
     assert httpx.get(f"http://{inside}:8000/metrics", timeout=15).text.startswith("# HELP")
 
 
 def throttled(url: str, **headers: str) -> bool:
-    """Guess a password often enough for one address, claiming another each time; say whether it was refused in the end.
+    """Guess a password from one address with changing claims; return whether it was refused.
 
     Ten guesses a minute are allowed: of 22 in a row, at least eleven fall into one minute.
     """
@@ -109,8 +109,8 @@ def test_a_client_cannot_choose_its_address(stack: Stack) -> None:
     assert not [line for line in stack.access_log() if line["remote"].startswith("203.0.113.")]
 
 
-def test_the_servers_believe_nginx_about_it(stack: Stack) -> None:
-    # From an address of Docker's networks, as nginx has one: each claim is another client.
+def test_servers_trust_the_address_from_nginx(stack: Stack) -> None:
+    # From a Docker address like nginx's own: each claim is another client.
     inside = stack.address(stack.containers("web")[0], "edge")
     assert not throttled(f"http://{inside}:8000", Host=f"127.0.0.1:{stack.port}")
 
@@ -124,7 +124,7 @@ async def test_no_secret_reaches_a_log(stack: Stack) -> None:
     for query in (f"token={ada.token}", f"ticket={ticket}", f"ticket={used}", f"ticket={used}", f"token={wrong}"):
         for path in ("/ws/", "/infra/ws", "/ws/chat/lobby/", "/chat/lobby/"):
             async with connect(f"{stack.ws(path)}?{query}") as socket:
-                with suppress(ConnectionClosed):  # tickets that were used, and the wrong token
+                with suppress(ConnectionClosed):  # used tickets, and the wrong token
                     await socket.send("ping")
     async with httpx.AsyncClient(base_url=stack.url, timeout=15) as http:
         await http.get(f"/ws/?token={ada.token}")

@@ -8,7 +8,7 @@ from tests.stack.stack import SERVICES, Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-# Prints how many modules a worker loads from files, and those of them that it had to compile.
+# Prints the number of modules that a worker loads from files, and of those it had to compile.
 LACKING = """
 import os, sys, gunicorn.app.wsgiapp, server.worker, config.asgi
 cached = {name: module.__cached__ for name, module in sys.modules.items() if getattr(module, "__cached__", None)}
@@ -37,7 +37,7 @@ def test_each_container_is_confined(stack: Stack, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", RUNNING)
-def test_none_is_root_and_none_can_write_beside_its_own(stack: Stack, service: str) -> None:
+def test_no_container_is_root_or_writes_outside_its_volumes(stack: Stack, service: str) -> None:
     assert stack.exec(service, "id", "-u").stdout.strip() not in {"", "0"}
     for place in ("/", "/etc", "/usr/local/bin", "/srv", "/var"):
         answer = stack.exec(service, "touch", f"{place.rstrip('/')}/written")
@@ -67,7 +67,7 @@ def test_no_image_carries_secrets_or_leftovers(stack: Stack, service: str) -> No
     assert not [path for path in found if "/site-packages/" not in path]
 
 
-def test_bytecode_is_there_beforehand(stack: Stack) -> None:
+def test_bytecode_is_compiled_in_the_image(stack: Stack) -> None:
     assert "settings.cpython-313.pyc" in stack.exec("web", "ls", "app/config/__pycache__").stdout
     started = stack.exec("web", "python", "-c", LACKING)
     assert started.returncode == 0, started.stderr
@@ -77,21 +77,21 @@ def test_bytecode_is_there_beforehand(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("service", ["nginx", "web"])
-def test_images_say_what_they_are(stack: Stack, service: str) -> None:
+def test_images_have_labels(stack: Stack, service: str) -> None:
     labels = stack.containers(service)[0]["Config"]["Labels"]
     assert labels["org.opencontainers.image.title"] == f"hubbub-{service}"
     assert labels["org.opencontainers.image.version"] == stack.project
     assert {"org.opencontainers.image.source", "org.opencontainers.image.revision"} <= set(labels)
 
 
-def test_each_says_whether_it_is_well(stack: Stack) -> None:
+def test_every_service_has_a_health_check(stack: Stack) -> None:
     waited = stack.compose("up", "--detach", "--no-build", "--wait")
     assert waited.returncode == 0, waited.stderr
     for service in RUNNING:
         assert {container["State"]["Health"]["Status"] for container in stack.containers(service)} == {"healthy"}, service
 
 
-def test_migrate_ends_well_and_stays_ended(stack: Stack) -> None:
+def test_migrate_succeeds_and_is_not_restarted(stack: Stack) -> None:
     (migrate,) = stack.containers("migrate")
     assert (migrate["State"]["Status"], migrate["State"]["ExitCode"], migrate["RestartCount"]) == ("exited", 0, 0)
 

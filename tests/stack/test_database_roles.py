@@ -1,4 +1,4 @@
-"""The roles of the stack's database: the app's writes rows only, in a new stack and in one of before."""
+"""Database roles of the stack: the app only writes rows, in new and in older stacks."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ SECRETS = "SECRET_KEY={0}\nPOSTGRES_PASSWORD={0}\nREDIS_PASSWORD={0}".format(
 
 @pytest.fixture
 def one_role(tmp_path: Path) -> Iterator[Stack]:
-    """A stack whose .env was made before the database had an owner of its own."""
+    """A stack with an .env from before the database had an owner role."""
     copy_checkout(tmp_path)
     (tmp_path / ".env").write_text(SECRETS)
     older = Stack(tmp_path)

@@ -1,4 +1,4 @@
-"""`manage.py drain` inside a web container: read-only, no /proc of others, Gunicorn under an init."""
+"""`manage.py drain` in a web container: read-only, without /proc of others, under an init."""
 
 import asyncio
 import re
@@ -14,11 +14,11 @@ DRAIN = ("python", "app/manage.py", "drain")
 
 
 def ready(stack: Stack) -> set[str]:
-    """What the workers of the first container noted."""
+    """Return the ready files of the first container's workers."""
     return set(stack.exec("web", "sh", "-c", "cd /dev/shm/hubbub-10001/* && ls -d ready-*").stdout.split())
 
 
-async def test_the_workers_of_a_container_are_recycled_in_place(stack: Stack) -> None:
+async def test_workers_of_a_container_are_recycled_in_place(stack: Stack) -> None:
     before, containers = ready(stack), [one["Id"] for one in stack.containers("web")]
     async with Crowd(stack.url, readers=6, writers=3, askers=2) as crowd:
         await crowd.until_written(5)
@@ -36,12 +36,12 @@ async def test_the_workers_of_a_container_are_recycled_in_place(stack: Stack) ->
     assert {one["RestartCount"] for one in stack.containers("web")} == {0}
 
 
-async def test_a_drained_container_is_started_anew_and_nobody_loses_anything(restored: Stack) -> None:
+async def test_drained_container_restarts_without_loss(restored: Stack) -> None:
     stack = restored
     async with Crowd(stack.url, readers=6, writers=3, askers=2) as crowd:
         await crowd.until_written(5)
         answer = await asyncio.to_thread(stack.exec, "web", *DRAIN)
-        # The command ends with its container, before or after its last word.
+        # The command ends with its container, before or after its last output.
         assert re.match(r"Draining 0\.0\.0\.0:8000 \(process \d+, \d+ workers\)\.", answer.stdout), answer.stderr
         await crowd.until_written(10)
     await crowd.hold_to_the_log()
@@ -61,5 +61,5 @@ def test_a_longer_drain_reaches_every_part_of_a_running_stack(restored: Stack) -
     assert "worker_shutdown_timeout 60s;" in stack.exec("nginx", "cat", "/tmp/nginx/nginx.conf").stdout
 
 
-def test_the_ceiling_follows_from_the_memory_of_the_container(stack: Stack) -> None:
+def test_memory_ceiling_follows_from_the_container_limit(stack: Stack) -> None:
     assert "memory ceiling of a worker: 768 MiB\n" in stack.exec("web", "scripts/run_gunicorn.sh", "--print").stdout

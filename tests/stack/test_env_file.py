@@ -41,7 +41,7 @@ LINES = {
 
 @pytest.fixture
 def idle(tmp_path: Path) -> Stack:
-    """A checkout of its own whose stack is never started."""
+    """A separate checkout with a stack that is never started."""
     copy_checkout(tmp_path)
     stack = Stack(tmp_path)
     del stack.env["DRAIN_SECONDS"]
@@ -56,7 +56,7 @@ def of_scripts(stack: Stack, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def of_compose(stack: Stack, **env: str) -> str:
-    """DRAIN_SECONDS as compose.yaml hands it to web."""
+    """Return web's DRAIN_SECONDS from compose.yaml."""
     answer = stack.compose("config", "--no-normalize", env=env)
     assert answer.returncode == 0, answer.stderr
     value = yaml.safe_load(answer.stdout)["services"]["web"]["environment"]["DRAIN_SECONDS"]
@@ -65,7 +65,7 @@ def of_compose(stack: Stack, **env: str) -> str:
 
 @pytest.mark.parametrize("line", LINES, ids=ascii)
 def test_scripts_read_a_line_as_compose_does(idle: Stack, line: str) -> None:
-    # Docker's grace period follows from the same value, and only a number can be one.
+    # Docker's grace period follows from the same value and must be a number.
     compose = idle.directory / "compose.yaml"
     compose.write_text(compose.read_text().replace("${DRAIN_SECONDS:-25}s10000ms", "35s"))
     (idle.directory / ".env").write_text(SECRETS + line + "\n", newline="")
@@ -74,7 +74,7 @@ def test_scripts_read_a_line_as_compose_does(idle: Stack, line: str) -> None:
     assert of_compose(idle) == LINES[line]
 
 
-def test_environment_stands_above_the_file_for_scripts_too(idle: Stack) -> None:
+def test_environment_overrides_the_file_for_scripts(idle: Stack) -> None:
     (idle.directory / ".env").write_text(SECRETS + "DRAIN_SECONDS=20\n")
     assert of_scripts(idle, DRAIN_SECONDS="30").stdout == of_compose(idle, DRAIN_SECONDS="30") == "30"
 

@@ -1,4 +1,4 @@
-"""What the stack is made of, held together without starting it."""
+"""The stack's files agree with each other, without a start."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ import yaml
 from config.variables import VARIABLES
 from tests.stack.stack import ROOT
 
-# Fixed by the image or made at each start; DEBUG is not for a stack that others can reach.
+# Fixed by the image or made at each start; DEBUG must not be set on a reachable stack.
 FIXED_IN_IMAGE = {"HOST", "PORT", "DATA_DIR", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR", "RUNTIME_DIR", "DEBUG"}
 
 
@@ -35,7 +35,7 @@ def test_every_setting_of_the_app_reaches_its_containers() -> None:
         assert given <= known
 
 
-def test_every_setting_of_compose_is_listed_and_every_listed_one_is_used() -> None:
+def test_settings_of_compose_are_listed_and_used() -> None:
     text = (ROOT / "compose.yaml").read_text() + (ROOT / "compose.tls.yaml").read_text()
     own = {name for name, value in compose()["services"]["nginx"]["environment"].items() if value is None}
     used = set(re.findall(r"\$\{([A-Z_]+)", text)) | own
@@ -44,7 +44,7 @@ def test_every_setting_of_compose_is_listed_and_every_listed_one_is_used() -> No
     assert {name for name, scope in listed.items() if scope == "compose"} <= used
 
 
-def test_only_web_and_nginx_share_a_network_and_only_nginx_publishes() -> None:
+def test_only_nginx_shares_a_network_with_web_and_publishes() -> None:
     services = compose()["services"]
     assert {name: set(service["networks"]) for name, service in services.items()} == {
         "nginx": {"edge"},

@@ -1,4 +1,4 @@
-"""Locust users and the whole stack, in shapes that two cores hold; reports are kept in artifacts/stack/.
+"""Locust users on the whole stack, in shapes for two cores; reports go to artifacts/stack/.
 
 Smoke: 200 users chat for 60 s in 13 rooms of 15 or 16; each writes every 4 to 10 s and loses the network in one of 20 turns.
 That is about 27 messages and 380 deliveries a second, and 80 reconnects: real work for two replicas, nginx, Redis and Postgres
@@ -27,7 +27,7 @@ _FAULTLESS = dict.fromkeys(KINDS, 0)
 
 @pytest.fixture(scope="module")
 def tokens(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Accounts for 200 users, without a password hash each."""
+    """Accounts for 200 users, without a password hash for each."""
     file = tmp_path_factory.mktemp("seeded") / "tokens"
     seeded = stack.exec("web", "python", "app/manage.py", "seed", "200")
     assert seeded.returncode == 0, seeded.stderr
@@ -36,7 +36,7 @@ def tokens(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_shape(stack: Stack, tokens: Path, **env: str) -> LoadRun:
-    """A run of the shape told; its report goes to artifacts/stack/SHAPE."""
+    """Run one shape; its report goes to artifacts/stack/SHAPE."""
     told = {"SPAWN_RATE": "100", "TOKENS": str(tokens)} | env
     report = ROOT / "artifacts" / "stack" / env["SHAPE"]
     run = run_load(stack.url, report, told, timeout=170)
@@ -45,7 +45,7 @@ def run_shape(stack: Stack, tokens: Path, **env: str) -> LoadRun:
     return run
 
 
-def test_200_users_chat_for_a_minute_and_miss_nothing(stack: Stack, tokens: Path) -> None:
+def test_200_users_chat_for_a_minute_without_loss(stack: Stack, tokens: Path) -> None:
     before = len(stack.access_log())
     run = run_shape(stack, tokens, SHAPE="smoke", USERS="200", TIME="60s", THINK="4-10", RECONNECTS="0.05", GATES="ci-smoke")
     assert run.code == 0, run.output
@@ -62,11 +62,11 @@ def test_200_users_chat_for_a_minute_and_miss_nothing(stack: Stack, tokens: Path
     assert len(set(served)) == 2, "both replicas had users"
 
 
-# Of the two below: 150 people who write every 2 to 4 s.
+# For the two tests below: 150 people write every 2 to 4 s.
 PEOPLE = {"PROFILES": "person", "THINK": "2-4", "USERS": "150"}
 
 
-def test_three_steps_of_users_hold_the_limits_of_ci(stack: Stack, tokens: Path) -> None:
+def test_steps_of_users_stay_within_the_limits_of_ci(stack: Stack, tokens: Path) -> None:
     run = run_shape(stack, tokens, **PEOPLE, SHAPE="steps", STEPS="3", TIME="18s", GATES="ci")
     assert run.code == 0, run.output
     assert run.summary["faults"] == _FAULTLESS
@@ -76,7 +76,7 @@ def test_three_steps_of_users_hold_the_limits_of_ci(stack: Stack, tokens: Path) 
     assert (run.report / "timeline.png").exists()
 
 
-def test_everybody_cut_at_once_twice_comes_back_with_everything(stack: Stack, tokens: Path) -> None:
+def test_two_storms_of_reconnects_lose_nothing(stack: Stack, tokens: Path) -> None:
     run = run_shape(stack, tokens, **PEOPLE, SHAPE="storm", STORMS="2", TIME="15s", RECONNECTS="0", GATES="ci-storm")
     assert run.code == 0, run.output
     summary = run.summary

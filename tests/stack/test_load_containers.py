@@ -1,4 +1,4 @@
-"""The load generator in containers, beside the stack: a master, two workers, seeded tokens, a report that is fetched."""
+"""The load generator in containers beside the stack: a master, two workers, a fetched report."""
 
 import json
 import shutil
@@ -28,16 +28,16 @@ class Generators:
         self.env = RUN | {"HEADLESS": "1", "LOADTEST_WORKERS": "2", "LOADTEST_PORT": str(free_port())}
 
     def compose(self, *arguments: str, timeout: float = 180) -> Answer:
-        """Run docker compose as docs/loadtest.md does."""
+        """Run docker compose as in docs/loadtest.md."""
         files = ("-f", "compose.yaml", "-f", "compose.loadtest.yaml", "--profile", "loadtest")
         return self.stack.compose(*files, *arguments, env=self.env, timeout=timeout)
 
     def containers(self, service: str) -> list[str]:
-        """Their ids, of ended ones too."""
+        """Return the ids of its containers, also ended ones."""
         return self.compose("ps", "--all", "--quiet", service).stdout.split()
 
     def remove(self) -> None:
-        """Leave the stack as it was, but for the volumes: they are for `make clean`."""
+        """Remove the containers, but not the volumes: `make clean` needs them."""
         self.compose("rm", "--stop", "--force", *SERVICES)
         image = f"{self.stack.project}-loadtest:{self.stack.project}"
         subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, timeout=60, check=False)
@@ -57,7 +57,7 @@ def generators(stack: Stack) -> Iterator[Generators]:
         running.remove()
 
 
-def test_a_master_and_two_workers_load_the_stack_and_their_report_is_fetched(stack: Stack, generators: Generators) -> None:
+def test_master_and_two_workers_load_the_stack_and_report(stack: Stack, generators: Generators) -> None:
     served = {container["Id"] for container in stack.containers("web") + stack.containers("nginx")}
     begun = generators.compose("up", "--detach", "--no-build", "loadtest-master", "loadtest-worker")
     assert begun.returncode == 0, begun.stderr
@@ -83,8 +83,8 @@ def test_a_master_and_two_workers_load_the_stack_and_their_report_is_fetched(sta
     assert {container["Id"] for container in stack.containers("web") + stack.containers("nginx")} == served, "none was replaced"
 
 
-def test_capacity_is_read_from_containers_that_are_there(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is misspelt, and an engine that does not answer, would else be servers that never run out of anything."""
+def test_capacity_reads_existing_containers_only(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong name or a silent engine would otherwise look like servers without limits."""
     servers = Servers.of(stack.url, "", stack.project)
     assert (len(servers.replicas), servers.blind) == (2, [])
     reading = servers.read()

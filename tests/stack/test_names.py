@@ -40,7 +40,7 @@ class Names(socketserver.ThreadingUDPServer):
 
 
 class Question(socketserver.BaseRequestHandler):
-    """RFC 1035: the header and the question as they came, then an A record each that points back at the name."""
+    """RFC 1035: the header and the question as received, then one A record each for that name."""
 
     server: Names
 
@@ -54,7 +54,7 @@ class Question(socketserver.BaseRequestHandler):
 
 
 class Alive(BaseHTTPRequestHandler):
-    """The server that is always there."""
+    """The server that always runs."""
 
     protocol_version = "HTTP/1.1"
 
@@ -68,12 +68,12 @@ class Alive(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_arguments: object) -> None:
-        """nginx logs."""
+        """Log nothing: nginx has a log."""
 
 
 @pytest.fixture
 def network() -> Iterator[tuple[str, IPv4Address]]:
-    """A network of docker and this machine's address in it."""
+    """A Docker network and this machine's address in it."""
     name = f"hubbub-test-{secrets.token_hex(4)}"
     docker("network", "create", name)
     try:
@@ -87,10 +87,8 @@ def start(server: socketserver.BaseServer) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request(
-    stack: Stack, network: tuple[str, IPv4Address]
-) -> None:
-    """A connection to it hangs until nginx gives up; by then the list holds one server, and nginx tries no other."""
+async def test_replica_removed_during_a_request_costs_no_request(stack: Stack, network: tuple[str, IPv4Address]) -> None:
+    """A connection hangs until nginx gives up; the list then has one server, and nginx tries no other."""
     name, here = network
     gone = str(here + 200)  # an unused address: a packet to it gets no answer
 
@@ -117,8 +115,8 @@ async def test_a_replica_that_leaves_the_list_while_it_is_asked_costs_no_request
     assert [line for line in log if line["upstream"].startswith(f"{gone}:") and " : " in line["upstream"]]
 
 
-def test_nginx_is_ready_once_it_has_found_the_app(stack: Stack, network: tuple[str, IPv4Address]) -> None:
-    """Its first answers are 503s else: it asks the name server only once it runs."""
+def test_nginx_is_ready_once_it_has_resolved_the_app(stack: Stack, network: tuple[str, IPv4Address]) -> None:
+    """nginx resolves names only while it runs, so its first answers would be 503."""
     name, here = network
     known: list[str] = []
     with ThreadingHTTPServer((str(here), 0), Alive) as web, Names(str(here), lambda: known) as names:
@@ -147,7 +145,7 @@ def test_nginx_is_ready_once_it_has_found_the_app(stack: Stack, network: tuple[s
                 assert healthy(nginx)
                 known.clear()
                 until("/nginx-readyz", 503)
-                assert healthy(nginx), "it has an honest 503 to give"
+                assert healthy(nginx), "its honest answer is 503"
                 assert docker("inspect", "--format", "{{.Config.Healthcheck.Test}}", nginx).strip() == f"[CMD {HEALTHY}]"
         finally:
             docker("rm", "--force", nginx)
@@ -156,12 +154,12 @@ def test_nginx_is_ready_once_it_has_found_the_app(stack: Stack, network: tuple[s
 
 
 def healthy(nginx: str) -> bool:
-    """Whether the container's health check passes now."""
+    """Return whether the container's health check passes now."""
     return subprocess.run(["docker", "exec", nginx, HEALTHY], capture_output=True, timeout=30, check=False).returncode == 0
 
 
 async def ask(url: str, *, seconds: float) -> Counter[int]:
-    """Twenty people ask for things and post others, without a pause; how often which status came."""
+    """Let twenty clients send GET and POST without a pause; count the answers by status."""
     answers: Counter[int] = Counter()
     end = monotonic() + seconds
     transport = httpx.AsyncHTTPTransport(retries=5)  # of connections: nginx may just be starting

@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def reaches(stack: Stack, service: str, host: str, port: int) -> bool:
-    """Say whether a TCP connection from a service succeeds within 2 s."""
+    """Return whether a TCP connection from a service succeeds within 2 s."""
     return stack.exec(service, "timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}").returncode == 0
 
 
@@ -18,7 +18,7 @@ def test_nginx_neither_resolves_nor_reaches_the_data(stack: Stack, service: str,
     (container,) = stack.containers(service)
     address = stack.address(container, "data")
     assert not reaches(stack, "nginx", address, port)
-    # The same question answered the other way, so that a wrong address cannot pass.
+    # The opposite direction as a control, so that a wrong address cannot pass.
     assert reaches(stack, "web", address, port)
     assert reaches(stack, "web", service, port)
 
@@ -28,14 +28,14 @@ def test_nginx_reaches_the_servers(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("service", ["worker", "postgres", "redis"])
-def test_the_data_network_has_no_way_out(stack: Stack, service: str) -> None:
+def test_data_network_has_no_way_out(stack: Stack, service: str) -> None:
     (nginx,) = stack.containers("nginx")
     outside = stack.address(nginx, "edge")
     assert not reaches(stack, service, outside, 8080)
     assert reaches(stack, "web", outside, 8080)
 
 
-def test_redis_wants_its_password(stack: Stack) -> None:
+def test_redis_requires_its_password(stack: Stack) -> None:
     assert "NOAUTH" in stack.exec("redis", "redis-cli", "ping").stdout
     assert stack.exec("redis", "sh", "-c", "REDISCLI_AUTH=$REDIS_PASSWORD redis-cli ping").stdout.strip() == "PONG"
 
@@ -48,7 +48,7 @@ def test_database_role_of_the_app_is_no_superuser(stack: Stack) -> None:
     assert "no password supplied" in stack.exec("postgres", *outside).stderr
 
 
-def test_postgres_wants_its_password(stack: Stack) -> None:
+def test_postgres_requires_its_password(stack: Stack) -> None:
     command = ("psql", "--host=postgres", "--username=hubbub", "--no-password", "--command=select 1")
     assert "no password supplied" in stack.exec("postgres", *command).stderr
     rules = "select distinct auth_method from pg_hba_file_rules where type = 'host'"
@@ -56,7 +56,7 @@ def test_postgres_wants_its_password(stack: Stack) -> None:
     assert methods == ["scram-sha-256"]
 
 
-def test_redis_keeps_nothing_and_drops_nothing(stack: Stack) -> None:
+def test_redis_neither_persists_nor_evicts(stack: Stack) -> None:
     def setting(name: str) -> str:
         ask = f"REDISCLI_AUTH=$REDIS_PASSWORD redis-cli config get {name}"
         return stack.exec("redis", "sh", "-c", ask).stdout.partition("\n")[2].rstrip("\n")

@@ -1,4 +1,4 @@
-"""All web containers are restarted at nearly the same moment: how soon people get through again."""
+"""Recovery time after nearly simultaneous restarts of all web containers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,15 +25,15 @@ _EVERY_S = 0.1
 
 @dataclass
 class Seen:
-    """What those who ask found out."""
+    """Records of the clients' requests."""
 
-    # Return the start time and the error of each failed request.
+    # Start time and error of each failed request.
     failed: list[tuple[float, str]] = field(default_factory=list)
     enough: bool = False
 
 
 @pytest.mark.parametrize("apart", [0, 3])
-async def test_people_get_through_soon_after_a_server_is_ready(
+async def test_requests_succeed_soon_after_a_server_is_ready(
     stack: Stack, apart: float, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     ada = await sign_up(stack.url)
@@ -54,10 +54,10 @@ async def test_people_get_through_soon_after_a_server_is_ready(
     assert [one["Id"] for one in after] == [one["Id"] for one in before]
 
 
-async def test_sockets_are_let_in_together_after_all_restarted(
+async def test_sockets_reconnect_together_after_all_restarts(
     stack: Stack, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    """Nobody asks for anything but sockets: requests that end would clear nginx's failure marks, and did not for people."""
+    """Only sockets: finished requests would clear nginx's failure marks, which sockets did not."""
     ada = await sign_up(stack.url)
     people = [Holding(stack, ada) for _ in range(PEOPLE)]
     async with asyncio.TaskGroup() as group:
@@ -74,7 +74,7 @@ async def test_sockets_are_let_in_together_after_all_restarted(
 
 
 class Holding:
-    """One person's socket, opened anew whenever it ends."""
+    """One client's socket, reopened after each end."""
 
     def __init__(self, stack: Stack, account: Account) -> None:
         self.stack, self.account = stack, account
@@ -94,14 +94,14 @@ class Holding:
 
 
 async def all_online(people: list[Holding], *, lives: int) -> None:
-    """Wait until everybody is online for that many times."""
+    """Wait until all clients are online for that many times."""
     async with asyncio.timeout(90):
         while not all(person.online and person.lives >= lives for person in people):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 async def restart(stack: Stack, container: dict[str, Any], after: float, *options: str) -> float:
-    """`docker restart`; return when the container itself was ready again."""
+    """Run `docker restart`; return the time at which the container itself was ready."""
     await asyncio.sleep(after)
     command = ["docker", "restart", *options, container["Id"]]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
@@ -119,7 +119,7 @@ async def restart(stack: Stack, container: dict[str, Any], after: float, *option
 
 
 async def keep(ask: Callable[[Stack, Account], Awaitable[str]], stack: Stack, ada: Account, seen: Seen) -> None:
-    """Ask again and again."""
+    """Repeat a request until the end."""
     while not seen.enough:
         asked = monotonic()
         if instead := await ask(stack, ada):

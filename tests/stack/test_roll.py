@@ -1,4 +1,4 @@
-"""scripts/roll: the running stack gets a new version while people chat, or keeps the old one."""
+"""scripts/roll on a busy stack: a new version, or no change."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
-async def test_a_new_build_is_rolled_out_and_nobody_loses_anything(restored: Stack) -> None:
+async def test_new_build_is_rolled_out_without_loss(restored: Stack) -> None:
     stack = restored
     with (stack.directory / "app" / "config" / "wsgi_marker.py").open("a") as file:
         file.write("# a new release\n")
@@ -46,7 +46,7 @@ async def test_a_new_build_is_rolled_out_and_nobody_loses_anything(restored: Sta
 
 
 def assert_compose_agrees(stack: Stack) -> None:
-    """What was rolled is what compose would have made: it replaces nothing."""
+    """The result of the roll is compose's own: compose replaces nothing."""
     before = {service: [one["Id"] for one in stack.containers(service)] for service in ("web", "worker", "nginx")}
     answer = stack.compose("up", "--detach", "--no-build", timeout=180)
     assert answer.returncode == 0, answer.stderr
@@ -71,7 +71,7 @@ async def test_worker_and_nginx_follow_when_their_settings_change(
         now = identities(stack, service)
         assert len(now) == len(were)
         assert set(now).isdisjoint(were), service
-    # The port is closed while one nginx ends and the next starts.
+    # The port is closed between the end of one nginx and the start of the next.
     assert 0 < max(away) < 10, away
     record_testsuite_property("nginx_away_s", round(max(away), 1))
 
@@ -92,7 +92,7 @@ async def time_away(stack: Stack, away: list[float]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_no_page_lacks_a_file_while_another_front_end_is_rolled_out(restored: Stack) -> None:
+async def test_pages_lack_no_file_during_a_front_end_roll(restored: Stack) -> None:
     stack = restored
     with (stack.directory / "frontend" / "src" / "ui" / "account.css").open("a") as file:
         file.write(".of-another-release { color: red }\n")
@@ -106,12 +106,12 @@ async def test_no_page_lacks_a_file_while_another_front_end_is_rolled_out(restor
     styles = [name for name in seen if name.endswith(".css")]
     (nginx,) = stack.containers("nginx")
     started = datetime.fromisoformat(nginx["State"]["StartedAt"][:26] + "+00:00")
-    # New servers sent pages while the old nginx was still there.
+    # New servers sent pages while the old nginx still ran.
     assert min(seen[name] for name in styles) < max(seen[name] for name in styles) < started
 
 
 async def visit(stack: Stack, seen: dict[str, datetime], missing: list[str]) -> None:
-    """Load a page with all it names, again and again; note when each file was first named, and which could not be had."""
+    """Load a page with all its files repeatedly; record first mentions and missing files."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=15) as http:
         while True:
             with suppress(httpx.TransportError):  # nginx itself is being replaced
@@ -158,18 +158,18 @@ services:
 
 @pytest.fixture
 def outside(restored: Stack) -> Iterator[Stack]:
-    """The stack with a database that is reached through nginx's network, as docs/deploy.md has it for one of one's own."""
+    """The stack with an external database, reached through nginx's network as in docs/deploy.md."""
     stack = restored
     override = stack.directory / "compose.override.yaml"
     override.write_text(OUTSIDE)
     answer = stack.compose("up", "--detach", "--no-build", "--wait", timeout=180)
-    assert answer.returncode in (0, 1), answer.stderr  # some releases count migrate, which has ended, as a failure
+    assert answer.returncode in (0, 1), answer.stderr  # some releases count the ended migrate as a failure
     stack.wait_ready()
     yield stack
     override.unlink()
 
 
-async def test_with_a_database_outside_nobody_loses_anything_either(outside: Stack) -> None:
+async def test_external_database_is_rolled_without_loss(outside: Stack) -> None:
     stack = outside
     before = {one["Id"] for one in stack.containers("web")}
     async with Crowd(stack.url, readers=6, writers=3, askers=2) as crowd:
@@ -185,7 +185,7 @@ async def test_with_a_database_outside_nobody_loses_anything_either(outside: Sta
     assert after.isdisjoint(before)
 
 
-async def test_what_is_up_to_date_stays(stack: Stack) -> None:
+async def test_up_to_date_containers_are_not_replaced(stack: Stack) -> None:
     before = {service: identities(stack, service) for service in ("web", "worker", "nginx")}
     answer = await roll(stack)
     assert answer.returncode == 0, answer.stderr

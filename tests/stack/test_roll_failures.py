@@ -1,4 +1,4 @@
-"""scripts/roll where something goes wrong: a version that does not work, a roll that is interrupted, killed or alone."""
+"""scripts/roll with failures: a broken version, an interrupted, killed or second roll."""
 
 import asyncio
 import fcntl
@@ -28,7 +28,7 @@ UNREADY = (
 @pytest.mark.parametrize(
     ("lines", "within_s", "why"),
     [
-        # Docker starts it anew at once: nearly whenever one looks, it runs.
+        # Docker restarts it at once: it runs nearly whenever it is inspected.
         ('CMD ["sleep", "1"]\n', 120, "a new container ended"),
         (f'{QUICK_CHECK} CMD ["false"]\n', 120, "a new container is unhealthy"),
         (f'{QUICK_CHECK} CMD ["true"]\nCMD python -c "{UNREADY}"\n', 10, "a new container was not ready within 10 s"),
@@ -36,7 +36,7 @@ UNREADY = (
     ],
     ids=["ends", "unhealthy", "never ready", "failing migration"],
 )
-async def test_a_version_that_does_not_work_is_never_seen(
+async def test_broken_version_never_serves(
     restored: Stack, release: Callable[[str], None], lines: str, within_s: int, why: str
 ) -> None:
     stack = restored
@@ -53,13 +53,13 @@ async def test_a_version_that_does_not_work_is_never_seen(
     assert set(crowd.connections()) == {1}
 
 
-async def test_an_interrupted_roll_is_finished_by_the_next(restored: Stack, release: Callable[[str], None]) -> None:
+async def test_next_roll_finishes_an_interrupted_one(restored: Stack, release: Callable[[str], None]) -> None:
     stack = restored
     assert stack.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", "web=3", timeout=180).returncode == 0
     old = {one["Id"] for one in stack.containers("web")}
     release("LABEL hubbub.test.release=2\n")
     async with Crowd(stack.url, readers=6, writers=3, askers=2) as crowd:
-        # Before the new ones are ready, and while the old ones are being drained.
+        # Before the new containers are ready, and while the old ones drain.
         for line in ("Starting 3 new web containers", "Ending "):
             assert (await asyncio.to_thread(interrupted, stack, line)).returncode == 130
         assert len(stack.containers("web")) > 3
@@ -82,7 +82,7 @@ def assert_nothing_is_remembered(stack: Stack) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-async def test_a_killed_roll_is_finished_by_the_next(restored: Stack) -> None:
+async def test_next_roll_finishes_a_killed_one(restored: Stack) -> None:
     stack = restored
     env = {"LOG_LEVEL": "warning", "LIMIT_REQUESTS_PER_S": "5000"}
     old = {one["Id"] for service in ("web", "worker", "nginx") for one in stack.containers(service)}
@@ -99,7 +99,7 @@ async def test_a_killed_roll_is_finished_by_the_next(restored: Stack) -> None:
     assert_nothing_is_remembered(stack)
 
 
-async def test_what_serves_stays_once_an_old_one_was_told_to_end(restored: Stack, release: Callable[[str], None]) -> None:
+async def test_new_containers_stay_once_an_old_one_drains(restored: Stack, release: Callable[[str], None]) -> None:
     stack = restored
     old = {one["Id"] for one in stack.containers("web")}
     release("LABEL hubbub.test.release=3\n")
@@ -122,7 +122,7 @@ async def test_what_serves_stays_once_an_old_one_was_told_to_end(restored: Stack
     assert_nothing_is_remembered(stack)
 
 
-def test_replacing_nginx_goes_to_its_end(restored: Stack) -> None:
+def test_interrupted_replacement_of_nginx_is_finished(restored: Stack) -> None:
     stack = restored
     for how, limit in ((signal.SIGINT, "5001"), (signal.SIGHUP, "5002")):
         stopped = interrupted(stack, "Replacing nginx", how, {"LIMIT_REQUESTS_PER_S": limit})
@@ -133,7 +133,7 @@ def test_replacing_nginx_goes_to_its_end(restored: Stack) -> None:
         assert httpx.get(f"{stack.url}/readyz", timeout=15).status_code == 200
 
 
-def test_nginx_that_is_not_there_comes_back_first(stack: Stack) -> None:
+def test_missing_nginx_is_started_first(stack: Stack) -> None:
     (nginx,) = stack.containers("nginx")
     docker("stop", nginx["Id"])
     answer = stack.script("roll")
@@ -142,7 +142,7 @@ def test_nginx_that_is_not_there_comes_back_first(stack: Stack) -> None:
     assert [one["Id"] for one in stack.containers("nginx")] == [nginx["Id"]]
 
 
-def test_it_says_what_is_wrong(stack: Stack, tmp_path: Path) -> None:
+def test_roll_names_its_errors(stack: Stack, tmp_path: Path) -> None:
     assert "unknown argument --fast" in stack.script("roll", "--fast", timeout=60).stderr
     none = stack.script("roll", env=stack.env | {"COMPOSE_PROJECT_NAME": f"{stack.project}-none"}, timeout=60)
     assert none.returncode == 1
@@ -154,7 +154,7 @@ def test_it_says_what_is_wrong(stack: Stack, tmp_path: Path) -> None:
     assert "DRAIN_SECONDS must be whole seconds" in wrong.stderr
 
 
-def test_there_is_one_roll_at_a_time(stack: Stack, tmp_path: Path) -> None:
+def test_second_roll_at_once_is_refused(stack: Stack, tmp_path: Path) -> None:
     lock = stack.directory / "var" / f"roll-{stack.project}.lock"
     lock.parent.mkdir(exist_ok=True)
     with lock.open("a") as file:
@@ -174,7 +174,7 @@ def test_there_is_one_roll_at_a_time(stack: Stack, tmp_path: Path) -> None:
 
 
 def without(name: str, directory: Path) -> Path:
-    """A folder with every program of the PATH but one."""
+    """A folder with all programs of the PATH but one."""
     for folder in os.get_exec_path():
         for program in Path(folder).iterdir() if Path(folder).is_dir() else ():
             link = directory / program.name

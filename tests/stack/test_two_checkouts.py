@@ -1,4 +1,4 @@
-"""Two checkouts on one machine: neither replaces or ends the other's containers, nor runs its images."""
+"""Two checkouts on one machine share neither containers nor images."""
 
 import io
 import json
@@ -17,7 +17,7 @@ SECRETS = {"SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "x", "REDIS_PASSWORD": "
 
 @pytest.fixture
 def checkouts(tmp_path: Path) -> Iterator[tuple[Stack, Stack]]:
-    """Two copies with the same project name; the first has a container of web, which is never started."""
+    """Two copies with the same project name; the first has a web container, never started."""
     stacks = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
@@ -38,14 +38,14 @@ def checkouts(tmp_path: Path) -> Iterator[tuple[Stack, Stack]]:
     docker("image", "rm", image)
 
 
-def test_second_checkout_leaves_the_first_ones_containers(checkouts: tuple[Stack, Stack]) -> None:
+def test_second_checkout_leaves_containers_of_the_first(checkouts: tuple[Stack, Stack]) -> None:
     first, second = checkouts
     for script in (["up"], ["roll"], ["down"], ["clean", "--yes"]):
         answer = second.script(*script, timeout=60, env=second.env | SECRETS)
         assert answer.returncode == 1, answer.stderr
         assert f"belongs to the checkout {first.directory}: set COMPOSE_PROJECT_NAME" in answer.stderr
     assert docker("ps", "--all", "--quiet", "--filter", f"name={first.project}-web-1").strip()
-    assert first.script("down", timeout=60, env=first.env | SECRETS).returncode == 0, "its own it may end"
+    assert first.script("down", timeout=60, env=first.env | SECRETS).returncode == 0, "it may end its own containers"
 
 
 def test_moved_checkout_keeps_its_containers(checkouts: tuple[Stack, Stack]) -> None:

@@ -1,4 +1,4 @@
-"""Two installations on one Redis: neither hears of the other's rooms, people or passwords."""
+"""Two installations on one Redis: neither gets the other's rooms, presence or passwords."""
 
 import secrets
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def second(stack: Stack) -> Iterator[str]:
-    """The address of another installation: web's image on a database of its own, and the stack's Redis."""
+    """The address of another installation with its own database, on the stack's Redis."""
     name = f"second_{secrets.token_hex(4)}"
     stack.exec("postgres", "psql", "-qU", "postgres", "-c", f"CREATE DATABASE {name} OWNER hubbub")
     web = stack.containers("web")[0]

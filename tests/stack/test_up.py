@@ -1,4 +1,4 @@
-"""`make up`: the address is printed, .env is made once, and what is wrong is named before anything starts."""
+"""`make up` prints the address, makes .env once, and names errors before it starts anything."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD")
 
 @pytest.fixture
 def idle(tmp_path: Path) -> Stack:
-    """A checkout of its own whose stack is never started."""
+    """A separate checkout with a stack that is never started."""
     copy_checkout(tmp_path)
     return Stack(tmp_path)
 
@@ -27,12 +27,12 @@ def write_env(stack: Stack, text: str) -> None:
     (stack.directory / ".env").write_text(text)
 
 
-def test_it_says_where_it_is_and_how_to_sign_up(stack: Stack) -> None:
+def test_up_prints_its_address_and_how_to_sign_up(stack: Stack) -> None:
     assert f"Hubbub is up at {stack.url}\n" in stack.greeting
     assert f"Sign up at {stack.url}/accounts/sign-up/" in stack.greeting
 
 
-def test_the_first_run_makes_secrets_nobody_else_can_read(stack: Stack) -> None:
+def test_first_run_makes_secrets_readable_by_the_owner_only(stack: Stack) -> None:
     env = stack.directory / ".env"
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
     made = dict(re.findall(r"^([A-Z_]+)=(.*)$", env.read_text(), re.MULTILINE))
@@ -41,14 +41,14 @@ def test_the_first_run_makes_secrets_nobody_else_can_read(stack: Stack) -> None:
     assert len(set(made.values())) == len(made)
 
 
-def test_a_second_run_changes_no_setting_and_restarts_nothing(stack: Stack) -> None:
+def test_second_run_changes_and_restarts_nothing(stack: Stack) -> None:
     env = stack.directory / ".env"
     before = (env.read_text(), env.stat().st_mtime_ns, [one["Id"] for one in stack.containers("web")])
     stack.up()
     assert (env.read_text(), env.stat().st_mtime_ns, [one["Id"] for one in stack.containers("web")]) == before
 
 
-def test_names_in_env_are_held_against_the_table(stack: Stack) -> None:
+def test_names_in_env_are_checked_against_the_table(stack: Stack) -> None:
     env = stack.directory / ".env"
     kept = env.read_bytes()
     try:
@@ -78,7 +78,7 @@ def test_names_in_env_are_held_against_the_table(stack: Stack) -> None:
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\nTLS_CERTIFICATE=/c\n", "there is no file /c"),
     ],
 )
-def test_a_wrong_env_is_refused_and_left_alone(idle: Stack, env: str, message: str) -> None:
+def test_wrong_env_is_refused_and_unchanged(idle: Stack, env: str, message: str) -> None:
     write_env(idle, env)
     del idle.env["DRAIN_SECONDS"], idle.env["WEB_REPLICAS"]
     answer = idle.script("up", timeout=60)
@@ -98,13 +98,13 @@ def test_a_port_in_use_is_named_before_anything_starts(idle: Stack) -> None:
     assert "Building" not in answer.stderr
 
 
-def test_compose_alone_names_a_missing_secret_too(idle: Stack) -> None:
+def test_compose_alone_names_a_missing_secret(idle: Stack) -> None:
     answer = idle.compose("config", "--quiet")
     assert answer.returncode != 0
     assert re.search(r"required variable (SECRET_KEY|POSTGRES_PASSWORD|REDIS_PASSWORD) .*set it in .env", answer.stderr)
 
 
-def test_the_environment_stands_above_env(idle: Stack) -> None:
+def test_environment_overrides_env(idle: Stack) -> None:
     write_env(idle, "SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nHTTP_PORT=1234\n")
     config = idle.compose("config").stdout
     assert f'published: "{idle.port}"' in config
@@ -117,7 +117,7 @@ def test_the_environment_stands_above_env(idle: Stack) -> None:
     assert "PUBLIC_URL: https://chat.example\n" in config
 
 
-def test_the_grace_of_every_container_follows_from_the_drain(idle: Stack) -> None:
+def test_grace_period_of_every_container_follows_from_drain(idle: Stack) -> None:
     write_env(idle, "SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\n")
     del idle.env["DRAIN_SECONDS"]
     for drain, grace in (({}, "35s"), ({"DRAIN_SECONDS": "60"}, "1m10s"), ({"DRAIN_SECONDS": "3600"}, "1h0m10s")):
@@ -125,7 +125,7 @@ def test_the_grace_of_every_container_follows_from_the_drain(idle: Stack) -> Non
         assert {config[service]["stop_grace_period"] for service in ("nginx", "web", "worker")} == {grace}
 
 
-def test_without_docker_it_says_so(idle: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_missing_docker_is_reported(idle: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
     tools = tmp_path_factory.mktemp("tools")
     for name in ("bash", "dirname", "basename", "env", "sed", "cat"):
         (tools / name).symlink_to(shutil.which(name) or name)
@@ -135,13 +135,13 @@ def test_without_docker_it_says_so(idle: Stack, tmp_path_factory: pytest.TempPat
     assert not (idle.directory / ".env").exists()
 
 
-def test_without_an_engine_it_says_so(idle: Stack) -> None:
+def test_missing_engine_is_reported(idle: Stack) -> None:
     answer = idle.script("up", env=idle.env | {"DOCKER_HOST": "unix:///nowhere.sock"}, timeout=60)
     assert answer.returncode != 0
     assert "cannot talk to the Docker engine" in answer.stderr
 
 
-def test_clean_asks_first(stack: Stack) -> None:
+def test_clean_asks_for_confirmation(stack: Stack) -> None:
     for said in ("", "no\n", "y\n"):
         answer = stack.script("clean", input=said, timeout=60)
         assert answer.returncode != 0

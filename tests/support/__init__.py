@@ -1,1 +1,1 @@
-"""What tests share: real services, a real server, and a client of the native dialect."""
+"""Shared helpers of the tests: real services, a real server, clients of the native dialect."""

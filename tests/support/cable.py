@@ -1,4 +1,4 @@
-"""A TCP proxy on a port of its own whose line can be cut (what is connected is reset, what tries to connect is too) or slow."""
+"""A TCP proxy that can reset its connections, refuse new ones, or be slow."""
 
 import socket
 import struct
@@ -16,7 +16,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Cable:
-    """Use as a context manager; `connect_to` says where it leads."""
+    """A proxy as a context manager; `connect_to` is its target."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -33,12 +33,12 @@ class Cable:
 
     @property
     def url(self) -> str:
-        """The address that browsers use, without a slash at the end."""
+        """Return the address for browsers, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
-        """How many connections run through it now."""
+        """Return the number of open connections."""
         with self._lock:
             return len(self._ends) // 2
 

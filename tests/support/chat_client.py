@@ -1,4 +1,4 @@
-"""A small client of the native dialect (`/ws/`) for tests. It asserts the protocol's promises while it listens.
+"""A small client of the native dialect (`/ws/`) that asserts the protocol's promises.
 
     ada = await sign_up(server.base_url)                    # Account(id, name, password, token)
     room = await create_room(server.base_url, ada)          # the slug of a new public room
@@ -38,7 +38,7 @@ _PASSWORD_BYTES = 12
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who signed up, with the token they got."""
+    """A signed-up user with the token."""
 
     id: int
     name: str
@@ -47,7 +47,7 @@ class Account:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers that carry the token, for HTTP and for the handshake."""
+        """Return the headers with the token, for HTTP and for the handshake."""
         return {"Authorization": f"Token {self.token}"}
 
 
@@ -82,11 +82,11 @@ class Refused(Exception):
 
 
 class OrderError(AssertionError):
-    """The server broke a promise about a room's log: a hole, a double, or an event where none may be."""
+    """A broken promise about a room's log: a gap, a double, or an unexpected event."""
 
 
 class Closed(ConnectionError):
-    """The server closed the socket while something was awaited; `code` and `reason` are its close frame's."""
+    """The server closed the socket during a call; `code` and `reason` are from its close frame."""
 
     def __init__(self, code: int, reason: str, why: str) -> None:
         super().__init__(f"closed {code} {reason!r} {why}")
@@ -95,14 +95,14 @@ class Closed(ConnectionError):
 
 
 class _Order:
-    """Holds the log of each room to promises 1 and 3: seq without holes, in order, each event once.
+    """Checks each room's log against promises 1 and 3: no gaps, in order, each event once.
 
-    A room is live from the page with nothing more to come; the next pushed event is then held + 1. A page of a join
+    A room is live after the last page of a join; the next pushed event is then held + 1. A page of a join
     with `after` continues from there; a fresh page shows messages only, so its seqs ascend and end at `head` or below.
     """
 
     def __init__(self) -> None:
-        self.held: dict[str, int] = {}  # room → highest seq this socket holds
+        self.held: dict[str, int] = {}  # room → highest seq of this socket
         self.live: set[str] = set()
 
     def joined(self, page: Frame, after: int | None) -> None:
@@ -140,19 +140,19 @@ def _hold(promise: bool, message: str) -> None:
 
 @dataclass
 class _Waiting:
-    """Requests without their reply yet, and what to do with it before anything behind it is read."""
+    """Unanswered requests, and a callback to run before the next frame is read."""
 
     reply: asyncio.Future[Frame]
     on_reply: Callable[[Frame], None] = field(default=lambda _frame: None)
 
 
 class ChatClient:
-    """One socket of one person. Use as an async context manager; closes with 1000 on leaving."""
+    """One socket of one user, as an async context manager; leaving closes it with 1000."""
 
     def __init__(
         self, url: str, account: Account | None = None, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> None:
-        """Prepare a socket to `url` with the account's token; `headers` add to it, `options` go to websockets.connect."""
+        """Prepare a socket to `url`; `headers` are added to the token's, `options` are websockets.connect's."""
         self.url = url
         self.account = account
         self.hello: Frame = {}
@@ -185,13 +185,13 @@ class ChatClient:
             raise
 
     async def close(self) -> None:
-        """Close the socket in good order."""
+        """Close the socket with a close frame."""
         await self.socket.close()
         with suppress(asyncio.CancelledError):
             await self._reader
 
     def cut(self) -> None:
-        """Drop the connection without a word, as a lost network does."""
+        """Drop the connection without a close frame, like a lost network."""
         self.socket.transport.abort()
 
     async def join(self, room: str, after: int | None = None) -> Frame:
@@ -200,7 +200,7 @@ class ChatClient:
         return await self._ask("room.join", fields, lambda page: self.order.joined(page, after))
 
     async def catch_up(self, room: str, after: int) -> list[Frame]:
-        """Join again and again until nothing more is to come; return all events above `after`."""
+        """Join page by page to the last; return all events above `after`."""
         events: list[Frame] = []
         while True:
             page = await self.join(room, after=after + len(events))
@@ -221,7 +221,7 @@ class ChatClient:
         return await self.request("message.send", to=person, text=text, key=key or secrets.token_hex(8))
 
     async def request(self, type_: str, *, timeout: float = _TIMEOUT, **fields: Any) -> Frame:
-        """Send a frame with a fresh id and return its reply; raises Refused, Closed, OrderError or TimeoutError."""
+        """Send a frame with a fresh id; return its reply or raise Refused, Closed, OrderError, TimeoutError."""
         return await self._ask(type_, fields, lambda _reply: None, timeout=timeout)
 
     async def push(self, type_: str, **fields: Any) -> None:
@@ -229,7 +229,7 @@ class ChatClient:
         await self.socket.send(json.dumps({"type": type_, **fields}))
 
     async def push_raw(self, data: str | bytes) -> None:
-        """Send anything at all: text as a text frame, bytes as a binary one."""
+        """Send any data: text as a text frame, bytes as a binary one."""
         await self.socket.send(data)
 
     async def expect(self, type_: str, *, timeout: float = _TIMEOUT, **match: Any) -> Frame:
@@ -250,13 +250,13 @@ class ChatClient:
             raise AssertionError(f"unexpected frame {frame}")
 
     async def expect_error(self, code: str, *, timeout: float = _TIMEOUT) -> Frame:
-        """Take the next `error` that answers no request of ours, and hold it to `code`."""
+        """Take the next `error` without a request of ours, and check its code."""
         frame = await self.expect("error", timeout=timeout)
         assert frame["code"] == code, f"expected {code}, got {frame}"
         return frame
 
     async def expect_close(self, code: int, *, timeout: float = _TIMEOUT) -> str:
-        """Wait for the server to close the socket with this code; return the reason it gave."""
+        """Wait for the server to close the socket with this code; return the reason."""
         async with asyncio.timeout(timeout):
             await asyncio.shield(self._reader)
         assert self.socket.close_code == code, f"closed {self.socket.close_code} {self.socket.close_reason!r}, not {code}"
@@ -302,7 +302,7 @@ class ChatClient:
             raise self._broken
 
     async def _read(self) -> None:
-        """Read until the socket ends: check the order in the order of arrival, then hand over."""
+        """Read until the socket ends: check each frame's order, then pass the frame on."""
         try:
             async for data in self.socket:
                 self._receive(data)

@@ -1,9 +1,9 @@
 """Users who chat in one room while a test stops servers, and who notice lost messages.
 
 async with Crowd(stack.url, readers=10, writers=4, askers=2) as crowd:
-    await crowd.until_written(20)         # everybody has written that many more and got the replies
-    ...                                   #     ...                                   # faults of the servers
-await crowd.hold_to_the_log()             # everybody has the whole log, in order, once; each reply is in it once
+    await crowd.until_written(20)         # all writers have 20 more replies
+    ...                                   # faults of the servers
+await crowd.hold_to_the_log()             # all clients have the whole log in order; each reply is in it once
 assert max(crowd.connections()) <= 3
 assert crowd.failed_requests == []
 
@@ -41,11 +41,11 @@ class Person:
         # Key of each message with a reply → its seq.
         self.acknowledged: dict[str, int] = {}
         self.connections = 0
-        # How each connection ended, and each attempt that led to none.
+        # The end of each connection, and of each failed attempt.
         self.ended: list[str] = []
-        # How often a message was answered with `unavailable`; it was sent again.
+        # Number of messages answered with `unavailable`; they were sent again.
         self.put_off = 0
-        # Seconds without a joined socket, at most; the first connection does not count.
+        # The longest time without a joined socket; the first connection does not count.
         self.longest_away = 0.0
         self._away_since: float | None = None
         self._stopping = False
@@ -54,13 +54,13 @@ class Person:
 
     @property
     def drains(self) -> int:
-        """How many `drain` frames came."""
+        """Return the number of `drain` frames."""
         return self._drains
 
     _drains = 0
 
     async def stay(self) -> None:
-        """Until cancelled, or until `stop_writing` and the log is complete."""
+        """Stay connected until cancelled, or until `stop_writing` and the log is complete."""
         while True:
             try:
                 async with ChatClient(self.url, self.account) as chat:
@@ -112,7 +112,7 @@ class Person:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was written has its reply."""
+        """Return whether every message has its reply."""
         return self._stopping and self._unanswered is None
 
 
@@ -154,7 +154,7 @@ class Crowd:
                 raise one
 
     async def until_written(self, more: int) -> None:
-        """Wait until each writer has that many replies more than now."""
+        """Wait until each writer has this many more replies."""
         writers = [person for person in self.people if person.writes]
         wanted = {person.account.id: len(person.acknowledged) + more for person in writers}
         await _wait_until(
@@ -164,15 +164,15 @@ class Crowd:
         )
 
     def connections(self) -> list[int]:
-        """How often each person connected."""
+        """Return each person's number of connections."""
         return [person.connections for person in self.people]
 
     def ended(self) -> list[str]:
-        """How connections ended, and attempts that led to none."""
+        """Return the ends of all connections and failed attempts."""
         return [reason for person in self.people for reason in person.ended]
 
     async def hold_to_the_log(self) -> int:
-        """Everybody has 1, 2, 3, … and each acknowledged message is there once, where its reply said; return their number."""
+        """Check that all have seqs 1, 2, 3, … with each acknowledged message once; return their number."""
         first = self.people[0].events
         texts = {event["seq"]: event["text"] for event in first}
         assert len(set(texts.values())) == len(texts), "a text is in the log twice"
@@ -187,7 +187,7 @@ class Crowd:
         return acknowledged
 
     async def _settle(self) -> None:
-        """Nothing new is written; wait until all is acknowledged and everybody has it."""
+        """Stop writing; wait until all messages are acknowledged and received."""
         self._asking = False
         for person in self.people:
             person.stop_writing()

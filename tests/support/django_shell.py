@@ -1,4 +1,4 @@
-"""`manage.py shell` as a process that stays: starting one for each line would cost more than the tests around it.
+"""`manage.py shell` as a lasting process: a start for each line would take longer than the tests.
 
 Lines run in another process than the server's, which has no event loop and no sockets.
 """

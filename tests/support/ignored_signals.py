@@ -6,7 +6,7 @@ _HEARD = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
 
 
 def hear_ignored_signals() -> None:
-    """Let children of this process start with default signals; the process itself goes on as if it ignored SIGHUP.
+    """Let child processes start with default signals; this process still ignores SIGHUP.
 
     An ignored signal is inherited, a handler is not: exec sets it to the default.
     """

@@ -1,7 +1,7 @@
-"""Directories of a test run carry its process id, so that a later run removes those of a run that was killed.
+"""Removes the directories of killed test runs, which carry the run's process id.
 
 directory = own_directory("postgres")   # /tmp/hubbub-postgres-PID-…
-remove_leftovers()                      # those of processes that are gone, with the servers that still run in them
+remove_leftovers()                      # those of dead processes, with the servers that still run in them
 """
 
 import os
@@ -18,12 +18,12 @@ _END_S = 5.0
 
 
 def own_directory(kind: str) -> Path:
-    """Make a temporary directory of this process; `kind` is one word."""
+    """Make a temporary directory for this process; `kind` is one word."""
     return Path(tempfile.mkdtemp(prefix=f"hubbub-{kind}-{os.getpid()}-"))
 
 
 def remove_leftovers(parent: Path | None = None) -> list[Path]:
-    """Remove the directories of test runs that were killed, and return them; those of other users stay."""
+    """Remove the directories of killed test runs and return them; other users' stay."""
     removed = []
     for directory in (parent or Path(tempfile.gettempdir())).glob("hubbub-*-*-*"):
         name = _NAME.fullmatch(directory.name)

@@ -1,4 +1,4 @@
-"""A socket that promises nothing: any dialect, any bytes. For the native dialect in good order see chat_client.
+"""A socket for any dialect and any bytes, without checks. See chat_client for the native dialect.
 
 async with PlainSocket(server.ws_url("/infra/ws"), headers=ada.headers) as socket:
     await socket.send("ping")
@@ -37,7 +37,7 @@ class PlainSocket:
         await self.socket.close()
 
     async def send(self, data: str | bytes | Iterable[str]) -> None:
-        """Send text as a text frame, bytes as a binary one, several texts as the fragments of one message."""
+        """Send text as a text frame, bytes as a binary one, several texts as one message's fragments."""
         await self.socket.send(data)
 
     async def send_json(self, value: Any) -> None:
@@ -45,11 +45,11 @@ class PlainSocket:
         await self.socket.send(json.dumps(value))
 
     async def send_text_bytes(self, data: bytes) -> None:
-        """Send bytes as a text frame, be they UTF-8 or not."""
+        """Send bytes as a text frame, UTF-8 or not."""
         await self.socket.send(data, text=True)
 
     async def write(self, data: bytes) -> None:
-        """Write bytes to the connection as they are, past all framing."""
+        """Write raw bytes to the connection, without framing."""
         self.socket.transport.write(data)
         await asyncio.sleep(0)
 

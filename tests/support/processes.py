@@ -1,4 +1,4 @@
-"""Child processes of tests: started in a session of their own, always ended, their output kept in a file."""
+"""Child processes of tests, in their own session: always ended, with their output in a file."""
 
 import ctypes
 import os
@@ -13,11 +13,11 @@ from time import monotonic, sleep
 
 
 class StartError(RuntimeError):
-    """A process ended, or did not become ready in time; the message carries the tail of its output."""
+    """A process ended, or was not ready in time; the message has the tail of its output."""
 
 
 class Process:
-    """One child and all its descendants, ended through their process group."""
+    """One child and its descendants, ended through their process group."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # The kernel watches the thread that starts the child, and only the main one lives as long as the tests.
+                # The kernel watches the starting thread, and only the main thread lives as long as the tests.
                 preexec_fn=_end_with_parent if current_thread() is main_thread() else None,  # noqa: PLW1509
                 user=user,
                 group=pwd.getpwnam(user).pw_gid if user else None,
@@ -48,12 +48,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Process id of the child, which is also its process group's."""
+        """Return the process id of the child, which is also its process group."""
         return self.popen.pid
 
     @property
     def running(self) -> bool:
-        """Say whether the child itself has not ended yet."""
+        """Return whether the child itself still runs."""
         return self.popen.poll() is None
 
     def wait_until(self, ready: Callable[[], bool], *, timeout: float, what: str) -> None:
@@ -71,13 +71,13 @@ class Process:
         self.popen.send_signal(number)
 
     def send_all(self, number: signal.Signals) -> None:
-        """Send a signal to the child and to everything it started."""
+        """Send a signal to the child and all its descendants."""
         for pid in self.members():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 30) -> int:
-        """Ask the child to end and return its exit code; raises TimeoutError (after killing all) when it does not."""
+        """Ask the child to end; return its exit code, or kill all and raise TimeoutError."""
         if self.running:
             self.send(number)
         try:
@@ -88,7 +88,7 @@ class Process:
             self.kill()
 
     def wait_until_gone(self, *, timeout: float) -> None:
-        """Wait until the child and all it started have ended; raises TimeoutError naming the pids left."""
+        """Wait until the child and its descendants have ended; a TimeoutError names the others."""
         deadline = monotonic() + timeout
         while self.running or self.members():
             if monotonic() > deadline:
@@ -96,18 +96,18 @@ class Process:
             sleep(0.05)
 
     def kill(self) -> None:
-        """End the child and its group at once, as a power cut would; harmless when they have ended."""
+        """Kill the child and its group; harmless when they have ended."""
         self.send_all(signal.SIGKILL)
         self.popen.wait(10)
 
     def members(self) -> list[int]:
-        """Return the pids of everything alive that the child started, itself first; processes it left behind count too."""
+        """Return the living pids of the child and its descendants, the child first."""
         alive = _processes()
         found = [self.pid] if self.pid in alive else []
         for pid, (
             parent,
             group,
-        ) in alive.items():  # in order of age but for a wrapped pid counter, which costs one miss
+        ) in alive.items():  # in order of age except after a wrap of the pid counter, which costs one miss
             if pid != self.pid and (group == self.pid or parent in found):
                 found.append(pid)
         return found
@@ -122,12 +122,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _end_with_parent() -> None:
-    """Let the kernel end the child when the tests are killed and can end nothing themselves."""
+    """Let the kernel end the child if the tests are killed."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _processes() -> dict[int, tuple[int, int]]:
-    """Map each live pid to its parent and process group, lowest first; a zombie is gone, it holds nothing any more."""
+    """Map each live pid to its parent and process group, lowest first; zombies count as ended."""
     found = {}
     for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         try:

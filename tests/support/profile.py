@@ -24,7 +24,7 @@ NAMES = ("embedded", "postgres")
 
 @dataclass(eq=False)
 class Profile:
-    """What this run stands on; `postgres` and `redis` are None in the embedded profile."""
+    """The servers of this run; `postgres` and `redis` are None in the embedded profile."""
 
     name: str
     data_dir: Path
@@ -34,7 +34,7 @@ class Profile:
 
     @property
     def workers(self) -> int:
-        """Workers a server of this profile gets."""
+        """Return the number of workers of this profile's servers."""
         return 1 if self.redis is None else 2
 
 
@@ -55,13 +55,13 @@ def _choose() -> Profile:
         profile.redis = profile.exits.enter_context(Redis())
         os.environ["DATABASE_URL"] = profile.postgres.create_database()
         os.environ["REDIS_URL"] = profile.redis.url
-        os.environ["INSTALLATION_ID"] = "test"  # no database has been migrated for this process
+        os.environ["INSTALLATION_ID"] = "test"  # no database is migrated for this process
         os.environ["SECRET_KEY"] = "only-for-tests-" + profile.postgres.password * 3
     return profile
 
 
 def _end_on_sigterm(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt  # pytest then unwinds as for Ctrl-C, and no server or service outlives it
+    raise KeyboardInterrupt  # pytest then unwinds as after Ctrl-C and ends all servers and services
 
 
 profile = _choose()

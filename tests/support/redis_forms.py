@@ -1,4 +1,4 @@
-"""A real Redis for each form of REDIS_URL that docs/deploy.md names."""
+"""A real Redis for each form of REDIS_URL in docs/deploy.md."""
 
 import subprocess
 from collections.abc import Callable
@@ -20,7 +20,7 @@ DATABASE = 3
 
 @dataclass
 class Form:
-    """What REDIS_URL is set to, the server behind its first shard, and the database number that is meant."""
+    """A value of REDIS_URL, the server of its first shard, and its database number."""
 
     url: str
     first: Redis
@@ -51,7 +51,7 @@ class Sentinel(Redis):
 
 
 def add_user(server: Redis, *rights: str) -> None:
-    """Make the user USER with exactly these rights; without any, those docs/deploy.md asks for."""
+    """Add the user USER with exactly these rights, by default those of docs/deploy.md."""
     with server.client() as client:
         client.execute_command("ACL", "SETUSER", USER, "reset", "on", f">{SECRET}", *(rights or RIGHTS.split()))
 
@@ -137,7 +137,7 @@ FORMS: dict[str, Callable[[ExitStack], Form]] = {
 
 
 def certificate(directory: Path) -> Path:
-    """Write cert.pem, which signs itself for 127.0.0.1, and key.pem; return the former."""
+    """Write a self-signed cert.pem for 127.0.0.1 and key.pem; return the former."""
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
     command += ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(directory / "key.pem"), "-out", str(directory / "cert.pem")]
@@ -146,7 +146,7 @@ def certificate(directory: Path) -> Path:
 
 
 def until(condition: Callable[[], bool], *, within: float, what: str) -> None:
-    """Wait for something to become true; raises AssertionError that says `what`."""
+    """Wait until a condition is true; raises AssertionError with `what`."""
     deadline = monotonic() + within
     while not condition():
         assert monotonic() < deadline, what

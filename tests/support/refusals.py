@@ -1,4 +1,4 @@
-"""How many clients this process has refused: what core/refusals.py counts beside its log lines."""
+"""Counts this process's refusals of clients, from core/refusals.py."""
 
 from prometheus_client import REGISTRY
 

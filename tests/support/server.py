@@ -1,4 +1,4 @@
-"""The product as a process: started through scripts/run_gunicorn.sh on a free port, with data of its own.
+"""The product as a process: scripts/run_gunicorn.sh on a free port, with its own data.
 
 server = Server(profile, {"LIMIT_MESSAGES_PER_S": "5"})
 server.start()             # returns when /readyz says 200
@@ -35,13 +35,13 @@ ROOT = Path(__file__).resolve().parents[2]
 _ATTEMPTS = 3  # another process may take the free port first
 _START_TIMEOUT = 60
 
-# All tests come from one address: the limits counted by address would be met by the tests' own number of people.
-# Some people live through the whole run, and make rooms for many tests.
+# All tests share one address: their users together would exceed the limits by address.
+# Some users live through the whole run and make rooms for many tests.
 _LIFTED = {"LIMIT_SIGNUPS_PER_H": "0", "LIMIT_HANDSHAKES_PER_S": "0", "LIMIT_ROOMS_PER_H": "0"}
 
 
 class Server:
-    """One Gunicorn with its workers, database and (in the postgres profile) its own Redis."""
+    """One Gunicorn with its workers, database and (in the postgres profile) a Redis."""
 
     def __init__(self, profile: Profile, env: Mapping[str, str] | None = None) -> None:
         """Prepare data for a server of this profile. `env` adds to its environment and overrides it."""
@@ -66,7 +66,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def ws_url(self, path: str = "/ws/") -> str:
-        """Return the WebSocket address of a path (with its query string, if any)."""
+        """Return the WebSocket address of a path with an optional query."""
         return f"ws://127.0.0.1:{self.port}{path}"
 
     @property
@@ -78,11 +78,11 @@ class Server:
 
     @property
     def log(self) -> str:
-        """Return everything the server has written so far."""
+        """Return the server's log so far."""
         return (self.data_dir / "server.log").read_text(errors="replace")
 
     def start(self, *, ready: bool = True) -> None:
-        """Start and, if asked, wait for /readyz, at most 60 s; raises StartError with the log's tail. The port is kept."""
+        """Start on the same port; by default wait up to 60 s for /readyz, or raise StartError with the log."""
         for attempt in range(1, _ATTEMPTS + 1):
             self.port = self.port or free_port()
             try:
@@ -98,11 +98,11 @@ class Server:
                 return
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end and return its exit code; raises TimeoutError when it needs more than 30 s."""
+        """End it and return its exit code; raises TimeoutError after 30 s."""
         return self.process.stop(number, timeout=30)
 
     def kill(self) -> None:
-        """End all its processes at once, as a power cut would."""
+        """Kill all its processes, like a power cut."""
         self.process.kill()
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Server:
         self._exits.close()
 
     def ready(self) -> bool:
-        """Say whether /readyz answers 200 now."""
+        """Return whether /readyz answers 200 now."""
         try:
             return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == httpx.codes.OK
         except httpx.TransportError:
@@ -143,14 +143,14 @@ class Server:
 
 
 def base_environment() -> dict[str, str]:
-    """Return what any child needs: the interpreter of this run first on the PATH, and none of the product's settings."""
+    """Return the environment of a child: this interpreter first on the PATH, no product settings."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120, root: Path = ROOT) -> str:
-    """Run `manage.py …` of the checkout at `root` and return its output; raises RuntimeError with the output when it fails."""
+    """Run `manage.py …` of the checkout at `root`; return its output or raise RuntimeError with it."""
     command = [sys.executable, str(root / "app" / "manage.py"), *arguments]
     done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=timeout, check=False, cwd=root)
     if done.returncode != 0:
@@ -160,15 +160,15 @@ def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120, root: 
 
 @cache
 def _front_end(profile: Profile) -> Path:
-    """The front end as built, for the pages: collecting and compressing it takes longer than most tests."""
+    """Return the built front end: collecting and compressing it takes longer than most tests."""
     link = profile.data_dir / "static"
-    link.symlink_to(ROOT / "frontend" / "dist")  # Django refuses the folder itself: it is what static files are collected from
+    link.symlink_to(ROOT / "frontend" / "dist")  # Django refuses the folder itself, from which it collects static files
     return link
 
 
 @cache
 def _migrated_directory(profile: Profile) -> Path:
-    """Migrate SQLite once a run; every server starts on a copy."""
+    """Migrate SQLite once a run; every server starts with a copy."""
     directory = profile.data_dir / "template"
     directory.mkdir()
     manage("migrate", "--no-input", env=base_environment() | {"DATA_DIR": str(directory)})
@@ -177,7 +177,7 @@ def _migrated_directory(profile: Profile) -> Path:
 
 @cache
 def _migrated_database(postgres: Postgres) -> str:
-    """Migrate a Postgres database once a run and return its name; every server starts on a copy."""
+    """Migrate a Postgres database once a run and return its name; every server gets a copy."""
     url = postgres.create_database()
     env = base_environment() | {"DATABASE_URL": url, "SECRET_KEY": os.environ["SECRET_KEY"]}
     with tempfile.TemporaryDirectory(prefix="hubbub-migrate-") as directory:

@@ -1,10 +1,10 @@
-"""Real Postgres and Redis for tests: private, on free ports, in temporary directories, gone afterwards.
+"""Real Postgres and Redis for tests: private, on free ports, removed afterwards.
 
     with Postgres() as postgres, Redis() as redis:
         env = {"DATABASE_URL": postgres.create_database(), "REDIS_URL": redis.url}
 
-Both can be stopped, started again on the same port, frozen, thawed and killed, so that a test can take them away.
-`Standby(postgres)` follows it and can take its place.
+Both can be stopped, started again on the same port, frozen, thawed and killed.
+`Standby(postgres)` replicates it and can be promoted.
 """
 
 import os
@@ -31,11 +31,11 @@ _START_TIMEOUT = 30
 
 
 class MissingService(RuntimeError):
-    """The program is not installed; the message names the package."""
+    """A missing program; the message names the package."""
 
 
 class Service(ABC):
-    """A daemon with a port and a directory of its own; starts on entering, is gone on leaving."""
+    """A daemon with its own port and directory; it starts on entering and is removed on leaving."""
 
     name: str
     user: str | None = None
@@ -59,12 +59,12 @@ class Service(ABC):
         self.close()
 
     def start(self) -> None:
-        """Start on the port it had; raises StartError with its output when it does not come up within 30 s."""
+        """Start on the same port; raises StartError with the output after 30 s."""
         self._process = Process(self._command(), env=_clean_env(), log=self.directory / "log", user=self.user)
         self._process.wait_until(self._ready, timeout=_START_TIMEOUT, what=self.name)
 
     def stop(self) -> None:
-        """End it at once, dropping every connection; data stays, and `start` brings it back."""
+        """Drop every connection and end it; the data stays for `start`."""
         if self._process:
             self._process.stop(signal.SIGINT, timeout=20)
 
@@ -74,11 +74,11 @@ class Service(ABC):
             self._process.kill()
 
     def freeze(self) -> None:
-        """Let it hang: connections stay open and nothing answers."""
+        """Freeze it: connections stay open without answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on after `freeze`."""
+        """Continue after `freeze`."""
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -112,16 +112,16 @@ class Service(ABC):
 
     @abstractmethod
     def _ready(self) -> bool:
-        """Say whether it answers."""
+        """Return whether it answers."""
 
 
 class Postgres(Service):
-    """One Postgres cluster. Tests make databases in it: `create_database`."""
+    """One Postgres cluster, with databases from `create_database`."""
 
     name = "postgres"
 
     def __init__(self, *, sync: bool = False) -> None:
-        """`sync`: a commit waits for the disk, as it does in production."""
+        """`sync`: a commit waits for the disk, as in production."""
         super().__init__()
         self.user = _unprivileged_user()
         self._sync = sync
@@ -129,11 +129,11 @@ class Postgres(Service):
         self._made = 0
 
     def url(self, database: str = "postgres") -> str:
-        """Return `postgres://…` of one database."""
+        """Return the `postgres://…` URL of a database."""
         return f"postgres://hubbub:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, *, template: str = "template1") -> str:
-        """Make an empty database, or a copy of `template` (a database's name), and return its URL."""
+        """Make an empty database, or a copy of the database `template`, and return its URL."""
         self._made += 1
         name = f"hubbub_{self._made}"
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -172,7 +172,7 @@ class Postgres(Service):
             process.log.unlink()
 
     def _command(self) -> list[str | Path]:
-        # Durability against a power cut is the one thing no test here can lose: fsync costs most of a small machine's time.
+        # No test cuts the power, and fsync takes most of a small machine's time.
         fsync = "on" if self._sync else "off"
         options = ["-c", f"fsync={fsync}", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
         options += ["-c", f"unix_socket_directories={self.directory}"]
@@ -210,7 +210,7 @@ class Standby(Postgres):
         return self
 
     def promote(self) -> None:
-        """Make it a primary; raises StartError when it is none within 30 s."""
+        """Make it a primary; raises StartError after 30 s."""
         with psycopg.connect(self.url(), autocommit=True, connect_timeout=5) as connection:
             if connection.execute("SELECT pg_promote(true, %s)", [_START_TIMEOUT]).fetchone() != (True,):
                 raise StartError("the standby was not promoted")
@@ -226,7 +226,7 @@ class Standby(Postgres):
 
 
 class PgBouncer(Service):
-    """A pooler in front of `postgres` that gives each transaction another connection, of two."""
+    """A pooler in front of `postgres` that shares two connections between transactions."""
 
     name = "pgbouncer"
 
@@ -235,7 +235,7 @@ class PgBouncer(Service):
         self.postgres, self.user = postgres, postgres.user
 
     def url(self, database: str) -> str:
-        """Return `postgres://…` of one database, through the pooler."""
+        """Return the `postgres://…` URL of a database through the pooler."""
         return self.postgres.url(database).replace(f":{self.postgres.port}/", f":{self.port}/")
 
     def _prepare(self) -> None:
@@ -281,11 +281,11 @@ class Redis(Service):
 
     @property
     def url(self) -> str:
-        """Return `redis://…` of database 0."""
+        """Return the `redis://…` URL of database 0."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def client(self) -> redis.Redis:
-        """Return a synchronous client, for looking inside; close it."""
+        """Return a synchronous client for inspection; close it."""
         return redis.Redis.from_url(self.url, socket_timeout=5)
 
     def _command(self) -> list[str | Path]:

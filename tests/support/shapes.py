@@ -1,4 +1,4 @@
-"""The frames of the native dialect, field by field: what is named is there, with its type, and nothing else is."""
+"""The fields and types of all frames of the native dialect; other fields are forbidden."""
 
 import re
 from collections.abc import Callable
@@ -87,7 +87,7 @@ OPTIONAL = {"presence": {"away": LIST, "back": LIST}}
 
 
 def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:
-    """Hold one frame, and the messages in a page, to its shape; `own` for a message its author sees: `key` is there."""
+    """Check the shape of a frame and of its page's messages; `own`: the author's copy has `key`."""
     shape = SHAPES[frame["type"]] | {"type": TEXT}
     shape |= {name: check for name, check in OPTIONAL.get(frame["type"], {}).items() if name in frame}
     if own:

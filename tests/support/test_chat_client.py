@@ -27,7 +27,7 @@ def page(head: int, *seqs: int, more: bool = False) -> Frame:
 
 @asynccontextmanager
 async def server_that(*answers: Callable[[Frame], list[Frame | str]] | list[Frame | str]) -> AsyncIterator[str]:
-    """Answer the n-th frame of a client with the n-th list; `re` is filled in where a frame has none. Yields the address."""
+    """Serve the n-th list of frames to a client's n-th frame, filling in `re`; yields the address."""
 
     async def one(socket: ServerConnection) -> None:
         await socket.send(json.dumps(HELLO))
@@ -63,7 +63,7 @@ async def server_that(*answers: Callable[[Frame], list[Frame | str]] | list[Fram
     ],
     ids=["hole", "double", "swapped", "before the join", "before the last page", "after a gap", "page", "head", "fresh page"],
 )
-async def test_a_broken_log_fails_the_test(answer: list[Frame | str], after: int | None, fault: str) -> None:
+async def test_broken_log_fails_the_test(answer: list[Frame | str], after: int | None, fault: str) -> None:
     async with server_that(answer) as url:
         with pytest.raises(OrderError, match=fault):
             async with ChatClient(url) as chat:
@@ -72,14 +72,14 @@ async def test_a_broken_log_fails_the_test(answer: list[Frame | str], after: int
 
 
 @pytest.mark.parametrize("seqs", [(6, 8), (7, 8), (6, 6, 7), (6,)], ids=["hole", "missing first", "double", "short of head"])
-async def test_a_resumed_page_must_continue_where_the_client_was(seqs: tuple[int, ...]) -> None:
+async def test_resumed_page_must_continue_the_clients_log(seqs: tuple[int, ...]) -> None:
     async with server_that([page(8, *seqs)]) as url:
         with pytest.raises(OrderError):
             async with ChatClient(url) as chat:
                 await chat.join("r", after=5)
 
 
-async def test_a_fault_nobody_waited_for_fails_on_leaving() -> None:
+async def test_unread_fault_fails_on_leaving() -> None:
     async with server_that([page(0), message(2)]) as url:
         with pytest.raises(OrderError):
             async with ChatClient(url) as chat:
@@ -87,7 +87,7 @@ async def test_a_fault_nobody_waited_for_fails_on_leaving() -> None:
                 await chat._reader  # the fault ends it
 
 
-async def test_an_unbroken_log_passes_through_pages_and_live_events() -> None:
+async def test_unbroken_log_of_pages_and_live_events_passes() -> None:
     async with (
         server_that(
             [page(4, 1, 2, more=True)], [page(4, 3, 4), message(5)], [message(6), {"type": "message.sent", "seq": 6}]
@@ -100,7 +100,7 @@ async def test_an_unbroken_log_passes_through_pages_and_live_events() -> None:
         await chat.expect("message", seq=6)
 
 
-async def test_a_refusal_and_a_closed_socket_are_raised_by_name() -> None:
+async def test_refusal_and_closed_socket_are_raised() -> None:
     error = {"type": "error", "code": "empty", "message": "text is empty"}
     async with server_that([error], ["close"]) as url, ChatClient(url) as chat:
         with pytest.raises(Refused) as refused:
@@ -112,7 +112,7 @@ async def test_a_refusal_and_a_closed_socket_are_raised_by_name() -> None:
         assert await chat.expect_close(4008) == "slow"
 
 
-async def test_what_must_not_come_fails_when_it_comes() -> None:
+async def test_unexpected_frame_fails_the_test() -> None:
     async with server_that([page(0), message(1)]) as url, ChatClient(url) as chat:
         await chat.join("r")
         await chat.expect_nothing("presence", seconds=0.1)
@@ -120,7 +120,7 @@ async def test_what_must_not_come_fails_when_it_comes() -> None:
             await chat.expect_nothing("message", seconds=1)
 
 
-async def test_nobody_complains_of_a_reply_that_nobody_waits_for() -> None:
+async def test_request_on_a_closing_socket_causes_no_warning() -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
     async with server_that(["close"]) as url, ChatClient(url) as chat:

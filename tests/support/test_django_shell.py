@@ -1,4 +1,4 @@
-"""The shell of a server: one process for all lines, an error that says what failed, nothing left of it."""
+"""A server's shell: one process for all lines, clear errors, no leftovers."""
 
 import os
 
@@ -9,7 +9,7 @@ from tests.conftest import StartServer
 pytestmark = pytest.mark.once
 
 
-def test_shell_runs_all_lines_in_one_process_that_ends_with_the_server(start_server: StartServer) -> None:
+def test_shell_runs_all_lines_in_one_process(start_server: StartServer) -> None:
     server = start_server()
     pid = int(server.shell("import os; print(os.getpid())"))
     assert int(server.shell("import os; print(os.getpid())")) == pid
@@ -19,7 +19,7 @@ def test_shell_runs_all_lines_in_one_process_that_ends_with_the_server(start_ser
         os.kill(pid, 0)
 
 
-def test_failing_lines_raise_their_error_and_leave_nothing_behind(start_server: StartServer) -> None:
+def test_failing_lines_raise_their_error(start_server: StartServer) -> None:
     server = start_server()
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         server.shell("left = 1; 1 / 0")

@@ -1,4 +1,4 @@
-"""What tests start hears signals that the tests themselves were told to ignore (`nohup make test &`)."""
+"""Programs started by tests get signals that the tests themselves ignore (`nohup make test &`)."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""A run that was killed leaves directories with databases, which the next run removes."""
+"""The next run removes the directories and databases of a killed run."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def dead() -> int:
-    """The id of a process that has ended."""
+    """The id of an ended process."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait(30)
     return process.pid

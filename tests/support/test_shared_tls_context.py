@@ -1,4 +1,4 @@
-"""Clients of httpx share their TLS context, and a client with its own trust keeps that."""
+"""Clients of httpx share their TLS context; a client with its own trust keeps its own."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""Bytes that no good client sends: HTTP and WebSocket, cut, mixed and glued at random; the same for the same seed."""
+"""Random HTTP and WebSocket bytes, cut, mixed and joined; the same for the same seed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CHUNKED = [
 
 @dataclass
 class Case:
-    """What one connection sends: segments, each with the pause before it, and whether it then waits for the answer."""
+    """One connection's segments with the pauses before them, and whether it then reads."""
 
     segments: list[tuple[float, bytes]]
     waits: bool
 
 
 def frame(dice: random.Random) -> bytes:
-    """A frame, mostly well formed."""
+    """Return a frame, mostly well formed."""
     payload = dice.choice(TEXTS)
     first = dice.choice([0x81, 0x81, 0x81, 0x01, 0x00, 0x80, 0x89, 0x8A, 0x88, 0x82, 0x09, dice.randrange(256)])
     if first & 0x0F >= 8 and dice.random() < 0.8:
@@ -55,7 +55,7 @@ def frame(dice: random.Random) -> bytes:
 
 
 def handshake(dice: random.Random, token: str) -> bytes:
-    """A handshake, mostly a good one."""
+    """Return a handshake, mostly a valid one."""
     path = dice.choice(
         [b"/ws/", b"/ws/chat/lobby/", b"/infra/ws", b"/ws/", b"/nowhere", b"/ws/?token=x", b"/ws/%ff", b"/w\xc3\xa9"]
     )
@@ -85,7 +85,7 @@ def handshake(dice: random.Random, token: str) -> bytes:
 
 
 def request(dice: random.Random) -> bytes:
-    """A request over HTTP, smuggling attempts among them."""
+    """Return an HTTP request, sometimes a smuggling attempt."""
     body = dice.choice([b"", b"{}", b"a" * 2_000_000, dice.randbytes(300)])
     length = dice.choice([str(len(body)).encode(), b"0", b"-1", b"99999999999999999999", b"5, 6"])
     lengths = [
@@ -106,7 +106,7 @@ def request(dice: random.Random) -> bytes:
 
 
 def broken(dice: random.Random, data: bytes) -> bytes:
-    """The same bytes with one thing wrong."""
+    """Return the bytes with one fault."""
     if not data:
         return data
     at = dice.randrange(len(data))
@@ -121,7 +121,7 @@ def broken(dice: random.Random, data: bytes) -> bytes:
 
 
 def case(dice: random.Random, token: str) -> Case:
-    """One connection."""
+    """Return the bytes of one connection."""
     kind = dice.random()
     if kind < 0.75:
         parts = [handshake(dice, token)] + [frame(dice) for _ in range(dice.choice([1, 2, 3, 5, 40, 400]))]
@@ -134,7 +134,7 @@ def case(dice: random.Random, token: str) -> Case:
         parts[chosen] = broken(dice, parts[chosen])
     whole = b"".join(parts)
     cuts = sorted(dice.randrange(len(whole) + 1) for _ in range(dice.choice([0, 0, 1, 2, 6])))
-    if kind < 0.75 and dice.random() < 0.5:  # the frames come behind the handshake, in a segment of their own
+    if kind < 0.75 and dice.random() < 0.5:  # the frames follow the handshake in their own segment
         cuts = sorted({*cuts, len(parts[0])})
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     pauses = [dice.choice([0.0, 0.0, 0.001, 0.01]) for _ in pieces]
@@ -142,10 +142,10 @@ def case(dice: random.Random, token: str) -> Case:
 
 
 def seconds() -> float:
-    """How long to go on: FUZZ_SECONDS, else a minute."""
+    """Return FUZZ_SECONDS, by default a minute."""
     return float(os.environ.get("FUZZ_SECONDS") or 60)
 
 
 def seed() -> int:
-    """FUZZ_SEED, else another one each time."""
+    """Return FUZZ_SEED, by default a random one."""
     return int(os.environ.get("FUZZ_SEED") or random.SystemRandom().randrange(2**32))
