@@ -1,1 +1,1 @@
-"""Load for Hubbub: Locust users that speak WebSocket, and a ledger that proves what was lost, doubled or out of order."""
+"""Load for Hubbub: Locust users that speak WebSocket, and a ledger that proves which events were lost, doubled or reordered."""

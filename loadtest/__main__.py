@@ -1,7 +1,7 @@
-"""`python -m loadtest`: a headless run told by environment variables (see scripts/load), ended by its exit code.
+"""`python -m loadtest`: a headless run configured by environment variables (see scripts/load).
 
-Exit codes: 0 all gates held; 1 a gate was missed, or nothing answered; 2 an option cannot be used; 3 the generator was starved,
-so that the run says nothing.
+Exit codes: 0 all gates held; 1 a gate was missed, or no server answered; 2 an unusable option; 3 the generator was starved, so
+that the run proves nothing.
 """
 
 import os
@@ -16,13 +16,13 @@ from typing import NoReturn
 from loadtest import options, stopping, values
 
 _HERE = Path(__file__).parent
-_OWN = ("report",)  # told in another way, below
+_OWN = ("report",)  # passed differently, see below
 _PROBE_TIMEOUT = 10
 _SEED_TIMEOUT = 300
 
 
 def main(env: dict[str, str]) -> NoReturn:
-    """Check the options, see that somebody answers, and become Locust; exits when it cannot."""
+    """Check the options and the server, then become Locust; exit if a check fails."""
     try:
         url = values.url("URL", env.get("URL") or "http://127.0.0.1:8000")
         options.shape("SHAPE", env.get("SHAPE") or "smoke")
@@ -45,7 +45,7 @@ def _fail(code: int, message: str) -> NoReturn:
 
 
 def locust(url: str, env: dict[str, str]) -> list[str]:
-    """The command line of Locust for these variables; raises BadOption."""
+    """Return Locust's command line for these variables; raises BadOption."""
     users = values.whole("USERS", env.get("USERS") or "20")
     values.duration("TIME", env.get("TIME") or "15s")
     rate = f"{values.number('SPAWN_RATE', env.get('SPAWN_RATE') or '20', least=0.1):g}"
@@ -57,7 +57,8 @@ def locust(url: str, env: dict[str, str]) -> list[str]:
     command += ["--host", url, "--users", str(users), "--spawn-rate", rate]
     command += ["--loglevel", "WARNING", "--report", str(report), *role(env)]
     if env.get("ROLE") != "worker":
-        command += ["--json-file", str(report / "locust")]  # report.py has written it; without it Locust prints its tables
+        # report.py has already written it; without the option Locust prints its tables.
+        command += ["--json-file", str(report / "locust")]
     for name, _, _ in options.ARGUMENTS:
         variable = name.upper().replace("-", "_")
         if name not in _OWN and env.get(variable):
@@ -66,10 +67,12 @@ def locust(url: str, env: dict[str, str]) -> list[str]:
 
 
 def role(env: dict[str, str]) -> list[str]:
-    """What this process is in a run of several: alone, their master, or one of the workers that have the users.
+    """Return the options for this process's role.
 
-    ROLE=master waits for EXPECT_WORKERS of them at MASTER_PORT and serves Locust's page at WEB_PORT, or with HEADLESS=1 begins
-    by itself; ROLE=worker goes to MASTER. Without ROLE, PROCESSES is how many workers to start here. Raises BadOption.
+    Alone, master, or a worker with users.
+
+    ROLE=master waits for EXPECT_WORKERS workers at MASTER_PORT and serves Locust's page at WEB_PORT, or with HEADLESS=1 starts by
+    itself; ROLE=worker connects to MASTER. Without ROLE, PROCESSES workers are started here. Raises BadOption.
     """
     expected = ["--expect-workers", str(values.whole("EXPECT_WORKERS", env.get("EXPECT_WORKERS") or "1"))]
     match env.get("ROLE") or "":
@@ -93,9 +96,11 @@ def role(env: dict[str, str]) -> list[str]:
 
 
 def seeded(command: str, users: int, report: Path) -> str:
-    """Run SEED, a command that prints a token a line for `{n}` users, and return the file they were written to.
+    """Run SEED, a command that prints a token per line for `{n}` users.
 
-    Raises BadOption when it fails or prints too few.
+    Return the file of tokens.
+
+    Raises BadOption if it fails or prints too few.
     """
     if "{n}" not in command:
         raise values.BadOption(f"SEED={command!r} must say {{n}} where the number of users belongs")
@@ -122,7 +127,7 @@ def _free_port() -> int:
 
 
 def silence_at(url: str) -> str:
-    """Why nothing answers HTTP at `url`; empty when something does, whatever it says."""
+    """Return why `url` gives no HTTP answer; empty if it gives any."""
     try:
         urllib.request.urlopen(f"{url}/", timeout=_PROBE_TIMEOUT).close()  # noqa: S310  # http(s) only: values.url
     except urllib.error.HTTPError:
@@ -135,5 +140,5 @@ def silence_at(url: str) -> str:
 
 
 if __name__ == "__main__":
-    stopping.exit_on_signals()  # until we are Locust
+    stopping.exit_on_signals()  # until Locust takes over
     main(dict(os.environ))

@@ -1,4 +1,4 @@
-"""Sentences for refusals that a setting of the server lifts."""
+"""Advice for refusals that a setting of the server lifts."""
 
 _SETUP = {
     401: "the server does not know this token",
@@ -27,20 +27,23 @@ _ERRORS = {
 
 
 def on_sign_up(status: int) -> str:
-    """What to do when sign-up, or making a room, answers with this HTTP status; empty when there is no advice."""
+    """Return advice for this HTTP status from sign-up or making a room.
+
+    Empty if there is none.
+    """
     return _SETUP.get(status, "")
 
 
 def on_handshake(status: int) -> str:
-    """What to do when the WebSocket handshake is refused with this HTTP status."""
+    """Return advice for a WebSocket handshake refused with this HTTP status."""
     return _HANDSHAKE.get(status, "")
 
 
 def on_close(code: int, *, greeted: bool) -> str:
-    """What to do when the server closes with this code, after its `hello` or before."""
+    """Return advice for the server's close code, before or after its `hello`."""
     return (not greeted and _CLOSED_AT_THE_DOOR.get(code)) or _CLOSED.get(code, "")
 
 
 def on_error(code: str) -> str:
-    """What to do when a request is answered by an error of this code."""
+    """Return advice for an error with this code."""
     return _ERRORS.get(code, "")

@@ -1,4 +1,4 @@
-"""websocket-client's socket, made fit for thousands of frames a second in one process."""
+"""websocket-client's socket, fast enough for thousands of frames a second in one process."""
 
 import socket
 from contextlib import suppress
@@ -11,21 +11,24 @@ _READ_SLOWLY = 4096
 
 
 class BufferedSocket(websocket.WebSocket):
-    """Reads in large pieces: the library makes two or three system calls a frame, and they cost the most."""
+    """Reads in large pieces: the library's two or three system calls per frame are its largest cost."""
 
     def __init__(self, slow: float = 0.0) -> None:
-        """`slow`: seconds to wait before each read of a few kilobytes, with little room in the kernel: a slow reader."""
+        """`slow`.
+
+        For a slow reader, seconds before each read of a few kilobytes, with a small kernel buffer.
+        """
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if slow:
             options.append((socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_SLOWLY))
-        # The frames are decoded strictly by bytes.decode: the library's own check is a loop in Python.
+        # bytes.decode checks the frames strictly; the library's own check is a loop in Python.
         super().__init__(skip_utf8_validation=True, sockopt=options)
         self.slow = slow
         self.bytes_read = 0
         self.bytes_sent = 0
         self._buffer = b""
         self._position = 0
-        self.leaving = False  # we began to close: what the server says now is its answer
+        self.leaving = False  # we began to close, so the server's close frame is its answer
         self._close_sent = False
 
     def _recv(self, bufsize: int) -> bytes:
@@ -45,19 +48,19 @@ class BufferedSocket(websocket.WebSocket):
         return sent
 
     def send_close(self, status: int = 1000, reason: str | bytes = b"") -> None:
-        """Send one close frame and no second; a peer that is gone already needs none."""
+        """Send a single close frame; errors of a disconnected peer are ignored."""
         if not self._close_sent:
             self._close_sent = True
             with suppress(OSError, websocket.WebSocketException):
                 super().send_close(status, reason)
 
     def leave(self, status: int) -> None:
-        """Begin to close in good order; the peer's close frame is still to be read."""
+        """Begin a clean close; the peer's close frame is still to be read."""
         self.leaving = True
         self.send_close(status)
 
     def cut(self) -> None:
-        """End the TCP connection without a close frame; a greenlet that is reading wakes up."""
+        """End the TCP connection without a close frame; wake a reading greenlet."""
         if self.sock is not None:
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)

@@ -1,10 +1,10 @@
-"""`python -m loadtest.capacity`: the largest number of users a server holds, and what ran out (see scripts/capacity).
+"""`python -m loadtest.capacity`: find the largest load a server holds, and the exhausted resource (see scripts/capacity).
 
-Users grow until a threshold breaks, the last step is halved until it is small enough, and what held must hold once more and for
-longer. A run that shows nothing of the server's capacity (it refuses such users, an option is wrong, the run hangs) ends the
-search; what was found till then is told. Exit codes: 0 found; 1 not even the first load held, nothing answered, or the search
-could not go on; 2 an option cannot be used; 3 the load generator, or TOKENS, ran out before the server: the figure is a lower
-bound.
+Users grow until a threshold breaks, then the last step is halved until it is small enough, and the largest load must hold once
+more for longer. A run that shows nothing of the server's capacity (it refuses such users, an option is wrong, the run hangs)
+ends the search, and the results so far are reported. Exit codes: 0 found; 1 the first load failed, no server answered, or the
+search could not go on; 2 an unusable option; 3 the load generator, or TOKENS, was exhausted before the server: the figure is a
+lower bound.
 """
 
 import json
@@ -22,15 +22,15 @@ from loadtest import figures, measured, stopping, values
 from loadtest.measured import Measured
 from loadtest.resources import Servers
 
-_BUSY = 0.85  # share of its cores from which on a part has run out
+_BUSY = 0.85  # share of its cores above which a part counts as exhausted
 _MACHINE = 0.92
-_LATE = 0.1  # seconds of a loop's lateness that are felt
+_LATE = 0.1  # seconds of loop lateness that users notice
 _SLOW_COMMIT = 0.1  # seconds
 _OPTION, _STARVED = 2, 3
 
 
 class Stopped(Exception):
-    """A run showed nothing of the capacity, and another would show no more. code: what to exit with."""
+    """A run showed nothing of the capacity, and so would the next. code: the exit code."""
 
     def __init__(self, reason: str, code: int = 1) -> None:
         super().__init__(reason)
@@ -39,14 +39,14 @@ class Stopped(Exception):
 
 @dataclass
 class Found:
-    """The largest load that held and the smallest that did not, in users; 0 for none."""
+    """The largest load that held and the smallest that failed, in users; 0 for none."""
 
     held: int = 0
     broke: int = 0
 
 
 def search(holds: Callable[[int], bool], *, start: int, most: int, precision: float) -> Found:
-    """Double from `start` up to `most`, then halve what lies between until it is within `precision` of what held."""
+    """Double from `start` up to `most`, then halve the interval down to `precision`."""
     found = Found()
     users = start
     while users <= most and not found.broke:
@@ -67,7 +67,10 @@ def search(holds: Callable[[int], bool], *, start: int, most: int, precision: fl
 
 
 def confirm(holds: Callable[[int], bool], users: int, *, attempts: int = 4) -> int:
-    """The largest of `users`, and then a tenth less each time, that holds; 0 when none did."""
+    """Return the largest load that holds: `users`, then a tenth less each time.
+
+    0 if none does.
+    """
     for _ in range(attempts):
         if users and holds(users):
             return users
@@ -76,7 +79,7 @@ def confirm(holds: Callable[[int], bool], users: int, *, attempts: int = 4) -> i
 
 
 def ran_out(run: Measured) -> list[str]:
-    """What limited a run that did not hold, the most certain first; empty when nothing that was read had run out."""
+    """Return the resources exhausted in a failed run, the most certain first."""
     told = []
     if run.starved:
         told.append(f"the load generator: {run.starved}")
@@ -98,7 +101,7 @@ def ran_out(run: Measured) -> list[str]:
 
 
 def held(run: Measured) -> bool:
-    """Whether the server held a load; raises Stopped when the run cannot say."""
+    """Return whether the server held a load; raises Stopped if the run cannot tell."""
     last = (run.said.strip().splitlines() or ["it said nothing"])[-1]
     if run.late:
         raise Stopped(f"the run did not end in time, and was ended; the last it said: {last}")
@@ -112,14 +115,14 @@ def held(run: Measured) -> bool:
 
 
 class Finder:
-    """Runs loads of different sizes and remembers how each went."""
+    """Runs loads of different sizes and remembers their outcomes."""
 
     def __init__(self, env: dict[str, str], servers: Servers, report: Path) -> None:
         self.env, self.servers, self.report = env, servers, report
         self.runs: list[tuple[int, Measured]] = []
 
     def holds(self, users: int, seconds: str) -> bool:
-        """Run one load; say how it went."""
+        """Run one load; return whether it held."""
         folder = self.report / f"{len(self.runs) + 1:02}-{users}-users"
         folder.mkdir(parents=True, exist_ok=True)
         run = measured.run(self.env | {"USERS": str(users), "TIME": seconds}, self.servers, folder)
@@ -129,7 +132,7 @@ class Finder:
         return held(run)
 
     def so_far(self) -> Found:
-        """What the runs have shown, if the search ends here."""
+        """Return the result if the search ends here."""
         good = [users for users, run in self.runs if run.code == 0]
         broken = [
             users for users, run in self.runs if run.code in {1, _STARVED} and run.summary and not run.summary.get("refused")
@@ -137,7 +140,7 @@ class Finder:
         return Found(max(good, default=0), min(broken, default=0))
 
     def last_broken(self) -> Measured | None:
-        """The smallest load that did not hold."""
+        """Return the smallest load that failed."""
         broken = [(users, run) for users, run in self.runs if run.code in {1, _STARVED}]
         return min(broken, key=lambda one: one[0])[1] if broken else None
 
@@ -154,7 +157,10 @@ def _in_words(run: Measured) -> str:
 
 
 def summary(finder: Finder, found: Found, confirmed: int, stopped: str = "") -> dict[str, Any]:
-    """The answer, as JSON would hold it. stopped: why the search ended early; then nothing of it is confirmed."""
+    """Return the result for JSON.
+
+    Stopped: why the search ended early; then no load is confirmed.
+    """
     broken = finder.last_broken()
     best = next((run for users, run in reversed(finder.runs) if users == confirmed and run.code == 0), None)
     return {
@@ -171,14 +177,14 @@ def summary(finder: Finder, found: Found, confirmed: int, stopped: str = "") -> 
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    """End the load run under way, and tell what was found so far."""
+    """End the current load run and report the results so far."""
     for other in stopping.heard():
         signal.signal(other, signal.SIG_IGN)
     raise Stopped(f"stopped early by {signal.Signals(number).name}")
 
 
 def main(env: dict[str, str]) -> NoReturn:
-    """Search, confirm, tell; exits."""
+    """Search, confirm, report; exits."""
     try:
         url = values.url("URL", env.get("URL") or "http://127.0.0.1:8000")
         start, most = sizes(env)
@@ -216,7 +222,10 @@ def main(env: dict[str, str]) -> NoReturn:
 
 
 def sizes(env: dict[str, str]) -> tuple[int, int]:
-    """Users of the first run and of the largest that may be tried: no more than there are TOKENS for. Raises BadOption."""
+    """Return the users of the first and of the largest run: at most as many as TOKENS.
+
+    Raises BadOption.
+    """
     start = values.whole("START", env.get("START") or "25")
     most = values.whole("MOST", env.get("MOST") or "100000", least=start)
     tokens = len(values.tokens("TOKENS", env.get("TOKENS", "")))
@@ -226,7 +235,7 @@ def sizes(env: dict[str, str]) -> tuple[int, int]:
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
-    """The answer for people."""
+    """Return the result as lines of text."""
     at_least = "at least " if answer["lower_bound"] else ""
     found = ["", f"largest load that holds: {at_least}{answer['users']} users"]
     if answer["stopped"]:

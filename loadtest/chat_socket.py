@@ -1,6 +1,6 @@
-"""A Locust user's side of Hubbub's native dialect: connects, joins its room, keeps the ledger, comes back after a loss.
+"""A Locust user's side of Hubbub's native dialect: connects, joins its room, keeps the ledger, reconnects after a loss.
 
-What a person does on it is in chat_user.py; what is checked in ledger.py; how the run is led in conductor.py.
+chat_user.py has a person's behaviour, ledger.py the checks, conductor.py the phases of the run.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from loadtest.trial import Trial
 from loadtest.websocket_user import NotConnected, WebSocketUser
 
 Frame = dict[str, Any]
-_LOG = 10_000  # events that are read of a log at the end, the latest: 50 pages
+_LOG = 10_000  # events read of a log at the end, the latest: 50 pages
 
 
 class ChatSocket(WebSocketUser):
@@ -30,38 +30,41 @@ class ChatSocket(WebSocketUser):
     path = "/ws/"
     handshake_figure = figures.HANDSHAKE
     awaits_greeting = True
-    reply_timeout: float = 6.0  # seconds: a little more than the server allows itself before it answers `unavailable`
-    patience: float = 30.0  # seconds a message is sent again and again before it counts as failed: PATIENCE
-    expected_endings: frozenset[int] = frozenset({1001, 1012})  # going away, service restart: nothing may be lost by it
+    reply_timeout: float = 6.0  # seconds: slightly more than the server's limit before it answers `unavailable`
+    patience: float = 30.0  # seconds for which a message is resent before it counts as failed: PATIENCE
+    expected_endings: frozenset[int] = frozenset({1001, 1012})  # going away, service restart: neither may lose an event
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.patience = self.trial.settings.patience
-        self.number, self.name, self.room = -1, "", ""  # `become` gives them
+        self.number, self.name, self.room = -1, "", ""  # set by `become`
         self.view = View(self.trial.register, self.room, self.name)
         self.token = ""
         self.id = 0
-        self.joined = Event()  # set while this connection holds the room's log up to the present
+        self.joined = Event()  # set while this connection has the room's log up to the present
         self._greeted = False
         self._replies: dict[int, AsyncResult] = {}
         self._ids = itertools.count(1)
         self._join_sent = 0.0
         self._joining_after: int | None = None
         self._confirming = False
-        self._log_from: int | None = None  # while the log is read: from above which seq
-        self._log: set[int] = set()  # and what was in it
-        self._away_since = 0.0  # 0: not coming back from anywhere
-        self.was_cut = False  # at the leader's word, and not yet back with everything
+        self._log_from: int | None = None  # while the log is read: above this seq
+        self._log: set[int] = set()  # and its seqs so far
+        self._away_since = 0.0  # 0: not reconnecting
+        self.was_cut = False  # cut by the leader, and not resynchronised yet
 
-    # To call.
+    # For subclasses and the run.
 
     def become(self, number: int) -> None:
-        """Be this one of the run's users; before anything else."""
+        """Take the role of this user of the run, before anything else."""
         self.number, self.name, self.room = number, f"{self.trial.id}-{number}", self.trial.room_of(number)
         self.view = View(self.trial.register, self.room, self.name)
 
     def ask(self, frame: Frame, *, within: float | None = None) -> Frame:
-        """Send a frame and return its reply; raises NotConnected or gevent.Timeout. `within`: seconds, not `reply_timeout`."""
+        """Send a frame and return its reply; raises NotConnected or gevent.Timeout.
+
+        `within`: seconds, instead of `reply_timeout`.
+        """
         number = next(self._ids)
         waiting = self._replies[number] = AsyncResult()
         try:
@@ -72,11 +75,11 @@ class ChatSocket(WebSocketUser):
         return reply
 
     def confirm(self, *, read_log: bool = False) -> None:
-        """Join once more above the last event nothing is missing below: what the log answers now must be nothing new.
+        """Join again above the last contiguous event: the log must bring nothing new.
 
-        `read_log`: above all that the run has in this room, at most the latest 10,000, and what is known must be there.
+        `read_log`: read all of the run's events in this room, at most the latest 10,000; every known one must be there.
         """
-        no_page_under_way = self.joined.is_set()  # one that is would be taken for the log's
+        no_page_under_way = self.joined.is_set()  # otherwise its pages would be taken for the log's
         self.joined.clear()
         self._confirming = True
         if read_log and no_page_under_way:
@@ -84,41 +87,47 @@ class ChatSocket(WebSocketUser):
             first = max(register.lowest(self.room), register.highest(self.room) - _LOG)
             self._log_from = min(max(0, first - 1), self.view.contiguous)
         elif read_log:
-            self.trial.logs_read.discard(self.room)  # another of the room may
-        with suppress(NotConnected):  # else the keeper is on its way back, and joins by itself
+            self.trial.logs_read.discard(self.room)  # another user of the room may read it
+        with suppress(NotConnected):  # otherwise the keeper is reconnecting, and joins by itself
             self._join(self.view.contiguous if self._log_from is None else self._log_from)
         if not self.joined.wait(self.patience):
             self.record("confirmation", time.perf_counter() - self.patience, error="the log could not be read")
 
     def report(self, faults: Faults) -> None:
-        """Make each broken promise a failure in Locust's statistics."""
+        """Make each fault a failure in Locust's statistics."""
         for fault in faults:
             self.record(fault.kind, time.perf_counter(), error=f"{fault.kind} event", kind="FAULT")
 
     def record(self, name: str, since: float, *, size: int = 0, error: str | None = None, kind: str = "WS") -> None:
-        """Give Locust and the timeline a sample: from `since` to now, as a failure when there is an `error`."""
+        """Give Locust and the timeline a sample: from `since` to now.
+
+        A failure if there is an `error`.
+        """
         super().record(name, since, size=size, error=error, kind=kind)
         if error is None and kind != "FAULT":
             self.trial.timeline.sample(name, self.trial.since_begin(), (time.perf_counter() - since) * 1000)
 
     def count(self, what: str, number: int = 1) -> None:
-        """Count what happened so often, in the summary and in the timeline."""
+        """Count an occurrence in the summary and in the timeline."""
         self.trial.counts[what] += number
         self.trial.timeline.count(what, self.trial.since_begin(), number)
 
     def note_advice(self, sentence: str) -> None:
-        """Keep a hint for the report; none when it is empty."""
+        """Keep a hint for the report, unless it is empty."""
         if sentence:
             self.trial.advice[sentence] += 1
 
-    # What WebSocketUser asks of us.
+    # Hooks of WebSocketUser.
 
     def socket_headers(self) -> dict[str, str]:
-        """The token."""
+        """Return the header with the token."""
         return {"Authorization": f"Token {self.token}"}
 
     def on_connecting(self, *, first_attempt: bool) -> None:
-        """Remember when coming back began; a connection that ended before it held the log again was no return."""
+        """Note the start of a reconnect.
+
+        Connections that end before resynchronising belong to it.
+        """
         if first_attempt and self.view.started and not self._away_since:
             self._away_since = self.connecting_since
 
@@ -128,7 +137,7 @@ class ChatSocket(WebSocketUser):
         self.owed_within(self.reply_timeout)
 
     def on_text(self, text: str) -> None:
-        """Take one frame."""
+        """Handle one frame."""
         if text == "pong":
             return
         frame: Frame = json.loads(text)
@@ -139,11 +148,14 @@ class ChatSocket(WebSocketUser):
             waiting.set(frame)
 
     def comes_back_after(self, closing: Closing) -> bool:
-        """Not when these credentials will not do."""
+        """Return whether to reconnect: not if these credentials are refused."""
         return closing.status not in {401, 403} and super().comes_back_after(closing)
 
     def _hook_failed(self, keeper: Any) -> None:
-        """Nobody joins any more: whoever asks is to wait for its turns, not to ask again and again."""
+        """End the run of this user after an exception in a hook.
+
+        Waiting callers fail instead of repeating.
+        """
         self.joined.clear()
         super()._hook_failed(keeper)
 
@@ -152,10 +164,10 @@ class ChatSocket(WebSocketUser):
         self.send_text("ping")
 
     def on_closed(self, closing: Closing) -> None:
-        """Count how it ended, and fail everything that waited for an answer."""
+        """Count how the connection ended, and fail all pending requests."""
         self.joined.clear()
         self.trial.endings[f"{closing.how} {closing.status or closing.code}"] += 1
-        # Who leaves in the middle of megabytes it has not read may have no time left for the answer behind them.
+        # A user that leaves amid megabytes of unread frames may have no time for the close frame behind them.
         left = closing.how == "asked" or (closing.how == "silent" and self.leaving)
         if not left:
             self.count("connections lost")
@@ -178,7 +190,7 @@ class ChatSocket(WebSocketUser):
         self._join(self._held() if self.view.started else None)
 
     def _held(self) -> int:
-        """Above what to join again; a log that is being read is read from its beginning."""
+        """Return the seq to join above; while the log is read, its beginning."""
         return self.view.last if self._log_from is None else self._log_from
 
     def _join(self, after: int | None, *, next_page: bool = False) -> None:
@@ -190,7 +202,10 @@ class ChatSocket(WebSocketUser):
         self.send_json({"type": "room.join", "id": 0, "room": self.room} | ({} if after is None else {"after": after}))
 
     def _on_joined(self, frame: Frame) -> None:
-        """Take one page. Pages come in the same stream as live events: all of it happens before the next frame."""
+        """Handle one page.
+
+        Pages and live events share a stream, so this happens before the next frame.
+        """
         events = frame["events"]
         if self._joining_after is None:
             self.view.start(frame["head"])
@@ -210,7 +225,7 @@ class ChatSocket(WebSocketUser):
         self.owed_within(None)
         if self._log_from is None:
             self.record(figures.JOIN, self._join_sent)
-        else:  # many pages, and none that a user waited for
+        else:  # one of many pages, which no user waited for
             self._hold_log(self._log_from)
         if self._away_since:
             self.record(figures.RESYNCHRONISED, self._away_since)
@@ -221,7 +236,7 @@ class ChatSocket(WebSocketUser):
         self.joined.set()
 
     def _hold_log(self, above: int) -> None:
-        """All that was told must be in the log that was read."""
+        """Compare the log that was read with all known events of the room."""
         register, self._log_from = self.trial.register, None
         known = register.known(self.room, above + 1, register.highest(self.room))
         self.report(register.hold(self.room, known, self._log, self.name, "the log"))
@@ -238,7 +253,10 @@ class ChatSocket(WebSocketUser):
         self.report(self.view.observe(frame["seq"], marker.key_of(frame)))
 
     def _check(self, event: Frame) -> bool:
-        """Hold a message to what its author wrote, and say whether it is somebody else's of this run."""
+        """Compare a message with its author's record.
+
+        Return whether it is another user's of this run.
+        """
         if event["type"] != "message":
             return False
         if not marker.intact(event):
@@ -253,12 +271,12 @@ class ChatSocket(WebSocketUser):
             self._join(self._held())
 
     def _on_drain(self, frame: Frame) -> None:
-        """Go, at some moment within the time given, and come back: another process takes over."""
+        """Reconnect at a random moment within the given time: another process takes over."""
         self.count("drains")
         self.move(within=frame["after_ms"] / 1000)
 
     def _on_error(self, frame: Frame) -> None:
-        """An error that answers a join, or nothing we sent, has nobody waiting for it."""
+        """Handle an error without a waiting request: the answer to a join, or to nothing."""
         if not frame.get("re"):
             self.record("error frame", time.perf_counter(), error=f"{frame['code']}: {frame['message']}", kind="FAULT")
             self.note_advice(advice.on_error(frame["code"]))

@@ -1,7 +1,7 @@
-"""A Locust user who chats: signs up, joins a room, and does at each turn what its profile says.
+"""A Locust user who chats: signs up, joins a room, and acts by its profile at each turn.
 
-Turns follow a schedule, not the answers: every figure runs from the moment its turn was due, so a server that stalls is
-charged for all that had to wait. A subclass with other tasks is another behaviour; see locustfile.py.
+Turns follow a schedule, not the answers: each figure runs from the moment its turn was due, so a stalled server is charged for
+all waiting. Subclass with other tasks for another behaviour; see locustfile.py.
 """
 
 import itertools
@@ -17,8 +17,8 @@ from loadtest.chat_socket import ChatSocket, Frame
 from loadtest.closing import Closing, full_jitter
 from loadtest.websocket_user import NotConnected
 
-_PAGE = 50  # messages of a page of history
-_FLOOD_PIECES = 10  # a burst is sent in so many pieces a second
+_PAGE = 50  # messages per page of history
+_FLOOD_PIECES = 10  # pieces per second in which a burst is sent
 
 
 class ChatUser(ChatSocket):
@@ -33,19 +33,19 @@ class ChatUser(ChatSocket):
         self.host_header = self.trial.settings.host_header
 
     def become(self, number: int) -> None:
-        """Take the profile of this number, too."""
+        """Take the profile of this number as well."""
         super().become(number)
         self.profile = self.trial.profile_of(number)
         if self.profile.slow:
             self.slow = self.profile.slow
             self.reply_timeout = profiles.SLOWLY
             self.patience = max(self.patience, profiles.SLOWLY)
-            # Too slow; a ping that was not read in time; and what TCP makes of a close that nobody reads.
+            # Too slow; an unread ping; and TCP's result of a close that the client does not read.
             self.expected_endings = self.expected_endings | {4008, 1011, 1006}
         if self.profile.burst:
             self.expected_endings = self.expected_endings | {4009}
 
-    # From the beginning to the end.
+    # From start to end.
 
     def on_start(self) -> None:
         """Sign up, connect and join; then wait for the timed run."""
@@ -68,7 +68,7 @@ class ChatUser(ChatSocket):
         self.begin_turns()
 
     def _be_somebody(self) -> None:
-        """Get a number, and with it a token where there is a file of them."""
+        """Get a number, and a token if there is a file of them."""
         trial, tokens = self.trial, self.trial.settings.tokens
         try:
             self.become(trial.next_number())
@@ -82,7 +82,7 @@ class ChatUser(ChatSocket):
             self.token = tokens[self.number]
 
     def record(self, name: str, since: float, *, size: int = 0, error: str | None = None, kind: str = "WS") -> None:
-        """What a slow reader waits for is in entries of its own; count what it got late, and so was slow to read."""
+        """Record a slow reader's waiting under separate names; count late arrivals."""
         if self.profile.slow:
             if name == figures.DELIVERED and time.perf_counter() - since >= self.profile.slow / 5:
                 self.count("read late")
@@ -90,13 +90,13 @@ class ChatUser(ChatSocket):
         super().record(name, since, size=size, error=error, kind=kind)
 
     def on_closed(self, closing: Closing) -> None:
-        """Count the slow readers whom the server sent away for it."""
+        """Count the slow readers that the server closed for it."""
         if self.profile.slow and closing.how == "server" and closing.code in {4008, 1011, 1006}:
             self.count("slow readers sent away")
         super().on_closed(closing)
 
     def on_stop(self) -> None:
-        """Leave in good order; whoever is sent away before the end is done with what it was owed till then."""
+        """Leave cleanly; a user removed before the end checks only the events up to then."""
         if self.trial.users.get(self) != "silent" and self.view.started and not self.trial.aborted:
             self.report(self.view.leave())
         super().on_stop()
@@ -105,12 +105,12 @@ class ChatUser(ChatSocket):
         self.trial.gone(self)
 
     def finish(self) -> None:
-        """Count what is overdue, wait until everybody is silent, hold the view against acknowledgements and log, and leave."""
+        """Count overdue turns, wait for silence, check the view against the log, leave."""
         trial = self.trial
         self.count_overdue()
         trial.reached(self, "silent")
         trial.quiet.wait()
-        if not trial.aborted and not self.broken:  # what a user did not see because it failed itself, the server did not lose
+        if not trial.aborted and not self.broken:  # a failed user's missing events are no losses of the server
             self.joined.wait(self.patience)
             highest = trial.register.highest(self.room)
             until = time.perf_counter() + (profiles.SLOWLY if self.profile.slow else trial.settings.settle)
@@ -122,7 +122,10 @@ class ChatUser(ChatSocket):
         raise StopUser
 
     def _reads_log(self) -> bool:
-        """Whether this one reads its room's log: one in each room and process, and none who reads slowly."""
+        """Return whether this user reads its room's log.
+
+        One per room and process, never a slow reader.
+        """
         if self.profile.slow or self.room in self.trial.logs_read:
             return False
         self.trial.logs_read.add(self.room)
@@ -131,16 +134,16 @@ class ChatUser(ChatSocket):
     # Turns.
 
     def think(self) -> float:
-        """As the profile says."""
+        """Draw the pause from the profile."""
         return self.profile.think()
 
     def over_after(self, seconds: float) -> bool:
-        """Wait, at most until the timed run is over."""
+        """Wait, at most until the end of the timed run."""
         self.trial.stopping.wait(seconds)
         return self.trial.stopping.is_set()
 
     def take_turn(self, due: float) -> None:
-        """Do one of the things the profile says, drawn by their shares."""
+        """Perform one of the profile's actions, drawn by their shares."""
         match self._draw():
             case "flood":
                 self.flood(due)
@@ -152,7 +155,10 @@ class ChatUser(ChatSocket):
                 self.say(due)
 
     def count_overdue(self) -> None:
-        """Count what was due in the timed run and never begun: a server that holds everybody up has been offered that, too."""
+        """Count turns due in the timed run but never begun.
+
+        They are part of the offered load.
+        """
         for _ in self.overdue(self.trial.ended):
             match self._draw():
                 case "flood":
@@ -171,9 +177,9 @@ class ChatUser(ChatSocket):
         return "look on"
 
     def say(self, due: float) -> None:
-        """Send one message and see it acknowledged, with the same key as often as it takes.
+        """Send one message, with the same key until it is acknowledged.
 
-        It counts as offered, and as achieved when its acknowledgement is here before the timed run is over.
+        It counts as offered, and as achieved if it is acknowledged before the end of the timed run.
         """
         problem = self._say(due)
         self.count("messages offered")
@@ -183,13 +189,19 @@ class ChatUser(ChatSocket):
             self.record(figures.ACKNOWLEDGED, due, error=f"not acknowledged ({problem})")
 
     def _say(self, due: float) -> str:
-        """Send one message until it is acknowledged; return why it was not."""
+        """Send one message until it is acknowledged.
+
+        Return why it failed, else an empty text.
+        """
         frame = self._message(due)
         self.count("messages")
         give_up, problem = time.perf_counter() + self.patience, ""
 
         def left(seconds: float) -> float:
-            """So many seconds, or what is left of the patience: the leader waits no longer for whoever writes at the end."""
+            """Return at most the remaining patience.
+
+            The leader waits no longer for the last messages.
+            """
             return max(0.0, min(seconds, give_up - time.perf_counter()))
 
         for attempt in itertools.count():
@@ -197,7 +209,7 @@ class ChatUser(ChatSocket):
             try:
                 reply = self.ask(frame, within=max(ChatSocket.reply_timeout, left(self.reply_timeout)))
             except NotConnected as error:
-                problem, pause = f"no answer: {error}", 0.0  # the keeper backs off already
+                problem, pause = f"no answer: {error}", 0.0  # the keeper already backs off
             except gevent.Timeout:
                 problem = f"no answer within {self.reply_timeout:g} s"
             else:
@@ -217,13 +229,16 @@ class ChatUser(ChatSocket):
         return problem
 
     def read_history(self, due: float) -> None:
-        """Read one page from somewhere in the room's past. What was known below `before` when it was asked for must be on it."""
+        """Read one page from a random place of the room's past.
+
+        It must contain all events below `before` that were known at the request.
+        """
         before = random.randint(1, max(1, self.view.last)) + 1
         known = self.trial.register.known(self.room, before - _PAGE, before - 1)
         try:
             page = self.ask({"type": "history", "room": self.room, "before": before, "limit": _PAGE})
         except NotConnected:
-            return  # nothing was promised of a page whose connection was lost; who comes back may ask again
+            return  # a page of a lost connection proves nothing; a later turn may ask again
         except gevent.Timeout:
             self.record(figures.HISTORY, due, error=f"no answer within {self.reply_timeout:g} s")
             return
@@ -232,7 +247,7 @@ class ChatUser(ChatSocket):
             for message in page["messages"]:
                 self._check(message)
             found = {message["seq"] for message in page["messages"]}
-            if found and page["more"]:  # it may have ended early: the rest is on the next
+            if found and page["more"]:  # the page may have ended early: the rest is on the next one
                 known = {seq: key for seq, key in known.items() if seq >= min(found)}
             where = f"the page of history before {before}"
             self.report(self.trial.register.hold(self.room, known, found, self.name, where))
@@ -240,16 +255,16 @@ class ChatUser(ChatSocket):
             self.record(figures.HISTORY, due, error=f"{page.get('code')}: {page.get('message')}")
 
     def lose_network(self) -> None:
-        """Drop the connection without a close and be back, with everything that was missed."""
+        """Drop the connection without a close frame, reconnect and resynchronise."""
         self.count("drops")
         self.joined.clear()
         self.drop()
         if not self.joined.wait(self.patience):
             self.record(figures.RESYNCHRONISED, time.perf_counter() - self.patience, error="did not come back")
-        self.forgive()  # the pause is this user's own doing; the server is not charged with it
+        self.forgive()  # this user caused the pause; the server is not charged with it
 
     def be_cut(self, within: float) -> None:
-        """Lose the connection at the leader's word, and begin to come back within so many seconds."""
+        """Lose the connection on the leader's order, and reconnect within so many seconds."""
         if not self.opened.is_set() or self.was_cut:
             self.count("away at a cut")
         else:
@@ -260,10 +275,12 @@ class ChatUser(ChatSocket):
             self.drop(back_within=within)
 
     def flood(self, due: float) -> None:
-        """Write a burst over any limit without waiting for answers. Refusals are the point: they are counted, and no failure.
+        """Write a burst over any limit without waiting for answers.
 
-        It goes out in pieces on a schedule. Each message is stamped with the moment its piece was due, and what was due and could
-        not be sent is counted.
+        Refusals are expected, and counted apart from failures.
+
+        Its pieces follow a schedule. Each message carries the due time of its piece; due messages that could not be sent are
+        counted.
         """
         trial, burst = self.trial, self.profile.burst
         size = max(1, burst // _FLOOD_PIECES)
@@ -276,7 +293,7 @@ class ChatUser(ChatSocket):
                 self.count("flood messages not sent", piece - sent)
 
     def _send_piece(self, at: float, messages: int) -> int:
-        """Send so many messages that were due `at`; return how many went out."""
+        """Send so many messages that were due `at`; return how many were sent."""
         for sent in range(messages):
             try:
                 self.send_json({**self._message(at), "id": next(self._ids)})
@@ -290,7 +307,7 @@ class ChatUser(ChatSocket):
         return {"type": "message.send", "room": self.room, "key": key, "text": text}
 
     def _on_error(self, frame: Frame) -> None:
-        """A flooder's refusals have nobody who waits for them."""
+        """Count a flooder's refusals, which no request waits for."""
         if self.profile.burst and frame["code"] in {"rate_limited", "unavailable"}:
             self.count(f"flood refused: {frame['code']}")
         else:

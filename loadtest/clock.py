@@ -1,10 +1,9 @@
-"""One clock for all generators of a run, so that a message may be sent by one and timed by another. Pure.
+"""One clock for all generators of a run, so that one may send a message and another time it. Pure.
 
-A clock is this process's perf_counter and an offset to the leader's. Processes of one host share that counter (Linux:
-CLOCK_MONOTONIC; the kernel's boot id says whether it is the same host, containers included, and a time namespace has a clock
-of its own), so their offset is 0 and exact.
-Others ask the leader for its time, several times; of all answers the quickest tells most: the leader read its clock at some
-moment between our question and its answer, so the middle of the two is wrong by at most half of the round trip.
+A clock is this process's perf_counter plus an offset to the leader's. Processes of one host share that counter (Linux:
+CLOCK_MONOTONIC; the kernel's boot id identifies the host, containers included, and a time namespace has its own clock), so
+their offset is exactly 0. Others ask the leader several times and use the fastest answer: the leader read its clock between
+question and answer, so the middle of the two is wrong by at most half of the round trip.
 """
 
 import time
@@ -16,7 +15,10 @@ _BOOT, _NAMESPACE = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns
 
 
 def host() -> str:
-    """What is the same for all processes that share a clock; a new one for each process where the system does not tell."""
+    """Return an id shared by all processes with the same clock.
+
+    Without the system's help each process gets its own.
+    """
     try:
         boot = _BOOT.read_text().strip()
         # A kernel without time namespaces has the one clock.
@@ -27,7 +29,7 @@ def host() -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """Our clock when we asked, the leader's when it answered, ours when the answer was here; seconds."""
+    """Our clock at the question, the leader's at its answer, ours at its arrival; in seconds."""
 
     asked: float
     leader: float
@@ -35,45 +37,48 @@ class Answer:
 
     @property
     def round_trip(self) -> float:
-        """Seconds between question and answer."""
+        """Return the seconds between question and answer."""
         return self.heard - self.asked
 
 
 @dataclass
 class Clock:
-    """The run's time in seconds: `now()`; `error` bounds how far it may be off the leader's clock."""
+    """The run's time in seconds: `now()`; `error` bounds its distance from the leader's clock."""
 
     offset: float = 0.0
     error: float = 0.0
 
     def now(self) -> float:
-        """The leader's clock, as far as we know."""
+        """Return the leader's clock, as estimated."""
         return time.perf_counter() + self.offset
 
     def ours(self, moment: float) -> float:
-        """The leader's moment on this process's perf_counter."""
+        """Convert a moment of the leader's clock to this process's perf_counter."""
         return moment - self.offset
 
     def theirs(self, moment: float) -> float:
-        """A moment of this process's perf_counter on the leader's clock."""
+        """Convert a moment of this process's perf_counter to the leader's clock."""
         return moment + self.offset
 
     def set(self, answers: Iterable[Answer]) -> None:
-        """Correct the clock by the quickest answer."""
+        """Correct the clock by the fastest answer."""
         self.offset, self.error = estimate(answers)
 
     def drift(self, answers: Iterable[Answer]) -> None:
-        """Widen the error by what the clocks have moved apart since `set`."""
+        """Widen the error by the drift since `set`."""
         offset, error = estimate(answers)
         self.error = max(self.error, error) + abs(offset - self.offset)
 
 
 class NoClock(Exception):
-    """The leader of the run never told its time: nothing can be said of a message that another host sent."""
+    """The leader never answered with its time: another host's messages cannot be timed."""
 
 
 def estimate(answers: Iterable[Answer]) -> tuple[float, float]:
-    """Offset and bound of its error, in seconds; raises NoClock without an answer."""
+    """Return the offset and its error bound, in seconds.
+
+    Raises NoClock without an answer.
+    """
     best = min(answers, key=lambda answer: answer.round_trip, default=None)
     if best is None:
         raise NoClock("the leader of the run did not tell its time")

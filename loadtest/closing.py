@@ -1,4 +1,4 @@
-"""How a connection ended, and how long to wait before the next. Pure."""
+"""How a connection ended, and the backoff before the next. Pure."""
 
 import random
 import struct
@@ -11,11 +11,11 @@ _NO_CODE, _ABNORMAL = 1005, 1006
 
 @dataclass(frozen=True)
 class Closing:
-    """How a connection, or the attempt to get one, ended.
+    """The end of a connection, or of an attempt to connect.
 
-    how: `asked` (disconnect, move), `dropped` (drop), `server` (it closed, or vanished: 1006), `silent` (it owed us a
-    sign of life), `refused` (the handshake got HTTP `status`), `failed` (nobody there). code: the WebSocket close code.
-    lasted: seconds it was open, 0 when it never was.
+    how: `asked` (disconnect, move), `dropped` (drop), `server` (closed by it, or lost: 1006), `silent` (an expected sign of life
+    is missing), `refused` (the handshake got HTTP `status`), `failed` (no server). code: the WebSocket close code.
+    lasted: seconds it was open, 0 if it never was.
     """
 
     how: How
@@ -30,11 +30,14 @@ class Closing:
 
     @classmethod
     def from_frame(cls, data: bytes, *, asked: bool) -> Self:
-        """Read the body of a close frame; 1005 when it carries no code."""
+        """Read the body of a close frame; 1005 if it has no code."""
         code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else _NO_CODE
         return cls("asked" if asked else "server", code, data[2:].decode(errors="replace"))
 
 
 def full_jitter(attempt: int, first: float, most: float) -> float:
-    """Seconds to wait before retry `attempt` (0, 1, …): anywhere between 0 and the exponential bound."""
+    """Return the seconds before retry `attempt` (0, 1, …).
+
+    Random below the exponential bound.
+    """
     return random.uniform(0, min(most, first * 2.0 ** min(attempt, 30)))

@@ -1,9 +1,9 @@
-"""Leads a run through its phases, in one process or over many, and gathers what they found.
+"""Lead a run through its phases, over one or many processes, and collect the results.
 
     connecting → timed → silent → settled → results
 
-Orders go to each process's Trial (trial.py), states and results come back; link.py carries both, over Locust's own
-connection between master and workers, or straight through where there is one process. Every phase has a bound.
+Orders go to each process's Trial (trial.py), states and results come back. link.py carries both over Locust's connection
+between master and workers, or directly in a single process. Every phase has a time limit.
 """
 
 import itertools
@@ -21,14 +21,13 @@ from loadtest.shapes import Shape
 Order = dict[str, Any]
 _POLL = 0.05
 _PROGRESS = 5.0
-_SLACK = 15.0  # seconds for the last answer of what patience has run out on
+_SLACK = 15.0  # seconds for the last answer of messages at the end of their patience
 
 
 class Conductor:
-    """One run. `send` gives an order to every process; `processes` says how many there are.
+    """One run. `send` gives an order to every process; `processes` returns their number.
 
-    How many there were when it began is how many must tell their results: one that died on the way has taken its share of the
-    evidence with it.
+    As many processes as at the start must deliver results: a process that died has taken evidence with it.
     """
 
     results_within: float = 15.0  # seconds
@@ -40,7 +39,7 @@ class Conductor:
         self.connected_in = 0.0
         self.timed = 0.0
         self.aborted = ""
-        self.refused = False  # it was aborted because the server does not want these users, however few they are
+        self.refused = False  # aborted because the server refuses these users, at any load
         self.over = False
         self._send = send
         self._processes = processes
@@ -51,27 +50,30 @@ class Conductor:
         self._numbers = itertools.count()
 
     def users_wanted(self) -> int:
-        """How many users there should be now."""
+        """Return how many users there should be now."""
         return self.shape.users_at(self._moment())
 
     def next_number(self) -> int:
-        """A number for one more user, of whichever process: 0, 1, 2 … as they come, for Locust spreads them as it likes."""
+        """Return the next user's number, across all processes.
+
+        0, 1, 2 … in Locust's order of spawning.
+        """
         return next(self._numbers)
 
     def hear(self, node: str, state: dict[str, Any]) -> None:
-        """Take the state of a process."""
+        """Store the state of a process."""
         self._states[node] = state
         if state["aborted"]:
             self.abort(state["aborted"], refused=state["refused"])
 
     def abort(self, reason: str, *, refused: bool = False) -> None:
-        """End the run with the first reason given."""
+        """End the run with the first given reason."""
         if not self.aborted and not self.over:
             self.aborted, self.refused = reason, refused
             self._send({"do": "abort", "reason": reason})
 
     def conduct(self) -> None:
-        """Lead through all phases; returns when the run is over and everybody's results are here, or will not come."""
+        """Lead through all phases; return once all results are here or overdue."""
         begun = time.perf_counter()
         self._all = max(1, self._processes())
         first = self.shape.users_at(0)
@@ -88,7 +90,7 @@ class Conductor:
         self.over = True
 
     def gather(self, within: float | None = None) -> None:
-        """Ask everybody for results and wait until they are here."""
+        """Request results and wait for all of them."""
         if self.results.complete(self._all):
             return
         self._send({"do": "results"})
@@ -100,7 +102,7 @@ class Conductor:
             self.abort(f"only {told} of {self._all} load generators told their results: the others died, or were too busy")
 
     def say(self, text: str) -> None:
-        """Tell people how far it is."""
+        """Print progress."""
         print(text, file=sys.stderr if self.settings.json else sys.stdout, flush=True)
 
     def _moment(self) -> float:
@@ -126,7 +128,7 @@ class Conductor:
             gevent.sleep(min(_POLL, left))
 
     def _until(self, phase: str, count: int | None, seconds: float, *, progress: bool = False) -> None:
-        """Wait until all users reached a phase (`count` of them, or all there are); abort when they do not in time."""
+        """Wait until all users (or `count`) have reached a phase; abort after `seconds`."""
         until = time.perf_counter() + seconds
         say = time.perf_counter() + _PROGRESS
         while not self.aborted:
@@ -143,7 +145,7 @@ class Conductor:
             gevent.sleep(_POLL)
 
     def _late(self, phase: str, reached: int, wanted: int, seconds: float) -> str:
-        """Who is not as far as all should be."""
+        """Describe the users that have not reached the phase."""
         if not self._all_tell():
             ready = sum(state["ready"] for state in self._states.values())
             return f"only {ready} of {self._all} load generators told within {seconds:g} s how far their users are"

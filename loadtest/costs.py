@@ -1,4 +1,4 @@
-"""What a connection, a message and a delivery cost web, nginx, Redis and Postgres: fitted to measured points (points.json)."""
+"""Cost of a connection, a message and a delivery in web, nginx, Redis and Postgres: fitted to measured points (points.json)."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from loadtest.points import FILE
 
 PARTS = ("web", "nginx", "redis", "postgres")
 _CAUSES = {
-    # What a part's processor time depends on. A delivery never touches Redis or Postgres: the hub makes it.
+    # Causes of each part's processor time. A delivery never touches Redis or Postgres: the hub makes it.
     "web": ("replicas", "connections", "messages", "deliveries"),
     "nginx": ("one", "connections", "messages", "deliveries"),
     "redis": ("one", "connections", "messages"),
@@ -20,14 +20,14 @@ _CAUSES = {
 }
 _FIXED = ("one", "replicas")
 DELIVERED = ("web", "nginx")
-_BEYOND = 1.5  # a point with so many times as much of something as all others is outside what they were fitted on
+_BEYOND = 1.5  # a point with so many times more of something than all others lies outside the fitted range
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Cores by part and cause: part → cause → cores for one of it a second (a connection: for holding one).
+    """Cores by part and cause: part → cause → cores for one per second (a connection: for holding one).
 
-    bytes_a_connection: memory of web and of nginx for each.
+    bytes_a_connection: memory per connection of web and of nginx.
     """
 
     cores: dict[str, dict[str, float]]
@@ -35,26 +35,29 @@ class Costs:
     fitted_on: tuple[str, ...]
 
     def used(self, part: str, point: dict[str, float]) -> float:
-        """Cores a part uses at a point: `connections`, `messages` and `deliveries` a second, `replicas`."""
+        """Return a part's cores at a point.
+
+        `connections`, `messages` and `deliveries` a second, `replicas`.
+        """
         return sum(cost * (1.0 if cause == "one" else point[cause]) for cause, cost in self.cores[part].items())
 
     def moving(self, part: str, rates: dict[str, float]) -> float:
-        """Cores a part uses for its load alone, however many it is made of."""
+        """Return a part's cores for the load alone, without those of each replica."""
         return sum(cost * rates[cause] for cause, cost in self.cores[part].items() if cause in rates)
 
     def fixed(self, part: str) -> float:
-        """Cores that each pod, shard or primary of a part uses with nothing to do."""
+        """Return the cores of one idle pod, shard or primary."""
         return sum(cost for cause, cost in self.cores[part].items() if cause in _FIXED)
 
 
 def read(path: Path = FILE) -> dict[str, Any]:
-    """The measured points."""
+    """Return the measured points."""
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
 def fit(points: list[dict[str, Any]]) -> Costs:
-    """Costs that explain the points best (least squares of relative errors), none below zero; held-out points are left out."""
+    """Fit non-negative costs to the points by least squares of relative errors."""
     used = [point for point in points if not point["held_out"]]
     return Costs(_fit_cores(used), _bytes_a_connection(used), tuple(point["name"] for point in used))
 
@@ -64,7 +67,10 @@ def _fit_cores(points: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def _fit_part(points: list[dict[str, Any]], part: str, causes: tuple[str, ...]) -> dict[str, float]:
-    """Non-negative least squares by leaving out causes: with four of them all sets can be tried."""
+    """Solve non-negative least squares by omitting causes.
+
+    Four causes allow trying all sets.
+    """
     rows = np.array([[1.0 if cause == "one" else float(point[cause]) for cause in causes] for point in points])
     found = np.array([point["cores"][part] for point in points])
     best, error = np.zeros(len(causes)), math.inf
@@ -80,21 +86,26 @@ def _fit_part(points: list[dict[str, Any]], part: str, causes: tuple[str, ...]) 
 
 
 def _bytes_a_connection(points: list[dict[str, Any]]) -> dict[str, float]:
-    """Slope of web's and nginx's memory over connections between the two quiet points, which came first."""
+    """Return web's and nginx's memory per connection, from the first two points."""
     few, many = (next(point for point in points if point["name"] == name) for name in ("idle", "many idle"))
     more = many["connections"] - few["connections"]
     return {part: float((many["memory"][part] - few["memory"][part]) / more) for part in DELIVERED}
 
 
 def errors(costs: Costs, points: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Relative error of the model at each held-out point, by part: 0.1 is ten per cent too many cores."""
+    """Return the model's relative error at each held-out point, by part.
+
+    0.1 is ten per cent too many cores.
+    """
     held = [point for point in points if point["held_out"]]
     return {point["name"]: {part: costs.used(part, point) / point["cores"][part] - 1 for part in PARTS} for point in held}
 
 
 def beyond(points: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """How wrong the model is outside what it was fitted on: each point that has far more of something than all others is left
-    out in its turn, and the others say what it should have used. Keys are for people.
+    """Return the model's errors outside the fitted range.
+
+    Each point with far more of something than all others is left out in turn and predicted from the others. Keys are for
+    people.
     """
     used, found = [point for point in points if not point["held_out"]], {}
     for cause in ("connections", "messages", "deliveries"):

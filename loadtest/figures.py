@@ -1,4 +1,4 @@
-"""Names of what is measured, as they appear in Locust's statistics, in the report and in thresholds.toml."""
+"""Names of the measured figures in Locust's statistics, in the report and in thresholds.toml."""
 
 SIGN_UP = "sign-up"  # POST /api/signup, sent → answered
 HANDSHAKE = "handshake"  # connecting begins → hello
@@ -12,7 +12,7 @@ _SOCKET = (HANDSHAKE, JOIN, ACKNOWLEDGED, DELIVERED, RESYNCHRONISED, HISTORY)
 
 
 def of_slow(name: str) -> str:
-    """Name of the same figure of those who read slowly: what they wait for themselves is nobody else's latency."""
+    """Return the figure's name for slow readers, kept apart from other latencies."""
     return f"{name} (slow readers)" if name in _SOCKET else name
 
 

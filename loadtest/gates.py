@@ -1,9 +1,9 @@
-"""What a run must hold to pass. Pure: reads the report's figures, returns one line for each gate.
+"""The conditions a run must meet to pass. Pure: reads the report's figures, returns one line per gate.
 
-Correctness always counts: a lost event fails the run, whatever a file says. Latencies count where a set of thresholds.toml is
-chosen; a figure without a sample misses where a run of this shape must have one. And every run must have had a generator with
-time to spare: else it is invalid, which is neither passed nor failed. What was lost, doubled or refused is a failure all the
-same: a late generator explains no loss.
+Correctness always counts: a lost event fails every run. Latencies count if a set of thresholds.toml is chosen; a figure without
+a sample fails if every run of this shape must have one. The generator must have had time to spare; otherwise the run is
+invalid, neither passed nor failed. Losses, duplicates and refusals fail it all the same: a late generator
+explains none of them.
 """
 
 import tomllib
@@ -16,14 +16,14 @@ from loadtest.values import BadOption
 
 Limits = dict[str, dict[str, float]]
 _PARTS = ("p50", "p95", "p99", "max")
-_RUN = "run"  # the table of a set that is about the whole run
+_RUN = "run"  # a set's table about the whole run
 OF_GENERATOR = frozenset(generator.LIMITS)
 _OF_RUN = ("errors", "connections_lost", "achieved", "gaps", *generator.LIMITS)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition: what is asked, what was found, and whether that is good."""
+    """One condition: its limit, the figure found, and whether it holds."""
 
     asked: str
     found: str
@@ -31,7 +31,12 @@ class Gate:
 
 
 def limits(path: Path, name: str) -> Limits:
-    """Read one set of latency limits, figure → part → milliseconds; no name, no limits. Raises BadOption."""
+    """Read a set of latency limits, figure → part → milliseconds.
+
+    Empty without a name.
+
+    Raises BadOption.
+    """
     if not name:
         return {}
     try:
@@ -53,12 +58,15 @@ def limits(path: Path, name: str) -> Limits:
 
 
 def of(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
-    """Every gate of a run but its shape's own."""
+    """Return every gate of a run except those of its shape."""
     return correctness(summary, limits_) + latency(summary, limits_)
 
 
 def judge(summary: dict[str, Any], held: list[Gate], starved: str, latencies: list[Gate]) -> None:
-    """Add the gates and the verdict to the summary. A starved generator can show that a server is wrong, and nothing else."""
+    """Add gates and verdict to the summary.
+
+    A starved generator can only prove a server wrong.
+    """
     summary["gates"] = [{"asked": gate.asked, "found": gate.found, "held": gate.held} for gate in held]
     summary["invalid"] = starved
     missed = {gate for gate in held if not gate.held}
@@ -70,7 +78,7 @@ def judge(summary: dict[str, Any], held: list[Gate], starved: str, latencies: li
 
 
 def starved(summary: dict[str, Any], limits_: Limits) -> str:
-    """Why a run says nothing about the server; empty when it does."""
+    """Return why a run proves nothing about the server; empty if it does."""
     own, most = summary["generator"], generator_limits(limits_)
     worst = f"in its worst {generator.WINDOW:g} s"
     found = (
@@ -83,8 +91,9 @@ def starved(summary: dict[str, Any], limits_: Limits) -> str:
 
 
 def generator_limits(limits_: Limits) -> dict[str, float]:
-    """What the generator is held to: what the set states, else generator.LIMITS. A wider limit for the run is one for its worst
-    stretch, too, unless that has its own.
+    """Return the generator's limits: those of the set, else generator.LIMITS.
+
+    A wider limit for the run also applies to its worst stretch, unless that has its own.
     """
     told = limits_.get(_RUN, {})
     most = {name: told.get(name, usual) for name, usual in generator.LIMITS.items()}
@@ -95,7 +104,7 @@ def generator_limits(limits_: Limits) -> dict[str, float]:
 
 
 def correctness(summary: dict[str, Any], limits_: Limits | None = None) -> list[Gate]:
-    """Nothing lost, doubled, out of order or contradictory; no more failures than allowed; and something happened at all."""
+    """Require correct delivery of every event, few failures, and some activity."""
     told = (limits_ or {}).get(_RUN, {})
     found = [Gate("the run came to its end", summary["aborted"] or "yes", not summary["aborted"])]
     acknowledged, deliveries = summary["acknowledged"], summary["counts"].get("deliveries", 0)
@@ -116,7 +125,7 @@ def correctness(summary: dict[str, Any], limits_: Limits | None = None) -> list[
 
 
 def _failures(summary: dict[str, Any], told: dict[str, float]) -> Gate:
-    """None, unless a share of all that was tried is allowed."""
+    """Allow no failure, except a share of all attempts if the set has one."""
     failures = sum(error["times"] for error in summary["errors"])
     if not told.get("errors"):
         return Gate("failures: none", f"{failures}", failures == 0)
@@ -125,7 +134,7 @@ def _failures(summary: dict[str, Any], told: dict[str, float]) -> Gate:
 
 
 def latency(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
-    """One gate for each limit of a figure, and those of the run that a late generator could be the reason for, too."""
+    """Return a gate per limit, and the run's gates that a late generator can fail."""
     found = _keeping_up(summary, limits_.get(_RUN, {}))
     for figure, parts in limits_.items():
         if figure == _RUN:
@@ -141,11 +150,11 @@ def latency(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
 
 
 def _keeping_up(summary: dict[str, Any], told: dict[str, float]) -> list[Gate]:
-    """Whether the server took what it was offered, and pushed it."""
+    """Return whether the server handled and delivered the offered load."""
     found = []
     if "achieved" in told:
         due, achieved = summary["offered"]["messages"], summary["offered"]["achieved"]
-        behind = max(1, (1 - told["achieved"]) * due)  # one under way at the end is no queue
+        behind = max(1, (1 - told["achieved"]) * due)  # one message under way at the end is no queue
         asked = f"messages acknowledged before the end: at least {told['achieved']:.0%} of those due"
         found.append(Gate(asked, f"{achieved} of {due}", due - achieved <= behind))
     if "gaps" in told:

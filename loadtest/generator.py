@@ -1,9 +1,9 @@
-"""How busy the load generator itself was: a starved one measures its own machine, not the server.
+"""The load of the generator itself: a starved one measures its own machine, not the server.
 
-It looks at its own loop on a fixed schedule, twenty times a second from the beginning of the timed run. A loop that stood still
-for two seconds has missed forty looks, and each of them counts by what it was late: one late look among thousands of punctual
-ones would hide the stall. Two views of the same looks: the whole run, and the worst few seconds of it, in which a long run
-would drown them. Pure: the clocks are read in trial.py, and gates.py holds the figures to the limits.
+It checks its own loop on a fixed schedule, twenty times a second during the timed run. A loop that stalls for two seconds misses
+forty checks, and each counts with its lateness; a single late check among thousands would hide the stall. There are two views
+of the same checks: the whole run, and its worst few seconds, which a long run would average out. Pure: trial.py reads the
+clocks, and gates.py applies the limits.
 """
 
 import math
@@ -12,37 +12,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-LOOK = 0.05  # seconds between two looks
+LOOK = 0.05  # seconds between two checks
 WINDOW = 5.0  # seconds: the length of the worst stretch
 _LOOKS_A_SECOND = round(1 / LOOK)
 _LOOKS_A_WINDOW = round(WINDOW / LOOK)
 
-# What a generator may be, unless a set of thresholds states otherwise. Percent of the one core a gevent process can use, and
-# milliseconds its loop may be late at the 99th percentile; each for the whole run, and for its worst WINDOW.
+# A generator's limits, unless a set of thresholds has others. Percent of the one core that a gevent process can use, and the
+# loop's lateness in milliseconds at the 99th percentile; each for the whole run and for its worst WINDOW.
 LIMITS = {"generator_cpu": 85.0, "generator_cpu_worst": 95.0, "generator_lag": 50.0, "generator_lag_worst": 250.0}
 
 
 def percentile(values: Sequence[float], part: float) -> float:
-    """Nearest-rank percentile (`part` from 0 to 1) of unsorted values; 0.0 when there are none."""
+    """Return the nearest-rank percentile (`part` from 0 to 1) of unsorted values.
+
+    0.0 of none.
+    """
     ordered = sorted(values)
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0
 
 
 @dataclass
 class Generator:
-    """Looks at one process. lags: seconds each look was late; marks: (time, processor time) about once a second."""
+    """Checks one process. lags: seconds by which each check was late; marks: (time, processor time) about once a second."""
 
     lags: "array[float]" = field(default_factory=lambda: array("d"))
     marks: list[tuple[float, float]] = field(default_factory=list)
     _due: float = 0.0
 
     def begin(self, now: float, cpu: float) -> None:
-        """The timed run begins; both arguments in seconds: of a clock that never stops, and of this process's processor."""
+        """Begin the timed run at `now` (monotonic) and `cpu` (processor time), in seconds."""
         self.marks = [(now, cpu)]
         self._due = now + LOOK
 
     def look(self, now: float, cpu: float) -> float:
-        """Take every look that is due by now, and return the seconds until the next one."""
+        """Perform every check due by now; return the seconds until the next one."""
         while self._due <= now:
             self.lags.append(now - self._due)
             self._due += LOOK
@@ -51,17 +54,17 @@ class Generator:
         return self._due - now
 
     def end(self, now: float, cpu: float) -> None:
-        """The timed run is over: what was due and never looked at counts, too."""
+        """End the timed run; due checks that were never performed count, too."""
         self.look(now, cpu)
         if now > self.marks[-1][0]:
             self.marks.append((now, cpu))
 
     def cpu_percent(self) -> float:
-        """Share of one core this process used in the timed run."""
+        """Return the share of one core that this process used in the timed run."""
         return _percent(self.marks[0], self.marks[-1]) if self.marks else 0.0
 
     def cpu_percent_worst(self) -> float:
-        """The same in its busiest WINDOW; of a shorter run, the whole of it."""
+        """Return the same for its busiest WINDOW; for the whole of a shorter run."""
         busiest, first = self.cpu_percent(), 0
         for last, (now, _) in enumerate(self.marks):
             while first + 1 < last and now - self.marks[first + 1][0] >= WINDOW:
@@ -71,16 +74,16 @@ class Generator:
         return busiest
 
     def lag_ms(self, part: float) -> float:
-        """Percentile of the looks' lateness in milliseconds."""
+        """Return a percentile of the checks' lateness in milliseconds."""
         return 1000 * percentile(self.lags, part)
 
     def lag_ms_worst(self) -> float:
-        """The 99th percentile of lateness in the WINDOW where it is highest, in milliseconds."""
+        """Return the highest 99th percentile of lateness in any WINDOW, in milliseconds."""
         begins = range(0, max(1, len(self.lags) - _LOOKS_A_WINDOW + _LOOKS_A_SECOND), _LOOKS_A_SECOND)
         return 1000 * max(percentile(self.lags[begin : begin + _LOOKS_A_WINDOW], 0.99) for begin in begins)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the report: percent and milliseconds."""
+        """Return percent and milliseconds for the report."""
         lags = {name: round(self.lag_ms(part), 2) for name, part in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))}
         lags["worst_p99"] = round(self.lag_ms_worst(), 2)
         cpu = {"cpu_percent": round(self.cpu_percent(), 1), "cpu_percent_worst": round(self.cpu_percent_worst(), 1)}

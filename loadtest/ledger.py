@@ -1,17 +1,17 @@
-"""Checks the promises about a room's log while events arrive: nothing lost, nothing twice, nothing out of order, altered, astray.
+"""Check a room's log while events arrive: nothing lost, doubled, reordered, altered or in the wrong room.
 
-Pure: no clock, no network, no Locust. A `Register` holds what one process knows of every room: what was acknowledged,
-and which message is behind a seq. A `View` is one client's sight of one room:
+Pure: no clock, no network, no Locust. A `Register` holds one process's knowledge of every room: acknowledged messages, and the
+message at each seq. A `View` is one client's sight of one room:
 
     register = Register()
     view = View(register, room="lobby", who="ada")
-    view.start(head=7)                        # what a fresh join answered: live events begin at 8
+    view.start(head=7)                        # the head of a fresh join: live events begin at 8
     faults = view.observe(8, "key-1")         # () when all is well
     faults = register.acknowledge("lobby", 8, "key-1", who="ada")
     faults = view.close()                     # everything up to the register's highest seq must be there
 
-Every fault is kept in `register.faults` too. A hole is no fault while it may still be filled: an event that comes late
-is `out of order`, one that never comes is `lost` when the view is closed.
+Every fault is also kept in `register.faults`. A gap is no fault while it may still be filled: a late event is `out of order`, and
+one still missing when the view is closed is `lost`.
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ from typing import Any, Literal
 
 Kind = Literal["lost", "duplicate", "out of order", "contradiction", "altered", "astray"]
 KINDS: tuple[Kind, ...] = ("lost", "duplicate", "out of order", "contradiction", "altered", "astray")
-_EXAMPLES = 50  # faults kept with their details; all are counted
+_EXAMPLES = 50  # faults kept with details; all are counted
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One broken promise. `who` is the client that saw it, `detail` a sentence for people."""
+    """One broken promise. `who` is the client that noticed, `detail` a sentence for people."""
 
     kind: Kind
     room: str
@@ -44,14 +44,14 @@ Faults = tuple[Fault, ...]
 @dataclass
 class _Room:
     acknowledged: dict[int, str] = field(default_factory=dict)  # seq → key
-    contents: dict[int, str] = field(default_factory=dict)  # seq → key, as first seen by anybody
+    contents: dict[int, str] = field(default_factory=dict)  # seq → key, as first received by any client
     seqs: dict[str, int] = field(default_factory=dict)  # key → seq
     highest: int = 0
-    gone: set[int] = field(default_factory=set)  # not where the server should have kept it, and told
+    gone: set[int] = field(default_factory=set)  # missing on the server and reported
 
 
 class Register:
-    """What this process knows of all rooms, for comparing every view with it. Grows with the messages of a run."""
+    """One process's knowledge of all rooms, to compare every view with. Grows with the messages of a run."""
 
     def __init__(self) -> None:
         self.counts: Counter[Kind] = Counter()
@@ -60,58 +60,64 @@ class Register:
 
     @property
     def acknowledged(self) -> int:
-        """Number of different messages the server has acknowledged."""
+        """Return the number of different acknowledged messages."""
         return sum(len(room.acknowledged) for room in self._rooms.values())
 
     def highest(self, room: str) -> int:
-        """Highest seq of a room that was acknowledged to, or seen by, anybody; 0 for none."""
+        """Return the highest seq of a room that any client sent or received; 0 for none."""
         return self._room(room).highest
 
     def all_highest(self) -> dict[str, int]:
-        """Highest seq of every room: for telling other processes."""
+        """Return the highest seq of every room, for the other processes."""
         return {name: room.highest for name, room in self._rooms.items()}
 
     def expect(self, room: str, highest: int) -> None:
-        """Note that another process knows of seq `highest`: every view must reach it."""
+        """Note that another process knows of `highest`: every view must reach it."""
         known = self._room(room)
         known.highest = max(known.highest, highest)
 
     def dump(self) -> dict[str, list[tuple[int, str]]]:
-        """Which message is at which seq of each room, as plain objects: `compare` takes them."""
+        """Return each room's (seq, key) pairs as plain objects, for `compare`."""
         return {name: list(room.contents.items()) for name, room in self._rooms.items()}
 
     def compare(self, dumped: Mapping[str, Iterable[Sequence[Any]]], who: str) -> None:
-        """Hold what another process saw against what is known here; faults are noted."""
+        """Compare another process's pairs with this register; note faults."""
         for room, contents in dumped.items():
             for seq, key in contents:
                 self._agree(room, seq, key, who, "known")
 
     def acknowledge(self, room: str, seq: int, key: str, who: str) -> Faults:
-        """Note that the server answered `seq` for the message `key`."""
+        """Note that the server acknowledged the message `key` at `seq`."""
         self._room(room).acknowledged[seq] = key
         return self._agree(room, seq, key, who, "acknowledged")
 
     def see(self, room: str, seq: int, key: str | None, who: str) -> Faults:
-        """Note that somebody received `seq`, with the key its message carries (None: it carries none of ours)."""
+        """Note that a client received `seq` with this key (None: without our marker)."""
         known = self._room(room)
         known.highest = max(known.highest, seq)
         return () if key is None else self._agree(room, seq, key, who, "received")
 
     def key_at(self, room: str, seq: int) -> str | None:
-        """Return the key acknowledged at `seq`, if one was."""
+        """Return the key acknowledged at `seq`, if any."""
         return self._room(room).acknowledged.get(seq)
 
     def lowest(self, room: str) -> int:
-        """Lowest seq of a room whose message is known; 0 for none."""
+        """Return the lowest known seq of a room; 0 for none."""
         return min(self._room(room).contents, default=0)
 
     def known(self, room: str, first: int, last: int) -> dict[int, str]:
-        """Messages known from seq `first` to `last`, acknowledged to or seen by anybody here: seq → key."""
+        """Return known messages from seq `first` to `last`, sent or received here.
+
+        Seq → key.
+        """
         contents = self._room(room).contents
         return {seq: contents[seq] for seq in range(max(1, first), last + 1) if seq in contents}
 
     def hold(self, room: str, known: Mapping[int, str], found: Container[int], who: str, where: str) -> Faults:
-        """Hold what the server has kept against what it has told: whatever is `known` must be `found`. Each is told once."""
+        """Require every `known` message in `found`, the server's store.
+
+        Each missing one is reported once.
+        """
         gone, faults = self._room(room).gone, Faults()
         for seq, key in known.items():
             if seq not in found and seq not in gone:
@@ -120,14 +126,14 @@ class Register:
         return faults
 
     def note(self, fault: Fault) -> Faults:
-        """Keep and count a fault; return it as a tuple of one."""
+        """Keep and count a fault; return it in a tuple."""
         self.counts[fault.kind] += 1
         if len(self.faults) < _EXAMPLES:
             self.faults.append(fault)
         return (fault,)
 
     def _agree(self, room: str, seq: int, key: str, who: str, how: str) -> Faults:
-        """Hold one seq to one message and one message to one seq, whoever tells."""
+        """Require one message per seq and one seq per message, across all clients."""
         known = self._room(room)
         known.highest = max(known.highest, seq)
         other = known.contents.setdefault(seq, key)
@@ -135,7 +141,7 @@ class Register:
             return self.note(Fault("contradiction", room, seq, who, f"{how} as {key}, elsewhere it is {other}"))
         first = known.seqs.setdefault(key, seq)
         if first != seq:
-            known.seqs[key] = seq  # tell each further copy once, not at every client that sees it
+            known.seqs[key] = seq  # report each further copy once, not at every client
             return self.note(Fault("duplicate", room, seq, who, f"message {key} is stored at {first} too"))
         return ()
 
@@ -144,7 +150,7 @@ class Register:
 
 
 class View:
-    """One client's sight of one room. Not started until `start`; nothing may be observed after `close`."""
+    """One client's sight of one room. Call `start` first; observe nothing after `close`."""
 
     def __init__(self, register: Register, room: str, who: str) -> None:
         self.room = room
@@ -154,24 +160,27 @@ class View:
         self.seen = 0
         self._register = register
         self._missing: set[int] = set()
-        self._on_request: set[int] = set()  # missing ones that a later join did bring: the log has them
+        self._on_request: set[int] = set()  # gaps filled by a later join: the log has these events
 
     @property
     def contiguous(self) -> int:
-        """Highest seq up to which nothing is missing: what to join with so that the log can fill every hole."""
+        """Return the highest seq without a gap below it: a join after it fills every gap."""
         return min(self._missing) - 1 if self._missing else self.last
 
     def start(self, head: int) -> None:
-        """Begin behind `head`, the answer of a fresh join: older events are none of this view's business."""
+        """Begin above `head`, from a fresh join: earlier events are not this view's."""
         self.started = True
         self.last = head
 
     def holds(self, seq: int) -> bool:
-        """Say whether everything up to `seq` was received."""
+        """Return whether every seq up to `seq` was received."""
         return self.contiguous >= seq
 
     def observe(self, seq: int, key: str | None = None) -> Faults:
-        """Take an event that was pushed, or came in a page after a new connection; return what is wrong with it."""
+        """Handle an event that was pushed, or on a page after a reconnect.
+
+        Return its faults.
+        """
         faults = self._register.see(self.room, seq, key, self.who)
         self.seen += 1
         if seq > self.last:
@@ -184,9 +193,9 @@ class View:
         return faults + self._fault("duplicate", seq, f"came again after {self.last}")
 
     def replay(self, seq: int, key: str | None = None) -> Faults:
-        """Take an event of a page that was asked for on a connection already live.
+        """Handle an event on a page that was requested over a live connection.
 
-        It may repeat what was pushed before. A hole it fills stays a hole: the event should have been pushed.
+        It may repeat a pushed event. A gap it fills stays a fault: the event should have been pushed.
         """
         if seq > self.last:
             return self.observe(seq, key)
@@ -196,7 +205,10 @@ class View:
         return faults
 
     def page_end(self, head: int) -> Faults:
-        """Take the `head` of a last page: live events follow it, so all up to it must be here now."""
+        """Handle the `head` of a last page.
+
+        Live events follow, so every seq up to it must be here.
+        """
         if head > self.last:
             self._missing.update(range(self.last + 1, head + 1))
             self.last = head
@@ -206,25 +218,25 @@ class View:
         return ()
 
     def altered(self, seq: int, detail: str) -> Faults:
-        """Note that the event at `seq` is not what was sent."""
+        """Note that the event at `seq` differs from the message sent."""
         return self._fault("altered", seq, detail)
 
     def astray(self, room: str, seq: int) -> Faults:
-        """Note that an event of a room came that this client has not joined."""
+        """Note an event of a room that this client has not joined."""
         return self._register.note(Fault("astray", room, seq, self.who, f"was pushed to somebody who joined {self.room} only"))
 
     def expect(self, highest: int) -> None:
-        """Count everything up to `highest` as due: what is not here by now was not pushed."""
+        """Require everything up to `highest`: a missing event was not pushed."""
         if highest > self.last:
             self._missing.update(range(self.last + 1, highest + 1))
             self.last = highest
 
     def leave(self) -> Faults:
-        """Close before the run ends: what came after the last event is not this view's business any more."""
+        """Close before the end of the run, without requiring later events."""
         return self._missed()
 
     def close(self) -> Faults:
-        """Compare with the register; whatever is missing is lost."""
+        """Compare with the register; missing events are lost."""
         self.expect(self._register.highest(self.room))
         return self._missed()
 
@@ -246,5 +258,5 @@ class View:
 
 
 def summary(counts: Mapping[Kind, int]) -> str:
-    """Say the counts in one line, every kind named: `lost 0, duplicate 0, …`."""
+    """Return the counts of all kinds in one line: `lost 0, duplicate 0, …`."""
     return ", ".join(f"{kind} {counts.get(kind, 0)}" for kind in KINDS)

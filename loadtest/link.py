@@ -1,8 +1,8 @@
-"""Carries orders, states, results and the clock between the leader of a run and the processes that have its users.
+"""Carry orders, states, results and the clock between a run's leader and the processes with its users.
 
-Locust's master and its workers send each other messages; in a run of one process its runner hands them straight over, so
-both work alike. Names of messages: `trial.order` (leader to all), `trial.state`, `trial.results`, `clock.ask`, `number.ask`
-(to the leader), `clock.answer`, `number.answer` (back).
+Locust's master and workers exchange messages; in a single process its runner passes them on directly, so both work alike.
+Message names: `trial.order` (leader to all), `trial.state`, `trial.results`, `clock.ask`, `number.ask` (to the leader),
+`clock.answer`, `number.answer` (back).
 """
 
 import itertools
@@ -22,14 +22,14 @@ from loadtest.trial import Trial
 
 _POLL = 0.05
 _QUESTIONS = 15
-_UNANSWERED = 3  # questions without any answer after which nobody is asked any more
+_UNANSWERED = 3  # unanswered questions after which none is asked any more
 _PATIENCE = 3.0
-_NUMBER_WITHIN = 30.0  # seconds; a leader that spawns thousands answers in turn
-_MISSING_AFTER = 30  # seconds without a sign of life; Locust would end the run after 3, as if somebody had stopped it
+_NUMBER_WITHIN = 30.0  # seconds; a leader that spawns thousands answers one by one
+_MISSING_AFTER = 30  # seconds without a sign of life; after Locust's default of 3 the run would end as if stopped by hand
 
 
 def lead(runner: Any, make: Any) -> Conductor:
-    """A conductor, given how it speaks to everybody: `make(send, processes)`."""
+    """Return the conductor made by `make(send, processes)`."""
     conductor: Conductor = make(
         lambda order: runner.send_message("trial.order", order),
         lambda: runner.worker_count if isinstance(runner, MasterRunner) else 1,
@@ -38,9 +38,11 @@ def lead(runner: Any, make: Any) -> Conductor:
 
 
 def listen_as_leader(runner: Any, conductor: Any) -> None:
-    """Hear states, results and questions for the time; `conductor()` is the one of the present run, or None.
+    """Listen for states, results and questions about the time.
 
-    A worker that has no time for a sign of life is starved, and its results say so; one that died is missed at their end.
+    `conductor()` is the current run's, or None.
+
+    A worker without time for a sign of life is starved, as its results show; a dead one is missing at the end.
     """
     runners.HEARTBEAT_LIVENESS = _MISSING_AFTER
 
@@ -70,12 +72,12 @@ def listen_as_leader(runner: Any, conductor: Any) -> None:
 
 
 def is_leader(runner: Any) -> bool:
-    """Whether this process leads: the master, or the only one."""
+    """Return whether this process leads: the master, or the only process."""
     return isinstance(runner, MasterRunner | LocalRunner)
 
 
 class Follower:
-    """One process with users: obeys orders and tells its state whenever that changed."""
+    """One process with users: obeys orders and reports each change of its state."""
 
     def __init__(self, runner: Any) -> None:
         self.runner = runner
@@ -90,14 +92,17 @@ class Follower:
             runner.register_message("clock.answer", self._time_told)
 
     def follow(self, trial: Trial) -> None:
-        """Begin a run: set the clock, then tell the state."""
+        """Begin a run: set the clock, then report the state."""
         if self._teller is not None:
             self._teller.kill()
         self.trial = trial
         self._teller = gevent.spawn(self._tell, trial)
 
     def next_number(self) -> int:
-        """Ask the leader for the number of one more user; raises gevent.Timeout when it does not answer."""
+        """Get another user's number from the leader.
+
+        Raises gevent.Timeout without an answer.
+        """
         asked = next(self._asking)
         waiting = self._numbers[asked] = AsyncResult()
         try:
@@ -133,12 +138,15 @@ class Follower:
         worker = isinstance(self.runner, WorkerRunner)
         if worker:
             self._correct(trial, trial.clock.drift)
-            # Locust tells its statistics every 3 s; ours are the last, and the leader reports as soon as it has them.
+            # Locust reports statistics every 3 s. Send the last ones now, since the leader reports as soon as it has our results.
             self.runner._send_stats()  # noqa: SLF001
         self.runner.send_message("trial.results", trial.results(contents=worker))
 
     def _correct(self, trial: Trial, use: Callable[[list[Answer]], None]) -> None:
-        """Correct the clock by the leader's, or end the run: a clock that nobody set would be taken for an exact one."""
+        """Correct the clock by the leader's, or abort.
+
+        An unset clock would pass for an exact one.
+        """
         if isinstance(self.runner, WorkerRunner) and (answers := self._ask_time()) is not None:
             try:
                 use(answers)
@@ -146,7 +154,10 @@ class Follower:
                 trial.abort(f"no clock: {error}")
 
     def _ask_time(self) -> list[Answer] | None:
-        """Ask the leader for its time; None when it runs on this host, where the clock is the same."""
+        """Ask the leader for its time.
+
+        None on the leader's own host, which shares its clock.
+        """
         answers: list[Answer] = []
         for asked in range(_QUESTIONS):
             if not answers and asked >= _UNANSWERED:

@@ -1,4 +1,4 @@
-"""People chatting: each signs up, joins one of the rooms, and does what its profile says; the shape says how many there are.
+"""People who chat: each signs up, joins one of the rooms and follows its profile; the shape sets their number.
 
 scripts/load                       # or: make load URL=… USERS=… TIME=60s SHAPE=steps
 locust -f loadtest/locustfile.py --headless -H http://127.0.0.1:8000 -u 20 -r 20 --time 30s --shape smoke
@@ -14,7 +14,7 @@ __all__ = ["Led", "Person"]
 
 
 class Person(ChatUser):
-    """Does what is due at every turn."""
+    """Acts at every turn."""
 
     @task
     def turn(self) -> None:

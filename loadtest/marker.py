@@ -1,9 +1,9 @@
-"""The marker a message's text begins with: `<key>@<intended>#<digest> …`.
+"""The marker at the start of a message's text: `<key>@<intended>#<digest> …`.
 
-It says which message it is to those who are not shown its key, and when its author intended to send it, in nanoseconds of
-the run's clock (clock.py). Latencies run from that moment, so a server that stalls is charged for the messages that had to
-wait for it, too. The digest is one of the text, its room and its author: whoever receives the message can tell that it is the
-one that was written, without having seen it written. Pure.
+It tells receivers, who do not see the key, which message it is and when its author intended to send it, in nanoseconds of the
+run's clock (clock.py). Latencies run from that moment, so a stalled server is charged for messages that had to wait for it.
+The digest covers the text, its room and its author: any receiver can check a message without having seen the
+original. Pure.
 """
 
 import zlib
@@ -14,7 +14,7 @@ _WORDS = "the quick brown fox jumps over a lazy dog before its tea gets cold and
 
 
 def text(key: str, intended: float, letters: int, *, room: str, author: int) -> str:
-    """Write a message's text of so many letters: marker and some words; never shorter than its marker."""
+    """Make a text of so many letters: marker and words; never shorter than its marker."""
     head = f"{key}@{int(intended * 1e9)}"
     missing = max(0, letters - len(head) - len("#12345678 "))
     words = (_WORDS * (missing // len(_WORDS) + 1))[:missing].rstrip()
@@ -22,7 +22,7 @@ def text(key: str, intended: float, letters: int, *, room: str, author: int) -> 
 
 
 def key_of(event: Mapping[str, Any]) -> str | None:
-    """Return the key in an event's marker; None for events that are no message, and for messages without a marker."""
+    """Return the key in an event's marker; None without a marker."""
     if event["type"] != "message":
         return None
     key, at, _ = str(event["text"]).partition("@")
@@ -30,12 +30,12 @@ def key_of(event: Mapping[str, Any]) -> str | None:
 
 
 def intended(text: str) -> float:
-    """Return the intended send time of a text that has a marker, in seconds of the run's clock."""
+    """Return the intended send time of a marked text, in seconds of the run's clock."""
     return int(text.partition("@")[2].partition("#")[0]) / 1e9
 
 
 def intact(event: Mapping[str, Any]) -> bool:
-    """Say whether a message's text, room and author are those its marker was made for."""
+    """Return whether a message's text, room and author match its marker."""
     mark, _, words = str(event["text"]).partition(" ")
     head, _, digest = mark.partition("#")
     return digest == _digest(head, words, event["room"], event["from"]["id"])

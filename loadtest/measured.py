@@ -1,4 +1,4 @@
-"""One load run with the servers' resources read around its timed part."""
+"""Run one load and read the servers' resources around its timed part."""
 
 import json
 import os
@@ -18,15 +18,15 @@ import psutil  # type: ignore[import-untyped]
 from loadtest import values
 from loadtest.resources import Reading, Servers
 
-_LONGEST = 900.0  # seconds for all of a run but its timed part
-_LINES, _LINE = 2000, 10_000  # what is kept of its output: the last lines, and of each so many letters
+_LONGEST = 900.0  # seconds for a run without its timed part
+_LINES, _LINE = 2000, 10_000  # output kept: the last lines, and so many letters of each
 _EVERY = 1.0
 _BEGINS = "the timed run of"
 
 
 @dataclass
 class Measured:
-    """A run's exit code and summary, and what it took. cpu: cores used by each part; memory: bytes at the end."""
+    """A run's exit code, summary and resource use. cpu: cores by part; memory: bytes at the end."""
 
     code: int
     summary: dict[str, Any]
@@ -35,29 +35,32 @@ class Measured:
     cores: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     counters: dict[str, float] = field(default_factory=dict)  # increase in the timed part
-    lag: float = 0.0  # seconds, the worst look
-    machine: float = 0.0  # share of this machine's processors that was busy
+    lag: float = 0.0  # seconds, the worst check
+    machine: float = 0.0  # busy share of this machine's processors
     unread: list[str] = field(default_factory=list)
     said: str = ""
-    late: bool = False  # it did not end in time, and was ended
+    late: bool = False  # ended by us, since it did not end in time
 
     @property
     def starved(self) -> str:
-        """What its generator lacked; empty when nothing."""
+        """Return the starved resource of its generator; empty if none."""
         return str(self.summary.get("invalid", ""))
 
     def share(self, part: str) -> float:
-        """Share of its limit that a part used; without a limit, of one core."""
+        """Return the share of its limit that a part used; without a limit, of one core."""
         return self.cpu[part] / self.cores.get(part, 1.0)
 
 
 def run(env: dict[str, str], servers: Servers, report: Path, *, longest: float = _LONGEST) -> Measured:
-    """Run the load that `env` tells (see scripts/load) to its end, or end it `longest` seconds after that should have come."""
+    """Run the load of `env` (see scripts/load).
+
+    End it if it is `longest` seconds late.
+    """
     (report / "summary.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "loadtest"]
     here = Path(__file__).parent.parent
-    # A group of its own: its workers, and what it was told to seed with, hold its output open and must end with it.
-    with subprocess.Popen(  # noqa: S603  # ourselves
+    # A process group of its own: its workers and the seeding command hold its output open and must end with it.
+    with subprocess.Popen(  # noqa: S603  # our own command
         command, env=env | {"REPORT": str(report)}, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
@@ -89,9 +92,9 @@ def _follow(process: "subprocess.Popen[str]", servers: Servers, report: Path) ->
     for line in iter(lambda: stdout.readline(_LINE), ""):
         said.append(line)
         if _BEGINS in line:
-            # What it prints meanwhile waits in the pipe; it is little.
+            # Output printed meanwhile waits in the pipe; it is little.
             _watch(found, servers, _seconds(line))
-    found.code = process.wait()  # not for ever: the timer is running
+    found.code = process.wait()  # bounded: the timer is running
     found.said = "".join(said)
     summary = report / "summary.json"
     found.summary = json.loads(summary.read_text()) if summary.exists() else {}
@@ -99,7 +102,7 @@ def _follow(process: "subprocess.Popen[str]", servers: Servers, report: Path) ->
 
 
 def _seconds(line: str) -> float:
-    """Length of the timed run, from the line that announces it."""
+    """Return the length of the timed run from the line that announces it."""
     return float(line.partition(_BEGINS)[2].split()[0])
 
 
@@ -117,7 +120,7 @@ def _watch(found: Measured, servers: Servers, seconds: float) -> None:
 
 
 def difference(found: Measured, before: Reading, after: Reading) -> None:
-    """What was used between two readings; parts that began or ended in between are left out."""
+    """Compute the resources used between two readings by parts in both."""
     found.seconds = after.at - before.at
     found.cpu = {part: (after.cpu[part] - before.cpu[part]) / found.seconds for part in after.cpu if part in before.cpu}
     found.cores, found.memory = after.cores, after.memory

@@ -1,4 +1,4 @@
-"""What a run is told: read from strings, checked, and refused by name when wrong."""
+"""The options of a run: read from strings, checked, and refused by name if wrong."""
 
 import argparse
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SHAPES = (
 class Settings:
     """One run. Times are seconds; `think` is the range of pauses between two messages of one user.
 
-    rooms is 0, and profiles empty, where the shape decides.
+    rooms is 0, and profiles empty, if the shape decides.
     """
 
     url: str
@@ -50,13 +50,13 @@ class Settings:
 
 
 def shape(name: str, text: str) -> str:
-    """Read the name of a load shape that exists."""
+    """Read the name of an existing load shape."""
     if text not in SHAPES:
         raise BadOption(f"{name}={text!r} does not exist; there is: {', '.join(SHAPES)}")
     return text
 
 
-# name, default, what it is. Each is an option of Locust's command line and a variable of scripts/load.
+# Name, default, description. Each is an option of Locust's command line and a variable of scripts/load.
 ARGUMENTS = (
     ("time", "15s", "length of the timed run; it begins when the shape's first users are connected"),
     ("shape", "smoke", "who comes when and what happens to them: " + ", ".join(SHAPES)),
@@ -84,7 +84,7 @@ ARGUMENTS = (
     ("picture", "1", "0: draw no picture of the run, which takes a second of a core"),
     ("as-json", "", "1: print the summary as JSON, and nothing else, to standard output"),
 )
-# Told by the leader to its workers; not for people.
+# Set by the leader for its workers; not for people.
 _OWN = ("run-id", "members")
 
 

@@ -1,7 +1,7 @@
-"""Locust's page, held to the options of a run: what cannot be run is refused where it was asked for, and says why.
+"""Check the options on Locust's page, and refuse unusable ones there with the reason.
 
-Locust itself answers each press of start by success and begins in the background. A bad option would be an exception in its log,
-and the last thing this master ever began.
+Locust itself reports success for every start and begins in the background. A bad option would be an exception in its log, and
+this master could never start another run.
 """
 
 import argparse
@@ -15,13 +15,19 @@ from loadtest import gates, options, values
 
 
 def guard(environment: Any, under_way: Callable[[], bool]) -> None:
-    """Check what the page asks for before Locust takes it; nothing to do without a page. `under_way`: whether a run is."""
+    """Check the form of the page before Locust gets it; without a page do nothing.
+
+    `under_way` returns whether a run is under way.
+    """
     if environment.web_ui is None:
         return
 
     @environment.web_ui.app.before_request
     def refuse() -> Response | None:
-        """Locust's own answer of failure, which its page shows, with our reason; None lets it go on."""
+        """Return Locust's form of a failure, with our reason, for its page to show.
+
+        None lets the start go on.
+        """
         if request.method != "POST" or not request.path.endswith("/swarm"):
             return None
         try:
@@ -32,7 +38,7 @@ def guard(environment: Any, under_way: Callable[[], bool]) -> None:
 
 
 def check(environment: Any, form: dict[str, str], *, under_way: bool) -> None:
-    """Raise BadOption for a form of the page that no run can be made of now."""
+    """Raise BadOption for a form that allows no run now."""
     runner = environment.runner
     if under_way or runner.shape_greenlet is not None:
         raise values.BadOption("a run is under way: stop it, or wait for its end")
@@ -44,7 +50,7 @@ def check(environment: Any, form: dict[str, str], *, under_way: bool) -> None:
         told.num_users = values.whole("USERS", form["user_count"])
     if "spawn_rate" in form:
         values.number("SPAWN_RATE", form["spawn_rate"], least=0.1)
-    told.members = ""  # of the run before
+    told.members = ""  # of the previous run
     told.host = told.host or environment.host
     settings = options.settings(told)
     gates.limits(settings.thresholds, settings.gates)

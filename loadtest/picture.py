@@ -1,4 +1,4 @@
-"""Draws a run: latencies over time with the number of users, and below it what went through.
+"""Draw a run: latencies over time with the number of users, and below it the throughput.
 
 `python -m loadtest.picture FILE` reads the rows and the summary from its input, as `begin` writes them.
 """
@@ -21,9 +21,10 @@ _drawing: set[gevent.Greenlet] = set()
 
 
 def begin(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) -> None:
-    """Draw a run beside what goes on, in a process of its own: drawing takes seconds on a busy machine, in which Locust's page
-    would not answer and a master would take its workers for lost. Not in the caller's greenlet: Locust ends that at a run's end
-    as soon as it waits for something.
+    """Draw a run in a process of its own.
+
+    Drawing takes seconds on a busy machine; meanwhile Locust's page would not answer, and a master would lose its workers. A
+    greenlet of the caller would not do: Locust ends it at the end of a run as soon as it waits.
     """
     drawing = gevent.spawn(_draw, json.dumps([rows, summary]), path.absolute())
     _drawing.add(drawing)
@@ -31,7 +32,7 @@ def begin(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) -> No
 
 
 def finish() -> None:
-    """Wait for the pictures that are being drawn, at most two minutes: the process is about to end."""
+    """Wait at most two minutes for the pictures under way, before the process ends."""
     gevent.joinall(list(_drawing), timeout=_TIMEOUT_S)
 
 
@@ -43,10 +44,10 @@ def _draw(given: str, path: Path) -> None:
 
 
 def timeline(rows: list[dict[str, Any]], summary: dict[str, Any], path: Path) -> None:
-    """Write a PNG of a run's slices; nothing when the run had none."""
+    """Write a PNG of a run's slices; none for a run without slices."""
     if not rows:
         return
-    # Not at the top: drawing is needed once a run, and loading it takes longer than connecting the users.
+    # Imported here: drawing happens once per run, and loading takes longer than connecting the users.
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""`python -m loadtest.plan`: how many pods, Redis shards and which Postgres a number of connections needs, and what it costs.
+"""`python -m loadtest.plan`: plan pods, Redis shards, Postgres and cost for a number of connections.
 
-From measured points (points.json, made by points.py) the cost of a connection, of a message and of a delivery is fitted for web,
-nginx, Redis and Postgres; from these costs and a habit (how often people write, how many are in a room) follows the plan.
-docs/scaling.md has the formulas and what they leave out. Pure but for reading the points and drawing.
+From measured points (points.json, made by points.py) the costs of a connection, a message and a delivery are fitted for web,
+nginx, Redis and Postgres. The plan follows from these costs and a habit (frequency of messages, size of rooms).
+docs/scaling.md has the formulas and their limits. Pure, except for reading the points and drawing.
 
     python -m loadtest.plan                        the table for 10 thousand, 1 million and 10 million connections
     python -m loadtest.plan --connections 50000 --write-every 60 --room 40
@@ -19,18 +19,18 @@ from loadtest.costs import DELIVERED, PARTS, Costs, beyond, errors, fit, read
 from loadtest.points import FILE
 
 MB = 2**20
-# Decisions, not measurements: how full a part may run, what may be bought, what it costs. Change them to your own.
-BUSY = 0.6  # share of cores, connections and memory that steady load may take: the rest is for peaks, rollouts and a lost zone
+# Decisions, not measurements: utilisation, machine sizes and prices. Change them to your own.
+BUSY = 0.6  # share of cores, connections and memory for steady load; the rest is for peaks, rollouts and a lost zone
 SHARD_CORES = 1  # Redis uses one core
-POSTGRES_CORES = 64  # the largest single primary that is ordinarily sold
+POSTGRES_CORES = 64  # the largest single primary commonly sold
 KEPT_DAYS = 30
-BYTES_A_MESSAGE = 400  # row, index entries and what autovacuum leaves
+BYTES_A_MESSAGE = 400  # row, index entries and autovacuum's remainder
 CORE_COST, GB_RAM_COST, GB_DISK_COST = 20.0, 3.0, 0.12  # units a month
 
 
 @dataclass(frozen=True)
 class Pod:
-    """What one pod may have. connections: open sockets; idle_mb: its memory with nobody there."""
+    """The limits of one pod. connections: open sockets; idle_mb: memory without connections."""
 
     cores: float
     connections: int
@@ -38,7 +38,7 @@ class Pod:
     idle_mb: float
 
     def limits(self, load: float, fixed: float, connections: int, bytes_a_connection: float) -> dict[str, int]:
-        """How many pods each of its limits asks for: `load` cores in all, `fixed` for itself."""
+        """Return how many pods each limit requires: `load` cores in all, `fixed` per pod."""
         free_mb = BUSY * self.memory_mb - self.idle_mb
         return {
             "processor": _units(load, self.cores, fixed),
@@ -47,15 +47,15 @@ class Pod:
         }
 
 
-# As k8s/base ships them. A pod of web has no limit of sockets; but one that dies sends all of its own back at once, and a drain
-# must fit into its grace period. More of them in a pod of nginx: NGINX_WORKER_CONNECTIONS and its limit of memory, together.
+# As in k8s/base. A web pod has no limit of sockets, but a dying one sends all of its sockets back at once, and a drain must fit
+# into its grace period. For more sockets per nginx pod raise NGINX_WORKER_CONNECTIONS and its memory limit together.
 WEB = Pod(cores=2, connections=40_000, memory_mb=1024, idle_mb=250)
 NGINX = Pod(cores=2, connections=16_384, memory_mb=512, idle_mb=20)
 
 
 @dataclass(frozen=True)
 class Habit:
-    """What people do: one message every `write_every` seconds and connection, in rooms of `room` connections."""
+    """People's habit: one message every `write_every` seconds and connection, in rooms of `room` connections."""
 
     write_every: float = 120.0
     room: float = 15.0
@@ -63,9 +63,9 @@ class Habit:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a number of connections needs. cells: independent regions with a database each.
+    """The requirements of a number of connections. cells: independent regions with a database each.
 
-    decided: what each kind of pod runs out of first.
+    decided: the first limit of each kind of pod.
     """
 
     connections: int
@@ -84,7 +84,7 @@ class Plan:
 
 
 def plan(connections: int, habit: Habit, costs: Costs) -> Plan:
-    """The pods, shards and machines for so many connections, with head-room, and what has to change for them."""
+    """Return pods, shards and machines with head-room, and required changes."""
     messages = connections / habit.write_every
     deliveries = messages * habit.room
     rates = {"connections": connections, "messages": messages, "deliveries": deliveries}
@@ -96,7 +96,7 @@ def plan(connections: int, habit: Habit, costs: Costs) -> Plan:
         if max(limits.values()) < 2:
             decided[part] = "two of each"
     web_pods, nginx_pods = pods["web"], pods["nginx"]
-    # Each published message is read by the processes that have somebody of its room: at most as many as the room has people.
+    # A message is read by every process with a member of its room: at most as many as the room has members.
     spread = min(habit.room, web_pods * WEB.cores) / 2
     shards = _units(load["redis"] * max(1.0, spread), SHARD_CORES, costs.fixed("redis"))
     cells = _units(load["postgres"], POSTGRES_CORES, costs.fixed("postgres"))
@@ -104,9 +104,9 @@ def plan(connections: int, habit: Habit, costs: Costs) -> Plan:
     held = sum(connections * costs.bytes_a_connection[part] for part in DELIVERED)
     memory = held / 1e9 + (web_pods * WEB.idle_mb + nginx_pods * NGINX.idle_mb) * MB / 1e9
     disk = messages * 86400 * KEPT_DAYS * BYTES_A_MESSAGE / 1e9
-    # Of nginx what its pods use, not what they may at most: one that is full of sockets leaves most of its cores to others.
+    # Count nginx's actual use, not its limit: a pod full of sockets leaves most of its cores to others.
     nginx_cores = (load["nginx"] + nginx_pods * costs.fixed("nginx")) / BUSY
-    cores = web_pods * WEB.cores + nginx_cores + shards + 2 * cells * postgres  # a standby for each database
+    cores = web_pods * WEB.cores + nginx_cores + shards + 2 * cells * postgres  # with a standby for each database
     ram = memory + shards * 2 + 2 * cells * postgres * 4
     monthly = cores * CORE_COST + ram * GB_RAM_COST + 2 * disk * GB_DISK_COST
     changes = tuple(_changes(web_pods, shards, cells * postgres, disk))
@@ -116,12 +116,12 @@ def plan(connections: int, habit: Habit, costs: Costs) -> Plan:
 
 
 def _units(load: float, cores: float, fixed: float) -> int:
-    """How many of so many cores carry a load, when each uses `fixed` of them for itself."""
+    """Return how many units of `cores` carry a load if each uses `fixed` for itself."""
     return max(1, math.ceil(load / (cores * BUSY - fixed)))
 
 
 def _changes(web_pods: int, shards: int, postgres: float, disk: float) -> list[str]:
-    """What the shape of the system must become, beyond more of the same."""
+    """Return the required changes of the system's shape, beyond more replicas."""
     found = []
     if shards > 1:
         found.append("Redis shards")
@@ -140,7 +140,7 @@ STEPS = (10_000, 1_000_000, 10_000_000)
 
 
 def table(plans: list[Plan]) -> list[str]:
-    """The plans as a Markdown table."""
+    """Return the plans as a Markdown table."""
     rows = [
         ("connections", lambda p: f"{p.connections:,}"),
         ("messages a second", lambda p: f"{p.messages:,.0f}"),
@@ -163,7 +163,7 @@ _ONE = {"connections": "connection and second", "messages": "message", "deliveri
 
 
 def told(measured: dict[str, Any], costs: Costs) -> list[str]:
-    """The costs and the model's error, as lines."""
+    """Return lines with the costs and the model's error."""
     found = [f"measured {measured['measured']} on {measured['machine']}; microseconds of one core:"]
     for part in PARTS:
         each = [f"{cost * 1e6:.1f} a {_ONE[cause]}" for cause, cost in costs.cores[part].items() if cause in _ONE]

@@ -1,10 +1,10 @@
-"""`python -m loadtest.points`: measures the points that the growth model (plan.py) is made from, against a compose stack.
+"""`python -m loadtest.points`: measure the points of the growth model (plan.py) on a compose stack.
 
     URL=http://127.0.0.1:8080 PROJECT=hubbub SEED='docker compose exec -T web python app/manage.py seed {n}' \\
         .venv/bin/python -m loadtest.points
 
-Each load differs from the others in the number of connections, of messages and of deliveries, so that their costs can be told
-apart; one is held out for checking the model. Writes loadtest/points.json. About four minutes.
+The loads differ in the number of connections, messages and deliveries, so that their costs can be told apart; one is held out to
+check the model. Writes loadtest/points.json. About four minutes.
 """
 
 import json
@@ -28,7 +28,7 @@ _PARTS = ("web", "nginx", "redis", "postgres")
 
 @dataclass(frozen=True)
 class Load:
-    """One load: people in rooms, who write every `think` seconds. held_out: not for fitting."""
+    """One load: people in rooms who write every `think` seconds. held_out: not for fitting."""
 
     name: str
     users: int
@@ -50,7 +50,10 @@ LOADS = (
 
 
 def point(load: Load, run: Measured) -> dict[str, Any]:
-    """What a run showed: rates a second, cores and bytes by part (all its containers together)."""
+    """Return a run's result: rates a second, cores and bytes by part.
+
+    A part includes all its containers.
+    """
     cores: dict[str, float] = defaultdict(float)
     memory: dict[str, float] = defaultdict(float)
     replicas = 0
@@ -76,7 +79,7 @@ def point(load: Load, run: Measured) -> dict[str, Any]:
 
 
 def main(env: dict[str, str]) -> None:
-    """Measure all loads; exits with 1 when one was incorrect, for then it shows nothing."""
+    """Measure all loads; exit with 1 after an incorrect run, which proves nothing."""
     project = env.get("PROJECT", "")
     if not project:
         sys.exit("points: PROJECT must name the compose project, whose containers are read")

@@ -1,17 +1,17 @@
-"""Who the users are: how often each kind writes, how long its messages are, what else it does. Pure.
+"""The kinds of users: how often each writes, the length of its messages, its other actions. Pure.
 
-Where the figures come from:
+Sources of the figures:
 
 - Length of messages: log-normal(2.83, 1.15) letters (median 17, mean 33), fitted to 474,562 messages of production servers:
   ProcessOne, "Message archiving benchmark: how many letters are in messages".
 - Pauses between two messages of one person: heavy-tailed, the tail log-normal rather than exponential (2.5 million posts in
   IRC channels): Garas, Garcia, Skowron, Schweitzer, "Emotional persistence in online chatting communities", Scientific
-  Reports 2:402 (2012). The paper gives the form. Median and spread below have no source and are our choice: people in the middle
-  of a talk, on the busy side, for a load that is too light shows nothing. So are a bot's pace and lengths.
-- Who writes at all: 90 % lurk, 9 % contribute a little, 1 % account for almost all: Nielsen, "The 90-9-1 rule for
+  Reports 2:402 (2012). The paper gives the form. Median and spread below are our choice: people in a lively talk, because too
+  light a load proves nothing. A bot's pace and lengths are also ours.
+- Share of people who write: 90 % lurk, 9 % contribute a little, 1 % account for almost all: Nielsen, "The 90-9-1 rule for
   participation inequality" (2006).
 
-A message cannot be shorter than its mark (marker.py), about 45 letters: the mean holds, the shortest lengths do not.
+A message cannot be shorter than its marker (marker.py), about 45 letters: the mean holds, the shortest lengths do not.
 """
 
 import math
@@ -24,7 +24,7 @@ from loadtest.values import BadOption
 Seconds = Callable[[], float]
 Letters = Callable[[], int]
 _LONGEST = 10_000
-SLOWLY = 60.0  # seconds a slow reader may take to read an answer, and what was pushed before the end
+SLOWLY = 60.0  # seconds a slow reader may take for an answer, and for events pushed before the end
 
 
 def log_normal(median: float, sigma: float, most: float) -> Seconds:
@@ -38,7 +38,7 @@ def between(low: float, high: float) -> Seconds:
 
 
 def letters() -> int:
-    """Length of a message as people write them."""
+    """Draw the length of a message as people write them."""
     return min(_LONGEST, max(1, round(random.lognormvariate(2.83, 1.15))))
 
 
@@ -47,8 +47,8 @@ class Profile:
     """One kind of user.
 
     think: draws the pause between two turns in seconds. letters: draws the length of a message. writes, reads_history,
-    reconnects: shares of turns; what is left of a turn is spent looking on. slow: seconds a slow reader waits before each
-    read of its socket. burst: messages a flooder sends at once without waiting for an answer, over its limit.
+    reconnects: shares of turns; in the other turns the user only reads. slow: seconds a slow reader waits before each read of its
+    socket. burst: messages that a flooder sends at once without waiting for an answer, over its limit.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Profile:
 LURKER = Profile("lurker", log_normal(60, 1.0, 600), letters, writes=0.0, reads_history=0.2)
 TALKER = Profile("talker", log_normal(12, 1.0, 300), letters, writes=0.9, reads_history=0.1)
 BOT = Profile("bot", between(0.9, 1.1), lambda: 200)
-PERSON = Profile("person", between(2, 6), lambda: 100)  # THINK, RECONNECTS and HISTORY make it what a run needs
+PERSON = Profile("person", between(2, 6), lambda: 100)  # THINK, RECONNECTS and HISTORY adjust it to a run
 SLOW = Profile("slow", log_normal(12, 1.0, 300), letters, slow=0.5)
 FLOODER = Profile("flooder", between(0.9, 1.1), lambda: 200, burst=100)
 
@@ -75,7 +75,10 @@ PEOPLE: Mix = ((PERSON, 1.0),)
 
 
 def mix(name: str, text: str) -> Mix:
-    """Read `lurker:0.9,talker:0.1` (or `person`); shares are made to add up to 1. Raises BadOption."""
+    """Read `lurker:0.9,talker:0.1` (or `person`), scaling shares to 1.
+
+    Raises BadOption.
+    """
     shares: dict[Profile, float] = {}
     for part in text.split(","):
         kind, _, share = part.strip().partition(":")
@@ -91,10 +94,10 @@ def mix(name: str, text: str) -> Mix:
 
 
 def of(number: int, among: Mix) -> Profile:
-    """The profile of user `number`: shares hold in every stretch of numbers, and are the same in each run.
+    """Return the profile of user `number`, the same in each run.
 
-    The first are one of each, the rarest first: of a few people of a crowd somebody writes, too. The golden ratio's multiples
-    fill the circle evenly, so ten users of 9:1 are about nine and one, wherever they begin.
+    Shares hold in every range of numbers. The first users are one of each kind, the rarest first, so that a small crowd has a
+    writer. Multiples of the golden ratio fill the circle evenly, so ten users of 9:1 are about nine and one from any number on.
     """
     there = sorted((one for one in among if one[1] > 0), key=lambda one: one[1])
     if number < len(there):
@@ -108,5 +111,5 @@ def of(number: int, among: Mix) -> Profile:
 
 
 def adjusted(among: Mix, changes: Mapping[str, object]) -> Mix:
-    """The same mix with other properties of `person`, which has none of its own."""
+    """Return the mix with changed properties of `person`, whose own are defaults."""
     return tuple((replace(profile, **changes) if profile.name == PERSON.name else profile, share) for profile, share in among)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""The end of a run: figures, counts, gates, the generator's own state; printed, and written to files.
+"""The end of a run: print and write figures, counts, gates and the generator's state.
 
-summary.json holds all but what was when; that is in timeline.csv, and drawn in timeline.png.
+summary.json has everything except the course over time, which timeline.csv lists and timeline.png shows.
 """
 
 import csv
@@ -23,7 +23,10 @@ _VERDICTS = {"passed": 0, "failed": 1, "invalid": 3}
 
 
 def close(conductor: Conductor, environment: Any) -> int:
-    """Print and write the report; return the exit code: 0 all gates held, 1 one was missed, 3 the run says nothing."""
+    """Print and write the report; return the exit code.
+
+    0: all gates held; 1: a gate was missed; 3: the run proves nothing.
+    """
     summary = collect(conductor, environment.stats)
     settings = conductor.settings
     limits = gates.limits(settings.thresholds, settings.gates)
@@ -47,7 +50,10 @@ def close(conductor: Conductor, environment: Any) -> int:
 
 
 def collect(conductor: Conductor, stats: RequestStats) -> dict[str, Any]:
-    """Everything that is known about the run, as JSON would hold it. Latencies are milliseconds, times seconds."""
+    """Return all knowledge of the run for JSON.
+
+    Latencies are milliseconds, times seconds.
+    """
     entries = {entry.name: row(entry) for entry in stats.entries.values() if entry.method != "FAULT"}
     settings, found = conductor.settings, conductor.results
     return {
@@ -84,7 +90,7 @@ def collect(conductor: Conductor, stats: RequestStats) -> dict[str, Any]:
 
 
 def _step(conductor: Conductor, begin: float, end: float) -> dict[str, Any]:
-    """One stretch of the run on its own."""
+    """Return the figures of one stretch of the run."""
     timeline = conductor.results.timeline
     named = (figures.ACKNOWLEDGED, figures.DELIVERED)
     found = {name: window for name in named if (window := timeline.window(name, begin, end))}
@@ -101,21 +107,23 @@ def _step(conductor: Conductor, begin: float, end: float) -> dict[str, Any]:
 
 
 def write_statistics(environment: Any, report: Path) -> None:
-    """Locust's own tables and charts, at the end of each run. Its --html and --json-file write at the end of the process, which
-    has many runs where they are begun on the page; its --csv goes on after the files are closed where there are workers.
+    """Write Locust's own tables and charts at the end of each run.
+
+    Its --html and --json-file write at the end of the process, which may serve many runs from the page; with workers its --csv
+    writes after closing the files.
     """
     tables = StatsCSV(environment, PERCENTILES_TO_REPORT)
     for name, write in (("stats", tables.requests_csv), ("failures", tables.failures_csv), ("exceptions", tables.exceptions_csv)):
         with (report / f"locust_{name}.csv").open("w", newline="") as file:
             write(csv.writer(file))
-    # As save_stats_json, which empties what it writes: others read it, too.
+    # Like save_stats_json, which however empties the entries that others still read.
     entries = [entry.serialize() for entry in environment.stats.entries.values() if entry.num_requests or entry.num_failures]
     (report / "locust.json").write_text(json.dumps(entries, ensure_ascii=False, indent=4))
     (report / "report.html").write_text(get_html_report(environment, show_download_link=False), encoding="utf-8")
 
 
 def write_timeline(rows: list[dict[str, Any]], path: Path) -> None:
-    """One line a slice of time; latencies in milliseconds, counts a second."""
+    """Write one line per slice of time; latencies in milliseconds, counts a second."""
     kinds = sorted({kind for one in rows for kind in one["a_second"]})
     names = [name for name in figures.ALL if any(name in one["figures"] for one in rows)]
     parts = ("count", "p50", "p95", "p99", "max")
@@ -131,19 +139,22 @@ def write_timeline(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def row(entry: StatsEntry) -> dict[str, float]:
-    """One line of figures. Locust keeps samples to two significant digits (whole milliseconds below 100)."""
+    """Return one line of figures.
+
+    Locust rounds samples to two significant digits (whole milliseconds below 100).
+    """
     parts = {name: float(entry.get_response_time_percentile(part) or 0) for name, part in _PARTS}
     return {"count": entry.num_requests, "failures": entry.num_failures, **parts, "max": round(entry.max_response_time, 1)}
 
 
 def lines(summary: dict[str, Any]) -> list[str]:
-    """The report for people."""
+    """Return the report as lines of text."""
     told = [*_table(summary), *_steps(summary), "", *_counts(summary), "", *_generator(summary), "", *_verdict(summary)]
     return [*_starved(summary, "below"), "", *told] if summary["invalid"] else told
 
 
 def _starved(summary: dict[str, Any], where: str) -> list[str]:
-    """What stands above and below all figures of such a run, so that nobody takes them for the server's."""
+    """Return the warning printed above and below a starved run's figures."""
     reason = f"GENERATOR STARVED: {summary['invalid']}. The latencies {where} describe this machine, not the server."
     return textwrap.wrap(reason, 120)
 

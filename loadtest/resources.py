@@ -1,8 +1,8 @@
-"""What a run takes of the servers' machines: read before and after, so that the difference is the run's.
+"""Read the servers' resource use before and after a run, for the difference.
 
-Two sources, alone or together: /metrics of each web replica (processor time and memory of each worker, lateness of its loop,
-commits), and the containers of a compose project (processor time and memory from their control groups: nginx, Redis, Postgres,
-too). Reading is done over HTTP and by `docker`; every wait has an end, and what cannot be read is left out and named.
+There are two sources, which can be combined: /metrics of each web replica (each worker's processor time and memory, lateness of
+its loop, commits), and the containers of a compose project (processor time and memory of their control groups, including nginx,
+Redis and Postgres). Reading uses HTTP and `docker`, with time limits; unreadable parts are left out and named.
 """
 
 import json
@@ -38,10 +38,10 @@ fi
 
 @dataclass
 class Reading:
-    """Everything at one moment. cpu: seconds used so far by each part (`web 1`, `nginx 1`, `worker 17 at host:port`).
+    """All figures at one moment. cpu: seconds used so far by each part (`web 1`, `nginx 1`, `worker 17 at host:port`).
 
-    cores: how many of them a part may use, where that is limited. memory: bytes. counters: the sums of /metrics over all
-    replicas. lag: seconds the latest loop was late.
+    cores: each part's limit, if any. memory: bytes. counters: sums of /metrics over all replicas. lag: the latest loop's
+    lateness in seconds.
     """
 
     at: float = field(default_factory=time.perf_counter)
@@ -55,16 +55,18 @@ class Reading:
 
 @dataclass(frozen=True)
 class Servers:
-    """Where to read: addresses of replicas (http://host:port, /metrics is added), and the name of a compose project."""
+    """The sources: addresses of replicas (http://host:port, /metrics is added), and the name of a compose project."""
 
     replicas: tuple[str, ...] = ()
     project: str = ""
 
     @classmethod
     def of(cls, url: str, metrics: str, project: str) -> "Servers":
-        """METRICS if given; else the replicas of the project; else the server itself, which may not tell.
+        """Choose the sources.
 
-        Raises BadOption when the project has no containers here: nothing would be read, and nothing found that ran out.
+        METRICS, else the project's replicas, else the server, which may refuse.
+
+        Raises BadOption if the project has no containers here: no resource could be read or found exhausted.
         """
         replicas = _replicas(project) if project else (url,)
         told = tuple(part.strip().rstrip("/").removesuffix("/metrics") for part in metrics.split(",") if part.strip())
@@ -72,13 +74,19 @@ class Servers:
 
     @property
     def blind(self) -> list[str]:
-        """What cannot be read from here, for people: nginx, Redis and Postgres have no part in the app's /metrics."""
+        """Return the parts without figures.
+
+        /metrics of the app has none of nginx, Redis and Postgres.
+        """
         if self.project:
             return []
         return [_BLIND]
 
     def read(self, *, containers: bool = True) -> Reading:
-        """Read all of it now; without the containers it is cheap enough for once a second."""
+        """Read all figures now.
+
+        Without the containers this is cheap enough for once a second.
+        """
         reading = Reading()
         for replica in self.replicas:
             _read_metrics(replica, reading)
@@ -123,7 +131,10 @@ def _part(container: dict[str, Any]) -> str:
 
 
 def _replicas(project: str) -> tuple[str, ...]:
-    """Addresses of the project's web containers, which its own host reaches. Raises BadOption when it has no containers."""
+    """Return the project's web containers by addresses for this host.
+
+    Raises BadOption if there are none.
+    """
     try:
         containers = _containers(project)
         known = set(_docker("ps", "--format", '{{.Label "com.docker.compose.project"}}').split())

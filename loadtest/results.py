@@ -1,4 +1,4 @@
-"""What the processes of a run found, put together. Pure."""
+"""Combine the results of a run's processes. Pure."""
 
 from collections import Counter
 from typing import Any
@@ -11,7 +11,7 @@ _EXAMPLES = 50
 
 
 class Results:
-    """Sums of counters, the worst of the generators, one timeline; `merge` takes what Trial.results gives."""
+    """Sums of counters, the worst generator's figures, one timeline; `merge` adds the result of Trial.results."""
 
     def __init__(self, seconds: float) -> None:
         self.counts: Counter[str] = Counter()
@@ -28,7 +28,7 @@ class Results:
         self._register = Register()
 
     def merge(self, node: str, found: dict[str, Any]) -> None:
-        """Add the results of one process; a second time changes nothing."""
+        """Add the results of one process, once."""
         if node in self._nodes:
             return
         self._nodes.add(node)
@@ -45,11 +45,11 @@ class Results:
         self._compare(found["contents"], node)
 
     def complete(self, processes: int) -> bool:
-        """Whether so many processes have told."""
+        """Return whether so many processes have delivered results."""
         return len(self._nodes) >= max(1, processes)
 
     def generator(self) -> dict[str, Any]:
-        """Of each figure the worst process's, for that one limits the run."""
+        """Return the worst process's value of each figure: it limits the run."""
         if not self.generators:
             return {"processes": 0, **Generator().as_dict()}
         lags = {part: max(one["lag_ms"][part] for one in self.generators) for part in self.generators[0]["lag_ms"]}
@@ -57,7 +57,7 @@ class Results:
         return {"processes": len(self.generators), **cpu, "lag_ms": lags}
 
     def fault_counts(self) -> dict[str, int]:
-        """Every kind with its number."""
+        """Return the number of faults of every kind."""
         return {kind: self.faults[kind] for kind in KINDS}
 
     def _compare(self, contents: dict[str, Any], node: str) -> None:

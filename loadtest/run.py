@@ -1,6 +1,6 @@
-"""A run's life inside Locust: options at its start, users as the shape wants them, the report and the exit code at its end.
+"""Run inside Locust: options at the start, users by the shape, the report and the exit code at the end.
 
-`prepare()` in a locustfile does all of it; `Led` must be there too, for Locust takes its load shapes from there.
+`prepare()` in a locustfile does all of it; import `Led` as well, since Locust looks for load shapes there.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from loadtest.options import Settings
 from loadtest.trial import Trial
 from loadtest.values import BadOption
 
-_AT_ONCE = 100.0  # users a second, at most, that a shape may add: more than that Locust does not manage well
+_AT_ONCE = 100.0  # most users a second a shape may add: Locust does not manage more
 
 
 @dataclass
@@ -33,12 +33,12 @@ _run = _Run()
 
 
 class Led(LoadTestShape):
-    """Gives Locust the number of users our conductor wants; all other options of Locust's stay as they are."""
+    """Gives Locust the number of users our conductor wants; Locust's other options keep working."""
 
     use_common_options = True
 
     def tick(self) -> tuple[int, float] | None:
-        """Users wanted, and how many may come a second; None when the run is over."""
+        """Return wanted users and spawn rate; None after the run."""
         assert self.runner is not None
         if _run.conductor is None:
             begin(self.runner.environment)
@@ -50,7 +50,10 @@ class Led(LoadTestShape):
 
 
 def prepare() -> None:
-    """Make Locust run its users under our conductor. Call it once, at the end of a locustfile."""
+    """Make Locust run its users under our conductor.
+
+    Call it once, at the end of a locustfile.
+    """
     events.init_command_line_parser.add_listener(options.add_arguments)
     events.init.add_listener(_on_init)
     events.test_start.add_listener(_on_test_start)
@@ -60,7 +63,7 @@ def prepare() -> None:
 
 
 def begin(environment: Any) -> None:
-    """Begin a run at its leader: settle what the options leave open, so that all processes agree."""
+    """Begin a run on its leader; fix open options so that all processes agree."""
     given = environment.parsed_options
     given.run_id = secrets.token_hex(4)
     given.members = str(given.num_users or 1)
@@ -70,14 +73,14 @@ def begin(environment: Any) -> None:
 
 
 def settings(environment: Any) -> Settings:
-    """The options of this process; raises BadOption."""
+    """Return the options of this process; raises BadOption."""
     given = environment.parsed_options
     given.host = environment.host or given.host
     return options.settings(given)
 
 
 def _on_init(environment: Any, **_: Any) -> None:
-    """Check the options before anything is sent."""
+    """Check the options before the first message is sent."""
     runner = environment.runner
     if link.is_leader(runner):
         try:
@@ -88,14 +91,14 @@ def _on_init(environment: Any, **_: Any) -> None:
             sys.exit(2)
         link.listen_as_leader(runner, lambda: _run.conductor)
         page.guard(environment, lambda: _run.conductor is not None)
-        if environment.parsed_options.headless:  # on the page, Locust hears signals itself
+        if environment.parsed_options.headless:  # with a page, Locust handles signals itself
             stopping.end_early(_end_early)
     if runner is not None and hasattr(runner, "worker_index"):
         _run.follower = link.Follower(runner)
 
 
 def _end_early(reason: str) -> None:
-    """Let the run end with what it has measured; its verdict is that of a run which did not come to its end."""
+    """End the run with its measurements so far; its verdict is incomplete."""
     if _run.conductor is not None:
         _run.conductor.abort(reason)
     elif _run.verdict is None:  # still waiting for its processes
@@ -114,19 +117,22 @@ def _on_test_start(environment: Any, **_: Any) -> None:
 
 
 def _on_user_error(user_instance: Any, exception: BaseException, tb: Any, **_: Any) -> None:
-    """Keep what a user or its keeper died of. Locust's own list is in its page; the verdict is made of what the trial tells."""
+    """Keep the exception that ended a user or its keeper.
+
+    Locust lists it on its page only; the verdict uses the trial's list.
+    """
     trial: Trial | None = getattr(ChatSocket, "trial", None)
     if trial is not None:
         trial.failed(exception, tb)
 
 
 def _on_test_stop(environment: Any, **_: Any) -> None:
-    """The end as Locust sees it: its statistics are complete now."""
+    """Note the end of the run in Locust: its statistics are complete now."""
     _close(environment)
 
 
 def _on_quitting(environment: Any, **_: Any) -> None:
-    """The end of the process: its exit code is the verdict."""
+    """Set the exit code of the process to the verdict."""
     _close(environment)
     picture.finish()
     if _run.verdict is not None:

@@ -1,4 +1,4 @@
-"""What a chat user needs before it can connect: an account and a room, made over HTTP."""
+"""Prepare a chat user over HTTP: an account and a room."""
 
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ _TIMEOUT = 60.0
 
 
 def sign_up(user: "ChatUser") -> str:
-    """Make an account of the user's name and return its token."""
+    """Make an account with the user's name and return its token."""
     account = {"username": f"load-{user.name}", "password": secrets.token_urlsafe(12)}
     return str(_post(user, "/api/signup", figures.SIGN_UP, account)["token"])
 
@@ -25,13 +25,16 @@ def make_room(user: "ChatUser") -> None:
     trial = user.trial
     with trial.making_rooms:
         if user.room not in trial.rooms:
-            # Another process's user may have been first.
+            # Another process's user may have made it.
             _post(user, "/api/rooms", "make room", {"slug": user.room, "title": user.room, "private": False}, also=409)
             trial.rooms.add(user.room)
 
 
 def _post(user: "ChatUser", path: str, name: str, body: dict[str, Any], also: int = 0) -> dict[str, Any]:
-    """POST JSON; any answer but success, or the status `also`, ends the run with a clear reason."""
+    """POST JSON.
+
+    Any answer except success, or the status `also`, ends the run with the reason.
+    """
     http = HttpSession(user.host, user.environment.events.request, user=user)
     headers = {"Authorization": f"Token {user.token}"} if user.token else {}
     if user.host_header:

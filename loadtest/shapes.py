@@ -1,11 +1,11 @@
-"""How many users there are when, who they are, how they are spread over rooms, and what is done to them.
+"""The course of a run: number and kind of users over time, their rooms, and disturbances.
 
-A shape is a class; a run makes one of it. To add one, subclass `Shape`, give it a name, and list it in `SHAPES`. Pure.
+A shape is a class with one instance per run. To add one, subclass `Shape`, name it, and list it in `SHAPES`. Pure.
 
     shape.users_at(0)      users that must be connected before the timed run begins
-    shape.users_at(30)     users 30 s into it
-    shape.cuts             moments at which every connection is cut at once
-    shape.gates(summary)   what a run of this shape must show besides correctness
+    shape.users_at(30)     users after 30 s
+    shape.cuts             moments at which every connection is cut
+    shape.gates(summary)   conditions of this shape besides correctness
 """
 
 import math
@@ -16,13 +16,13 @@ from loadtest.gates import Gate
 from loadtest.options import Settings
 from loadtest.profiles import Mix
 
-_ARRIVING = 2.0  # seconds before its end from which a run asks for no more users: Locust looks once a second, and they connect
-_CAME = 0.9  # share of the users asked for that must have come
-_THERE = 0.75  # share of a step's users that must have been there in the stretch that is reported
+_ARRIVING = 2.0  # seconds before its end without new users: Locust acts once a second, and users must connect
+_CAME = 0.9  # share of the wanted users that must have come
+_THERE = 0.75  # share of a step's users that must be present in its reported stretch
 
 
 class Shape:
-    """All users from the beginning to the end: the base of the others."""
+    """All users from start to end: the base of the others."""
 
     name: ClassVar[str] = ""
     mix: ClassVar[Mix] = profiles.CROWD
@@ -35,11 +35,17 @@ class Shape:
 
     @property
     def rooms(self) -> int:
-        """Number of rooms: ROOMS, or one for every `people_a_room`; never more than users."""
+        """Return the number of rooms: ROOMS, or one per `people_a_room`.
+
+        At most one per user.
+        """
         return self.settings.rooms or min(self.users, max(1, round(self.users / self.people_a_room)))
 
     def profiles(self) -> Mix:
-        """Who they are: PROFILES, or the shape's own mix; what a `person` does is in the options."""
+        """Return the mix of users: PROFILES or the shape's own.
+
+        The options define a `person`.
+        """
         told = self.settings
         person: dict[str, Any] = {
             "think": profiles.between(*told.think),
@@ -51,12 +57,12 @@ class Shape:
 
     @property
     def patience(self) -> float:
-        """Seconds that the most patient of its users waits for an answer, resending included."""
+        """Return the longest time a user waits for an answer, with resending, in seconds."""
         return self._with_slow(self.settings.patience)
 
     @property
     def settle(self) -> float:
-        """Seconds that the most patient of its users waits, after the last message, for what it has not seen."""
+        """Return the longest wait for events after the last message, in seconds."""
         return self._with_slow(self.settings.settle)
 
     def _with_slow(self, seconds: float) -> float:
@@ -64,27 +70,30 @@ class Shape:
         return max(seconds, profiles.SLOWLY) if slow else seconds
 
     def users_at(self, moment: float) -> int:
-        """Users wanted `moment` seconds into the timed run."""
+        """Return the users wanted `moment` seconds into the timed run."""
         return self.users
 
     @property
     def asked(self) -> int:
-        """The most users wanted at a time, those aside who are wanted so late that the run may be over before they come."""
+        """Return the most users wanted at a time, except those wanted just before the end."""
         last = max(0.0, self.seconds - _ARRIVING)
         return max(self.users_at(last * part / 100) for part in range(101))
 
     @property
     def cuts(self) -> tuple[float, ...]:
-        """Moments at which every connection is cut."""
+        """Return the moments at which every connection is cut."""
         return ()
 
     def steps(self) -> tuple[tuple[float, float], ...]:
-        """Stretches (begin, end) to be reported each on its own."""
+        """Return the stretches (begin, end) that are reported separately."""
         return ()
 
     @property
     def certain(self) -> frozenset[str]:
-        """Figures that every run of this shape has a sample of; the others are a matter of options and of chance."""
+        """Return the figures that every run of this shape has samples of.
+
+        The others depend on options and on chance.
+        """
         certain = {figures.HANDSHAKE, figures.JOIN, figures.ACKNOWLEDGED}
         if not self.settings.tokens:
             certain.add(figures.SIGN_UP)
@@ -93,7 +102,7 @@ class Shape:
         return frozenset(certain)
 
     def crowd_gates(self, summary: dict[str, Any]) -> list[Gate]:
-        """The users asked for were there: else the figures are those of a smaller load."""
+        """Require the wanted users: otherwise the figures belong to a smaller load."""
         came = summary["counts"].get("users who came", 0)
         found = [Gate(f"users who came: at least {_CAME:.0%} of {self.asked}", f"{came}", came >= _CAME * self.asked)]
         for step in summary["steps"]:
@@ -104,24 +113,24 @@ class Shape:
         return found
 
     def gates(self, summary: dict[str, Any]) -> list[Gate]:
-        """Conditions of this shape alone."""
+        """Return this shape's own conditions."""
         return []
 
 
 class Smoke(Shape):
-    """Everybody writes every THINK seconds and loses the network now and then: is it correct at all?"""
+    """Every user writes every THINK seconds and loses the network at times: tests correctness."""
 
     name = "smoke"
     mix = profiles.PEOPLE
 
 
 class Ramp(Shape):
-    """From one tenth of USERS to all of them in a straight line over RAMP of the run, then level."""
+    """From one tenth of USERS to all in a straight line over RAMP of the run, then level."""
 
     name = "ramp"
 
     def users_at(self, moment: float) -> int:
-        """A line, then a level."""
+        """Rise in a straight line, then stay level."""
         over = self.seconds * self.settings.ramp
         share = 1.0 if over <= 0 else min(1.0, max(0.0, moment / over))
         return max(1, round(self.users * (0.1 + 0.9 * share)))
@@ -133,19 +142,19 @@ class Steps(Shape):
     name = "steps"
 
     def users_at(self, moment: float) -> int:
-        """One more step after each equal part of the run."""
+        """Add a step after each equal part of the run."""
         count = self.settings.steps
         step = min(count, math.floor(max(0.0, moment) / self.seconds * count) + 1)
         return max(1, round(self.users * step / count))
 
     def steps(self) -> tuple[tuple[float, float], ...]:
-        """The second half of each: the first is for arriving."""
+        """Return the second half of each step; users arrive in the first."""
         length = self.seconds / self.settings.steps
         return tuple(((number + 0.5) * length, (number + 1) * length) for number in range(self.settings.steps))
 
 
 class Soak(Shape):
-    """The same load for a long time: TIME=8h. What grows, leaks."""
+    """The same load for a long time, TIME=8h, to find leaks."""
 
     name = "soak"
 
@@ -156,37 +165,37 @@ class Spike(Shape):
     name = "spike"
 
     def users_at(self, moment: float) -> int:
-        """Low, high, low."""
+        """Return few, all, few."""
         high = self.seconds / 3 <= moment < 2 * self.seconds / 3
         return self.users if high else max(1, round(self.users / self.settings.spike))
 
     def steps(self) -> tuple[tuple[float, float], ...]:
-        """The second half of each part: the first is for arriving and leaving."""
+        """Return the second half of each part; users arrive and leave in the first."""
         third = self.seconds / 3
         return tuple(((number + 0.5) * third, (number + 1) * third) for number in range(3))
 
 
 class Storm(Shape):
-    """Everybody is cut at once, STORMS times, and back at once (within STORM_JITTER): the worst moment of a chat server."""
+    """All connections are cut at once, STORMS times, and reconnect within STORM_JITTER: a chat server's worst moment."""
 
     name = "storm"
 
     @property
     def cuts(self) -> tuple[float, ...]:
-        """Evenly spread over the run, none at its ends."""
+        """Spread the cuts evenly over the run, none at its ends."""
         count = self.settings.storms
         return tuple(self.seconds * (number + 1) / (count + 1) for number in range(count))
 
     @property
     def certain(self) -> frozenset[str]:
-        """Returns, too."""
+        """Include reconnects."""
         return super().certain | {figures.RESYNCHRONISED}
 
     def gates(self, summary: dict[str, Any]) -> list[Gate]:
-        """It was a storm, and whoever was cut came back by themselves with everything they missed.
+        """Require a real storm, from which all cut users resynchronised by themselves.
 
-        Returns of those who lost their network for other reasons are none of these. Some may be away when the cut comes; a
-        run in which most were had no storm to show.
+        Reconnects after other losses of the network do not count. Some users may be away at the cut; a run with most away had
+        no storm.
         """
         counts, everybody = summary["counts"], summary["users"] * len(self.cuts)
         cut, back, away = (counts.get(what, 0) for what in ("cut", "back after a cut", "away at a cut"))
@@ -197,17 +206,17 @@ class Storm(Shape):
 
 
 class Deploy(Shape):
-    """Steady load while an operator rolls the servers: nothing is lost, and somebody noticed."""
+    """Steady load while an operator rolls the servers: no loss, and some users must notice."""
 
     name = "deploy"
 
     @property
     def certain(self) -> frozenset[str]:
-        """Returns, too: of those who were told to go."""
+        """Include the reconnects of drained users."""
         return super().certain | {figures.RESYNCHRONISED}
 
     def gates(self, summary: dict[str, Any]) -> list[Gate]:
-        """Without a restart the run shows nothing about restarts."""
+        """Require a restart: without one the run proves nothing about restarts."""
         ended = summary["connections_ended"]
         restarts = sum(number for how, number in ended.items() if how in {"server 1012", "server 1001"})
         seen = restarts + summary["counts"].get("drains", 0)
@@ -215,7 +224,7 @@ class Deploy(Shape):
 
 
 class Stadium(Shape):
-    """One huge room: each message goes to everybody."""
+    """One huge room: each message goes to all users."""
 
     name = "stadium"
     people_a_room = math.inf
@@ -230,27 +239,27 @@ class Village(Shape):
 
 
 class SlowReaders(Shape):
-    """SLOW of the users read a few kilobytes a second; nobody else may notice."""
+    """SLOW of the users read a few kilobytes a second; the others must not notice."""
 
     name = "slow-readers"
 
     def profiles(self) -> Mix:
-        """The mix, and the slow."""
+        """Return the mix with slow readers."""
         return _with(super().profiles(), profiles.SLOW, self.settings.slow)
 
     def gates(self, summary: dict[str, Any]) -> list[Gate]:
-        """Where nobody was slow, nobody could hold the others up."""
+        """Require a slow reader: without one the others could not be delayed."""
         late, away = (summary["counts"].get(what, 0) for what in ("read late", "slow readers sent away"))
         return [Gate("somebody read slowly", f"{late} events read late, {away} sent away", late + away > 0)]
 
 
 class Flood(Shape):
-    """FLOODERS of the users write a hundred messages a second; the others' must arrive as ever."""
+    """FLOODERS of the users write a hundred messages a second; the others' messages must not be delayed."""
 
     name = "flood"
 
     def profiles(self) -> Mix:
-        """The mix, and the flooders."""
+        """Return the mix with flooders."""
         return _with(super().profiles(), profiles.FLOODER, self.settings.flooders)
 
 
@@ -265,5 +274,5 @@ SHAPES: dict[str, type[Shape]] = {
 
 
 def of(settings: Settings) -> Shape:
-    """The shape a run was told."""
+    """Return the shape of a run's settings."""
     return SHAPES[settings.shape](settings)

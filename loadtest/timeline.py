@@ -1,7 +1,7 @@
-"""What was measured when: latencies and counts in slices of the run, small enough for hours and for sending to the leader.
+"""Latencies and counts in slices of a run, small enough for hours and for sending to the leader.
 
-Slices are whole seconds, or longer once a run has more than 600 of them. A latency is kept rounded as Locust does, to two
-significant digits and to whole milliseconds below 100. Pure.
+Slices are whole seconds, or longer in a run with more than 600 of them. A latency is rounded as in Locust, to two significant
+digits and to whole milliseconds below 100. Pure.
 """
 
 from collections import Counter, defaultdict
@@ -12,14 +12,14 @@ _SLICES = 600
 
 
 def rounded(milliseconds: float) -> int:
-    """Two significant digits, whole milliseconds below 100."""
+    """Round to two significant digits, and to whole milliseconds below 100."""
     if milliseconds < 100:
         return round(milliseconds)
     return int(round(milliseconds, -1)) if milliseconds < 1000 else int(round(milliseconds, -2))
 
 
 class Timeline:
-    """Samples of each figure, counts of what happened, and the number of users, by slice."""
+    """Samples of each figure, counts of occurrences, and the number of users, by slice."""
 
     def __init__(self, seconds: float) -> None:
         """Prepare for a run of about so many seconds."""
@@ -29,28 +29,34 @@ class Timeline:
         self._users: dict[int, int] = {}
 
     def sample(self, figure: str, at: float, milliseconds: float) -> None:
-        """Keep a latency that ended `at` seconds after the timed run began."""
+        """Keep a latency measured `at` seconds after the start of the timed run."""
         if at >= 0:
             self._samples[figure][self._slice(at)][rounded(milliseconds)] += 1
 
     def count(self, what: str, at: float, number: int = 1) -> None:
-        """Count what happened so often."""
+        """Count so many occurrences."""
         if at >= 0:
             self._counts[what][self._slice(at)] += number
 
     def users(self, at: float, number: int) -> None:
-        """Keep how many users are connected."""
+        """Keep the number of connected users."""
         if at >= 0:
             self._users[self._slice(at)] = number
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a slice: `at` (seconds), `users`, `counts` a second, and p50, p95, p99 and number of each figure."""
+        """Return one row per slice.
+
+        `at` (seconds), `users`, `counts` a second, and p50, p95, p99 and number of each figure.
+        """
         slices = {place for figure in self._samples.values() for place in figure}
         slices |= self._users.keys() | {place for counter in self._counts.values() for place in counter}
         return [self._row(place) for place in sorted(slices)]
 
     def window(self, figure: str, begin: float, end: float) -> dict[str, float] | None:
-        """Figures of all samples between two moments; None without any. Slices count by where they begin."""
+        """Return figures of all samples between two moments; None without any.
+
+        Slices count by their beginning.
+        """
         merged: Counter[int] = Counter()
         for place, counter in self._samples.get(figure, {}).items():
             if begin <= place * self.width < end:
@@ -58,22 +64,25 @@ class Timeline:
         return figures(merged)
 
     def counted(self, what: str, begin: float, end: float) -> int:
-        """How often it happened between two moments."""
+        """Return the number of occurrences between two moments."""
         return sum(number for place, number in self._counts.get(what, {}).items() if begin <= place * self.width < end)
 
     def users_between(self, begin: float, end: float) -> tuple[int, int] | None:
-        """The fewest and the most users connected at the looks between two moments; None without any."""
+        """Return the fewest and the most connected users between two moments.
+
+        None without a check.
+        """
         found = [number for place, number in self._users.items() if begin <= place * self.width < end]
         return (min(found), max(found)) if found else None
 
     def dump(self) -> dict[str, Any]:
-        """As plain objects, for sending; `merge` takes them."""
+        """Return plain objects for sending; `merge` accepts them."""
         samples = {name: [[place, list(c.items())] for place, c in slices.items()] for name, slices in self._samples.items()}
         counts = {name: list(counter.items()) for name, counter in self._counts.items()}
         return {"samples": samples, "counts": counts, "users": list(self._users.items())}
 
     def merge(self, dumped: dict[str, Any]) -> None:
-        """Add what another generator measured; users add up."""
+        """Add another generator's samples, counts and users."""
         for name, slices in dumped["samples"].items():
             for place, counter in slices:
                 for value, number in counter:
@@ -94,7 +103,7 @@ class Timeline:
 
 
 def figures(counter: Counter[int]) -> dict[str, float] | None:
-    """Number, p50, p95, p99 and the largest of counted milliseconds; None when there are none."""
+    """Return number, p50, p95, p99 and maximum of counted milliseconds; None of none."""
     if not counter:
         return None
     total = counter.total()

@@ -1,9 +1,9 @@
-"""What all users of one process share in a run: its phases, the ledger's register, counters, and the process's own state.
+"""State shared by all users of one process in a run: phases, the ledger's register, counters.
 
     connecting → started → stopping → quiet → gone
 
-The leader (conductor.py) leads through the phases by orders; `state` and `results` are what it is told in return.
-`abort` ends the run early with a reason, and the run fails by it.
+The leader (conductor.py) leads through the phases by orders, and gets `state` and `results` in return.
+`abort` ends the run early with a reason and makes it fail.
 """
 
 import math
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from loadtest.chat_user import ChatUser
 
 _EXCEPTIONS = 20  # different ones kept; all are counted
-_LETTERS = 200  # of what each says
-_PLACES = 5  # told of users who are late
+_LETTERS = 200  # kept of each
+_PLACES = 5  # late users whose places are printed
 
 
 class Trial:
     """One process's part of a run."""
 
     def __init__(self, shape: Shape, next_number: Callable[[], int], clock: Clock | None = None) -> None:
-        """`next_number` is asked once for each user: nobody else in the whole run, in whatever process, has the same."""
+        """`next_number` returns a new number for each user, unique across processes."""
         self.next_number = next_number
         self.settings, self.shape = shape.settings, shape
         self.id = self.settings.run
@@ -50,15 +50,15 @@ class Trial:
         self.signing_up = BoundedSemaphore(self.settings.signups_at_once)
         self.making_rooms = BoundedSemaphore(1)
         self.rooms: set[str] = set()
-        self.logs_read: set[str] = set()  # rooms whose log one of the users has read, or reads, at the end
+        self.logs_read: set[str] = set()  # rooms whose log a user has read, or reads, at the end
         self.counts: Counter[str] = Counter()  # messages, retries, deliveries, drops, cut, drains, gaps, bytes …
         self.endings: Counter[str] = Counter()  # how connections ended
         self.advice: Counter[str] = Counter()
-        self.exceptions: Counter[str] = Counter()  # in users and their keepers: what and where → how often
+        self.exceptions: Counter[str] = Counter()  # in users and their keepers: text and place → count
         self.aborted = ""
         self.refused = False
-        self.begun = 0.0  # when the timed run began, on this process's perf_counter; 0: not yet
-        self.ended = 0.0  # and when it ended; 0: not yet
+        self.begun = 0.0  # start of the timed run, on this process's perf_counter; 0: not yet
+        self.ended = 0.0  # its end; 0: not yet
         self.started, self.stopping, self.quiet = Event(), Event(), Event()
         self.users: dict[ChatUser, str] = {}  # → connecting, connected, silent
         self._profiles = shape.profiles()
@@ -67,30 +67,36 @@ class Trial:
     # For users.
 
     def room_of(self, number: int) -> str:
-        """The room a user chats in: rooms are filled in turn."""
+        """Return a user's room: rooms are filled in turn."""
         return f"load-{self.id}-{number % self.shape.rooms}"
 
     def profile_of(self, number: int) -> Profile:
-        """Who a user is."""
+        """Return a user's profile."""
         return profiles.of(number, self._profiles)
 
     def reached(self, user: "ChatUser", phase: str) -> None:
-        """A user says that it is `connecting`, `connected` or `silent`."""
+        """Note that a user is `connecting`, `connected` or `silent`."""
         self.users[user] = phase
 
     def gone(self, user: "ChatUser") -> None:
-        """A user has left."""
+        """Note that a user has left."""
         self.users.pop(user, None)
 
     def abort(self, reason: str, *, refused: bool = False) -> None:
-        """End the run with the first reason given. `refused`: the server does not want such users, however few they are."""
+        """End the run with the first given reason.
+
+        `refused`: the server refuses such users, at any load.
+        """
         if not self.aborted:
             self.aborted, self.refused = reason, refused
         for event in (self.started, self.stopping, self.quiet):
             event.set()
 
     def failed(self, error: BaseException, trace: TracebackType | None) -> None:
-        """Count an exception in a user or its keeper. Before the timed run it ends the run: that user never connects."""
+        """Count an exception in a user or its keeper.
+
+        Before the timed run it ends the run, since that user never connects.
+        """
         places = traceback.extract_tb(trace)
         where = f" ({Path(places[-1].filename).name}:{places[-1].lineno}, in {places[-1].name})" if places else ""
         said = str(error).partition("\n")[0][:_LETTERS]
@@ -100,7 +106,10 @@ class Trial:
             self.abort(f"a user failed before the timed run: {told}")
 
     def since_begin(self) -> float:
-        """Seconds since the timed run began; negative before, and after its end: what comes then is no part of it."""
+        """Return the seconds since the start of the timed run.
+
+        Negative before it, and after its end, whose events are no part of it.
+        """
         if not self.begun or self.stopping.is_set():
             return -1.0
         return time.perf_counter() - self.begun
@@ -108,7 +117,7 @@ class Trial:
     # For the leader.
 
     def obey(self, order: dict[str, Any]) -> None:
-        """Do what the leader says: start, cut, stop, quiet, abort."""
+        """Follow an order of the leader: start, cut, stop, quiet, abort."""
         match order["do"]:
             case "start":
                 self._start(self.clock.ours(order["begun"]))
@@ -127,7 +136,7 @@ class Trial:
                 self._stop()
 
     def state(self) -> dict[str, Any]:
-        """How far the users are; with the highest seq of each room once all of them are silent."""
+        """Return the users' progress, and once all are silent each room's highest seq."""
         phases = Counter(self.users.values())
         silent = bool(self.users) and phases["silent"] == len(self.users)
         return {
@@ -140,7 +149,10 @@ class Trial:
         }
 
     def results(self, *, contents: bool) -> dict[str, Any]:
-        """Everything this process found, as plain objects; `contents` for comparing it with other processes'."""
+        """Return all results of this process as plain objects.
+
+        `contents`: include the messages, to compare them with other processes'.
+        """
         return {
             "counts": dict(self.counts),
             "endings": dict(self.endings),
@@ -164,7 +176,10 @@ class Trial:
         self.started.set()
 
     def _tell_places(self) -> None:
-        """Say where users are who keep the others waiting: the end of the run takes what could be looked at later."""
+        """Print the places of users that delay the others.
+
+        At the end of the run they are lost.
+        """
         if self.ended:
             late = Counter(_place(user) for user, phase in self.users.items() if phase != "silent")
             for place, count in late.most_common(_PLACES):
@@ -189,7 +204,7 @@ class Trial:
 
 
 def _place(user: "ChatUser") -> str:
-    """Where a user is: the innermost place in this package."""
+    """Return a user's innermost place in this package."""
     greenlet = user._greenlet  # noqa: SLF001
     if greenlet is None or greenlet.dead:
         return "which have ended"

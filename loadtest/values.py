@@ -1,4 +1,4 @@
-"""Values as people write them, read from strings, or refused by the name of their option. Pure."""
+"""Read values from strings, or refuse them by the name of their option. Pure."""
 
 import math
 import re
@@ -8,7 +8,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 class BadOption(ValueError):
-    """An option cannot be used; the message names it, what was given, and what would do."""
+    """An unusable option; the message names it, its value and valid forms."""
 
 
 def duration(name: str, text: str) -> float:
@@ -52,12 +52,12 @@ def number(name: str, text: str, *, least: float) -> float:
 
 
 def span_or_none(name: str, text: str) -> float:
-    """Read a duration that may be nothing: `0`, `2s`."""
+    """Read a duration or nothing: `0`, `2s`."""
     return 0.0 if text.strip() in {"", "0", "0s"} else duration(name, text)
 
 
 def yes(name: str, text: str) -> bool:
-    """Read `1` or `0` (and true, false, yes, no; nothing is no)."""
+    """Read `1` or `0` (and true, false, yes, no; empty is no)."""
     if text.strip().lower() in {"1", "true", "yes"}:
         return True
     if text.strip().lower() in {"", "0", "false", "no"}:
@@ -77,7 +77,10 @@ def share(name: str, text: str) -> float:
 
 
 def url(name: str, text: str) -> str:
-    """Read an address of a server: `http(s)://host[:port]`, with a path where it is served below one."""
+    """Read an address of a server.
+
+    `http(s)://host[:port]`, with a path where it is served below one.
+    """
     match = re.fullmatch(r"(https?://[^\s/?#@]+(?:/[^\s?#]*)?)", text.strip())
     if match is None:
         raise BadOption(f"{name}={text!r} must be http://host[:port] or https://host[:port]")
@@ -85,7 +88,7 @@ def url(name: str, text: str) -> str:
 
 
 def host(name: str, text: str) -> str:
-    """Read `host[:port]`, or take it out of an address; nothing is nothing."""
+    """Read `host[:port]`, or extract it from an address; empty stays empty."""
     found = text.strip().partition("//")[2].partition("/")[0] if "//" in text else text.strip()
     if text and not re.fullmatch(r"[^\s/?#@]+", found):
         raise BadOption(f"{name}={text!r} must be host[:port], or an address")

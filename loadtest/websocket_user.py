@@ -1,4 +1,4 @@
-"""A Locust user over one raw WebSocket, for any server: subclass it, say where to connect and what a frame means.
+"""A Locust user over one raw WebSocket, for any server: subclass it, define the address and the meaning of frames.
 
     class Echo(WebSocketUser):
         path = "/echo"
@@ -14,14 +14,14 @@
         def on_text(self, text: str) -> None:
             self.record("echo", self.due)
 
-One greenlet a user (the keeper) connects, reads, and connects again after a loss, with full-jitter backoff; the hooks
-`on_…` run in it, so frames are handled strictly in the order they came and a hook must not wait for a later frame.
-Times are `time.perf_counter()` in seconds; what Locust gets is milliseconds. Every wait has an end: connecting, a send,
-silence of the server (2.5 heartbeats), an answer a subclass is owed (`owed_within`), closing.
+One greenlet per user (the keeper) connects, reads, and reconnects after a loss, with full-jitter backoff. The hooks `on_…` run in
+it, so frames are handled strictly in order, and a hook must not wait for a later frame.
+Times are `time.perf_counter()` in seconds; Locust gets milliseconds. Every wait has a limit: connecting, a send, silence of the
+server (2.5 heartbeats), an expected answer (`owed_within`), closing.
 
-Locust's tables have, without a subclass's doing: each handshake, with those that failed; connections by how they ended (CLOSE);
-bytes received and sent (BYTES). A user that never got a connection is a failure. `await_turn` (turns.py) is when to do the next
-thing, and when it was due.
+Without any action of a subclass Locust's tables contain: each handshake, including failed ones; connections by their end (CLOSE);
+bytes received and sent (BYTES). A user that never connects is a failure. `await_turn` (turns.py) waits for the next action and
+returns its due time.
 """
 
 import json
@@ -42,28 +42,28 @@ from loadtest.closing import Closing, How, full_jitter
 from loadtest.turns import Turns
 
 _SILENCE = 2.5  # heartbeats without a byte from the server
-_LASTED = 5.0  # seconds a connection must have lived for the backoff to begin anew
+_LASTED = 5.0  # seconds of a connection's life that reset the backoff
 
 
 class NotConnected(Exception):
-    """There is no open connection to send on, or it broke while sending."""
+    """There is no open connection, or it broke while sending."""
 
 
 class WebSocketUser(Turns, User):
-    """One WebSocket connection with its life around it. See the module's text for how to use it."""
+    """One WebSocket connection and its life cycle. The module's docstring shows its use."""
 
     abstract = True
 
     path: str = "/"
-    connect_timeout: float = 15.0  # seconds for name, TCP, TLS and the upgrade together
+    connect_timeout: float = 15.0  # seconds for name, TCP, TLS and upgrade together
     send_timeout: float = 10.0
     close_timeout: float = 3.0
     heartbeat: float = 20.0  # seconds without a byte from the server before `send_heartbeat`
     backoff_first: float = 0.5  # seconds: bound of the first wait; doubles with each failure
     backoff_most: float = 10.0
-    host_header: str = ""  # name to ask for, where it is not the host's
+    host_header: str = ""  # name to request, if not that of the host
     handshake_figure: str = "handshake"  # name of its samples
-    awaits_greeting: bool = False  # the handshake is over when the subclass says so (`greeted`), not with the upgrade
+    awaits_greeting: bool = False  # the handshake ends when the subclass calls `greeted`, not with the upgrade
     slow: float = 0.0  # seconds before each read of a few kilobytes: a slow reader
 
     def __init__(self, environment: Any) -> None:
@@ -73,7 +73,7 @@ class WebSocketUser(Turns, User):
         self._socket: BufferedSocket | None = None
         self._keeper: gevent.Greenlet | None = None
         self._wanted = False
-        self.broken = False  # a hook raised an exception: there is no keeper any more
+        self.broken = False  # a hook raised an exception, which ended the keeper
         self._was_open = False
         self._dropped = False
         self._owed_by: float | None = None
@@ -81,50 +81,56 @@ class WebSocketUser(Turns, User):
         self.bytes_read = self._told_read = 0
         self.bytes_sent = self._told_sent = 0
 
-    # To override.
+    # For subclasses to override.
 
     def socket_url(self) -> str:
-        """Address to connect to: `ws(s)://` of `host`, and `path`."""
+        """Return the address: `ws(s)://` of `host`, and `path`."""
         parts = urlsplit(self.host or "")
         scheme = {"https": "wss", "wss": "wss"}.get(parts.scheme, "ws")
         return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{self.path}"
 
     def socket_headers(self) -> dict[str, str]:
-        """Headers of the handshake, such as credentials."""
+        """Return headers of the handshake, such as credentials."""
         return {}
 
     def on_connecting(self, *, first_attempt: bool) -> None:
-        """Called before each attempt; `first_attempt` of a series that ends with a connection."""
+        """Handle the start of an attempt.
+
+        `first_attempt`: the first of a series that ends with a connection.
+        """
 
     def on_open(self) -> None:
-        """Called when the handshake is done."""
+        """Handle the end of the handshake."""
 
     def on_text(self, text: str) -> None:
-        """Called for each text message."""
+        """Handle a text message."""
 
     def on_binary(self, data: bytes) -> None:
-        """Called for each binary message."""
+        """Handle a binary message."""
 
     def on_closed(self, closing: Closing) -> None:
-        """Called after each connection and each failed attempt."""
+        """Handle the end of a connection or a failed attempt."""
 
     def comes_back_after(self, closing: Closing) -> bool:
-        """Say whether to connect again: not after codes that mean it would be in vain."""
+        """Return whether to reconnect: not after codes that make it useless."""
         return closing.code not in {1002, 1003, 1007, 1008, 1009, 4001, 4003, 4004, 4010}
 
     def send_heartbeat(self) -> None:
-        """Ask the server for a sign of life: a ping frame."""
+        """Send a ping frame as a heartbeat."""
         self._send(b"", ABNF.OPCODE_PING)
 
-    # To call.
+    # For subclasses to call.
 
     @property
     def leaving(self) -> bool:
-        """Whether nobody wants a connection (any more): `disconnect` was called."""
+        """Return whether `disconnect` was called."""
         return not self._wanted
 
     def connect(self) -> bool:
-        """Start to keep a connection and wait for the first one; False when it is not there within `connect_timeout`."""
+        """Start to keep a connection and wait for the first one.
+
+        Return False after `connect_timeout`.
+        """
         if self._keeper is None or self._keeper.dead:
             self._wanted = True
             self._keeper = gevent.spawn(self._keep)
@@ -132,7 +138,10 @@ class WebSocketUser(Turns, User):
         return bool(self.opened.wait(self.connect_timeout))
 
     def send_text(self, text: str) -> None:
-        """Send a text message; raises NotConnected. Whether it arrived is for the server to say."""
+        """Send a text message; raises NotConnected.
+
+        Only the server can confirm its arrival.
+        """
         self._send(text, ABNF.OPCODE_TEXT)
 
     def send_json(self, frame: Any) -> None:
@@ -140,9 +149,9 @@ class WebSocketUser(Turns, User):
         self.send_text(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
 
     def drop(self, back_within: float | None = None) -> None:
-        """Lose the network: the TCP connection ends without a close frame, and the keeper connects again.
+        """Lose the network: end TCP without a close frame; the keeper reconnects.
 
-        It waits as ever before it does, or, told so, anywhere between nothing and `back_within` seconds.
+        It waits for its usual backoff, or a random part of `back_within` seconds.
         """
         if self._socket is not None:
             self._dropped = True
@@ -150,13 +159,13 @@ class WebSocketUser(Turns, User):
             self._socket.cut()
 
     def move(self, within: float) -> None:
-        """Close in good order at some moment within so many seconds, and connect again: the server asks for it."""
+        """Close cleanly at a random moment within so many seconds, then reconnect."""
         ws = self._socket
         if ws is not None:
             gevent.spawn_later(random.uniform(0, within), ws.leave, 1001)
 
     def disconnect(self) -> None:
-        """Close in good order, waiting `close_timeout` for the server's close frame, and stay away."""
+        """Close cleanly, wait `close_timeout` for the server's close frame, and stay away."""
         self._wanted = False
         keeper, ws, was_open = self._keeper, self._socket, self.opened.is_set()
         if ws is not None and was_open:
@@ -166,28 +175,31 @@ class WebSocketUser(Turns, User):
             keeper.join(self.close_timeout)
             if not keeper.dead:
                 keeper.kill(block=True, timeout=self.close_timeout)
-                if was_open:  # and not in the middle of a handshake, or of the pause before one
+                if was_open:  # not during a handshake, or the pause before one
                     closing = Closing("silent", reason="it was told that we leave, and did not answer")
                     self._tell_end(closing)
                     self.on_closed(closing)
             if not self._was_open:
                 self.record(self.handshake_figure, self.connecting_since, error="never connected")
-                self._was_open = True  # once
+                self._was_open = True  # only once
 
     def on_stop(self) -> None:
         """Leave no connection behind when Locust ends the user."""
         self.disconnect()
 
     def greeted(self) -> None:
-        """Say that the handshake is complete, where `awaits_greeting`."""
+        """Complete the handshake, if `awaits_greeting`."""
         self.record(self.handshake_figure, self.connecting_since)
 
     def owed_within(self, seconds: float | None) -> None:
-        """Give the connection up as `silent` unless called again, with None once the answer is here, within `seconds`."""
+        """End the connection as `silent` after `seconds`.
+
+        None, or a later call, resets the limit.
+        """
         self._owed_by = None if seconds is None else time.perf_counter() + seconds
 
     def record(self, name: str, since: float, *, size: int = 0, error: str | None = None, kind: str = "WS") -> None:
-        """Give Locust a sample: from `since` to now, as a failure when there is an `error`."""
+        """Give Locust a sample from `since` to now; a failure if there is an `error`."""
         self.environment.events.request.fire(
             request_type=kind,
             name=name,
@@ -200,7 +212,10 @@ class WebSocketUser(Turns, User):
     # The keeper.
 
     def _hook_failed(self, keeper: gevent.Greenlet) -> None:
-        """Tell Locust of an exception in a hook: the run fails by it, instead of one user falling silent."""
+        """Report an exception in a hook to Locust.
+
+        It fails the run instead of silencing one user.
+        """
         self.broken, error = True, keeper.exception
         self.environment.events.user_error.fire(user_instance=self, exception=error, tb=error.__traceback__)
 
@@ -222,7 +237,10 @@ class WebSocketUser(Turns, User):
             attempt += 1
 
     def _tell_end(self, closing: Closing) -> None:
-        """Tell Locust how a connection ended, and what went through it; a failed attempt is a failed handshake."""
+        """Report the end of a connection, with its bytes, to Locust.
+
+        A failed attempt is a failed handshake.
+        """
         if closing.how in {"refused", "failed"}:
             self.record(self.handshake_figure, self.connecting_since, error=str(closing))
         else:
@@ -233,7 +251,7 @@ class WebSocketUser(Turns, User):
         self._told_read, self._told_sent = self.bytes_read, self.bytes_sent
 
     def _tally(self, kind: str, name: str, size: int = 0) -> None:
-        """Count something that takes no time."""
+        """Count an occurrence without a duration."""
         self.environment.events.request.fire(
             request_type=kind, name=name, response_time=None, response_length=size, exception=None, context={}
         )
@@ -245,7 +263,7 @@ class WebSocketUser(Turns, User):
         return full_jitter(attempt, self.backoff_first, self.backoff_most)
 
     def _connection(self) -> Closing:
-        """Connect, read until the end, and say how it ended. Leaves nothing open."""
+        """Connect, read until the end, and return how it ended. Leaves nothing open."""
         ws = self._socket = BufferedSocket(self.slow)
         self._dropped, self._owed_by = False, None
         try:
@@ -272,8 +290,8 @@ class WebSocketUser(Turns, User):
         headers = [f"{name}: {value}" for name, value in self.socket_headers().items()]
         try:
             with gevent.Timeout(self.connect_timeout):
-                # No Origin: that header is a browser's, and servers hold it against their own address.
-                # No redirects: they would carry the credentials to wherever the answer says.
+                # No Origin: only browsers send it, and servers compare it with their own address.
+                # No redirects: they would pass the credentials on to any address in the answer.
                 options: dict[str, Any] = {"timeout": self.connect_timeout, "suppress_origin": True, "redirect_limit": 0}
                 if self.host_header:
                     options["host"] = self.host_header
@@ -311,7 +329,7 @@ class WebSocketUser(Turns, User):
             return Closing(how, reason="" if self._dropped else str(error) or type(error).__name__)
 
     def _patience(self) -> float:
-        """Seconds to wait for the next bytes; raises when an answer is overdue."""
+        """Return the seconds to wait for the next bytes; raises if an answer is overdue."""
         if self._owed_by is None:
             return self.heartbeat
         left = self._owed_by - time.perf_counter()
@@ -333,7 +351,7 @@ class WebSocketUser(Turns, User):
             with gevent.Timeout(self.send_timeout):
                 ws.send(data, opcode)
         except gevent.Timeout:
-            # Half a frame may be on its way: nothing can follow it on this connection.
+            # Half a frame may have been sent: no other can follow on this connection.
             ws.cut()
             raise NotConnected(f"the server took nothing for {self.send_timeout:g} s") from None
         except (OSError, websocket.WebSocketException) as error:
@@ -341,9 +359,9 @@ class WebSocketUser(Turns, User):
 
 
 class _Overdue(Exception):
-    """The server owed an answer and did not give it in time."""
+    """The server did not send an expected answer in time."""
 
 
 def _first_line(body: bytes | None) -> str:
-    """The beginning of an answer's body, for people."""
+    """Return the first line of an answer's body."""
     return (body or b"").decode(errors="replace").strip().partition("\n")[0][:200]
