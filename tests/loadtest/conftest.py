@@ -1,14 +1,14 @@
-"""Run the load generator as a person would, and servers for it to find fault with.
+"""Runs of the load generator, and servers with faults for it to find.
 
-A run takes seconds, of which most is waiting; so the runs of a module are made several at a time. A test says which one
-it is about by the mark `load`, and gets it by the fixture `run`:
+A run takes seconds and mostly waits, so the runs of a module are started several at a time. A test states its run
+with the mark `load`, and gets it through the fixture `run`:
 
     @pytest.mark.load(fault="lose", USERS="5")
     def test_a_lost_event_fails_the_run(run: LoadRun) -> None: …
 
-`fault` is the server's (faulty_server.py); without it, or a `URL`, it is the product's own, with the settings in `server`.
-`arguments` are those of scripts/load, `split` is run_load's, all else its variables. What a test's own mark says goes before
-what its module's says, and both before QUICK.
+`fault` belongs to the server (faulty_server.py); without it or a `URL`, the product's server runs with the settings in
+`server`. `arguments` are scripts/load's, `split` is run_load's, all others are variables. A test's own mark overrides
+its module's, and both override QUICK.
 """
 
 import sys
@@ -44,7 +44,7 @@ Faulty = Callable[[str], str]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever waits for a run gives it the time it has itself: on a busy machine it may have to wait for its turn."""
+    """Give each test the time limit of its run, which may wait for its turn on a busy machine."""
     for item in items:
         waits = {"run", "run_load"} & set(getattr(item, "fixturenames", ())) and item.path.parent == Path(__file__).parent
         if waits and not item.get_closest_marker("timeout"):
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def run_load(tmp_path: Path) -> RunLoad:
-    """Run `scripts/load` to its end: `run_load(url, USERS="5")`; without more, a quick run of 10 users."""
+    """Run `scripts/load` to its end: `run_load(url, USERS="5")`; by default quick, with 10 users."""
 
     def run(url: str, **env: str) -> LoadRun:
         return runs.run_load(url, tmp_path / "report", QUICK | env)
@@ -63,7 +63,7 @@ def run_load(tmp_path: Path) -> RunLoad:
 
 @pytest.fixture(scope="module")
 def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    """The address of a chat server that breaks one promise: `faulty_server("lose")`."""
+    """Return the address of a server with one broken promise: `faulty_server("lose")`."""
     port = free_port()
     program = Path(__file__).with_name("faulty_server.py")
     log = tmp_path_factory.mktemp("faulty") / "log"
@@ -79,7 +79,7 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
 def module_runs(
     request: pytest.FixtureRequest, profile: Profile, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AtOnce[LoadRun]]:
-    """All runs that the chosen tests of this module are about, under way."""
+    """All runs of this module's selected tests, already started."""
     items = [item for item in request.session.items if item.path == request.path and "run" in getattr(item, "fixturenames", ())]
     with ExitStack() as exits, AtOnce[LoadRun](AT_ONCE) as made:
         own = []
@@ -107,7 +107,7 @@ def module_runs(
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest, module_runs: AtOnce[LoadRun]) -> LoadRun:
-    """The run this test's mark `load` tells, at its end."""
+    """The finished run of this test's mark `load`."""
     return module_runs.result(request.node.nodeid)
 
 

@@ -1,6 +1,6 @@
-"""WebSocketUser without anything of Hubbub: a user of an echo server. ECHO_PATH says how the server misbehaves.
+"""WebSocketUser without Hubbub: a user of an echo server. ECHO_PATH is the server's fault.
 
-At the end it prints one line of JSON: how many echoes came, how connections ended, and what Locust's tables have.
+At the end it prints one line of JSON: the number of echoes, the ends of connections, and Locust's tables.
 """
 
 import json
@@ -18,7 +18,7 @@ ECHOES: Counter[str] = Counter()
 
 
 class EchoUser(WebSocketUser):
-    """Says numbers and counts what comes back."""
+    """Sends numbers and counts the echoes."""
 
     path = os.environ["ECHO_PATH"]
     heartbeat = float(os.environ["ECHO_HEARTBEAT"])
@@ -26,18 +26,18 @@ class EchoUser(WebSocketUser):
     connect_timeout = 2.5 * heartbeat
 
     def think(self) -> float:
-        """Ten times a second."""
+        """Wait a tenth of a second."""
         return 0.1
 
     def on_start(self) -> None:
-        """Connect; a server that does not let us in shows in ENDINGS."""
+        """Connect; ENDINGS records a refusal."""
         self.said = 0
         self.due = 0.0
         self.connect()
 
     @task
     def speak(self) -> None:
-        """Say the next number."""
+        """Send the next number."""
         self.due = self.await_turn() or self.due
         self.said += 1
         try:
@@ -51,11 +51,11 @@ class EchoUser(WebSocketUser):
         ECHOES["texts"] += 1
 
     def on_binary(self, data: bytes) -> None:
-        """Count an echo of the other kind."""
+        """Count a binary echo."""
         ECHOES["binaries"] += 1
 
     def on_closed(self, closing: Closing) -> None:
-        """Count how it ended."""
+        """Count a close code."""
         ENDINGS[f"{closing.how} {closing.status or closing.code}"] += 1
 
 

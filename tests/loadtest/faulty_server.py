@@ -1,11 +1,11 @@
-"""A small real chat server, spoken to over HTTP and WebSocket, that breaks the promise its address names.
+"""A small real chat server over HTTP and WebSocket that breaks the promise in its address.
 
     python tests/loadtest/faulty_server.py --port 8123
     http://127.0.0.1:8123/lose
 
-Each fault is a server of its own that shares only the process. It keeps its logs in memory and does what protocol.md asks
-of a load run: POST /api/signup and /api/rooms, hello, room.join fresh and `after`, message.send with keys. The tests of the
-load generator plant a fault in it and ask whether the generator finds that fault and no other. Faults are methods of
+Each fault has its own server in the same process. It keeps its logs in memory and implements the parts of
+protocol.md that a load run uses: POST /api/signup and /api/rooms, hello, room.join, message.send with keys. The tests of
+the load generator check that it finds the planted fault and no other. Faults are methods of
 `Server`; most strike at the seventh event of a room.
 """
 
@@ -23,7 +23,7 @@ Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 Receive = Callable[[], Awaitable[Frame]]
 GONE = OSError, RuntimeError  # uvicorn's errors for a lost and for an already closed socket
-STRIKE = 7  # seq at which most faults strike
+STRIKE = 7  # seq of the event that most faults affect
 SHY = 1.5  # seconds during which a returning user's connection is accepted and closed at once
 FAULTS = (
     "none", "alter", "misattribute",
@@ -55,7 +55,7 @@ class Peer:
 
 @dataclass
 class Room:
-    """A log and who listens."""
+    """A log and its listeners."""
 
     log: list[Frame] = field(default_factory=list)
     keys: dict[tuple[int, str], Frame] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Room:
 
 
 class Servers:
-    """The ASGI application: the first part of a path is the fault of the server that answers."""
+    """The ASGI application: the first part of a path selects the server by its fault."""
 
     def __init__(self) -> None:
         self.servers = {fault: Server(fault) for fault in FAULTS}
@@ -228,7 +228,7 @@ class Server:
                  "reactions": {}}  # fmt: skip
         room.log.append(event)
         room.keys[peer.user["id"], frame["key"]] = event
-        if self.fault == "deny" and event["seq"] == STRIKE:  # acknowledged, and gone
+        if self.fault == "deny" and event["seq"] == STRIKE:  # acknowledged, but not stored
             room.log.pop()
         return event
 
@@ -247,7 +247,7 @@ class Server:
                 await peer.push(each)
 
     def _delivered(self, room: Room, peer: Peer, event: Frame, *, own: bool) -> list[Frame]:
-        """What one socket gets for an event: itself, unless the fault strikes."""
+        """Return the frames of one socket for an event: the event, unless the fault applies."""
         if peer.deaf:
             return []
         if peer.held_back is not None:

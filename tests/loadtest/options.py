@@ -1,4 +1,4 @@
-"""Settings of a run, as a command line gives them."""
+"""Settings of a run, as from a command line."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from loadtest.options import Settings
 
 
 def settings(**changes: str) -> Settings:
-    """The settings of a command line with these options; 100 users unless told."""
+    """Return the settings of a command line with these options; 100 users by default."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="http://127.0.0.1:1")
     parser.add_argument("--num-users", type=int, default=100)

@@ -1,4 +1,4 @@
-"""Runs of the load generator, as a person would start them: one, or several at a time."""
+"""Runs of the load generator from the command line, several at a time."""
 
 import json
 import subprocess
@@ -30,9 +30,9 @@ class LoadRun:
 def run_load(
     url: str, report: Path, env: Mapping[str, str], *, timeout: float = 240, arguments: tuple[str, ...] = (), split: bool = False
 ) -> LoadRun:
-    """Run `scripts/load` against `url` to its end; `env` are its variables. The caller looks at the exit code.
+    """Run `scripts/load` against `url` with the variables `env`. The caller looks at the exit code.
 
-    `split`: the output is standard output alone.
+    `split`: the output is standard output only.
     """
     done = subprocess.run(
         [ROOT / "scripts" / "load", *arguments],
@@ -69,9 +69,9 @@ class AtOnce(Generic[T]):
         self._pool.shutdown(cancel_futures=True)
 
     def give(self, name: str, job: Callable[[], T]) -> None:
-        """Begin a job when its turn comes."""
+        """Queue a job."""
         self._jobs[name] = self._pool.submit(job)
 
     def result(self, name: str) -> T:
-        """What a job returned, or the exception it raised; waits for it."""
+        """Wait for a job; return its result or raise its exception."""
         return self._jobs[name].result()

@@ -1,4 +1,4 @@
-"""The capacity finder: finds the edge, confirms it, and names what ran out."""
+"""The capacity finder: it finds the limit, confirms it, and names the exhausted resource."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Target:
 
 
 @pytest.mark.parametrize("limit", [25, 26, 49, 50, 99, 137, 1000, 12345])
-def test_the_edge_is_found_within_the_precision(limit: int) -> None:
+def test_capacity_is_found_within_the_precision(limit: int) -> None:
     target = Target(limit)
     found = capacity.search(target.holds, start=25, most=100_000, precision=0.1)
     assert found.held <= limit < found.broke
@@ -41,12 +41,12 @@ def test_the_edge_is_found_within_the_precision(limit: int) -> None:
     assert len(target.asked) < 20
 
 
-def test_a_server_that_holds_nothing_and_one_that_holds_all() -> None:
+def test_capacity_of_zero_and_of_all_users_is_found() -> None:
     assert capacity.search(Target(3).holds, start=25, most=1000, precision=0.1) == capacity.Found(0, 25)
     assert capacity.search(Target(9999).holds, start=25, most=1000, precision=0.1) == capacity.Found(1000, 0)
 
 
-def test_what_does_not_hold_again_is_backed_off_from() -> None:
+def test_load_that_fails_its_repetition_is_reduced() -> None:
     target = Target(85)
     assert capacity.confirm(target.holds, 100) == 81
     assert target.asked == [100, 90, 81]
@@ -55,7 +55,7 @@ def test_what_does_not_hold_again_is_backed_off_from() -> None:
 
 
 def broken(**changes: Any) -> Measured:
-    """A run that did not hold, with nothing of the servers' used, but for the changes."""
+    """A failed run on unused servers, except for the changes."""
     changed: dict[str, Any] = {"code": 1, "summary": {}} | changes
     return Measured(**changed)
 
@@ -73,7 +73,7 @@ def broken(**changes: Any) -> Measured:
         (broken(code=3, summary={"invalid": "it used 99 % of its core"}), "the load generator: it used 99 %"),
     ],
 )
-def test_what_ran_out_is_named(run: Measured, told: str) -> None:
+def test_exhausted_resource_is_named(run: Measured, told: str) -> None:
     (reason,) = capacity.ran_out(run)
     assert told.replace(" %", "%") in reason.replace(" %", "%")
 
@@ -93,13 +93,13 @@ def test_a_load_holds_or_not(code: int, holds: bool) -> None:
         (broken(code=2, said="load: TOKENS='t' holds 3 tokens\n"), "TOKENS='t' holds 3 tokens", 2),
     ],
 )
-def test_what_is_no_limit_of_a_server_ends_the_search(run: Measured, told: str, code: int) -> None:
+def test_failure_without_a_server_limit_ends_the_search(run: Measured, told: str, code: int) -> None:
     with pytest.raises(capacity.Stopped, match=told) as stopped:
         capacity.held(run)
     assert stopped.value.code == code
 
 
-def test_what_was_found_before_the_search_ended_is_told(tmp_path: Path) -> None:
+def test_interrupted_search_reports_its_findings(tmp_path: Path) -> None:
     finder = capacity.Finder({}, Servers(), tmp_path)
     shown = {"verdict": "told", "figures": {}}
     finder.runs = [(25, Measured(0, shown)), (50, Measured(0, shown)), (100, broken(summary=shown)), (75, broken(code=2))]
@@ -111,7 +111,7 @@ def test_what_was_found_before_the_search_ended_is_told(tmp_path: Path) -> None:
     assert "largest load that held, once: 50 users" in capacity.lines(answer)
 
 
-def test_where_the_generator_was_starved_too_the_server_may_hold_more(tmp_path: Path) -> None:
+def test_starved_generator_marks_the_capacity_as_a_minimum(tmp_path: Path) -> None:
     finder = capacity.Finder({}, Servers(), tmp_path)
     for starved in ("", "it used 99 % of its core"):
         shown = {"verdict": "failed", "figures": {}, "invalid": starved}
@@ -121,7 +121,7 @@ def test_where_the_generator_was_starved_too_the_server_may_hold_more(tmp_path: 
         assert [told.startswith("the load generator: ") for told in answer["ran_out"]] == [True] * bool(starved)
 
 
-def test_no_more_users_are_tried_than_there_are_tokens_for(tmp_path: Path) -> None:
+def test_search_stays_within_the_number_of_tokens(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("a\nb\nc\n")
     assert capacity.sizes({"TOKENS": str(file), "START": "2", "MOST": "100"}) == (2, 3)
@@ -130,17 +130,17 @@ def test_no_more_users_are_tried_than_there_are_tokens_for(tmp_path: Path) -> No
         capacity.sizes({"TOKENS": str(file)})
 
 
-def test_a_command_that_seeds_for_ever_is_an_option_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_seed_command_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_SEED_TIMEOUT", 0.1)
     with pytest.raises(BadOption, match="did not end within"):
         load.seeded("sleep 2; echo {n}", 1, tmp_path)
 
 
-def test_nothing_is_named_that_was_not_seen() -> None:
+def test_unexhausted_resource_is_not_named() -> None:
     assert capacity.ran_out(broken(cpu={"nginx 1": 0.5}, machine=0.6, lag=0.01)) == []
 
 
-def test_what_was_used_is_the_difference_of_two_readings() -> None:
+def test_usage_is_the_difference_of_two_readings() -> None:
     found = Measured(0, {})
     before = Reading(at=10, cpu={"web 1": 5.0, "gone 1": 1.0}, counters={"x": 2})
     difference(found, before, Reading(at=20, cpu={"web 1": 9.0, "new 1": 1.0}, counters={"x": 5, "y": 1}, lag=0.2))
@@ -151,7 +151,7 @@ def test_what_was_used_is_the_difference_of_two_readings() -> None:
 def test_a_server_is_read_by_worker(server: Server, profile: Profile) -> None:
     deadline = time.monotonic() + 20
     while len((reading := Servers.of(server.base_url, "", "").read()).cpu) < profile.workers:
-        assert time.monotonic() < deadline, "each worker tells once a second"
+        assert time.monotonic() < deadline, "each worker reports once a second"
         time.sleep(0.3)
     assert reading.unread == []
     assert len(reading.cpu) == len(reading.memory) == profile.workers
@@ -159,13 +159,13 @@ def test_a_server_is_read_by_worker(server: Server, profile: Profile) -> None:
     assert "hubbub_deliveries_total" in reading.counters
 
 
-def test_a_server_that_does_not_tell_is_named() -> None:
+def test_server_without_metrics_is_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     (told,) = Servers.of(url, "", "").read().unread
     assert told.startswith(f"{url}/metrics: ")
 
 
-def test_what_is_not_read_from_here_is_said(tmp_path: Path) -> None:
+def test_unreadable_source_is_reported(tmp_path: Path) -> None:
     finder = capacity.Finder({}, Servers.of("http://127.0.0.1:1", "", ""), tmp_path)
     finder.runs = [(25, Measured(0, {"figures": {}}))]
     answer = capacity.summary(finder, finder.so_far(), 25)
@@ -175,14 +175,14 @@ def test_what_is_not_read_from_here_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metrics", ["", "http://127.0.0.1:1"])
 def test_a_project_needs_docker(metrics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """tests/stack asks a real engine for a project that is not there."""
+    """tests/stack asks a real engine for a missing project."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadOption, match=r"PROJECT='hubbub': docker cannot be asked on this machine: .*No such file"):
         Servers.of("http://127.0.0.1:1", metrics, "hubbub")
 
 
 def run_capacity(report: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """`scripts/capacity` to its end."""
+    """Run `scripts/capacity` to its end."""
     return subprocess.run(
         [ROOT / "scripts" / "capacity"],
         env=base_environment() | {"REPORT": str(report), "CI": os.environ.get("CI", "")} | env,
@@ -192,9 +192,7 @@ def run_capacity(report: Path, **env: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.integration
 @pytest.mark.timeout(420)
-def test_a_server_that_takes_ten_messages_a_second_does_not_hold_sixteen_users_who_write_one(
-    faulty_server: Faulty, tmp_path: Path
-) -> None:
+def test_ten_messages_a_second_do_not_hold_sixteen_users(faulty_server: Faulty, tmp_path: Path) -> None:
     env = {
         "THRESHOLDS": str(Path(__file__).with_name("thresholds.toml")),
         "GATES": "slow",
@@ -215,8 +213,8 @@ def test_a_server_that_takes_ten_messages_a_second_does_not_hold_sixteen_users_w
 
 
 @pytest.mark.integration
-def test_a_run_that_hangs_is_ended_with_all_it_started(faulty_server: Faulty, tmp_path: Path) -> None:
-    """Its seeding is a child of a child that holds the output open, and would for a minute."""
+def test_hanging_run_is_ended_with_its_children(faulty_server: Faulty, tmp_path: Path) -> None:
+    """Its seeding is a grandchild that keeps the output open for a minute."""
     env = base_environment() | {"URL": faulty_server("none"), "SEED": "sleep 60; echo {n}", "TIME": "0.5s"}
     begun = time.monotonic()
     run = measured.run(env, Servers(), tmp_path, longest=0.5)
@@ -226,7 +224,7 @@ def test_a_run_that_hangs_is_ended_with_all_it_started(faulty_server: Faulty, tm
 
 
 @pytest.mark.integration
-def test_a_refused_sign_up_is_no_capacity(faulty_server: Faulty, tmp_path: Path) -> None:
+def test_refused_sign_up_is_not_counted_as_capacity(faulty_server: Faulty, tmp_path: Path) -> None:
     done = run_capacity(tmp_path, URL=faulty_server("closed"), START="2", TIME="1s")
     assert done.returncode == 1
     assert "the server refuses such users, however few they are: POST /api/signup answered 403" in done.stderr
@@ -235,7 +233,7 @@ def test_a_refused_sign_up_is_no_capacity(faulty_server: Faulty, tmp_path: Path)
 
 
 @pytest.mark.integration
-def test_nobody_there_and_a_wrong_option_are_told(tmp_path: Path) -> None:
+def test_closed_port_and_wrong_option_are_reported(tmp_path: Path) -> None:
     dead = run_capacity(tmp_path, URL=f"http://127.0.0.1:{free_port()}")
     assert (dead.returncode, "nothing answers" in dead.stderr) == (1, True)
     wrong = run_capacity(tmp_path, PRECISION="fine")

@@ -1,4 +1,4 @@
-"""What a user does by its schedule, whether it is late or not."""
+"""A user's actions by its schedule, on time and late."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from tests.loadtest.users import chat_user
 
 
 def recorded(user: Any) -> list[tuple[str, str, bool]]:
-    """What the user tells Locust from now on: kind, name, whether it failed."""
+    """Record the user's calls of Locust: kind, name, and whether it failed."""
     told: list[tuple[str, str, bool]] = []
 
     def take(request_type: str, name: str, exception: Any, **_: Any) -> None:
@@ -29,7 +29,7 @@ def fail(user: Any, error: Exception) -> None:
     user.trial.failed(raised.value, raised.tb)
 
 
-def test_exceptions_are_counted_and_one_before_the_timed_run_ends_it() -> None:
+def test_exceptions_are_counted_and_an_early_one_ends_the_run() -> None:
     early, late = chat_user(), chat_user()
     late.trial.started.set()
     for user in (early, late):
@@ -40,13 +40,13 @@ def test_exceptions_are_counted_and_one_before_the_timed_run_ends_it() -> None:
         ((first, times), *others) = user.trial.exceptions.items()
         assert (first.partition(" (test_chat_user.py:")[0], times) == ("KeyError: 'seq'", 2)
         assert sum(times for _, times in others) == 100
-        assert len(others) == 20, "many different ones are counted together"
+        assert len(others) == 20, "many different exceptions are counted together"
     assert early.trial.aborted.startswith("a user failed before the timed run: KeyError: 'seq'")
     assert late.trial.aborted == ""
 
 
 @pytest.mark.parametrize("code", [4008, 1011, 1006])
-def test_who_reads_slowly_may_be_sent_away_for_it_and_nobody_else(code: int) -> None:
+def test_only_slow_readers_may_be_closed_as_too_slow(code: int) -> None:
     slow, quick = chat_user(shape="slow-readers", slow="1"), chat_user(shape="slow-readers", slow="0")
     told = recorded(slow), recorded(quick)
     for user in (slow, quick):
@@ -55,7 +55,7 @@ def test_who_reads_slowly_may_be_sent_away_for_it_and_nobody_else(code: int) -> 
     assert (slow.trial.counts["slow readers sent away"], quick.trial.counts["slow readers sent away"]) == (1, 0)
 
 
-def test_what_a_slow_reader_waits_for_is_in_entries_of_its_own() -> None:
+def test_latencies_of_slow_readers_have_their_own_entries() -> None:
     slow, quick = chat_user(shape="slow-readers", slow="1"), chat_user(shape="slow-readers", slow="0")
     told = recorded(slow), recorded(quick)
     for user in (slow, quick):
@@ -64,8 +64,8 @@ def test_what_a_slow_reader_waits_for_is_in_entries_of_its_own() -> None:
     assert (slow.trial.counts["read late"], quick.trial.counts["read late"]) == (1, 0)
 
 
-def test_what_is_due_without_a_connection_is_said_once_there_is_one() -> None:
-    """In its order, with the key of the first try, and counted from when it was due."""
+def test_messages_due_while_offline_are_sent_on_reconnect() -> None:
+    """In order, with the key of the first attempt, and timed from its due time."""
     user = chat_user(profiles="person")
     from loadtest.websocket_user import NotConnected  # noqa: PLC0415 - only now is Locust imported as users.py says
 
@@ -97,7 +97,7 @@ def test_what_is_due_without_a_connection_is_said_once_there_is_one() -> None:
     assert (user.trial.counts["messages offered"], user.trial.counts["messages achieved"]) == (2, 2)
 
 
-def test_a_burst_that_is_late_is_stamped_with_the_moments_it_was_due() -> None:
+def test_late_burst_is_stamped_with_its_due_times() -> None:
     user = chat_user(shape="flood", flooders="1", profiles="person")
     due = time.perf_counter() - 5
     user.flood(due)
@@ -105,10 +105,10 @@ def test_a_burst_that_is_late_is_stamped_with_the_moments_it_was_due() -> None:
     assert len(moments) == user.profile.burst
     assert moments[0] == pytest.approx(0, abs=1e-6)
     assert moments[-1] == pytest.approx(0.9, abs=1e-6)
-    assert len({round(moment, 3) for moment in moments}) == 10, "ten pieces, each with its own"
+    assert len({round(moment, 3) for moment in moments}) == 10, "ten parts, each with its own time"
 
 
-def test_of_a_burst_only_what_was_due_before_the_end_was_not_sent() -> None:
+def test_unsent_part_of_a_burst_counts_up_to_the_end() -> None:
     user = chat_user(shape="flood", flooders="1", profiles="person")
     user.trial.obey({"do": "stop"})
     user.flood(user.trial.ended - 0.45)
@@ -116,7 +116,7 @@ def test_of_a_burst_only_what_was_due_before_the_end_was_not_sent() -> None:
     assert user.trial.counts["flood messages not sent"] == 50
 
 
-def test_turns_nobody_came_to_take_are_offered_and_not_achieved() -> None:
+def test_missed_turns_are_offered_and_not_achieved() -> None:
     user = chat_user(profiles="person", think="0.5", reconnects="0", history="0")
     user.begin_turns()
     user.trial.ended = time.perf_counter() + 10
@@ -125,7 +125,7 @@ def test_turns_nobody_came_to_take_are_offered_and_not_achieved() -> None:
     assert user.trial.counts["messages achieved"] == 0
 
 
-def test_bursts_nobody_came_to_send_are_counted() -> None:
+def test_missed_bursts_are_counted() -> None:
     user = chat_user(shape="flood", flooders="1", profiles="person")
     user.begin_turns()
     user.trial.ended = time.perf_counter() + 10

@@ -1,4 +1,4 @@
-"""One clock for all generators: the offset is found, and its error is never more than what is said."""
+"""One clock for all generators: the offset is found, and its error stays within the stated bound."""
 
 import json
 import os
@@ -19,37 +19,37 @@ from tests.support.server import ROOT, base_environment
 
 
 def ask(offset: float, there: float, back: float, *, at: float = 100.0) -> Answer:
-    """One question to a leader whose clock is `offset` ahead, over a way of so many seconds."""
+    """Ask a leader once, with a clock `offset` ahead and these delays in seconds."""
     return Answer(at, at + there + offset, at + there + back)
 
 
-def test_an_even_way_gives_the_exact_offset() -> None:
+def test_equal_delays_give_the_exact_offset() -> None:
     offset, error = estimate([ask(7.5, 0.01, 0.01)])
     assert abs(offset - 7.5) < 1e-9
     assert abs(error - 0.01) < 1e-9
 
 
-def test_the_error_said_bounds_the_error_made_however_uneven_the_way() -> None:
+def test_stated_error_bounds_the_error_for_any_delays() -> None:
     for _ in range(200):
         there, back, truth = random.random(), random.random(), random.uniform(-1000, 1000)
         offset, error = estimate([ask(truth, there, back)])
         assert abs(offset - truth) <= error + 1e-9
 
 
-def test_the_quickest_answer_counts() -> None:
+def test_quickest_answer_decides() -> None:
     clock = Clock()
     clock.set([ask(3, 0.5, 0.001), ask(3, 0.001, 0.001), ask(3, 0.001, 0.8)])
     assert abs(clock.offset - 3) < 1e-9
     assert clock.error < 0.002
 
 
-def test_moments_go_there_and_back() -> None:
+def test_times_convert_in_both_directions() -> None:
     clock = Clock(offset=-12.25)
     assert clock.ours(clock.theirs(5.0)) == 5.0
     assert clock.theirs(5.0) == -7.25
 
 
-def test_clocks_that_moved_apart_widen_the_error() -> None:
+def test_clock_drift_widens_the_error() -> None:
     clock = Clock()
     clock.set([ask(3, 0.001, 0.001)])
     clock.drift([ask(3.02, 0.001, 0.001)])
@@ -61,8 +61,8 @@ def test_without_an_answer_there_is_no_clock() -> None:
         estimate([])
 
 
-def test_a_leader_that_does_not_tell_its_time_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the beginning as at the end: an offset of 0 would be taken for an exact one."""
+def test_leader_without_its_time_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also at the end of a run: an offset of 0 would look like an exact one."""
     trial = chat_user().trial
     from locust.runners import WorkerRunner  # noqa: PLC0415
 
@@ -88,13 +88,13 @@ def test_a_leader_that_does_not_tell_its_time_ends_the_run(monkeypatch: pytest.M
     assert set(runner.asked) == {"clock.ask"}
 
 
-def test_processes_of_one_host_know_it() -> None:
+def test_processes_of_one_host_share_its_clock() -> None:
     assert host() == host() != ""
 
 
 @pytest.mark.integration
-def test_generators_whose_clocks_differ_measure_each_others_messages(faulty_server: Faulty, tmp_path: Path) -> None:
-    """The kernel gives one of two workers a clock that is 1000 s ahead: each delivery between the two crosses that gap."""
+def test_generators_with_different_clocks_measure_latencies(faulty_server: Faulty, tmp_path: Path) -> None:
+    """The kernel sets one worker's clock 1000 s ahead: each delivery between the two crosses that gap."""
     port, ahead = free_port(), ["unshare", "--time", "--monotonic", "1000"]
     if os.geteuid():
         ahead.append("--map-root-user")
@@ -118,9 +118,9 @@ def test_generators_whose_clocks_differ_measure_each_others_messages(faulty_serv
     summary = json.loads((tmp_path / "0" / "summary.json").read_text())
     delivered, acknowledged = (summary["figures"][f"send → {to}"] for to in ("delivery to others", "own acknowledgement"))
     assert delivered["count"] == summary["counts"]["deliveries"] == 9 * summary["acknowledged"]
-    # A message reaches the others within moments of its author's acknowledgement, which one clock measures.
+    # A message reaches the others soon after its acknowledgement, and one clock measures the latter.
     error = summary["clock_error_ms"]
-    # A clock taken for the other would be a million milliseconds off, which no busy machine is late.
+    # A wrong offset would be a million milliseconds, far above the delays of a busy machine.
     assert 0 < error < 2000
     assert abs(delivered["p50"] - acknowledged["p50"]) <= error + 5000
     assert delivered["max"] <= acknowledged["max"] + error + 10_000

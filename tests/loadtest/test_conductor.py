@@ -16,7 +16,7 @@ from tests.loadtest.options import settings
 
 
 class Somebody:
-    """A user, for those who only ask whether it is connected."""
+    """A user that only reports whether it is connected."""
 
     def __init__(self) -> None:
         self.opened = Event()
@@ -53,7 +53,7 @@ Run = Callable[[bool], Conductor]
 
 @pytest.fixture
 def run() -> Run:
-    """Lead two processes through a run of a tenth of a second; one may die at its very end."""
+    """Lead two processes through a run of 0.1 s; one may die at its very end."""
 
     def lead(mortal: bool) -> Conductor:
         shape = shapes.of(settings(num_users="2", time="0.1s"))
@@ -78,7 +78,7 @@ def test_a_run_ends_with_the_results_of_all(run: Run) -> None:
     assert (conductor.aborted, conductor.results.generator()["processes"]) == ("", 2)
 
 
-def test_a_process_that_dies_before_it_told_its_results_fails_the_run(run: Run) -> None:
+def test_process_that_dies_before_its_results_fails_the_run(run: Run) -> None:
     assert "only 1 of 2 load generators told their results" in run(True).aborted
 
 
@@ -91,7 +91,7 @@ def test_a_process_that_dies_before_it_told_its_results_fails_the_run(run: Run) 
         ("", "only 1 of 2 load generators told within 0.1 s how far their users are"),
     ],
 )
-def test_who_is_late_is_told_in_numbers_that_make_sense(deaf_to: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_processes_are_reported_with_consistent_numbers(deaf_to: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SLACK", 0.0)
     shape = shapes.of(settings(num_users="1", time="0.1s", setup_timeout="0.1s", patience="0.1s", settle="0.1s"))
     process = Process("one", shape, mortal=False)
@@ -109,7 +109,7 @@ def test_who_is_late_is_told_in_numbers_that_make_sense(deaf_to: str, told: str,
     assert conductor.aborted == told
 
 
-def test_where_users_are_who_hold_the_end_up_is_told() -> None:
+def test_places_of_users_that_delay_the_end_are_reported() -> None:
     trial = Trial(shapes.of(settings()), lambda: 0)
     late, lost = Somebody(), Somebody()
     late._greenlet = gevent.spawn(Turns().over_after, 60)
@@ -124,6 +124,6 @@ def test_where_users_are_who_hold_the_end_up_is_told() -> None:
     assert "not silent: 1 users, which have ended" in told
 
 
-def test_numbers_are_given_once() -> None:
+def test_user_numbers_are_unique() -> None:
     conductor = Conductor(shapes.of(settings()), print, lambda: 1)
     assert [conductor.next_number() for _ in range(5)] == [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""What runs the generator in containers, held together without starting it."""
+"""The manifests of the generator's containers agree with the code, without a start."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def services() -> dict[str, Any]:
 
 
 def workload(name: str) -> dict[str, Any]:
-    """A Deployment of the component."""
+    """Return a Deployment of the component."""
     files = (ROOT / "k8s" / "components" / "loadtest").glob("*.yaml")
     objects = [item for file in files for item in yaml.safe_load_all(file.read_text())]
     return dict(next(item for item in objects if item["kind"] == "Deployment" and item["metadata"]["name"] == name))
@@ -30,22 +30,22 @@ def environment(name: str) -> dict[str, Any]:
     return {entry["name"]: entry.get("value") for entry in container["env"]}
 
 
-def test_nothing_of_it_starts_without_its_profile(services: dict[str, Any]) -> None:
+def test_containers_start_only_with_their_profile(services: dict[str, Any]) -> None:
     assert {name: service["profiles"] for name, service in services.items()} == {name: ["loadtest"] for name in services}
 
 
-def test_its_page_is_for_this_machine_alone(services: dict[str, Any]) -> None:
+def test_page_listens_on_loopback_only(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published == ["127.0.0.1:${LOADTEST_PORT:-8089}:8089"]
 
 
-def test_every_variable_is_one_the_generator_knows(services: dict[str, Any]) -> None:
+def test_every_variable_is_known_to_the_generator(services: dict[str, Any]) -> None:
     for name in ("loadtest-master", "loadtest-worker"):
         assert set(services[name]["environment"]) <= OURS
         assert set(environment(name)) <= OURS
 
 
-def test_every_variable_of_a_run_reaches_it(services: dict[str, Any]) -> None:
+def test_every_variable_of_a_run_reaches_the_generator(services: dict[str, Any]) -> None:
     """Every option of scripts/load except those the containers set: the output directory and format."""
     wanted = (OPTIONS | {"USERS", "SPAWN_RATE", "HEADLESS"}) - {"REPORT", "AS_JSON"}
     assert set(services["loadtest-master"]["environment"]) >= wanted
@@ -53,13 +53,13 @@ def test_every_variable_of_a_run_reaches_it(services: dict[str, Any]) -> None:
     assert [one["target"] for one in mounted] == [services["loadtest-master"]["environment"]["THRESHOLDS"]]
 
 
-def test_the_master_waits_for_as_many_workers_as_there_are(services: dict[str, Any]) -> None:
+def test_master_waits_for_all_workers(services: dict[str, Any]) -> None:
     replicas = services["loadtest-worker"]["deploy"]["replicas"]
     assert services["loadtest-master"]["environment"]["EXPECT_WORKERS"] == replicas == "${LOADTEST_WORKERS:-2}"
     assert environment("loadtest-master")["EXPECT_WORKERS"] == str(workload("loadtest-worker")["spec"]["replicas"])
 
 
-def test_the_image_holds_what_the_generator_imports_and_nothing_of_the_app() -> None:
+def test_image_has_the_generators_imports_and_no_app() -> None:
     locked = (ROOT / "requirements" / "load.txt").read_text()
     for package in ("locust", "websocket-client", "matplotlib"):
         assert f"\n{package}==" in f"\n{locked}"

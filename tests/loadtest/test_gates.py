@@ -1,4 +1,4 @@
-"""Gates: correctness always counts, latencies where they are chosen, and the generator owns up to being starved."""
+"""Gates: correctness always counts, latencies if selected, and a starved generator is reported."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ SHIPPED = Path(gates.__file__).with_name("thresholds.toml")
 
 
 def generator(**changes: float) -> dict[str, Any]:
-    """The figures of a generator with time to spare, but for the changes."""
+    """The figures of an idle generator, except for the changes."""
     told: dict[str, Any] = {"cpu_percent": 10.0, "cpu_percent_worst": 20.0}
     lags = {"p50": 0.5, "p99": 2.0, "max": 9.0, "worst_p99": 5.0}
     return told | {key: value for key, value in changes.items() if key in told} | {"lag_ms": lags | {
@@ -24,7 +24,7 @@ def generator(**changes: float) -> dict[str, Any]:
 
 
 def summary(**changes: Any) -> dict[str, Any]:
-    """A run in which all is well, but for the changes."""
+    """A run without faults, except for the changes."""
     good = {
         "aborted": "",
         "users": 10,
@@ -68,7 +68,7 @@ def test_one_thing_wrong_misses_its_gate(changes: dict[str, Any], gate: str) -> 
     assert missed(gates.correctness(summary(**changes))) == [gate]
 
 
-def test_with_nobody_else_in_any_room_no_delivery_is_asked_for() -> None:
+def test_users_alone_in_their_rooms_need_no_delivery() -> None:
     assert missed(gates.correctness(summary(users=3, rooms=3, counts={}))) == []
 
 
@@ -79,22 +79,22 @@ def test_latency_gates_compare_each_part() -> None:
 
 
 @pytest.mark.parametrize(("figure", "held"), [(figures.JOIN, False), (figures.RESYNCHRONISED, True)])
-def test_a_figure_without_a_sample_misses_where_every_such_run_has_one(figure: str, held: bool) -> None:
+def test_figure_without_samples_misses_its_gate(figure: str, held: bool) -> None:
     (gate,) = gates.latency(summary(), {figure: {"p50": 1000}})
     assert (gate.held, gate.found) == (held, "no sample")
 
 
 @pytest.mark.parametrize(("shape", "missing"), [("steps", 0), ("smoke", 0), ("soak", 0), ("storm", 2), ("deploy", 2)])
 @pytest.mark.parametrize("name", ["lan", "internet"])
-def test_returns_are_asked_of_the_shapes_that_have_them(name: str, shape: str, missing: int) -> None:
-    """Nobody has to return in a run that is not told to: the documented commands are no storms."""
+def test_returns_are_required_of_storm_shapes_only(name: str, shape: str, missing: int) -> None:
+    """Without a storm no user has to return: the documented commands have none."""
     good = {"count": 9, "p50": 1.0, "p95": 2.0, "p99": 3.0, "max": 4.0}
     usual = dict.fromkeys((figures.HANDSHAKE, figures.JOIN, figures.ACKNOWLEDGED, figures.DELIVERED), good)
     run = summary(figures=usual, certain=sorted(shapes.of(settings(shape=shape)).certain))
     assert len(missed(gates.latency(run, gates.limits(SHIPPED, name)))) == missing
 
 
-def test_a_share_of_failures_can_be_allowed_and_a_loss_cannot() -> None:
+def test_failures_may_be_allowed_and_losses_may_not() -> None:
     limits: gates.Limits = {"run": {"errors": 0.02}}
     error = {"figure": "join", "what": "refused", "times": 2}
     assert missed(gates.of(summary(errors=[error]), limits)) == []
@@ -113,7 +113,7 @@ def test_lost_connections_can_be_limited() -> None:
     ("run", "held"),
     [({"achieved": 0.98}, True), ({"achieved": 0.995}, True), ({"gaps": 2}, True), ({"gaps": 1}, False)],
 )
-def test_a_server_must_take_what_was_due_and_push_it(run: dict[str, float], held: bool) -> None:
+def test_server_must_accept_and_push_due_messages(run: dict[str, float], held: bool) -> None:
     busy = summary(counts={"deliveries": 45, "gaps": 2})
     (gate,) = gates.latency(busy, {"run": run})
     assert gate.held is held
@@ -123,7 +123,7 @@ def test_a_server_must_take_what_was_due_and_push_it(run: dict[str, float], held
 @pytest.mark.parametrize(
     ("due", "achieved", "held"), [(1000, 950, True), (1000, 949, False), (3, 2, True), (3, 1, False), (0, 0, True)]
 )
-def test_messages_that_were_due_and_not_acknowledged_are_a_queue(due: int, achieved: int, held: bool) -> None:
+def test_unacknowledged_due_messages_are_reported_as_a_queue(due: int, achieved: int, held: bool) -> None:
     run = summary(offered={"messages": due, "achieved": achieved})
     (gate,) = gates.latency(run, {"run": {"achieved": 0.95}})
     assert (gate.held, gate.found) == (held, f"{achieved} of {due}")
@@ -142,12 +142,12 @@ LATENCIES: gates.Limits = {figures.ACKNOWLEDGED: {"p50": 5.0}}
         ({"worst_p99": 1900.0}, "1900 ms late at p99 in its worst 5 s (limit 250 ms)"),
     ],
 )
-def test_every_run_is_held_to_what_its_generator_may_be(limits: gates.Limits, busy: dict[str, float], told: str) -> None:
+def test_every_run_has_the_limits_of_the_generator(limits: gates.Limits, busy: dict[str, float], told: str) -> None:
     assert told in gates.starved(summary(generator=generator(**busy)), limits)
     assert gates.starved(summary(), limits) == ""
 
 
-def test_a_set_states_other_limits_of_the_generator() -> None:
+def test_set_may_change_the_limits_of_the_generator() -> None:
     busy = summary(generator=generator(cpu_percent=90.0, cpu_percent_worst=97.0, worst_p99=400.0))
     assert "worst" in gates.starved(busy, {"run": {"generator_cpu": 95}})
     assert "400 ms" in gates.starved(busy, {"run": {"generator_cpu": 98}}), "the worst stretch has the same limit as the run"
@@ -156,7 +156,7 @@ def test_a_set_states_other_limits_of_the_generator() -> None:
 
 
 @pytest.mark.parametrize("missing", [[], ["latency"], ["correctness"]])
-def test_the_verdict_of_a_starved_run(missing: list[str]) -> None:
+def test_starved_run_fails_for_losses_only(missing: list[str]) -> None:
     """A starved generator's latencies are no reason to fail; its lost messages are."""
     slow, wrong = gates.Gate("slow", "", "latency" not in missing), gates.Gate("wrong", "", "correctness" not in missing)
     found: dict[str, Any] = {}
@@ -166,11 +166,11 @@ def test_the_verdict_of_a_starved_run(missing: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["lan", "internet", "ci", "ci-smoke", "ci-storm", "capacity"])
-def test_the_shipped_sets_are_usable(name: str) -> None:
+def test_shipped_sets_are_valid(name: str) -> None:
     assert gates.limits(SHIPPED, name)
 
 
-# The slower of two runs of tests/stack/test_load.py, as (p50, p95, p99): two cores for the stack and its generator.
+# The slower of two runs of tests/stack/test_load.py, as (p50, p95, p99), on two shared cores.
 USUAL = {
     "ci": {figures.ACKNOWLEDGED: (9, 57, 160), figures.DELIVERED: (9, 51, 160), figures.RESYNCHRONISED: (24, 360, 380)},
     "ci-smoke": {figures.ACKNOWLEDGED: (12, 37, 70), figures.DELIVERED: (12, 37, 70), figures.RESYNCHRONISED: (31, 78, 160)},
@@ -180,7 +180,7 @@ USUAL = {
 
 
 def ci_run(name: str, *, times: float = 1, later: float = 0, gaps: int = 0, achieved: float = 1) -> dict[str, Any]:
-    """What such a run showed, so many times slower and everything so many milliseconds later."""
+    """Such a run, so many times slower and with so many milliseconds more everywhere."""
     shown = {
         figure: {"count": 1000, "max": 20_000.0}
         | {part: value * times + later for part, value in zip(("p50", "p95", "p99"), values, strict=True)}
@@ -192,7 +192,7 @@ def ci_run(name: str, *, times: float = 1, later: float = 0, gaps: int = 0, achi
 
 
 @pytest.mark.parametrize("name", USUAL)
-def test_a_machine_three_times_slower_holds_the_limits_of_ci(name: str) -> None:
+def test_three_times_slower_machine_stays_within_ci_limits(name: str) -> None:
     limits = gates.limits(SHIPPED, name)
     assert missed(gates.of(ci_run(name, times=3), limits)) == []
     assert missed(gates.of(ci_run(name, times=5, achieved=0.96), limits)) == []
@@ -202,24 +202,24 @@ def test_a_machine_three_times_slower_holds_the_limits_of_ci(name: str) -> None:
 @pytest.mark.parametrize(
     ("how", "what"),
     [
-        ({"later": 500}, figures.DELIVERED),  # asks once a second
+        ({"later": 500}, figures.DELIVERED),  # polls once a second
         ({"later": 500}, figures.ACKNOWLEDGED),
         ({"later": 1000}, figures.RESYNCHRONISED),  # waits for a timeout
         ({"gaps": 5000}, "gaps"),  # pushes next to nothing
-        ({"achieved": 0.8}, "messages acknowledged before the end"),  # a queue that grows
+        ({"achieved": 0.8}, "messages acknowledged before the end"),  # a growing queue
     ],
 )
-def test_a_product_that_has_become_slow_misses_the_limits_of_ci(name: str, how: dict[str, float], what: str) -> None:
+def test_slow_product_misses_the_limits_of_ci(name: str, how: dict[str, float], what: str) -> None:
     found = missed(gates.of(ci_run(name, **how), gates.limits(SHIPPED, name)))  # type: ignore[arg-type]
     assert any(asked.startswith(what) for asked in found), found
 
 
-def test_a_storm_that_brings_people_back_one_by_one_misses_the_limits_of_ci() -> None:
+def test_serial_reconnects_miss_the_limits_of_ci() -> None:
     found = missed(gates.of(ci_run("ci-storm", times=8), gates.limits(SHIPPED, "ci-storm")))
     assert f"{figures.RESYNCHRONISED}: p50 at most 6000 ms" in found
 
 
-def test_no_name_no_limits() -> None:
+def test_empty_name_selects_no_limits() -> None:
     assert gates.limits(Path("/nowhere"), "") == {}
 
 

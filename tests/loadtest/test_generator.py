@@ -6,7 +6,7 @@ from loadtest.generator import LOOK, WINDOW, Generator, percentile
 
 
 def watched(seconds: float, *, asleep: tuple[float, float] = (0, 0), busy: tuple[float, float] = (0, 0)) -> Generator:
-    """A run in which the loop stood still, and used all of its core, between two moments; else it used a tenth."""
+    """A run in which the loop stood still with a busy core between two moments; otherwise 10 % busy."""
     generator, now, cpu = Generator(), 100.0, 0.0
     generator.begin(now, cpu)
     while now < 100 + seconds:
@@ -19,7 +19,7 @@ def watched(seconds: float, *, asleep: tuple[float, float] = (0, 0), busy: tuple
     return generator
 
 
-def test_a_punctual_loop_is_looked_at_twenty_times_a_second() -> None:
+def test_punctual_loop_is_sampled_20_times_a_second() -> None:
     quiet = watched(10)
     assert len(quiet.lags) == pytest.approx(10 / LOOK, abs=1)
     assert quiet.lag_ms(1.0) < 1
@@ -27,16 +27,16 @@ def test_a_punctual_loop_is_looked_at_twenty_times_a_second() -> None:
     assert quiet.cpu_percent_worst() == pytest.approx(10)
 
 
-def test_a_loop_that_stood_still_is_late_for_every_look_it_missed() -> None:
+def test_stalled_loop_is_late_for_every_missed_sample() -> None:
     stalled = watched(10, asleep=(4, 6))
     late = sorted(lag for lag in stalled.lags if lag > 0.01)
     assert len(late) == pytest.approx(2 / LOOK, abs=2)
     assert late[-1] == pytest.approx(2, abs=3 * LOOK)
-    assert sum(late) / len(late) == pytest.approx(1, abs=3 * LOOK), "they were due all through the stall"
+    assert sum(late) / len(late) == pytest.approx(1, abs=3 * LOOK), "they were due during the whole stall"
     assert stalled.lag_ms(0.99) > 1500
 
 
-def test_what_was_due_when_the_run_ended_counts() -> None:
+def test_sample_due_at_the_end_counts() -> None:
     generator = Generator()
     generator.begin(0.0, 0.0)
     generator.end(3.0, 0.5)
@@ -46,13 +46,13 @@ def test_what_was_due_when_the_run_ended_counts() -> None:
 
 def test_a_long_run_hides_neither_a_stall_nor_a_busy_stretch() -> None:
     stalled, busy = watched(600, asleep=(300, 302)), watched(600, busy=(300, 300 + WINDOW + 1))
-    assert stalled.lag_ms(0.99) < 1, "forty looks in twelve thousand"
+    assert stalled.lag_ms(0.99) < 1, "forty samples in twelve thousand"
     assert stalled.lag_ms_worst() > 1500
     assert busy.cpu_percent() < 12
     assert busy.cpu_percent_worst() > 95
 
 
-def test_of_a_short_run_the_worst_stretch_is_all_of_it() -> None:
+def test_worst_stretch_of_a_short_run_is_the_whole_run() -> None:
     short = watched(2, busy=(1, 2))
     assert short.cpu_percent_worst() == short.cpu_percent() == pytest.approx(55, abs=5)
 

@@ -1,4 +1,4 @@
-"""The ledger finds every fault that is planted, and none where there is none."""
+"""The ledger finds every planted fault, and none in a complete log."""
 
 import random
 
@@ -37,7 +37,7 @@ def test_a_complete_log_has_no_fault() -> None:
     assert view.seen == len(LOG)
 
 
-def test_a_view_that_started_later_is_not_asked_for_earlier_events() -> None:
+def test_late_view_needs_no_earlier_events() -> None:
     register = Register()
     acknowledge_all(register)
     view = watch(register, head=15)
@@ -47,7 +47,7 @@ def test_a_view_that_started_later_is_not_asked_for_earlier_events() -> None:
 
 
 @given(planted=st.integers(1, 20))
-def test_one_lost_event_is_found_wherever_it_was(planted: int) -> None:
+def test_one_lost_event_is_found_at_any_place(planted: int) -> None:
     register = Register()
     acknowledge_all(register)
     view = watch(register)
@@ -60,7 +60,7 @@ def test_one_lost_event_is_found_wherever_it_was(planted: int) -> None:
     assert kinds(register) == {"lost": 1}
 
 
-def test_the_lost_last_message_is_found_though_there_is_no_hole() -> None:
+def test_lost_last_message_is_found_without_a_gap() -> None:
     register = Register()
     acknowledge_all(register)
     view = watch(register)
@@ -71,7 +71,7 @@ def test_the_lost_last_message_is_found_though_there_is_no_hole() -> None:
     assert (fault.kind, fault.seq) == ("lost", 20)
 
 
-def test_a_last_message_only_others_saw_is_missed_too() -> None:
+def test_last_message_seen_only_by_others_is_missed() -> None:
     register = Register()
     ada, bob = watch(register, "ada"), watch(register, "bob")
     ada.observe(1, "key-1")
@@ -125,7 +125,7 @@ def test_any_mixture_is_counted_exactly(seed: int, lost: set[int], doubled: set[
     assert register.counts["contradiction"] == 0
 
 
-def test_a_message_stored_twice_is_a_duplicate_told_once() -> None:
+def test_message_stored_twice_is_reported_once() -> None:
     register = Register()
     ada, bob = watch(register, "ada"), watch(register, "bob")
     assert [ada.observe(1, "key"), bob.observe(1, "key"), ada.observe(2, "key")] == [
@@ -137,7 +137,7 @@ def test_a_message_stored_twice_is_a_duplicate_told_once() -> None:
     assert kinds(register) == {"duplicate": 1}
 
 
-def test_an_acknowledgement_that_names_another_messages_seq_is_a_contradiction() -> None:
+def test_ack_with_another_messages_seq_is_a_contradiction() -> None:
     register = Register()
     watch(register).observe(1, "key-of-bob")
     (fault,) = register.acknowledge("lobby", 1, "key-of-ada", who="ada")
@@ -146,7 +146,7 @@ def test_an_acknowledgement_that_names_another_messages_seq_is_a_contradiction()
     assert "key-of-bob" in fault.detail
 
 
-def test_a_hole_that_the_log_can_fill_is_still_a_loss_and_says_so() -> None:
+def test_gap_that_the_log_fills_is_reported_as_a_loss() -> None:
     register = Register()
     acknowledge_all(register)
     view = watch(register)
@@ -170,7 +170,7 @@ def test_a_page_after_a_reconnect_must_reach_its_head() -> None:
     assert [(fault.kind, fault.seq) for fault in view.close()] == [("lost", 2), ("lost", 3)]
 
 
-def test_a_log_that_ends_before_what_was_received_is_a_contradiction() -> None:
+def test_log_shorter_than_received_events_is_a_contradiction() -> None:
     register = Register()
     view = watch(register)
     view.observe(1)
@@ -179,7 +179,7 @@ def test_a_log_that_ends_before_what_was_received_is_a_contradiction() -> None:
     assert fault.kind == "contradiction"
 
 
-def test_an_event_expected_and_then_only_found_on_request_counts_as_lost() -> None:
+def test_event_found_only_on_request_counts_as_lost() -> None:
     register = Register()
     acknowledge_all(register)
     view = watch(register)
@@ -191,7 +191,7 @@ def test_an_event_expected_and_then_only_found_on_request_counts_as_lost() -> No
     assert (fault.kind, fault.seq) == ("lost", 20)
 
 
-def test_an_event_of_another_room_is_astray_and_no_part_of_the_view() -> None:
+def test_event_of_another_room_is_astray() -> None:
     register = Register()
     view = watch(register)
     (fault,) = view.astray("garden", 7)
@@ -199,7 +199,7 @@ def test_an_event_of_another_room_is_astray_and_no_part_of_the_view() -> None:
     assert view.close() == ()
 
 
-def test_what_was_told_must_be_kept_and_is_missed_once() -> None:
+def test_acknowledged_message_is_required_and_missed_once() -> None:
     register = Register()
     acknowledge_all(register)
     assert (register.lowest("lobby"), register.lowest("garden")) == (1, 0)
@@ -221,7 +221,7 @@ def test_rooms_do_not_mix() -> None:
     assert lobby.close() + garden.close() == ()
 
 
-def test_details_are_bounded_and_the_count_is_not() -> None:
+def test_examples_are_bounded_and_counts_are_not() -> None:
     register = Register()
     view = watch(register)
     view.observe(1001)

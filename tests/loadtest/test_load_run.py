@@ -23,11 +23,11 @@ NOBODY = f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.mark.load(TIME="5s", ROOMS="2", RECONNECTS="0.2", HISTORY="0.1")
-def test_people_chat_lose_the_network_and_miss_nothing(run: LoadRun) -> None:
+def test_users_with_lost_networks_miss_nothing(run: LoadRun) -> None:
     assert run.code == 0, run.output
     summary = run.summary
     assert summary["passed"]
-    assert 5 <= summary["timed_s"] < 15  # a busy machine may be late to end it
+    assert 5 <= summary["timed_s"] < 15  # a busy machine may end it late
     assert summary["acknowledged"] == summary["counts"]["messages"] > 50
     assert summary["counts"]["deliveries"] > summary["acknowledged"]
     assert set(summary["faults"].values()) == {0}
@@ -53,10 +53,8 @@ def test_people_chat_lose_the_network_and_miss_nothing(run: LoadRun) -> None:
     assert "send → delivery to others" in (run.report / "locust_stats.csv").read_text()
 
 
-def test_as_many_tokens_as_users_do_for_sign_up_however_the_users_are_spread(
-    server: Server, run_load: RunLoad, tmp_path: Path
-) -> None:
-    """Three processes have four users: which of them has two is Locust's choice."""
+def test_one_token_for_each_user_suffices(server: Server, run_load: RunLoad, tmp_path: Path) -> None:
+    """Three processes have four users: Locust chooses the process with two."""
 
     async def accounts() -> list[str]:
         return [(await sign_up(server.base_url)).token for _ in range(4)]
@@ -78,7 +76,7 @@ def test_a_missed_threshold_is_exit_code_1(run: LoadRun) -> None:
 
 
 @pytest.mark.load(URL=NOBODY)
-def test_a_dead_address_is_exit_code_1_with_a_way_out(run: LoadRun) -> None:
+def test_dead_address_is_exit_code_1_with_a_hint(run: LoadRun) -> None:
     assert run.code == 1
     assert f"nothing answers at {NOBODY}" in run.output
     assert "make run" in run.output
@@ -89,7 +87,7 @@ LoadUnderWay = Callable[..., Process]
 
 @pytest.fixture
 def load_under_way(server: Server, tmp_path: Path) -> Iterator[LoadUnderWay]:
-    """A load run of so many seconds, held to the limits of any generator, whose timed part has just begun."""
+    """Start a load run of so many seconds with the generator's limits; return when its timed part begins."""
     with ExitStack() as exits:
 
         def start(seconds: str, **env: str) -> Process:
@@ -104,7 +102,7 @@ def load_under_way(server: Server, tmp_path: Path) -> Iterator[LoadUnderWay]:
         yield start
 
 
-def test_a_generator_that_stood_still_once_makes_a_good_run_invalid_though_nobody_asked_for_latencies(
+def test_stall_of_the_generator_makes_a_good_run_invalid(
     load_under_way: LoadUnderWay,
 ) -> None:
     load = load_under_way("8s")
@@ -124,7 +122,7 @@ def test_a_generator_that_stood_still_once_makes_a_good_run_invalid_though_nobod
 def test_run_told_to_stop_ends_with_a_verdict(
     load_under_way: LoadUnderWay, tmp_path: Path, number: signal.Signals, processes: str
 ) -> None:
-    load = load_under_way("10m", PROCESSES=processes)  # it cannot be over before it is stopped, however busy the machine
+    load = load_under_way("10m", PROCESSES=processes)  # it cannot end before the stop, also on a busy machine
     time.sleep(2)
     load.send(number)
     load.wait_until_gone(timeout=30)
@@ -151,7 +149,7 @@ def test_users_end_with_a_leader_that_is_killed(load_under_way: LoadUnderWay) ->
 
 
 @pytest.mark.load(USERS="2", TIME="1s", PROFILES="lurker")
-def test_run_without_a_message_has_shown_nothing(run: LoadRun) -> None:
+def test_run_without_a_message_fails(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  messages acknowledged: 0" in run.output
 
@@ -168,7 +166,7 @@ def test_run_without_a_message_has_shown_nothing(run: LoadRun) -> None:
         )
     ],
 )
-def test_a_limit_that_is_met_is_named(variable: str, run: LoadRun) -> None:
+def test_reached_limit_is_named(variable: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert variable in run.output
     assert "TOKENS" in run.output or not variable.startswith("SIGN")
@@ -186,7 +184,7 @@ def test_a_limit_that_is_met_is_named(variable: str, run: LoadRun) -> None:
         )
     ],
 )
-def test_a_wrong_option_is_refused_by_name_before_anything_is_sent(told: str, run: LoadRun) -> None:
+def test_wrong_option_is_refused_before_the_run(told: str, run: LoadRun) -> None:
     assert run.code == 2
     assert told in run.output
 

@@ -8,12 +8,12 @@ from loadtest import marker
 
 
 def event(**changes: Any) -> dict[str, Any]:
-    """A message as it was written, but for the changes."""
+    """A message as written, except for the changes."""
     text = marker.text("run-1-7", 12.5, 120, room="garden", author=3)
     return {"type": "message", "seq": 9, "room": "garden", "from": {"id": 3, "name": "ada"}, "text": text} | changes
 
 
-def test_key_and_moment_are_read_back() -> None:
+def test_key_and_time_are_read_back() -> None:
     assert marker.key_of(event()) == "run-1-7"
     assert marker.intended(event()["text"]) == 12.5
     assert 110 <= len(event()["text"]) <= 120
@@ -40,6 +40,6 @@ def test_a_message_of_any_length_is_intact(letters: int) -> None:
         {"text": ""},
     ],
 )
-def test_a_message_that_is_not_what_was_written_is_known(changes: dict[str, Any]) -> None:
+def test_changed_message_is_detected(changes: dict[str, Any]) -> None:
     assert marker.intact(event())
     assert not marker.intact(event(**changes))

@@ -1,4 +1,4 @@
-"""Options are read as people write them, or refused by name."""
+"""Options are parsed in their usual forms, or refused by name."""
 
 import re
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from tests.support.server import ROOT
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("60s", 60), ("1.5m", 90), ("1m30s", 90), ("2h", 7200), (" 5 s ", 5)])
-def test_durations(text: str, seconds: float) -> None:
+def test_duration_is_parsed(text: str, seconds: float) -> None:
     assert values.duration("TIME", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "5x", "-5s", "0", "0s", "5 apples", "1e3"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_bad_duration_is_refused(text: str) -> None:
     with pytest.raises(values.BadOption, match="TIME="):
         values.duration("TIME", text)
 
 
 @pytest.mark.parametrize(("text", "pair"), [("4-10", (4, 10)), ("5", (5, 5)), ("0.2-0.5", (0.2, 0.5)), ("0-1", (0, 1))])
-def test_spans(text: str, pair: tuple[float, float]) -> None:
+def test_span_is_parsed(text: str, pair: tuple[float, float]) -> None:
     assert values.span("THINK", text) == pair
 
 
@@ -59,12 +59,12 @@ def test_nonsense_is_refused_by_name(read: Callable[[str, str], Any], text: str)
         ("http://[::1]:8000/chat/", "http://[::1]:8000/chat"),
     ],
 )
-def test_addresses(text: str, url: str) -> None:
+def test_address_is_parsed(text: str, url: str) -> None:
     assert values.url("URL", text) == url
 
 
 @pytest.mark.parametrize("page", ["scripts/load", "docs/loadtest.md"])
-def test_the_defaults_that_are_told_are_those_that_hold(page: str) -> None:
+def test_documented_defaults_are_the_real_ones(page: str) -> None:
     usual = {name.upper().replace("-", "_"): default for name, default, _ in options.ARGUMENTS}
     usual |= {"USERS": "20", "SPAWN_RATE": "20", "PROCESSES": "1"}  # __main__.py
     text = (ROOT / page).read_text()

@@ -1,4 +1,4 @@
-"""Master and workers as containers run them: separate processes, and runs started on Locust's page."""
+"""Master and workers as separate processes, with runs started on Locust's page."""
 
 import json
 import time
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def page(faulty_server: Faulty, tmp_path: Path) -> Iterator[str]:
-    """The address of the page of a master with two workers; its results go to tmp_path/report."""
+    """The address of a master's page with two workers; its results go to tmp_path/report."""
     web, port = free_port(), free_port()
     common = {
         "URL": faulty_server("none"),
@@ -62,7 +62,7 @@ def press(page: str, users: object, **form: object) -> dict[str, Any]:
 
 
 def start(page: str, users: int) -> None:
-    """Press start, of a run that can be made."""
+    """Press start for a possible run."""
     answer = press(page, users)
     assert answer["success"], answer
 
@@ -75,18 +75,18 @@ def refused(page: str, users: object, **form: object) -> str:
 
 
 def summary_of(report: Path, after: float) -> dict[str, object]:
-    """The report written since `after`."""
+    """Return the report written after the moment `after`."""
     file, deadline = report / "summary.json", time.monotonic() + 60
     while True:
         assert time.monotonic() < deadline, "the run should have ended and left its report"
         if file.exists() and file.stat().st_mtime > after:
-            with suppress(json.JSONDecodeError):  # half of it is there
+            with suppress(json.JSONDecodeError):  # the file is half written
                 found: dict[str, object] = json.loads(file.read_text())
                 return found
         time.sleep(0.2)
 
 
-def test_a_run_started_on_the_page_leaves_its_report_and_another_can_follow(page: str, tmp_path: Path) -> None:
+def test_runs_from_the_page_each_write_a_report(page: str, tmp_path: Path) -> None:
     names = []
     for users in (8, 12):
         before = time.time()

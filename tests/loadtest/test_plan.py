@@ -1,4 +1,4 @@
-"""The growth model: finds costs that are there, says how wrong it is where it was not fitted, and grows with the load."""
+"""The growth model finds real costs, states its error, and grows with the load."""
 
 import copy
 import itertools
@@ -27,7 +27,7 @@ TRUTH = {
 
 
 def made_up() -> list[dict[str, Any]]:
-    """The measured loads, with the cores that TRUTH would have used."""
+    """The measured loads, with the cores that TRUTH would use."""
     points: list[dict[str, Any]] = copy.deepcopy(MEASURED["points"])
     for point in points:
         for part, costs in TRUTH.items():
@@ -35,7 +35,7 @@ def made_up() -> list[dict[str, Any]]:
     return points
 
 
-def test_costs_that_are_there_are_found_and_costs_that_are_not_are_zero() -> None:
+def test_existing_costs_are_found_and_others_are_zero() -> None:
     found = fit(made_up())
     for part, costs in TRUTH.items():
         assert found.cores[part] == pytest.approx(costs, rel=1e-6, abs=1e-12)
@@ -47,14 +47,14 @@ def test_no_cost_is_below_zero() -> None:
     assert all(each > 0 for each in COSTS.bytes_a_connection.values())
 
 
-def test_the_model_holds_at_a_point_it_was_not_fitted_on() -> None:
+def test_model_predicts_a_point_outside_its_fit() -> None:
     """Accept a quarter of difference for a shared machine; a cause missing from the model makes far more."""
     assert "rooms of fifteen" not in COSTS.fitted_on
     (error,) = errors(COSTS, MEASURED["points"]).values()
     assert max(map(abs, error.values())) < 0.25, error
 
 
-def test_the_model_foretells_a_load_far_beyond_what_it_was_fitted_on() -> None:
+def test_model_predicts_a_load_far_beyond_its_fit() -> None:
     found = beyond(MEASURED["points"])
     assert list(found) == ["'many idle', 3.0 times the connections of all it was fitted on"]
     (error,) = found.values()
@@ -64,7 +64,7 @@ def test_the_model_foretells_a_load_far_beyond_what_it_was_fitted_on() -> None:
 
 
 def fullest(part: str, pod: plan.Pod, pods: int, made: plan.Plan) -> dict[str, float]:
-    """How full so many pods are with the load that a plan is made for, by what there is of it."""
+    """Return how full so many pods are under a plan's load, by resource."""
     rates = {"connections": made.connections, "messages": made.messages, "deliveries": made.deliveries}
     megabytes = made.connections * COSTS.bytes_a_connection[part] / 2**20
     return {
@@ -84,7 +84,7 @@ def fullest(part: str, pod: plan.Pod, pods: int, made: plan.Plan) -> dict[str, f
     ],
 )
 def test_every_pod_of_a_plan_has_room_for_its_load(part: str, habit: Habit, decided: str) -> None:
-    """The load the plan is made for fills nothing of the pods it asks for above what is allowed; with one pod fewer it would."""
+    """A plan's load stays within the limits of its pods, and exceeds them with one pod fewer."""
     made = plan.plan(1_000_000, habit, COSTS)
     pod, units = (plan.WEB, made.web_pods) if part == "web" else (plan.NGINX, made.nginx_pods)
     assert made.decided[part] == decided
@@ -93,7 +93,7 @@ def test_every_pod_of_a_plan_has_room_for_its_load(part: str, habit: Habit, deci
     assert fewer[decided] == max(fewer.values()) > plan.BUSY
 
 
-def test_a_small_pod_is_filled_by_whatever_it_has_least_of() -> None:
+def test_small_pod_is_limited_by_its_scarcest_resource() -> None:
     pod = plan.Pod(cores=1, connections=100, memory_mb=100, idle_mb=10)
     assert pod.limits(load=1.0, fixed=0.1, connections=30, bytes_a_connection=2**20) == {
         "processor": 2, "connections": 1, "memory": 1,
@@ -102,14 +102,14 @@ def test_a_small_pod_is_filled_by_whatever_it_has_least_of() -> None:
     assert pod.limits(load=0.1, fixed=0.1, connections=100, bytes_a_connection=2**20)["memory"] == 2
 
 
-def test_a_database_of_a_plan_has_room_for_what_it_uses_with_nothing_to_do() -> None:
+def test_database_of_a_plan_has_room_for_its_idle_use() -> None:
     made = plan.plan(1_000_000, Habit(), COSTS)
     rates = {"connections": made.connections, "messages": made.messages}
     used = COSTS.moving("postgres", rates) / made.cells + COSTS.fixed("postgres")
     assert used <= plan.BUSY * made.postgres_cores
 
 
-def test_the_pods_of_a_plan_are_those_that_are_shipped() -> None:
+def test_pods_of_a_plan_are_the_shipped_ones() -> None:
     base = ROOT / "k8s" / "base"
 
     def limits(name: str) -> dict[str, str]:
@@ -127,7 +127,7 @@ def test_the_pods_of_a_plan_are_those_that_are_shipped() -> None:
     assert int(settings["NGINX_WORKER_PROCESSES"]) * each / 2 == plan.NGINX.connections
 
 
-def test_more_connections_need_no_less_of_anything() -> None:
+def test_more_connections_never_need_fewer_resources() -> None:
     plans = [plan.plan(size, Habit(), COSTS) for size in (1_000, 10_000, 100_000, 1_000_000, 10_000_000)]
     needs = [(one.web_pods, one.nginx_pods, one.redis_shards, one.cells * one.postgres_cores, one.monthly) for one in plans]
     for smaller, larger in itertools.pairwise(needs):
@@ -136,20 +136,20 @@ def test_more_connections_need_no_less_of_anything() -> None:
     assert "regional cells, a database each" in plans[-1].changes
 
 
-def test_a_busier_habit_needs_more() -> None:
+def test_busier_users_need_more() -> None:
     quiet, busy = (plan.plan(1_000_000, habit, COSTS) for habit in (Habit(600, 15), Habit(30, 15)))
     assert busy.web_pods > quiet.web_pods
     assert busy.messages == 20 * quiet.messages
     assert plan.plan(1_000_000, Habit(120, 800), COSTS).nginx_pods > plan.plan(1_000_000, Habit(120, 15), COSTS).nginx_pods
 
 
-def test_what_is_documented_is_what_the_model_says() -> None:
+def test_documented_plan_is_the_models_output() -> None:
     text = (ROOT / "docs" / "scaling.md").read_text()
     said = [*plan.told(MEASURED, COSTS), *plan.table([plan.plan(size, Habit(), COSTS) for size in plan.STEPS])]
     assert [line for line in said if line not in text] == [], "run python -m loadtest.plan and copy its output"
 
 
-def test_the_command_tells_and_draws(tmp_path: Path) -> None:
+def test_command_prints_and_draws_the_plan(tmp_path: Path) -> None:
     picture = tmp_path / "new" / "plan.png"
     command = [sys.executable, "-m", "loadtest.plan", "--connections", "50000", "--plot", str(picture)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
@@ -168,7 +168,7 @@ def test_the_command_tells_and_draws(tmp_path: Path) -> None:
         ({"PROJECT": "hubbub", "URL": "http://127.0.0.1:1"}, "points: PROJECT='hubbub': docker cannot be asked on this machine"),
     ],
 )
-def test_points_say_what_they_lack(env: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_incomplete_point_names_its_missing_value(env: dict[str, str], told: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "loadtest.points"]
     done = subprocess.run(
         command, env=env | {"PATH": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

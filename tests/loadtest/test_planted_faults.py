@@ -1,15 +1,15 @@
-"""Whole runs against a server that breaks one promise: the run fails, and says which promise it was."""
+"""Whole runs against a server with one broken promise: the run fails and names the promise."""
 
 import pytest
 
 from tests.loadtest.runs import LoadRun
 
-# Little patience: what this server does not send at once, it never sends.
+# Short timeouts: events that this server does not send at once, it never sends.
 pytestmark = [pytest.mark.integration, pytest.mark.load(SETTLE="3s", PATIENCE="8s")]
 
 
 @pytest.mark.load(fault="none", RECONNECTS="0.2")
-def test_the_server_without_a_fault_passes(run: LoadRun) -> None:
+def test_server_without_a_fault_passes(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert "PASSED: all" in run.output
     assert run.summary["counts"]["drops"] > 0
@@ -37,12 +37,12 @@ def test_the_server_without_a_fault_passes(run: LoadRun) -> None:
         )
     ],
 )
-def test_a_broken_promise_is_found_and_named(fault: str, kind: str, told: str, run: LoadRun) -> None:
+def test_broken_promise_is_found_and_named(fault: str, kind: str, told: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert f"MISSED  {kind}: none" in run.output
     assert any(example.startswith(f"{kind}: ") and told in example for example in run.summary["examples"])
     assert run.summary["faults"][kind] > 0
-    if fault != "deny":  # what is acknowledged and then gone leaves its author with a hole as well
+    if fault != "deny":  # an acknowledged and lost event also leaves a gap for its author
         assert [name for name, count in run.summary["faults"].items() if count] == [kind]
 
 
@@ -58,14 +58,14 @@ def test_a_broken_promise_is_found_and_named(fault: str, kind: str, told: str, r
         )
     ],
 )
-def test_what_was_told_and_is_not_in_the_log_is_lost(where: str, run: LoadRun) -> None:
+def test_acknowledged_message_missing_from_the_log_is_lost(where: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert [name for name, count in run.summary["faults"].items() if count] == ["lost"]
     assert any(f"was told, and is not in {where}" in example for example in run.summary["examples"])
 
 
 @pytest.mark.load(fault="leak", ROOMS="2")
-def test_an_event_of_a_room_that_was_not_joined_is_astray(run: LoadRun) -> None:
+def test_event_of_an_unjoined_room_is_astray(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  astray: none" in run.output
     assert [name for name, count in run.summary["faults"].items() if count] == ["astray"]
@@ -73,7 +73,7 @@ def test_an_event_of_a_room_that_was_not_joined_is_astray(run: LoadRun) -> None:
 
 
 @pytest.mark.load(fault="skip-on-resume", RECONNECTS="0.4")
-def test_an_event_left_out_on_resume_is_lost(run: LoadRun) -> None:
+def test_event_missing_on_resume_is_lost(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert run.summary["faults"]["lost"] > 0
     assert run.summary["faults"]["duplicate"] == run.summary["faults"]["out of order"] == 0
@@ -87,14 +87,14 @@ def test_restarts_of_the_server_lose_nothing_and_are_no_failure(run: LoadRun) ->
 
 
 @pytest.mark.load(fault="shy", RECONNECTS="0.4", PATIENCE="30s")
-def test_a_connection_that_ends_before_it_is_of_use_is_no_return(run: LoadRun) -> None:
+def test_connection_closed_before_hello_is_no_return(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert run.summary["connections_ended"]["server 1012"] > 0
     assert run.summary["figures"]["reconnect → resynchronised"]["max"] >= 1500
 
 
 @pytest.mark.load(fault="restart", SHAPE="flood", FLOODERS="0.3", PROFILES="person", PATIENCE="30s")
-def test_what_a_flooder_could_not_send_is_counted(run: LoadRun) -> None:
+def test_unsent_messages_of_a_flooder_are_counted(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert run.summary["counts"]["flood messages"] > 0
     assert run.summary["counts"]["flood messages not sent"] > 0
@@ -125,7 +125,7 @@ def test_a_server_that_does_not_serve_fails_the_run(told: str, run: LoadRun) -> 
         for fault, told, several in (
             ("bad-page", "KeyError: 'messages' (chat_user.py", {}),
             ("bad-sent", "KeyError: 'seq' (chat_user.py", {}),
-            ("garbage", "JSONDecodeError: ", {}),  # in a keeper
+            ("garbage", "JSONDecodeError: ", {}),  # in a background greenlet
             ("bad-sent", "KeyError: 'seq' (chat_user.py", {"PROCESSES": "2"}),
         )
     ],
@@ -138,8 +138,8 @@ def test_an_exception_in_a_user_fails_the_run_and_is_shown(told: str, run: LoadR
 
 
 @pytest.mark.load(fault="slow", GATES="taken")
-def test_a_slow_server_is_charged_for_the_messages_that_had_to_wait(run: LoadRun) -> None:
-    """It takes 0.1 s for each message and gets far more than ten a second: the queue is the latency, not the 0.1 s.
+def test_waiting_messages_count_against_a_slow_server(run: LoadRun) -> None:
+    """At 0.1 s for each message and far more than ten a second, the queue makes the latency.
 
     Most of the due messages have no acknowledgement when the run is over.
     """

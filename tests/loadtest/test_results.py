@@ -1,4 +1,4 @@
-"""Results of several generators: sums, the busiest, and contradictions that no one of them could see."""
+"""Results of several generators: sums, the busiest one, and contradictions between them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ IDLE: dict[str, Any] = {
 
 
 def told(register: Register, **changes: Any) -> dict[str, Any]:
-    """What one process tells, but for the changes."""
+    """The results of one process, except for the changes."""
     found = {
         "counts": {"messages": 3}, "endings": {"asked 1000": 2}, "faults": {}, "examples": [], "advice": ["a"],
         "exceptions": {"KeyError: 'seq'": 1},
@@ -30,7 +30,7 @@ def register(*messages: tuple[int, str]) -> Register:
     return found
 
 
-def test_counts_add_up_and_the_worst_generator_speaks_for_all() -> None:
+def test_counts_add_up_and_the_worst_generator_decides() -> None:
     results = Results(5)
     results.merge("one", told(register((1, "a"))))
     busy = IDLE | {"cpu_percent": 95.0, "lag_ms": IDLE["lag_ms"] | {"p50": 0.5, "worst_p99": 900.0}}
@@ -44,12 +44,12 @@ def test_counts_add_up_and_the_worst_generator_speaks_for_all() -> None:
     assert set(results.fault_counts().values()) == {0}
 
 
-def test_results_of_nobody_have_the_same_form() -> None:
+def test_results_without_users_have_the_same_form() -> None:
     assert Results(5).generator() == {"processes": 0, **Generator().as_dict()}
     assert Generator().as_dict().keys() == IDLE.keys()
 
 
-def test_telling_twice_counts_once() -> None:
+def test_repeated_results_count_once() -> None:
     results = Results(5)
     for _ in range(2):
         results.merge("one", told(register()))
@@ -58,7 +58,7 @@ def test_telling_twice_counts_once() -> None:
     assert not results.complete(2)
 
 
-def test_two_generators_that_saw_different_messages_at_one_seq_contradict_each_other() -> None:
+def test_two_messages_at_one_seq_are_a_contradiction() -> None:
     results = Results(5)
     results.merge("one", told(register((1, "a"))))
     results.merge("two", told(register((1, "b"))))

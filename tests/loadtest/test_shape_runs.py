@@ -1,4 +1,4 @@
-"""Whole runs of the shapes, in one process and in several, against a server that may break one promise."""
+"""Whole runs of the shapes, in one process and in several, some with a planted fault."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.load(**PEOPLE)]
 
 
 @pytest.mark.load(fault="none", SHAPE="steps", STEPS="2", TIME="8s", GATES="returns", PICTURE="1")
-def test_steps_are_reported_one_by_one_and_drawn(run: LoadRun) -> None:
+def test_each_step_is_reported_and_drawn(run: LoadRun) -> None:
     assert run.code == 0, run.output
     low, high = run.summary["steps"]
     assert (low["users"], high["users"]) == (8, 16)
@@ -30,7 +30,7 @@ def test_steps_are_reported_one_by_one_and_drawn(run: LoadRun) -> None:
 
 
 @pytest.mark.load(fault="none", SHAPE="storm", STORMS="2", TIME="3s")
-def test_a_storm_cuts_everybody_and_everybody_comes_back(run: LoadRun) -> None:
+def test_storm_cuts_all_users_and_all_return(run: LoadRun) -> None:
     assert run.code == 0, run.output
     counts = run.summary["counts"]
     assert counts["cut"] + counts.get("away at a cut", 0) == 32
@@ -40,20 +40,20 @@ def test_a_storm_cuts_everybody_and_everybody_comes_back(run: LoadRun) -> None:
 
 
 @pytest.mark.load(fault="skip-on-resume", SHAPE="storm", STORM_JITTER="1s", TIME="5s")
-def test_a_storm_finds_what_is_left_out_on_resume(run: LoadRun) -> None:
+def test_storm_finds_an_event_missing_on_resume(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert run.summary["faults"]["lost"] > 0
 
 
 @pytest.mark.load(fault="none", SHAPE="spike", SPIKE="4", TIME="9s")
-def test_a_spike_sends_most_away_again_and_loses_nothing(run: LoadRun) -> None:
+def test_spike_ends_most_users_without_loss(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert [step["users"] for step in run.summary["steps"]] == [4, 16, 4]
     assert run.summary["connections_ended"] == {"asked 1000": 16}
 
 
 @pytest.mark.load(fault="none", SHAPE="spike", SPIKE="8", USERS="40", SPAWN_RATE="2", TIME="9s")
-def test_a_spike_whose_users_did_not_come_has_shown_nothing(run: LoadRun) -> None:
+def test_spike_without_its_users_fails(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  users who came: at least 90% of 40" in run.output
     assert "MISSED  users there from 4.5 to 6 s: at least 75% of 40" in run.output
@@ -68,7 +68,7 @@ def test_a_spike_whose_users_did_not_come_has_shown_nothing(run: LoadRun) -> Non
         for fault, code in (("restart", 0), ("none", 1))
     ],
 )
-def test_a_deploy_that_nobody_made_has_shown_nothing(code: int, run: LoadRun) -> None:
+def test_deploy_run_without_a_deploy_fails(code: int, run: LoadRun) -> None:
     assert run.code == code, run.output
     assert ("MISSED  servers were rolled" in run.output) == (code == 1)
 
@@ -87,13 +87,13 @@ def test_the_crowd_chats(rooms: int, run: LoadRun) -> None:
 
 
 @pytest.mark.load(fault="none", SHAPE="soak", USERS="12", TIME="4s", PROFILES="lurker:0.90,talker:0.09,bot:0.01")
-def test_a_dozen_people_of_the_crowd_say_something(run: LoadRun) -> None:
+def test_twelve_users_of_the_crowd_send_messages(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert run.summary["acknowledged"] > 0
 
 
 @pytest.mark.load(SHAPE="slow-readers", SLOW="0.25", TIME="4s")
-def test_slow_readers_hold_nobody_up(run: LoadRun) -> None:
+def test_slow_readers_delay_no_others(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert run.summary["profiles"] == {"person": 0.75, "slow": 0.25}
     slow = run.summary["figures"]["send → delivery to others (slow readers)"]
@@ -101,7 +101,7 @@ def test_slow_readers_hold_nobody_up(run: LoadRun) -> None:
     assert slow["count"] + others["count"] == run.summary["counts"]["deliveries"], "each is in one of them"
     assert run.summary["counts"]["read late"] > 0
     assert slow["max"] > 200
-    # Whoever waited for them would be as late as they are, half of that in the middle of the run.
+    # Users that waited for them would be as late as they are, half of that in the middle of the run.
     assert others["p50"] < max(200, slow["max"] / 4), "the others do not wait for them"
 
 
@@ -115,12 +115,12 @@ def test_a_flood_is_refused_and_the_others_chat_on(run: LoadRun) -> None:
 
 
 @pytest.mark.load(fault="none", PROCESSES="2", TIME="3s", ROOMS="2")
-def test_several_processes_share_the_users_and_compare_what_they_saw(run: LoadRun) -> None:
+def test_several_processes_share_users_and_compare_events(run: LoadRun) -> None:
     assert run.code == 0, run.output
     summary = run.summary
     assert summary["generator"]["processes"] == 2
     assert summary["connections_ended"] == {"asked 1000": 16}
-    assert summary["counts"]["deliveries"] == 7 * summary["acknowledged"], "each room's other 7, whichever process has them"
+    assert summary["counts"]["deliveries"] == 7 * summary["acknowledged"], "each room's other 7 users, in any process"
     assert summary["figures"]["send → delivery to others"]["count"] == summary["counts"]["deliveries"]
     assert summary["clock_error_ms"] == 0, "one host, one clock"
 
@@ -132,19 +132,19 @@ def test_several_processes_share_the_users_and_compare_what_they_saw(run: LoadRu
         for fault, kind in (("lose", "lost"), ("store-twice", "duplicate"), ("deny", "contradiction"))
     ],
 )
-def test_several_processes_find_faults_as_one_does(kind: str, run: LoadRun) -> None:
+def test_several_processes_find_a_planted_fault(kind: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert run.summary["faults"][kind] > 0
 
 
 @pytest.mark.load(fault="none", PROCESSES="2", SHAPE="storm", STORMS="1", TIME="3s")
-def test_a_storm_over_several_processes(run: LoadRun) -> None:
+def test_storm_runs_over_several_processes(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert run.summary["counts"]["cut"] == 16
 
 
 @pytest.mark.load(fault="none", arguments=("--json",), split=True)
-def test_json_is_all_there_is_on_standard_output(run: LoadRun) -> None:
+def test_standard_output_is_json_only(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert json.loads(run.output) == run.summary
 
@@ -162,7 +162,7 @@ def test_a_starved_generator_makes_latencies_invalid(run: LoadRun) -> None:
 
 
 @pytest.mark.load(fault="lose", GATES="strict")
-def test_what_was_lost_fails_a_starved_run_and_its_latencies_are_not_to_be_read(run: LoadRun) -> None:
+def test_starved_run_with_losses_fails_without_latencies(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  lost: none" in run.output
     assert "GENERATOR STARVED: it used" in run.output
@@ -171,12 +171,12 @@ def test_what_was_lost_fails_a_starved_run_and_its_latencies_are_not_to_be_read(
 
 
 @pytest.mark.load(SEED="echo {n} of nothing; exit 3")
-def test_a_command_that_seeds_nobody_is_told(run: LoadRun) -> None:
+def test_empty_seed_command_is_reported(run: LoadRun) -> None:
     assert run.code == 2
     assert "SEED=" in run.output
 
 
-def test_seeded_accounts_take_the_place_of_sign_up(server: Server, run_load: RunLoad) -> None:
+def test_seeded_accounts_replace_sign_up(server: Server, run_load: RunLoad) -> None:
     seed = f"env ALLOW_SEED=1 {' '.join(_shell(server))} app/manage.py seed {{n}}"
     run = run_load(server.base_url, **PEOPLE, TIME="2s", SEED=seed)
     assert run.code == 0, run.output

@@ -18,7 +18,7 @@ def over_time(one: shapes.Shape) -> list[int]:
     return [one.users_at(moment) for moment in (0, 24, 49, 74, 99)]
 
 
-def test_every_shape_has_its_name_and_a_purpose() -> None:
+def test_every_shape_has_a_name_and_a_purpose() -> None:
     assert tuple(shapes.SHAPES) == options.SHAPES
     assert all(kind.__doc__ for kind in shapes.SHAPES.values())
 
@@ -34,7 +34,7 @@ def test_every_shape_has_its_name_and_a_purpose() -> None:
         ("storm", [100, 100, 100, 100, 100]),
     ],
 )
-def test_users_over_time(name: str, users: list[int]) -> None:
+def test_number_of_users_follows_the_shape(name: str, users: list[int]) -> None:
     assert over_time(shape(name)) == users
 
 
@@ -45,12 +45,12 @@ def test_options_shape_the_shapes() -> None:
     assert shape("storm", storms="3").cuts == (25, 50, 75)
 
 
-def test_steps_are_reported_by_the_half_in_which_all_have_arrived() -> None:
+def test_steps_are_reported_by_their_second_half() -> None:
     assert shape("steps", steps="2").steps() == ((25, 50), (75, 100))
 
 
 @pytest.mark.parametrize(("name", "rooms"), [("smoke", 7), ("stadium", 1), ("village", 20)])
-def test_rooms(name: str, rooms: int) -> None:
+def test_number_of_rooms_follows_the_options(name: str, rooms: int) -> None:
     assert shape(name).rooms == rooms
     assert shape(name, rooms="3").rooms == 3
 
@@ -59,7 +59,7 @@ def share_of(mix: profiles.Mix, name: str) -> float:
     return sum(share for profile, share in mix if profile.name == name)
 
 
-def test_guests_take_their_share_from_everybody() -> None:
+def test_guests_reduce_all_other_shares_equally() -> None:
     slow = shape("slow-readers", slow="0.2").profiles()
     assert share_of(slow, "slow") == 0.2
     assert share_of(slow, "lurker") == pytest.approx(0.72)
@@ -67,7 +67,7 @@ def test_guests_take_their_share_from_everybody() -> None:
     assert share_of(shape("flood").profiles(), "flooder") == 0.05
 
 
-def test_a_mix_can_be_chosen_and_a_person_follows_the_options() -> None:
+def test_mix_and_user_follow_the_options() -> None:
     told = replace(settings(), profiles=profiles.mix("PROFILES", "person:3,bot:1"), think=(7.0, 7.0), reconnects=0.25)
     mix = shapes.Soak(told).profiles()
     person = next(profile for profile, _ in mix if profile.name == "person")
@@ -99,32 +99,32 @@ def test_shares_hold_in_every_stretch_of_users() -> None:
 
 
 @pytest.mark.parametrize("users", [3, 10, 20, 60])
-def test_of_a_few_people_of_a_crowd_somebody_writes(users: int) -> None:
+def test_small_crowd_has_a_writer(users: int) -> None:
     drawn = [profiles.of(number, profiles.CROWD).name for number in range(users)]
     assert drawn[:3] == ["bot", "talker", "lurker"]
     assert drawn.count("lurker") >= users / 3
 
 
-def test_who_has_no_share_is_not_there() -> None:
+def test_kind_without_a_share_has_no_users() -> None:
     mix = shape("slow-readers", slow="0").profiles()
     assert "slow" not in [profiles.of(number, mix).name for number in range(200)]
 
 
-def test_slow_readers_are_waited_for_and_nobody_else() -> None:
+def test_only_slow_readers_may_be_late() -> None:
     assert (shape("soak", patience="5s", settle="3s").patience, shape("soak", settle="3s").settle) == (5, 3)
     slow = shape("slow-readers", patience="5s", settle="3s")
     assert slow.patience == slow.settle == profiles.SLOWLY
     assert shape("slow-readers", slow="0", settle="3s").settle == 3
 
 
-def test_lengths_of_messages_are_those_of_the_source() -> None:
+def test_message_lengths_follow_their_source() -> None:
     drawn = sorted(profiles.letters() for _ in range(20_000))
     assert 16 <= drawn[10_000] <= 18
     assert 30 <= sum(drawn) / len(drawn) <= 36
     assert drawn[0] >= 1
 
 
-def test_a_run_must_have_what_its_shape_makes_certain() -> None:
+def test_run_must_have_the_certain_events_of_its_shape() -> None:
     assert shape("steps").certain == {"sign-up", "handshake", "join", "send → own acknowledgement", "send → delivery to others"}
     assert "send → delivery to others" not in shape("steps", rooms="100").certain, "each has a room alone"
     assert shape("storm").certain - shape("steps").certain == {"reconnect → resynchronised"}
@@ -134,13 +134,13 @@ def summary(**changes: Any) -> dict[str, Any]:
     return {"counts": {}, "figures": {}, "connections_ended": {}, "steps": []} | changes
 
 
-def test_users_who_are_wanted_at_the_very_end_need_not_come() -> None:
+def test_users_due_at_the_very_end_may_be_missing() -> None:
     assert [shape(name).asked for name in ("smoke", "spike", "steps", "storm")] == [100] * 4
     assert shape("ramp", ramp="1").asked == 98
     assert shape("steps", steps="4", time="2s").asked == 25, "those without whom it does not begin"
 
 
-def test_the_users_asked_for_must_have_been_there() -> None:
+def test_run_must_reach_its_number_of_users() -> None:
     def missed(came: int, *there: int) -> list[str]:
         steps = [{"from_s": 25.0, "to_s": 50.0, "users": 100, "there": there or None}]
         told = summary(counts={"users who came": came}, steps=steps)
@@ -151,9 +151,9 @@ def test_the_users_asked_for_must_have_been_there() -> None:
     assert missed(100, 60, 74) == ["users there from 25 to 50 s: at least 75% of 100"]
 
 
-def test_a_storm_needs_everybody_back() -> None:
+def test_storm_requires_all_users_back() -> None:
     def missed(**counts: int) -> list[str]:
-        # Two storms over a hundred people; returns of those who lost their network otherwise are in the figure, and no evidence.
+        # Two storms over a hundred people; other returns are counted, but prove nothing.
         figures = {"reconnect → resynchronised": {"count": 900, "failures": 0}}
         told = summary(users=100, figures=figures, counts={name.replace("_", " "): count for name, count in counts.items()})
         return [gate.asked for gate in shape("storm").gates(told) if not gate.held]
@@ -165,14 +165,14 @@ def test_a_storm_needs_everybody_back() -> None:
     assert missed() == ["everybody was cut"]
 
 
-def test_slow_readers_need_somebody_who_was_slow() -> None:
+def test_slow_reader_run_requires_a_slow_reader() -> None:
     slow = shape("slow-readers")
     assert [gate.asked for gate in slow.gates(summary()) if not gate.held] == ["somebody read slowly"]
     for what in ("read late", "slow readers sent away"):
         assert slow.gates(summary(counts={what: 1}))[0].held
 
 
-def test_a_deploy_needs_somebody_who_deployed() -> None:
+def test_deploy_run_requires_a_deploy() -> None:
     deploy = shape("deploy")
     assert not deploy.gates(summary(connections_ended={"dropped 1006": 5}))[0].held
     assert deploy.gates(summary(connections_ended={"server 1012": 1}))[0].held

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_capacity_told_to_stop_ends_with_what_it_found(server: Server, tmp_path: Path, number: signal.Signals) -> None:
+def test_stopped_capacity_search_reports_its_findings(server: Server, tmp_path: Path, number: signal.Signals) -> None:
     env = base_environment() | QUICK | {"URL": server.base_url, "START": "2", "TIME": "10m", "GATES": "", "REPORT": str(tmp_path)}
     search = Process([ROOT / "scripts" / "capacity"], env=env, log=tmp_path / "output", cwd=ROOT)
     try:
@@ -35,7 +35,7 @@ def test_capacity_told_to_stop_ends_with_what_it_found(server: Server, tmp_path:
 
 
 def loads(report: Path) -> list[int]:
-    """Load runs that live and write below `report`: they have a session of their own."""
+    """Return the load runs that live and write below `report`: they have their own session."""
     return [int(at.parent.name) for at in Path("/proc").glob("[0-9]*/cmdline") if _is_load(at, report)]
 
 

@@ -10,7 +10,7 @@ from loadtest.timeline import Timeline, rounded
 @pytest.mark.parametrize(
     ("exact", "kept"), [(0.4, 0), (12.6, 13), (99.4, 99), (123, 120), (987, 990), (1234, 1200), (65432, 65400)]
 )
-def test_latencies_are_kept_as_locust_keeps_them(exact: float, kept: int) -> None:
+def test_latencies_are_rounded_like_locusts(exact: float, kept: int) -> None:
     assert rounded(exact) == kept
 
 
@@ -36,7 +36,7 @@ def test_a_row_has_users_counts_and_percentiles() -> None:
     assert (late["at"], late["figures"]["join"]["p50"]) == (7, 500)
 
 
-def test_what_is_outside_the_timed_run_is_no_part_of_it() -> None:
+def test_values_outside_the_timed_run_are_dropped() -> None:
     timeline = Timeline(10)
     timeline.sample("join", -1, 5)
     timeline.count("messages", -1)
@@ -44,7 +44,7 @@ def test_what_is_outside_the_timed_run_is_no_part_of_it() -> None:
     assert timeline.rows() == []
 
 
-def test_a_window_sees_its_slices_only() -> None:
+def test_window_contains_its_slices_only() -> None:
     timeline = filled()
     window = timeline.window("join", 5, 10)
     assert window is not None
@@ -53,7 +53,7 @@ def test_a_window_sees_its_slices_only() -> None:
     assert timeline.counted("messages", 0, 3) == 1
 
 
-def test_users_of_a_window_are_those_of_its_looks() -> None:
+def test_users_of_a_window_follow_from_its_samples() -> None:
     timeline = Timeline(10)
     for at, number in ((1, 5), (2, 7), (3, 6), (4, 50)):
         timeline.users(at, number)
@@ -61,7 +61,7 @@ def test_users_of_a_window_are_those_of_its_looks() -> None:
     assert timeline.users_between(5, 9) is None
 
 
-def test_generators_add_up_after_a_journey_as_plain_objects() -> None:
+def test_serialised_generators_add_up() -> None:
     total = Timeline(10)
     for _ in range(2):
         total.merge(json.loads(json.dumps(filled().dump())))

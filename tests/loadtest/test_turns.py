@@ -8,7 +8,7 @@ from loadtest.turns import Turns
 
 
 class Quick(Turns):
-    """Every quarter of a second, and never waiting for it: a user that is late for everything."""
+    """A turn every quarter of a second without waiting: this user is always late."""
 
     def __init__(self, ends_after: int) -> None:
         self.left = ends_after
@@ -25,13 +25,13 @@ def taken(user: Quick) -> list[float]:
     return list(iter(user.await_turn, None))
 
 
-def test_each_turn_is_due_a_pause_after_the_one_before_was_due() -> None:
+def test_each_turn_is_due_one_pause_after_the_last_due_time() -> None:
     dues = taken(Quick(20))
     assert len(dues) == 20
     assert [later - earlier for earlier, later in itertools.pairwise(dues)] == pytest.approx([0.25] * 19)
 
 
-def test_what_was_due_by_the_end_is_told_once() -> None:
+def test_turns_due_by_the_end_are_reported_once() -> None:
     user = Quick(1)
     (first,) = taken(user)
     overdue = list(user.overdue(first + 1.1))
@@ -40,7 +40,7 @@ def test_what_was_due_by_the_end_is_told_once() -> None:
     assert list(Quick(0).overdue(1e9)) == [], "a user who never began has no schedule"
 
 
-def test_a_pause_of_the_users_own_is_no_delay_of_the_servers() -> None:
+def test_pause_of_a_user_is_no_delay_of_the_server() -> None:
     user = Quick(2)
     user._next_turn = 5.0
     user.forgive()

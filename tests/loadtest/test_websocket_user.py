@@ -1,4 +1,4 @@
-"""WebSocketUser against a server that is none of ours: it serves by subclassing alone, and comes back from anything."""
+"""WebSocketUser against a foreign server: a subclass suffices, and it survives every fault."""
 
 import asyncio
 import http
@@ -23,7 +23,7 @@ from tests.support.server import ROOT, base_environment
 
 
 async def answer(connection: ServerConnection) -> None:
-    """Echo, and misbehave as the path says."""
+    """Echo with the fault of the path."""
     path = connection.request.path if connection.request else ""
     count = 0
     async for message in connection:
@@ -31,7 +31,7 @@ async def answer(connection: ServerConnection) -> None:
         if path == "/vanish" and count == 3:
             connection.transport.abort()
         elif path == "/mute" and count == 3:
-            connection.transport.pause_reading()  # TCP stays up, nothing answers
+            connection.transport.pause_reading()  # TCP stays up without answers
         elif path == "/restart" and count == 3:
             await connection.close(1012)
         elif path == "/banish" and count == 3:
@@ -51,7 +51,7 @@ def refuse(connection: ServerConnection, request: Request) -> Response | None:
 
 @pytest.fixture(scope="module")
 def echo_server() -> Iterator[str]:
-    """An echo server of the `websockets` library in a thread of its own; yields its address."""
+    """An echo server of the `websockets` library in its own thread; yields its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -96,7 +96,7 @@ def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> di
 
 Counted = Callable[[str], dict[str, Any]]
 
-# Path of the echo server → heartbeat and length of the run, both in seconds; long enough for a machine that is busy elsewhere.
+# Path of the echo server → heartbeat and length of the run in seconds, long enough for a busy machine.
 # At "/nobody" a server listens that never answers.
 RUNS = {
     "/echo": (5, 8), "/pieces": (5, 8), "/big": (5, 8), "/refuse": (5, 8), "/banish": (5, 8),
@@ -106,8 +106,8 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def counted(echo_server: str) -> Iterator[Counted]:
-    """What the users of one run counted: `counted("/echo")`. All runs are under way, several at a time."""
-    # The kernel completes the TCP connection, and that is all.
+    """Return the counts of one run's users: `counted("/echo")`. All runs are started, several at a time."""
+    # The kernel completes the TCP connection, and nothing answers.
     with socket.create_server(("127.0.0.1", 0)) as deaf, AtOnce[dict[str, Any]](AT_ONCE) as runs:
         silent = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         for path, (heartbeat, seconds) in RUNS.items():
@@ -117,7 +117,7 @@ def counted(echo_server: str) -> Iterator[Counted]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("path", ["/echo", "/pieces"])
-def test_a_good_server_is_one_connection_a_user_closed_in_good_order(counted: Counted, path: str) -> None:
+def test_good_server_gets_one_cleanly_closed_connection_a_user(counted: Counted, path: str) -> None:
     found = counted(path)
     assert found["endings"] == {"asked 1000": 2}
     assert found["echoes"]["texts"] >= 2
@@ -143,21 +143,21 @@ def test_large_binary_frames_are_read_whole(counted: Counted) -> None:
 def test_a_lost_connection_is_replaced(counted: Counted, path: str, ending: str) -> None:
     found = counted(path)
     assert found["endings"][ending] >= 2
-    # Also the one each user may leave behind, whose server does not answer any more.
+    # Including the last connection of each user, whose server no longer answers.
     assert found["entries"][f"CLOSE {ending}"][0] == found["endings"][ending]
     assert found["entries"]["WS handshake"][0] > 2
     assert found["echoes"]["texts"] > 6, "each user spoke on more than one connection"
 
 
 @pytest.mark.integration
-def test_a_code_that_means_stay_away_is_obeyed(counted: Counted) -> None:
+def test_close_code_without_reconnect_is_obeyed(counted: Counted) -> None:
     found = counted("/banish")
     assert found["endings"] == {"server 4003": 2}
     assert found["echoes"]["not connected"] >= 2
 
 
 @pytest.mark.integration
-def test_a_refused_handshake_is_tried_again_and_told_with_its_status(counted: Counted) -> None:
+def test_refused_handshake_is_retried_and_reported(counted: Counted) -> None:
     found = counted("/refuse")
     assert set(found["endings"]) == {"refused 429"}
     assert found["endings"]["refused 429"] > 4
@@ -166,7 +166,7 @@ def test_a_refused_handshake_is_tried_again_and_told_with_its_status(counted: Co
 
 
 @pytest.mark.integration
-def test_nobody_there_and_nobody_who_answers_are_failed_attempts(counted: Counted) -> None:
+def test_silent_server_is_a_failed_attempt(counted: Counted) -> None:
     found = counted("/nobody")
     assert set(found["endings"]) == {"failed 1006"}
     assert found["endings"]["failed 1006"] >= 4
@@ -176,12 +176,12 @@ def test_nobody_there_and_nobody_who_answers_are_failed_attempts(counted: Counte
     assert any("no handshake within" in error for error in found["errors"])
 
 
-def test_close_frames_are_read() -> None:
+def test_close_frames_are_parsed() -> None:
     assert str(Closing.from_frame(b"\x03\xf4later", asked=False)) == "server (code 1012, later)"
     assert Closing.from_frame(b"", asked=True) == Closing("asked", 1005)
 
 
-def test_full_jitter_spreads_over_the_whole_bound_and_the_bound_doubles() -> None:
+def test_jitter_covers_the_whole_doubling_bound() -> None:
     for attempt, bound in ((0, 0.5), (1, 1.0), (4, 8.0), (5, 10.0), (1000, 10.0)):
         waits = [full_jitter(attempt, 0.5, 10) for _ in range(2000)]
         assert 0 <= min(waits) < bound * 0.05

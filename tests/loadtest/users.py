@@ -1,7 +1,7 @@
 """The users of a run in this process, without a server: their schedule and their messages.
 
-Locust patches the interpreter when it is imported, which the other tests of this process could not do with; told not to, it
-serves as it is.
+Locust patches the interpreter on import, which would break the other tests of this process; with
+LOCUST_SKIP_MONKEY_PATCH it does not.
 """
 
 import os
@@ -13,7 +13,7 @@ from tests.loadtest.options import settings
 
 
 def chat_user(**options: str) -> Any:
-    """A ChatUser: number 0 of a run with these options. What it sends is in its `sent`; nothing answers."""
+    """A ChatUser: number 0 of a run with these options. `sent` collects its frames; nothing answers."""
     with patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):
         from locust.env import Environment  # noqa: PLC0415
 
