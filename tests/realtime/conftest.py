@@ -1,4 +1,4 @@
-"""People, sockets and a bystander for the tests of the socket paths."""
+"""Users, sockets and a bystander for the tests of the socket paths."""
 
 import asyncio
 import time
@@ -14,8 +14,8 @@ from tests.support.profile import Profile
 from tests.support.profile import profile as chosen
 from tests.support.server import Server
 
-# What needs Redis and several processes does not exist in the embedded profile. What brings its own Redis, or never comes
-# past the parser of frames, or tests the tests, runs once.
+# The embedded profile has neither Redis nor several processes. Tests with their own Redis, tests of the
+# parser of frames and tests of the tests run once.
 collect_ignore = (
     ["layer", "property/test_mutations.py", "test_bad_bytes.py", "test_control_floods.py", "test_wire_fuzz.py"]
     if chosen.redis
@@ -25,7 +25,7 @@ collect_ignore = (
 
 @pytest.fixture(scope="session")
 def unlimited(profile: Profile) -> Iterator[Server]:
-    """A running server for all tests, without the limits of messages and sockets."""
+    """A shared server without the limits of messages and sockets."""
     with ExitStack() as exits:
         shared = Server(profile, {"LIMIT_MESSAGES_PER_S": "0", "LIMIT_SOCKETS_PER_USER": "0"})
         exits.callback(shared.close)
@@ -35,7 +35,7 @@ def unlimited(profile: Profile) -> Iterator[Server]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_failed_inside(server: Server) -> Iterator[None]:
-    """Whatever clients do to the shared server, none of it may end as a failure of ours in its log."""
+    """Check that no client's action left an error of ours in the shared server's log."""
     yield
     found = [line for line in server.log.splitlines() if "Traceback" in line or "[error" in line]
     assert not found, server.log[-20_000:]
@@ -43,7 +43,7 @@ def nothing_failed_inside(server: Server) -> Iterator[None]:
 
 @pytest.fixture
 async def plain(server: Server) -> AsyncIterator[Any]:
-    """Open sockets without promises on the shared server: `socket = await plain("/infra/ws", ada)`."""
+    """Open sockets without checks on the shared server: `socket = await plain("/infra/ws", ada)`."""
     async with AsyncExitStack() as exits:
 
         async def one(path: str, account: Account | None = None, **options: Any) -> PlainSocket:
@@ -65,7 +65,7 @@ class Witness:
         self.heard = 0
 
     async def hear_once(self) -> None:
-        """One message from the talker to the listener. The client itself holds the order of what arrives."""
+        """Send one message from the talker to the listener, whose client checks the order."""
         started = time.monotonic()
         sent = await self.talker.send(self.room, f"still here {started}")
         await self.listener.expect("message", seq=sent["seq"], room=self.room)
@@ -73,7 +73,7 @@ class Witness:
         self.heard += 1
 
     async def talk(self, every: float) -> None:
-        """Talk until cancelled."""
+        """Send messages until cancelled."""
         while True:
             await self.hear_once()
             await asyncio.sleep(every)
@@ -83,7 +83,7 @@ class Witness:
 async def witnessing(
     server: Server, room: str, talker: Account, listener: Account, *, every: float = 0.1
 ) -> AsyncIterator[Witness]:
-    """Have the talker talk in a room while the block runs; fails when the listener misses a word or hears it late."""
+    """Send messages in a room during the block; fails when one is lost or late for the listener."""
     async with ChatClient(server.ws_url(), talker) as mouth, ChatClient(server.ws_url(), listener) as ear:
         await mouth.join(room)
         await ear.join(room)
@@ -96,7 +96,7 @@ async def witnessing(
             talking.cancel()
             await asyncio.gather(talking, return_exceptions=True)
         if failed:
-            talking.result()  # raises what went wrong
+            talking.result()  # raises the bystander's error
         await witness.hear_once()
         assert witness.slowest < Witness.PATIENCE_S, f"a bystander's message took {witness.slowest:.1f} s"
 
@@ -115,30 +115,30 @@ class Cast:
 
 @pytest.fixture(scope="session")
 def cast(server: Server) -> Cast:
-    """The people of the shared server."""
+    """The users of the shared server."""
     return Cast(server)
 
 
 @pytest.fixture
 async def witness(server: Server, cast: Cast) -> AsyncIterator[Witness]:
-    """A bystander on the shared server for as long as the test runs; `witness.room` is the room to misbehave in."""
+    """A bystander on the shared server during the test; `witness.room` is the room for misbehaviour."""
     async with witnessing(server, cast.room, cast.talker, cast.listener) as bystander:
         yield bystander
 
 
 @pytest.fixture
 def ada(cast: Cast) -> Account:
-    """Somebody with a past."""
+    """A user with earlier rooms and messages."""
     return cast.ada
 
 
 @pytest.fixture
 def bob(cast: Cast) -> Account:
-    """Somebody else."""
+    """A second user."""
     return cast.bob
 
 
 @pytest.fixture
 def stranger(cast: Cast) -> Account:
-    """Somebody who is in the lobby at most."""
+    """A user in no room but the lobby."""
     return cast.stranger

@@ -1,4 +1,4 @@
-"""The ways by which a person or a room can be changed: the API, the administrator's pages, other programs."""
+"""All ways to change a user or a room: the API, the administrator's pages, other programs."""
 
 import asyncio
 import re
@@ -16,14 +16,14 @@ PEOPLE, ROOMS = "/admin/accounts/user/", "/admin/rooms/room/"
 
 @dataclass
 class World:
-    """Who is there: `ada` owns `room`, `bob` is a member, `boss` administers."""
+    """The users: `ada` owns `room`, `bob` is a member, `boss` administers."""
 
     server: Server
     ada: Account
     bob: Account
     boss: Account
     room: str
-    # Bob's browser, signed in.
+    # Bob's signed-in browser.
     page: httpx.AsyncClient
 
 
@@ -31,7 +31,7 @@ Door = Callable[[World], Awaitable[None]]
 
 
 async def shell(world: World, code: str) -> None:
-    """Run lines in another process, which has no event loop and no sockets."""
+    """Run lines in another process, without event loop and sockets."""
     imports = (
         "from accounts.models import ApiToken, User; from chat.models import Event; from rooms.models import Membership, Room; "
         "from django.contrib.sessions.models import Session; from django.utils import timezone"
@@ -46,7 +46,7 @@ async def api(world: World, person: Account, method: str, path: str, **fields: o
 
 
 async def admin(world: World, path: str, change: Mapping[str, str | None]) -> None:
-    """Submit a form of the administrator's pages with some fields changed; None leaves one out."""
+    """Submit a form of the administrator's pages with changed fields; None removes a field."""
     async with anonymous(world.server.base_url) as http:
         boss = await signed_in(http, world.boss)
         page = await boss.get(path)
@@ -57,7 +57,7 @@ async def admin(world: World, path: str, change: Mapping[str, str | None]) -> No
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """What a browser would send of the form: text fields, ticked boxes and chosen options."""
+    """Return a browser's fields of the form: text fields, ticked boxes and chosen options."""
     fields: dict[str, str] = {}
     for tag in re.findall(r"<input[^>]*>", page):
         found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
@@ -78,7 +78,7 @@ async def room_id(world: World) -> int:
 
 
 def administrator(server: Server) -> Account:
-    """Somebody who may use the administrator's pages."""
+    """Return a user with access to the administrator's pages."""
     account = asyncio.run(sign_up(server.base_url))
     change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
     server.shell(change)

@@ -40,7 +40,7 @@ async def rounds() -> None:
     await asyncio.sleep(0)
 
 
-async def test_below_the_bound_nobody_is_cut(send_budget: SendBufferBudget) -> None:
+async def test_no_socket_is_evicted_below_the_bound(send_budget: SendBufferBudget) -> None:
     peers = [Peer(send_budget) for _ in range(10)]
     for peer in peers:
         peer.write(140)
@@ -49,7 +49,7 @@ async def test_below_the_bound_nobody_is_cut(send_budget: SendBufferBudget) -> N
     assert send_budget.measure() == 1_400
 
 
-async def test_above_it_those_paused_for_longest_go_and_leave_room(send_budget: SendBufferBudget) -> None:
+async def test_sockets_paused_for_longest_are_evicted_first(send_budget: SendBufferBudget) -> None:
     peers = [Peer(send_budget, paused_at=float(number)) for number in range(20)]
     for peer in reversed(peers):
         peer.write(100)
@@ -58,7 +58,7 @@ async def test_above_it_those_paused_for_longest_go_and_leave_room(send_budget: 
     assert send_budget.measure() == BOUND * 3 / 4
 
 
-async def test_those_being_closed_anyway_go_first(send_budget: SendBufferBudget) -> None:
+async def test_closing_sockets_are_evicted_first(send_budget: SendBufferBudget) -> None:
     old, closing = Peer(send_budget, paused_at=1.0), Peer(send_budget, paused_at=9.0, closing=True)
     old.write(900)
     closing.write(900)
@@ -66,7 +66,7 @@ async def test_those_being_closed_anyway_go_first(send_budget: SendBufferBudget)
     assert (old.gone, closing.gone) == (False, True)
 
 
-async def test_what_was_read_meanwhile_does_not_count(send_budget: SendBufferBudget) -> None:
+async def test_acknowledged_bytes_do_not_count(send_budget: SendBufferBudget) -> None:
     peer = Peer(send_budget)
     for _ in range(100):
         peer.write(100)
@@ -78,7 +78,7 @@ async def test_what_was_read_meanwhile_does_not_count(send_budget: SendBufferBud
     assert send_budget._peers == set()
 
 
-async def test_the_sum_never_passes_the_bound_by_more_than_one_round(send_budget: SendBufferBudget) -> None:
+async def test_sum_exceeds_the_bound_by_one_round_at_most(send_budget: SendBufferBudget) -> None:
     peers = [Peer(send_budget, paused_at=float(number)) for number in range(50)]
     for _ in range(200):
         for peer in peers:
@@ -88,7 +88,7 @@ async def test_the_sum_never_passes_the_bound_by_more_than_one_round(send_budget
         assert sum(peer.unsent() for peer in peers) <= BOUND
 
 
-async def test_no_bound_cuts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zero_bound_evicts_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LIMIT_UNSENT_BYTES", 0)
     peer = Peer(SendBufferBudget())
     peer.write(10**9)

@@ -108,7 +108,7 @@ async def native(connect: Connect, stranger: Account) -> ChatClient:
 
 
 async def refused(chat: ChatClient, text: str, *, re: Any = None) -> dict[str, Any]:
-    """Send a frame as it is and return the error it gets; everything goes on afterwards."""
+    """Send a frame unchanged and return its error; the socket must go on."""
     await chat.push_raw(text)
     error = await chat.expect("error")
     assert set(error) == {"type", "re", "code", "message"}
@@ -120,7 +120,7 @@ async def refused(chat: ChatClient, text: str, *, re: Any = None) -> dict[str, A
 
 
 @pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON.keys())
-async def test_what_is_not_json_is_bad_json(native: ChatClient, text: str) -> None:
+async def test_non_json_text_is_bad_json(native: ChatClient, text: str) -> None:
     assert (await refused(native, text))["code"] == "bad_json"
 
 
@@ -130,7 +130,7 @@ async def test_wrong_fields_and_types_are_a_bad_frame(native: ChatClient, text: 
 
 
 @pytest.mark.parametrize("kind", UNKNOWN_TYPES, ids=ascii)
-async def test_a_type_nobody_knows(native: ChatClient, kind: str) -> None:
+async def test_unknown_type_is_an_error(native: ChatClient, kind: str) -> None:
     error = await refused(native, json.dumps({"type": kind, "id": 5}), re=5)
     assert error["code"] == "unknown_type"
     assert len(error["message"]) < 500, "an error must not send a client's flood back"
@@ -138,21 +138,21 @@ async def test_a_type_nobody_knows(native: ChatClient, kind: str) -> None:
 
 @pytest.mark.parametrize("slug", NO_SUCH_ROOMS, ids=ascii)
 @pytest.mark.parametrize("kind", ["room.join", "message.send", "history", "read"])
-async def test_a_room_nobody_made(native: ChatClient, kind: str, slug: str) -> None:
+async def test_unknown_room_is_an_error(native: ChatClient, kind: str, slug: str) -> None:
     more = FIELDS.get(kind, {})
     with pytest.raises(Refused) as error:
         await native.request(kind, room=slug, **more)
     assert error.value.code == "no_such_room"
 
 
-async def test_an_error_tells_which_frame_it_answers(native: ChatClient) -> None:
+async def test_error_names_the_frame_it_answers(native: ChatClient) -> None:
     assert (await refused(native, '{"type":"room.join","id":"a string"}', re="a string"))["code"] == "bad_frame"
     assert (await refused(native, '{"id":17,"type":"room.join","room":7}', re=17))["code"] == "bad_frame"
     assert (await refused(native, '{"id":-3,"type":"nonsense"}', re=-3))["code"] == "unknown_type"
 
 
 @pytest.mark.parametrize("kind", ["message.send", "history", "read"])
-async def test_a_public_room_one_has_not_joined(server: Server, native: ChatClient, ada: Account, kind: str) -> None:
+async def test_unjoined_public_room_is_an_error(server: Server, native: ChatClient, ada: Account, kind: str) -> None:
     slug = await create_room(server.base_url, ada)
     more = FIELDS[kind]
     with pytest.raises(Refused) as error:
@@ -161,7 +161,7 @@ async def test_a_public_room_one_has_not_joined(server: Server, native: ChatClie
 
 
 @pytest.mark.parametrize("kind", ["room.join", "message.send", "history", "read", "room.leave", "typing"])
-async def test_a_private_room_stays_closed(server: Server, native: ChatClient, ada: Account, kind: str) -> None:
+async def test_private_room_is_refused_to_non_members(server: Server, native: ChatClient, ada: Account, kind: str) -> None:
     slug = await create_room(server.base_url, ada, private=True)
     more = FIELDS.get(kind, {})
     with pytest.raises(Refused) as error:
@@ -169,7 +169,7 @@ async def test_a_private_room_stays_closed(server: Server, native: ChatClient, a
     assert error.value.code == "not_a_member"
 
 
-async def test_other_peoples_direct_room_stays_closed(server: Server, connect: Connect, native: ChatClient, ada: Account) -> None:
+async def test_direct_room_is_refused_to_others(server: Server, connect: Connect, native: ChatClient, ada: Account) -> None:
     bob = await sign_up(server.base_url)
     sent = await (await connect(ada)).send_to(bob.id, "between us")
     with pytest.raises(Refused) as error:
@@ -178,7 +178,7 @@ async def test_other_peoples_direct_room_stays_closed(server: Server, connect: C
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u2003", "\u200b", "\u2800"], ids=ascii)
-async def test_an_empty_text(native: ChatClient, text: str) -> None:
+async def test_empty_text_is_refused(native: ChatClient, text: str) -> None:
     await native.join("lobby")
     with pytest.raises(Refused) as error:
         await native.send("lobby", text)
@@ -217,13 +217,13 @@ async def test_a_key_has_at_most_64_characters(native: ChatClient) -> None:
 
 
 @pytest.mark.parametrize("to", ["nobody-at-all", 2**53, "", "x" * 300], ids=ascii)
-async def test_nobody_to_write_to(native: ChatClient, to: int | str) -> None:
+async def test_message_to_an_unknown_user_is_refused(native: ChatClient, to: int | str) -> None:
     with pytest.raises(Refused) as error:
         await native.send_to(to, "hi")
     assert error.value.code == ("no_such_target" if to in {"nobody-at-all", 2**53} else "bad_frame")
 
 
-async def test_nobody_writes_to_themselves(connect: Connect, ada: Account) -> None:
+async def test_message_to_oneself_is_refused(connect: Connect, ada: Account) -> None:
     chat = await connect(ada)
     for me in (ada.id, ada.name):
         with pytest.raises(Refused) as error:
@@ -231,8 +231,8 @@ async def test_nobody_writes_to_themselves(connect: Connect, ada: Account) -> No
         assert error.value.code == "forbidden"
 
 
-async def test_of_two_equal_fields_one_counts(native: ChatClient) -> None:
-    # RFC 8259 leaves open which; the frame is taken as one of the two or refused, and nothing breaks.
+async def test_one_of_two_equal_fields_counts(native: ChatClient) -> None:
+    # RFC 8259 leaves the choice open: the frame counts as one of the two or is refused.
     await native.push_raw('{"type":"ping","id":1,"id":777}')
     assert (await native.expect("pong"))["re"] in {1, 777}
     await native.push_raw('{"type":"nonsense","type":"ping"}')
@@ -242,7 +242,7 @@ async def test_of_two_equal_fields_one_counts(native: ChatClient) -> None:
     assert (await native.expect("error"))["code"] == "empty"
 
 
-async def test_unknown_fields_are_left_alone(native: ChatClient) -> None:
+async def test_unknown_fields_are_ignored(native: ChatClient) -> None:
     assert (await native.request("ping", colour="blue", nested={"a": [1, {"b": None}]}))["type"] == "pong"
 
 

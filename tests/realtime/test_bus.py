@@ -14,7 +14,7 @@ Heard = asyncio.Queue[dict[str, Any]]
 
 
 def bus_named(origin: str, deliver: Callable[[dict[str, Any]], None]) -> Bus:
-    """A bus on the layer of this profile that delivers messages one by one."""
+    """A bus on this profile's layer that delivers messages one by one."""
 
     def each(messages: list[dict[str, Any]]) -> None:
         for message in messages:
@@ -23,7 +23,7 @@ def bus_named(origin: str, deliver: Callable[[dict[str, Any]], None]) -> Bus:
     return bus_for(origin, each, lambda: None)
 
 
-async def test_a_group_left_and_wanted_again_in_one_turn_is_joined() -> None:
+async def test_group_wanted_again_in_one_iteration_stays_joined() -> None:
     heard: Heard = asyncio.Queue()
     bus = bus_named("one", heard.put_nowait)
     bus.start()
@@ -52,7 +52,7 @@ async def test_a_group_left_and_wanted_again_in_one_turn_is_joined() -> None:
         await bus.stop()
 
 
-async def test_a_message_that_cannot_be_delivered_ends_nothing() -> None:
+async def test_failed_delivery_does_not_stop_the_bus() -> None:
     heard: Heard = asyncio.Queue()
 
     def deliver(message: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ async def test_a_message_that_cannot_be_delivered_ends_nothing() -> None:
         other = bus_named("two", lambda _message: None)
         other.start()
         async with asyncio.timeout(10):
-            while True:  # a layer that is still connecting may lose both
+            while True:  # a connecting layer may lose both
                 other.send("room.1", {"kind": "odd"})
                 other.send("room.1", {"kind": "probe"})
                 with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""WS_COMPRESSION=1: who offers permessage-deflate is sent to by it; the others see no difference."""
+"""WS_COMPRESSION=1: only clients that offer permessage-deflate get compressed frames."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ TEXT = "the same words again and again, " * 300
 
 
 class Counted(ClientConnection):
-    """A client's connection that counts what comes in."""
+    """A client's connection that counts received bytes."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -30,7 +30,7 @@ def came(client: ChatClient) -> int:
 
 
 @pytest.mark.once
-async def test_what_is_sent_is_compressed_for_who_asked_for_it(start_server: StartServer) -> None:
+async def test_frames_are_compressed_for_clients_that_offer_it(start_server: StartServer) -> None:
     server = start_server(WS_COMPRESSION="1")
     people = [await sign_up(server.base_url) for _ in range(2)]
     room = await create_room(server.base_url, people[0])

@@ -21,7 +21,7 @@ from tests.support.server import Server
 MASKED = b"\x80\0\0\0\0"
 PING, PONG, TEXT_BEGINS, GOES_ON = b"\x89", b"\x8a", b"\x01", b"\x00"
 
-#: What comes first, and the frame that comes without end.
+#: The first bytes, and the endless frame.
 FLOODS = {
     "empty pings": (b"", PING + MASKED),
     "full pings": (b"", PING + b"\xfd\0\0\0\0" + b"p" * 125),
@@ -59,7 +59,7 @@ async def deaf(server: Server, pest: Account) -> AsyncIterator[tuple[asyncio.Str
 
 
 async def flood(writer: asyncio.StreamWriter, frame: bytes) -> int:
-    """Write until the connection is cut; returns the bytes written, at most BOUND."""
+    """Write until the connection is cut; return the number of bytes, at most BOUND."""
     chunk = frame * (262_144 // len(frame))
     written = 0
     try:
@@ -81,7 +81,7 @@ async def test_a_flood_closes_with_4009(server: Server, pest: Account, witness: 
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-async def test_a_flood_that_reads_nothing_is_cut(
+async def test_flood_without_reads_is_cut(
     deaf: tuple[asyncio.StreamReader, asyncio.StreamWriter], witness: Witness, kind: str
 ) -> None:
     first, frame = FLOODS[kind]
@@ -91,7 +91,7 @@ async def test_a_flood_that_reads_nothing_is_cut(
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-async def test_a_person_who_comes_back_to_flood_again_delays_nobody(
+async def test_repeated_flood_after_reconnects_delays_no_others(
     server: Server, pest: Account, witness: Witness, kind: str
 ) -> None:
     first, frame = FLOODS[kind]
@@ -111,7 +111,7 @@ async def test_polite_pings_are_answered(server: Server, ada: Account, witness: 
         assert plain.socket.close_code is None
 
 
-async def test_a_message_in_fifty_fragments(server: Server, ada: Account, witness: Witness) -> None:
+async def test_message_in_fifty_fragments_is_accepted(server: Server, ada: Account, witness: Witness) -> None:
     async with PlainSocket(server.ws_url(), headers=ada.headers) as plain:
         for number in range(3):
             text = f'{{"type":"ping","id":{number}}}'
@@ -119,14 +119,14 @@ async def test_a_message_in_fifty_fragments(server: Server, ada: Account, witnes
             assert (await plain.receive_type("pong"))["re"] == number
 
 
-async def test_a_large_message_in_fragments_of_a_kib(server: Server, ada: Account, witness: Witness) -> None:
+async def test_large_message_in_fragments_of_1_kib_is_accepted(server: Server, ada: Account, witness: Witness) -> None:
     async with PlainSocket(server.ws_url(), headers=ada.headers) as plain:
         await plain.send(['{"type":"ping","id":1}', *[" " * 1024] * 255])
         assert (await plain.receive_type("pong"))["re"] == 1
 
 
-async def test_many_small_frames_in_one_write_are_all_answered_in_order(server: Server, pest: Account, witness: Witness) -> None:
-    """More than is parsed at a time: nothing of the rest is lost, also when the peer sends nothing more."""
+async def test_many_frames_in_one_write_are_answered_in_order(server: Server, pest: Account, witness: Witness) -> None:
+    """More frames than one pass parses: the rest must not wait for further bytes."""
     number = 200
     async with PlainSocket(server.ws_url(), headers=pest.headers) as plain:
         texts = [f'{{"type":"ping","id":{index}}}'.ljust(100).encode() for index in range(number)]
@@ -135,16 +135,16 @@ async def test_many_small_frames_in_one_write_are_all_answered_in_order(server: 
 
 
 def opened() -> GuardedProtocol:
-    """A connection after its handshake, without the limit in time."""
+    """A connection after its handshake, without the time limit."""
     guarded = GuardedProtocol(max_size=2**18)
     guarded.state = State.OPEN
     guarded.small_frames = Bucket(0, 0)
     return guarded
 
 
-def test_a_message_has_a_bounded_number_of_fragments_however_slowly_they_come() -> None:
+def test_slow_fragments_of_a_message_are_bounded() -> None:
     guarded = opened()
-    for _ in range(2):  # each message counts for itself
+    for _ in range(2):  # each message has its own count
         guarded.recv_frame(Frame(Opcode.TEXT, b"", fin=False))
         for _ in range(FRAGMENTS - 2):
             guarded.recv_frame(Frame(Opcode.CONT, b"", fin=False))
@@ -158,7 +158,7 @@ def test_a_message_has_a_bounded_number_of_fragments_however_slowly_they_come() 
     assert guarded.close_sent.code == CloseCode.MESSAGE_TOO_BIG
 
 
-def test_a_peer_that_does_not_read_gets_one_pong_when_it_reads_again() -> None:
+def test_resumed_reader_gets_one_pong() -> None:
     guarded = opened()
     guarded.writable = False
     for number in range(50):

@@ -1,4 +1,4 @@
-"""Too much of anything from one person: refused or closed as documented, and a bystander hears every word in time."""
+"""Floods of one user are refused or closed as documented, and a bystander misses and waits for nothing."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.support.plain_socket import PlainSocket
 from tests.support.profile import Profile
 from tests.support.server import Server
 
-RATE = 20  # LIMIT_MESSAGES_PER_S and LIMIT_SOCKETS_PER_USER by default
+RATE = 20  # defaults of LIMIT_MESSAGES_PER_S and LIMIT_SOCKETS_PER_USER
 PATHS = ["/ws/", "/ws/chat/{}/", "/infra/ws"]
 
 
@@ -34,7 +34,7 @@ def message(room: str, number: int) -> dict[str, Any]:
 
 
 async def replies(socket: PlainSocket, number: int) -> dict[int, dict[str, Any]]:
-    """The replies to requests 0 to `number` - 1."""
+    """Return the replies to requests 0 to `number` - 1."""
     found: dict[int, dict[str, Any]] = {}
     while len(found) < number:
         frame = await socket.receive_json(timeout=10)
@@ -54,7 +54,7 @@ async def test_too_many_messages_are_refused_one_by_one(plain: Any, pest: Accoun
     kinds = Counter(answer.get("code", answer["type"]) for answer in answers.values())
     assert set(kinds) == {"message.sent", "rate_limited"}
     assert RATE <= kinds["message.sent"] <= RATE * (1 + seconds) + 1
-    # What was refused may be sent again under its key, later.
+    # Refused messages may be sent again later with their key.
     refused = next(number for number, answer in answers.items() if answer["type"] == "error")
     await asyncio.sleep(0.3)
     await socket.send_json(message(witness.room, refused) | {"id": 0})
@@ -74,7 +74,7 @@ async def test_a_second_socket_brings_no_second_allowance(plain: Any, profile: P
     assert len(stored) <= RATE * (1 + seconds) * profile.workers + 1
 
 
-async def test_a_limit_of_its_own_for_each_person(plain: Any, ada: Account, bob: Account, witness: Witness) -> None:
+async def test_each_user_has_their_own_limit(plain: Any, ada: Account, bob: Account, witness: Witness) -> None:
     loud, calm = await plain("/ws/", ada), await plain("/ws/", bob)
     for socket in (loud, calm):
         await socket.send_json({"type": "room.join", "room": witness.room})
@@ -87,7 +87,7 @@ async def test_a_limit_of_its_own_for_each_person(plain: Any, ada: Account, bob:
 @pytest.mark.once
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("frame", ["ping", "{", '{"type":"ping"}', '{"message":""}'])
-async def test_frames_without_end_close_with_4009(plain: Any, pest: Account, witness: Witness, path: str, frame: str) -> None:
+async def test_endless_frames_close_with_4009(plain: Any, pest: Account, witness: Witness, path: str, frame: str) -> None:
     socket = await plain(path.format(witness.room), pest)
     reader = asyncio.create_task(socket.expect_close(4009, timeout=20))
     with contextlib.suppress(ConnectionClosed):
@@ -98,7 +98,7 @@ async def test_frames_without_end_close_with_4009(plain: Any, pest: Account, wit
 
 @pytest.mark.once
 @pytest.mark.parametrize("path", PATHS)
-async def test_large_frames_without_end_close_with_4009(plain: Any, pest: Account, witness: Witness, path: str) -> None:
+async def test_endless_large_frames_close_with_4009(plain: Any, pest: Account, witness: Witness, path: str) -> None:
     socket = await plain(path.format(witness.room), pest)
     reader = asyncio.create_task(socket.expect_close(4009, timeout=30))
     with contextlib.suppress(ConnectionClosed):
@@ -109,7 +109,7 @@ async def test_large_frames_without_end_close_with_4009(plain: Any, pest: Accoun
 
 @pytest.mark.parametrize("path", PATHS[1:])
 async def test_too_many_lines_are_refused_in_the_simpler_dialects(start_server: StartServer, path: str) -> None:
-    # One line after the other is stored there: a slow machine may not come to more than a few a second.
+    # Lines are stored one after the other there: a slow machine may store only a few a second.
     rate = 2
     server = start_server(LIMIT_MESSAGES_PER_S=str(rate))
     pest = await sign_up(server.base_url)
@@ -128,8 +128,8 @@ async def test_too_many_lines_are_refused_in_the_simpler_dialects(start_server: 
         assert socket.socket.close_code is None
 
 
-async def test_joins_by_the_hundred(plain: Any, pest: Account, witness: Witness) -> None:
-    """The dearest thing a client may ask for, a page of the log: each is answered, one after the other."""
+async def test_hundreds_of_joins_are_answered_in_turn(plain: Any, pest: Account, witness: Witness) -> None:
+    """A join reads a page of the log, the most expensive frame: each is answered in turn."""
     socket = await plain("/ws/", pest)
     reading = asyncio.create_task(replies(socket, 150))
     for number in range(150):
@@ -138,11 +138,13 @@ async def test_joins_by_the_hundred(plain: Any, pest: Account, witness: Witness)
     assert {answer["type"] for answer in answers.values()} == {"room.joined"}
 
 
-async def test_too_many_sockets_of_one_person(server: Server, profile: Profile, pest: Account, witness: Witness) -> None:
+async def test_too_many_sockets_of_one_user_are_refused(
+    server: Server, profile: Profile, pest: Account, witness: Witness
+) -> None:
     async with AsyncExitStack() as exits:
 
         async def another() -> PlainSocket | None:
-            """One more socket, or None when it is refused."""
+            """Open one more socket; return None when it is refused."""
             socket = await exits.enter_async_context(PlainSocket(server.ws_url(), headers=pest.headers))
             try:
                 await socket.receive_type("hello")
@@ -168,14 +170,14 @@ async def test_too_many_sockets_of_one_person(server: Server, profile: Profile, 
 
 @pytest.fixture
 async def guarded(start_server: StartServer) -> AsyncIterator[tuple[Server, Account, Witness]]:
-    """A server that takes 5 handshakes a second from an address, four times as many at once, with a bystander on it."""
+    """A server with a limit of 5 handshakes a second (20 at once) by address, and a bystander."""
     server = start_server(LIMIT_HANDSHAKES_PER_S="5")
     talker, listener = await sign_up(server.base_url), await sign_up(server.base_url)
     async with witnessing(server, await create_room(server.base_url, talker), talker, listener) as witness:
         yield server, await sign_up(server.base_url), witness
 
 
-async def test_too_many_handshakes_of_one_address(guarded: tuple[Server, Account, Witness], profile: Profile) -> None:
+async def test_too_many_handshakes_of_one_address_are_refused(guarded: tuple[Server, Account, Witness], profile: Profile) -> None:
     server, pest, _ = guarded
 
     async def knock(address: str) -> int | None:
@@ -190,11 +192,11 @@ async def test_too_many_handshakes_of_one_address(guarded: tuple[Server, Account
     assert set(codes) == {4001, 4009}
     assert 20 <= codes[4001] <= (20 + 5 * seconds + 1) * profile.workers
     assert await knock("198.18.0.2") == 4001, "another address has its own allowance"
-    async with ChatClient(server.ws_url(), pest) as chat:  # from the test's own address, as the bystander
+    async with ChatClient(server.ws_url(), pest) as chat:  # from the test's own address, like the bystander
         await chat.request("ping")
 
 
-async def test_limits_may_be_lifted(unlimited: Server, connect: Connect) -> None:
+async def test_zero_lifts_the_limits(unlimited: Server, connect: Connect) -> None:
     person = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, person)
     async with AsyncExitStack() as exits:

@@ -8,7 +8,7 @@ from core import supervise as loops
 from core.supervise import cancel_all, run_forever
 
 
-async def test_a_turn_that_fails_is_not_the_last() -> None:
+async def test_failed_pass_does_not_end_the_loop() -> None:
     turns = 0
     second = asyncio.Event()
 
@@ -48,7 +48,7 @@ async def test_a_cancellation_that_is_swallowed_is_repeated(monkeypatch: pytest.
     assert tasks[0].cancelled()
 
 
-async def test_waiting_for_what_never_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wait_for_an_endless_task_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "AGAIN_S", 0.02)
     stop = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Decoding one frame into its struct, and what an error says."""
+"""Decoding of a frame into its struct, and the text of errors."""
 
 import json
 
@@ -34,19 +34,19 @@ def test_a_frame_becomes_its_struct() -> None:
         ('{"type":"history","room":"r","before":1e999}', BadFrame, "range"),
     ],
 )
-def test_an_error_names_what_was_wrong(text: str, kind: type[FrameRefused], named: str) -> None:
+def test_error_names_the_wrong_field(text: str, kind: type[FrameRefused], named: str) -> None:
     error = refusal(text)
     assert type(error) is kind
     assert named in error.message
 
 
-def test_escaped_zeros_that_are_no_nul_are_text() -> None:
+def test_escaped_zeros_without_nul_are_text() -> None:
     text = "a literal \\u0000 in the text"
     frame = frames().decode(json.dumps({"type": "message.send", "room": "r", "key": "k", "text": text}))
     assert frame.text == text
 
 
-def test_the_id_is_told_where_it_can_be() -> None:
+def test_error_has_the_id_if_it_can_be_read() -> None:
     assert frames().id_of('{"type":"room.join","id":5}') == 5
     assert frames().id_of('{"id":"x","type":"nonsense"}') == "x"
     assert frames().id_of("{") is None

@@ -1,4 +1,4 @@
-"""Whatever text a client sends: a documented answer, and the socket goes on."""
+"""Any text from a client gets a documented answer, and the socket goes on."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ texts = framed | broken | st.builds(json.dumps, anything) | st.text(max_size=50)
 
 
 class Fuzzed:
-    """One socket, kept over all examples: each must leave it usable for the next."""
+    """One socket for all examples: each must leave it usable for the next."""
 
     def __init__(self, server: Server, path: str, account: Account) -> None:
         self.runner = asyncio.Runner()
@@ -56,7 +56,7 @@ class Fuzzed:
         self.runner.close()
 
     async def answers(self, text: str, end: str, ended: Callable[[str], bool]) -> list[str]:
-        """Everything that came until the answer to `end`, a frame that is known to be good."""
+        """Return all frames up to the answer to `end`, a valid frame."""
         await self.socket.send(text.encode("utf-8", "replace").decode())
         await self.socket.send(end)
         found: list[str] = []
@@ -99,7 +99,7 @@ many = settings(max_examples=200, deadline=None, suppress_health_check=list(Heal
 
 @many
 @given(text=texts)
-def test_native(native: Fuzzed, text: str) -> None:
+def test_native_dialect_answers_any_text(native: Fuzzed, text: str) -> None:
     native.turn += 1
     end = f"end-{native.turn}"
     found = native.runner.run(
@@ -121,7 +121,7 @@ def test_native(native: Fuzzed, text: str) -> None:
 
 @many
 @given(text=texts | st.builds(json.dumps, st.dictionaries(st.sampled_from(["message", "user", "seq"]), anything)))
-def test_lines(lines: Fuzzed, text: str) -> None:
+def test_line_dialect_answers_any_text(lines: Fuzzed, text: str) -> None:
     lines.turn += 1
     end = f"end-{lines.turn}"
     for frame in lines.runner.run(lines.answers(text, end, lambda frame: json.loads(frame).get("message") == end)):
@@ -136,7 +136,7 @@ envelopes = st.builds(
 
 @many
 @given(text=texts | envelopes)
-def test_infra(infra: Fuzzed, text: str) -> None:
+def test_infra_dialect_answers_any_text(infra: Fuzzed, text: str) -> None:
     if text == "ping":
         return
     for frame in infra.runner.run(infra.answers(text, "ping", lambda frame: frame == "pong")):

@@ -1,4 +1,4 @@
-"""The hub's own limit of handshakes, for clients that come to it without nginx."""
+"""The hub's own limit of handshakes, for clients that bypass nginx."""
 
 import asyncio
 from contextlib import suppress
@@ -11,7 +11,7 @@ from tests.support.server import Server
 
 
 async def close_code(server: Server, address: str) -> int | None:
-    """The code a handshake without credentials ends with: 4001, or 4009 above the limit."""
+    """Return the code of a handshake without credentials: 4001, or 4009 above the limit."""
     async with connect(server.ws_url(), additional_headers={"X-Forwarded-For": address}) as socket:
         with suppress(ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 5)
@@ -19,7 +19,7 @@ async def close_code(server: Server, address: str) -> int | None:
 
 
 async def test_handshakes_of_one_64_are_counted_together(start_server: StartServer) -> None:
-    server = start_server(LIMIT_HANDSHAKES_PER_S="1")  # and four saved up, in each worker
+    server = start_server(LIMIT_HANDSHAKES_PER_S="1")  # and a burst of four, in each worker
     codes = [await close_code(server, f"2001:db8:0:1::{number:x}") for number in range(30)]
     assert codes[:4] == [4001] * 4
     assert codes.count(4009) >= 15

@@ -28,7 +28,7 @@ ROOMS = 9
 
 
 class Polled:
-    """A hub that serves rooms whose heads are all 1, and has passed 1 on."""
+    """A hub with rooms whose heads are all 1, after delivery of seq 1."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.hub = Hub()
@@ -72,15 +72,15 @@ async def polled(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Polled]:
 
 
 @pytest.mark.parametrize("by_name", [ROOMS, 2], ids=["few rooms", "many rooms"])
-async def test_a_head_that_moved_is_found_by_the_next_poll(polled: Polled, monkeypatch: pytest.MonkeyPatch, by_name: int) -> None:
+async def test_changed_head_is_found_by_the_next_poll(polled: Polled, monkeypatch: pytest.MonkeyPatch, by_name: int) -> None:
     monkeypatch.setattr(repair, "HEADS_A_QUERY", by_name)
     assert await polled.poll() == set()
     await polled.move(polled.ids[0], polled.ids[-1], at=datetime.now(UTC))
     assert await polled.poll() == {polled.ids[0], polled.ids[-1]}
 
 
-async def test_what_was_seen_later_than_its_time_is_found(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit that took a while, or a host whose clock is behind."""
+async def test_late_visible_change_is_found(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow commit, or a host with a late clock."""
     monkeypatch.setattr(repair, "HEADS_A_QUERY", 1)
     for _ in range(3):
         await polled.poll()
@@ -88,7 +88,7 @@ async def test_what_was_seen_later_than_its_time_is_found(polled: Polled, monkey
     assert polled.ids[-1] in await polled.poll()
 
 
-async def test_what_moved_long_ago_is_found_when_its_turn_comes(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_change_is_found_by_the_slow_rotation(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
     await polled.move(polled.ids[-1], at=datetime.now(UTC) - timedelta(minutes=5))
     found = [await polled.poll() for _ in range(ROOMS // 2 + 1)]
@@ -136,7 +136,7 @@ async def test_a_large_page_leaves_whole_rooms_for_the_next(polled: Polled, monk
     await polled.repaired()
 
 
-async def test_what_the_database_itself_lacks_is_asked_for_once(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_missing_in_the_database_are_read_once_a_poll(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deleted rows: each poll asks again, without a busy loop."""
     monkeypatch.undo()
     reads: list[int] = []
@@ -152,7 +152,7 @@ async def test_what_the_database_itself_lacks_is_asked_for_once(polled: Polled, 
     assert (reads, room.last_seq, room.pending) == ([1], 1, {})
 
 
-async def test_rooms_that_closed_or_open_just_now_are_left_alone(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closed_and_opening_rooms_are_skipped(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
     await polled.poll()
     await polled.move(*polled.ids, at=datetime.now(UTC))
@@ -162,18 +162,18 @@ async def test_rooms_that_closed_or_open_just_now_are_left_alone(polled: Polled,
     assert await polled.poll() == set(polled.ids) - {opening}
 
 
-async def test_the_tick_closes_what_nobody_uses_and_keeps_the_rest(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tick_closes_unused_rooms_only(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = list(polled.hub.rooms.values())
     for room in rooms[:3]:
         room.watchers.add(LocalUser(Person(1, "ada")))
     later = 0.0
-    for _ in range(3):  # seen unused, then unused for long
+    for _ in range(3):  # seen unused once, then unused for long
         await polled.hub.housekeeping._close_empty(asyncio.get_running_loop().time() + later)
         later += 20
     assert set(polled.hub.rooms.values()) == set(rooms[:3])
 
 
-async def test_the_tick_visits_only_rooms_with_something_due(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tick_visits_only_rooms_with_due_work(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = list(polled.hub.rooms.values())
     hub = polled.hub
     told: list[LiveRoom] = []

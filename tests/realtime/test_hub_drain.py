@@ -33,7 +33,7 @@ class Dialect:
 
 
 class Socket:
-    """One whose close keeps the process busy for a while."""
+    """A socket whose close takes the process a while."""
 
     dialect = Dialect()
 
@@ -46,7 +46,7 @@ class Socket:
 
 
 @pytest.mark.parametrize("cost_s", [0.0, 0.003, 0.004, 0.02])
-async def test_closing_counts_towards_the_time(cost_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_time_of_closing_counts_towards_the_deadline(cost_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.hub.random.uniform", lambda _low, high: high)
     hub, clock = Hub(), Clock()
     closed: list[tuple[float, Close]] = []
@@ -58,4 +58,4 @@ async def test_closing_counts_towards_the_time(cost_s: float, monkeypatch: pytes
     assert [code for _, code in closed] == [Close.RESTART] * SOCKETS
     assert clock.now - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s)), "not one after the other"
     half = next(moment for moment, _ in closed[SOCKETS // 2 :])
-    assert half - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s) / 2, rel=0.1), "spread evenly"
+    assert half - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s) / 2, rel=0.1), "spread over the whole time"

@@ -1,4 +1,4 @@
-"""What a settled socket still costs: counted in the process that serves it, object by object."""
+"""Memory of an idle socket, counted object by object in the serving process."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ from server.websocket.socket_protocol import SocketProtocol
 PEOPLE = 60
 # Bytes of Python objects for each socket; the transport and the allocator add about 2 kB.
 BYTES = 14_000
-# Types whose objects are needed until the handshake is answered, or not at all.
+# Types of objects that exist until the handshake's answer, or not at all.
 OPENING_ALONE = {
     "HTTPRequest", "Headers", "BufferedUntilAccept", "HttpProtocol", "HttpRequestParser", "Queue", "Request", "Response", "URL",
     "deque",
@@ -40,7 +40,7 @@ WAIT_S = 60
 
 
 def people_of(room: str) -> list[str]:
-    """Tokens of the people who will join it."""
+    """Return tokens of the users who will join it."""
     people = [User.objects.create_user(username=f"user-{secrets.token_hex(6)}") for _ in range(PEOPLE + 1)]
     room_create(slug=room, title=room, private=False, owner=people[0].id)
     return [token_create(user=user) for user in people]
@@ -48,7 +48,7 @@ def people_of(room: str) -> list[str]:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[Server, int]]:
-    """The application on our protocols, in this process; the server and its port."""
+    """Serve the application on our protocols in this process; yields the server and its port."""
     listening = sockets.create_server(("127.0.0.1", 0))
     config = Config(application, http=HttpProtocol, ws=SocketProtocol, lifespan="off", log_level="critical", access_log=False)
     server = Server(config)
@@ -77,7 +77,7 @@ async def joined(port: int, token: str) -> sockets.socket:
 
 
 async def say(client: sockets.socket, text: bytes) -> None:
-    """One text frame, with a mask of zeros."""
+    """Return a text frame with a mask of zeros."""
     head = struct.pack("!BBQ", 0x81, 0x80 + 127, len(text))
     await asyncio.get_running_loop().sock_sendall(client, head + bytes(4) + text)
 
@@ -92,7 +92,7 @@ async def hear(client: sockets.socket, word: bytes) -> None:
 
 @contextmanager
 def counted_anew() -> Iterator[None]:
-    """What was there before is left out of `held`."""
+    """Exclude all existing objects from `held`."""
     gc.collect()
     gc.freeze()
     try:
@@ -102,7 +102,7 @@ def counted_anew() -> Iterator[None]:
 
 
 def held() -> tuple[Counter[str], int]:
-    """Objects of each type, and the bytes of all: those the collector knows, and what only they refer to."""
+    """Return new objects by type, and the bytes of all: collected ones and their exclusive referents."""
     gc.collect()
     waiting = gc.get_objects()
     seen = {id(each) for each in (*waiting, waiting)}
@@ -120,7 +120,7 @@ def held() -> tuple[Counter[str], int]:
 
 
 @pytest.mark.once
-def test_a_settled_socket_keeps_little(transactional_db: None) -> None:
+def test_idle_socket_keeps_little_memory(transactional_db: None) -> None:
     async def measure() -> tuple[int, Counter[str], int]:
         first, *others = await database.run(people_of, "hall")
         async with serving() as (server, port), AsyncExitStack() as clients:
@@ -131,7 +131,7 @@ def test_a_settled_socket_keeps_little(transactional_db: None) -> None:
             kinds_after, size_after = held()
             return len(server.server_state.connections), kinds_after - kinds, size_after - size
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as our worker has it
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as in our worker
         connections, kinds, size = runner.run(measure())
     assert connections == PEOPLE + 1
     assert kinds["SocketProtocol"] == kinds["Socket"] == PEOPLE
@@ -140,7 +140,7 @@ def test_a_settled_socket_keeps_little(transactional_db: None) -> None:
 
 
 @pytest.mark.once
-def test_what_was_said_is_forgotten(transactional_db: None) -> None:
+def test_memory_of_sent_messages_is_freed(transactional_db: None) -> None:
     async def measure() -> int:
         first, second, *_ = await database.run(people_of, "hall")
         async with serving() as (_, port), AsyncExitStack() as clients:
@@ -156,8 +156,8 @@ def test_what_was_said_is_forgotten(transactional_db: None) -> None:
         assert runner.run(measure()) < LONG
 
 
-async def test_all_that_uvicorn_keeps_has_its_place() -> None:
-    """A name that uvicorn adds would go to a dictionary of each socket's own; one it drops is dropped here, too."""
+async def test_every_attribute_of_uvicorn_has_a_slot() -> None:
+    """An attribute added by uvicorn would cost each socket a dictionary; a dropped one is dropped here."""
     config = Config(application, ws=SocketProtocol, lifespan="off")
     config.load()
     state = Server(config).server_state
@@ -166,4 +166,4 @@ async def test_all_that_uvicorn_keeps_has_its_place() -> None:
     own = {"slot"}
     assert vars(stock).keys() | set_later | own == set(LeanProtocol.__slots__)
     ours = SocketProtocol(config, state, {})
-    assert len(vars(ours.conn)) < 30  # instances of a class share the names of so many
+    assert len(vars(ours.conn)) < 30  # instances of a class share the names of this many attributes

@@ -1,4 +1,4 @@
-"""/infra/ws: typed envelopes whose content is JSON in a string."""
+"""/infra/ws: typed envelopes with JSON in a string."""
 
 import json
 import secrets
@@ -21,7 +21,7 @@ def envelope(text: Any, **content: Any) -> str:
 
 
 async def received(socket: PlainSocket, text: str) -> dict[str, Any]:
-    """The content of the message with this text; the lobby is shared, so others are passed over."""
+    """Return the content of the message with this text, past others in the shared lobby."""
     while True:
         frame = await socket.receive_json()
         assert set(frame) == {"type", "content"}
@@ -33,7 +33,7 @@ async def received(socket: PlainSocket, text: str) -> dict[str, Any]:
 
 
 async def silent(socket: PlainSocket, text: str) -> None:
-    """Nothing with this text came: everything in front of a later message is looked at."""
+    """Check all frames before a later message for this text."""
     marker = secrets.token_hex(8)
     await socket.send(envelope(marker))
     while True:
@@ -44,7 +44,7 @@ async def silent(socket: PlainSocket, text: str) -> None:
 
 
 @pytest.mark.parametrize("to", [{}, {"toUserId": None}, {"toUserId": ""}, {"toUserId": 0}, {"toUserId": "0"}], ids=str)
-async def test_without_a_receiver_it_is_for_everybody(plain: Any, ada: Account, bob: Account, to: dict[str, Any]) -> None:
+async def test_message_without_a_receiver_reaches_all(plain: Any, ada: Account, bob: Account, to: dict[str, Any]) -> None:
     mine, theirs = await plain("/infra/ws", ada), await plain("/infra/ws/", bob)
     text = secrets.token_hex(8)
     await mine.send(envelope(text, **to))
@@ -52,7 +52,9 @@ async def test_without_a_receiver_it_is_for_everybody(plain: Any, ada: Account, 
         assert await received(socket, text) == {"fromUserId": ada.id, "text": text, "single": False}
 
 
-async def test_everybody_is_the_lobby_of_the_other_dialects(plain: Any, connect: Connect, ada: Account, bob: Account) -> None:
+async def test_message_to_all_reaches_the_lobby_of_other_dialects(
+    plain: Any, connect: Connect, ada: Account, bob: Account
+) -> None:
     infra, lines, native = await plain("/infra/ws", ada), await plain("/ws/chat/", bob), await connect(bob)
     await native.join("lobby")
     text = secrets.token_hex(8)
@@ -67,7 +69,7 @@ async def test_everybody_is_the_lobby_of_the_other_dialects(plain: Any, connect:
 
 
 @pytest.mark.parametrize("spelled", [int, str])
-async def test_a_direct_message_reaches_every_device_and_not_its_sender(server: Server, plain: Any, spelled: type) -> None:
+async def test_direct_message_reaches_all_devices_of_its_receiver(server: Server, plain: Any, spelled: type) -> None:
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     mine, mine_too = await plain("/infra/ws", ada), await plain("/infra/ws", ada)
     devices = [await plain("/infra/ws", bob) for _ in range(4)]
@@ -98,7 +100,7 @@ async def test_direct_messages_are_the_same_in_both_dialects(server: Server, pla
     assert (await native.expect("message", room=sent["room"]))["text"] == "back"
 
 
-async def test_ping(plain: Any, ada: Account) -> None:
+async def test_ping_gets_a_pong(plain: Any, ada: Account) -> None:
     socket = await plain("/infra/ws", ada)
     await socket.send("ping")
     while (answer := await socket.receive()) != "pong":
@@ -151,7 +153,7 @@ async def ignored(server: Server) -> float:
 
 
 @pytest.mark.parametrize("text", INVALID.values(), ids=INVALID.keys())
-async def test_what_is_invalid_is_ignored_and_counted(server: Server, plain: Any, ada: Account, text: str) -> None:
+async def test_invalid_envelope_is_ignored_and_counted(server: Server, plain: Any, ada: Account, text: str) -> None:
     socket = await plain("/infra/ws", ada)
     before = await ignored(server)
     await socket.send(text)
@@ -160,7 +162,7 @@ async def test_what_is_invalid_is_ignored_and_counted(server: Server, plain: Any
     assert await ignored(server) == before + 1
 
 
-async def test_nobody_writes_to_themselves(server: Server, plain: Any, ada: Account) -> None:
+async def test_message_to_oneself_is_refused(server: Server, plain: Any, ada: Account) -> None:
     socket, device = await plain("/infra/ws", ada), await plain("/infra/ws", ada)
     before = await ignored(server)
     await socket.send(envelope("note to self", toUserId=ada.id))

@@ -9,27 +9,27 @@ def taken(bucket: Bucket, tries: int) -> int:
     return sum(bucket.take() for _ in range(tries))
 
 
-def test_a_burst_and_then_the_rate() -> None:
+def test_bucket_allows_a_burst_and_then_its_rate() -> None:
     bucket = Bucket(rate=50, burst=10)
     assert taken(bucket, 12) in {10, 11}  # 11: a fiftieth of a second has passed
     time.sleep(0.1)
     assert 4 <= taken(bucket, 50) <= 8
 
 
-def test_no_more_than_the_burst_is_saved_up() -> None:
+def test_bucket_never_exceeds_its_burst() -> None:
     bucket = Bucket(rate=10_000, burst=5)
     time.sleep(0.05)
     bucket.rate = 0.001
     assert taken(bucket, 100) <= 6
 
 
-def test_a_rate_of_nothing_lifts_the_limit() -> None:
+def test_rate_of_zero_lifts_the_limit() -> None:
     assert taken(Bucket(rate=0, burst=0), 10_000) == 10_000
     buckets = Buckets(0, 0)
     assert all(buckets.take("a") for _ in range(10_000))
 
 
-def test_every_key_has_its_own_and_memory_is_bounded() -> None:
+def test_every_key_has_a_bucket_in_bounded_memory() -> None:
     buckets = Buckets(rate=0.001, burst=1, size=100)
     assert all(buckets.take(f"key-{number}") for number in range(1000))
     assert len(buckets._buckets) == 100

@@ -1,4 +1,4 @@
-"""Short text messages take a shorter way to the app than the parser, the queue and the task: nothing else may differ."""
+"""Short text messages bypass parser, queue and task on their way to the app, without other effects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def text(data: str) -> bytes:
 
 
 def unmasked(opcode: int, data: bytes) -> list[bytes]:
-    """Head and body of a frame with a mask of zeros, so that its body may look like a frame itself."""
+    """Return head and body of a frame with a mask of zeros, so that the body can look like a frame."""
     return [bytes((0x80 | opcode, 0x80 | len(data))) + bytes(4), data]
 
 
@@ -68,7 +68,7 @@ def opened(limit: int | None = 70_000) -> GuardedProtocol:
 
 
 def parsed(conn: GuardedProtocol, data: bytes) -> list[tuple[Any, ...]]:
-    """What the parser makes of it, as comparable values."""
+    """Return the parser's result as comparable values."""
     conn.receive_data(data)
     events = [(event.opcode, bytes(event.data), event.fin) for event in conn.events_received() if isinstance(event, Frame)]
     return [*events, *([(type(conn.parser_exc), str(conn.parser_exc))] if conn.parser_exc else [])]
@@ -98,7 +98,7 @@ def reads(parts: list[tuple[bytes, bool]], cuts: list[int]) -> list[bytes]:
 @example(((text("x" * 101), False),), [], 100)
 @example(tuple((part, True) for part in unmasked(Opcode.BINARY, text("within"))), [], None)
 @example(((frame(Opcode.TEXT, b"cut", fin=False), True), (text("short"), False)), [], None)
-def test_the_parser_would_have_said_the_same(parts: list[tuple[bytes, bool]], cuts: list[int], limit: int | None) -> None:
+def test_short_path_agrees_with_the_parser(parts: list[tuple[bytes, bool]], cuts: list[int], limit: int | None) -> None:
     short, plain = opened(limit), opened(limit)
     got: list[tuple[Any, ...]] = []
     expected: list[tuple[Any, ...]] = []
@@ -116,7 +116,7 @@ def test_the_parser_would_have_said_the_same(parts: list[tuple[bytes, bool]], cu
     assert (short.state, short.current_size, short.data_to_send()) == (plain.state, plain.current_size, plain.data_to_send())
 
 
-def test_messages_do_take_the_shorter_way() -> None:
+def test_short_messages_take_the_short_path() -> None:
     conn = opened()
     data = text("é") + text("x" * 300)
     assert conn.between_messages
@@ -143,26 +143,26 @@ async def peer(takes: list[bool]) -> tuple[SocketProtocol, list[str]]:
 
 
 def queued(one: SocketProtocol) -> list[str]:
-    """What waits for the app's task."""
+    """Return the messages that wait for the app's task."""
     found = []
     while not one.queue.empty():
         found.append(one.queue.get_nowait()["text"])
     return found
 
 
-async def test_what_the_app_does_not_take_waits_with_all_that_follows() -> None:
+async def test_message_refused_by_the_app_waits_with_later_ones() -> None:
     one, heard = await peer([True, False])
     one.data_received(text("a") + text("b") + text("c"))
     one.data_received(text("d"))
     assert heard == ["a", "b"]
     assert queued(one) == ["b", "c"]
-    one.read_paused = False  # as `receive` leaves it
+    one.read_paused = False  # as after `receive`
     one.parse()
     assert queued(one) == ["d"]
     assert heard == ["a", "b"]
 
 
-async def test_one_that_is_busy_is_not_asked() -> None:
+async def test_busy_app_is_not_asked() -> None:
     one, heard = await peer([])
     one.idle = False
     one.data_received(text("a"))
@@ -170,7 +170,7 @@ async def test_one_that_is_busy_is_not_asked() -> None:
     assert queued(one) == ["a"]
 
 
-async def test_it_is_busy_from_what_it_receives_until_it_asks_again() -> None:
+async def test_app_is_busy_between_two_receives() -> None:
     one, heard = await peer([True, False])
     one.idle = False
     asking = asyncio.create_task(one.receive())
@@ -184,7 +184,7 @@ async def test_it_is_busy_from_what_it_receives_until_it_asks_again() -> None:
     assert (await one.receive())["text"] == "c"
 
 
-async def test_what_came_in_parts_goes_on_where_it_was() -> None:
+async def test_partial_message_continues_with_the_next_read() -> None:
     one, heard = await peer([])
     whole = text("abc") + text("def")
     one.data_received(whole[:12])
@@ -193,14 +193,14 @@ async def test_what_came_in_parts_goes_on_where_it_was() -> None:
     assert queued(one) == ["def"]
 
 
-async def test_one_read_does_not_keep_the_others_waiting() -> None:
+async def test_one_large_read_does_not_block_other_sockets() -> None:
     one, heard = await peer([])
     one.data_received(b"".join(text(str(number)) for number in range(3 * AT_ONCE)))
     assert len(heard) == AT_ONCE
     assert len(queued(one)) == 2 * AT_ONCE
 
 
-async def test_a_message_does_not_overtake_what_waits_for_the_database(server: Server, connect: Connect, ada: Account) -> None:
+async def test_message_does_not_overtake_a_waiting_one(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada)
     async with PlainSocket(server.ws_url(), headers=ada.headers) as socket:
         await socket.send_json({"type": "room.join", "room": room, "id": "join"})
@@ -219,7 +219,7 @@ async def test_a_message_does_not_overtake_what_waits_for_the_database(server: S
 
 
 @pytest.mark.parametrize("number", [1, 100])
-async def test_many_in_one_write_are_stored_in_their_order(unlimited: Server, number: int) -> None:
+async def test_many_messages_in_one_write_are_stored_in_order(unlimited: Server, number: int) -> None:
     ada = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, ada)
     async with PlainSocket(unlimited.ws_url(), headers=ada.headers) as socket:

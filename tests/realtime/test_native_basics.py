@@ -1,4 +1,4 @@
-"""/ws/: the greeting, ids, pings, and that every frame has exactly the fields the contract names."""
+"""/ws/: the greeting, ids, pings, and the exact fields of every frame."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support.server import Server
 from tests.support.shapes import assert_shape
 
 
-async def test_the_greeting(connect: Connect, ada: Account) -> None:
+async def test_hello_has_its_fields(connect: Connect, ada: Account) -> None:
     chat = await connect(ada)
     assert chat.hello == {
         "type": "hello",
@@ -23,19 +23,19 @@ async def test_the_greeting(connect: Connect, ada: Account) -> None:
     assert_shape(chat.hello)
 
 
-async def test_without_the_last_slash_too(connect: Connect, ada: Account) -> None:
+async def test_path_works_without_the_last_slash(connect: Connect, ada: Account) -> None:
     assert (await connect(ada, path="/ws")).hello["user"]["id"] == ada.id
 
 
 @pytest.mark.parametrize("number", [1, 0, -1, 2**53, "a", "", "x" * 1000, "ключ \N{KEY}"], ids=ascii)
-async def test_an_id_comes_back_as_re(plain: Any, ada: Account, number: int | str) -> None:
+async def test_id_returns_as_re(plain: Any, ada: Account, number: int | str) -> None:
     socket = await plain("/ws/", ada)
     await socket.receive_type("hello")
     await socket.send_json({"type": "ping", "id": number})
     assert await socket.receive_json() == {"type": "pong", "re": number}
 
 
-async def test_without_an_id_re_is_null(plain: Any, ada: Account) -> None:
+async def test_re_is_null_without_an_id(plain: Any, ada: Account) -> None:
     socket = await plain("/ws/", ada)
     await socket.receive_type("hello")
     await socket.send('{"type":"ping"}')
@@ -46,7 +46,7 @@ async def test_without_an_id_re_is_null(plain: Any, ada: Account) -> None:
     assert (await socket.receive_json())["re"] is None
 
 
-async def test_the_bare_ping(plain: Any, ada: Account) -> None:
+async def test_bare_ping_gets_a_bare_pong(plain: Any, ada: Account) -> None:
     socket = await plain("/ws/", ada)
     await socket.receive_type("hello")
     await socket.send("ping")
@@ -71,7 +71,7 @@ async def test_replies_come_in_the_order_of_their_requests(plain: Any, ada: Acco
     assert replies == list(enumerate(["room.joined", "pong", "ok"] * 5))
 
 
-async def test_every_frame_has_the_fields_the_contract_names(server: Server, connect: Connect) -> None:
+async def test_every_frame_has_its_documented_fields(server: Server, connect: Connect) -> None:
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
     writer, reader, away = await connect(ada), await connect(bob), await connect(bob)

@@ -1,4 +1,4 @@
-"""/ws/: joining, pages, resuming, leaving, and the border between a page and what follows it live."""
+"""/ws/: joins, pages, resumes, leaves, and the transition from a page to live events."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from tests.support.server import Server
 
 
 async def fill(server: Server, person: Account, room: str, number: int) -> None:
-    """Write `number` messages, several under way at a time: each socket's frames are taken one after the other."""
+    """Write `number` messages, several at a time: a socket's frames are handled in turn."""
 
     async def some(share: int) -> None:
         async with ChatClient(server.ws_url(), person) as chat:
@@ -24,7 +24,7 @@ async def fill(server: Server, person: Account, room: str, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def full_room(unlimited: Server) -> tuple[Account, str]:
-    """A room with 450 messages; leave it so."""
+    """A room with 450 messages; do not change it."""
 
     async def make() -> tuple[Account, str]:
         ada = await sign_up(unlimited.base_url)
@@ -35,7 +35,7 @@ def full_room(unlimited: Server) -> tuple[Account, str]:
     return asyncio.run(make())
 
 
-async def test_a_new_room_is_empty(server: Server, connect: Connect, ada: Account) -> None:
+async def test_new_room_is_empty(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada)
     page = await (await connect(ada)).join(room)
     me = {"id": ada.id, "name": ada.name}
@@ -44,7 +44,7 @@ async def test_a_new_room_is_empty(server: Server, connect: Connect, ada: Accoun
     assert page["online"] in ([], [me])  # the own arrival comes with `presence` at the latest
 
 
-async def test_the_reply_names_the_room_by_its_slug(server: Server, connect: Connect, ada: Account) -> None:
+async def test_reply_names_the_room_by_its_slug(server: Server, connect: Connect, ada: Account) -> None:
     chat = await connect(ada)
     room = await create_room(server.base_url, ada, "Straße-" + str(random.getrandbits(40)))
     assert room == room.casefold()
@@ -52,9 +52,7 @@ async def test_the_reply_names_the_room_by_its_slug(server: Server, connect: Con
         assert (await chat.join(spelling))["room"] == room
 
 
-async def test_a_fresh_join_brings_the_latest_50_and_says_that_more_exist(
-    unlimited: Server, full_room: tuple[Account, str]
-) -> None:
+async def test_fresh_join_returns_the_latest_50_and_older(unlimited: Server, full_room: tuple[Account, str]) -> None:
     ada, room = full_room
     async with ChatClient(unlimited.ws_url(), ada) as chat:
         page = await chat.join(room)
@@ -62,7 +60,7 @@ async def test_a_fresh_join_brings_the_latest_50_and_says_that_more_exist(
         assert (page["head"], page["more"]) == (450, True)
 
 
-async def test_of_exactly_50_nothing_is_older(unlimited: Server) -> None:
+async def test_fresh_join_of_50_messages_has_no_older(unlimited: Server) -> None:
     ada = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, ada)
     await fill(unlimited, ada, room, 50)
@@ -75,14 +73,14 @@ async def test_of_exactly_50_nothing_is_older(unlimited: Server) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1, 249, 250, 449, 450])
-async def test_after_brings_everything_above(unlimited: Server, full_room: tuple[Account, str], after: int) -> None:
+async def test_join_with_after_returns_all_later_events(unlimited: Server, full_room: tuple[Account, str], after: int) -> None:
     ada, room = full_room
     async with ChatClient(unlimited.ws_url(), ada) as chat:
-        events = await chat.catch_up(room, after)  # the client holds each page to the seqs it may bring
+        events = await chat.catch_up(room, after)  # the client checks the seqs of each page
         assert [event["seq"] for event in events] == list(range(after + 1, 451))
 
 
-async def test_a_page_has_at_most_200_events_and_stays_silent_until_the_last(unlimited: Server) -> None:
+async def test_pages_have_200_events_and_live_events_follow(unlimited: Server) -> None:
     ada = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, ada)
     await fill(unlimited, ada, room, 201)
@@ -97,8 +95,8 @@ async def test_a_page_has_at_most_200_events_and_stays_silent_until_the_last(unl
         await chat.expect("message", seq=203)
 
 
-async def test_after_above_the_head_brings_nothing_and_then_the_next(unlimited: Server) -> None:
-    """A client that holds more than the server has (a database put back from a backup) hears of what is new."""
+async def test_join_above_the_head_returns_only_new_events(unlimited: Server) -> None:
+    """A client may hold more than the server after a restored backup; it gets the new events."""
     ada = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, ada)
     async with ChatClient(unlimited.ws_url(), ada) as chat:
@@ -118,7 +116,7 @@ async def test_pages_of_long_messages_stay_below_a_mebibyte(unlimited: Server) -
         assert (await chat.request("history", room=room, after=0, limit=200))["more"]
 
 
-async def test_joining_again_on_the_same_socket(server: Server, connect: Connect, ada: Account) -> None:
+async def test_rejoin_on_the_same_socket_returns_a_page(server: Server, connect: Connect, ada: Account) -> None:
     chat = await connect(ada)
     room = await create_room(server.base_url, ada)
     await chat.join(room)
@@ -131,7 +129,7 @@ async def test_joining_again_on_the_same_socket(server: Server, connect: Connect
     await chat.expect_nothing("message")
 
 
-async def test_joining_makes_one_a_member_for_all_sockets(server: Server, connect: Connect, ada: Account) -> None:
+async def test_join_makes_a_member_on_all_sockets(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada)
     bob = await sign_up(server.base_url)
     one, other = await connect(bob), await connect(bob)
@@ -140,7 +138,7 @@ async def test_joining_makes_one_a_member_for_all_sockets(server: Server, connec
     await one.expect("message", seq=1)
 
 
-async def test_leaving_ends_the_subscription_and_not_the_membership(server: Server, connect: Connect, ada: Account) -> None:
+async def test_leave_ends_the_subscription_not_the_membership(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada)
     chat, other = await connect(), await connect(ada)
     await chat.join(room)
@@ -152,7 +150,7 @@ async def test_leaving_ends_the_subscription_and_not_the_membership(server: Serv
     assert (await chat.join(room))["member_count"] == 2
 
 
-async def test_leaving_a_room_not_joined(server: Server, connect: Connect, ada: Account) -> None:
+async def test_leave_of_an_unjoined_room_is_an_error(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada)
     chat = await connect(ada)
     with pytest.raises(Refused) as error:
@@ -160,7 +158,7 @@ async def test_leaving_a_room_not_joined(server: Server, connect: Connect, ada: 
     assert error.value.code == "not_a_member"
 
 
-async def test_joining_and_leaving_write_nothing(server: Server, connect: Connect, ada: Account) -> None:
+async def test_join_and_leave_write_no_event(server: Server, connect: Connect, ada: Account) -> None:
     chat = await connect(ada)
     room = await create_room(server.base_url, ada)
     for _ in range(3):
@@ -169,7 +167,7 @@ async def test_joining_and_leaving_write_nothing(server: Server, connect: Connec
     assert (await chat.join(room))["head"] == 0
 
 
-async def test_many_rooms_on_one_socket(server: Server, connect: Connect, ada: Account) -> None:
+async def test_one_socket_joins_many_rooms(server: Server, connect: Connect, ada: Account) -> None:
     chat, other = await connect(ada), await connect()
     rooms = [await create_room(server.base_url, ada) for _ in range(8)]
     for room in rooms:
@@ -181,8 +179,8 @@ async def test_many_rooms_on_one_socket(server: Server, connect: Connect, ada: A
         assert (await chat.expect("message", room=room))["text"] == room
 
 
-async def test_nothing_is_lost_or_doubled_where_a_page_ends_and_live_begins(unlimited: Server) -> None:
-    """Sockets join, leave and join again at every moment of a flood; the clients hold each event to head + 1."""
+async def test_page_and_live_events_join_without_loss_or_double(unlimited: Server) -> None:
+    """Sockets join, leave and rejoin during a flood; the clients check each event for head + 1."""
     people = [await sign_up(unlimited.base_url) for _ in range(6)]
     room = await create_room(unlimited.base_url, people[0])
     writers = [ChatClient(unlimited.ws_url(), person) for person in people[:3]]
@@ -226,7 +224,7 @@ async def test_nothing_is_lost_or_doubled_where_a_page_ends_and_live_begins(unli
 
 
 async def _reaches(chat: ChatClient, room: str, head: int) -> None:
-    """Wait until this socket holds everything up to `head`."""
+    """Wait until this socket has all events up to `head`."""
     async with asyncio.timeout(10):
         while chat.order.held[room] < head:
             await chat.expect("message", room=room, timeout=10)

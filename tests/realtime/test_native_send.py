@@ -1,4 +1,4 @@
-"""/ws/: message.send and its promises: seqs without holes, a key is stored once, direct rooms of two."""
+"""/ws/: message.send and its promises: gapless seqs, keys stored once, direct rooms of two."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from tests.support.server import Server
 from tests.support.shapes import assert_shape
 
 
-async def test_everybody_joined_hears_it_the_sender_too(server: Server, connect: Connect, ada: Account) -> None:
+async def test_message_reaches_all_joined_and_its_sender(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada)
     one, two, three = await connect(ada), await connect(ada), await connect()
     for chat in (one, two, three):
@@ -26,7 +26,7 @@ async def test_everybody_joined_hears_it_the_sender_too(server: Server, connect:
         assert (event["edited"], event["deleted"], event["reactions"]) == (False, False, {})
 
 
-async def test_text_arrives_as_it_was_written(connect: Connect, stranger: Account) -> None:
+async def test_text_arrives_unchanged(connect: Connect, stranger: Account) -> None:
     chat = await connect(stranger)
     await chat.join("lobby")
     texts = ["</script><b>", " kept ", 'a "quote" \\ and \\u0041', "line\nline\r\n\ttab", "a\u2028\u202e\ufeff", "é vs e\u0301"]
@@ -41,7 +41,7 @@ async def test_seqs_count_up_from_one_in_each_room(server: Server, connect: Conn
     assert [(await chat.send(room, "x"))["seq"] for room in rooms * 3] == [1, 1, 2, 2, 3, 3]
 
 
-async def test_the_same_key_is_stored_once(server: Server, connect: Connect, ada: Account) -> None:
+async def test_same_key_is_stored_once(server: Server, connect: Connect, ada: Account) -> None:
     chat = await connect(ada)
     room = await create_room(server.base_url, ada)
     await chat.join(room)
@@ -55,7 +55,7 @@ async def test_the_same_key_is_stored_once(server: Server, connect: Connect, ada
     await chat.expect_nothing("message")
 
 
-async def test_a_key_sent_from_everywhere_at_once_is_stored_once(unlimited: Server) -> None:
+async def test_key_sent_on_all_sockets_at_once_is_stored_once(unlimited: Server) -> None:
     ada = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, ada)
     sockets = [ChatClient(unlimited.ws_url(), ada) for _ in range(8)]
@@ -89,7 +89,7 @@ async def test_keys_differ_by_case(server: Server, connect: Connect, ada: Accoun
     assert [(await chat.send(room, "x", key=key))["seq"] for key in ("k", "K", "k ", "\u212a")] == [1, 2, 3, 4]
 
 
-async def test_many_writers_leave_no_hole(unlimited: Server) -> None:
+async def test_many_writers_leave_no_gap(unlimited: Server) -> None:
     people = [await sign_up(unlimited.base_url) for _ in range(6)]
     room = await create_room(unlimited.base_url, people[0])
     chats = [ChatClient(unlimited.ws_url(), person) for person in people]

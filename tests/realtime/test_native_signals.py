@@ -1,4 +1,4 @@
-"""/ws/: what is not in the log: presence, typing, read marks, unread counts, room changes."""
+"""/ws/: signals outside the log: presence, typing, read marks, unread counts, room changes."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ def names(people: list[dict[str, object]]) -> set[object]:
 
 
 async def online(chat: ChatClient, room: str, number: int, *, timeout: float = 5) -> None:
-    """Wait until `presence` says that so many are online."""
+    """Wait until `presence` shows this number online."""
     async with asyncio.timeout(timeout):
         while (await chat.expect("presence", room=room, timeout=timeout))["online_count"] != number:
             pass
@@ -30,7 +30,7 @@ async def _invite(server: Server, owner: Account, person: Account, room: str) ->
 
 
 async def _online_in(chat: ChatClient, room: str, number: int) -> bool:
-    """Join a room; whether so many are online by the reply or a `presence` soon after it."""
+    """Join a room; return whether the reply or a `presence` soon after shows this number online."""
     if (await chat.join(room))["online_count"] != number:
         await online(chat, room, number, timeout=2)
     return True
@@ -44,7 +44,7 @@ async def room(server: Server, ada: Account) -> str:
 # --- presence
 
 
-async def test_presence_names_who_comes_and_who_goes(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_presence_names_joined_and_left_users(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     assert (await mine.join(room))["online"] == [{"id": ada.id, "name": ada.name}]
     page = await theirs.join(room)
@@ -60,7 +60,7 @@ async def test_presence_names_who_comes_and_who_goes(connect: Connect, ada: Acco
 async def test_member_is_online_without_joining_the_room(
     server: Server, connect: Connect, ada: Account, bob: Account, room: str
 ) -> None:
-    """Bob has Hubbub open in another room: he is there for Ada, now and after he comes back."""
+    """Bob's socket joined another room: Ada sees him online, now and after a reconnect."""
     await _invite(server, ada, bob, room)
     theirs = await connect(bob)
     mine = await connect(ada)
@@ -73,7 +73,7 @@ async def test_member_is_online_without_joining_the_room(
 
 
 @pytest.mark.parametrize("path", ["/ws/chat/lobby/", "/infra/ws"])
-async def test_socket_of_any_dialect_makes_one_online(
+async def test_socket_of_any_dialect_makes_its_user_online(
     server: Server, connect: Connect, ada: Account, bob: Account, room: str, path: str
 ) -> None:
     await _invite(server, ada, bob, room)
@@ -84,7 +84,7 @@ async def test_socket_of_any_dialect_makes_one_online(
     await online(mine, room, 1)
 
 
-async def test_leaving_a_subscription_keeps_one_online(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_leave_keeps_its_user_online(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
     await theirs.join(room)
@@ -93,7 +93,7 @@ async def test_leaving_a_subscription_keeps_one_online(connect: Connect, ada: Ac
     await mine.expect_nothing("presence", seconds=1.5)
 
 
-async def test_new_member_is_online_at_once_and_a_removed_one_gone(
+async def test_new_member_is_online_and_removed_one_is_not(
     server: Server, connect: Connect, ada: Account, bob: Account, room: str
 ) -> None:
     await connect(bob)
@@ -114,7 +114,7 @@ async def test_a_lost_connection_is_a_leave(connect: Connect, ada: Account, bob:
     await online(mine, room, 1)
 
 
-async def test_a_reload_is_no_coming_and_going(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_quick_reconnect_causes_no_presence(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
     await theirs.join(room)
@@ -137,7 +137,7 @@ async def test_a_person_with_two_sockets_is_online_once(connect: Connect, ada: A
     await online(mine, room, 1)
 
 
-async def test_whoever_joins_sees_who_is_there(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_join_reply_lists_users_online(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
     page = await theirs.join(room)
@@ -145,7 +145,7 @@ async def test_whoever_joins_sees_who_is_there(connect: Connect, ada: Account, b
     assert page["online_count"] == len(page["online"])
 
 
-async def test_joining_again_is_no_coming_and_going(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_rejoin_causes_no_presence(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
     await theirs.join(room)
@@ -158,7 +158,7 @@ async def test_joining_again_is_no_coming_and_going(connect: Connect, ada: Accou
 # --- away
 
 
-async def test_person_is_away_when_all_their_sockets_are(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_user_is_away_when_all_their_sockets_are(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, phone, desk = await connect(ada), await connect(bob), await connect(bob)
     await mine.join(room)
     await desk.join(room)
@@ -174,7 +174,7 @@ async def test_person_is_away_when_all_their_sockets_are(connect: Connect, ada: 
     assert (await mine.join(room))["away"] == []
 
 
-async def test_socket_that_ends_takes_its_activity_along(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_activity_of_a_closed_socket_does_not_count(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, phone, desk = await connect(ada), await connect(bob), await connect(bob)
     await mine.join(room)
     await desk.join(room)
@@ -206,10 +206,10 @@ async def test_activity_with_another_state_is_bad_frame(connect: Connect, ada: A
     assert refused.value.code == "bad_frame"
 
 
-# --- how often
+# --- rate
 
 
-async def test_at_most_one_a_second(server: Server, connect: Connect, ada: Account, room: str) -> None:
+async def test_presence_is_sent_once_a_second_at_most(server: Server, connect: Connect, ada: Account, room: str) -> None:
     watcher = await connect(ada)
     await watcher.join(room)
     people = [await sign_up(server.base_url) for _ in range(4)]
@@ -236,7 +236,7 @@ async def test_at_most_one_a_second(server: Server, connect: Connect, ada: Accou
 # --- typing
 
 
-async def test_typing_is_told_to_the_others(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_typing_reaches_the_others(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs, away = await connect(ada), await connect(bob), await connect(bob)
     await mine.join(room)
     await theirs.join(room)
@@ -248,7 +248,7 @@ async def test_typing_is_told_to_the_others(connect: Connect, ada: Account, bob:
     assert (await theirs.join(room))["head"] == 0
 
 
-async def test_typing_where_one_has_not_joined(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_typing_in_an_unjoined_room_is_an_error(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await theirs.join(room)
     await mine.push("typing", room=room)
@@ -256,7 +256,7 @@ async def test_typing_where_one_has_not_joined(connect: Connect, ada: Account, b
     await theirs.expect_nothing("typing")
 
 
-async def test_typing_without_end_is_thinned_out(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_endless_typing_is_thinned_out(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
     await theirs.join(room)
@@ -276,7 +276,7 @@ async def upto(server: Server, person: Account, room: str) -> int:
         return int((await http.get(f"/api/rooms/{room}")).json()["upto"])
 
 
-async def test_a_read_mark_moves_and_never_back(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_read_mark_never_moves_back(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await mine.join(room)
     await theirs.join(room)
@@ -290,7 +290,7 @@ async def test_a_read_mark_moves_and_never_back(server: Server, connect: Connect
     assert await upto(server, bob, room) == 3
 
 
-async def test_a_read_mark_stays_within_the_log(server: Server, connect: Connect, ada: Account, room: str) -> None:
+async def test_read_mark_stays_within_the_log(server: Server, connect: Connect, ada: Account, room: str) -> None:
     mine = await connect(ada)
     await mine.send(room, "x")
     await mine.request("read", room=room, upto=2**53)
@@ -323,7 +323,7 @@ async def test_unread_counts_from_the_read_mark(connect: Connect, ada: Account, 
     assert unread["upto"] == 3
 
 
-async def test_unread_of_a_busy_room_comes_about_once_a_second(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_unread_of_a_busy_room_is_sent_once_a_second(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, away = await connect(ada), await connect(bob)
     await away.join(room)
     await away.leave(room)
@@ -336,7 +336,7 @@ async def test_unread_of_a_busy_room_comes_about_once_a_second(connect: Connect,
     assert len(away.unread("unread")) <= seconds + 1
 
 
-async def test_after_a_leave_the_room_is_unread_again(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_room_has_unread_again_after_a_leave(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     await theirs.join(room)
     await theirs.leave(room)
@@ -352,7 +352,7 @@ async def api(server: Server, person: Account, method: str, path: str, **fields:
         return await http.request(method, path, json=fields or None)
 
 
-async def test_a_changed_room_is_told(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_changed_room_is_announced(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
     theirs = await connect(bob)
     await theirs.join(room)
     assert (await api(server, ada, "PATCH", f"/api/rooms/{room}", title="A new name")).status_code == 200
@@ -361,7 +361,7 @@ async def test_a_changed_room_is_told(server: Server, connect: Connect, ada: Acc
     assert_shape(frame)
 
 
-async def test_an_invited_person_hears_of_the_room_and_may_come_in(server: Server, connect: Connect, ada: Account) -> None:
+async def test_invited_user_gets_room_added_and_may_join(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada, private=True)
     guest = await sign_up(server.base_url)
     mine, theirs = await connect(ada), await connect(guest)
@@ -372,7 +372,7 @@ async def test_an_invited_person_hears_of_the_room_and_may_come_in(server: Serve
     assert (await theirs.send(room, "thank you"))["seq"] == 2
 
 
-async def test_a_removed_person_hears_and_says_nothing_more(server: Server, connect: Connect, ada: Account) -> None:
+async def test_removed_user_neither_sends_nor_receives(server: Server, connect: Connect, ada: Account) -> None:
     room = await create_room(server.base_url, ada, private=True)
     guest = await sign_up(server.base_url)
     await api(server, ada, "POST", f"/api/rooms/{room}/members", user=guest.id)
@@ -388,7 +388,7 @@ async def test_a_removed_person_hears_and_says_nothing_more(server: Server, conn
     for request in (theirs.send(room, "still here"), theirs.join(room), theirs.request("history", room=room, before=9)):
         with pytest.raises(Exception, match="not_a_member"):
             await request
-    # everything else on the socket goes on
+    # the socket's other rooms go on
     await theirs.join("lobby")
 
 

@@ -1,4 +1,4 @@
-"""The application on what is not our worker: asgiref's test client, which Channels' builds on, and uvicorn as it comes."""
+"""The application on other servers: asgiref's test client, used by Channels, and stock uvicorn."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ async def inside(transactional_db: None) -> AsyncIterator[Open]:
 
 
 async def reply(socket: ApplicationCommunicator, *kinds: str) -> dict[str, Any]:
-    """The next frame of one of those types."""
+    """Return the next frame of one of these types."""
     while True:
         frame: dict[str, Any] = json.loads((await socket.receive_output(WAIT_S))["text"])
         if frame["type"] in kinds:
@@ -70,7 +70,7 @@ def text(frame: str | dict[str, Any]) -> dict[str, Any]:
     return {"type": "websocket.receive", "text": frame if isinstance(frame, str) else json.dumps(frame)}
 
 
-async def test_a_client_without_a_server(inside: Open) -> None:
+async def test_asgi_test_client_works(inside: Open) -> None:
     ada, bob = await inside(), await inside()
     await database.run(lambda: room_create(slug="hall", title="Hall", private=False, owner=new_user().id))
     for socket in (ada, bob):
@@ -82,7 +82,7 @@ async def test_a_client_without_a_server(inside: Open) -> None:
     assert (await reply(bob, "message"))["text"] == "hello"
 
 
-async def test_thousands_of_frames_of_one_leave_others_their_turn(inside: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_thousands_of_frames_do_not_block_other_sockets(inside: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LIMIT_MESSAGES_PER_S", 0)
     flood, other = await inside(), await inside()
     for _ in range(FLOOD):
@@ -96,7 +96,7 @@ async def test_thousands_of_frames_of_one_leave_others_their_turn(inside: Open, 
 
 
 class StockServer(Server):
-    """uvicorn's own command and WebSocket protocol in place of Gunicorn and our worker."""
+    """uvicorn's own command and WebSocket protocol, without Gunicorn and our worker."""
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--app-dir", "app", "--port", str(self.port)]
@@ -115,7 +115,7 @@ def stock(profile: Profile) -> Iterator[Server]:
 
 
 @pytest.mark.once
-async def test_uvicorn_as_it_comes(stock: Server) -> None:
+async def test_stock_uvicorn_works(stock: Server) -> None:
     people = [await sign_up(stock.base_url) for _ in range(2)]
     room = await create_room(stock.base_url, people[0])
     async with ChatClient(stock.ws_url(), people[0]) as ada, ChatClient(stock.ws_url(), people[1]) as bob:

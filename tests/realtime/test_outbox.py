@@ -1,4 +1,4 @@
-"""What waits for a reader is bounded in bytes and in age, on any ASGI server and before the handshake is answered."""
+"""The send queue is bounded in bytes and age, on any ASGI server and before the handshake's answer."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ async def test_frames_go_out_in_order() -> None:
     assert server.texts() == [f"{number}{letter}" for number in range(50) for letter in "ab"]
 
 
-async def test_too_many_bytes_are_told_at_once_and_not_waited_for() -> None:
+async def test_too_many_bytes_are_reported_at_once() -> None:
     server = Server(reading=False)
     send_queue = AsgiSendQueue(server.send)
     batch = Batch(["x" * 10_000])
@@ -54,10 +54,10 @@ async def test_too_many_bytes_are_told_at_once_and_not_waited_for() -> None:
     assert pushed * 10_000 >= MAX_BYTES - 10_000
 
 
-async def test_what_waits_too_long_is_overdue() -> None:
+async def test_old_bytes_are_overdue() -> None:
     server = Server(reading=False)
     send_queue = AsgiSendQueue(server.send)
-    assert not send_queue.overdue(time.monotonic() + 1000), "nothing waits"
+    assert not send_queue.overdue(time.monotonic() + 1000), "no unsent bytes"
     for text in ("a", "b"):
         send_queue.push(Batch([text]))
     await settle()
@@ -68,7 +68,7 @@ async def test_what_waits_too_long_is_overdue() -> None:
     assert not send_queue.overdue(time.monotonic() + 1000)
 
 
-async def test_no_further_frame_is_handled_while_much_waits() -> None:
+async def test_no_frame_is_handled_above_the_high_water_mark() -> None:
     server = Server(reading=False)
     send_queue = AsgiSendQueue(server.send)
     send_queue.push(Batch(["x" * (HALT_BYTES // 2)]))
@@ -84,7 +84,7 @@ async def test_no_further_frame_is_handled_while_much_waits() -> None:
     assert not send_queue.above_high_water()
 
 
-async def test_closing_sends_what_waits_first_and_is_bounded_when_nobody_reads() -> None:
+async def test_close_sends_queued_frames_first_within_a_limit() -> None:
     server = Server()
     send_queue = AsgiSendQueue(server.send)
     send_queue.push(Batch(["last words"]))
@@ -98,7 +98,7 @@ async def test_closing_sends_what_waits_first_and_is_bounded_when_nobody_reads()
     assert time.monotonic() - started < 4
 
 
-async def test_before_the_handshake_is_answered_all_is_kept() -> None:
+async def test_frames_are_kept_before_the_handshake_answer() -> None:
     server = Server()
     held = BufferedUntilAccept(AsgiSendQueue(server.send))
     held.push(Batch(["one"]))
@@ -112,14 +112,14 @@ async def test_before_the_handshake_is_answered_all_is_kept() -> None:
     assert server.sent[-1] == {"type": "websocket.close", "code": 4010, "reason": "revoked"}
 
 
-async def test_and_bounded() -> None:
+async def test_frames_kept_before_the_handshake_answer_are_bounded() -> None:
     held = BufferedUntilAccept(AsgiSendQueue(Server().send))
     batch = Batch(["x" * 100_000])
     assert sum(held.push(batch) for _ in range(100)) <= MAX_BYTES // 100_000
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 100_000])
-def test_frames_are_framed_as_rfc_6455_says(size: int) -> None:
+def test_text_frames_follow_rfc_6455(size: int) -> None:
     text = "é" * (size // 2) + "x" * (size % 2)
     client = Protocol(CLIENT, state=OPEN)
     client.receive_data(Batch([text, text]).frame())

@@ -62,13 +62,13 @@ class Seen:
         return False
 
     async def drain(self) -> None:
-        """Everything is read at once."""
+        """Return at once: everything is read."""
 
     def overdue(self, now: float) -> bool:
         return False
 
     async def close(self, code: int, reason: str) -> None:
-        """Nothing is open."""
+        """Do nothing: no socket is open."""
 
 
 class Inbox:
@@ -91,14 +91,14 @@ class Inbox:
                 hub.bus.waiting.append(payload)
 
     async def subscribe(self, groups: Iterable[str]) -> None:
-        """All of them are."""
+        """Do nothing: all ends get all messages."""
 
     def unsubscribe(self, group: str) -> None:
-        """Not worth it."""
+        """Do nothing: unwanted messages are ignored."""
 
 
 class World:
-    """The model: who has which sockets, and who is a member of what."""
+    """The model: the sockets of each user, and the members of each room."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -134,10 +134,10 @@ class World:
             await asyncio.sleep(0)
         return found
 
-    # --- what happens
+    # --- steps
 
     async def begin(self) -> None:
-        """Somebody is there on each process, in every room they are members of."""
+        """Connect one user to each process, in every room of theirs."""
         for number in (0, 1, 3, 5, 7, 8):
             await self.connect(number)
         await self.wait(5)
@@ -204,7 +204,7 @@ class World:
         self.hubs[number % PROCESSES].bus.waiting[: 1 + number % 4] = []
 
     async def kill(self, number: int) -> None:
-        """Another process takes its place; its sockets are gone without a word."""
+        """Replace the process by another one; its sockets end without a message."""
         place = number % PROCESSES
         gone, self.hubs[place] = self.hubs[place], Hub()
         for task in gone._tasks:
@@ -219,7 +219,7 @@ class World:
     # --- the end
 
     async def settle(self) -> None:
-        """Every message arrives, heartbeats go on, the poll of revocations acts, and silent processes are gone."""
+        """Deliver all messages, send heartbeats, poll revocations, and let silent processes expire."""
         for _ in range(STEPS):
             for room, user in self.removed - self.members:
                 self._revoke(room, user)
@@ -284,5 +284,5 @@ async def _run(steps: list[tuple[str, int]]) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(st.lists(STEP, min_size=20, max_size=60))
-def test_every_client_sees_who_is_online(steps: list[tuple[str, int]]) -> None:
+def test_every_client_agrees_with_the_model(steps: list[tuple[str, int]]) -> None:
     asyncio.run(_run(steps))

@@ -1,4 +1,4 @@
-"""What other processes announced of their people, and when a silent process is gone."""
+"""Presence announced by other processes, and the detection of silent ones."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ def heard(peers: Peers, process: str, now: float, *users: int) -> None:
 
 
 def judge(peers: Peers, start: float, seconds: float, *, beating: str = "", deaf: bool = False) -> dict[str, float]:
-    """Let time pass in heartbeats; return when each process was found dead."""
+    """Let time pass in heartbeats; return the time at which each process was found dead."""
     found: dict[str, float] = {}
     for step in range(round(seconds / BEAT_S) + 1):
         now = start + step * BEAT_S
@@ -40,23 +40,23 @@ def test_silent_process_is_gone_in_time_with_its_people() -> None:
     assert (peers.states(1), peers.states(2)) == ([], [False])
 
 
-def test_process_that_misses_a_second_is_alive() -> None:
+def test_process_silent_for_a_second_is_alive() -> None:
     peers = Peers()
     peers.dead(99.9, 100.0)
     heard(peers, "one", 100.0, 1)
     assert judge(peers, 100.0, 1.2) == {}
 
 
-def test_own_stall_says_nothing_about_others() -> None:
+def test_own_stall_marks_no_other_process_dead() -> None:
     peers = Peers()
     peers.dead(100.0, 100.0)
     heard(peers, "one", 100.0, 1)
-    assert peers.dead(105.0, 105.0) == [], "their heartbeats wait to be read"
+    assert peers.dead(105.0, 105.0) == [], "their heartbeats are still unread"
     peers.beat("one", 1, 105.1)
     assert judge(peers, 105.25, 1.0) == {}
 
 
-def test_deaf_process_takes_nobody_for_dead() -> None:
+def test_deaf_process_marks_no_process_dead() -> None:
     peers = Peers()
     heard(peers, "one", 100.0, 1)
     assert judge(peers, 100.0, 20, deaf=True) == {}
@@ -70,7 +70,7 @@ def test_goodbye_ends_a_process_after_a_moment() -> None:
     peers.dead(100.0, 100.0)
     heard(peers, "one", 100.0, 1)
     peers.leaving("one", 100.0, 0.75)
-    peers.beat("one", 1, 100.1)  # overtook it
+    peers.beat("one", 1, 100.1)  # the announcement overtook it
     found = judge(peers, 100.25, 1.0)
     assert found["one"] <= 0.75
 

@@ -1,4 +1,4 @@
-"""One room's people, and what changed since its sockets were last told."""
+"""Presence of one room, and the changes since its last frame."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_change_is_announced_once() -> None:
     assert room.take_change(name_of) == {"online_count": 1, "joined": [], "left": named(ADA)}
 
 
-def test_coming_and_going_between_two_frames_is_nothing() -> None:
+def test_join_and_leave_between_two_frames_are_not_sent() -> None:
     room = active(ADA)
     update(room, BOB, False)
     update(room, BOB, None)
@@ -45,7 +45,7 @@ def test_coming_and_going_between_two_frames_is_nothing() -> None:
     assert room.take_change(name_of) is None
 
 
-def test_away_and_back_are_told_by_id() -> None:
+def test_away_and_back_are_sent_by_id() -> None:
     room = active(ADA, BOB)
     update(room, BOB, True)
     assert room.take_change(name_of) == {"online_count": 2, "joined": [], "left": [], "away": [BOB]}
@@ -53,14 +53,14 @@ def test_away_and_back_are_told_by_id() -> None:
     assert room.take_change(name_of) == {"online_count": 2, "joined": [], "left": [], "back": [BOB]}
 
 
-def test_who_comes_away_is_joined_and_away() -> None:
+def test_user_who_joins_away_is_joined_and_away() -> None:
     room = active(ADA)
     update(room, BOB, True)
     assert room.take_change(name_of) == {"online_count": 2, "joined": named(BOB), "left": [], "away": [BOB]}
 
 
-def test_socket_that_joined_between_hears_who_came_back() -> None:
-    """Eve was away from the room's list only in the eyes of the socket that joined meanwhile."""
+def test_socket_that_joined_meanwhile_gets_returning_user() -> None:
+    """Only the socket that joined meanwhile saw the room without Eve."""
     room = active(ADA, EVE)
     update(room, EVE, None)
     assert room.snapshot(name_of, 0.0) == (1, named(ADA), [])
@@ -68,7 +68,7 @@ def test_socket_that_joined_between_hears_who_came_back() -> None:
     assert room.take_change(name_of) == {"online_count": 2, "joined": named(EVE), "left": [], "back": [EVE]}
 
 
-def test_snapshot_sorts_names_and_tells_who_is_away() -> None:
+def test_snapshot_sorts_names_and_marks_away_users() -> None:
     room = active(EVE, BOB, ADA)
     update(room, EVE, True)
     assert room.snapshot(name_of, 0.0) == (3, named(ADA, BOB, EVE), [EVE])
@@ -84,7 +84,7 @@ def test_crowd_is_counted_and_not_named() -> None:
 
 
 def test_crowd_that_shrinks_is_named_again() -> None:
-    """Nobody was told who went meanwhile: the first frame that names people names all of them."""
+    """Leaves meanwhile were not announced: the first frame with names has all names."""
     room = active(*range(1, NAMES_UP_TO + 2))
     update(room, 7, True)
     assert room.take_change(name_of) is None
@@ -103,7 +103,7 @@ def test_crowd_is_listed_anew_once_a_second() -> None:
     assert room.snapshot(name_of, 1.5)[1][0] == named(BOB)[0]
 
 
-def test_inactive_room_holds_nobody() -> None:
+def test_inactive_room_keeps_no_users() -> None:
     room = active(ADA, BOB)
     update(room, BOB, None)
     room.deactivate()

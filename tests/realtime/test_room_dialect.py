@@ -1,4 +1,4 @@
-"""/ws/chat/<room>/ and its aliases: the tutorial's shape, and plain lines."""
+"""/ws/chat/<room>/ and its aliases: the tutorial's JSON, and plain lines."""
 
 import json
 import secrets
@@ -21,7 +21,7 @@ async def room(server: Server, ada: Account) -> str:
     return await create_room(server.base_url, ada)
 
 
-async def test_a_message_and_the_senders_own_copy(plain: Any, ada: Account, bob: Account, room: str) -> None:
+async def test_message_reaches_others_and_its_sender(plain: Any, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await plain(f"/ws/chat/{room}/", ada), await plain(f"/ws/chat/{room}/", bob)
     await mine.send('{"message": "hi"}')
     for socket in (mine, theirs):
@@ -29,7 +29,7 @@ async def test_a_message_and_the_senders_own_copy(plain: Any, ada: Account, bob:
 
 
 @pytest.mark.parametrize("path", ["/ws/chat/{}/", "/ws/chat/{}", "/chat/{}/", "/chat/{}"])
-async def test_every_alias_is_the_same_room(plain: Any, connect: Connect, ada: Account, room: str, path: str) -> None:
+async def test_every_alias_opens_the_same_room(plain: Any, connect: Connect, ada: Account, room: str, path: str) -> None:
     native = await connect(ada)
     await native.join(room)
     socket = await plain(path.format(room), ada)
@@ -41,7 +41,7 @@ async def test_every_alias_is_the_same_room(plain: Any, connect: Connect, ada: A
 
 
 @pytest.mark.parametrize("path", ["/ws/chat/", "/ws/chat"])
-async def test_without_a_room_it_is_the_lobby(plain: Any, connect: Connect, ada: Account, path: str) -> None:
+async def test_path_without_a_room_is_the_lobby(plain: Any, connect: Connect, ada: Account, path: str) -> None:
     native = await connect(ada)
     await native.join("lobby")
     socket = await plain(path, ada)
@@ -50,7 +50,7 @@ async def test_without_a_room_it_is_the_lobby(plain: Any, connect: Connect, ada:
     assert (await native.expect("message", text=text))["room"] == "lobby"
 
 
-async def test_no_greeting_and_no_history(plain: Any, connect: Connect, ada: Account, room: str) -> None:
+async def test_room_dialect_sends_no_hello_and_no_history(plain: Any, connect: Connect, ada: Account, room: str) -> None:
     native = await connect(ada)
     await native.send(room, "before")
     socket = await plain(f"/ws/chat/{room}/", ada)
@@ -79,13 +79,13 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES, ids=ascii)
-async def test_what_is_no_json_object_is_a_plain_line(plain: Any, ada: Account, room: str, line: str) -> None:
+async def test_non_object_text_is_a_plain_line(plain: Any, ada: Account, room: str, line: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     await socket.send(line)
     assert (await socket.receive_json())["message"] == line
 
 
-async def test_the_line_break_of_a_terminal_is_not_part_of_the_line(plain: Any, ada: Account, room: str) -> None:
+async def test_trailing_line_break_is_stripped(plain: Any, ada: Account, room: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     for line in ("unix\n", "windows\r\n"):
         await socket.send(line)
@@ -98,7 +98,7 @@ BAD_TEXT += ['{"message": "fine", "deep": ' + "[" * 50_000 + "]" * 50_000 + "}",
 
 
 @pytest.mark.parametrize("text", [*NO_MESSAGE, *BAD_TEXT], ids=lambda text: ascii(text[:50]))
-async def test_what_cannot_be_sent_gets_an_error_and_closes_nothing(plain: Any, ada: Account, room: str, text: str) -> None:
+async def test_refused_line_gets_an_error_without_a_close(plain: Any, ada: Account, room: str, text: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     await socket.send(text)
     error = await socket.receive_json()
@@ -109,7 +109,7 @@ async def test_what_cannot_be_sent_gets_an_error_and_closes_nothing(plain: Any, 
     assert (await socket.receive_json())["seq"] == 1
 
 
-async def test_text_of_the_limit_and_one_more(plain: Any, ada: Account, room: str) -> None:
+async def test_text_is_limited_exactly(plain: Any, ada: Account, room: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     for letter in ("a", "\N{GRINNING FACE}"):
         await socket.send(letter * TEXT_LIMIT)
@@ -118,7 +118,7 @@ async def test_text_of_the_limit_and_one_more(plain: Any, ada: Account, room: st
         assert "10000" in (await socket.receive_json())["error"]
 
 
-async def test_a_name_is_added_and_the_account_stays(plain: Any, ada: Account, bob: Account, room: str) -> None:
+async def test_alias_is_shown_beside_the_account(plain: Any, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await plain(f"/ws/chat/{room}/", ada), await plain(f"/ws/chat/{room}/", bob)
     await mine.send("/name  Countess ")
     await mine.send("hi")
@@ -134,7 +134,9 @@ async def test_a_name_is_added_and_the_account_stays(plain: Any, ada: Account, b
     assert (await mine.receive_json())["message"] == "/name is a line's command"
 
 
-async def test_name_of_somebody_else_is_refused(plain: Any, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+async def test_alias_equal_to_another_name_is_refused(
+    plain: Any, connect: Connect, ada: Account, bob: Account, room: str
+) -> None:
     mine = await plain(f"/ws/chat/{room}/", ada)
     for alike in (bob.name, bob.name.upper(), f" {bob.name}\u3164", bob.name.replace("s", "\u0455")):
         await mine.send(f"/name {alike}")
@@ -150,7 +152,7 @@ async def test_name_of_somebody_else_is_refused(plain: Any, connect: Connect, ad
     assert (await mine.receive_json())["name"] == "Captain Ada"
 
 
-async def test_name_nobody_sees_is_no_name(plain: Any, ada: Account, room: str) -> None:
+async def test_invisible_alias_is_dropped(plain: Any, ada: Account, room: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     await socket.send("/name \u3164\u2800")
     await socket.send("x")
@@ -158,7 +160,7 @@ async def test_name_nobody_sees_is_no_name(plain: Any, ada: Account, room: str) 
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "nul\0", "Z" + "\u0316" * 5], ids=ascii)
-async def test_a_name_that_is_none(plain: Any, ada: Account, room: str, name: str) -> None:
+async def test_bad_alias_is_refused(plain: Any, ada: Account, room: str, name: str) -> None:
     socket = await plain(f"/ws/chat/{room}/", ada)
     await socket.send("/name " + name)
     assert (await socket.receive_json())["error"]
@@ -193,11 +195,11 @@ async def test_a_room_is_made_on_first_use_and_folded(server: Server, plain: Any
     ],
     ids=ascii,
 )
-async def test_a_room_that_cannot_be(plain: Any, ada: Account, slug: str) -> None:
+async def test_bad_room_name_closes_the_socket(plain: Any, ada: Account, slug: str) -> None:
     await (await plain(f"/ws/chat/{quote(slug, safe='')}/", ada)).expect_close(4004)
 
 
-async def test_rooms_are_not_made_where_settings_forbid(start_server: StartServer) -> None:
+async def test_rooms_are_not_created_if_settings_forbid_it(start_server: StartServer) -> None:
     server = start_server(ROOMS_ON_FIRST_USE="false")
     ada = await sign_up(server.base_url)
     async with PlainSocket(server.ws_url("/ws/chat/brand-new/"), headers=ada.headers) as socket:
@@ -223,7 +225,7 @@ async def test_private_and_direct_rooms_are_refused_to_strangers(
     assert (await member.receive_json())["seq"] == 2
 
 
-async def test_whoever_is_removed_is_shut_out(server: Server, plain: Any, ada: Account) -> None:
+async def test_removed_member_is_closed_and_refused(server: Server, plain: Any, ada: Account) -> None:
     guest = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada, private=True)
     async with httpx.AsyncClient(base_url=server.base_url, headers=ada.headers) as http:
@@ -236,7 +238,7 @@ async def test_whoever_is_removed_is_shut_out(server: Server, plain: Any, ada: A
     await (await plain(f"/ws/chat/{room}/", guest)).expect_close(4004)
 
 
-async def test_order_is_the_logs(server: Server, plain: Any, room: str) -> None:
+async def test_order_of_messages_is_the_logs(server: Server, plain: Any, room: str) -> None:
     people = [await sign_up(server.base_url) for _ in range(3)]
     sockets = [await plain(f"/ws/chat/{room}/", person) for person in people]
     for number in range(10):

@@ -1,4 +1,4 @@
-"""Whatever order events arrive in, a room passes them on by seq, each once; ahead of a hole it keeps a bounded number."""
+"""A room delivers events by seq, each once, in any order of arrival; ahead of a gap its buffer is bounded."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ def room_at(head: int) -> LiveRoom:
 
 
 @given(st.data())
-def test_any_order_with_doubles_comes_out_in_order_once(data: st.DataObject) -> None:
+def test_doubled_and_reordered_events_are_delivered_once(data: st.DataObject) -> None:
     head = data.draw(st.integers(0, 5))
     wanted = list(range(head + 1, head + 1 + data.draw(st.integers(1, 12))))
     doubled = wanted + data.draw(st.lists(st.sampled_from([*range(1, head + 1), *wanted]), max_size=10))
@@ -36,20 +36,20 @@ def test_any_order_with_doubles_comes_out_in_order_once(data: st.DataObject) -> 
     assert (room.last_seq, room.pending) == (wanted[-1], {})
 
 
-def test_a_hole_holds_back_what_follows() -> None:
+def test_gap_holds_back_later_events() -> None:
     room = room_at(10)
     assert seqs(room.sequence([event(12), event(13)])) == []
     assert room.last_seq == 10
     assert seqs(room.sequence([event(11)])) == [11, 12, 13]
 
 
-def test_a_batch_with_a_hole_in_it_is_passed_on_up_to_the_hole() -> None:
+def test_batch_is_delivered_up_to_its_gap() -> None:
     room = room_at(0)
     assert seqs(room.sequence([event(1), event(2), event(4)])) == [1, 2]
     assert list(room.pending) == [4]
 
 
-def test_what_waits_is_bounded() -> None:
+def test_events_behind_a_gap_are_bounded() -> None:
     room = room_at(0)
     assert room.sequence([event(seq) for seq in range(2, 3 * MAX_HELD)]) == []
     assert len(room.pending) <= MAX_HELD
@@ -57,7 +57,7 @@ def test_what_waits_is_bounded() -> None:
     assert seqs(room.sequence([event(seq) for seq in range(1, 3 * MAX_HELD)]))[-1] >= MAX_HELD
 
 
-def test_skipping_forgets_what_lies_below() -> None:
+def test_skip_forgets_lower_events() -> None:
     room = room_at(0)
     room.sequence([event(3), event(9)])
     room.skip_to(7)

@@ -1,4 +1,4 @@
-"""A room that this process cannot repair: each client is sent to read by itself, in the way its dialect knows."""
+"""A gap that this process cannot repair: each client is asked to read by itself, in its dialect."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ LAST = 5
 
 
 class Peer:
-    """A joined socket and what its client got."""
+    """A joined socket and its client's frames."""
 
     def __init__(self, hub: Hub, room: LiveRoom, dialect: type[Dialect]) -> None:
         self.got: list[dict[str, Any]] = []
@@ -49,7 +49,7 @@ async def the_log_went_back(hub: Hub, room: LiveRoom) -> None:
 
 
 @pytest.mark.parametrize("what_happens", [too_far_behind, the_log_went_back])
-async def test_gap_where_there_is_one_else_a_close_that_asks_to_come_back(what_happens: Any) -> None:
+async def test_native_gets_gap_and_other_dialects_a_close(what_happens: Any) -> None:
     hub = Hub()
     room = hub.rooms[REF.id] = LiveRoom(REF)
     room.skip_to(LAST)

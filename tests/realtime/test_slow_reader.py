@@ -21,12 +21,12 @@ from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
 TEXT = "\N{GRINNING FACE}" * 10_000  # 40 kB on the wire
-MESSAGES = 400  # 16 MB: more than any buffer on the way
+MESSAGES = 400  # 16 MB: more than all buffers together
 MEMORY_MB = 120
 
 
 async def too_slow(server: Server) -> float:
-    """How many sockets were closed with 4008."""
+    """Return the number of sockets closed with 4008."""
     async with httpx.AsyncClient(base_url=server.base_url, timeout=10) as http:
         text = (await http.get("/metrics")).text
     for family in text_string_to_metric_families(text):
@@ -37,7 +37,7 @@ async def too_slow(server: Server) -> float:
 
 
 def memory_mb(server: Server) -> float:
-    """Resident memory of all the server's processes."""
+    """Return the resident memory of all the server's processes."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in server.process.members())
     return pages * 4096 / 2**20
 
@@ -56,7 +56,7 @@ async def people(unlimited: Server) -> list[Account]:
     return [await sign_up(unlimited.base_url) for _ in range(4)]
 
 
-async def test_whoever_stops_reading_is_closed_and_misses_nothing(unlimited: Server, people: list[Account]) -> None:
+async def test_stalled_reader_is_closed_and_misses_nothing(unlimited: Server, people: list[Account]) -> None:
     server = unlimited
     writer, reader, talker, listener = people
     room = await create_room(server.base_url, writer)
@@ -75,7 +75,7 @@ async def test_whoever_stops_reading_is_closed_and_misses_nothing(unlimited: Ser
         await quick.join(room)
         for _ in range(MESSAGES // 10):
             await asyncio.gather(*[chat.send(room, TEXT) for _ in range(10)])
-        for seq in range(1, MESSAGES + 1):  # the quick reader in the same room has it all, in order
+        for seq in range(1, MESSAGES + 1):  # the quick reader of the same room has all of it, in order
             await quick.expect("message", seq=seq)
         assert await too_slow(server) - before == len(stuck)
         assert memory_mb(server) - memory < MEMORY_MB
@@ -87,8 +87,8 @@ async def test_whoever_stops_reading_is_closed_and_misses_nothing(unlimited: Ser
 
 
 @pytest.mark.once
-async def test_whoever_stops_reading_what_is_compressed_is_closed(start_server: StartServer) -> None:
-    """Frames are each socket's own there, and wait in an send_queue of the portable kind."""
+async def test_stalled_reader_of_compressed_frames_is_closed(start_server: StartServer) -> None:
+    """Compressed frames differ by socket, and wait in the portable send queue."""
     server = start_server(WS_COMPRESSION="1", LIMIT_MESSAGES_PER_S="0", LIMIT_SOCKETS_PER_USER="0")
     writer, reader, talker, listener = [await sign_up(server.base_url) for _ in range(4)]
     room = await create_room(server.base_url, writer)
@@ -109,7 +109,7 @@ async def test_whoever_stops_reading_what_is_compressed_is_closed(start_server: 
         await quick.join(room)
         while await too_slow(server) - before < len(stuck):
             assert sent < MESSAGES, "more than any buffer on the way"
-            # Words that take nearly as much room compressed.
+            # Words that compress badly.
             texts = ["".join(map(chr, chance.choices(range(0x4E00, 0x9FFF), k=10_000))) for _ in range(10)]
             await asyncio.gather(*[chat.send(room, text) for text in texts])
             sent += len(texts)
@@ -121,7 +121,7 @@ async def test_whoever_stops_reading_what_is_compressed_is_closed(start_server: 
         socket.socket.transport.abort()
 
 
-async def test_reading_on_in_time_shows_why_it_ended(unlimited: Server, people: list[Account]) -> None:
+async def test_resumed_reader_gets_code_4008(unlimited: Server, people: list[Account]) -> None:
     """A reader that wakes up finds all earlier frames whole and in order, and then the code 4008."""
     writer, reader, _, _ = people
     room = await create_room(unlimited.base_url, writer)
@@ -140,10 +140,8 @@ async def test_reading_on_in_time_shows_why_it_ended(unlimited: Server, people: 
         assert frames
 
 
-async def test_whoever_asks_for_page_after_page_is_answered_as_fast_as_they_read(
-    unlimited: Server, people: list[Account]
-) -> None:
-    """20 pages as large as they get, asked for at once: far above what may wait for a reader, and no reason to close."""
+async def test_reader_of_many_pages_is_answered_at_its_own_pace(unlimited: Server, people: list[Account]) -> None:
+    """20 of the largest pages at once exceed the send queue's limit, which is no reason to close."""
     writer, reader, _, _ = people
     room = await create_room(unlimited.base_url, writer)
     socket = PlainSocket(unlimited.ws_url(), headers=reader.headers, sock=narrow(unlimited), max_queue=1)
@@ -178,7 +176,7 @@ class Kernel:
         return False
 
 
-async def test_reader_that_takes_little_at_a_time_is_not_stalled() -> None:
+async def test_slow_reader_is_not_stalled() -> None:
     peer = SocketProtocol.__new__(SocketProtocol)
     peer.transport = kernel = Kernel()  # type: ignore[assignment]
     peer.close_sent = peer.disconnected = False
@@ -195,6 +193,6 @@ async def test_reader_that_takes_little_at_a_time_is_not_stalled() -> None:
         kernel.waiting -= 100
         peer.write_frames(b"x" * 100)
         assert peer.stalled_for(began + second) == 0
-    for second in range(30, 50):  # and now it stops
+    for second in range(30, 50):  # from now on it reads nothing
         peer.write_frames(b"x")
         assert peer.stalled_for(began + second) == second - 29

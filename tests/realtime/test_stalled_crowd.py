@@ -29,13 +29,13 @@ GONE_WITHIN_S = 30
 
 @pytest.fixture
 def small(start_server: StartServer) -> Server:
-    """One process whose bound is small."""
+    """One process with a small bound."""
     unlimited = {"LIMIT_MESSAGES_PER_S": "0", "LIMIT_SOCKETS_PER_USER": "0"}
     return start_server(WEB_CONCURRENCY="1", LIMIT_UNSENT_MB=str(UNSENT_MB), **unlimited)
 
 
 class Stage:
-    """A writer and a room, healthy readers in it, and an account for the stalled ones."""
+    """A writer and a room with healthy readers, and an account for the stalled ones."""
 
     def __init__(self, server: Server, room: str, writer: ChatClient, readers: list[ChatClient], sleeper: Account) -> None:
         self.server, self.room, self.writer, self.readers, self.sleeper = server, room, writer, readers, sleeper
@@ -43,7 +43,7 @@ class Stage:
         self._stalled: list[sockets.socket] = []
 
     async def latency(self, messages: int) -> float:
-        """Seconds from a send to the slowest healthy reader, the median."""
+        """Return the median seconds from a send to the slowest healthy reader."""
         taken = []
         for _ in range(messages):
             started = time.monotonic()
@@ -54,14 +54,14 @@ class Stage:
         return sorted(taken)[len(taken) // 2]
 
     async def stall(self, number: int, *, joins: int) -> None:
-        """That many sockets ask to join, so often, and read nothing after the first bytes."""
+        """Open sockets that join several times and read nothing after the first bytes."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(8) as threads:
             one = (self.server, self.sleeper, self.room, joins)
             self._stalled += await asyncio.gather(*(loop.run_in_executor(threads, stalled, *one) for _ in range(number)))
 
     async def gone(self) -> None:
-        """Until the server has let go of all that stalled."""
+        """Wait until the server has closed all stalled sockets."""
         deadline = time.monotonic() + GONE_WITHIN_S
         while await too_slow(self.server) < len(self._stalled):
             self.peak = max(self.peak, memory_mb(self.server))
@@ -90,7 +90,7 @@ async def stage(small: Server) -> AsyncIterator[Stage]:
             made.close()
 
 
-async def test_a_thousand_stalled_readers_of_a_busy_room(stage: Stage) -> None:
+async def test_thousand_stalled_readers_do_not_grow_memory(stage: Stage) -> None:
     alone = await stage.latency(30)
     await stage.stall(STALLED, joins=1)
     before = stage.peak = memory_mb(stage.server)
@@ -105,8 +105,8 @@ async def test_a_thousand_stalled_readers_of_a_busy_room(stage: Stage) -> None:
 
 
 @pytest.mark.once
-async def test_a_crowd_that_asks_for_pages_and_reads_none(stage: Stage) -> None:
-    """Each page is encoded for its reader alone, so nothing of it is shared."""
+async def test_stalled_readers_of_pages_do_not_grow_memory(stage: Stage) -> None:
+    """Each page is encoded for its reader alone, so pages share no bytes."""
     await stage.latency(20)
     before = stage.peak = memory_mb(stage.server)
     watching = asyncio.create_task(_watch(stage))
@@ -126,7 +126,7 @@ async def _watch(stage: Stage) -> None:
 
 
 def stalled(server: Server, account: Account, room: str, joins: int) -> sockets.socket:
-    """A socket that has joined and reads no more."""
+    """Return a socket that has joined and reads no more."""
     socket = narrow(server)
     socket.settimeout(30)
     lines = [
@@ -136,7 +136,7 @@ def stalled(server: Server, account: Account, room: str, joins: int) -> sockets.
     ]  # fmt: skip
     socket.sendall("\r\n".join([*lines, "", ""]).encode())
     _read_until(socket, b'"hello"')
-    after = {} if joins == 1 else {"after": 0}  # the latest messages, or as much as a page holds
+    after = {} if joins == 1 else {"after": 0}  # the latest messages, or the largest page
     head = json.dumps({"type": "room.join", "id": 1, "room": room, **after})
     for _ in range(joins):
         socket.sendall(_masked(head))
@@ -153,7 +153,7 @@ def _read_until(socket: sockets.socket, mark: bytes) -> None:
 
 
 def _masked(text: str) -> bytes:
-    """A text frame as clients send it."""
+    """Return a client's text frame."""
     payload, mask = text.encode(), secrets.token_bytes(4)
     assert len(payload) < 126
     return bytes([0x81, 0x80 | len(payload)]) + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))

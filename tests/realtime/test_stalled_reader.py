@@ -1,4 +1,4 @@
-"""A reader that takes nothing beside one that takes little at a time; and a drain with both."""
+"""A reader that takes nothing beside one on a slow link; and a drain with both."""
 
 import asyncio
 import socket as sockets
@@ -17,8 +17,8 @@ A_SECOND = 5_000
 
 
 @pytest.mark.once
-async def test_only_whoever_takes_nothing_is_closed(start_server: StartServer) -> None:
-    """A link of 5 kB/s: the kernel takes more from us only now and then, but the peer takes some of it all the time."""
+async def test_only_a_stalled_reader_is_closed(start_server: StartServer) -> None:
+    """On a link of 5 kB/s the kernel rarely takes bytes, but the peer acknowledges some all the time."""
     server = start_server(LIMIT_MESSAGES_PER_S="0", WEB_CONCURRENCY="1")
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
@@ -48,7 +48,7 @@ def read(socket: sockets.socket) -> bytes | None:
 
 
 @pytest.mark.once
-async def test_a_stalled_reader_does_not_hold_up_a_drain(start_server: StartServer) -> None:
+async def test_stalled_reader_does_not_delay_a_drain(start_server: StartServer) -> None:
     server = start_server(LIMIT_MESSAGES_PER_S="0", DRAIN_SECONDS="200")
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
@@ -57,7 +57,7 @@ async def test_a_stalled_reader_does_not_hold_up_a_drain(start_server: StartServ
         stuck = await asyncio.to_thread(stalled, server, bob, room, 1)
         for number in range(WAITING):
             await chat.send(room, f"{number}".ljust(9_900, "y"))
-        # Its requests may have 60 s of these, twice the wait here: the rest needs none.
+        # Its requests may take 60 s of these, twice the wait here.
         assert await asyncio.to_thread(server.stop) == 0
     assert "Traceback" not in server.log
     stuck.close()

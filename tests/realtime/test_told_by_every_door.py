@@ -1,4 +1,4 @@
-"""What changed, by which door, who must see it, and by which frame."""
+"""Each change, the way it was made, its recipients, and its frame."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -108,7 +108,7 @@ async def world(server: Server, boss: Account) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def sockets(world: World, connect: Connect) -> dict[str, ChatClient]:
-    """Two devices each, one of which has joined the room; a person who shares nothing with them."""
+    """Two devices each, one of them in the room; and a user who shares nothing with them."""
     found = {"bob joined": await connect(world.bob), "ada joined": await connect(world.ada)}
     for socket in found.values():
         await socket.join(world.room)
@@ -133,7 +133,7 @@ async def test_change_reaches_open_sockets(world: World, sockets: dict[str, Chat
         assert not sockets[name].unread(row.frame)
 
 
-async def test_membership_made_by_another_process_is_told(world: World, connect: Connect) -> None:
+async def test_membership_from_another_process_is_announced(world: World, connect: Connect) -> None:
     device = await connect(world.bob)
     await device.request("ping")
     await shell(world, f"Membership.objects.create(room=Room.objects.get(slug='{world.room}'), user_id={world.bob.id})")
@@ -141,7 +141,7 @@ async def test_membership_made_by_another_process_is_told(world: World, connect:
     assert_shape(frame)
 
 
-async def test_renamed_person_writes_and_shows_under_the_new_name(world: World, sockets: dict[str, ChatClient]) -> None:
+async def test_renamed_user_has_the_new_name_everywhere(world: World, sockets: dict[str, ChatClient]) -> None:
     bob, ada, name = sockets["bob joined"], sockets["ada joined"], f"{world.bob.name}-new"
     await renamed_by_admin(world)
     await bob.expect("user.updated")
@@ -151,7 +151,7 @@ async def test_renamed_person_writes_and_shows_under_the_new_name(world: World, 
     assert name in [person["name"] for person in page["online"]]
 
 
-async def test_room_deleted_closes_the_room_dialect(world: World, connect: Connect) -> None:
+async def test_deleted_room_closes_the_room_dialect(world: World, connect: Connect) -> None:
     async with PlainSocket(world.server.ws_url(f"/ws/chat/{world.room}/"), headers=world.ada.headers) as socket:
         await socket.send('{"message": "here"}')
         await socket.receive_json()

@@ -1,4 +1,4 @@
-"""What changed for a person or a room reaches their open sockets, on every device, joined or not."""
+"""Changes of a user or a room reach their open sockets on every device, joined or not."""
 
 import httpx
 import pytest
@@ -46,7 +46,7 @@ async def test_new_room_reaches_its_owners_other_devices(server: Server, connect
     assert (await device.expect("room.added", room=room))["kind"] == "public"
 
 
-async def test_join_is_told_to_other_devices_only(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+async def test_join_is_announced_to_other_devices_only(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada)
     joining, device = await connect(bob), await connect(bob)
     await joining.join(room)
@@ -75,13 +75,13 @@ async def test_removal_names_the_room_on_every_socket(server: Server, connect: C
     await device.expect_nothing("error")
 
 
-async def test_leaving_is_told_to_other_devices(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+async def test_leave_is_announced_to_other_devices(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
     room = await create_room(server.base_url, ada)
     await (await connect(bob)).join(room)
     device = await connect(bob)
     await api(server, bob, "DELETE", f"/api/rooms/{room}/members/{bob.id}")
     assert (await device.expect("room.left", room=room))["reason"] == "left"
-    await device.expect_nothing("room.left", seconds=4)  # the poll has been by, and says it no second time
+    await device.expect_nothing("room.left", seconds=4)  # the poll has run and must not repeat it
 
 
 async def test_room_change_reaches_members_who_have_not_joined(

@@ -1,6 +1,6 @@
-"""Random bytes against the live server: no traceback, no bystander closed or delayed, no worker lost.
+"""Random bytes against the live server: no traceback, no delayed bystander, no dead worker.
 
-`make fuzz` goes on longer.
+`make fuzz` runs longer.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ AT_A_TIME = 8
 
 
 async def send(server: Server, sent: Case) -> None:
-    """One connection's bytes; what is answered is not looked at."""
+    """Send one connection's bytes; the answer is not checked."""
     with suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
@@ -46,7 +46,7 @@ async def flood(server: Server, account: Account, dice: random.Random, until: fl
 
 @pytest.fixture
 def server_to_fuzz(profile: Profile) -> Iterator[Server]:
-    """A server of its own, without the limits that would refuse nearly every connection."""
+    """A server without the limits that would refuse nearly every connection."""
     lifted = ("LIMIT_HANDSHAKES_PER_S", "LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_CALLS_PER_S")
     fuzzed = Server(profile, dict.fromkeys(lifted, "0"))
     try:
@@ -57,7 +57,7 @@ def server_to_fuzz(profile: Profile) -> Iterator[Server]:
 
 
 @pytest.mark.timeout(0)
-async def test_no_bytes_raise_inside_the_server(server_to_fuzz: Server) -> None:
+async def test_random_bytes_raise_no_error_in_the_server(server_to_fuzz: Server) -> None:
     start = seed()
     sys.stdout.write(f"FUZZ_SEED={start}\n")
     eve, talker, listener = [await sign_up(server_to_fuzz.base_url) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Two servers of one worker each on the same database and Redis: which process serves whom is then known."""
+"""Two servers of one worker each on one database and Redis, so that each user's process is known."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -15,7 +15,7 @@ from tests.support.services import Postgres, Redis
 
 @dataclass
 class Pair:
-    """Two processes that share everything but memory."""
+    """Two processes that share all but memory."""
 
     one: Server
     two: Server
@@ -24,7 +24,7 @@ class Pair:
 
 
 def start_pair(profile: Profile, exits: ExitStack, postgres: Postgres | None = None) -> Pair:
-    """Two servers that end with `exits`."""
+    """Start two servers that end with `exits`."""
     redis = exits.enter_context(Redis())
     env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0"}
     one = Server(profile, env)
@@ -41,14 +41,14 @@ def start_pair(profile: Profile, exits: ExitStack, postgres: Postgres | None = N
 
 @pytest.fixture(scope="session")
 def pair(profile: Profile) -> Iterator[Pair]:
-    """Two processes for all tests; their Redis may be hurt, as long as it is there again at the end of each test."""
+    """Two shared processes; a test that damages their Redis must restore it."""
     with ExitStack() as exits:
         yield start_pair(profile, exits)
 
 
 @pytest.fixture(scope="session")
 def fragile(profile: Profile) -> Iterator[Pair]:
-    """Two processes on a Postgres of their own, which tests may stop and start."""
+    """Two processes on a Postgres that tests may stop and start."""
     with ExitStack() as exits:
         postgres = exits.enter_context(Postgres())
         yield start_pair(profile, exits, postgres)
@@ -61,36 +61,36 @@ class Circle:
         self.pair, self.ada, self.bob, self.room, self._exits = pair, ada, bob, room, exits
 
     async def connect(self, server: Server, account: Account, *, join: bool = True) -> ChatClient:
-        """Another socket, joined."""
+        """Open and join another socket."""
         chat = await self._exits.enter_async_context(ChatClient(server.ws_url(), account))
         if join:
             await chat.join(self.room)
         return chat
 
     async def here(self, **options: Any) -> ChatClient:
-        """A socket of Ada's on the first process."""
+        """Open a socket of Ada on the first process."""
         return await self.connect(self.pair.one, self.ada, **options)
 
     async def there(self, **options: Any) -> ChatClient:
-        """A socket of Bob's on the second."""
+        """Open a socket of Bob on the second process."""
         return await self.connect(self.pair.two, self.bob, **options)
 
 
 async def circle_of(pair: Pair, exits: AsyncExitStack) -> Circle:
-    """Two new people with a room."""
+    """Make two new users with a room."""
     ada, bob = await sign_up(pair.one.base_url), await sign_up(pair.two.base_url)
     return Circle(pair, ada, bob, await create_room(pair.one.base_url, ada), exits)
 
 
 @pytest.fixture
 async def circle(pair: Pair) -> AsyncIterator[Circle]:
-    """Two people on the two processes."""
+    """Two users on the two processes."""
     async with AsyncExitStack() as exits:
         yield await circle_of(pair, exits)
 
 
 @pytest.fixture
 async def fragile_circle(fragile: Pair) -> AsyncIterator[Circle]:
-    """The same on a database that may be stopped."""
+    """Two users on a database that may be stopped."""
     async with AsyncExitStack() as exits:
         yield await circle_of(fragile, exits)

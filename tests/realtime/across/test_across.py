@@ -12,19 +12,19 @@ from tests.support.api import anonymous, session_cookie, signed_in, with_token
 from tests.support.chat_client import ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 
-# Promise 4: a live socket learns of every committed event within that time, come what may.
+# Promise 4: a live socket gets every committed event within that time, despite any fault.
 BY_POLL_S = 5.0
 
 
 async def heard(chat: ChatClient, circle: Circle, seq: int, *, within: float = BY_POLL_S) -> float:
-    """Wait for a message; return how long it took."""
+    """Wait for a message; return the seconds."""
     started = time.monotonic()
     await chat.expect("message", room=circle.room, seq=seq, timeout=within)
     return time.monotonic() - started
 
 
 async def healthy(pair: Pair) -> None:
-    """Wait until both processes say that the layer is there."""
+    """Wait until both processes report a working layer."""
     async with httpx.AsyncClient() as http:
         for _ in range(150):
             answers = [(await http.get(f"{server.base_url}/readyz")).json() for server in (pair.one, pair.two)]
@@ -34,7 +34,7 @@ async def healthy(pair: Pair) -> None:
     raise AssertionError("the layer did not heal")
 
 
-async def test_a_message_crosses_at_once_and_in_order(circle: Circle) -> None:
+async def test_message_reaches_the_other_process_at_once(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there()
     slowest = 0.0
     for number in range(40):
@@ -44,7 +44,7 @@ async def test_a_message_crosses_at_once_and_in_order(circle: Circle) -> None:
     assert slowest < 1.5, "by the layer, not by the poll"
 
 
-async def test_two_floods_are_one_order(circle: Circle) -> None:
+async def test_two_floods_have_one_order(circle: Circle) -> None:
     chats = [await circle.here(), await circle.there(), await circle.here(), await circle.there()]
 
     async def flood(chat: ChatClient) -> None:
@@ -57,7 +57,7 @@ async def test_two_floods_are_one_order(circle: Circle) -> None:
             await heard(chat, circle, seq)
 
 
-async def test_signals_and_unread_cross(circle: Circle) -> None:
+async def test_signals_and_unread_reach_the_other_process(circle: Circle) -> None:
     here, there, away = await circle.here(), await circle.there(), await circle.there(join=False)
     await here.push("typing", room=circle.room)
     assert (await there.expect("typing"))["user"]["id"] == circle.ada.id
@@ -83,7 +83,7 @@ async def test_access_ends_on_every_process(circle: Circle) -> None:
     await there.expect_error("not_a_member")
 
 
-async def test_access_ends_though_redis_is_away(circle: Circle, no_redis: None) -> None:
+async def test_access_ends_without_redis(circle: Circle, no_redis: None) -> None:
     pair = circle.pair
     async with anonymous(pair.one.base_url) as http:
         page = await signed_in(http, circle.ada)
@@ -102,7 +102,7 @@ def no_redis(pair: Pair) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["pubsub", "normal"])
-async def test_connections_cut_within_a_flood_lose_nothing(circle: Circle, kind: str) -> None:
+async def test_cut_connections_during_a_flood_lose_nothing(circle: Circle, kind: str) -> None:
     here, there = await circle.here(), await circle.there()
     with circle.pair.redis.client() as redis:
         for number in range(1, 121):
@@ -116,24 +116,24 @@ async def test_connections_cut_within_a_flood_lose_nothing(circle: Circle, kind:
     await healthy(circle.pair)
 
 
-async def test_a_redis_that_forgets_everything(circle: Circle) -> None:
+async def test_flushed_redis_loses_nothing(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there()
     with circle.pair.redis.client() as redis:
         redis.flushall()
     sent = await here.send(circle.room, "still there?")
     await heard(there, circle, sent["seq"])
     eve = await circle.connect(circle.pair.one, await sign_up(circle.pair.one.base_url))
-    assert (await eve.join(circle.room))["online_count"] == 3, "who is online is not kept in Redis"
+    assert (await eve.join(circle.room))["online_count"] == 3, "presence is not stored in Redis"
 
 
-async def test_without_redis_everything_goes_on(circle: Circle) -> None:
+async def test_processes_work_without_redis(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there()
     beside = await circle.connect(circle.pair.one, circle.bob)
     circle.pair.redis.stop()
     try:
         for number in range(1, 4):
             sent = await here.send(circle.room, str(number))
-            assert await heard(beside, circle, sent["seq"]) < 1, "within a process nothing needs Redis"
+            assert await heard(beside, circle, sent["seq"]) < 1, "nothing inside a process needs Redis"
             await heard(there, circle, sent["seq"])
         late = await circle.connect(circle.pair.two, circle.ada, join=False)
         assert len(await late.catch_up(circle.room, after=0)) == 3
@@ -149,7 +149,7 @@ async def test_without_redis_everything_goes_on(circle: Circle) -> None:
 
 
 async def test_a_frozen_redis_delays_no_reply(circle: Circle) -> None:
-    """Connections stay open and nothing answers: the worst way to be away."""
+    """The worst kind of outage: connections stay open without answers."""
     here, there = await circle.here(), await circle.there()
     circle.pair.redis.freeze()
     try:
@@ -163,7 +163,7 @@ async def test_a_frozen_redis_delays_no_reply(circle: Circle) -> None:
     await healthy(circle.pair)
 
 
-async def test_a_frozen_redis_holds_up_nobody_who_comes(circle: Circle) -> None:
+async def test_frozen_redis_does_not_delay_handshakes(circle: Circle) -> None:
     rooms = [await create_room(circle.pair.one.base_url, circle.ada) for _ in range(20)]
     circle.pair.redis.freeze()
     try:
@@ -171,14 +171,14 @@ async def test_a_frozen_redis_holds_up_nobody_who_comes(circle: Circle) -> None:
         here = await circle.connect(circle.pair.one, circle.ada, join=False)
         for room in rooms[:5]:
             await here.join(room)
-        assert time.monotonic() - started < 8, "each wait for the layer is short, and ends with the first that was in vain"
+        assert time.monotonic() - started < 8, "each wait for the layer is short, and stops after the first failure"
     finally:
         circle.pair.redis.thaw()
     await healthy(circle.pair)
 
 
-async def test_a_process_that_dies_takes_no_event_with_it(circle: Circle) -> None:
-    """What it committed is read by the other; its people come back on the other and miss nothing."""
+async def test_death_of_a_process_loses_no_event(circle: Circle) -> None:
+    """The other process reads its commits; its users reconnect there and miss nothing."""
     pair = circle.pair
     here, there = await circle.here(), await circle.there()
     keys = [f"key-{number}" for number in range(60)]
@@ -194,7 +194,7 @@ async def test_a_process_that_dies_takes_no_event_with_it(circle: Circle) -> Non
             assert head == len(keys), "each key once"
             for seq in range(1, head + 1):
                 await heard(there, circle, seq)
-        # Ada has left the process that lives; that she was on the dead one runs out.
+        # Ada has left the living process; her entry of the dead one expires.
         await online_within(there, circle, 1, 45)
     finally:
         pair.one.start()

@@ -1,4 +1,4 @@
-"""Postgres goes away and comes back: a clear answer meanwhile, nothing stored twice, nothing to restart."""
+"""An outage of Postgres: a clear error meanwhile, nothing stored twice, no restart needed."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.support.chat_client import ChatClient, Frame, Refused
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
-# However long it was away: no delay may have grown meanwhile.
+# Independent of the outage's length: no back-off may have grown.
 BACK_WITHIN_S = 7.0
 
 
@@ -27,14 +27,14 @@ async def ready(pair: Pair) -> None:
 
 
 async def whole(server: Server) -> bool:
-    """Say whether the server is ready and reaches its database; the Redis of these tests is always there."""
+    """Return whether the server is ready and reaches its database; Redis always runs here."""
     async with httpx.AsyncClient(timeout=12) as http:
         answer = await http.get(f"{server.base_url}/readyz")
     return answer.status_code == 200 and "database" not in answer.json()["degraded"]
 
 
 async def sent_again(chat: ChatClient, room: str, key: str) -> Frame:
-    """Send a key as a client does: again while the answer is `unavailable`."""
+    """Send a key like a client: again while the answer is `unavailable`."""
     deadline = time.monotonic() + BACK_WITHIN_S
     while True:
         try:
@@ -58,7 +58,7 @@ async def probes(pair: Pair) -> None:
         assert (await http.get("/healthz")).status_code == 200
         assert time.monotonic() - started < 1
         answer = await http.get("/readyz")
-        assert answer.status_code == 200, "all replicas would leave the balancer together"
+        assert answer.status_code == 200, "all replicas would leave the load balancer together"
         assert answer.json() == {
             "ready": True,
             "checks": {"draining": "ok", "database": "failing", "migrations": "ok"},
@@ -79,7 +79,7 @@ async def handshake(pair: Pair, circle: Circle) -> None:
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
-async def test_the_database_goes_and_comes_back(fragile_circle: Circle, how: str) -> None:
+async def test_outage_of_the_database_ends_without_a_restart(fragile_circle: Circle, how: str) -> None:
     circle, pair = fragile_circle, fragile_circle.pair
     postgres = pair.postgres
     assert postgres is not None
@@ -117,7 +117,7 @@ async def test_the_database_goes_and_comes_back(fragile_circle: Circle, how: str
     await there.expect("message", seq=sent["seq"])
 
 
-async def test_connections_that_break_within_a_flood_store_each_key_once(fragile_circle: Circle) -> None:
+async def test_broken_connections_store_each_key_once(fragile_circle: Circle) -> None:
     circle, postgres = fragile_circle, fragile_circle.pair.postgres
     assert postgres is not None
     here, there = await circle.here(), await circle.there()
@@ -143,7 +143,7 @@ async def test_connections_that_break_within_a_flood_store_each_key_once(fragile
         await there.expect("message", seq=seq)
 
 
-async def test_a_standby_that_was_behind_takes_over(fragile_circle: Circle) -> None:
+async def test_promoted_standby_that_was_behind_serves(fragile_circle: Circle) -> None:
     """Messages it lacks are lost and clients hear of it: new ones reuse the lost seqs and reach all."""
     circle, pair = fragile_circle, fragile_circle.pair
     async with (

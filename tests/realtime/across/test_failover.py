@@ -1,4 +1,4 @@
-"""The primary dies and its standby takes over: people write on, and everything that was acknowledged is there."""
+"""The primary dies and its standby takes over: users go on, and all acknowledged messages exist."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ FELT_WITHIN_S = 20
 
 
 class Installation:
-    """Two workers whose database is behind a name that can be given to another server."""
+    """Two workers whose database name can be moved to another server."""
 
     def __init__(self, profile: Profile, exits: ExitStack) -> None:
         self.primary = exits.enter_context(Postgres())
@@ -42,11 +42,11 @@ def installation(profile: Profile) -> Iterator[Installation]:
         yield Installation(profile, exits)
 
 
-async def test_a_standby_takes_over_and_nothing_is_lost(installation: Installation) -> None:
+async def test_promoted_standby_loses_nothing(installation: Installation) -> None:
     async with Crowd(installation.server.base_url, readers=4, writers=4) as crowd:
         await crowd.until_written(5)
         installation.primary.kill()
-        # The name leads to the standby before that may write, as it does where a proxy only looks who answers.
+        # The name moves before the standby accepts writes, as behind a proxy that checks only for answers.
         installation.name.connect_to(installation.standby.port)
         deadline = monotonic() + FELT_WITHIN_S
         while not any(person.put_off for person in crowd.people):
@@ -55,6 +55,6 @@ async def test_a_standby_takes_over_and_nothing_is_lost(installation: Installati
         await asyncio.to_thread(installation.standby.promote)
         await crowd.until_written(5)
     acknowledged = await crowd.hold_to_the_log()
-    assert crowd.ended() == [], "a database that is away costs no socket"
+    assert crowd.ended() == [], "an absent database costs no socket"
     with psycopg.connect(installation.there, connect_timeout=5) as connection:
         assert connection.execute("SELECT count(*), max(seq) FROM chat_event").fetchone() == (acknowledged, acknowledged)

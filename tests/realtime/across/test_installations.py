@@ -1,4 +1,4 @@
-"""Two installations with databases of their own on one Redis server: neither hears anything of the other."""
+"""Two installations with separate databases on one Redis: neither gets the other's messages."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -14,12 +14,12 @@ from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Redis
 
-# A message by the layer takes milliseconds, presence at most a second.
+# A message through the layer takes milliseconds, presence at most a second.
 SILENT_S = 1.5
 
 
 class Neighbours:
-    """Rooms and people have the same numbers in both: the second began with a copy of the first one's database."""
+    """The second database began as a copy of the first: rooms and users have the same ids."""
 
     def __init__(self, profile: Profile, exits: ExitStack) -> None:
         self.redis = exits.enter_context(Redis())
@@ -99,7 +99,7 @@ async def test_password_change_closes_only_its_own_sockets(sides: list[Side]) ->
     assert (await there.socket.send(there.room, "still here"))["seq"] == 1
 
 
-async def test_every_name_in_redis_carries_the_id(sides: list[Side], neighbours: Neighbours) -> None:
+async def test_every_name_in_redis_contains_the_id(sides: list[Side], neighbours: Neighbours) -> None:
     ids = {manage("installation", env=server.env).strip() for server in neighbours.servers}
     assert len(ids) == 2
     assert all(re.fullmatch(r"[0-9a-f]{16}", one) for one in ids)
@@ -113,7 +113,7 @@ async def test_every_name_in_redis_carries_the_id(sides: list[Side], neighbours:
     assert [name for name in names if not name.startswith(prefixes)] == []
 
 
-def test_a_copied_installation_gets_an_id_of_its_own(neighbours: Neighbours) -> None:
+def test_copied_installation_gets_a_new_id(neighbours: Neighbours) -> None:
     env = neighbours.servers[1].env
     before = manage("installation", env=env)
     after = manage("installation", "--new", env=env)

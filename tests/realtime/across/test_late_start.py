@@ -1,4 +1,4 @@
-"""A process that is up before the database has its tables, as pods are: it waits, and then lacks nothing."""
+"""A process that starts before its database has tables, like pods: it waits, and then works fully."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -8,11 +8,11 @@ from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Postgres, Redis
 
-# Long enough for the polls to meet the missing tables more than once.
+# Long enough for several polls of the missing tables.
 POLLS_S = 6
 
 
-async def test_a_process_started_before_its_migrations_polls_like_any_other(profile: Profile) -> None:
+async def test_process_started_before_its_migrations_polls(profile: Profile) -> None:
     async with AsyncExitStack() as exits:
         postgres, redis = exits.enter_context(Postgres()), exits.enter_context(Redis())
         env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "DATABASE_URL": postgres.create_database()}
@@ -30,7 +30,7 @@ async def test_a_process_started_before_its_migrations_polls_like_any_other(prof
         there = await exits.enter_async_context(ChatClient(late.ws_url(), bob))
         await here.join(room)
         await there.join(room)
-        redis.stop()  # what comes now, the poll of the early one brings
+        redis.stop()  # the poll of the early process delivers later events
         sent = await there.send(room, "by the poll")
         heard = await here.expect("message", room=room, seq=sent["seq"], timeout=6)
         assert heard["text"] == "by the poll"

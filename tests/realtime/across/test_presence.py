@@ -1,4 +1,4 @@
-"""Who is online, over two processes: sockets anywhere, processes that are killed or stall, Redis that goes and comes."""
+"""Presence over two processes: sockets on both, killed or stalled processes, Redis outages."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ RIGHT_WITHIN_S = 2.0
 
 @pytest.fixture(scope="module")
 def mortal(profile: Profile) -> Iterator[Pair]:
-    """Two processes whose workers may be killed."""
+    """Two processes with workers that may be killed."""
     with ExitStack() as exits:
         yield start_pair(profile, exits)
 
@@ -32,13 +32,13 @@ async def mortals(mortal: Pair) -> AsyncIterator[Circle]:
 
 
 def worker_of(pair: Pair) -> int:
-    """The second server's only worker."""
+    """Return the pid of the second server's only worker."""
     (worker,) = set(pair.two.process.members()) - {pair.two.process.pid}
     return worker
 
 
 async def changed(chat: ChatClient, room: str, **fields: Any) -> float:
-    """Wait for a `presence` with these fields; return how long it took."""
+    """Wait for a `presence` with these fields; return the seconds."""
     started = time.monotonic()
     async with asyncio.timeout(10):
         while True:
@@ -48,15 +48,15 @@ async def changed(chat: ChatClient, room: str, **fields: Any) -> float:
 
 
 async def sees(chat: ChatClient, room: str, people: set[int], *, within: float) -> None:
-    """Join a room again and again until these people are online there."""
+    """Rejoin a room until these users are online there."""
     begun = time.monotonic()
     while (online := {person["id"] for person in (await chat.join(room))["online"]}) != people:
         assert time.monotonic() - begun < within, f"online: {online}"
         await asyncio.sleep(0.05)
 
 
-async def test_online_in_every_room_of_theirs_from_any_process(circle: Circle) -> None:
-    """Bob has one socket, on the other process, and has joined no room on it."""
+async def test_user_is_online_in_all_their_rooms_on_any_process(circle: Circle) -> None:
+    """Bob's one socket is on the other process and has joined no room."""
     rooms = [circle.room, *[await create_room(circle.pair.one.base_url, circle.ada) for _ in range(2)]]
     async with with_token(circle.pair.one.base_url, circle.ada) as http:
         for room in rooms:
@@ -75,14 +75,14 @@ async def test_online_in_every_room_of_theirs_from_any_process(circle: Circle) -
     assert max(took) < RIGHT_WITHIN_S
 
 
-async def test_room_that_opens_late_knows_who_is_there(circle: Circle) -> None:
+async def test_room_opened_late_lists_users_online(circle: Circle) -> None:
     await circle.there()
     eve = await sign_up(circle.pair.one.base_url)
     late = await circle.connect(circle.pair.one, eve, join=False)
     assert (await late.join(circle.room))["online_count"] == 2
 
 
-async def test_new_member_comes_and_a_removed_one_goes(circle: Circle) -> None:
+async def test_new_member_appears_and_removed_one_disappears(circle: Circle) -> None:
     here = await circle.here()
     await circle.there(join=False)
     async with with_token(circle.pair.one.base_url, circle.ada) as http:
@@ -134,7 +134,7 @@ async def test_stalled_worker_is_not_taken_for_dead(mortals: Circle) -> None:
     await here.expect_nothing("presence", seconds=2)
 
 
-async def test_redis_that_hangs_takes_nobody_away(circle: Circle) -> None:
+async def test_hanging_redis_changes_no_presence(circle: Circle) -> None:
     here, _ = await circle.here(), await circle.there()
     await changed(here, circle.room, online_count=2)
     circle.pair.redis.freeze()
@@ -145,7 +145,7 @@ async def test_redis_that_hangs_takes_nobody_away(circle: Circle) -> None:
     await here.expect_nothing("presence", seconds=3)
 
 
-async def test_what_redis_missed_is_made_good(circle: Circle) -> None:
+async def test_announcements_missed_by_redis_are_repeated(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there()
     await changed(here, circle.room, online_count=2)
     eve = await sign_up(circle.pair.two.base_url)
@@ -153,13 +153,13 @@ async def test_what_redis_missed_is_made_good(circle: Circle) -> None:
     try:
         await there.close()
         await circle.connect(circle.pair.two, eve)
-        await asyncio.sleep(7)  # longer than an announcement is kept for a Redis that went away
+        await asyncio.sleep(7)  # longer than an announcement is kept for an absent Redis
     finally:
         await asyncio.to_thread(circle.pair.redis.start)
     await sees(here, circle.room, {circle.ada.id, eve.id}, within=10)
 
 
-async def test_process_that_starts_late_hears_who_is_there(mortals: Circle) -> None:
+async def test_late_process_learns_users_online(mortals: Circle) -> None:
     await mortals.here()
     await asyncio.to_thread(mortals.pair.two.stop)
     await asyncio.to_thread(mortals.pair.two.start)

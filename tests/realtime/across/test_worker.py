@@ -24,7 +24,7 @@ def worker(fragile: Pair, tmp_path: Path) -> Iterator[Process]:
     process.kill()
 
 
-def test_a_restart_of_postgres_costs_it_nothing(fragile: Pair, worker: Process) -> None:
+def test_restart_of_postgres_costs_the_worker_nothing(fragile: Pair, worker: Process) -> None:
     assert fragile.postgres is not None
     done(fragile, worker)
     fragile.postgres.stop()
@@ -35,7 +35,7 @@ def test_a_restart_of_postgres_costs_it_nothing(fragile: Pair, worker: Process) 
 
 
 def done(pair: Pair, worker: Process) -> None:
-    """Asks for a task, and waits until it was done."""
+    """Queue a task, and wait until it is done."""
     task = manage("shell", "-v", "0", "-c", ENQUEUE, env=pair.one.env).strip()
 
     def successful() -> bool:

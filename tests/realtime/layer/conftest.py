@@ -1,4 +1,4 @@
-"""A Redis that tests of the layer may hurt."""
+"""A Redis for tests of the layer that damage it."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Our layer while its Redis is hurt: bounded, heals by itself, says when messages may have been lost."""
+"""Our layer under faults of Redis: bounded, self-healing, with a report of possible losses."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ GROUP = "room.1"
 
 
 class Ear:
-    """A process that listens to one group by the hub's door."""
+    """Listens to one group like the hub of a process."""
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
@@ -42,7 +42,7 @@ class Ear:
 
 
 async def until(condition: Callable[[], bool], *, within: float = 5.0) -> float:
-    """Wait for something to become true; return how long it took."""
+    """Wait until a condition is true; return the seconds."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() - started < within
@@ -77,7 +77,7 @@ def say(mouth: Any, *numbers: int, group: str = GROUP) -> list[bool]:
     return [mouth.publish_soon(group, {"number": number}) for number in numbers]
 
 
-async def test_what_was_said_together_is_heard_together_and_in_order(mouth: Any, ear: Ear) -> None:
+async def test_batch_is_received_whole_and_in_order(mouth: Any, ear: Ear) -> None:
     say(mouth, 0)
     await until(lambda: ear.heard == [0])
     ear.reads.clear()
@@ -87,13 +87,13 @@ async def test_what_was_said_together_is_heard_together_and_in_order(mouth: Any,
     assert len(ear.reads) < 100
 
 
-async def test_what_is_said_before_the_connection_stands_is_sent_then(redis: Redis, ear: Ear) -> None:
+async def test_messages_before_the_connection_are_sent_later(redis: Redis, ear: Ear) -> None:
     async with layer_of(redis.url) as early:
         assert all(say(early, 1, 2))
         await until(lambda: ear.heard == [1, 2])
 
 
-async def test_cut_connections_come_back_and_the_hub_is_told(redis: Redis, mouth: Any, ear: Ear) -> None:
+async def test_cut_connections_return_and_the_hub_is_notified(redis: Redis, mouth: Any, ear: Ear) -> None:
     say(mouth, 1)
     await until(lambda: ear.heard == [1])
     with redis.client() as client:
@@ -103,7 +103,7 @@ async def test_cut_connections_come_back_and_the_hub_is_told(redis: Redis, mouth
     await until(lambda: ear.heard == [1, 2])
 
 
-async def test_a_cut_of_the_publisher_alone_loses_nothing(redis: Redis, mouth: Any, ear: Ear) -> None:
+async def test_cut_of_the_publisher_alone_loses_nothing(redis: Redis, mouth: Any, ear: Ear) -> None:
     say(mouth, 0)
     await until(lambda: ear.heard == [0])
     for number in range(1, 200):
@@ -116,12 +116,12 @@ async def test_a_cut_of_the_publisher_alone_loses_nothing(redis: Redis, mouth: A
     assert ear.restored == 0
 
 
-async def test_a_restart_is_survived(redis: Redis, mouth: Any, ear: Ear) -> None:
+async def test_layer_survives_a_restart_of_redis(redis: Redis, mouth: Any, ear: Ear) -> None:
     say(mouth, 1)
     await until(lambda: ear.heard == [1])
     redis.stop()
     await until(lambda: not mouth.healthy and not ear.layer.healthy)
-    assert say(mouth, 2) == [True]  # held: Redis may be back soon
+    assert say(mouth, 2) == [True]  # kept: Redis may be back soon
     redis.start()
     assert await until(lambda: ear.restored == 1) < 3
     await until(lambda: mouth.healthy)
@@ -129,7 +129,7 @@ async def test_a_restart_is_survived(redis: Redis, mouth: Any, ear: Ear) -> None
     await until(lambda: 3 in ear.heard)
 
 
-async def test_a_redis_that_hangs_is_left_and_found_again(redis: Redis, mouth: Any, ear: Ear) -> None:
+async def test_hanging_redis_is_left_and_found_again(redis: Redis, mouth: Any, ear: Ear) -> None:
     say(mouth, 1)
     await until(lambda: ear.heard == [1])
     redis.freeze()
@@ -144,7 +144,7 @@ async def test_a_redis_that_hangs_is_left_and_found_again(redis: Redis, mouth: A
     await until(lambda: 2 in ear.heard)
 
 
-async def test_what_waits_for_an_absent_redis_is_bounded_in_size_and_age(redis: Redis, mouth: Any, ear: Ear) -> None:
+async def test_queue_for_an_absent_redis_is_bounded(redis: Redis, mouth: Any, ear: Ear) -> None:
     say(mouth, 1)
     await until(lambda: ear.heard == [1])
     redis.stop()
@@ -153,16 +153,16 @@ async def test_what_waits_for_an_absent_redis_is_bounded_in_size_and_age(redis: 
         big = {"number": 0, "text": "x" * 1_000_000}
         assert [mouth.publish_soon(GROUP, big) for _ in range(20)].count(True) == 16
         await asyncio.sleep(HOLD_S + 0.1)
-        assert mouth.publish_soon(GROUP, {"number": 2})  # what is too old has made room
+        assert mouth.publish_soon(GROUP, {"number": 2})  # expired messages have freed their space
     finally:
         redis.start()
     await until(lambda: mouth.healthy and ear.restored == 1)
     say(mouth, 3)
     await until(lambda: 3 in ear.heard)
-    assert 0 not in ear.heard  # those were stale
+    assert 0 not in ear.heard  # the others have expired
 
 
-async def test_joining_and_leaving_in_any_order_ends_as_asked(mouth: Any, ear: Ear) -> None:
+async def test_subscriptions_end_as_last_requested(mouth: Any, ear: Ear) -> None:
     ear.layer.discard_soon(GROUP, "ear")
     waiting = ear.layer.add_soon([GROUP], "ear")
     ear.layer.discard_soon(GROUP, "ear")
@@ -177,7 +177,7 @@ async def test_joining_and_leaving_in_any_order_ends_as_asked(mouth: Any, ear: E
     await until(lambda: ear.heard == [1, 3])
 
 
-async def test_thousands_of_groups_are_joined_at_once_and_again_after_a_cut(redis: Redis, mouth: Any, ear: Ear) -> None:
+async def test_thousands_of_groups_are_joined_again_after_a_cut(redis: Redis, mouth: Any, ear: Ear) -> None:
     groups = [f"room.{number}" for number in range(20_000)]
     started = time.monotonic()
     await ear.join(*groups)
@@ -215,7 +215,7 @@ async def test_shards_share_the_groups_and_fail_alone(redis: Redis) -> None:
             await until(lambda: set(ear.heard) == set(range(40)))
 
 
-async def test_a_refusal_is_told_to_whoever_waits(redis: Redis, mouth: Any) -> None:
+async def test_refusal_reaches_the_waiting_caller(redis: Redis, mouth: Any) -> None:
     await mouth.group_send(GROUP, {"number": 1})
     with redis.client() as client:
         client.execute_command("ACL", "SETUSER", "mute", "on", ">secret", "+@all", "~*", "resetchannels")
@@ -224,7 +224,7 @@ async def test_a_refusal_is_told_to_whoever_waits(redis: Redis, mouth: Any) -> N
             await mute.group_send(GROUP, {"number": 1})
 
 
-async def test_a_refused_ping_is_no_answer_to_what_was_published(redis: Redis, ear: Ear) -> None:
+async def test_refused_ping_does_not_answer_a_publish(redis: Redis, ear: Ear) -> None:
     with redis.client() as client:
         client.execute_command("ACL", "SETUSER", "pingless", "on", ">secret", "+@all", "-ping", "~*", "&*")
 
@@ -239,7 +239,7 @@ async def test_a_refused_ping_is_no_answer_to_what_was_published(redis: Redis, e
             await mouth.group_send(GROUP, {"number": 0})
             await until(lambda: bool(mouth.healthy))
             before, pings = connections(), refused()
-            # Two connections, each with a ping a second while nothing else is said.
+            # Two connections, each with a ping a second while idle.
             await until(lambda: refused() >= pings + 4, within=30)
             for number in range(1, 101):
                 await mouth.group_send(GROUP, {"number": number})
@@ -248,8 +248,8 @@ async def test_a_refused_ping_is_no_answer_to_what_was_published(redis: Redis, e
             assert connections() == before
 
 
-def test_connections_cut_at_any_moment_always_come_back(redis: Redis) -> None:
-    """On uvloop, as in production: its transports raise where asyncio's stay silent."""
+def test_connections_cut_at_any_moment_return(redis: Redis) -> None:
+    """On uvloop, as in production: its transports raise in places where asyncio's do not."""
 
     async def main() -> None:
         async with layer_of(redis.url) as layer:

@@ -1,4 +1,4 @@
-"""A roll from the release whose names in Redis carried no installation id: rooms are heard across, and only then."""
+"""A roll from a release without installation ids in Redis: rooms work across, and only then."""
 
 import json
 import time
@@ -22,7 +22,7 @@ HERE = "processes of the release before are here"
 
 
 class OldProcess:
-    """What a process of that release publishes, hears and writes into its database of Redis."""
+    """The messages, subscriptions and Redis entries of a process of that release."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self.redis, self.name, self.heard = redis, name, list[Any]()
@@ -39,7 +39,7 @@ class OldProcess:
             client.zadd("presence:alive", {self.name: time.time() + seconds})
 
     def say(self, seq: int, text: str) -> None:
-        """Publish a message to the lobby, as after a commit."""
+        """Publish a message to the lobby, like after a commit."""
         frame = {"type": "message", "room": "lobby", "seq": seq, "from": {"id": 99, "name": "eve"}, "text": text, "at": AT}
         event = [seq, json.dumps(frame), 99, f"key-{seq}"]
         message = {"type": "hub", "origin": self.name, "kind": "log", "room": [1, "lobby", False], "events": [event]}
@@ -53,7 +53,7 @@ async def old(redis: Redis) -> AsyncIterator[OldProcess]:
     await process.layer.flush()
 
 
-async def test_rooms_are_heard_across_releases_during_a_roll(old: OldProcess, redis: Redis, start_server: StartServer) -> None:
+async def test_rooms_work_across_releases_during_a_roll(old: OldProcess, redis: Redis, start_server: StartServer) -> None:
     server = start_server(REDIS_URL=redis.url)
     stranger = OldProcess(redis, OLD[1])  # of another installation: its lease is in another database
     ada = await sign_up(server.base_url)
@@ -62,7 +62,7 @@ async def test_rooms_are_heard_across_releases_during_a_roll(old: OldProcess, re
         await chat.send("lobby", "before the roll")
         old.say(2, "unbelieved")
         await chat.expect_nothing("message", seconds=SILENT_S, text="unbelieved")
-        assert old.heard == [], "without a process of that release nothing is said under its names"
+        assert old.heard == [], "its names are used only while a process of that release runs"
         old.lease(seconds=60)
         await until(lambda: HERE in server.log, within=SOON_S)
         sent = await chat.send("lobby", "to the old")
@@ -74,5 +74,5 @@ async def test_rooms_are_heard_across_releases_during_a_roll(old: OldProcess, re
         old.lease(seconds=-1)
         await until(lambda: GONE in server.log, within=SOON_S)
         with redis.client() as client:
-            assert client.pubsub_numsub("hubbub:__group__room.1") == [(b"hubbub:__group__room.1", 2)], "the two old ones alone"
+            assert client.pubsub_numsub("hubbub:__group__room.1") == [(b"hubbub:__group__room.1", 2)], "only the two old ones"
     await stranger.layer.flush()

@@ -1,4 +1,4 @@
-"""The tests channels_redis publishes for its pub/sub layer (4.3.0, BSD licence), run on ours.
+"""The published tests of channels_redis' pub/sub layer (4.3.0, BSD licence), run on ours.
 
 From https://github.com/django/channels_redis/blob/4.3.0/tests/test_pubsub.py; changed: the layer under test, the Redis it
 uses, types, and how the connection is cut in `test_auto_reconnect` (theirs reaches into redis-py's client).
@@ -26,7 +26,7 @@ def hosts(redis: Redis) -> Hosts:
 
 
 def cut(redis: Redis) -> None:
-    """End every connection, as a restart would."""
+    """End every connection, like a restart."""
     with redis.client() as client:
         client.execute_command("CLIENT", "KILL", "SKIPME", "yes")
 

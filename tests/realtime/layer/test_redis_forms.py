@@ -1,4 +1,4 @@
-"""Each documented form of REDIS_URL, on a real Redis of that form: layer, presence, throttles, and a whole server."""
+"""Each documented form of REDIS_URL on a real Redis: layer, presence, throttles, a server."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""A Redis that refuses: /readyz says so, the log names what to change, a metric counts it, and all heals by itself."""
+"""A Redis that refuses commands: /readyz, log and metrics show it, and the layer heals by itself."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ WITHIN_S = 12.0
 
 
 class Installation:
-    """A server whose Redis user, or Redis, can be hurt."""
+    """A server whose Redis user, or Redis, can be damaged."""
 
     def __init__(self, profile: Profile, exits: ExitStack) -> None:
         self.redis = exits.enter_context(Redis())
@@ -51,7 +51,7 @@ class Installation:
 
     def degraded(self) -> list[str]:
         answer = httpx.get(f"{self.server.base_url}/readyz", timeout=5)
-        assert answer.status_code == 200, "one fault of Redis must not take every replica out"
+        assert answer.status_code == 200, "one fault of Redis must not remove every replica"
         found: list[str] = answer.json()["degraded"]
         return found
 
@@ -78,7 +78,7 @@ def installation(profile: Profile) -> Iterator[Installation]:
         ("password", "layer", "auth"),
     ],
 )
-def test_refusal_shows_until_it_is_mended(installation: Installation, hurt: str, part: str, kind: str) -> None:
+def test_refusal_is_visible_until_it_ends(installation: Installation, hurt: str, part: str, kind: str) -> None:
     until(lambda: installation.degraded() == [], within=WITHIN_S, what="not healthy at first")
     before, log = installation.refused(part, kind), len(installation.server.log)
     installation.hurt(hurt)

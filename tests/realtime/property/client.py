@@ -23,25 +23,25 @@ class Author(NamedTuple):
 
 @dataclass
 class Truth:
-    """What all clients know together."""
+    """The common knowledge of all clients."""
 
-    # Everything anybody wrote, by its key.
+    # Every message sent, by its key.
     asked: dict[Key, str] = field(default_factory=dict)
     acknowledged: dict[Key, int] = field(default_factory=dict)
-    # What was acknowledged as no duplicate.
+    # Keys acknowledged without `duplicate`.
     first: set[Key] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
-    # What happened at all: a run in which nothing does proves nothing.
+    # Counts of events: a run without any proves nothing.
     seen: Counter[str] = field(default_factory=Counter)
 
     def hold(self, promise: object, what: str) -> None:
-        """Noted, not raised: this runs inside the server's tasks, which survive errors."""
+        """Record a broken promise without raising: the server's tasks would swallow the error."""
         if not promise:
             self.broken.append(what)
 
 
 class View:
-    """A room as a client has it: the events above `base`, without holes."""
+    """A client's view of a room: the events above `base`, without gaps."""
 
     def __init__(self, base: int) -> None:
         self.base = base
@@ -59,7 +59,7 @@ class Client:
         self.name, self.author, self.truth, self._wire = name, author, truth, wire
         self.views: dict[str, View] = {}
         self.wanted: set[str] = set()
-        # Rooms whose events may come now.
+        # Rooms with live events.
         self.live: set[str] = set()
         self.unsent: dict[Key, str] = {}
         self.connection: Wire | None = None
@@ -77,7 +77,7 @@ class Client:
         self.connection = self._wire(self, process)
 
     def join(self, room: str, *, fresh: bool = False) -> None:
-        """From the highest seq it holds, or afresh."""
+        """Join after the highest seq, or without `after`."""
         self.wanted.add(room)
         after = None if fresh or room not in self.views else self.views[room].highest
         fields = {"room": room} if after is None else {"room": room, "after": after}
@@ -94,12 +94,12 @@ class Client:
         self._ask("message.send", {"room": room, "key": key, "text": text}, room, identity)
 
     def send_again(self) -> None:
-        """All that was not acknowledged."""
+        """Repeat all unacknowledged messages."""
         for (room, _, key), text in list(self.unsent.items()):
             self.send(room, key, text)
 
     def join_again(self) -> None:
-        """The rooms it wants and has no subscription of."""
+        """Join the wanted rooms without a subscription."""
         under_way = {room for kind, room, _ in self._waiting.values() if kind == "room.join"}
         for room in sorted(self.wanted - self.live - under_way):
             self.join(room)
@@ -109,7 +109,7 @@ class Client:
         return self.connection is not None and self.connection.open and self.connection.welcome
 
     def _ask(self, kind: str, fields: Frame, room: str, what: Any) -> None:
-        # Once a promise is broken the run is over, which asking for page after page, without an end, would not let it be.
+        # A broken promise ends the run; endless requests for pages would prevent that.
         if self.connected and not self.truth.broken:
             assert self.connection is not None
             number = next(self._ids)
@@ -195,7 +195,7 @@ class Client:
         self.live.add(room)
 
     def _acknowledged(self, identity: Key, reply: Frame) -> None:
-        # Replies may overtake each other, so the one of the first commit need not come first.
+        # Replies may overtake each other, so the first commit's need not come first.
         known = self.truth.acknowledged.setdefault(identity, reply["seq"])
         self.truth.hold(reply["seq"] == known, f"{identity} was acknowledged as {known} and as {reply['seq']}")
         if not reply["duplicate"]:

@@ -1,4 +1,4 @@
-"""The place where the machine runs: real database, three processes in one."""
+"""The surroundings of the state machine: a real database, three processes in one."""
 
 import logging
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from tests.realtime.property.world import Place, place
 
 @pytest.fixture
 def wire() -> type[Wire]:
-    """How clients are connected, unless a test says otherwise: as in production."""
+    """The connection of clients: as in production, unless a test overrides it."""
     return TransportWire
 
 
 @pytest.fixture
 def here(transactional_db: None, monkeypatch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     """Processes without clients or rooms."""
-    logging.disable(logging.CRITICAL)  # each example says that something is away, hundreds of times
+    logging.disable(logging.CRITICAL)  # each example logs hundreds of outages
     try:
         with place(monkeypatch, wire) as made:
             yield made

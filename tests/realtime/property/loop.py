@@ -1,7 +1,7 @@
-"""An event loop whose clock and whose database move only when the test says so.
+"""An event loop whose clock and database advance only on the test's command.
 
-Nothing of the product is replaced: its timers wait for `advance`, its queries run for real in a database thread, and the
-test decides when one is run and when its answer arrives. So all that happens between a query and its answer can happen here.
+Nothing of the product is replaced: its timers wait for `advance`, its queries run in a database thread. The test
+decides when a query runs and when its answer arrives, so that anything can happen in between.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from django.db import connections
 
-# What the database withholds: nothing, the work itself, or only the answer to it.
+# The withheld part of a database call: none, the query itself, or only its answer.
 Hold = Literal["", "queries", "answers"]
 _TURNS = 5_000
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-database")
@@ -23,7 +23,7 @@ _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-database")
 
 @contextmanager
 def database_thread() -> Iterator[None]:
-    """The thread of all queries; leaves no connection behind that would keep the test database from being dropped."""
+    """The thread of all queries; it closes its connections, so that the test database can be dropped."""
     yield
     in_database(connections.close_all)
 
@@ -43,7 +43,7 @@ class Query:
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Has the database do it, once."""
+        """Run it in the database, once."""
         if self.done:
             return
         self.done = True
@@ -64,7 +64,7 @@ class Query:
 
 
 class LoopThreads:
-    """Stands where the product has its database threads: a call becomes a query of the loop that submits it."""
+    """Replaces the product's database threads: a call becomes a query of its loop."""
 
     def submit(self, function: Callable[[], Any]) -> Future[Any]:
         loop = asyncio.get_running_loop()
@@ -83,7 +83,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         self.hold: Hold = ""
         self.draining = False
         self.queries: list[Query] = []
-        # What waits for real sockets: the group commits on Postgres.
+        # Futures that wait for real sockets: the group commits on Postgres.
         self.network: set[asyncio.Future[Any]] = set()
         self.set_exception_handler(lambda _loop, _context: None)
 
@@ -94,7 +94,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         return self.ask(functools.partial(func, *args))
 
     def ask(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """A query whose fate `hold` decides."""
+        """Start a query according to `hold`."""
         answer = self.create_future()
         self.queries.append(Query(function, answer))
         return answer
@@ -111,7 +111,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         raise AssertionError("the process never comes to rest")
 
     def advance(self, seconds: float) -> None:
-        """Lets time pass, timer by timer."""
+        """Let time pass, timer by timer."""
         end = self.now + seconds
         self.settle()
         while (due := self._next_timer()) <= end:
@@ -127,7 +127,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
             self.settle()
 
     def release(self) -> None:
-        """The database answers again."""
+        """Run all withheld queries and deliver their answers."""
         self.hold = ""
         self.settle()
 
@@ -154,7 +154,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
 
 
 class LoopState:
-    """Stands where the product has `core.state`, of which a process has one."""
+    """Replaces the product's `core.state`, one for each process."""
 
     @property
     def draining(self) -> bool:
@@ -164,7 +164,7 @@ class LoopState:
 
 
 class LoopClock:
-    """Stands where the product's modules have `time`, so that all clocks of a process are its loop's."""
+    """Replaces `time` in the product's modules by the clock of the loop."""
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The rules: what people, networks, databases and power cuts do to the log, the hubs and the clients, in any order."""
+"""The rules: actions of users and faults of networks, databases and processes, in any order."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ some = st.integers(0, 7)
 
 
 class Delivery(RuleBasedStateMachine):
-    """Log, hubs and clients. `place` is set by `machine_for`."""
+    """Log, hubs and clients. `machine_for` sets `place`."""
 
     place: ClassVar[Place]
-    # What happened in all examples.
+    # Counts of events in all examples.
     seen: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Delivery(RuleBasedStateMachine):
         self.world = World(self.place)
         self.keys = 0
 
-    # --- people
+    # --- users
 
     @rule(client=clients, process=processes)
     def connect(self, client: int, process: int) -> None:
@@ -55,17 +55,17 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(client=clients, sender=clients, room=rooms, number=st.sampled_from([1, 3, 9]), answers=st.integers(0, 2))
     def join_amid_messages(self, client: int, sender: int, room: int, number: int, answers: int) -> None:
-        """Events arrive while the page is on its way from the database, more than are held for some."""
+        """Publish more events than a join buffers while the database reads its page."""
         found, other = self.world.clients[client], self.world.clients[sender]
         if found.connection is None or other.connection is None or not found.connection.process.alive:
             return
         process = found.connection.process
         if process is other.connection.process:
-            return  # its commits would wait too
+            return  # its commits would wait, too
         found.join(self.world.rooms[room])
         process.loop.hold = "answers"
         process.loop.settle()
-        for _ in range(answers):  # the room is looked up, perhaps opened, then the page is read
+        for _ in range(answers):  # the room is looked up and perhaps opened, then the page is read
             process.loop.tell_one(0)
         for _ in range(number):
             self._send(other, room, 10)
@@ -88,7 +88,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(first=clients, second=clients, room=rooms, number=st.integers(1, 3))
     def send_at_once(self, first: int, second: int, room: int, number: int) -> None:
-        """Two write at the same moment, over two processes as a rule."""
+        """Send two messages at the same moment, usually on two processes."""
         for _ in range(number):
             self._send(self.world.clients[first], room, 10)
             self._send(self.world.clients[second], room, 10)
@@ -96,7 +96,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(client=clients, other=clients, which=some, at_once=st.booleans())
     def send_a_key_again(self, client: int, other: int, which: int, at_once: bool) -> None:
-        """Also from another socket of the same person, and from two of them at once."""
+        """Repeat a key, also from another socket of the user or from two at once."""
         senders = [self.world.clients[client]] + ([self.world.clients[other]] if at_once else [])
         for found in senders:
             known = [identity for identity in self.world.truth.asked if identity[1] == found.author.id]
@@ -107,7 +107,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(client=clients)
     def try_again(self, client: int) -> None:
-        """What a client does when an answer was `unavailable`."""
+        """Repeat messages after an `unavailable`, like a client."""
         self.world.clients[client].join_again()
         self.world.clients[client].send_again()
         self.world.settle()
@@ -194,7 +194,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(client=clients, room=rooms, what=st.sampled_from(["queries", "answers"]))
     def hang_database(self, client: int, room: int, what: Any) -> None:
-        """For longer than a sender waits; then the outcome is not known to them."""
+        """Withhold queries for longer than a sender waits; the outcome is then unknown."""
         found = self.world.clients[client]
         if found.connection is not None and found.connection.process.alive:
             loop = found.connection.process.loop
@@ -204,12 +204,12 @@ class Delivery(RuleBasedStateMachine):
             loop.release()
             self.world.settle()
 
-    # --- power
+    # --- process ends
 
     @precondition(lambda self: sum(process.alive for process in self.world.processes) > 1)
     @rule(process=processes)
     def crash(self, process: int) -> None:
-        """With all its sockets. When the database holds its answers back: between a commit and its publishing."""
+        """End a process with its sockets, perhaps between a commit and its publishing."""
         found = self.world.processes[process]
         self._drop_clients(found)
         found.crash()
@@ -234,7 +234,7 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: sum(process.alive for process in self.world.processes) > 1)
     @rule(process=processes, late=clients)
     def drain(self, process: int, late: int) -> None:
-        """An end in good order. Somebody who comes just then is sent elsewhere."""
+        """End a process by a drain, with a late client that must go elsewhere."""
         if self.world.processes[process].alive:
             self.world.drain(self.world.processes[process], self.world.clients[late])
 
@@ -243,7 +243,7 @@ class Delivery(RuleBasedStateMachine):
         if not self.world.processes[process].alive:
             self.world.processes[process].start(self.world.network)
 
-    # --- time: holes are repaired after a moment, heads are polled after some
+    # --- time: gaps are repaired after a moment, heads are polled later
 
     @rule(process=processes, seconds=st.sampled_from([0.1, 0.1, 1.0, 3.1, 5.5]))
     def time_passes(self, process: int, seconds: float) -> None:
@@ -260,15 +260,15 @@ class Delivery(RuleBasedStateMachine):
                 process.loop.advance(17.0)
         self.world.settle()
 
-    # --- what always holds
+    # --- invariants
 
     @invariant()
     def nothing_is_broken(self) -> None:
-        """Order, doubles, holes and acknowledgements are looked at by each client as frames arrive."""
+        """Each client checks order, doubles, gaps and acknowledgements of its frames."""
         assert not self.world.truth.broken, "\n".join(self.world.truth.broken)
 
     def teardown(self) -> None:
-        """The faults end, and everything must be where the promises say."""
+        """End all faults and check all promises."""
         try:
             if not self.world.truth.broken:
                 self.world.check()
@@ -292,5 +292,5 @@ class Delivery(RuleBasedStateMachine):
 
 
 def machine_for(place: Place) -> type[Delivery]:
-    """The machine on a place's processes."""
+    """Return the machine for a place's processes."""
     return type("DeliveryHere", (Delivery,), {"place": place, "seen": Counter()})

@@ -1,7 +1,7 @@
-"""The channel layer between the processes, as bad as the test wants it: the fault injector.
+"""The channel layer between the processes with injected faults.
 
-It has the door of our own layer (realtime/layer/redis_layer.py). A message waits in the inbox of each process that had
-subscribed when it was published, until the test has it delivered, lost, doubled or overtaken.
+It has the interface of our layer (realtime/layer/redis_layer.py). A message waits in each subscriber's inbox until
+the test delivers, drops, doubles or reorders it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from realtime.layer.redis_layer import Listener
 
 
 class Network:
-    """All processes' ends."""
+    """The ends of all processes."""
 
     def __init__(self) -> None:
         self.ends: list[End] = []
@@ -42,7 +42,7 @@ class End:
         self._listener: Listener | None = None
         network.ends.append(self)
 
-    # --- the door
+    # --- interface of the layer
 
     def loop_layer(self) -> End:
         return self
@@ -51,10 +51,10 @@ class End:
         self._listener = listener
 
     def hear(self, channel: str, listener: Listener) -> None:
-        """No process of another release is here."""
+        """Do nothing: no process of another release runs."""
 
     def join(self, prefix: str) -> None:
-        """All ends are of one installation."""
+        """Do nothing: all ends belong to one installation."""
 
     def publish_soon(self, group: str, message: dict[str, Any]) -> bool:
         if self.dead:
@@ -82,7 +82,7 @@ class End:
         return msgspec.msgpack.decode(payload)
 
     async def settle(self) -> None:
-        """Nothing is under way that the test does not hold."""
+        """Return at once: the test holds all messages."""
 
     async def flush(self) -> None:
         self.die()
@@ -90,7 +90,7 @@ class End:
     # --- the faults
 
     def cut(self) -> None:
-        """The connection is lost with all that was under way."""
+        """Drop the connection with all messages in transit."""
         self.healthy = False
         self.subscribed.clear()
         self.inbox.clear()
@@ -108,13 +108,13 @@ class End:
         self._listener.restored()
 
     def deliver(self, number: int) -> None:
-        """The oldest `number` messages arrive together."""
+        """Deliver the oldest `number` messages together."""
         arrived, self.inbox = self.inbox[:number], self.inbox[number:]
         if arrived and self._listener is not None and not self.dead:
             self._listener.messages(arrived)
 
     def die(self) -> None:
-        """The process is gone: it hears and says nothing more."""
+        """End the process: it neither receives nor sends."""
         self.dead = True
         self.cut()
         if self in self.network.ends:

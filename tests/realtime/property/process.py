@@ -1,4 +1,4 @@
-"""A process of the product without Gunicorn: its own event loop, hub and writer, on the real database."""
+"""A process of the product without Gunicorn: event loop, hub and writer on the real database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class HeldStore:
-    """The real store on Postgres, which waits for the test before and after a commit, as queries in threads do."""
+    """The real store on Postgres; each commit waits for the test before and after it, like queries."""
 
     def __init__(self, loop: ProcessLoop, store: PostgresStore) -> None:
         self._loop, self._store = loop, store
@@ -42,7 +42,7 @@ class HeldStore:
         return results
 
     async def close(self) -> None:
-        """Its connections are kept for the next life of the process."""
+        """Do nothing: the next start of the process reuses the connections."""
 
 
 _CANCELS = 3
@@ -50,7 +50,7 @@ DRAIN_S = 2.0
 
 
 class Process:
-    """Starts, crashes and starts again. The loop and its connections to Postgres stay, hub and writer do not."""
+    """Starts, crashes and restarts. Loop and Postgres connections stay; hub and writer are new."""
 
     def __init__(self, name: str, patch: pytest.MonkeyPatch) -> None:
         self.name, self._patch = name, patch
@@ -63,7 +63,7 @@ class Process:
         self.server = ServerState()
 
     def start(self, network: Network) -> None:
-        """Begins a new life."""
+        """Start with a new hub and writer."""
         self.end = End(network)
         self._patch.setattr(realtime.layer.bus, "get_channel_layer", lambda: self.end)
         store: Store = HeldStore(self.loop, self._postgres) if self._postgres else OrmStore()
@@ -75,7 +75,7 @@ class Process:
         self.loop.settle()
 
     def crash(self) -> None:
-        """Ends at once: nothing it has not yet said is said any more. What the database was given, it finishes."""
+        """End at once: unsent frames are lost, but the database finishes started queries."""
         if not self.alive:
             return
         self.alive = False
@@ -86,8 +86,8 @@ class Process:
         tasks = {*self.tasks, *self.server.tasks, *hub._tasks, *hub.bus._tasks}
         tasks |= writer.tasks()
         writer.cancel_timer()
-        self.loop.hold = "queries"  # what did not reach the database never will
-        # Once more where the end of a wait swallowed it: `wait_for` does before Python 3.12.
+        self.loop.hold = "queries"  # queries that did not reach the database are lost
+        # A second cancellation: before Python 3.12 `wait_for` may swallow the first.
         for _ in range(_CANCELS):
             left = [task for task in tasks if not task.done()]
             for task in left:
@@ -101,7 +101,7 @@ class Process:
         self.loop.queries.clear()
 
     def drain(self, knock: Callable[[], None]) -> None:
-        """Ends as on SIGTERM; `knock` is called when it takes no more handshakes. The steps are those of DrainingServer."""
+        """End like on SIGTERM, by DrainingServer's steps; `knock` runs when handshakes are refused."""
         self.loop.release()
         self.loop.draining = True
         draining = self.run(hubs.current[self.loop].drain(DRAIN_S, hurry=lambda: False))
@@ -118,25 +118,25 @@ class Process:
         await hubs.current[self.loop].stop()
 
     def close(self) -> None:
-        """Ends for good."""
+        """End finally."""
         self.crash()
         if self._postgres:
             self.loop.run_until_complete(self._postgres.close())
         self.loop.close()
 
     def run(self, work: Any) -> asyncio.Task[Any]:
-        """A task of this process."""
+        """Start a task of this process."""
         task: asyncio.Task[Any] = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
     def deliver(self, number: int) -> None:
-        """The oldest messages of the layer arrive together."""
+        """Deliver the layer's oldest messages together."""
         self._call(lambda: self.end.deliver(number))
 
     def restore_layer(self, *, resend: bool) -> None:
-        """The layer is back."""
+        """Restore the layer."""
         self._call(lambda: self.end.restore(resend=resend))
 
     def unused_rooms(self) -> int:
@@ -144,7 +144,7 @@ class Process:
         return sum(not room.in_use for room in hubs.current[self.loop].rooms.values()) if self.alive else 0
 
     def _call(self, function: Callable[[], None]) -> None:
-        """On the running loop, with what follows from it."""
+        """Call on the running loop, and run the resulting tasks."""
         if self.alive:
             self.loop.call_soon(function)
             self.loop.settle()

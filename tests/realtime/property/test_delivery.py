@@ -1,6 +1,6 @@
 """No message is lost, doubled or reordered under random sequences of faults.
 
-HUBBUB_EXAMPLES=5000 looks longer, and at other examples each time; a failure prints the steps that lead to it.
+HUBBUB_EXAMPLES=5000 runs longer with other examples each time; a failure prints its steps.
 """
 
 import os
@@ -18,7 +18,7 @@ SETTINGS = settings(
     max_examples=EXAMPLES or 60,
     stateful_step_count=30,
     derandomize=not EXAMPLES,
-    # Making the steps to a failure few takes minutes: HUBBUB_EXAMPLES does.
+    # Shrinking a failure takes minutes: only HUBBUB_EXAMPLES does it.
     phases=list(Phase) if EXAMPLES else [Phase.generate],
     database=None,
     deadline=None,
@@ -28,7 +28,7 @@ SETTINGS = settings(
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("wire", WIRES)
-def test_every_client_has_the_log(here: Place) -> None:
+def test_every_client_receives_the_whole_log(here: Place) -> None:
     machine = machine_for(here)
     run_state_machine_as_test(machine, settings=SETTINGS)
     rare = {"gap", "unread", "duplicate", "page with more", "unavailable", "closed 4008", "closed 1012"}

@@ -22,7 +22,7 @@ def world(here: Place) -> Iterator[World]:
 
 
 def stop_reading_and_be_written_to(world: World) -> None:
-    """More than is kept for a reader, however much the kernel takes of it."""
+    """Stop a reader and send it more than all buffers hold."""
     reader, writer = world.clients[0], world.clients[3]
     assert reader.connection is not None
     reader.connection.stop_reading()
@@ -32,7 +32,7 @@ def stop_reading_and_be_written_to(world: World) -> None:
 
 
 @OVER_EACH_WIRE
-def test_who_stops_reading_is_let_go_and_has_everything_in_the_end(world: World) -> None:
+def test_stalled_reader_is_closed_and_later_has_all_events(world: World) -> None:
     stop_reading_and_be_written_to(world)
     world.check()
     assert world.truth.seen["closed 4008"] == 1
@@ -40,7 +40,7 @@ def test_who_stops_reading_is_let_go_and_has_everything_in_the_end(world: World)
 
 
 @OVER_EACH_WIRE
-def test_the_check_finds_that_what_did_not_fit_was_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_finds_dropped_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     too_slow_is_ignored(monkeypatch)
     stop_reading_and_be_written_to(world)
     with pytest.raises(AssertionError, match=r"after|behind"):
@@ -48,7 +48,7 @@ def test_the_check_finds_that_what_did_not_fit_was_dropped(world: World, monkeyp
 
 
 @OVER_EACH_WIRE
-def test_a_drain_hands_all_over_and_takes_nobody_in(world: World) -> None:
+def test_drain_hands_all_over_and_accepts_no_client(world: World) -> None:
     reader, late = world.clients[0], world.clients[1]
     reader.send(world.rooms[0], "k", "while it is asked to end")
     world.drain(world.processes[0], late)
@@ -59,7 +59,7 @@ def test_a_drain_hands_all_over_and_takes_nobody_in(world: World) -> None:
 
 @OVER_EACH_WIRE
 @pytest.mark.parametrize("mistake", [a_drain_forgets_half, a_drain_takes_handshakes])
-def test_the_check_finds_a_drain_that_goes_wrong(
+def test_check_finds_a_faulty_drain(
     world: World, monkeypatch: pytest.MonkeyPatch, mistake: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     mistake(monkeypatch)

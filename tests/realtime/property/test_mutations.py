@@ -30,7 +30,7 @@ from server.websocket.socket_protocol import SocketProtocol
 from tests.realtime.property.machine import machine_for
 from tests.realtime.property.world import Place
 
-#: Found, not made small: the shortest way to a mistake that was planted is of no interest.
+#: No shrinking: the shortest way to a planted mistake does not matter.
 SETTINGS = settings(
     max_examples=300,
     stateful_step_count=30,
@@ -157,7 +157,7 @@ def a_timeout_is_an_acknowledgement(patch: Patch) -> None:
 
 
 def too_slow_is_ignored(patch: Patch) -> None:
-    """The bytes that did not fit are dropped, and the socket stays."""
+    """Plant: bytes above the limit are dropped, and the socket stays."""
     patch.setattr(
         AsgiSendQueue, "push", _without_what_does_not_fit(AsgiSendQueue.push, lambda send_queue: send_queue._size, True)
     )
@@ -166,7 +166,7 @@ def too_slow_is_ignored(patch: Patch) -> None:
 
 
 def a_turn_leaves_backwards(patch: Patch) -> None:
-    """What was collected for a socket in one turn of the event loop."""
+    """Plant: frames of one loop iteration leave in reverse order."""
 
     def flush(protocol: SocketProtocol) -> None:
         if isinstance(protocol.collected, list):
@@ -201,7 +201,7 @@ def a_drain_takes_handshakes(patch: Patch) -> None:
 
 
 async def _nothing(repair: Repair) -> None:
-    """Looks nowhere."""
+    """Plant: look nowhere."""
 
 
 def _without_what_does_not_fit(whole: Callable[..., Any], waiting: Callable[[Any], int], fits: Any) -> Callable[..., Any]:
@@ -224,7 +224,7 @@ def _without_holds(whole: Callable[..., Any]) -> Callable[..., Any]:
     return pass_on
 
 
-#: Others need a moment that chance rarely hits: test_moments.py and test_repairs.py lead there.
+#: Other mistakes need rare moments: test_moments.py and test_repairs.py create those.
 MUTATIONS = [
     order_without_looking_for_holes, doubles_are_passed_on, holes_are_not_repaired, heads_are_not_polled,
     repair_reads_one_too_few, a_join_sends_what_the_page_had,
@@ -235,7 +235,7 @@ giving_up_says_nothing, a_page_skips_one, a_page_says_too_early_that_it_is_the_l
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
-def test_a_planted_mistake_is_found(here: Place, mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
+def test_planted_mistake_is_found(here: Place, mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
     mutation(monkeypatch)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine_for(here), settings=SETTINGS)

@@ -32,7 +32,7 @@ def world(here: Place) -> Iterator[World]:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often the log was read."""
+    """Count the reads of the log."""
     counted: Counter[str] = Counter()
     whole = chat.history.events
 
@@ -70,7 +70,7 @@ def test_one_read_repairs_a_room_for_all_its_sockets(world: World, reads: Counte
     world.check()
 
 
-def test_a_hole_is_read_after_a_moment_and_not_only_by_the_poll(world: World, reads: Counter[str]) -> None:
+def test_gap_is_read_before_the_next_poll(world: World, reads: Counter[str]) -> None:
     write(world, 3)
     del readers_process(world).end.inbox[1]
     readers_process(world).deliver(9)
@@ -82,7 +82,7 @@ def test_a_hole_is_read_after_a_moment_and_not_only_by_the_poll(world: World, re
     world.check()
 
 
-def test_what_came_late_by_itself_needs_no_read(world: World, reads: Counter[str]) -> None:
+def test_late_event_needs_no_read(world: World, reads: Counter[str]) -> None:
     write(world, 2)
     inbox = readers_process(world).end.inbox
     inbox.reverse()
@@ -93,7 +93,7 @@ def test_what_came_late_by_itself_needs_no_read(world: World, reads: Counter[str
     assert reads["events"] == 0
 
 
-def test_too_much_to_repair_is_a_gap_and_the_clients_page(world: World) -> None:
+def test_too_large_repair_is_a_gap_for_the_client(world: World) -> None:
     write(world, SMALL["realtime.live_room.MAX_HELD"] + 4)
     readers_process(world).end.inbox.clear()
     world.advance(3.0)
@@ -103,7 +103,7 @@ def test_too_much_to_repair_is_a_gap_and_the_clients_page(world: World) -> None:
     world.check()
 
 
-def test_a_layer_that_is_back_is_not_waited_for_until_the_next_poll(world: World) -> None:
+def test_restored_layer_repairs_before_the_next_poll(world: World) -> None:
     write(world, 1)
     readers_process(world).end.cut()
     readers_process(world).restore_layer(resend=False)
@@ -111,7 +111,7 @@ def test_a_layer_that_is_back_is_not_waited_for_until_the_next_poll(world: World
     assert highest(world) == [1, 1, 1]
 
 
-def test_a_resume_pages_while_new_events_keep_coming(world: World) -> None:
+def test_resume_pages_during_new_events(world: World) -> None:
     """Join through a third process without earlier sockets, from the beginning of the log."""
     write(world, 8)
     room = world.rooms[0]
@@ -134,21 +134,21 @@ def test_a_resume_pages_while_new_events_keep_coming(world: World) -> None:
     assert late.views[room].highest == 48
 
 
-def test_what_comes_while_a_page_is_read_follows_it(world: World) -> None:
-    """Nothing of it is lost, and nothing the page had comes again."""
+def test_events_during_a_page_read_follow_it(world: World) -> None:
+    """No event is lost, and no event of the page is repeated."""
     _join_amid_messages(world)
     world.check()
     assert world.clients[0].views[world.rooms[0]].highest == 5
 
 
-def test_the_check_finds_a_join_that_forgets_what_came_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_finds_a_join_that_drops_later_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     a_join_forgets_what_came_meanwhile(monkeypatch)
     _join_amid_messages(world)
     with pytest.raises(AssertionError, match="behind"):
         world.check()
 
 
-def test_the_check_finds_an_overflowing_join_that_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_finds_a_silent_join_overflow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     an_overflowing_join_says_nothing(monkeypatch)
     _join_amid_messages(world, SMALL["realtime.live_room.MAX_HELD"] + 2)
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""One socket between a client and a process, in the two ways in which the product sends: by ASGI, and straight to a transport."""
+"""A socket between client and process, by ASGI or directly on a transport, as in the product."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ if TYPE_CHECKING:
     from tests.realtime.property.client import Client
     from tests.realtime.property.process import Process
 
-# Close codes that ask a client to come back; no other may come here.
+# Close codes that ask a client to reconnect; others must not occur here.
 RETURN = {1012, 4008}
-# The kernel makes it some 4 kB: so little is lost to sight between the server's transport and a client that does not
-# read.
+# The kernel makes it some 4 kB, so that few bytes are hidden between transport and client.
 SMALLEST = 1
 
 
 class Wire:
-    """The client's side. `reads` is False while it leaves everything where it is."""
+    """The client's side. `reads` is False while it leaves all bytes in the buffers."""
 
     def __init__(self, client: Client, process: Process) -> None:
         self.client, self.process = client, process
@@ -38,7 +37,7 @@ class Wire:
         process.wires.append(self)
 
     def say(self, frame: dict[str, Any]) -> None:
-        """One frame to the server."""
+        """Send one frame to the server."""
         raise NotImplementedError
 
     def stop_reading(self) -> None:
@@ -48,7 +47,7 @@ class Wire:
         self.reads = True
 
     def drop(self, *, noticed: bool) -> None:
-        """The connection is gone; the server may not know it yet."""
+        """Drop the connection; the server may not notice it yet."""
         self.open = False
         self.client.disconnected(self)
         if noticed:
@@ -59,10 +58,10 @@ class Wire:
         self.open = False
 
     def abandon(self) -> None:
-        """The process is gone."""
+        """End the connection after the end of the process."""
 
     def closed(self, code: int) -> None:
-        """The server's close frame came."""
+        """Record the server's close frame."""
         if self.open:
             self.client.truth.seen[f"closed {code}"] += 1
             self.client.truth.hold(code in RETURN, f"{self.client} was closed with {code}")
@@ -70,7 +69,7 @@ class Wire:
 
 
 class AsgiWire(Wire):
-    """On any ASGI server: the product awaits `send`."""
+    """A socket on any ASGI server: the product awaits `send`."""
 
     def __init__(self, client: Client, process: Process) -> None:
         super().__init__(client, process)
@@ -103,7 +102,7 @@ class AsgiWire(Wire):
             await self._reading.wait()
         except asyncio.CancelledError:
             if message["type"] == "websocket.close" and self.open:
-                self.drop(noticed=True)  # the server closes the connection of a client that does not take the close frame
+                self.drop(noticed=True)  # the server closes the connection if the client does not read the close frame
             raise
         if not self.open or not self.process.alive:
             return
@@ -114,7 +113,7 @@ class AsgiWire(Wire):
 
 
 class TransportWire(Wire):
-    """As under our worker: its protocol on a transport of the process's loop, over a pair of real sockets."""
+    """A socket as under our worker: its protocol on the loop's transport, over real sockets."""
 
     config = Config(
         consume, ws=SocketProtocol, ws_ping_interval=None, ws_per_message_deflate=False, proxy_headers=False, log_config=None
@@ -191,7 +190,7 @@ class TransportWire(Wire):
             self.closed(self._protocol.close_rcvd.code)
 
     def _lost(self) -> None:
-        """Its end without a close frame: only a reader that stopped may see it, for which that frame had no room."""
+        """Check an end without a close frame: only a stalled reader has no room for the frame."""
         if self.open:
             self.client.truth.seen["cut"] += 1
             self.client.truth.hold(self.has_stopped, f"{self.client} was cut without a close frame")
@@ -203,7 +202,7 @@ class TransportWire(Wire):
             try:
                 sent = self._socket.send(data)
             except OSError:
-                return  # the server has gone; it is read next
+                return  # the server has gone; its bytes are read next
             assert sent == len(data), "the server does not read a client's bytes"
 
 

@@ -1,4 +1,4 @@
-"""Everything one example needs: processes on one database, the layer between them, clients, and the log to compare with."""
+"""One example: processes on one database, the layer between them, clients, and the log."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from tests.realtime.property.process import Process
 from tests.realtime.property.wires import Wire
 
 PROCESSES, ROOMS = 3, 2
-# Promise 4: a live socket learns of every committed event within that time.
+# Promise 4: a live socket gets every committed event within that time.
 LEARNT_S = 5.0
 ROUNDS = 12
 SMALL = {
-    # The bounds of the product, brought down to where a short example reaches them.
+    # The product's limits, reduced so that a short example reaches them.
     "chat.history.PAGE": 3, "chat.history.LATEST": 2, "realtime.repair.PAGE": 2,
     "realtime.repair.MAX_HELD": 6, "realtime.live_room.MAX_HELD": 6, "realtime.hub.MAX_HELD": 6,
     "realtime.repair.HEADS_A_QUERY": 1, "realtime.send_queue.MAX_BYTES": 4_000,
-    # A loop's clock stands still while the real database is waited for: a pause between tries would never end, and the
-    # limit that leaves no time for another try after a lock's timeout would never come.
+    # A loop's clock stands still during real queries: a pause between retries would never end, nor would
+    # the time limit of retries after a lock's timeout be reached.
     "db.pool.TRIES": 1,
 }  # fmt: skip
 
 
 class Place:
-    """What all examples of a run share: people and their processes, whose connections are kept."""
+    """The shared users and processes of a run's examples, with their kept connections."""
 
     def __init__(self, patch: pytest.MonkeyPatch, wire: type[Wire]) -> None:
         self.wire = wire
@@ -58,7 +58,7 @@ class Place:
 
 @contextmanager
 def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
-    """Needs the test database. Clocks, bounds and limits of the product are set for the time of the run."""
+    """Uses the test database. The product's clocks and limits are changed during the run."""
     clock = LoopClock()
     for module in (realtime.live_room, realtime.housekeeping, realtime.send_queue, server.websocket.socket_protocol):
         patch.setattr(module, "time", clock)
@@ -69,11 +69,11 @@ def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
         patch.setattr(name, bound)
     for name in ("LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S"):
         patch.setattr(settings, name, 0)
-    # Questions go at once: else a handshake would need time to pass, in which more happens than the step says.
+    # Queries start at once: otherwise time would have to pass for a handshake.
     patch.setattr(db.batch_loader._Batches, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
-    # Whose they are, the ORM is asked for on Postgres, too: its threads wait for the test, sockets do not.
+    # The ORM looks users up on Postgres, too: its threads wait for the test, sockets do not.
     patch.setattr(db.queries, "on_the_loop", lambda: False)
-    patch.setattr(settings, "REDIS_SHARDS", [])  # who is online is not what is tested here
+    patch.setattr(settings, "REDIS_SHARDS", [])  # presence is not tested here
     with database_thread():
         made = Place(patch, wire)
         try:
@@ -96,7 +96,7 @@ class World:
         ada, bob = shared.authors
         people = {"ada-1": ada, "ada-2": ada, "bob-1": bob, "bob-2": bob}
         self.clients = [Client(name, author, self.truth, shared.wire) for name, author in people.items()]
-        # Connections that ended without their server knowing.
+        # Ended connections that their server did not notice.
         self.old: list[Any] = []
         for process in self.processes:
             process.start(self.network)
@@ -119,7 +119,7 @@ class World:
         self.settle()
 
     def drain(self, process: Process, late: Client) -> None:
-        """A process ends in good order, and `late` knocks when it has begun to."""
+        """Drain a process; `late` connects after the start of the drain."""
         if late.connection is not None:
             late.connection.drop(noticed=True)
         process.drain(lambda: late.connect(process))
@@ -134,7 +134,7 @@ class World:
             process.crash()
         in_database(lambda: _forget_rooms(self.rooms))
 
-    # --- the end: everything is healthy again
+    # --- the end: all faults are over
 
     def heal(self) -> None:
         """End all faults; drop the messages still in the layer, which is the worst case."""
@@ -152,7 +152,7 @@ class World:
         self.settle()
 
     def check(self) -> None:
-        """Raises AssertionError naming each promise that was broken."""
+        """Raise AssertionError with each broken promise."""
         self.heal()
         before = self._logs()
         self._forget_layer()
@@ -228,13 +228,13 @@ def _people() -> list[Author]:
 
 
 def _make_rooms(slugs: list[str], member: int) -> None:
-    """Of one person all rooms are watched from the start; the other one becomes a member by joining."""
+    """Make rooms: one user's are watched from the start, the other joins them."""
     rooms = Room.objects.bulk_create([Room(slug=slug) for slug in slugs])
     Membership.objects.bulk_create([Membership(room=room, user_id=member) for room in rooms])
 
 
 def _forget_rooms(slugs: list[str]) -> None:
-    """Or each example would slow down the next."""
+    """Remove the rooms, or each example would slow down the next."""
     Membership.objects.filter(room__slug__in=slugs).delete()
     Event.objects.filter(room__slug__in=slugs).delete()
     Room.objects.filter(slug__in=slugs).delete()
