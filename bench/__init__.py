@@ -1,1 +1,1 @@
-"""Measures the product and its baselines in one run: see docs/performance.md."""
+"""Measure the product and its baselines in one run: see docs/performance.md."""

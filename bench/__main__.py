@@ -1,8 +1,8 @@
 """`make bench`: measure all rows, interleaved, and write artifacts/bench/latest.json and pictures.
 
-QUICK=1: a few rows, under 3 minutes. ROWS=name,… measures those alone and keeps the others of the run before, if that was of the
-same form. BEFORE=COMMIT measures that commit's product in turn with this one, in the rows that compare versions.
-Exit code 1: a delivery of the product was lost, doubled or went astray, or its log lacks a message.
+QUICK=1: a few rows, under 3 minutes. ROWS=name,… measures only these rows and keeps the others of the previous run, if it had
+the same form. BEFORE=COMMIT measures that commit's product in turn with this one, in rows that compare versions.
+Exit code 1: a delivery of the product was lost, doubled or misdirected, or a message is missing from its log.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.support.profile import profile
 from tests.support.services import Postgres, Redis, missing_services
 
 RESULTS = Path(__file__).resolve().parents[1] / "artifacts" / "bench" / "latest.json"
-# What the quick form may take.
+# Time limit of the quick form.
 QUICK_S = 180.0
 
 
 def main() -> int:
-    """Measure and print; 0, 1 (deliveries went wrong) or 2 (cannot measure here)."""
+    """Measure and print; return 0, 1 (wrong deliveries) or 2 (cannot measure here)."""
     lacking = missing_services()
     if lacking:
         print("\n".join(lacking), file=sys.stderr)
@@ -57,9 +57,9 @@ def main() -> int:
 
 
 def verdict(figures: dict[str, list[results.Figure]], seconds: float, *, quick: bool) -> int:
-    """Say how long it took and what went wrong; the exit code."""
+    """Print the duration and the faults; return the exit code."""
     print(f"{seconds:.0f} s in all")
-    if quick and seconds > QUICK_S:  # says nothing of the product: the machine may have had other work
+    if quick and seconds > QUICK_S:  # no fault of the product: the machine may have had other work
         print(f"\n!!! THE QUICK FORM TOOK {seconds:.0f} s, AND MAY TAKE {QUICK_S:.0f} s !!!\n", file=sys.stderr)
     wrong = list(results.wrong(figures))
     print("".join(f"{line}\n" for line in wrong), end="", file=sys.stderr)
@@ -70,7 +70,7 @@ def _measure(names: list[str], *, quick: bool, kept: dict[str, Any]) -> tuple[ro
     found: dict[str, Any] = {"machine": cpu.machine(), "at": results.today(), "quick": quick, "rows": kept}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as exits:
-        exits.callback(profile.exits.close)  # what importing the tests' support made
+        exits.callback(profile.exits.close)  # ends processes started by the tests' support
         postgres, redis = exits.enter_context(Postgres()), exits.enter_context(Redis())
         product = servers.Product(postgres, redis)
         exits.callback(product.close)
@@ -88,7 +88,12 @@ def _measure(names: list[str], *, quick: bool, kept: dict[str, Any]) -> tuple[ro
 
 
 def rows_of_before(path: Path, *, quick: bool) -> dict[str, Any]:
-    """The rows of the run whose results are at `path`; none if it was of the other form: its runs are shorter and fewer."""
+    """Return the rows of the previous results at `path`.
+
+    None if it had the other form.
+
+    Its runs are shorter and fewer.
+    """
     if not path.exists():
         return {}
     before: dict[str, Any] = json.loads(path.read_text())
@@ -102,7 +107,7 @@ def rows_of_before(path: Path, *, quick: bool) -> dict[str, Any]:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    """Unwind, so that every server goes with us."""
+    """Unwind, so that every server ends with this process."""
     print(f"stopped early by {signal.Signals(number).name}: no verdict; rows of this run are in {RESULTS}", file=sys.stderr)
     sys.exit(128 + number)
 

@@ -1,4 +1,4 @@
-"""Processor time and memory, as the kernel counts them, and which core a process may use."""
+"""Processor time and memory from the kernel, and pinning of processes to a core."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVER_CORE, LOAD_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Processes started inside run on this core alone, and what they start too."""
+    """Pin processes started inside, and their children, to this core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -24,7 +24,10 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def seconds(pids: Sequence[int]) -> float:
-    """Processor seconds these processes used so far, user and system; one that has ended counts nothing."""
+    """Return the processor seconds used by these processes, user and system.
+
+    An ended process counts as 0.
+    """
     total = 0.0
     for pid in pids:
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -34,7 +37,7 @@ def seconds(pids: Sequence[int]) -> float:
 
 
 def core_seconds(core: int) -> float:
-    """Seconds this core was busy so far, for anybody."""
+    """Return the seconds this core has been busy with any process."""
     for line in Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
         if name == f"cpu{core}":
@@ -44,7 +47,7 @@ def core_seconds(core: int) -> float:
 
 
 def memory(pids: Sequence[int]) -> int:
-    """Bytes these processes hold (proportional set size: shared pages are split)."""
+    """Return the memory of these processes in bytes (proportional set size)."""
     total = 0
     for pid in pids:
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -55,7 +58,7 @@ def memory(pids: Sequence[int]) -> int:
 
 
 def machine() -> dict[str, str | int | float]:
-    """What the figures were measured on, without its name."""
+    """Describe the machine of the measurement, without its name."""
     model = "unknown"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

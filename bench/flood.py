@@ -1,11 +1,11 @@
-"""What others notice while one account floods an endpoint or a frame: their joins and messages with and without the flood.
+"""Measure the effect of one account's flood on other people: their joins and messages with and without it.
 
     HUBBUB_TEST_PROFILE=postgres PYTHONPATH=app:. .venv/bin/python -m bench.flood --rounds 5 --seconds 3 [--only members]
 
 It starts a server with one worker and the default limits, on Postgres and Redis or (`embedded`) on SQLite, and floods each
-endpoint and each frame (bench/floods.py) from a process of its own. Turns without and with the flood follow each other, so that
-what else the machine does meets both; the ratio is the median of the rounds'. The first row floods nothing: it shows what chance
-does.
+endpoint and each frame (bench/floods.py) from a process of its own. Turns without and with the flood alternate, so that other
+work of the machine affects both; the ratio is the median over all rounds. The first row floods nothing and shows the effect of
+chance.
 Exit code 1: a ratio is above LIMIT; 2: an endpoint or a frame has no flood.
 """
 
@@ -34,15 +34,15 @@ from tests.support.server import ROOT, Server, manage
 
 LIMIT = 1.5
 OTHERS = 8
-# Of each of the others, between two frames.
+# Between two frames of each other person.
 PAUSE_S = 0.04
-# From the beginning of a flood to the first frame that is measured.
+# From the start of a flood to the first measured frame.
 SETTLE_S = 0.5
-# Behind a flood: its last requests end, and the limits recover.
+# After a flood: its last requests end, and the limits recover.
 REST_S = 1.0
 # Messages in the flooder's room.
 PAGE = 200
-#: What a server has by default, where the tests' servers have other limits; handshakes are counted by address, the others' too.
+# A server's default limits, which the tests' servers change. Handshakes are counted by address, including the others'.
 LIMITS = {"LIMIT_SIGNUPS_PER_H": "100", "LIMIT_ROOMS_PER_H": "60", "LIMIT_HANDSHAKES_PER_S": "50", "WEB_CONCURRENCY": "1"}
 
 FILL = """
@@ -82,7 +82,7 @@ class Row(NamedTuple):
     flood: str
     joins: tuple[tuple[float, float], tuple[float, float], float]
     sends: tuple[tuple[float, float], tuple[float, float], float]
-    # Processor time of the server per second of flood, in cores.
+    # Cores of the server during the flood.
     used: float
     answers: Counter[str]
 
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def _tables() -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """The OpenAPI document and the table of frames, as this checkout has them."""
+    """Return this checkout's OpenAPI document and table of frames."""
     import django  # noqa: PLC0415 - it reads what the profile set
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -165,7 +165,10 @@ async def _row(server: Server, flood: Flood, sockets: list[ClientConnection], ro
 
 
 def _held(quiet: Sequence[Times], loud: Sequence[Times], kind: str) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """One figure of a row: the medians of all rounds, and the median of their ratios."""
+    """Return one figure of a row.
+
+    The medians of all rounds, and the median of their ratios.
+    """
     before, after = ([_percentiles(getattr(times, kind)) for times in rounds] for rounds in (quiet, loud))
     ratio = statistics.median(later[1] / earlier[1] for earlier, later in zip(before, after, strict=True))
     return _medians(before), _medians(after), ratio
@@ -186,7 +189,7 @@ def _compared(quiet: tuple[float, float], loud: tuple[float, float], ratio: floa
 
 
 async def _world(server: Server, token: str, spent: str, other: str) -> World:
-    """Fill the flooder's room with a page of messages and make the room of the others."""
+    """Fill the flooder's room with a page of messages, and make the others' room."""
     async with httpx.AsyncClient(base_url=server.base_url, timeout=30) as http:
         people = []
         for one in (token, other):
@@ -206,7 +209,7 @@ async def _world(server: Server, token: str, spent: str, other: str) -> World:
 
 
 async def _others(sockets: list[ClientConnection], seconds: float) -> Times:
-    """People who join and write at a steady pace; each has a socket."""
+    """Join and write at a steady pace with each socket; return the times."""
     times = Times([], [])
     until = time.monotonic() + seconds
     await asyncio.gather(*[_one(socket, times, until) for socket in sockets])
@@ -240,11 +243,14 @@ def _socket(server: Server, token: str) -> connect:
 
 @contextmanager
 def _flooding(flood: Flood, answers: Counter[str]) -> Iterator[None]:
-    """A flooder in a process of its own, until the block ends; its answers are added to `answers`."""
+    """Run a flooder in a process of its own during the block.
+
+    Add its answers to `answers`.
+    """
     command = [sys.executable, "-m", "bench.flooder", json.dumps({**flood._asdict(), "world": flood.world._asdict()})]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as flooder:
         assert flooder.stdout is not None
-        flooder.stdout.readline()  # it begins
+        flooder.stdout.readline()  # the flood has begun
         try:
             yield
         finally:

@@ -1,8 +1,8 @@
-"""The process of the flooder, which bench/flood.py starts: what it computes must not delay the people who are measured.
+"""The flooder's process, started by bench/flood.py, so that its work does not delay the measured people.
 
     python -m bench.flooder SPECIFICATION < pipe
 
-It floods until its input ends and prints how often it got which answer, as JSON.
+It floods until its input ends and prints the number of each answer as JSON.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from bench import floods
 from bench.floods import World
 
-# Under way at once.
+# Concurrent calls.
 CALLS = 24
 SOCKETS = 20
-# The people who are measured share its core, and their answers are read first.
+# The measured people share its core, and their answers must be read first.
 NICE = 10
-# Before a socket that was refused or closed is opened again.
+# Before a refused or closed socket is opened again.
 PAUSE_S = 0.05
 
 

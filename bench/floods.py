@@ -1,7 +1,7 @@
-"""What one account can flood: each endpoint of the API, each frame of a client, and the ways in.
+"""All floods of one account: each endpoint of the API, each frame of a client, and each way to connect.
 
-The calls come from the OpenAPI document and the frames from the table of frames, so none can be forgotten: one that needs a
-body or fields which are not written down here is named by `missing`.
+Calls come from the OpenAPI document and frames from the table of frames, so that none is forgotten: `missing` names each one
+whose body or fields are not listed here.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-# Rooms of the flooder.
+# The flooder's rooms.
 MANY = 10_000
 
 
 class World(NamedTuple):
-    """Where the flood goes: addresses, the flooder's credentials, and what exists."""
+    """The target of a flood: addresses, the flooder's credentials, and existing objects."""
 
     url: str
     token: str
     session: str
-    # A second account's token, for calls that end the credential they use.
+    # A second account's token, for calls that end their credential.
     spent: str
-    # A room of the flooder with a page of messages, and the id and name of another person.
+    # A room of the flooder with a page of messages, and another person's id and name.
     room: str
     other: int
     other_name: str
@@ -45,7 +45,7 @@ def _fresh(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
-# By operation; a call without a body needs no entry.
+# By operation; only calls with a body are listed.
 BODIES: dict[str, Fields] = {
     "POST /api/signup": lambda _: {"username": _fresh("new"), "password": secrets.token_hex(12)},
     "POST /api/session": lambda world: {"username": world.other_name, "password": "not theirs"},
@@ -57,14 +57,14 @@ BODIES: dict[str, Fields] = {
     "POST /api/leave": lambda _: {"rooms": [f"nowhere-{number}" for number in range(500)]},
     "POST /api/blocks": lambda world: {"user": world.other},
 }
-# Query strings that make a call dear, where the plain one is not.
+# The most expensive query strings, if a plain call is cheaper.
 DEAREST: dict[str, tuple[dict[str, Any], ...]] = {
     "GET /api/rooms": ({}, {"limit": 500}, {"query": "9"}),
     "GET /api/rooms/{slug}/messages": ({"limit": 200},),
     "GET /api/rooms/{slug}/members": ({"limit": 500},),
     "GET /api/users": ({"query": "e", "limit": 100},),
 }
-# By type, `type` and `id` left out.
+# By type, without `type` and `id`.
 FRAMES: dict[str, tuple[Fields, ...]] = {
     "room.join": (
         lambda world: {"room": world.room, "after": 0},
@@ -86,14 +86,14 @@ UNANSWERED = frozenset({"typing"})
 # Opened with the flooder's session cookie.
 PAGES = ("/", "/chat/", "/healthz", "/readyz")
 HANDSHAKES = "handshakes"
-# No flood at all: what chance makes of the ratio.
+# No flood: shows the effect of chance on the ratio.
 NOTHING = "nothing"
 _METHODS = {"get", "post", "put", "patch", "delete"}
 _PARAMETER = re.compile(r"{(\w+)}")
 
 
 def calls(document: Mapping[str, Any]) -> dict[str, Call]:
-    """Each operation of an OpenAPI document and each page, by its name here."""
+    """Return each operation of an OpenAPI document and each page by name."""
     found = {f"GET {path}": Call("GET", path, {}, None) for path in PAGES}
     for path, operations in document["paths"].items():
         for method in operations.keys() & _METHODS:
@@ -105,7 +105,7 @@ def calls(document: Mapping[str, Any]) -> dict[str, Call]:
 
 
 def frames() -> dict[str, tuple[str, Fields]]:
-    """Each frame, and each way to send it, by its name here."""
+    """Return each variant of each frame by name."""
     return {
         f"{kind} ({number})" if number else kind: (kind, fields)
         for kind, ways in FRAMES.items()
@@ -114,12 +114,12 @@ def frames() -> dict[str, tuple[str, Fields]]:
 
 
 def names(document: Mapping[str, Any]) -> list[str]:
-    """All floods, an empty one first."""
+    """Return the names of all floods, an empty one first."""
     return [NOTHING, *calls(document), *frames(), HANDSHAKES]
 
 
 def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
-    """Name the operations with a body and the frames that no flood is written for, and the floods of what is gone."""
+    """Name operations and frames without a flood, and floods without a target."""
     bodies = {
         f"{method.upper()} {path}"
         for path, operations in document["paths"].items()
@@ -130,6 +130,6 @@ def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
 
 
 def address_of(call: Call, world: World) -> str:
-    """The path of a call with its parameters filled in."""
+    """Return a call's path with its parameters filled in."""
     values = {"slug": world.room, "user": str(world.other)}
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

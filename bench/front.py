@@ -17,19 +17,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Proxy:
-    """One nginx that runs."""
+    """One running nginx."""
 
     def __init__(self, process: Process, port: int, tls_port: int) -> None:
         self.process, self.port, self.tls_port = process, port, tls_port
 
     def pids(self) -> list[int]:
-        """Master and workers."""
+        """Return the pids of master and workers."""
         return self.process.members()
 
 
 @contextmanager
 def nginx(upstream: int, workers: int = 1) -> Iterator[Proxy]:
-    """Forward to `upstream` with all limits lifted, on the one core by so many nginx workers."""
+    """Proxy to `upstream` without limits, on the one core, with so many nginx workers."""
     with tempfile.TemporaryDirectory(prefix="hubbub-bench-") as name:
         directory = Path(name)
         (directory / "temp").mkdir()
@@ -38,7 +38,7 @@ def nginx(upstream: int, workers: int = 1) -> Iterator[Proxy]:
         command = ["openssl", "req", "-x509", *options, "-keyout", str(key), "-out", str(certificate)]
         subprocess.run(command, check=True, capture_output=True)
         several = {"NGINX_WORKER_PROCESSES": str(workers)}
-        # Both listen: with a certificate the plain port only sends people on to TLS.
+        # Both listen: with a certificate the plain port only redirects to TLS.
         with _start(directory / "plain", upstream, several) as (plain, port, _):
             tls = several | {"TLS_CERTIFICATE": str(certificate), "TLS_KEY": str(key)}
             with _start(directory / "tls", upstream, tls) as (secure, _, tls_port):

@@ -1,9 +1,9 @@
-"""What the poll of the heads and the tick of the hub cost a process that serves many rooms.
+"""Measure the cost of polling heads and of the hub's tick in a process that serves many rooms.
 
     PYTHONPATH=app:. .venv/bin/python bench/heads.py --open 50000 --rooms 100000
 
 It starts a Postgres of its own, fills it, explains the poll's queries, and runs the real poll and tick against it. The
-longest stall is the longest time in which the event loop could do nothing else.
+longest stall is the longest time for which the event loop ran no other task.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ async def _measure(ids: list[int], options: argparse.Namespace) -> None:
         room.skip_to(10_000)
         room.opened.set()
         room.watchers.add(watcher)
-    await hub.repair.poll_heads()  # opens connections
+    await hub.repair.poll_heads()  # opens the connections
     print(f"== one process, {len(ids)} rooms open, {options.rooms} in the table, {options.moved} moved")
     _print("poll of the heads", [await _cost(hub.repair.poll_heads) for _ in range(options.polls)])
     for room in list(hub.rooms.values())[: options.moved]:
@@ -137,7 +137,7 @@ def _close() -> None:
 
 
 async def _cost(work: Callable[[], Awaitable[None]]) -> Cost:
-    """What one turn costs; the stall is measured by a task that asks for its turn all the time."""
+    """Measure one run of `work`; a task that always wants to run measures the stall."""
     stalls: list[float] = []
 
     async def watch() -> None:

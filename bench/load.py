@@ -1,4 +1,4 @@
-"""One timed run: the compiled generator against one server, with the processor time of both."""
+"""One timed run of the compiled generator against one server, with the processor time of both."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ _LONGEST_S = 240
 
 
 class CannotMeasure(RuntimeError):
-    """The generator could not be built, or its run ended early; the message carries what it said."""
+    """The generator could not be built, or its run ended early; the message has its output."""
 
 
 @dataclass
 class Client:
-    """How a server's clients speak: what makes a socket ready, and what a message looks like.
+    """The clients of a server: the steps until a socket is ready, and the form of a message.
 
-    `requests` are lines "PATH<tab>HEADER…", used in turn; `steps` are ("expect" | "send", text). {room}, {text} and
-    {key} are replaced. `greeting` are those of the steps that a handshake is measured to: what the server says first, unasked for
-    any room.
+    `requests` are lines "PATH<tab>HEADER…", used in turn; `steps` are ("expect" | "send", text). {room}, {text} and {key} are
+    replaced. `greeting` are the steps that end a measured handshake: the server's first frames, before any join.
     """
 
     requests: Sequence[str]
@@ -43,7 +42,7 @@ class Client:
 
 @dataclass
 class Target:
-    """A server that runs: where it listens, its clients, and its processes by name."""
+    """A running server: its address, its clients, and its processes by name."""
 
     name: str
     port: int
@@ -53,13 +52,16 @@ class Target:
     hooks: dict[str, Any] = field(default_factory=dict)
 
     def server_pids(self) -> list[int]:
-        """Processes that are the server itself: not Redis, not Postgres."""
+        """Return the pids of the server itself, without Redis and Postgres."""
         return [pid for name, pids in self.pids().items() if name in {"server", "nginx"} for pid in pids]
 
 
 @cache
 def generator() -> Path:
-    """Compile the generator once a run and return its path. Raises CannotMeasure with the compiler's words."""
+    """Compile the generator once per run and return its path.
+
+    Raises CannotMeasure with the compiler's output.
+    """
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise CannotMeasure("the load generator needs a C compiler (package gcc)")
@@ -67,7 +69,7 @@ def generator() -> Path:
     program.parent.mkdir(parents=True, exist_ok=True)
     command = [compiler, "-O2", "-o", str(program), str(HERE / "generator" / "generator.c")]
     done = subprocess.run([*command, "-DBENCH_TLS", "-lssl", "-lcrypto"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:  # without OpenSSL's headers: everything but the TLS rows
+    if done.returncode != 0:  # without OpenSSL's headers: build it without TLS
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CannotMeasure(f"the load generator does not compile\n{done.stderr}")
@@ -75,9 +77,10 @@ def generator() -> Path:
 
 
 def run(target: Target, *, ready: Callable[[], None] | None = None, **options: Any) -> Figure:
-    """Run the generator against `target` and return what was counted; `ready` is called when all are connected.
+    """Run the generator against `target` and return its counts.
 
-    Options are the generator's own (generator.c). Raises CannotMeasure when it ends early.
+    `ready` is called once all clients are connected. Options are the generator's own (generator.c). Raises CannotMeasure if it
+    ends early.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".requests") as requests, cpu.on_core(cpu.LOAD_CORE):
         requests.write("\n".join(target.client.requests) + "\n")

@@ -14,11 +14,14 @@ from matplotlib.figure import Figure
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 SIZES = (10, 100, 1000, 10_000)
 mpl.use("Agg")
-plt.rcParams["svg.hashsalt"] = "hubbub"  # the same figures make the same file
+plt.rcParams["svg.hashsalt"] = "hubbub"  # makes the output reproducible
 
 
 def pictures(rows: dict[str, Any], folder: Path) -> list[Path]:
-    """Those that the rows have figures for, as PNG and SVG in `folder`; returns what was written."""
+    """Draw the pictures for which figures exist, as PNG and SVG in `folder`.
+
+    Return their paths.
+    """
     written: list[Path] = []
     if "open loop 1000" in rows:
         written += _save(latency_over_load(rows), folder / "bench-latency")
@@ -28,7 +31,7 @@ def pictures(rows: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def latency_over_load(rows: dict[str, Any]) -> Figure:
-    """p99 of every rate tried in the open loop, by system."""
+    """Draw the p99 of every tried rate of the open loop, by system."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for found in rows["open loop 1000"]:
         points = sorted((point["rate"] * 1000, point["p99"]) for point in found["notes"]["tried"])
@@ -46,7 +49,7 @@ def latency_over_load(rows: dict[str, Any]) -> Figure:
 
 
 def cost_over_room_size(rows: dict[str, Any]) -> Figure:
-    """Processor time of a delivery by the size of the room, by system."""
+    """Draw the processor time per delivery by size of the room and system."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     systems: dict[str, list[tuple[int, float]]] = {}
     for size in SIZES:

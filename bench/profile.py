@@ -1,7 +1,7 @@
-"""Where the product's time goes, as collapsed stacks and a flame graph: `python -m bench.profile`. Needs py-spy on the PATH.
+"""Profile the product into collapsed stacks and a flame graph: `python -m bench.profile`. Needs py-spy on the PATH.
 
 Writes artifacts/bench/profile-NAME.txt (collapsed stacks, one a line with its samples) and profile-NAME.svg beside it, and prints
-the functions that most samples were in, with their share: with what they called, and by themselves.
+the functions with the most samples and their shares: including their callees, and alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.services import Postgres, Redis
 
 RESULTS = Path(__file__).resolve().parents[1] / "artifacts" / "bench"
 SECONDS = 3
-# py-spy's "function (file.py:12)" has the line that ran.
+# py-spy's "function (file.py:12)" ends with the current line.
 _LINE = re.compile(r":\d+\)")
 SCENES: dict[str, dict[str, Any]] = {
     "fan-out": {"connections": 1000, "rooms": 1, "mode": "closed", "window": 64},
@@ -33,7 +33,7 @@ SCENES: dict[str, dict[str, Any]] = {
 
 
 def main(names: list[str]) -> None:
-    """Profile the scenes named, or all of them."""
+    """Profile the given scenes, or all of them."""
     os.sched_setaffinity(0, {cpu.LOAD_CORE})
     servers.allow_files()
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -48,16 +48,16 @@ def main(names: list[str]) -> None:
 
 
 def profile(product: servers.Product, name: str) -> None:
-    """One scene."""
+    """Profile one scene."""
     options = SCENES[name]
     target = product.target(options["rooms"])
-    worker = max(product.process.members())  # Gunicorn's master came first
+    worker = max(product.process.members())  # the smallest pid is Gunicorn's master
     stacks, picture = RESULTS / f"profile-{name}.txt", RESULTS / f"profile-{name}.svg"
 
     def record() -> None:
         time.sleep(1.5)  # the generator's warm-up
         for kind, path in (("raw", stacks), ("flamegraph", picture)):
-            # Only threads that hold the GIL: one that waits costs nothing.
+            # Only threads that hold the GIL: a waiting thread costs nothing.
             command = ["py-spy", "record", "--pid", str(worker), "--rate", "100", "--gil", "--duration", str(SECONDS)]
             subprocess.run([*command, "--format", kind, "--output", str(path)], capture_output=True, check=True)
 
@@ -73,14 +73,19 @@ def profile(product: servers.Product, name: str) -> None:
 
 
 def shares(collapsed: str) -> list[tuple[str, float, float]]:
-    """Functions by their share of all samples: anywhere on the stack, and as the innermost frame; from "outer;…;inner COUNT"."""
+    """Return functions by their share of samples.
+
+    Anywhere on the stack, and as innermost frame.
+
+    The input has lines "outer;…;inner COUNT".
+    """
     whole: collections.Counter[str] = collections.Counter()
     own: collections.Counter[str] = collections.Counter()
     for line in collapsed.splitlines():
         stack, _, number = line.rpartition(" ")
         frames = _LINE.sub(")", stack).split(";")
         own[frames[-1]] += int(number)
-        for function in set(frames):  # once, however often it called itself
+        for function in set(frames):  # once, even in recursion
             whole[function] += int(number)
     return [(function, count / own.total(), own[function] / own.total()) for function, count in whole.most_common()]
 

@@ -1,6 +1,6 @@
 """The tables of a run: each target reached or missed, and every figure. Usage: python -m bench.report RESULTS.json [PAGE]
 
-With PAGE its text between the lines `<!-- figures -->` and `<!-- end of figures -->` is replaced.
+With PAGE the text between its lines `<!-- figures -->` and `<!-- end of figures -->` is replaced.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from bench.results import ON_SERVER_CORE, ratio
 
 Figures = list[dict[str, Any]]
 _NOT_SHOWN = {"tried", "stored"}
-# Share of its core above which a server's cost of a delivery is what the core had left for it.
+# Share of its core above which a server is full, so that its cost per delivery only follows from the core and the rate.
 _FULL_SERVER = 0.9
 
 
 class Line(NamedTuple):
-    """One row: what was found, what was asked for, whether that is reached (None: it was not measured)."""
+    """One target: the figure found, the figure required, whether it is reached (None: not measured)."""
 
     figure: str
     found: str
@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
 
 def targets(found: dict[str, Any]) -> str:
-    """A Markdown table of the targets."""
+    """Return a Markdown table of the targets."""
     text = ["| figure | found | at least | |", "| --- | --- | --- | --- |"]
     said = {True: "reached", False: "missed", None: "not measured"}
     text += [f"| {line.figure} | {line.found} | {line.at_least} | {said[line.reached]} |" for line in lines(found["rows"])]
@@ -37,7 +37,7 @@ def targets(found: dict[str, Any]) -> str:
 
 
 def figures(found: dict[str, Any]) -> str:
-    """A Markdown table of all that was measured."""
+    """Return a Markdown table of all figures."""
     text = [
         "| row | system | a second | p50 / p99 / p999, ms | server, cores | generator, cores | µs a delivery | lost | remarks |"
     ]
@@ -74,7 +74,7 @@ def _server(figure: dict[str, Any]) -> float:
 
 
 def _dates(found: dict[str, Any]) -> list[str]:
-    """When the figures were measured, the newest last."""
+    """Return the dates of the measurements, the newest last."""
     return sorted({figure.get("at", found["at"]) for measured in found["rows"].values() for figure in measured} or {found["at"]})
 
 
@@ -83,12 +83,12 @@ def _short(value: Any) -> str:
 
 
 def lines(rows: dict[str, Figures]) -> list[Line]:
-    """The targets, as far as their rows were measured."""
+    """Return the targets whose rows were measured."""
     return [*_fan_out(rows), *_ingest(rows), *_latency(rows), *_small_things(rows), *_costs(rows)]
 
 
 def _of(rows: dict[str, Figures], row: str, system: str, **notes: Any) -> dict[str, Any] | None:
-    """A valid figure of a row by its system and notes."""
+    """Return a valid figure of a row by system and notes."""
     for figure in rows.get(row, []):
         if figure["system"] == system and figure["valid"] and notes.items() <= figure["notes"].items():
             return figure
@@ -96,13 +96,13 @@ def _of(rows: dict[str, Figures], row: str, system: str, **notes: Any) -> dict[s
 
 
 def _line(title: str, found: str, at_least: str, reached: bool, *ours: dict[str, Any]) -> Line:
-    """What is not whole reaches nothing."""
+    """Make a line; a run with wrong deliveries reaches no target."""
     whole = all(figure["whole"] for figure in ours)
     return Line(title, found + ("" if whole else "; NOT WHOLE"), at_least, reached and whole)
 
 
 def _times(value: float) -> str:
-    """Two digits where one would round a miss up to its target."""
+    """Format a ratio, with two digits if one would round a miss up to its target."""
     return f"{value:.2f} ×" if value < 10 else f"{value:.1f} ×"
 
 
@@ -122,7 +122,7 @@ def _against(
         return Line(title, "", at_least, None)
     times = {name: ratio(ours[key], figure[key]) for name, figure in theirs.items() if figure}
     parts = [f"{ours[key]:,.0f}/s"] + [f"{_times(value)} {name}" for name, value in times.items() if value is not None]
-    # Nothing to divide by: beaten when it never kept up at any rate (the open loop says rate 0), else not measured.
+    # No ratio: reached if the baseline never kept up at any rate (the open loop has rate 0), otherwise not measured.
     missing = {name: figure for name, figure in theirs.items() if figure and times[name] is None}
     if any(figure["notes"].get("rate") != 0 for figure in missing.values()):
         return Line(title, "; ".join(parts), at_least, None)
@@ -178,7 +178,10 @@ def _costs(rows: dict[str, Figures]) -> Iterator[Line]:
 
 
 def _cost(title: str, figure: dict[str, Any] | None, against: dict[str, Any] | None, most: float) -> Line:
-    """On a full core two costs are the same, whatever they are: each is the core over the rate that was asked for."""
+    """Make a line for a cost. Two costs on a full core are always equal.
+
+    Each is then the core divided by the requested rate.
+    """
     asked = f"≤ {most} ×"
     if figure is None or against is None or not against["us_per_delivery"]:
         return Line(title, "", asked, None)
@@ -190,7 +193,10 @@ def _cost(title: str, figure: dict[str, Any] | None, against: dict[str, Any] | N
 
 
 def section(found: dict[str, Any]) -> str:
-    """Machine, date and both tables, in Markdown; the picture is named as docs/performance.md finds it."""
+    """Return machine, date and both tables in Markdown.
+
+    The picture's path is relative to docs/performance.md.
+    """
     on = found["machine"]
     where = f"{on['cores']} cores of an {on['model']} (virtual machine), {on['memory_gib']} GiB, Linux {on['kernel']}"
     *older, newest = _dates(found)
@@ -200,7 +206,7 @@ def section(found: dict[str, Any]) -> str:
 
 
 def main(results: str, page: str | None = None) -> None:
-    """Print the tables or put them into `page`."""
+    """Print the tables, or write them into `page`."""
     text = section(json.loads(Path(results).read_text()))
     if page is None:
         print(text)

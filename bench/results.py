@@ -1,4 +1,4 @@
-"""What a timed run found, whether it may be believed, and how it compares."""
+"""The results of a timed run, their validity, and comparisons."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-# Share of its core above which the generator itself may have been the limit.
+# Share of its core above which the generator may have been the limit.
 SATURATED = 0.9
-# A core without a rest, and the generator's share of it above which it may have been the limit on a core it had to share.
+# Above FULL a core has no idle time; a generator with LARGE_PART of such a shared core may have been the limit.
 FULL, LARGE_PART = 0.97, 0.6
-# Processes of a run on the server's core; the others share the generator's.
+# Processes of a run on the server's core; the others run on the generator's.
 ON_SERVER_CORE = frozenset({"server", "nginx"})
 
 
 def today() -> str:
-    """The date of a figure, UTC."""
+    """Return the date of a figure, UTC."""
     return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 @dataclass
 class Figure:
-    """One timed run. Rates are a second, latencies milliseconds, `cpu` shares of a core by process."""
+    """One timed run. Rates are per second, latencies in milliseconds, `cpu` shares of a core by process."""
 
     system: str
     deliveries_per_s: float
@@ -31,9 +31,9 @@ class Figure:
     latency_ms: dict[str, float]
     completion_ms: dict[str, float]
     cpu: dict[str, float]
-    # Share of the generator's core that anybody used.
+    # Busy share of the generator's core, for all processes.
     load_core: float
-    # Likewise of the server's: above what the server used, somebody else had it.
+    # Busy share of the server's core; the part above the server's own use belongs to other processes.
     server_core: float
     lost: int
     doubled: int
@@ -42,20 +42,20 @@ class Figure:
     closed_early: int
     overloaded: bool
     load_average: float
-    # Messages that were answered with `unavailable`: the sender knows, and nobody was promised them.
+    # Messages answered with `unavailable`: the sender knows, so they need not be delivered.
     refused: int = 0
     # Messages of the whole run, the warm-up included.
     sent: int = 0
-    # Connections that became ready, a second, while all of them connected; 0 for handshakes.
+    # Connections that became ready per second while all of them connected; 0 for handshakes.
     arrivals_per_s: float = 0.0
-    # The date it was measured.
+    # The date of the measurement.
     at: str = field(default_factory=today)
     options: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Self:
-        """From the generator's own words."""
+        """Make a figure from the generator's output."""
         length = found["seconds"]
         return cls(
             system=found["system"],
@@ -82,47 +82,50 @@ class Figure:
 
     @property
     def valid(self) -> bool:
-        """Whether the server was the limit, as far as can be seen: a saturated generator measures itself.
+        """Return whether the server was the limit: a saturated generator measures itself.
 
-        Above 0.9 of its core it is taken for saturated, and above 0.6 where others left nothing of the core. With less than that
-        it was the others who worked (Postgres, Redis), or it had waited anyway.
+        The generator counts as saturated above 0.9 of its core, and above 0.6 if other processes used the rest of the core. With
+        a smaller part the others were busy (Postgres, Redis), or it would have waited anyway.
         """
         share = self.cpu["generator"]
         return share <= SATURATED and not (share > LARGE_PART and self.load_core > FULL)
 
     @property
     def load_others(self) -> float:
-        """Share of the generator's core that no process of this run had."""
+        """Return the share of the generator's core used outside this run."""
         ours = sum(share for name, share in self.cpu.items() if name not in ON_SERVER_CORE)
         return max(0.0, self.load_core - ours)
 
     @property
     def whole(self) -> bool:
-        """Whether everything that was sent came, once, to everybody."""
+        """Return whether each message arrived exactly once at every member."""
         return self.kept and not self.refused
 
     @property
     def kept(self) -> bool:
-        """Whether each delivery came, once, to every connection that was promised it."""
+        """Return whether each promised delivery arrived exactly once."""
         return not (self.lost or self.doubled or self.wrong_connections or self.failed or self.closed_early)
 
     @property
     def server_cpu(self) -> float:
-        """Cores the server used, a proxy in front of it included."""
+        """Return the cores used by the server, including a proxy in front of it."""
         return self.cpu.get("server", 0.0) + self.cpu.get("nginx", 0.0)
 
     @property
     def shared(self) -> bool:
-        """Whether others took more than a tenth of the server's core: the rate is too low then, the cost is not."""
+        """Return whether other processes used over a tenth of the server's core.
+
+        The rate is then too low, but the cost is right.
+        """
         return self.server_core - self.server_cpu > 0.1
 
     @property
     def us_per_delivery(self) -> float:
-        """Processor time of the server for one delivery, in microseconds."""
+        """Return the server's processor time per delivery, in microseconds."""
         return self.server_cpu / self.deliveries_per_s * 1e6 if self.deliveries_per_s else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the figure for JSON."""
         return asdict(self) | {
             "valid": self.valid,
             "shared": self.shared,
@@ -133,12 +136,12 @@ class Figure:
 
 
 def ratio(figure: float, baseline: float) -> float | None:
-    """How many times the baseline; None where there is nothing to divide by."""
+    """Return the figure as a multiple of the baseline; None if that is 0 or unknown."""
     return figure / baseline if baseline else None
 
 
 def shown(figure: Figure) -> str:
-    """One line for people."""
+    """Return the figure as one line of text."""
     at = figure.latency_ms
     marks = [] if figure.valid else ["INVALID: the generator was saturated"]
     if figure.shared:
@@ -163,10 +166,10 @@ def shown(figure: Figure) -> str:
 
 
 def wrong(rows: Mapping[str, Sequence[Figure]]) -> Iterator[str]:
-    """A line for each figure of the product in which a delivery was lost, doubled or went astray, or the log lacks a message.
+    """Yield a line for each of the product's figures with wrong deliveries or log.
 
-    In the open loop each rate that was tried is held to that, also those it did not keep up with: late is not lost, and what was
-    refused was not promised.
+    In the open loop this includes every tried rate, even those above its maximum: late is not lost, and a refused message was not
+    promised.
     """
     for name, figures in rows.items():
         for figure in figures:

@@ -1,4 +1,4 @@
-"""What is measured several times: each kind takes its turn in each round, and the figure in the middle stands for its kind."""
+"""Repeat measurements in interleaved rounds; the median figure represents its kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Key = Callable[[Figure], float]
 
 
 def take(number: int, kinds: Mapping[str, Callable[[], Figure]]) -> dict[str, list[Figure]]:
-    """The figures of each kind, a round each. What the machine gives differs by the minute: all kinds share each minute."""
+    """Return the figures of each kind, one per round.
+
+    The machine's speed changes by the minute, so all kinds share each minute.
+    """
     rounds: dict[str, list[Figure]] = {kind: [] for kind in kinds}
     for _ in range(number):
         for kind, measure in kinds.items():
@@ -20,12 +23,15 @@ def take(number: int, kinds: Mapping[str, Callable[[], Figure]]) -> dict[str, li
 
 
 def rate(figure: Figure) -> float:
-    """Handshakes a second where those were measured, else deliveries a second."""
+    """Return handshakes per second if measured, else deliveries per second."""
     return figure.handshakes_per_s or figure.deliveries_per_s
 
 
 def middle(figures: Sequence[Figure], key: Key = rate) -> Figure:
-    """The figure with the median of `key`, with what went wrong in any of the rounds: a loss must not go with its round."""
+    """Return the figure with the median of `key`, including the faults of all rounds.
+
+    A loss must not disappear with its round.
+    """
     wrong = {
         name: sum(getattr(figure, name) for figure in figures)
         for name in ("lost", "refused", "doubled", "wrong_connections", "failed", "closed_early")
@@ -34,12 +40,15 @@ def middle(figures: Sequence[Figure], key: Key = rate) -> Figure:
 
 
 def spread(figures: Sequence[Figure], key: Key = rate, *, name: str = "range", digits: int = 0) -> dict[str, str]:
-    """The lowest and the highest of `key` as a note, with so many digits after the point; none of a single round."""
+    """Return the range of `key` as a note with so many digits.
+
+    Nothing for a single round.
+    """
     found = sorted(map(key, figures))
     return {name: f"{found[0]:,.{digits}f} to {found[-1]:,.{digits}f}"} if len(found) > 1 else {}
 
 
 def ratios(part: str, figures: Sequence[Figure], against: Sequence[Figure]) -> str:
-    """The median and the range of a latency held against that of the same round."""
+    """Return median and range of a latency's ratio to the same round's."""
     found = sorted(figure.latency_ms[part] / other.latency_ms[part] for figure, other in zip(figures, against, strict=True))
     return f"{found[len(found) // 2]:.2f} ({found[0]:.2f} to {found[-1]:.2f})"

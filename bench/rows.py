@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured, on which servers. Each system takes its turn within a row."""
+"""The rows of the table: measurements and their servers. The systems take turns within a row."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bench.results import Figure, shown
 from bench.search import highest_rate
 from tests.support.services import Postgres, Redis
 
-# Those the targets name.
+# The systems in the targets.
 SOME = ("socket.io", "tutorial")
-# The quick form has no time for one that loses messages, which are waited for, or has senders wait in line for seconds.
+# The quick form has no time for systems that lose messages, which are awaited, or queue senders for seconds.
 FEW = ("socket.io",)
 EVERYBODY = ("socket.io", "ws", "python-socketio", "websockets", "tutorial")
 SMALL_ROOMS = 200
-# For costs: what joining a thousand people leaves to do in each process is over by then, and a second of chance weighs less.
+# For costs: the after-effects of a thousand joins are over by then, and chance within a second weighs less.
 SETTLED = {"warmup": 3, "seconds": 8}
-# Rounds are told apart by what a delivery costs.
+# Rounds are compared by the cost per delivery.
 COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "µs", "digits": 2}
 
 
@@ -39,7 +39,10 @@ class Run:
         quick: bool,
         before: servers.Product | None = None,
     ) -> None:
-        """`before`: the product of an earlier commit, measured in turn with `product` in the rows that ask for `products`."""
+        """`before`: the product of an earlier commit, for rows that ask for `products`.
+
+        It is measured in turn with `product`.
+        """
         self.product, self.postgres, self.redis, self.quick = product, postgres, redis, quick
         self.products = {each.name: each for each in (product, before) if each}
         self.seconds = 2.0 if quick else 4.0
@@ -48,7 +51,7 @@ class Run:
         self._row = ""
 
     def measure(self, name: str) -> None:
-        """Measure one of ROWS and print its figures as they come."""
+        """Measure one of ROWS and print its figures."""
         self._row = name
         self.figures[name] = []
         print(f"\n{name}", flush=True)
@@ -57,38 +60,44 @@ class Run:
         print(f"  {time.monotonic() - begun:.0f} s", flush=True)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the rows for JSON."""
         return {name: [figure.as_dict() for figure in figures] for name, figures in self.figures.items()}
 
     def add(self, figure: Figure, **notes: Any) -> Figure:
-        """Keep and print a figure of the row under way."""
+        """Keep and print a figure of the current row."""
         figure.notes |= notes
         self.figures[self._row].append(figure)
         print(shown(figure), flush=True)
         return figure
 
     def timed(self, target: Target, **options: Any) -> Figure:
-        """One timed run of this row's usual length."""
+        """Run once for the row's usual time."""
         return load.run(target, **{"warmup": 1, "seconds": self.seconds, **options})
 
     def add_in_rounds(
         self, kinds: Mapping[str, Callable[[], Figure]], notes: dict[str, dict[str, Any]] | None = None, **of: Any
     ) -> None:
-        """Measure each kind in interleaved rounds and keep the figure with the median rate, or `key`, with the range of all."""
+        """Measure each kind in interleaved rounds.
+
+        Keep the one with the median `key` and the range.
+        """
         for kind, figures in rounds.take(self.rounds, kinds).items():
             key = of.get("key", rounds.rate)
             self.add(rounds.middle(figures, key), **rounds.spread(figures, **of), **(notes or {}).get(kind, {}))
 
     def in_turn(self, target: Target, **options: Any) -> Figure:
-        """One timed run in a round: they are several, and so each may be shorter."""
+        """Run once for a round's shorter time."""
         return self.timed(target, **{"seconds": min(self.seconds, 2.5), **options})
 
     def each(self, measure: Callable[[servers.Product], Figure]) -> dict[str, Callable[[], Figure]]:
-        """A turn of the product, and of the one before it where one is asked for."""
+        """Return measuring functions of the product, and of the earlier one if given."""
         return {name: partial(measure, product) for name, product in self.products.items()}
 
     def other(self, name: str, **options: Any) -> Callable[[], Figure]:
-        """A turn of a baseline, which runs for it alone: some have work left when it is over."""
+        """Return a function that starts and measures a baseline.
+
+        It runs alone, because some baselines have work left at the end.
+        """
 
         def measure() -> Figure:
             with servers.baseline(name, self.redis) as target:
@@ -118,13 +127,13 @@ def fan_out(run: Run) -> None:
     options = {"connections": 1000, "rooms": 1, "mode": "closed", "window": 64}
     kinds = run.each(lambda product: run.in_turn(product.target(1), **options))
     for name in SOME if run.quick else EVERYBODY:
-        # What is under way is waited for in the end: 64 messages would take the tutorial half a minute a round.
+        # Messages under way are awaited at the end: 64 of them would take the tutorial half a minute per round.
         kinds[name] = run.other(name, **options | ({"window": 8} if name == "tutorial" else {}))
     run.add_in_rounds(kinds)
 
 
 def fan_out_open(run: Run) -> None:
-    """Room of 1,000: the most messages a second with p99 below 100 ms and nothing lost."""
+    """Find the highest rate in a room of 1,000 with p99 below 100 ms and no loss."""
     names = SOME if run.quick else ("socket.io", "ws", "tutorial")
     starts = {"hubbub": 400.0, "socket.io": 80.0, "ws": 100.0, "tutorial": 2.0}
 
@@ -134,7 +143,7 @@ def fan_out_open(run: Run) -> None:
 
         best, tried = highest_rate(attempt, starts[target.name])
         points = [_point(figure) for figure in tried]
-        if best is None:  # one message alone takes it longer
+        if best is None:  # a single message already takes longer
             best = replace(tried[-1], deliveries_per_s=0.0)
         run.add(best, rate=best.options["rate"] if best.deliveries_per_s else 0, tried=points)
 
@@ -149,7 +158,7 @@ def _point(figure: Figure) -> dict[str, Any]:
 
 
 def small_rooms(run: Run) -> None:
-    """200 rooms of 5, one message under way in each."""
+    """Measure 200 rooms of 5, one message under way in each."""
     options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 1}
     kinds = run.each(lambda product: run.in_turn(product.target(SMALL_ROOMS), **options))
     kinds |= {name: run.other(name, **options) for name in (FEW if run.quick else EVERYBODY)}
@@ -157,7 +166,10 @@ def small_rooms(run: Run) -> None:
 
 
 def small_rooms_synced(run: Run) -> None:
-    """200 rooms of 5, two messages under way in each, on a disk that syncs each commit; socket.io stores nothing."""
+    """Measure 200 rooms of 5, two messages under way in each, with synced commits.
+
+    socket.io stores nothing.
+    """
     options = {"connections": SMALL_ROOMS * 5, "rooms": SMALL_ROOMS, "mode": "closed", "window": 2}
     with ExitStack() as exits:
         postgres = exits.enter_context(Postgres(sync=True))
@@ -183,14 +195,14 @@ def _ingest(senders: int) -> Callable[[Run], None]:
         if run.quick:
             return
         with servers.baseline("tutorial", run.redis, run.postgres) as target:
-            # One thread creates them all: a sender waits seconds for its turn, and so would a short measurement.
+            # One thread creates all of them: a sender waits seconds for its turn, too long for a short measurement.
             run.add(run.timed(target, **options, warmup=5, seconds=10, drain=20))
 
     return row
 
 
 def idle_memory(run: Run) -> None:
-    """Memory the server holds for an authenticated connection with one joined room, each of another person."""
+    """Measure memory per authenticated connection, each of another person in one room."""
     number = 1000 if run.quick else 4000
     for product in run.products.values():
         tokens = product.newcomers(number)
@@ -201,7 +213,7 @@ def idle_memory(run: Run) -> None:
 
 
 def _idle(run: Run, target: Target, number: int) -> None:
-    # What the first connections bring in; of few, for what they free is used again by those that are counted.
+    # Loads code and data of the first connections. Few, since the measured connections would reuse their freed memory.
     load.run(target, connections=10, rooms=10, mode="idle", warmup=0.1, seconds=0.5)
     before = cpu.memory(target.server_pids())
     held = [0]
@@ -214,14 +226,17 @@ def _idle(run: Run, target: Target, number: int) -> None:
 
 
 def handshakes(run: Run) -> None:
-    """Sockets a second up to the greeting, by token and by session cookie; 100 at a time, of people who are in one room each."""
+    """Measure sockets per second up to the greeting, by token and by session cookie.
+
+    100 at a time, of people with one room each.
+    """
     people = 200
     options = {"connections": 100, "rooms": 1, "mode": "handshakes", "concurrency": 100}
     kinds: dict[str, Callable[[], Figure]] = {}
     notes: dict[str, dict[str, Any]] = {}
     for product in run.products.values():
         token = product.target(1, tokens=product.newcomers(people))
-        load.run(token, connections=people, rooms=1, mode="idle", warmup=0.1, seconds=0.1)  # they join it
+        load.run(token, connections=people, rooms=1, mode="idle", warmup=0.1, seconds=0.1)  # people join the room
         session = replace(token, client=replace(token.client, requests=product.sessions(people)))
         for credential, target in {"token": token, "session": session}.items():
             kind = f"{product.name}, {credential}"
@@ -233,7 +248,7 @@ def handshakes(run: Run) -> None:
 
 
 def first_joins(run: Run) -> None:
-    """1,000 people come into one public room for the first time, and stay: how many a second, each membership stored.
+    """Measure first joins per second: 1,000 people join one public room, all stored.
 
     100 handshakes at a time, up to the reply to the join; in the room dialect, which has none, up to the answered handshake.
     The tutorial and socket.io store nothing.
@@ -272,9 +287,9 @@ def first_joins(run: Run) -> None:
 
 
 def two_workers(run: Run) -> None:
-    """The same load on one worker and on two, both on the server's core: what a delivery costs.
+    """Measure the cost per delivery with one worker and two, on the same core.
 
-    The rate leaves the core a rest: on a full one both cost what there is.
+    The rate leaves idle time: on a full core both costs would be equal.
     """
     options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
 
@@ -290,9 +305,9 @@ def two_workers(run: Run) -> None:
 
 
 def large_room(run: Run) -> None:
-    """A room of 10,000 against one of 1,000 at as many deliveries a second, on a core that is not full: what a delivery costs.
+    """Measure the cost per delivery in rooms of 10,000 and 1,000 at the same rate.
 
-    The 10,000 sockets are of 1,000 people.
+    The core is not full. The 10,000 sockets belong to 1,000 people.
     """
 
     def turn(members: int) -> Figure:
@@ -304,7 +319,10 @@ def large_room(run: Run) -> None:
 
 
 def through_nginx(run: Run) -> None:
-    """Directly, through nginx, and through nginx with TLS; nginx shares the server's core, which the rate must leave a rest."""
+    """Measure directly, through nginx, and through nginx with TLS.
+
+    nginx shares the server's core, so the rate leaves idle time.
+    """
     options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
     run.add(run.timed(run.product.target(1), **options), way="direct")
     with front.nginx(run.product.port) as proxy:
@@ -315,7 +333,10 @@ def through_nginx(run: Run) -> None:
 
 
 def nginx_workers(run: Run) -> None:
-    """One nginx worker or two on the one core that compose gives nginx: two wake up for fewer messages each time."""
+    """Measure one and two nginx workers on the one core that compose gives nginx.
+
+    Two workers wake up for fewer messages each time.
+    """
 
     def turn(workers: int) -> Figure:
         options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 20}
@@ -329,18 +350,18 @@ def nginx_workers(run: Run) -> None:
 
 
 def slow_readers(run: Run) -> None:
-    """A hundred of 1,000 members stop reading: what the others notice."""
+    """Measure the effect on a room of 1,000 when a hundred members stop reading."""
     for slow in (100,) if run.quick else (0, 100):
         options = {"connections": 1000, "rooms": 1, "mode": "open", "rate": 50, "slow": slow}
         run.add(run.timed(run.product.target(1), **options), slow=slow)
 
 
 def stalled_crowd(run: Run) -> None:
-    """200 members of a room alone, with 1,000 more who read, and with 1,000 more who do not: what the 200 notice.
+    """Measure 200 members alone, with 1,000 readers, and with 1,000 stalled ones.
 
-    The texts are long, so that what stalls has filled the buffers of the kernel before the measurement, and is not closed in it.
-    Kept is the round with the median p99, and the ratios to the same round's 200 alone. Where all read, the 1,000 are measured,
-    too.
+    The texts are long, so that stalled sockets have filled the kernel's buffers before the measurement, but are not closed in it.
+    The round with the median p99 is kept, with ratios to the same round's 200 alone. With 1,000 readers, these are measured as
+    well.
     """
     kinds = {"alone": (0, 0), "1,000 more read": (1000, 0), "1,000 more stall": (1000, 1000)}
 
@@ -355,9 +376,11 @@ def stalled_crowd(run: Run) -> None:
 
 
 def half_load(run: Run) -> None:
-    """Room of 1,000, each system at half of its own maximum: what a message's way takes when nothing is full.
+    """Measure a room of 1,000 with each system at half of its maximum rate.
 
-    Kept is the round with the median p99, with the range of all.
+    Latency without queues.
+
+    The round with the median p99 is kept, with the range of all.
     """
     most: dict[str, float] = {}
 

@@ -1,4 +1,4 @@
-"""The highest rate a server keeps up with, found by trying."""
+"""Find the highest rate a server keeps up with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STEPS_UP, _STEPS_BETWEEN = 12, 3
 
 
 def keeps_up(figure: Figure) -> bool:
-    """Whether p99 stayed below 100 ms, everything arrived, and the generator could have done more."""
+    """Return whether p99 < 100 ms, all arrived, and the generator had time to spare."""
     return (
         figure.deliveries_per_s > 0
         and figure.whole
@@ -22,9 +22,9 @@ def keeps_up(figure: Figure) -> bool:
 
 
 def highest_rate(attempt: Callable[[float], Figure], start: float) -> tuple[Figure | None, list[Figure]]:
-    """Double from `start` (messages a second) until it fails, then halve the distance three times.
+    """Double from `start` (messages a second) until it fails, then halve three times.
 
-    Returns the best figure that kept up (None: not even a sixteenth of `start` did) and all that were tried.
+    Returns the best figure that kept up (None: not even a sixteenth of `start` did) and all figures.
     """
     tried: list[Figure] = []
     best: Figure | None = None
@@ -39,7 +39,7 @@ def highest_rate(attempt: Callable[[float], Figure], start: float) -> tuple[Figu
         return False
 
     low, high = 0.0, start
-    for _ in range(5):  # the start was too high for this machine
+    for _ in range(5):  # `start` was too high for this machine
         if holds(high):
             low = high
             break

@@ -1,4 +1,4 @@
-"""The product in production settings and its baselines, each started on the server's core."""
+"""The product with production settings and its baselines, each started on the server's core."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.server import base_environment, manage
 from tests.support.services import Postgres, Redis
 
 ROOT = Path(__file__).resolve().parents[1]
-# Accounts made for a run; a room above that has several sockets of each.
+# Accounts per run; a larger room has several sockets of each.
 PEOPLE = 1000
 _LIFTED = dict.fromkeys(
     (
@@ -56,7 +56,10 @@ BASELINES: Mapping[str, tuple[Sequence[str], Client]] = {
 
 @contextmanager
 def baseline(name: str, redis: Redis, postgres: Postgres | None = None) -> Iterator[Target]:
-    """One of BASELINES, listening; `postgres` makes the tutorial store each message first, in a database of its own."""
+    """Start one of BASELINES; with `postgres` the tutorial stores each message first.
+
+    It uses a database of its own.
+    """
     command, client = BASELINES[name]
     port = free_port()
     env = base_environment() | {"PORT": str(port), "REDIS_URL": redis.url, "NODE_ENV": "production"}
@@ -79,7 +82,7 @@ def baseline(name: str, redis: Redis, postgres: Postgres | None = None) -> Itera
 
 
 class Product:
-    """Gunicorn with HubbubWorker on real Postgres and Redis: authentication, membership, log and resume in place."""
+    """Gunicorn with HubbubWorker on real Postgres and Redis: authentication, membership, log and resume included."""
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class Product:
         name: str = "hubbub",
         root: Path = ROOT,
     ) -> None:
-        """`root`: the checkout it runs from; `name`: what its figures are called."""
+        """`root`: the checkout to run; `name`: the name of its figures."""
         self.postgres, self.redis = postgres, redis
         self.name, self._root = name, root
         self._directory = tempfile.TemporaryDirectory(prefix="hubbub-bench-")
@@ -137,22 +140,30 @@ class Product:
             return False
 
     def restart(self, *, workers: int = 1) -> None:
-        """End it and start it anew on the same data."""
+        """Restart it on the same data."""
         self.process.kill()
         self.process = self._start({"WEB_CONCURRENCY": str(workers)})
 
     def on(self, postgres: Postgres) -> Product:
-        """The same checkout beside this one, with its log on another server."""
+        """Start this checkout a second time, with its log on another server."""
         return Product(postgres, self.redis, name=self.name, root=self._root)
 
     def newcomers(self, number: int) -> list[str]:
-        """Tokens of new people, who are in no room yet: those of `tokens` are members of every room they were measured in."""
+        """Return tokens of new people without rooms.
+
+        The people of `tokens` are members of every room they were measured in.
+        """
         return manage("seed", str(number), env=self._env, timeout=300, root=self._root).split()
 
     def target(
         self, rooms: int, *, name: str = "", port: int | None = None, tls: bool = False, tokens: Sequence[str] = ()
     ) -> Target:
-        """With `rooms` fresh public rooms; a client is ready when it has joined its own. `tokens`: of whom, if not of all."""
+        """Return a target with `rooms` new public rooms.
+
+        A client is ready once it has joined one.
+
+        `tokens`: the people, if not all.
+        """
         self._rooms += 1
         prefix = f"r{self._rooms}-"
         with httpx.Client(base_url=self.url, headers={"Authorization": f"Token {self.tokens[0]}"}, timeout=30) as http:
@@ -174,17 +185,20 @@ class Product:
         return Target(name or self.name, port or self.port, client, self.pids, tls)
 
     def sessions(self, number: int) -> list[str]:
-        """Request lines with session cookies of the newest people, made as signing in makes them."""
+        """Return request lines with session cookies of the newest people."""
         code = _SESSIONS.format(number=number)
         keys = manage("shell", "-v", "0", "-c", code, env=self._env, root=self._root).split()
         return [f"/ws/\tCookie: sessionid={key}\tOrigin: {self.url}" for key in keys]
 
     def pids(self) -> dict[str, list[int]]:
-        """Its processes: all but Gunicorn's master are workers, and the master does nothing while they serve."""
+        """Return its pids: all except Gunicorn's master are workers.
+
+        The master is idle while they serve.
+        """
         return {"server": self.process.members(), "redis": redis_pids(self.redis), "postgres": postgres_pids(self.postgres)}
 
     def stored(self) -> int:
-        """Messages in the log."""
+        """Return the number of messages in the log."""
         with psycopg.connect(self.database_url) as connection:
             row = connection.execute("SELECT count(*) FROM chat_event").fetchone()
             return int(row[0]) if row else 0
@@ -196,9 +210,11 @@ class Product:
 
 
 def checkout(commit: str, folder: Path) -> Path:
-    """Check out `commit` below `folder`, with this checkout's built front end, and return its root.
+    """Check out `commit` below `folder`, with this checkout's built front end.
 
-    Raises CannotMeasure where git does not know the commit.
+    Return its root.
+
+    Raises CannotMeasure if git does not know the commit.
     """
     parse = ["git", "rev-parse", "--short", f"{commit}^{{commit}}"]
     parsed = subprocess.run(parse, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -231,16 +247,16 @@ for user in get_user_model().objects.filter(username__startswith="seed-").order_
 
 
 def redis_pids(redis: Redis) -> list[int]:
-    """Its one process."""
+    """Return the pid of its one process."""
     return redis._process.members() if redis._process else []  # noqa: SLF001
 
 
 def postgres_pids(postgres: Postgres) -> list[int]:
-    """Its main process and a backend for each connection."""
+    """Return the pids of its main process and of the backends."""
     return postgres._process.members() if postgres._process else []  # noqa: SLF001
 
 
 def allow_files() -> None:
-    """Sockets are files: children inherit the limit."""
+    """Raise the limit of open files, which includes sockets; children inherit it."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -14,14 +14,14 @@ server = socketio.AsyncServer(async_mode="asgi", client_manager=manager, ping_in
 
 @server.on("join")
 async def join(sid: str, room: str) -> None:
-    """Enter a room and say so."""
+    """Enter a room and confirm it."""
     await server.enter_room(sid, room)
     await server.emit("joined", room, to=sid)
 
 
 @server.on("message")
 async def message(sid: str, room: str, text: str) -> None:
-    """Tell everybody in the room."""
+    """Send a message to all members of the room."""
     await server.emit("message", text, room=room)
 
 

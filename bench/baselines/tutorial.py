@@ -1,7 +1,7 @@
 """The chat of the Channels tutorial, part 3: an AsyncWebsocketConsumer, groups, the core Redis layer, under uvicorn.
 
 Usage: PORT=… REDIS_URL=… [DATABASE_URL=…] python tutorial.py
-With DATABASE_URL each message is stored first, as most who follow the tutorial go on to do: one `create` a message.
+With DATABASE_URL each message is stored first, the usual next step after the tutorial: one `create` per message.
 """
 
 import json
@@ -14,7 +14,7 @@ from django.conf import settings
 
 
 def database() -> dict[str, object]:
-    """The store, if any, with Django's default connection settings."""
+    """Return the store, if any, with Django's default connection settings."""
     url = os.environ.get("DATABASE_URL")
     if not url:
         return {}
@@ -42,7 +42,7 @@ from django.urls import path
 
 
 class Message(models.Model):
-    """One line of a chat."""
+    """One message of a chat."""
 
     room = models.CharField(max_length=64)
     text = models.TextField()
@@ -60,7 +60,7 @@ STORES = bool(os.environ.get("DATABASE_URL"))
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
-    """As in the tutorial."""
+    """The consumer of the tutorial."""
 
     async def connect(self) -> None:
         self.room_name = self.scope["url_route"]["kwargs"]["room_name"]

@@ -13,7 +13,7 @@ rooms: defaultdict[str, set[ServerConnection]] = defaultdict(set)
 
 
 async def member(connection: ServerConnection) -> None:
-    """One socket: the path is its room."""
+    """Serve one socket; its path is its room."""
     assert connection.request is not None
     room = rooms[connection.request.path]
     room.add(connection)

@@ -1,1 +1,1 @@
-"""Holds what k8s/ renders to: Kubernetes' own schemas, and rules of ours. `scripts/check_k8s` runs it."""
+"""Check the rendered objects of k8s/ against Kubernetes' schemas and our rules. `scripts/check_k8s` runs it."""

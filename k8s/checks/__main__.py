@@ -1,4 +1,4 @@
-"""`python -m k8s.checks`: renders everything, validates it, prints what is wrong. Exit code 1 when something is."""
+"""`python -m k8s.checks`: render everything, validate it, print the faults. Exit code 1 if there are any."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from k8s.checks.render import RenderError, kustomize_command, render_all
 from k8s.checks.rules import violations
 from k8s.checks.schemas import NEWEST, OLDEST, Schemas
 
-# Objects that a rendering has at least; with fewer, a check that finds nothing wrong would have seen nothing.
+# Fewest objects of a rendering: with fewer, a check without findings would prove nothing.
 FEWEST = 20
 
 

@@ -1,4 +1,4 @@
-"""One rendering, with the questions the rules ask of it. Objects stay the plain mappings YAML gives."""
+"""One rendering, with queries for the rules. Objects stay plain mappings as in YAML."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ LONG_RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 def ref(item: Object) -> str:
-    """Kind/name, the way kubectl writes it."""
+    """Return Kind/name, as kubectl writes it."""
     return f"{item['kind']}/{item['metadata']['name']}"
 
 
 class Variable(NamedTuple):
-    """An environment variable of a container; `value` is None where it comes from a Secret or the pod."""
+    """An environment variable of a container; `value` is None if it comes from a Secret or the pod."""
 
     name: str
     value: str | None
 
 
 class Workload:
-    """A Deployment, StatefulSet, DaemonSet or Job, and the pod it makes."""
+    """A Deployment, StatefulSet, DaemonSet or Job, and its pod."""
 
     def __init__(self, item: Object) -> None:
         self.item = item
@@ -35,7 +35,7 @@ class Workload:
 
     @property
     def containers(self) -> list[Object]:
-        """Init containers first: the same rules bind them."""
+        """Return all containers, init containers first: the same rules apply."""
         return [*self.pod.get("initContainers", []), *self.pod["containers"]]
 
     @property
@@ -43,7 +43,7 @@ class Workload:
         return self.kind in LONG_RUNNING
 
     def port(self, wanted: str | int, protocol: str = "TCP") -> int | None:
-        """The container port of that name or number, None when no container has it."""
+        """Return the container port of this name or number, None without one."""
         for container in self.containers:
             for port in container.get("ports", []):
                 if wanted in {port.get("name"), port["containerPort"]} and port.get("protocol", "TCP") == protocol:
@@ -51,7 +51,7 @@ class Workload:
         return None
 
     def pre_stop_seconds(self) -> int:
-        """How long the longest preStop sleep of its containers is; 0 without one."""
+        """Return the longest preStop sleep of its containers; 0 without one."""
         hooks = (c.get("lifecycle", {}).get("preStop", {}) for c in self.pod["containers"])
         return max((int(hook.get("sleep", {}).get("seconds", 0)) for hook in hooks), default=0)
 
@@ -72,7 +72,7 @@ class Manifests:
         return [Workload(item) for item in self.of(*LONG_RUNNING, "Job")]
 
     def selected(self, labels: Mapping[str, Any]) -> list[Workload]:
-        """Workloads whose pods a label selector matches; understands matchLabels and the operator In."""
+        """Return workloads whose pods match a selector (matchLabels, operator In)."""
         wanted = labels.get("matchLabels", {})
         sets = labels.get("matchExpressions", [])
         unknown = {rule["operator"] for rule in sets} - {"In"}
@@ -86,7 +86,7 @@ class Manifests:
         ]
 
     def services_of(self, workload: Workload) -> list[Object]:
-        """Services that lead to its pods."""
+        """Return the Services of its pods."""
         return [
             service
             for service in self.of("Service")
@@ -94,7 +94,7 @@ class Manifests:
         ]
 
     def served(self, workload: Workload) -> bool:
-        """Whether a Service leads to its pods."""
+        """Return whether its pods have a Service."""
         return bool(self.services_of(workload))
 
     def autoscaler(self, workload: Workload) -> Object | None:
@@ -105,7 +105,7 @@ class Manifests:
         return None
 
     def replicas(self, workload: Workload) -> tuple[int, int]:
-        """The least and the most pods of a workload, without a rollout's extra ones."""
+        """Return the least and the most pods, without a rollout's extra ones."""
         scaler = self.autoscaler(workload)
         if scaler:
             return int(scaler["spec"].get("minReplicas", 1)), int(scaler["spec"]["maxReplicas"])
@@ -113,7 +113,7 @@ class Manifests:
         return number, number
 
     def environment(self, container: Object) -> Iterator[Variable]:
-        """Its variables in the order Kubernetes applies them: envFrom first, env over it."""
+        """Yield its variables in the order Kubernetes applies them: envFrom, then env."""
         values: dict[str, str | None] = {}
         for source in container.get("envFrom", []):
             config = self.find("ConfigMap", source.get("configMapRef", {}).get("name", ""))

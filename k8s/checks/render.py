@@ -1,4 +1,4 @@
-"""Renders the overlays, and each combination of components that README.md offers."""
+"""Render the overlays, and each combination of components in README.md."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import yaml
 
 from k8s.checks.manifests import Manifests
 
-#: The safe loader in C where PyYAML was built with it: ten times faster.
+# The safe loader in C if PyYAML has it: ten times faster.
 Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HERE = Path(__file__).resolve().parent.parent
 CHECKOUT = HERE.parent
 OVERLAYS = HERE / "overlays"
 COMPONENTS = HERE / "components"
-#: Two ways to the same end: at most one of them.
+# Alternatives: at most one of them.
 ALTERNATIVES = frozenset({"ingress", "tls-at-nginx"})
 TIMEOUT_S = 60
 
@@ -31,7 +31,10 @@ class RenderError(Exception):
 
 
 def kustomize_command() -> list[str]:
-    """The renderer, as scripts/check_k8s_kustomize finds it. Raises RenderError with what to install."""
+    """Return the renderer found by scripts/check_k8s_kustomize.
+
+    Raises RenderError with installation advice.
+    """
     found = subprocess.run(  # noqa: S603 - our own script, no input
         [str(CHECKOUT / "scripts" / "check_k8s_kustomize")], capture_output=True, text=True, timeout=900, check=False
     )
@@ -41,7 +44,7 @@ def kustomize_command() -> list[str]:
 
 
 def render(folder: Path, command: list[str]) -> Manifests:
-    """What `kubectl apply -k folder` would send. Raises RenderError."""
+    """Render the objects of `kubectl apply -k folder`. Raises RenderError."""
     done = subprocess.run(  # noqa: S603 - a local renderer on our own folder
         [*command, str(folder)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
@@ -55,14 +58,14 @@ def overlays() -> list[Path]:
 
 
 def combinations() -> list[tuple[str, ...]]:
-    """Every set of components that may be used together."""
+    """Return every set of components that may be used together."""
     names = sorted(path.parent.name for path in COMPONENTS.glob("*/kustomization.yaml"))
     sets = (chosen for size in range(len(names) + 1) for chosen in itertools.combinations(names, size))
     return [chosen for chosen in sets if len(ALTERNATIVES.intersection(chosen)) < 2]
 
 
 def render_all(command: list[str]) -> Iterator[tuple[str, Manifests]]:
-    """Each overlay and each combination, with the name it is reported under."""
+    """Yield each overlay and each combination with its name for reports."""
 
     def one(chosen: tuple[str, ...]) -> tuple[str, Manifests]:
         with tempfile.TemporaryDirectory(prefix="hubbub-k8s-") as scratch:
@@ -75,7 +78,7 @@ def render_all(command: list[str]) -> Iterator[tuple[str, Manifests]]:
 
 
 def combined(components: tuple[str, ...], folder: Path) -> Path:
-    """Writes into `folder` an overlay with the production overlay's values and just these components."""
+    """Write an overlay with production's values and these components to `folder`."""
     production = OVERLAYS / "production"
     overlay: dict[str, Any] = yaml.safe_load((production / "kustomization.yaml").read_text())
     folder = folder.resolve()

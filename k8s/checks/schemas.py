@@ -1,4 +1,4 @@
-"""Validates objects against the JSON schemas of the oldest and the newest Kubernetes we speak to."""
+"""Validate objects against the JSON schemas of the oldest and the newest supported Kubernetes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import kubernetes_validate
 
 from k8s.checks.manifests import Manifests, ref
 
-#: 1.30 is the first to run `preStop.sleep` without a feature gate.
+# 1.30 is the first with `preStop.sleep` without a feature gate.
 OLDEST = "1.30"
 NEWEST: str = kubernetes_validate.latest_version()
 
 
 class Schemas:
-    """Strict: a field the schema does not know is an error. Equal objects are looked at once."""
+    """Strict validation: an unknown field is an error. Equal objects are checked once."""
 
     def __init__(self) -> None:
         self._seen: dict[str, list[str]] = {}

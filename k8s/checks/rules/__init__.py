@@ -1,4 +1,4 @@
-"""Our rules. A rule takes a rendering and yields one sentence for each violation, the object's name first."""
+"""Our rules. A rule yields one sentence for each violation in a rendering, the object's name first."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def violations(manifests: Manifests) -> Iterator[tuple[str, str]]:
-    """(name of the rule, what it found)."""
+    """Yield (name of the rule, violation)."""
     for rule in RULES:
         for found in rule(manifests):
             yield rule.__name__, found

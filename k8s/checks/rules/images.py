@@ -1,4 +1,4 @@
-"""What runs: pinned, and one release."""
+"""Images: pinned, and of one release."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections.abc import Iterator
 
 from k8s.checks.manifests import Manifests, Object
 
-#: Repositories of the images we build, by the last part of their name. They are released together.
+# Repositories of our images, by the last part of their name. They are released together.
 OURS = ("hubbub-web", "hubbub-nginx")
 
 
 def tag_of(image: str) -> str:
-    """The tag, or the digest after the @; empty when the image has neither."""
+    """Return the tag, or the digest after the @; empty without either."""
     if "@" in image:
         return image.partition("@")[2]
     return image.rpartition("/")[2].partition(":")[2]
 
 
 def repository(container: Object) -> str:
-    """The last part of its image's name, without tag or digest."""
+    """Return the last part of the image's name, without tag or digest."""
     return str(container["image"]).partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def image_is_pinned(manifests: Manifests) -> Iterator[str]:
-    """An image without a tag, or with one that moves by definition, makes every node's truth its own."""
+    """Require fixed tags.
+
+    Without one, or with a moving tag, nodes may run different images.
+    """
     for workload in manifests.workloads():
         for container in workload.containers:
             if tag_of(container["image"]) in {"", "latest"}:
@@ -31,7 +34,7 @@ def image_is_pinned(manifests: Manifests) -> Iterator[str]:
 
 
 def release_is_one(manifests: Manifests) -> Iterator[str]:
-    """Our images carry one tag: the static files in nginx belong to the pages that web sends."""
+    """Require one tag for our images: nginx's static files belong to web's pages."""
     tags = {
         (workload.ref, tag_of(container["image"]))
         for workload in manifests.workloads()

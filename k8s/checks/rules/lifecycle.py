@@ -1,4 +1,4 @@
-"""How pods come, go and are replaced, without a socket lost that could have been handed over."""
+"""Start, stop and replacement of pods without losing a socket."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from k8s.checks.manifests import Manifests, Object, Workload, ref
 
-#: What is left of the grace period for a process to end after its drain.
+# Rest of the grace period for the end of a process after its drain.
 MARGIN_S = 10
-#: Until every node and load balancer has taken a pod out that is to end.
+# Time until every node and load balancer has removed a terminating pod.
 ENDPOINTS_S = 5
-#: How long a cluster DNS may keep an answer: kubeadm before 1.33, the stock CoreDNS add-on, NodeLocal DNSCache.
+# Longest caching by a cluster DNS: kubeadm before 1.33, the stock CoreDNS add-on, NodeLocal DNSCache.
 DNS_CACHE_S = 30
-#: The least quiet time before the autoscaler takes a pod away.
+# Shortest stabilisation before the autoscaler removes a pod.
 QUIET_S = 300
 
 
 def drain_seconds(manifests: Manifests, workload: Workload) -> int | None:
-    """DRAIN_SECONDS as its containers are told; None for those that know no such setting."""
+    """Return the containers' DRAIN_SECONDS; None for containers without this setting."""
     values = {
         variable.value
         for container in workload.containers
@@ -28,7 +28,7 @@ def drain_seconds(manifests: Manifests, workload: Workload) -> int | None:
 
 
 def grace_covers_the_drain(manifests: Manifests) -> Iterator[str]:
-    """The grace period runs from before preStop, so it must hold sleep, drain and a margin."""
+    """Require a grace period, which includes preStop, for sleep, drain and a margin."""
     for workload in manifests.workloads():
         drain, grace = drain_seconds(manifests, workload), workload.pod.get("terminationGracePeriodSeconds")
         if grace is None:
@@ -41,7 +41,10 @@ def grace_covers_the_drain(manifests: Manifests) -> Iterator[str]:
 
 
 def endpoints_drain_first(manifests: Manifests) -> Iterator[str]:
-    """A replicated server that stops at once refuses what is still being sent to it, by whatever leads to its pods."""
+    """Require a preStop sleep of replicated servers.
+
+    One that stops at once refuses new requests.
+    """
     for workload in manifests.workloads():
         if not _replicated(manifests, workload) or not manifests.served(workload):
             continue
@@ -53,7 +56,10 @@ def endpoints_drain_first(manifests: Manifests) -> Iterator[str]:
 
 
 def services_have_an_address(manifests: Manifests) -> Iterator[str]:
-    """A cluster DNS that caches answers hides the address of a new pod, and the absence of one, for as long."""
+    """Require stable addresses.
+
+    A caching cluster DNS hides new pods, and keeps removed ones.
+    """
     for service in manifests.of("Service"):
         for workload in manifests.selected({"matchLabels": service["spec"]["selector"]}):
             if _headless(service) and not _replicated(manifests, workload):
@@ -61,7 +67,7 @@ def services_have_an_address(manifests: Manifests) -> Iterator[str]:
 
 
 def rollouts_keep_capacity(manifests: Manifests) -> Iterator[str]:
-    """A Deployment replaces its pods one by one, none before its successor is ready, and remembers a few releases."""
+    """Require rollouts to replace pods one by one and keep a few old releases."""
     for workload in (one for one in manifests.workloads() if one.long_running):
         if not 1 <= workload.spec.get("revisionHistoryLimit", 0) <= 10:
             yield f"{workload.ref}: revisionHistoryLimit is not between 1 and 10"
@@ -72,7 +78,7 @@ def rollouts_keep_capacity(manifests: Manifests) -> Iterator[str]:
 
 
 def replicas_survive_a_node(manifests: Manifests) -> Iterator[str]:
-    """Replicas on one node, or all evicted together, are one replica."""
+    """Require replicas on several nodes, with an eviction budget."""
     budgets = manifests.of("PodDisruptionBudget")
     for workload in (one for one in manifests.workloads() if _replicated(manifests, one)):
         spread = workload.pod.get("topologySpreadConstraints", [])
@@ -87,7 +93,7 @@ def replicas_survive_a_node(manifests: Manifests) -> Iterator[str]:
 
 
 def budgets_let_nodes_drain(manifests: Manifests) -> Iterator[str]:
-    """A budget that allows no eviction blocks every node's maintenance."""
+    """Require budgets to allow an eviction: otherwise no node can be drained."""
     for budget in manifests.of("PodDisruptionBudget"):
         for workload in manifests.selected(budget["spec"]["selector"]):
             least, _ = manifests.replicas(workload)
@@ -97,13 +103,16 @@ def budgets_let_nodes_drain(manifests: Manifests) -> Iterator[str]:
 
 
 def no_jobs(manifests: Manifests) -> Iterator[str]:
-    """A Job that is deleted once it has finished is applied anew, and its template cannot be changed by an apply."""
+    """Refuse Jobs.
+
+    A finished and deleted one is applied again, and its template cannot be changed.
+    """
     for item in manifests.of("Job", "CronJob"):
         yield f"{ref(item)}: each `kubectl diff` would differ once it is gone: use an init container"
 
 
 def migrations_run_first(manifests: Manifests) -> Iterator[str]:
-    """An init container migrates, and waits for a database that is still starting instead of failing."""
+    """Require an init container that migrates and waits for a starting database."""
     for workload in manifests.workloads():
         for container in workload.pod.get("initContainers", []):
             arguments = container.get("args", [])
@@ -115,7 +124,10 @@ def migrations_run_first(manifests: Manifests) -> Iterator[str]:
 
 
 def autoscaling_is_gentle(manifests: Manifests) -> Iterator[str]:
-    """Scaling down costs sockets: one pod at a time, after a quiet spell, and never against the manifest."""
+    """Require gentle scale-down, since it closes sockets.
+
+    One pod at a time, after a quiet period.
+    """
     for scaler in manifests.of("HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         found = manifests.find(target["kind"], target["name"])

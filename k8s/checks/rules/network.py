@@ -1,4 +1,4 @@
-"""Who may talk to whom: nothing by default, and each permission leads somewhere."""
+"""Network policies: all traffic is denied by default, and each permission has a target."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from k8s.checks.manifests import Manifests, Object, Workload, ref
 
-#: Who may reach the data, by component. nginx is not among them.
+# Components that may reach the data. nginx is not among them.
 MAY_REACH = {"postgres": {"web", "worker"}, "redis": {"web", "worker"}, "web": {"nginx"}}
 COMPONENT = "app.kubernetes.io/component"
 
 
 def all_is_denied_first(manifests: Manifests) -> Iterator[str]:
-    """One policy selects every pod and allows nothing: a new workload starts closed."""
+    """Require a policy that denies all traffic of every pod, new workloads included."""
     for item in manifests.of("NetworkPolicy"):
         spec = item["spec"]
         selects_all = spec["podSelector"] == {} and set(spec["policyTypes"]) == {"Ingress", "Egress"}
@@ -22,7 +22,7 @@ def all_is_denied_first(manifests: Manifests) -> Iterator[str]:
 
 
 def permissions_lead_somewhere(manifests: Manifests) -> Iterator[str]:
-    """A policy selects pods of ours, names peers that exist, and ports that the receiving pods open."""
+    """Require policies to select our pods, existing peers, and open ports."""
     for item in manifests.of("NetworkPolicy"):
         own = manifests.selected(item["spec"]["podSelector"])
         if not own:
@@ -38,7 +38,7 @@ def permissions_lead_somewhere(manifests: Manifests) -> Iterator[str]:
 
 
 def data_is_kept_away(manifests: Manifests) -> Iterator[str]:
-    """Postgres and Redis answer the app only, and web answers nginx (and, where asked for, another namespace's Prometheus)."""
+    """Allow only the app to reach Postgres and Redis, only nginx and Prometheus web."""
     for item in manifests.of("NetworkPolicy"):
         for workload in manifests.selected(item["spec"]["podSelector"]):
             allowed = MAY_REACH.get(workload.labels.get(COMPONENT, ""))
@@ -56,7 +56,7 @@ def data_is_kept_away(manifests: Manifests) -> Iterator[str]:
 
 
 def servers_can_be_reached(manifests: Manifests) -> Iterator[str]:
-    """Under a default denial a Service without a policy is a dead end."""
+    """Require a policy for each Service: the default denies its traffic."""
     opened = {
         workload.ref
         for item in manifests.of("NetworkPolicy")

@@ -1,4 +1,4 @@
-"""How a pod may run: bounded, unprivileged, and asked how it is."""
+"""Pods: bounded, unprivileged, and probed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from k8s.checks.manifests import Manifests, Object, Workload
 
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 HOST_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
-#: The volume types of the "restricted" Pod Security Standard that we use.
+# Volume types of the "restricted" Pod Security Standard that we use.
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 
 
 def resources_are_bounded(manifests: Manifests) -> Iterator[str]:
-    """Requests make the scheduler honest, limits keep a leak in its own pod."""
+    """Require requests, for scheduling, and limits, to contain a leak in its pod."""
     for workload in manifests.workloads():
         for container in workload.containers:
             resources = container.get("resources", {})
@@ -24,7 +24,10 @@ def resources_are_bounded(manifests: Manifests) -> Iterator[str]:
 
 
 def scratch_is_bounded(manifests: Manifests) -> Iterator[str]:
-    """An emptyDir without a size may fill the node's disk, or its memory."""
+    """Require a size for each emptyDir.
+
+    Without one it may fill the node's disk or memory.
+    """
     for workload in manifests.workloads():
         for volume in workload.pod.get("volumes", []):
             if "emptyDir" in volume and "sizeLimit" not in (volume["emptyDir"] or {}):
@@ -32,7 +35,7 @@ def scratch_is_bounded(manifests: Manifests) -> Iterator[str]:
 
 
 def runs_unprivileged(manifests: Manifests) -> Iterator[str]:
-    """The "restricted" Pod Security Standard, read from the manifests instead of at admission."""
+    """Check the "restricted" Pod Security Standard in the manifests, before admission."""
     for workload in manifests.workloads():
         yield from (f"{workload.ref}: {found}" for found in _host_access(workload))
         for container in workload.containers:
@@ -72,7 +75,7 @@ def _privileges(workload: Workload, container: Object) -> Iterator[str]:
 
 
 def root_file_system_is_read_only(manifests: Manifests) -> Iterator[str]:
-    """What is broken into cannot be rewritten; what must be written is a named volume."""
+    """Require a read-only root, safe from intruders, and volumes for all writes."""
     for workload in manifests.workloads():
         for container in workload.containers:
             if container.get("securityContext", {}).get("readOnlyRootFilesystem") is not True:
@@ -80,7 +83,10 @@ def root_file_system_is_read_only(manifests: Manifests) -> Iterator[str]:
 
 
 def scratch_does_not_hold_a_node(manifests: Manifests) -> Iterator[str]:
-    """A cluster autoscaler keeps a node whose pods have emptyDirs, unless they say whether anything in them is worth it."""
+    """Require emptyDirs marked as disposable.
+
+    Otherwise a cluster autoscaler keeps their node.
+    """
     for workload in (one for one in manifests.workloads() if one.kind == "Deployment"):
         scratch = [volume["name"] for volume in workload.pod.get("volumes", []) if "emptyDir" in volume]
         if scratch and workload.template["metadata"].get("annotations", {}).get(SAFE_TO_EVICT) not in {"true", "false"}:
@@ -88,7 +94,7 @@ def scratch_does_not_hold_a_node(manifests: Manifests) -> Iterator[str]:
 
 
 def no_api_access(manifests: Manifests) -> Iterator[str]:
-    """Nothing of ours talks to the Kubernetes API, so nothing gets a token for it."""
+    """Refuse tokens of the Kubernetes API: none of our pods uses it."""
     for item in manifests.of("ServiceAccount"):
         if item.get("automountServiceAccountToken") is not False:
             yield f"ServiceAccount/{item['metadata']['name']}: automountServiceAccountToken is not false"
@@ -100,14 +106,17 @@ def no_api_access(manifests: Manifests) -> Iterator[str]:
 
 
 def no_service_links(manifests: Manifests) -> Iterator[str]:
-    """Service links put REDIS_PORT and the like among our settings, named after whatever lives in the namespace."""
+    """Refuse service links.
+
+    They add variables like REDIS_PORT, named after any Service of the namespace.
+    """
     for workload in manifests.workloads():
         if workload.pod.get("enableServiceLinks") is not False:
             yield f"{workload.ref}: enableServiceLinks is not false"
 
 
 def probes_are_there(manifests: Manifests) -> Iterator[str]:
-    """Liveness on all that stays, start-up and readiness on all that a Service leads to; each with its time limit."""
+    """Require probes with time limits: liveness, and behind a Service all three."""
     for workload in (one for one in manifests.workloads() if one.long_running):
         wanted = ["livenessProbe", *(["startupProbe", "readinessProbe"] if manifests.served(workload) else [])]
         for container in workload.pod["containers"]:
@@ -119,7 +128,10 @@ def probes_are_there(manifests: Manifests) -> Iterator[str]:
 
 
 def liveness_asks_the_process_only(manifests: Manifests) -> Iterator[str]:
-    """A liveness probe that asks the database restarts every replica when the database blinks."""
+    """Require liveness without the database.
+
+    Otherwise its short outage restarts every replica.
+    """
     for workload in manifests.workloads():
         for container in workload.pod["containers"]:
             for probe in ("startupProbe", "livenessProbe"):

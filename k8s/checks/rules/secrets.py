@@ -1,4 +1,4 @@
-"""Secrets are referred to, never written down."""
+"""Secrets are referenced, never contained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from k8s.checks.manifests import Manifests, ref
 
-#: What an operator creates before the first apply (k8s/create_secrets, or a certificate), and the keys in it.
+# Secrets that an operator creates before the first apply (k8s/create_secrets, or a certificate), with their keys.
 DOCUMENTED: dict[str, frozenset[str]] = {
     "hubbub-secrets": frozenset(
         {
@@ -26,36 +26,39 @@ DOCUMENTED: dict[str, frozenset[str]] = {
     "hubbub-tls": frozenset({"tls.crt", "tls.key"}),
     "loadtest-tokens": frozenset({"tokens"}),
 }
-#: Names whose literal value would be a secret; NAME_FILE holds a path.
+# Names whose literal value would be a secret; NAME_FILE holds a path.
 SECRET_NAME = re.compile(
     r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^(MIGRATE_)?DATABASE_URL$|^REDIS_URL$)",
     re.IGNORECASE,
 )
-HARMLESS_NAME = re.compile(r"(_FILE$|^TLS_KEY$|^TOKENS$)")  # TOKENS: where a load run finds its file
+HARMLESS_NAME = re.compile(r"(_FILE$|^TLS_KEY$|^TOKENS$)")  # TOKENS: path of a load run's file
 CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")
-#: The role in create_secrets' DATABASE_URL, and where the image looks for what to run in a new data directory.
+# The role in create_secrets' DATABASE_URL, and the image's directory of scripts for a new data directory.
 APP_ROLE, INIT_SCRIPTS = "hubbub", "/docker-entrypoint-initdb.d"
 KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]+-----")
 RANDOM_WORD = re.compile(r"[A-Za-z0-9+_=-]{24,}")
-#: Bits a character: English and our host names stay below 3.8, 32 random characters of base64 reach 4.2.
+# Bits per character: English and our host names stay below 3.8, 32 random characters of base64 reach 4.2.
 RANDOM_BITS = 4.0
 
 
 def no_secret_objects(manifests: Manifests) -> Iterator[str]:
-    """A Secret in the repository is no secret."""
+    """Refuse Secrets in the repository."""
     for item in manifests.of("Secret"):
         yield f"Secret/{item['metadata']['name']}: Secrets are created by k8s/create_secrets, not rendered"
 
 
 def no_secret_values(manifests: Manifests) -> Iterator[str]:
-    """Neither a variable, nor an argument, nor a line of a ConfigMap holds what only a Secret may."""
+    """Refuse secret values in variables, arguments and lines of a ConfigMap."""
     for where, name, value in [*_config_values(manifests), *_container_values(manifests), *_annotations(manifests)]:
         if reason := _looks_secret(name, value):
             yield f"{where}: {name or repr(value[:20]) + '…'} {reason}"
 
 
 def app_role_is_no_superuser(manifests: Manifests) -> Iterator[str]:
-    """Postgres makes the app a role of its own; the image's POSTGRES_USER is the superuser."""
+    """Require a Postgres role of the app's own.
+
+    The image's POSTGRES_USER is the superuser.
+    """
     database = manifests.find("StatefulSet", "postgres")
     if database is None:
         return
@@ -92,7 +95,7 @@ def _annotations(manifests: Manifests) -> Iterator[tuple[str, str, str]]:
 
 
 def _looks_secret(name: str, value: str) -> str | None:
-    """Why a value may not stand in a manifest, None when it may."""
+    """Return why a value looks like a secret; None if it does not."""
     if SECRET_NAME.search(name) and not HARMLESS_NAME.search(name) and value:
         return "is a secret by its name: refer to a Secret"
     if CREDENTIALS_IN_URL.search(value):
@@ -105,14 +108,17 @@ def _looks_secret(name: str, value: str) -> str | None:
 
 
 def _bits(word: str) -> float:
-    """Entropy a character; only words that mix letters and digits can be keys."""
+    """Return the entropy per character.
+
+    Only words with letters and digits can be keys.
+    """
     if word.isalpha() or not any(character.isalpha() for character in word):
         return 0.0
     return -sum(count / len(word) * math.log2(count / len(word)) for count in Counter(word).values())
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every string inside nested lists and mappings."""
+    """Yield every string inside nested lists and mappings."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The settings in the manifests are settings of ours, and agree with each other."""
+"""Settings in the manifests: known to us, and consistent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from k8s.checks.rules.images import repository
 from loadtest import options as load
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-#: Variables of the images we do not build, as their own documentation names them.
+# Variables of foreign images, from their documentation.
 FOREIGN = {
     "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE", "POSTGRES_INITDB_ARGS", "PGDATA", "LANG"}
     | {"POSTGRES_OWNER_PASSWORD_FILE"},  # of our own postgres-role.sh
@@ -24,19 +24,19 @@ FOREIGN = {
     "hubbub-loadtest": {name.upper().replace("-", "_") for name, _, _ in load.ARGUMENTS}
     | {"ROLE", "MASTER", "EXPECT_WORKERS", "URL", "USERS", "SPAWN_RATE", "HEADLESS"},
 }
-#: Connections Postgres keeps for its administrators, and what an operator's own session needs.
+# Connections that Postgres reserves for administrators, and an operator's own session.
 RESERVED_CONNECTIONS = 10
 HTTPS = 443
 CLOSED = {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE", "ALLOW_SEED", "DEBUG"}
-#: The app and nginx each count handshakes; a limit below the other would hide it.
+# Both the app and nginx limit handshakes; the lower limit would hide the other.
 SHARED = ("LIMIT_HANDSHAKES_PER_S",)
-#: What 2 CPUs and 4 GB leave beside the kubelet, the network and the DNS.
+# Capacity of 2 CPUs and 4 GB without the kubelet, the network and the DNS.
 SMALL_NODE_MILLICORES, SMALL_NODE_MIB = 1500, 2560
 FALSE, TRUE = {"0", "false", "no", "off"}, {"1", "true", "yes", "on"}
 
 
 def settings_are_known(manifests: Manifests) -> Iterator[str]:
-    """A misspelt name would be a silent default."""
+    """Require known names: a misspelt one silently leaves the default."""
     for workload, container in _containers(manifests):
         known = _known_names(repository(container))
         for variable in manifests.environment(container):
@@ -45,7 +45,7 @@ def settings_are_known(manifests: Manifests) -> Iterator[str]:
 
 
 def values_are_of_their_kind(manifests: Manifests) -> Iterator[str]:
-    """A number is a number, a switch is a switch: else the pod dies at its start."""
+    """Require values of the right kind: otherwise the pod fails at its start."""
     kinds = {variable.name: variable for variable in _variables().VARIABLES}
     for workload, container in _containers(manifests):
         for variable in manifests.environment(container):
@@ -57,7 +57,7 @@ def values_are_of_their_kind(manifests: Manifests) -> Iterator[str]:
 
 
 def _fits(variable: Any, value: str) -> bool:
-    """Whether a value is of the kind that variables.py gives its variable."""
+    """Return whether a value fits the variable's kind in variables.py."""
     match variable.kind:
         case "int":
             return value.isascii() and value.isdigit() and variable.minimum <= int(value) <= variable.maximum
@@ -70,7 +70,7 @@ def _fits(variable: Any, value: str) -> bool:
 
 
 def strangers_stay_out(manifests: Manifests) -> Iterator[str]:
-    """A deployment on the open internet invites nobody unless its overlay says so, and never seeds or debugs."""
+    """Refuse seeding and debugging, and open sign-up unless the overlay sets it."""
     for workload in manifests.workloads():
         if workload.ref != "Deployment/web":
             continue
@@ -81,7 +81,7 @@ def strangers_stay_out(manifests: Manifests) -> Iterator[str]:
 
 
 def public_address_agrees(manifests: Manifests) -> Iterator[str]:
-    """PUBLIC_URL is set and https; the Ingress answers for its host."""
+    """Require PUBLIC_URL with https, and an Ingress for its host."""
     urls = {
         value
         for _, container in _containers(manifests)
@@ -94,7 +94,7 @@ def public_address_agrees(manifests: Manifests) -> Iterator[str]:
     url = urls.pop()
     public = urlsplit(url)
     if url != url.lower() or not url.isascii() or url.endswith("/") or public.port == HTTPS:
-        # The app would bring it to that form; the Ingress' host is cut out of it as it stands.
+        # The app would normalise it, but the Ingress' host is cut out of the literal text.
         yield "PUBLIC_URL: is not as browsers send it: use lower case, ASCII (xn--), no :443 and no / at the end"
     if public.scheme != "https":
         yield f"PUBLIC_URL: starts with {public.scheme}: use https"
@@ -108,7 +108,10 @@ def public_address_agrees(manifests: Manifests) -> Iterator[str]:
 
 
 def tls_ends_once(manifests: Manifests) -> Iterator[str]:
-    """An Ingress speaks plain HTTP to nginx; with TLS of its own nginx would send it to https for ever."""
+    """Require plain HTTP from an Ingress to nginx.
+
+    With TLS nginx would redirect it for ever.
+    """
     for workload, container in _containers(manifests):
         if "TLS_CERTIFICATE" in dict(manifests.environment(container)):
             for ingress in manifests.of("Ingress"):
@@ -116,7 +119,7 @@ def tls_ends_once(manifests: Manifests) -> Iterator[str]:
 
 
 def upstream_is_web(manifests: Manifests) -> Iterator[str]:
-    """nginx asks for a Service of ours by its bare name, which holds in whatever namespace, and for its port."""
+    """Require nginx's upstream to be our Service's port and bare name."""
     for workload, container in _containers(manifests):
         if repository(container) != "hubbub-nginx":
             continue
@@ -129,7 +132,10 @@ def upstream_is_web(manifests: Manifests) -> Iterator[str]:
 
 
 def nginx_has_its_own_settings(manifests: Manifests) -> Iterator[str]:
-    """nginx reads no ConfigMap of the app, or each change of it would restart nginx; what both know is equal."""
+    """Require nginx to use no ConfigMap of the app, whose changes would restart it.
+
+    Shared values must be equal.
+    """
     told: dict[str, dict[str, str | None]] = {}
     read: dict[str, set[str]] = {"hubbub-web": set(), "hubbub-nginx": set()}
     for workload, container in _containers(manifests):
@@ -152,14 +158,14 @@ def _config_maps(container: Object) -> set[str]:
 
 
 def requests_fit_a_small_node(manifests: Manifests) -> Iterator[str]:
-    """All pods at their least, with one more of each Deployment under way, fit a node of 2 CPUs and 4 GB beside the system."""
+    """Require the fewest pods, plus one per Deployment, to fit 2 CPUs and 4 GB."""
     cpu = memory = 0
     for workload in manifests.workloads():
         if str(workload.labels.get("app.kubernetes.io/component", "")).startswith("loadtest"):
-            continue  # has nodes of its own: k8s/components/loadtest
+            continue  # has its own nodes: k8s/components/loadtest
         pods = manifests.replicas(workload)[0] + (1 if _surges(workload) else 0)
         requests = [container["resources"]["requests"] for container in workload.containers]
-        # Init containers run before the others: a pod asks for the larger of the two.
+        # Init containers run before the others: a pod requests the larger of the two.
         cpu += pods * max(_millicores(str(one["cpu"])) for one in requests)
         memory += pods * max(_mebibytes(str(one["memory"])) for one in requests)
     if cpu > SMALL_NODE_MILLICORES:
@@ -177,7 +183,7 @@ def _millicores(quantity: str) -> int:
 
 
 def connections_fit(manifests: Manifests) -> Iterator[str]:
-    """All processes at their most, with a rollout under way, hold fewer connections than Postgres allows."""
+    """Require all processes of a rollout to fit Postgres's limit of connections."""
     database = manifests.find("StatefulSet", "postgres")
     if database is None:
         return
@@ -194,7 +200,7 @@ def connections_fit(manifests: Manifests) -> Iterator[str]:
 
 
 def memory_ceiling_fits(manifests: Manifests) -> Iterator[str]:
-    """All workers at a ceiling that was set, and a successor, fit into the pod: else the kernel is first."""
+    """Require all workers at a set ceiling, plus a successor, to fit the pod."""
     for workload, container in _containers(manifests):
         told = dict(manifests.environment(container))
         ceiling, limit = int(told.get("WORKER_MEMORY_MAX_MB") or 0), str(container["resources"]["limits"]["memory"])
@@ -218,7 +224,10 @@ def _default(name: str) -> str:
 
 
 def _processes(workload: Workload, container: Object) -> int:
-    """Workers a container runs: one a whole CPU of its limit, as scripts/run_gunicorn.sh counts."""
+    """Return a container's workers.
+
+    One per whole CPU of its limit, as in scripts/run_gunicorn.sh.
+    """
     if workload.ref != "Deployment/web":
         return 1
     cpu = str(container["resources"]["limits"]["cpu"])
@@ -238,7 +247,7 @@ def _containers(manifests: Manifests) -> Iterator[tuple[Workload, Object]]:
 
 @cache
 def _variables() -> ModuleType:
-    """app/config/variables.py, loaded by its path: the table needs nothing of Django."""
+    """Load app/config/variables.py by its path: the table needs no Django."""
     path = CHECKOUT / "app" / "config" / "variables.py"
     spec = importlib.util.spec_from_file_location("hubbub_variables", path)
     if spec is None or spec.loader is None:

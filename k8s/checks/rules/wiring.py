@@ -1,4 +1,4 @@
-"""Names lead somewhere: selectors, ports, references."""
+"""References: selectors, ports and names have a target."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from k8s.checks.manifests import Manifests, Object, Workload, ref
 from k8s.checks.rules.secrets import DOCUMENTED
 
 PART_OF = "app.kubernetes.io/part-of"
-#: Where a pod may name them: the field, what it names and, in a volume, under which word.
+# Places in a pod that name them: the field, the kind and, in a volume, the key.
 WHOLE = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 ONE_KEY = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 VOLUME = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
 
 
 def selectors_match(manifests: Manifests) -> Iterator[str]:
-    """A workload selects its own pods and no others; a Service and a budget select one workload."""
+    """Require a workload to select its own pods, a Service and a budget one workload."""
     for workload in manifests.workloads():
         if workload.kind == "Job":
             continue
@@ -31,7 +31,7 @@ def selectors_match(manifests: Manifests) -> Iterator[str]:
 
 
 def service_ports_exist(manifests: Manifests) -> Iterator[str]:
-    """A Service leads to a port that its pods open; without an address of its own it cannot translate numbers."""
+    """Require a Service's ports on its pods; a headless one cannot translate numbers."""
     for service in manifests.of("Service"):
         for workload in manifests.selected({"matchLabels": service["spec"]["selector"]}):
             for port in service["spec"]["ports"]:
@@ -43,7 +43,7 @@ def service_ports_exist(manifests: Manifests) -> Iterator[str]:
 
 
 def ingress_leads_somewhere(manifests: Manifests) -> Iterator[str]:
-    """Each path of an Ingress names a Service and one of its ports."""
+    """Require each path of an Ingress to name a Service and its port."""
     for ingress in manifests.of("Ingress"):
         for rule in ingress["spec"].get("rules", []):
             for path in rule["http"]["paths"]:
@@ -55,7 +55,7 @@ def ingress_leads_somewhere(manifests: Manifests) -> Iterator[str]:
 
 
 def references_exist(manifests: Manifests) -> Iterator[str]:
-    """What a pod names is rendered here, or documented as created beforehand."""
+    """Require referenced objects in the rendering, or in the list of documented ones."""
     for workload in manifests.workloads():
         account = workload.pod.get("serviceAccountName")
         if account and not manifests.find("ServiceAccount", account):
@@ -72,7 +72,7 @@ def references_exist(manifests: Manifests) -> Iterator[str]:
 
 
 def secret_files_are_mounted(manifests: Manifests) -> Iterator[str]:
-    """A variable NAME_FILE names a file that a volume of the container holds."""
+    """Require each variable NAME_FILE to name a file in a mounted volume."""
     for workload in manifests.workloads():
         volumes = {volume["name"]: volume for volume in workload.pod.get("volumes", [])}
         for container in workload.containers:
@@ -86,7 +86,10 @@ def secret_files_are_mounted(manifests: Manifests) -> Iterator[str]:
 
 
 def one_namespace(manifests: Manifests) -> Iterator[str]:
-    """All of it lives in one namespace, which is not deleted with it: the database's volume and the Secret are in it."""
+    """Require one namespace, outside the rendering.
+
+    Deleting it would delete the volume and the Secret.
+    """
     for item in manifests.of("Namespace"):
         yield f"{ref(item)}: `kubectl delete -k` would take the volume and the Secret with it: k8s/create_secrets makes it"
     names = {item["metadata"].get("namespace") for item in manifests.objects if item["kind"] != "Namespace"}
@@ -95,14 +98,14 @@ def one_namespace(manifests: Manifests) -> Iterator[str]:
 
 
 def all_can_be_pruned(manifests: Manifests) -> Iterator[str]:
-    """`kubectl apply --prune` finds the objects of a component that was taken out by this label."""
+    """Require the label by which `kubectl apply --prune` finds removed objects."""
     for item in manifests.objects:
         if item["metadata"].get("labels", {}).get(PART_OF) != "hubbub":
             yield f"{ref(item)}: no label {PART_OF}: hubbub"
 
 
 def _references(workload: Workload) -> Iterator[tuple[str, str, set[str]]]:
-    """(kind, name, keys) of every ConfigMap and Secret the pod names."""
+    """Yield (kind, name, keys) of every ConfigMap and Secret that the pod names."""
     for container in workload.containers:
         for source in container.get("envFrom", []):
             yield from ((kind, source[f]["name"], set()) for f, kind in WHOLE.items() if f in source)
