@@ -14,10 +14,7 @@ class BufferedSocket(websocket.WebSocket):
     """Reads in large pieces: the library's two or three system calls per frame are its largest cost."""
 
     def __init__(self, slow: float = 0.0) -> None:
-        """`slow`.
-
-        For a slow reader, seconds before each read of a few kilobytes, with a small kernel buffer.
-        """
+        """`slow`: seconds before each read, for a slow reader with a small kernel buffer."""
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if slow:
             options.append((socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_SLOWLY))

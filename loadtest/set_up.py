@@ -31,10 +31,7 @@ def make_room(user: "ChatUser") -> None:
 
 
 def _post(user: "ChatUser", path: str, name: str, body: dict[str, Any], also: int = 0) -> dict[str, Any]:
-    """POST JSON.
-
-    Any answer except success, or the status `also`, ends the run with the reason.
-    """
+    """POST JSON; the run ends after any answer except success or the status `also`."""
     http = HttpSession(user.host, user.environment.events.request, user=user)
     headers = {"Authorization": f"Token {user.token}"} if user.token else {}
     if user.host_header:

@@ -61,7 +61,7 @@ class WebSocketUser(Turns, User):
     heartbeat: float = 20.0  # seconds without a byte from the server before `send_heartbeat`
     backoff_first: float = 0.5  # seconds: bound of the first wait; doubles with each failure
     backoff_most: float = 10.0
-    host_header: str = ""  # name to request, if not that of the host
+    host_header: str = ""  # name to request instead of the host's
     handshake_figure: str = "handshake"  # name of its samples
     awaits_greeting: bool = False  # the handshake ends when the subclass calls `greeted`, not with the upgrade
     slow: float = 0.0  # seconds before each read of a few kilobytes: a slow reader

@@ -21,7 +21,7 @@ def key_of(name: str) -> str:
 
     Without case, unseen characters and spelling variants.
 
-    Computed here and stored in a column, because databases disagree about case: SQLite knows only that of ASCII, and Postgres
+    Computed here and stored in a column, because databases disagree about case: SQLite knows only ASCII's, and Postgres
     maps a dotless i to I in UPPER, but I to i in LOWER.
     """
     return unicodedata.normalize("NFKC", without_ignorables(normalized(name)).casefold())

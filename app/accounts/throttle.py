@@ -31,7 +31,7 @@ class Throttled(Exception):
 def address_of(request: HttpRequest) -> str:
     """Return the client's address, or its IPv6 network.
 
-    uvicorn has already replaced it by the one that a trusted proxy forwarded.
+    uvicorn has already replaced it by the address that a trusted proxy forwarded.
     """
     return client_network(str(request.META.get("REMOTE_ADDR", "?")))
 

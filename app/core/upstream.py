@@ -1,6 +1,6 @@
-"""The names of other packages that are relied on though they are no public interface.
+"""Private names of other packages on which this project relies.
 
-requirements/base.in caps these packages. tests/core/test_upstream.py says which name is gone, and for what it is needed.
+requirements/base.in caps these packages. tests/core/test_upstream.py names each missing name and its purpose.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Relied(NamedTuple):
     package: str
     # Module and object, as in "uvicorn.server:Server".
     owner: str
-    # What stops to work without them.
+    # The purpose that fails without them.
     purpose: str
     # Methods and class attributes.
     members: tuple[str, ...] = ()

@@ -75,16 +75,16 @@ class Journal:
         self._nudged = asyncio.Event()
         self._nudged.set()
         self._one = asyncio.Lock()
-        # Credentials that ended a moment ago, and people who changed: a handshake may have looked before that. Oldest first.
+        # Credentials that ended and people that changed lately, oldest first: a handshake may have read them just before.
         self._ended: dict[str, float] = {}
         self._changed: dict[int, float] = {}
 
     def soon(self) -> None:
-        """Read within a moment."""
+        """Schedule a read."""
         self._nudged.set()
 
     async def tick(self) -> None:
-        """One read for all nudges that came."""
+        """Read once for all signals that arrived, after a short pause."""
         await self._nudged.wait()
         self._nudged.clear()
         with contextlib.suppress(DatabaseUnavailable):

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts beside it: where the checkout is, how to speak, how to stop.
+# Sourced by the scripts beside it: the checkout's path, messages, exits.
 # The sourcing script has set -euo pipefail already.
 
 root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -16,7 +16,7 @@ fail() {
   exit 1
 }
 
-# sign_up_line ADDRESS SIGNUP_OPEN: what a newcomer at ADDRESS is told to do first.
+# sign_up_line ADDRESS SIGNUP_OPEN: a newcomer's first step at ADDRESS.
 sign_up_line() {
   case $(printf '%s' "${2:-true}" | tr '[:upper:]' '[:lower:]') in
     1 | true | yes | on) echo "New here? Sign up at $1/accounts/sign-up/" ;;
@@ -31,7 +31,7 @@ is_root() {
 export DEBIAN_FRONTEND=noninteractive
 
 # install_packages PACKAGE...: install Debian packages without a question; only root may call it.
-# What they bring is not started: a Postgres or nginx of the system is not what anybody asked for.
+# Their services are not started: a system-wide Postgres or nginx is not wanted.
 install_packages() {
   local policy=/usr/sbin/policy-rc.d made=no status=0 output
   if [ ! -e $policy ]; then
@@ -43,12 +43,12 @@ install_packages() {
   return $status
 }
 
-# use_node: put a Node that can build the front end first on the PATH; scripts/setup has made it available.
+# use_node: put a Node that can build the front end first on the PATH; scripts/setup has installed it.
 use_node() {
   if [ -x "$venv/node/bin/node" ]; then PATH=$venv/node/bin:$PATH; fi
 }
 
-# need PROGRAM PACKAGE: make sure a program is there; root gets it from Debian's package, anybody else is told its name.
+# need PROGRAM PACKAGE: ensure a program exists; root installs Debian's package, other users see its name.
 need() {
   PATH=$PATH:/usr/sbin:/sbin # daemons live there, off the PATH of people
   if command -v "$1" >/dev/null; then return; fi

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Sourced by up, roll, down and clean: which files the stack is made of, and what .env says.
+# Sourced by up, roll, down and clean: the stack's compose files and the values of .env.
 
 # shellcheck disable=SC2034  # used by the scripts that source this
 env_file=${root:?common.sh comes first}/.env
 
-# Names the scripts ask for.
+# Names used by the scripts.
 asked=(SECRET_KEY POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
   TLS_CERTIFICATE TLS_KEY COMPOSE_FILE)
 
-# read_settings: let compose read .env and the environment once, for set_value. It is the one reader of that file: quotes,
-# comments, `export`, line ends and ${…} mean here what they mean in compose.yaml.
+# read_settings: let compose read .env and the environment once, for set_value. Only compose parses that file, so quotes,
+# comments, `export`, line ends and ${…} mean the same here as in compose.yaml.
 read_settings() {
   local name file
   # shellcheck disable=SC2016  # compose expands it
@@ -21,12 +21,12 @@ read_settings() {
     fail "$(without_value "$settings")"
 }
 
-# The reader quotes a value it cannot end: it may be a password.
+# compose quotes an unterminated value in its error: it may be a password.
 without_value() {
   sed 's/\(unterminated quoted value\).*/\1/; s/\(unexpected character\).*/\1/' <<<"$1"
 }
 
-# set_value NAME: what compose takes for NAME; empty when it is not set. Its JSON is decoded, for values of one line.
+# set_value NAME: print compose's value of NAME; empty if unset. Decodes its JSON, for values of one line.
 set_value() {
   sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}\$/\1/p" <<<"${settings:?read_settings comes first}" |
     sed 's/\$\$/$/g; s/\\u003c/</g; s/\\u003e/>/g; s/\\u0026/\&/g; s/\\"/"/g; s/\\\\/\\/g'
@@ -36,16 +36,16 @@ uses_tls() {
   [ -n "$(set_value TLS_CERTIFICATE)" ]
 }
 
-# compose ARGUMENT...: docker compose on our files, whatever the current directory is; ended after $seconds, if set.
+# compose ARGUMENT...: docker compose on our files from any directory; ended after $seconds, if set.
 compose() {
   local command=(docker compose --project-directory "$root") file
   for file in $(compose_files); do command+=(--file "$root/$file"); done
-  # macOS has no timeout; nothing is lost there but the bound.
+  # macOS has no timeout; it only loses the time limit.
   if [ -n "${seconds:-}" ] && command -v timeout >/dev/null; then command=(timeout --foreground "$seconds" "${command[@]}"); fi
   "${command[@]}" "$@"
 }
 
-# COMPOSE_FILE stands above our choice, as it does for docker compose itself.
+# COMPOSE_FILE overrides our choice, as in docker compose itself.
 compose_files() {
   if [ -n "$(set_value COMPOSE_FILE)" ]; then
     set_value COMPOSE_FILE | tr ':' '\n'
@@ -56,8 +56,8 @@ compose_files() {
   if [ -f "$root/compose.override.yaml" ]; then echo compose.override.yaml; fi
 }
 
-# refuse_foreign_stack: may these containers be ours? Those of another checkout with the same project name must not be replaced or
-# ended by ours. A directory that is gone was moved here.
+# refuse_foreign_stack: refuse containers of another checkout with the same project name. If that directory no longer exists, the
+# checkout was moved here.
 refuse_foreign_stack() {
   local id directory ids
   ids=$(compose ps --all --quiet 2>/dev/null) || return 0
@@ -69,7 +69,7 @@ refuse_foreign_stack() {
   done
 }
 
-# 43 characters, 256 bits; all of them may stand in a URL.
+# 43 characters, 256 bits; all of them are valid in a URL.
 random_text() {
   head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
 }

@@ -216,7 +216,7 @@ class SocketProtocol(LeanProtocol):
     def reject_handshake(self) -> None:
         """Answer a request that websockets refuses to parse.
 
-        Uvicorn would leave the connection open.
+        The base class would leave the connection open.
         """
         answer = b"".join(self.conn.data_to_send())
         if answer:
