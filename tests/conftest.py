@@ -35,7 +35,10 @@ def profile() -> Profile:
 
 @pytest.fixture(scope="session")
 def server(profile: Profile) -> Iterator[Server]:
-    """A running server for all tests, without limits by address. To stop one, use `start_server`."""
+    """A running server for all tests, without limits by address.
+
+    To stop one, use `start_server`.
+    """
     with ExitStack() as exits:
         shared = Server(profile)
         exits.callback(shared.close)
@@ -45,7 +48,10 @@ def server(profile: Profile) -> Iterator[Server]:
 
 @pytest.fixture
 def start_server(profile: Profile) -> Iterator[StartServer]:
-    """Start servers for one test: `start_server(LIMIT_MESSAGES_PER_S="5")`; all are ended afterwards."""
+    """Start servers for one test: `start_server(LIMIT_MESSAGES_PER_S="5")`.
+
+    All are ended afterwards.
+    """
     with ExitStack() as exits:
 
         def start(**env: str) -> Server:
@@ -59,7 +65,10 @@ def start_server(profile: Profile) -> Iterator[StartServer]:
 
 @pytest.fixture
 async def connect(server: Server) -> AsyncIterator[Connect]:
-    """Connect users to the shared server: `await connect()` signs up a new one; `connect(account)` does not."""
+    """Connect users to the shared server: `await connect()` signs up a new one.
+
+    `connect(account)` does not.
+    """
     async with AsyncExitStack() as exits:
 
         async def one(account: Any = None, *, path: str = "/ws/", **options: Any) -> ChatClient:

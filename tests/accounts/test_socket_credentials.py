@@ -303,7 +303,10 @@ async def test_a_new_password_ends_every_session(server: Server, knock: Any, ada
 
 
 async def test_session_after_a_password_change_stays(server: Server, knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
-    """Processes without a socket of hers hear of the change late; it must not end a later session."""
+    """Processes without a socket of hers hear of the change late.
+
+    It must not end a later session.
+    """
     form = {"old_password": ada.password, "new_password1": "a better horse", "new_password2": "a better horse"}
     assert (await page.post("/accounts/password/", data=form)).status_code == 302
     async with anonymous(server.base_url) as http:

@@ -1,4 +1,7 @@
-"""`scripts/chaos`: start a stack, run the faults, print the table. Exit code 1: a broken promise."""
+"""`scripts/chaos`: start a stack, run the faults, print the table.
+
+Exit code 1: a broken promise.
+"""
 
 import argparse
 import asyncio

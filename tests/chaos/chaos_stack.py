@@ -188,7 +188,10 @@ class ChaosStack(Stack):
 
     @staticmethod
     def as_root(*command: str) -> str:
-        """Run a command as root of the engine's machine; raises CalledProcessError when it fails."""
+        """Run a command as root of the engine's machine.
+
+        Raises CalledProcessError when it fails.
+        """
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
     def remove(self) -> None:
@@ -213,7 +216,10 @@ def why_not() -> str:
 
 
 def _by_fifteen(ports: Sequence[int]) -> list[str]:
-    """Split ports into iptables' lists of at most fifteen; without ports, one empty list."""
+    """Split ports into iptables' lists of at most fifteen.
+
+    Without ports, one empty list.
+    """
     return [",".join(map(str, ports[first : first + 15])) for first in range(0, len(ports), 15)] or [""]
 
 

@@ -10,7 +10,10 @@ Frame = dict[str, Any]
 
 @dataclass(slots=True)
 class RoomMemory:
-    """One room. `last`: the seq after which the next join resumes; `live`: this socket receives its events."""
+    """One room. `last`: the seq after which the next join resumes.
+
+    `live`: this socket receives its events.
+    """
 
     receipts: list[Receipt] = field(default_factory=list)
     last: int = 0

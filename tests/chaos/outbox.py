@@ -26,7 +26,10 @@ class _Message:
 
 
 class Outbox:
-    """`wire` sends one frame without waiting, through a connected socket; None while offline."""
+    """`wire` sends one frame without waiting, through a connected socket.
+
+    None while offline.
+    """
 
     def __init__(self, name: str, chance: random.Random) -> None:
         self.name, self.chance = name, chance

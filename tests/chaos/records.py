@@ -90,7 +90,9 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One fault. `span` ends with the recovery; `excuses`: nothing can be delivered meanwhile.
+    """One fault. `span` ends with the recovery.
+
+    `excuses`: nothing can be delivered meanwhile.
 
     `ends_sockets`: clients may lose their sockets. `back_s`: seconds after the end until all have a new one.
     """

@@ -30,7 +30,10 @@ TELLING = (
 
 @pytest.fixture(scope="module")
 def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
-    """A stack with the fault point; its images come from the build cache of the stack tests."""
+    """A stack with the fault point.
+
+    Its images come from the build cache of the stack tests.
+    """
     assert not why_not(), why_not()
     directory = tmp_path_factory.mktemp("chaos")
     ChaosStack.copy(directory)

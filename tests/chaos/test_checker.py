@@ -13,7 +13,10 @@ EVENTS = 60
 
 
 def good_run() -> Run:
-    """Two clients, one event a second; a fault from 20 to 30 stops deliveries and one socket."""
+    """Two clients, one event a second.
+
+    A fault from 20 to 30 stops deliveries and one socket.
+    """
     log = [Row(ROOM, seq, AUTHOR, f"key-{seq}", f"text {seq}", START + seq) for seq in range(1, EVENTS + 1)]
     acks = [Ack(ROOM, AUTHOR, row.key, row.seq, row.at + 0.1) for row in log]
     steady = Sight("steady", START - 2, {ROOM: [_receipt(row, row.at + 0.05) for row in log]}, [Life(START - 1)])

@@ -42,7 +42,10 @@ def error(code: str) -> Frame:
 
 @asynccontextmanager
 async def client_of(*answers: list[Frame | str]) -> AsyncIterator[tuple[Client, list[Frame]]]:
-    """A client and the server's received frames; the n-th frame gets the n-th list as its answer."""
+    """A client and the server's received frames.
+
+    The n-th frame gets the n-th list as its answer.
+    """
     got: list[Frame] = []
     rounds = iter(answers)
 

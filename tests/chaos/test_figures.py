@@ -9,7 +9,10 @@ from tests.chaos.records import Life, Receipt, Row, Run, Sight, Span, Window
 
 
 def run() -> Run:
-    """One event a second for 20 s. A fault excuses from 5 to 8; the client is offline from 5 to 9."""
+    """One event a second for 20 s.
+
+    A fault excuses from 5 to 8; the client is offline from 5 to 9.
+    """
     log = [Row("r", seq, 7, f"k{seq}", "text", float(seq)) for seq in range(1, 21)]
     view = [Receipt(row.seq, 7, "text", max(row.at, 9.5) if 5 <= row.at <= 9 else row.at + 0.1) for row in log]
     sight = Sight("c", -1.0, {"r": view}, [Life(0.0, 5.0, 1006), Life(9.0)])

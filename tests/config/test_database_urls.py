@@ -1,4 +1,7 @@
-"""DATABASE_URL: the meaning of each documented form; other forms are refused by name."""
+"""DATABASE_URL: the meaning of each documented form.
+
+Other forms are refused by name.
+"""
 
 from pathlib import Path
 from typing import Any

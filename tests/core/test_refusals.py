@@ -1,4 +1,7 @@
-"""A refusal leaves a log line with its setting; a flood of refusals leaves a few lines."""
+"""A refusal leaves a log line with its setting.
+
+A flood of refusals leaves a few lines.
+"""
 
 from collections.abc import Iterator
 

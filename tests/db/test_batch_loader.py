@@ -1,4 +1,7 @@
-"""Concurrent queries share a trip to the database; each gets its own answer or the same error."""
+"""Concurrent queries share a trip to the database.
+
+Each gets its own answer or the same error.
+"""
 
 import asyncio
 import functools

@@ -130,7 +130,10 @@ async def test_expensive_call_returns_its_share_later() -> None:
 
 
 async def test_call_behind_the_owners_calls_is_rate_limited() -> None:
-    """While the owner's calls go on, the owner has too many; otherwise the database is at fault."""
+    """While the owner's calls go on, the owner has too many.
+
+    Otherwise the database is at fault.
+    """
     line = Line(FairGate(4, share=1, waiting=10))
     await line.ask(*[FLOODER] * 2)
     late = asyncio.create_task(line.gate.enter(FLOODER, limit_s=0.1))

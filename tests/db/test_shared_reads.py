@@ -69,7 +69,10 @@ async def test_shared_read_fails_all_callers_meanwhile() -> None:
 
 
 async def test_queued_read_of_one_owner_delays_no_other() -> None:
-    """A flood waits for its owner's share; another caller of the same read does not wait there."""
+    """A flood waits for its owner's share.
+
+    Another caller of the same read does not wait there.
+    """
     upper = Upper()
     reads = SharedReads(upper)
     flood = [asyncio.create_task(reads(f"page-{number}", 1)) for number in range(settings.DATABASE_THREADS)]

@@ -69,7 +69,10 @@ def test_links_resolve(page: Path) -> None:
 
 
 def test_paths_exist(page: Path) -> None:
-    """Paths are relative to the checkout, to app/ or to the page; a bare file name matches any of our files."""
+    """Paths are relative to the checkout, to app/ or to the page.
+
+    A bare file name matches any of our files.
+    """
     app, tops = ROOT / "app", {path.name for folder in (ROOT, ROOT / "app") for path in folder.iterdir() if path.is_dir()}
     names = {path.name for folder in ("app", "docs", "k8s", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
     names |= {path.name for path in ROOT.iterdir()} | WRITTEN

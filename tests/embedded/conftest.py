@@ -15,7 +15,10 @@ _START_TIMEOUT = 300  # the first start on a machine installs and builds
 
 
 class MakeRun:
-    """One data directory and port, for several starts in a row. `close` ends the remaining processes."""
+    """One data directory and port, for several starts in a row.
+
+    `close` ends the remaining processes.
+    """
 
     def __init__(self, directory: Path, static: Path) -> None:
         self.port = free_port()

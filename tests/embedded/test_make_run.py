@@ -18,7 +18,10 @@ LOBBY = "lobby"
 
 
 def end(process: Process, number: signal.Signals) -> float:
-    """End it like a terminal or supervisor; return the seconds until all its processes are gone."""
+    """End it like a terminal or supervisor.
+
+    Return the seconds until all its processes are gone.
+    """
     started = monotonic()
     if number == signal.SIGINT:
         process.send_all(number)  # Ctrl-C reaches all foreground processes

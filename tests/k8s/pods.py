@@ -62,7 +62,10 @@ class Cluster:
         docker("rmi", *self._images.values(), check=False)
 
     def start(self, reference: str, init: str = "") -> Pod:
-        """Start the pod of Kind/name, or its init container; images of ours are built here."""
+        """Start the pod of Kind/name, or its init container.
+
+        Images of ours are built here.
+        """
         workload = Workload(find(self.manifests, reference))
         container = next(one for one in workload.containers if one["name"] == init) if init else workload.pod["containers"][0]
         pod = Pod(docker("run", "--detach", *self._arguments(workload, container)).stdout.strip(), workload)
@@ -141,7 +144,10 @@ class Pod:
             return False
 
     def until(self, kind: str) -> None:
-        """Wait until a probe succeeds, within its manifest's limits; raises with the output."""
+        """Wait until a probe succeeds, within its manifest's limits.
+
+        Raises with the output.
+        """
         probe = self.container[kind]
         end = time.monotonic() + max(30, probe["periodSeconds"] * probe["failureThreshold"])
         while not self.probe(kind):
@@ -156,7 +162,10 @@ class Pod:
         return self.wait(grace)
 
     def wait(self, seconds: float) -> int:
-        """Return the exit code; raises with the output if it still runs after so many seconds."""
+        """Return the exit code.
+
+        Raises with the output if it still runs after so many seconds.
+        """
         end = time.monotonic() + seconds
         while (code := self.exit_code()) is None:
             if time.monotonic() > end:

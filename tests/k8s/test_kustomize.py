@@ -28,7 +28,10 @@ FOREIGN = {
 
 
 class Machine:
-    """A checkout with the script on a made-up machine; kubectl and kustomize are too old."""
+    """A checkout with the script on a made-up machine.
+
+    Kubectl and kustomize are too old.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.checkout, self.etc, self.bin = folder / "checkout", folder / "etc", folder / "bin"

@@ -109,7 +109,10 @@ def test_ingress_host_has_no_port(kustomize: list[str], tmp_path: Path, address:
 
 
 def test_deleting_an_overlay_keeps_volume_and_secret(kustomize: list[str]) -> None:
-    """The claim belongs to the StatefulSet; Secret and namespace belong to k8s/create_secrets."""
+    """The claim belongs to the StatefulSet.
+
+    Secret and namespace belong to k8s/create_secrets.
+    """
     for folder in overlays():
         kinds = {item["kind"] for item in render(folder, kustomize).objects}
         assert not kinds & {"Namespace", "PersistentVolumeClaim", "Secret", "Job"}

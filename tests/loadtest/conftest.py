@@ -53,7 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def run_load(tmp_path: Path) -> RunLoad:
-    """Run `scripts/load` to its end: `run_load(url, USERS="5")`; by default quick, with 10 users."""
+    """Run `scripts/load` to its end: `run_load(url, USERS="5")`.
+
+    By default quick, with 10 users.
+    """
 
     def run(url: str, **env: str) -> LoadRun:
         return runs.run_load(url, tmp_path / "report", QUICK | env)

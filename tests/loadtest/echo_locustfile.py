@@ -1,4 +1,6 @@
-"""WebSocketUser without Hubbub: a user of an echo server. ECHO_PATH is the server's fault.
+"""WebSocketUser without Hubbub: a user of an echo server.
+
+ECHO_PATH is the server's fault.
 
 At the end it prints one line of JSON: the number of echoes, the ends of connections, and Locust's tables.
 """
@@ -61,7 +63,10 @@ class EchoUser(WebSocketUser):
 
 @events.quitting.add_listener
 def say(environment: Any, **_: Any) -> None:
-    """Print each entry of Locust's tables with its count, failures and bytes; and each error."""
+    """Print each entry of Locust's tables with its count, failures and bytes.
+
+    And each error.
+    """
     entries = {
         f"{entry.method} {entry.name}": [entry.num_requests, entry.num_failures, entry.total_content_length]
         for entry in environment.stats.entries.values()

@@ -30,7 +30,9 @@ class LoadRun:
 def run_load(
     url: str, report: Path, env: Mapping[str, str], *, timeout: float = 240, arguments: tuple[str, ...] = (), split: bool = False
 ) -> LoadRun:
-    """Run `scripts/load` against `url` with the variables `env`. The caller looks at the exit code.
+    """Run `scripts/load` against `url` with the variables `env`.
+
+    The caller looks at the exit code.
 
     `split`: the output is standard output only.
     """
@@ -51,7 +53,9 @@ T = TypeVar("T")
 
 
 class AtOnce(Generic[T]):
-    """Run jobs that mostly wait, several at a time and in order; a job without a reader never starts.
+    """Run jobs that mostly wait, several at a time and in order.
+
+    A job without a reader never starts.
 
     with AtOnce[int](3) as jobs:
         jobs.give("a", lambda: 1)

@@ -24,7 +24,10 @@ class Somebody:
 
 
 class Process:
-    """One process of a run with one scripted user. If `mortal`, it dies when asked for its results."""
+    """One process of a run with one scripted user.
+
+    If `mortal`, it dies when asked for its results.
+    """
 
     def __init__(self, name: str, shape: shapes.Shape, *, mortal: bool) -> None:
         self.name, self.mortal, self.dead = name, mortal, False

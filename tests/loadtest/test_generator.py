@@ -6,7 +6,10 @@ from loadtest.generator import LOOK, WINDOW, Generator, percentile
 
 
 def watched(seconds: float, *, asleep: tuple[float, float] = (0, 0), busy: tuple[float, float] = (0, 0)) -> Generator:
-    """A run in which the loop stood still with a busy core between two moments; otherwise 10 % busy."""
+    """A run in which the loop stood still with a busy core between two moments.
+
+    Otherwise 10 % busy.
+    """
     generator, now, cpu = Generator(), 100.0, 0.0
     generator.begin(now, cpu)
     while now < 100 + seconds:

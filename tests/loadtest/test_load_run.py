@@ -87,7 +87,10 @@ LoadUnderWay = Callable[..., Process]
 
 @pytest.fixture
 def load_under_way(server: Server, tmp_path: Path) -> Iterator[LoadUnderWay]:
-    """Start a load run of so many seconds with the generator's limits; return when its timed part begins."""
+    """Start a load run of so many seconds with the generator's limits.
+
+    Return when its timed part begins.
+    """
     with ExitStack() as exits:
 
         def start(seconds: str, **env: str) -> Process:

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def page(faulty_server: Faulty, tmp_path: Path) -> Iterator[str]:
-    """The address of a master's page with two workers; its results go to tmp_path/report."""
+    """The address of a master's page with two workers.
+
+    Its results go to tmp_path/report.
+    """
     web, port = free_port(), free_port()
     common = {
         "URL": faulty_server("none"),

@@ -48,7 +48,10 @@ def test_no_cost_is_below_zero() -> None:
 
 
 def test_model_predicts_a_point_outside_its_fit() -> None:
-    """Accept a quarter of difference for a shared machine; a cause missing from the model makes far more."""
+    """Accept a quarter of difference for a shared machine.
+
+    A cause missing from the model makes far more.
+    """
     assert "rooms of fifteen" not in COSTS.fitted_on
     (error,) = errors(COSTS, MEASURED["points"]).values()
     assert max(map(abs, error.values())) < 0.25, error

@@ -51,7 +51,10 @@ def refuse(connection: ServerConnection, request: Request) -> Response | None:
 
 @pytest.fixture(scope="module")
 def echo_server() -> Iterator[str]:
-    """An echo server of the `websockets` library in its own thread; yields its address."""
+    """An echo server of the `websockets` library in its own thread.
+
+    Yields its address.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -74,7 +77,10 @@ def echo_server() -> Iterator[str]:
 
 
 def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> dict[str, Any]:
-    """Run two users for a while and return their counts; they wait 2.5 heartbeats (seconds) for an answer."""
+    """Run two users for a while and return their counts.
+
+    They wait 2.5 heartbeats (seconds) for an answer.
+    """
     command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("echo_locustfile.py"))]
     command += ["--headless", "-u", "2", "-r", "2", "-t", f"{seconds}s", "-H", url, "--only-summary", "--stop-timeout", "5"]
     done = subprocess.run(
@@ -106,7 +112,10 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def counted(echo_server: str) -> Iterator[Counted]:
-    """Return the counts of one run's users: `counted("/echo")`. All runs are started, several at a time."""
+    """Return the counts of one run's users: `counted("/echo")`.
+
+    All runs are started, several at a time.
+    """
     # The kernel completes the TCP connection, and nothing answers.
     with socket.create_server(("127.0.0.1", 0)) as deaf, AtOnce[dict[str, Any]](AT_ONCE) as runs:
         silent = f"http://127.0.0.1:{deaf.getsockname()[1]}"

@@ -13,7 +13,10 @@ from tests.loadtest.options import settings
 
 
 def chat_user(**options: str) -> Any:
-    """A ChatUser: number 0 of a run with these options. `sent` collects its frames; nothing answers."""
+    """A ChatUser: number 0 of a run with these options.
+
+    `sent` collects its frames; nothing answers.
+    """
     with patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):
         from locust.env import Environment  # noqa: PLC0415
 

@@ -27,7 +27,10 @@ def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def start_front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartFront]:
-    """Start an nginx for one test: `start_front(LIMIT_HANDSHAKES_PER_S="5")`; `upstream_ports` are its servers."""
+    """Start an nginx for one test: `start_front(LIMIT_HANDSHAKES_PER_S="5")`.
+
+    `upstream_ports` are its servers.
+    """
     with ExitStack() as exits:
 
         def start(*, upstream_ports: Sequence[int] = (upstream.port,), **env: str) -> Front:

@@ -166,7 +166,10 @@ class Front:
         return (self.directory / "log").read_text(errors="surrogateescape")
 
     def access(self, path: str) -> dict[str, Any]:
-        """Return the newest access log entry for this path; waits, as nginx logs after its answer."""
+        """Return the newest access log entry for this path.
+
+        Waits, as nginx logs after its answer.
+        """
         deadline = monotonic() + 5
         while monotonic() < deadline:
             lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]

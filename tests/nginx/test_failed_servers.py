@@ -58,7 +58,10 @@ class Person:
 async def test_all_sockets_are_back_soon_after_all_servers_restart(
     servers: list[Upstream], start_front: StartFront, replicas: int
 ) -> None:
-    """A finished trial request clears nginx's failure mark; a socket never finishes, which cost a minute."""
+    """A finished trial request clears nginx's failure mark.
+
+    A socket never finishes, which cost a minute.
+    """
     used = servers[:replicas]
     front = start_front(upstream_ports=[one.port for one in used])
     async with asyncio.TaskGroup() as group:

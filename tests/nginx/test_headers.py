@@ -1,4 +1,7 @@
-"""Security headers: each exactly once, the app's own value first; no version of nginx."""
+"""Security headers: each exactly once, the app's own value first.
+
+No version of nginx.
+"""
 
 import pytest
 

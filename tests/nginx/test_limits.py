@@ -10,7 +10,10 @@ from tests.nginx.front import Front
 
 
 async def handshakes(front: Front, path: str, count: int) -> list[int]:
-    """Open and close this many sockets one after the other; return each handshake's status."""
+    """Open and close this many sockets one after the other.
+
+    Return each handshake's status.
+    """
     statuses = []
     for _ in range(count):
         try:

@@ -83,7 +83,10 @@ class Witness:
 async def witnessing(
     server: Server, room: str, talker: Account, listener: Account, *, every: float = 0.1
 ) -> AsyncIterator[Witness]:
-    """Send messages in a room during the block; fails when one is lost or late for the listener."""
+    """Send messages in a room during the block.
+
+    Fails when one is lost or late for the listener.
+    """
     async with ChatClient(server.ws_url(), talker) as mouth, ChatClient(server.ws_url(), listener) as ear:
         await mouth.join(room)
         await ear.join(room)
@@ -121,7 +124,10 @@ def cast(server: Server) -> Cast:
 
 @pytest.fixture
 async def witness(server: Server, cast: Cast) -> AsyncIterator[Witness]:
-    """A bystander on the shared server during the test; `witness.room` is the room for misbehaviour."""
+    """A bystander on the shared server during the test.
+
+    `witness.room` is the room for misbehaviour.
+    """
     async with witnessing(server, cast.room, cast.talker, cast.listener) as bystander:
         yield bystander
 

@@ -46,7 +46,10 @@ async def api(world: World, person: Account, method: str, path: str, **fields: o
 
 
 async def admin(world: World, path: str, change: Mapping[str, str | None]) -> None:
-    """Submit a form of the administrator's pages with changed fields; None removes a field."""
+    """Submit a form of the administrator's pages with changed fields.
+
+    None removes a field.
+    """
     async with anonymous(world.server.base_url) as http:
         boss = await signed_in(http, world.boss)
         page = await boss.get(path)

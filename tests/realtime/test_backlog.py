@@ -1,4 +1,7 @@
-"""The unsent bytes of all sockets of a process are bounded; those behind for longest are evicted first."""
+"""The unsent bytes of all sockets of a process are bounded.
+
+Those behind for longest are evicted first.
+"""
 
 import asyncio
 

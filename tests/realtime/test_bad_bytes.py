@@ -74,7 +74,10 @@ async def test_frames_after_invalid_utf8_are_dropped(plain: Any, ada: Account, w
     "early", [BAD_TEXT, PING, PING * 100, BAD_TEXT + PING, b"\xff" * 200_000], ids=lambda early: str(len(early))
 )
 async def test_early_frames_wait_for_the_handshake_answer(server: Server, ada: Account, witness: Witness, early: bytes) -> None:
-    """Frames wait for the answer to their handshake; a failure before it must not raise in the server."""
+    """Frames wait for the answer to their handshake.
+
+    A failure before it must not raise in the server.
+    """
     head = f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {ada.token}\r\nConnection: Upgrade\r\n"
     head += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     for pause_s in (0.0, 0.0005, 0.002):

@@ -48,7 +48,10 @@ def people_of(room: str) -> list[str]:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[Server, int]]:
-    """Serve the application on our protocols in this process; yields the server and its port."""
+    """Serve the application on our protocols in this process.
+
+    Yields the server and its port.
+    """
     listening = sockets.create_server(("127.0.0.1", 0))
     config = Config(application, http=HttpProtocol, ws=SocketProtocol, lifespan="off", log_level="critical", access_log=False)
     server = Server(config)
@@ -61,7 +64,10 @@ async def serving() -> AsyncIterator[tuple[Server, int]]:
 
 
 async def joined(port: int, token: str) -> sockets.socket:
-    """A socket in the room `hall` with all its frames read. A bare one: the client runs in this process, too."""
+    """A socket in the room `hall` with all its frames read.
+
+    A bare one: the client runs in this process, too.
+    """
     loop = asyncio.get_running_loop()
     client = sockets.socket()
     client.setblocking(False)
@@ -157,7 +163,10 @@ def test_memory_of_sent_messages_is_freed(transactional_db: None) -> None:
 
 
 async def test_every_attribute_of_uvicorn_has_a_slot() -> None:
-    """An attribute added by uvicorn would cost each socket a dictionary; a dropped one is dropped here."""
+    """An attribute added by uvicorn would cost each socket a dictionary.
+
+    A dropped one is dropped here.
+    """
     config = Config(application, ws=SocketProtocol, lifespan="off")
     config.load()
     state = Server(config).server_state

@@ -96,7 +96,10 @@ async def test_pages_have_200_events_and_live_events_follow(unlimited: Server) -
 
 
 async def test_join_above_the_head_returns_only_new_events(unlimited: Server) -> None:
-    """A client may hold more than the server after a restored backup; it gets the new events."""
+    """A client may hold more than the server after a restored backup.
+
+    It gets the new events.
+    """
     ada = await sign_up(unlimited.base_url)
     room = await create_room(unlimited.base_url, ada)
     async with ChatClient(unlimited.ws_url(), ada) as chat:
@@ -180,7 +183,10 @@ async def test_one_socket_joins_many_rooms(server: Server, connect: Connect, ada
 
 
 async def test_page_and_live_events_join_without_loss_or_double(unlimited: Server) -> None:
-    """Sockets join, leave and rejoin during a flood; the clients check each event for head + 1."""
+    """Sockets join, leave and rejoin during a flood.
+
+    The clients check each event for head + 1.
+    """
     people = [await sign_up(unlimited.base_url) for _ in range(6)]
     room = await create_room(unlimited.base_url, people[0])
     writers = [ChatClient(unlimited.ws_url(), person) for person in people[:3]]

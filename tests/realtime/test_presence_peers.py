@@ -19,7 +19,10 @@ def heard(peers: Peers, process: str, now: float, *users: int) -> None:
 
 
 def judge(peers: Peers, start: float, seconds: float, *, beating: str = "", deaf: bool = False) -> dict[str, float]:
-    """Let time pass in heartbeats; return the time at which each process was found dead."""
+    """Let time pass in heartbeats.
+
+    Return the time at which each process was found dead.
+    """
     found: dict[str, float] = {}
     for step in range(round(seconds / BEAT_S) + 1):
         now = start + step * BEAT_S

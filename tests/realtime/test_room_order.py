@@ -1,4 +1,7 @@
-"""A room delivers events by seq, each once, in any order of arrival; ahead of a gap its buffer is bounded."""
+"""A room delivers events by seq, each once, in any order of arrival.
+
+Ahead of a gap its buffer is bounded.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -41,7 +41,10 @@ async def test_only_a_stalled_reader_is_closed(start_server: StartServer) -> Non
 
 
 def read(socket: sockets.socket) -> bytes | None:
-    """Return some of the received bytes; None when nothing came, b"" when it was closed."""
+    """Return some of the received bytes.
+
+    None when nothing came, b"" when it was closed.
+    """
     with suppress(BlockingIOError):
         return socket.recv(A_SECOND // 10)
     return None

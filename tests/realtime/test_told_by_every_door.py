@@ -108,7 +108,10 @@ async def world(server: Server, boss: Account) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def sockets(world: World, connect: Connect) -> dict[str, ChatClient]:
-    """Two devices each, one of them in the room; and a user who shares nothing with them."""
+    """Two devices each, one of them in the room.
+
+    And a user who shares nothing with them.
+    """
     found = {"bob joined": await connect(world.bob), "ada joined": await connect(world.ada)}
     for socket in found.values():
         await socket.join(world.room)

@@ -1,4 +1,7 @@
-"""A user who floods the API and the socket is slowed down and refused; others are not."""
+"""A user who floods the API and the socket is slowed down and refused.
+
+Others are not.
+"""
 
 import asyncio
 from collections import Counter

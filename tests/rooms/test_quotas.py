@@ -169,7 +169,10 @@ async def test_blocked_person_reads_a_direct_room_only(server: Server, ada: Acco
 async def test_signals_of_a_blocked_person_are_dropped(
     server: Server, ada: Account, bob: Account, kind: str, where: str, blocked: bool
 ) -> None:
-    """Ada gets nothing from either device of Bob, see docs/protocol.md; Bob still gets Ada's signals."""
+    """Ada gets nothing from either device of Bob, see docs/protocol.md.
+
+    Bob still gets Ada's signals.
+    """
     async with (
         with_token(server.base_url, ada) as http,
         ChatClient(server.ws_url(), ada) as mine,

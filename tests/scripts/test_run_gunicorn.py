@@ -44,7 +44,10 @@ class Machine:
         (self.proc / "self" / "cgroup").write_text("".join(f"{line}\n" for line in lines))
 
     def group(self, path: str, **files: str) -> None:
-        """Make a group with these files; two underscores in a keyword are a dot in its file name."""
+        """Make a group with these files.
+
+        Two underscores in a keyword are a dot in its file name.
+        """
         directory = self.cgroup / path
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

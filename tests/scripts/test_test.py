@@ -1,4 +1,7 @@
-"""scripts/test reruns and reports failures; scripts/test_fast selects tests. The tests are planted."""
+"""scripts/test reruns and reports failures; scripts/test_fast selects tests.
+
+The tests are planted.
+"""
 
 import inspect
 import os

@@ -163,7 +163,10 @@ def test_rest_of_an_http_answer_is_sent_first(run: Run) -> None:
 
 
 def test_error_of_a_write_is_left_to_the_transport(run: Run) -> None:
-    """The kernel reports a lost connection with any next call; here no read would report it."""
+    """The kernel reports a lost connection with any next call.
+
+    Here no read would report it.
+    """
 
     async def body() -> None:
         place = Place()

@@ -181,7 +181,10 @@ async def test_socket_without_pongs_is_closed(answer: str) -> None:
 
 
 class Door(Listening):
-    """Sends more than the peer reads; limits the stall itself, or leaves that to the pings."""
+    """Sends more than the peer reads.
+
+    Limits the stall itself, or leaves that to the pings.
+    """
 
     def __init__(self, *, judges: bool) -> None:
         super().__init__(at_once=False)
@@ -197,7 +200,10 @@ class Door(Listening):
 
 @pytest.mark.parametrize("judges", [True, False])
 async def test_peer_with_an_unread_ping_is_left_to_the_app(judges: bool) -> None:
-    """The app's close code gives such a peer the reason; a ping behind a megabyte tells it nothing."""
+    """The app's close code gives such a peer the reason.
+
+    A ping behind a megabyte tells it nothing.
+    """
     door = Door(judges=judges)
     async with Peer(app=door) as peer:
         pinged = await peer.ping()

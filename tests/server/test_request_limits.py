@@ -141,7 +141,10 @@ async def test_oversize_handshake_is_refused(app: Ask) -> None:
 
 
 async def test_flood_of_header_bytes_leaves_memory_and_others_alone(server: Server) -> None:
-    """118 MB of one header killed a worker with all its sockets; 60 MB blocked it for 7 s."""
+    """118 MB of one header killed a worker with all its sockets.
+
+    60 MB blocked it for 7 s.
+    """
     before = memory_of(server.process.members())
     address = ("127.0.0.1", server.port)
     floods = [asyncio.create_task(answer_to(address, [GET + b"X-Long: ", *[b"a" * MIB] * 64])) for _ in range(4)]

@@ -99,7 +99,10 @@ class Stack:
         assert not any(left.values()), f"`make clean` left {left}\n{cleaned.stderr}"
 
     def compose(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120) -> Answer:
-        """Run docker compose on the copy; `env` adds to the settings. The caller looks at the exit code."""
+        """Run docker compose on the copy; `env` adds to the settings.
+
+        The caller looks at the exit code.
+        """
         return _run(
             ["docker", "compose", "--ansi", "never", *arguments],
             env=self.env | dict(env or {}),

@@ -90,7 +90,9 @@ def test_metrics_are_not_published(stack: Stack, path: str) -> None:
 
 
 def throttled(url: str, **headers: str) -> bool:
-    """Guess a password from one address with changing claims; return whether it was refused.
+    """Guess a password from one address with changing claims.
+
+    Return whether it was refused.
 
     Ten guesses a minute are allowed: of 22 in a row, at least eleven fall into one minute.
     """

@@ -1,4 +1,6 @@
-"""Locust users on the whole stack, in shapes for two cores; reports go to artifacts/stack/.
+"""Locust users on the whole stack, in shapes for two cores.
+
+Reports go to artifacts/stack/.
 
 Smoke: 200 users chat for 60 s in 13 rooms of 15 or 16; each writes every 4 to 10 s and loses the network in one of 20 turns.
 That is about 27 messages and 380 deliveries a second, and 80 reconnects: real work for two replicas, nginx, Redis and Postgres

@@ -88,7 +88,10 @@ def start(server: socketserver.BaseServer) -> None:
 
 
 async def test_replica_removed_during_a_request_costs_no_request(stack: Stack, network: tuple[str, IPv4Address]) -> None:
-    """A connection hangs until nginx gives up; the list then has one server, and nginx tries no other."""
+    """A connection hangs until nginx gives up.
+
+    The list then has one server, and nginx tries no other.
+    """
     name, here = network
     gone = str(here + 200)  # an unused address: a packet to it gets no answer
 
@@ -159,7 +162,10 @@ def healthy(nginx: str) -> bool:
 
 
 async def ask(url: str, *, seconds: float) -> Counter[int]:
-    """Let twenty clients send GET and POST without a pause; count the answers by status."""
+    """Let twenty clients send GET and POST without a pause.
+
+    Count the answers by status.
+    """
     answers: Counter[int] = Counter()
     end = monotonic() + seconds
     transport = httpx.AsyncHTTPTransport(retries=5)  # of connections: nginx may just be starting

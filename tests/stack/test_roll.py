@@ -111,7 +111,10 @@ async def test_pages_lack_no_file_during_a_front_end_roll(restored: Stack) -> No
 
 
 async def visit(stack: Stack, seen: dict[str, datetime], missing: list[str]) -> None:
-    """Load a page with all its files repeatedly; record first mentions and missing files."""
+    """Load a page with all its files repeatedly.
+
+    Record first mentions and missing files.
+    """
     async with httpx.AsyncClient(base_url=stack.url, timeout=15) as http:
         while True:
             with suppress(httpx.TransportError):  # nginx itself is being replaced

@@ -17,7 +17,10 @@ SECRETS = {"SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "x", "REDIS_PASSWORD": "
 
 @pytest.fixture
 def checkouts(tmp_path: Path) -> Iterator[tuple[Stack, Stack]]:
-    """Two copies with the same project name; the first has a web container, never started."""
+    """Two copies with the same project name.
+
+    The first has a web container, never started.
+    """
     stacks = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

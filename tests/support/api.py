@@ -9,7 +9,9 @@ from tests.support.chat_client import Account
 
 
 def anonymous(base_url: str) -> httpx.AsyncClient:
-    """Return a client without credentials, as an async context manager; it keeps cookies.
+    """Return a client without credentials, as an async context manager.
+
+    It keeps cookies.
 
     Each has its own address in the header of a trusted proxy, as limits count by address.
     """
@@ -36,7 +38,10 @@ def session_cookie(http: httpx.AsyncClient) -> dict[str, str]:
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """Check that an answer is a problem (RFC 9457) with this status and code; return its body."""
+    """Check that an answer is a problem (RFC 9457) with this status and code.
+
+    Return its body.
+    """
     assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
     assert answer.headers["content-type"].split(";")[0] == "application/problem+json"
     problem: dict[str, Any] = answer.json()

@@ -86,7 +86,10 @@ class OrderError(AssertionError):
 
 
 class Closed(ConnectionError):
-    """The server closed the socket during a call; `code` and `reason` are from its close frame."""
+    """The server closed the socket during a call.
+
+    `code` and `reason` are from its close frame.
+    """
 
     def __init__(self, code: int, reason: str, why: str) -> None:
         super().__init__(f"closed {code} {reason!r} {why}")
@@ -147,12 +150,18 @@ class _Waiting:
 
 
 class ChatClient:
-    """One socket of one user, as an async context manager; leaving closes it with 1000."""
+    """One socket of one user, as an async context manager.
+
+    Leaving closes it with 1000.
+    """
 
     def __init__(
         self, url: str, account: Account | None = None, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> None:
-        """Prepare a socket to `url`; `headers` are added to the token's, `options` are websockets.connect's."""
+        """Prepare a socket to `url`.
+
+        `headers` are added to the token's, `options` are websockets.connect's.
+        """
         self.url = url
         self.account = account
         self.hello: Frame = {}
@@ -221,7 +230,10 @@ class ChatClient:
         return await self.request("message.send", to=person, text=text, key=key or secrets.token_hex(8))
 
     async def request(self, type_: str, *, timeout: float = _TIMEOUT, **fields: Any) -> Frame:
-        """Send a frame with a fresh id; return its reply or raise Refused, Closed, OrderError, TimeoutError."""
+        """Send a frame with a fresh id.
+
+        Return its reply or raise Refused, Closed, OrderError, TimeoutError.
+        """
         return await self._ask(type_, fields, lambda _reply: None, timeout=timeout)
 
     async def push(self, type_: str, **fields: Any) -> None:
@@ -233,7 +245,10 @@ class ChatClient:
         await self.socket.send(data)
 
     async def expect(self, type_: str, *, timeout: float = _TIMEOUT, **match: Any) -> Frame:
-        """Take the oldest unread frame of this type with fields equal to `match`; TimeoutError names the others."""
+        """Take the oldest unread frame of this type with fields equal to `match`.
+
+        TimeoutError names the others.
+        """
         try:
             async with asyncio.timeout(timeout), self._arrived:
                 while (frame := self._take(type_, match)) is None:

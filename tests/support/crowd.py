@@ -172,7 +172,10 @@ class Crowd:
         return [reason for person in self.people for reason in person.ended]
 
     async def hold_to_the_log(self) -> int:
-        """Check that all have seqs 1, 2, 3, … with each acknowledged message once; return their number."""
+        """Check that all have seqs 1, 2, 3, … with each acknowledged message once.
+
+        Return their number.
+        """
         first = self.people[0].events
         texts = {event["seq"]: event["text"] for event in first}
         assert len(set(texts.values())) == len(texts), "a text is in the log twice"

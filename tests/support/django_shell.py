@@ -26,16 +26,25 @@ _TIMEOUT_S = 60
 
 
 class DjangoShell:
-    """One process, started with the first lines it runs; it ends with `close`, or when the tests end."""
+    """One process, started with the first lines it runs.
+
+    It ends with `close`, or when the tests end.
+    """
 
     def __init__(self, root: Path, env: Callable[[], Mapping[str, str]], log: Path) -> None:
-        """`root`: the checkout; `env`: asked once, at the first lines; `log`: where its errors go."""
+        """`root`: the checkout; `env`: asked once, at the first lines.
+
+        `log`: where its errors go.
+        """
         self._root, self._env, self._log = root, env, log
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
 
     def run(self, code: str) -> str:
-        """Run `code` in a namespace of its own and return what it printed; raises RuntimeError with its traceback."""
+        """Run `code` in a namespace of its own and return what it printed.
+
+        Raises RuntimeError with its traceback.
+        """
         with self._lock:
             self._process = self._process or self._start()
             assert self._process.stdin

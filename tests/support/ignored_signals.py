@@ -1,4 +1,7 @@
-"""nohup ignores SIGHUP, a shell ignores SIGINT of background jobs; the tests' programs must get both."""
+"""nohup ignores SIGHUP, a shell ignores SIGINT of background jobs.
+
+The tests' programs must get both.
+"""
 
 import signal
 
@@ -6,7 +9,9 @@ _HEARD = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
 
 
 def hear_ignored_signals() -> None:
-    """Let child processes start with default signals; this process still ignores SIGHUP.
+    """Let child processes start with default signals.
+
+    This process still ignores SIGHUP.
 
     An ignored signal is inherited, a handler is not: exec sets it to the default.
     """

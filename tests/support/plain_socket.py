@@ -1,4 +1,6 @@
-"""A socket for any dialect and any bytes, without checks. See chat_client for the native dialect.
+"""A socket for any dialect and any bytes, without checks.
+
+See chat_client for the native dialect.
 
 async with PlainSocket(server.ws_url("/infra/ws"), headers=ada.headers) as socket:
     await socket.send("ping")

@@ -5,7 +5,10 @@ import time
 
 
 def free_port() -> int:
-    """Return a free TCP port; another process may take it before you do, so be ready to retry."""
+    """Return a free TCP port.
+
+    Another process may take it before you do, so be ready to retry.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

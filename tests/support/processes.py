@@ -13,7 +13,10 @@ from time import monotonic, sleep
 
 
 class StartError(RuntimeError):
-    """A process ended, or was not ready in time; the message has the tail of its output."""
+    """A process ended, or was not ready in time.
+
+    The message has the tail of its output.
+    """
 
 
 class Process:
@@ -28,7 +31,10 @@ class Process:
         cwd: Path | None = None,
         user: str | None = None,
     ) -> None:
-        """Start `command`; stdout and stderr go to the end of `log`. `user` is the account to run as (root only)."""
+        """Start `command`; stdout and stderr go to the end of `log`.
+
+        `user` is the account to run as (root only).
+        """
         self.log = log
         with log.open("ab") as output:
             self.popen: subprocess.Popen[bytes] = subprocess.Popen(
@@ -88,7 +94,10 @@ class Process:
             self.kill()
 
     def wait_until_gone(self, *, timeout: float) -> None:
-        """Wait until the child and its descendants have ended; a TimeoutError names the others."""
+        """Wait until the child and its descendants have ended.
+
+        A TimeoutError names the others.
+        """
         deadline = monotonic() + timeout
         while self.running or self.members():
             if monotonic() > deadline:
@@ -127,7 +136,10 @@ def _end_with_parent() -> None:
 
 
 def _processes() -> dict[int, tuple[int, int]]:
-    """Map each live pid to its parent and process group, lowest first; zombies count as ended."""
+    """Map each live pid to its parent and process group, lowest first.
+
+    Zombies count as ended.
+    """
     found = {}
     for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         try:

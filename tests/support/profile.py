@@ -24,7 +24,10 @@ NAMES = ("embedded", "postgres")
 
 @dataclass(eq=False)
 class Profile:
-    """The servers of this run; `postgres` and `redis` are None in the embedded profile."""
+    """The servers of this run.
+
+    `postgres` and `redis` are None in the embedded profile.
+    """
 
     name: str
     data_dir: Path

@@ -44,7 +44,10 @@ class Server:
     """One Gunicorn with its workers, database and (in the postgres profile) a Redis."""
 
     def __init__(self, profile: Profile, env: Mapping[str, str] | None = None) -> None:
-        """Prepare data for a server of this profile. `env` adds to its environment and overrides it."""
+        """Prepare data for a server of this profile.
+
+        `env` adds to its environment and overrides it.
+        """
         self._exits = ExitStack()
         self.data_dir = own_directory("server")
         self._exits.callback(shutil.rmtree, self.data_dir, ignore_errors=True)
@@ -82,7 +85,10 @@ class Server:
         return (self.data_dir / "server.log").read_text(errors="replace")
 
     def start(self, *, ready: bool = True) -> None:
-        """Start on the same port; by default wait up to 60 s for /readyz, or raise StartError with the log."""
+        """Start on the same port.
+
+        By default wait up to 60 s for /readyz, or raise StartError with the log.
+        """
         for attempt in range(1, _ATTEMPTS + 1):
             self.port = self.port or free_port()
             try:
@@ -150,7 +156,10 @@ def base_environment() -> dict[str, str]:
 
 
 def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120, root: Path = ROOT) -> str:
-    """Run `manage.py …` of the checkout at `root`; return its output or raise RuntimeError with it."""
+    """Run `manage.py …` of the checkout at `root`.
+
+    Return its output or raise RuntimeError with it.
+    """
     command = [sys.executable, str(root / "app" / "manage.py"), *arguments]
     done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=timeout, check=False, cwd=root)
     if done.returncode != 0:
@@ -177,7 +186,10 @@ def _migrated_directory(profile: Profile) -> Path:
 
 @cache
 def _migrated_database(postgres: Postgres) -> str:
-    """Migrate a Postgres database once a run and return its name; every server gets a copy."""
+    """Migrate a Postgres database once a run and return its name.
+
+    Every server gets a copy.
+    """
     url = postgres.create_database()
     env = base_environment() | {"DATABASE_URL": url, "SECRET_KEY": os.environ["SECRET_KEY"]}
     with tempfile.TemporaryDirectory(prefix="hubbub-migrate-") as directory:

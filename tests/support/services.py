@@ -35,7 +35,10 @@ class MissingService(RuntimeError):
 
 
 class Service(ABC):
-    """A daemon with its own port and directory; it starts on entering and is removed on leaving."""
+    """A daemon with its own port and directory.
+
+    It starts on entering and is removed on leaving.
+    """
 
     name: str
     user: str | None = None
@@ -305,7 +308,10 @@ class Redis(Service):
 
 
 def _postgres_binaries() -> Path:
-    """Find the newest installed server; Debian keeps `initdb` and `postgres` off the PATH."""
+    """Find the newest installed server.
+
+    Debian keeps `initdb` and `postgres` off the PATH.
+    """
     versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
     if versions:
         return max(versions, key=lambda path: int(path.parent.name))
@@ -328,7 +334,10 @@ def _clean_env() -> dict[str, str]:
 
 
 def missing_services() -> list[str]:
-    """Return the missing packages for these services, one line each; empty when all are installed."""
+    """Return the missing packages for these services, one line each.
+
+    Empty when all are installed.
+    """
     missing = []
     try:
         _postgres_binaries()

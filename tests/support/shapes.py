@@ -1,4 +1,7 @@
-"""The fields and types of all frames of the native dialect; other fields are forbidden."""
+"""The fields and types of all frames of the native dialect.
+
+Other fields are forbidden.
+"""
 
 import re
 from collections.abc import Callable
@@ -87,7 +90,10 @@ OPTIONAL = {"presence": {"away": LIST, "back": LIST}}
 
 
 def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:
-    """Check the shape of a frame and of its page's messages; `own`: the author's copy has `key`."""
+    """Check the shape of a frame and of its page's messages.
+
+    `own`: the author's copy has `key`.
+    """
     shape = SHAPES[frame["type"]] | {"type": TEXT}
     shape |= {name: check for name, check in OPTIONAL.get(frame["type"], {}).items() if name in frame}
     if own:

@@ -27,7 +27,10 @@ def page(head: int, *seqs: int, more: bool = False) -> Frame:
 
 @asynccontextmanager
 async def server_that(*answers: Callable[[Frame], list[Frame | str]] | list[Frame | str]) -> AsyncIterator[str]:
-    """Serve the n-th list of frames to a client's n-th frame, filling in `re`; yields the address."""
+    """Serve the n-th list of frames to a client's n-th frame, filling in `re`.
+
+    Yields the address.
+    """
 
     async def one(socket: ServerConnection) -> None:
         await socket.send(json.dumps(HELLO))

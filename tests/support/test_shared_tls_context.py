@@ -1,4 +1,7 @@
-"""Clients of httpx share their TLS context; a client with its own trust keeps its own."""
+"""Clients of httpx share their TLS context.
+
+A client with its own trust keeps its own.
+"""
 
 import ssl
 

@@ -1,4 +1,7 @@
-"""Random HTTP and WebSocket bytes, cut, mixed and joined; the same for the same seed."""
+"""Random HTTP and WebSocket bytes, cut, mixed and joined.
+
+The same for the same seed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The product's settings and one more app. Only compose.yaml beside this folder uses them."""
+"""The product's settings and one more app.
+
+Only compose.yaml beside this folder uses them.
+"""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS as PRODUCT

@@ -9,7 +9,10 @@ class PartFault(Fault):
     service: ClassVar[str]
 
     async def process(self) -> str:
-        """Return an id that no two processes of the part share; empty while it does not answer."""
+        """Return an id that no two processes of the part share.
+
+        Empty while it does not answer.
+        """
         raise NotImplementedError
 
     async def healthy(self) -> bool:

@@ -144,7 +144,10 @@ async def test_app_writes_rows_only_if_another_role_migrates(postgres: LikeTheIm
 
 
 async def test_database_of_one_role_gets_an_owner(postgres: LikeTheImage, start_server: StartServer) -> None:
-    """Run scripts/postgres-role twice beside a server; the app may write later migrations' tables."""
+    """Run scripts/postgres-role twice beside a server.
+
+    The app may write later migrations' tables.
+    """
     name_superuser_as_the_image(postgres)
     make_roles(postgres)
     migrate(postgres)

@@ -27,7 +27,10 @@ async def ready(pair: Pair) -> None:
 
 
 async def whole(server: Server) -> bool:
-    """Return whether the server is ready and reaches its database; Redis always runs here."""
+    """Return whether the server is ready and reaches its database.
+
+    Redis always runs here.
+    """
     async with httpx.AsyncClient(timeout=12) as http:
         answer = await http.get(f"{server.base_url}/readyz")
     return answer.status_code == 200 and "database" not in answer.json()["degraded"]

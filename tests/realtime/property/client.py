@@ -1,4 +1,7 @@
-"""A client as the protocol describes one, with its expectations. `Truth` records every broken promise."""
+"""A client as the protocol describes one, with its expectations.
+
+`Truth` records every broken promise.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-database")
 
 @contextmanager
 def database_thread() -> Iterator[None]:
-    """The thread of all queries; it closes its connections, so that the test database can be dropped."""
+    """The thread of all queries.
+
+    It closes its connections, so that the test database can be dropped.
+    """
     yield
     in_database(connections.close_all)
 

@@ -96,7 +96,10 @@ class End:
         self.inbox.clear()
 
     def restore(self, *, resend: bool) -> None:
-        """Restore the connection; messages published meanwhile are sent now, or were too old."""
+        """Restore the connection.
+
+        Messages published meanwhile are sent now, or were too old.
+        """
         if self.healthy or self.dead:
             return
         self.healthy = True

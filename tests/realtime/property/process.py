@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class HeldStore:
-    """The real store on Postgres; each commit waits for the test before and after it, like queries."""
+    """The real store on Postgres.
+
+    Each commit waits for the test before and after it, like queries.
+    """
 
     def __init__(self, loop: ProcessLoop, store: PostgresStore) -> None:
         self._loop, self._store = loop, store
@@ -50,7 +53,10 @@ DRAIN_S = 2.0
 
 
 class Process:
-    """Starts, crashes and restarts. Loop and Postgres connections stay; hub and writer are new."""
+    """Starts, crashes and restarts.
+
+    Loop and Postgres connections stay; hub and writer are new.
+    """
 
     def __init__(self, name: str, patch: pytest.MonkeyPatch) -> None:
         self.name, self._patch = name, patch
@@ -101,7 +107,10 @@ class Process:
         self.loop.queries.clear()
 
     def drain(self, knock: Callable[[], None]) -> None:
-        """End like on SIGTERM, by DrainingServer's steps; `knock` runs when handshakes are refused."""
+        """End like on SIGTERM, by DrainingServer's steps.
+
+        `knock` runs when handshakes are refused.
+        """
         self.loop.release()
         self.loop.draining = True
         draining = self.run(hubs.current[self.loop].drain(DRAIN_S, hurry=lambda: False))

@@ -15,7 +15,10 @@ OVER_EACH_WIRE = pytest.mark.parametrize("wire", WIRES)
 
 @pytest.fixture
 def world(here: Place) -> Iterator[World]:
-    """ada-1 and bob-2 on the first process, ada-2 and bob-1 on one each; all have joined both rooms."""
+    """ada-1 and bob-2 on the first process, ada-2 and bob-1 on one each.
+
+    All have joined both rooms.
+    """
     made = World(here)
     yield made
     made.close()

@@ -16,7 +16,10 @@ from tests.realtime.property.world import SMALL, Place, World
 
 @pytest.fixture
 def world(here: Place) -> Iterator[World]:
-    """Three readers on the first process, a writer on the second; all have joined the first room."""
+    """Three readers on the first process, a writer on the second.
+
+    All have joined the first room.
+    """
     made = World(here)
     for client, process in zip(made.clients, (0, 0, 0, 1), strict=True):
         if client.connection is not None:

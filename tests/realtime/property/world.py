@@ -58,7 +58,10 @@ class Place:
 
 @contextmanager
 def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
-    """Uses the test database. The product's clocks and limits are changed during the run."""
+    """Uses the test database.
+
+    The product's clocks and limits are changed during the run.
+    """
     clock = LoopClock()
     for module in (realtime.live_room, realtime.housekeeping, realtime.send_queue, server.websocket.socket_protocol):
         patch.setattr(module, "time", clock)
