@@ -29,7 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def profile() -> Profile:
-    """The profile of this run: embedded (SQLite, one worker) or postgres (Redis, two workers)."""
+    """The profile of this run: embedded (SQLite) or postgres (with Redis).
+
+    The first has one worker, the second has two.
+    """
     return chosen
 
 

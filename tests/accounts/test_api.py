@@ -26,7 +26,10 @@ def fresh() -> str:
 
 
 async def post(http: httpx.AsyncClient, path: str, body: Any, method: str = "POST") -> httpx.Response:
-    """Post JSON with escaped non-ASCII characters: httpx does not send a lone surrogate."""
+    """Post JSON with escaped non-ASCII characters.
+
+    httpx itself does not send a lone surrogate.
+    """
     return await http.request(method, path, content=json.dumps(body), headers={"Content-Type": "application/json"})
 
 

@@ -1,4 +1,4 @@
-"""A credential that ends in any way closes its own sockets within 5 s, and no others."""
+"""A credential that ends in any way closes its own sockets within 5 s."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The pages: sign-in, sign-up, the shell of the chat app, and their security headers."""
+"""The pages: sign-in, sign-up, the shell of the app, and security headers."""
 
 import html
 import re
@@ -136,7 +136,10 @@ async def test_throttled_password_change_shows_the_form(page: httpx.AsyncClient)
 
 
 async def until_throttled(http: httpx.AsyncClient, path: str, fields: dict[str, str]) -> httpx.Response:
-    """Post a form until it is refused: ten pass in a minute, and a minute may end in between."""
+    """Post a form until it is refused.
+
+    Ten pass in a minute, and a minute may end in between.
+    """
     answer = await http.post(path, data=fields)
     for _ in range(20):
         if answer.status_code != 200:

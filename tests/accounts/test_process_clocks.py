@@ -1,4 +1,7 @@
-"""A process with a clock one hour off accepts the same credentials: the database's clock decides."""
+"""A process with a wrong clock accepts the same credentials.
+
+The database's clock decides.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Credentials of sockets: explicit ones before cookies, tickets for one handshake, and their end."""
+"""Credentials of sockets: their order, tickets for one handshake, their end."""
 
 import asyncio
 import sqlite3

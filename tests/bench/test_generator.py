@@ -23,7 +23,7 @@ Spread = Callable[[set[ServerConnection], str], None]
 
 @contextmanager
 def room_server(spread: Spread) -> Iterator[Target]:
-    """A server with one room that sends messages on through `spread`, in its own thread."""
+    """A server with one room that sends through `spread`, in its own thread."""
     ports: list[int] = []
     started = threading.Event()
     loop = asyncio.new_event_loop()

@@ -1,4 +1,4 @@
-"""A bench that is told to stop says that there is no verdict, and takes its servers along."""
+"""A stopped bench reports no verdict and ends its servers."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""The product's stack with two replicas of two workers each, a fault point, and root access.
+"""The product's stack: two replicas of two workers, a fault point, root access.
 
 Docker cannot kill one process or drop the packets of one container. This is done as root of the engine's machine,
 which must be this one and run Linux.
@@ -114,7 +114,7 @@ class ChaosStack(Stack):
         return max(map(private_mib, pids), default=0.0)
 
     def closed_by_web(self) -> Counter[int]:
-        """Count the sockets that all web containers closed since their start, by close code."""
+        """Count the sockets closed by all web containers, by close code."""
         urls = [f"http://{self.address(container, 'edge')}:8000/metrics" for container in self.running("web")]
         closed: Counter[int] = Counter()
         for url in urls:
@@ -183,7 +183,10 @@ class ChaosStack(Stack):
         return str(container["NetworkSettings"]["Networks"][f"{self.project}_{network}"]["Gateway"])
 
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal a process from outside its container: docker then restarts it, as after a crash."""
+        """Signal a process from outside its container.
+
+        Docker then restarts it, as after a crash.
+        """
         self.as_root("kill", f"-{number.value}", str(pid))
 
     @staticmethod
@@ -224,7 +227,10 @@ def _by_fifteen(ports: Sequence[int]) -> list[str]:
 
 
 def packets(rules: str, addresses: Iterable[str]) -> int:
-    """Count the packets matched by rules about these addresses, from iptables' listing `rules`."""
+    """Count the packets matched by rules about these addresses.
+
+    `rules` is iptables' listing with its counters.
+    """
     found = re.findall(r"^-A .*?-[sd] (\S+)/32 .*?-c (\d+) \d+ .*-j DROP$", rules, re.MULTILINE)
     wanted = set(addresses)
     return sum(int(count) for address, count in found if address in wanted)

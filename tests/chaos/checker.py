@@ -31,7 +31,10 @@ def check(run: Run) -> list[str]:
 
 
 def waits(sight: Sight, run: Run) -> Iterator[tuple[Row, Receipt, float]]:
-    """Return each event of a client's rooms with its longest unexcused wait in seconds."""
+    """Return each event of a client's rooms with its longest unexcused wait.
+
+    Times are in seconds.
+    """
     excuses = [window.span for window in run.windows if window.excuses]
     reasons = sorted([*excuses, *sight.blind, *sight.deaf, *_excused(sight, run)], key=lambda span: span.begin)
     for room, receipts in sight.views.items():

@@ -43,7 +43,10 @@ class Crowd:
         self._writing: list[asyncio.Task[None]] = []
 
     def _rooms_of(self, number: int) -> list[str]:
-        """Return one room in turn and another further on, so that rooms overlap in several ways."""
+        """Return one room in turn and another further on.
+
+        Rooms thus overlap in several ways.
+        """
         count = len(self.rooms)
         first = number % count
         further = 1 + (number // count) % max(1, count - 1)
@@ -101,7 +104,7 @@ class Crowd:
         return found
 
     def start_writing(self) -> None:
-        """Let WRITERS_A_ROOM clients write into each room, together `size.rate` messages a second."""
+        """Let WRITERS_A_ROOM clients write `size.rate` messages a second per room."""
         for number, room in enumerate(self.rooms):
             members = self.members(room)
             for writer in (members[number % len(members)], members[-1 - number % len(members)]):

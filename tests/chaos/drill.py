@@ -1,4 +1,4 @@
-"""One run: a crowd that writes all the time, one fault after the other, then the check."""
+"""One run: a crowd that writes all the time, faults in turn, then the check."""
 
 import asyncio
 import random

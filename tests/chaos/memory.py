@@ -10,9 +10,9 @@ Frame = dict[str, Any]
 
 @dataclass(slots=True)
 class RoomMemory:
-    """One room. `last`: the seq after which the next join resumes.
+    """One room of a client.
 
-    `live`: this socket receives its events.
+    `last`: the seq after which the next join resumes; `live`: this socket receives its events.
     """
 
     receipts: list[Receipt] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A second installation on the stack's Redis and Postgres, with the same user and room ids.
+"""A second installation on the stack's Redis and Postgres, with equal ids.
 
 The data of one must never be visible in the other, also not after faults of shared parts.
 """
@@ -26,7 +26,10 @@ RATE = 0.2
 
 
 class Neighbour:
-    """A container of web's image, past nginx, on a copy of the database with another installation id."""
+    """A container of web's image on a copy of the database, past nginx.
+
+    It has another installation id.
+    """
 
     def __init__(self, stack: ChaosStack, *, own_id: bool = True) -> None:
         """`own_id`: False plants a fault: both installations have the same id."""

@@ -1,4 +1,4 @@
-"""One client's messages: numbered, keyed, and repeated until they are acknowledged."""
+"""One client's messages: numbered, keyed, repeated until acknowledged."""
 
 import asyncio
 import random

@@ -13,7 +13,10 @@ BACK_S = 10.0
 
 
 def shortened(text: str) -> str:
-    """Replace a long text by a digest: thousands of clients' copies would fill the memory."""
+    """Replace a long text by a digest.
+
+    Thousands of clients' copies would fill the memory.
+    """
     return text if len(text) <= LONG else f"{text[:40]}… {blake2b(text.encode()).hexdigest()}"
 
 
@@ -90,10 +93,9 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One fault. `span` ends with the recovery.
+    """One fault.
 
-    `excuses`: nothing can be delivered meanwhile.
-
+    `span` ends with the recovery; `excuses`: nothing can be delivered meanwhile.
     `ends_sockets`: clients may lose their sockets. `back_s`: seconds after the end until all have a new one.
     """
 

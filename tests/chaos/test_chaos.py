@@ -46,7 +46,7 @@ def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack
 
 
 async def test_no_message_is_lost_under_any_fault(chaos_stack: ChaosStack) -> None:
-    """Run every fault once in random order, beside another installation on the same Redis."""
+    """Run every fault once in random order, beside another installation."""
     seed = secrets.randbelow(10**6)
     chance = random.Random(str(seed))
     order = chance.sample(TELLING, len(TELLING))

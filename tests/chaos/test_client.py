@@ -1,4 +1,7 @@
-"""The client records broken promises and reconnects correctly: a real server misbehaves once each."""
+"""The client records broken promises and reconnects correctly.
+
+A real server misbehaves once for each.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`python -m config.check_env`: the messages of `make up` about the settings in .env."""
+"""`python -m config.check_env`: messages of `make up` about .env."""
 
 import json
 import subprocess

@@ -32,7 +32,10 @@ def test_relative_sqlite_file_lies_in_the_data_directory(url: str, file: str) ->
 
 
 def test_absolute_path_of_an_earlier_release_is_kept(tmp_path: Path) -> None:
-    """Three slashes once meant an absolute path: a new, empty database must not take its place."""
+    """Three slashes once meant an absolute path.
+
+    A new, empty database must not take its place.
+    """
     old, data = tmp_path / "chat.db", tmp_path / "data"
     old.touch()
     with pytest.raises(ImproperlyConfigured, match=rf"^DATABASE_URL .* use sqlite:///{old} for that one$"):

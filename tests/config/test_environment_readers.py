@@ -1,4 +1,4 @@
-"""settings.py is the only reader of the environment: one table declares and checks all settings."""
+"""settings.py is the only reader of the environment."""
 
 import ast
 from pathlib import Path

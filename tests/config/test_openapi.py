@@ -1,4 +1,4 @@
-"""The server against its OpenAPI document: schemathesis sends unlikely requests and checks each answer."""
+"""The server against its OpenAPI document, with requests of schemathesis."""
 
 import subprocess
 import sys

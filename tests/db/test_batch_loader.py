@@ -145,7 +145,10 @@ async def test_single_use_key_is_answered_once() -> None:
 
 
 async def test_queries_of_one_person_wait_for_each_other() -> None:
-    """Order of service, no clock: Ada's query leaves with the next trip, despite 200 queries before it."""
+    """Order of service, without a clock.
+
+    Ada's query leaves with the next trip, despite 200 queries before it.
+    """
     squares = Squares()
     squares.open.clear()
     lookup = BatchLoader(squares, pace_s=0)

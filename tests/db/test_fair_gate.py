@@ -1,4 +1,4 @@
-"""One user's calls queue behind each other: a flood does not delay the next call of another user."""
+"""One user's calls queue behind each other and delay no other user's."""
 
 import asyncio
 import threading
@@ -104,7 +104,10 @@ async def test_call_cancelled_when_admitted_frees_its_slot(line: Line) -> None:
 
 
 async def test_queue_of_200_does_not_delay_another_person() -> None:
-    """Order of service, no clock: at most the calls the flooder already runs end before Ada's call begins."""
+    """Order of service, without a clock.
+
+    At most the flooder's running calls end before Ada's call begins.
+    """
     line = Line(FairGate(4, share=2, waiting=200))
     await line.ask(BOB, BOB, *[FLOODER] * 200)
     await line.ask(ADA)
@@ -174,7 +177,7 @@ async def test_busy_person_gets_fewer_threads_others_do_not() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_flood_of_slow_calls_leaves_threads_for_others() -> None:
-    """Through the real threads: with one queue for all, another user's call would wait for the flood."""
+    """The same through the real threads."""
     held = threading.Event()
     flood = [asyncio.create_task(database.run_for(FLOODER, held.wait, 10)) for _ in range(10 * settings.DATABASE_THREADS)]
     await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Pages of one session wait for each other, and leave slots for all other sessions."""
+"""Pages of one session wait for each other and leave slots for others."""
 
 import asyncio
 

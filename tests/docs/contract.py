@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml for the tests: the messages of each channel and direction, and their schemas."""
+"""docs/asyncapi.yaml for the tests: messages by channel, and schemas."""
 
 import contextlib
 import json

@@ -19,7 +19,7 @@ class Tape:
         self.frames: list[Frame] = []
 
     def connection(self, channel: str) -> Any:
-        """Return a `create_connection` for `websockets.connect` that records under `channel`."""
+        """Return a `create_connection` for `websockets` that records `channel`."""
         return functools.partial(_Recorded, self, channel)
 
 

@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml is valid, describes every frame of the server, and rejects the same frames."""
+"""docs/asyncapi.yaml is valid and agrees with the server on all frames."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""All names in README and docs/ exist: files, links, targets, settings, metrics, calls, codes."""
+"""All names in README and docs/ exist: files, links, settings, metrics."""
 
 import re
 from collections.abc import Iterator

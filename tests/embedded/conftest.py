@@ -66,7 +66,10 @@ class MakeRun:
 
 @pytest.fixture(scope="session")
 def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of static files, shared: compressing them takes longer than a test."""
+    """Return the shared folder of static files.
+
+    Compressing them takes longer than a test.
+    """
     return tmp_path_factory.mktemp("static") / "files"
 
 

@@ -1,4 +1,4 @@
-"""`make run` prints a working address on any HOST, and accepts usual forms of PUBLIC_URL."""
+"""`make run` prints a working address and accepts usual PUBLIC_URLs."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Violations of the rules about rollouts, draining, replicas, Jobs and the autoscaler."""
+"""Violations of the rules about rollouts, draining, replicas and Jobs."""
 
 from __future__ import annotations
 

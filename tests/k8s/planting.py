@@ -1,4 +1,4 @@
-"""Planted violations: a rule, its expected message, and a change to the production overlay."""
+"""Planted violations: a rule, its message, and a change to the overlay."""
 
 from __future__ import annotations
 

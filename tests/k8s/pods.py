@@ -1,4 +1,4 @@
-"""Runs a pod of the manifests in Docker with the same user, files, limits, variables, probes.
+"""Runs a pod of the manifests in Docker, with the same limits and probes.
 
 The Kubernetes API, scheduling and network policies are missing here.
 """

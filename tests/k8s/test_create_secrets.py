@@ -1,4 +1,4 @@
-"""The Secret made before the first apply has every key the manifests need, with working passwords."""
+"""The Secret made before the first apply has every key of the manifests."""
 
 from __future__ import annotations
 

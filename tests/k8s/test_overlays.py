@@ -16,7 +16,10 @@ from tests.k8s.planting import container, find
 
 
 def overlay(folder: Path, *, tag: str | None = None, setting: str | None = None) -> Path:
-    """Make a copy of the production overlay in `folder`, with another image tag or one more setting."""
+    """Make a copy of the production overlay in `folder`.
+
+    It has another image tag or one more setting.
+    """
     folder.mkdir(exist_ok=True)
     combined((), folder)
     file = folder / "kustomization.yaml"
@@ -82,7 +85,7 @@ def test_a_new_tag_migrates_before_its_worker(kustomize: list[str], tmp_path: Pa
 
 
 def test_outer_overlay_may_change_namespace_and_names(kustomize: list[str], tmp_path: Path) -> None:
-    """Check that nginx asks for web in its own namespace, also under an outer overlay with another name."""
+    """Check that nginx asks for web in its own namespace."""
     overlay(tmp_path / "inner")
     (tmp_path / "kustomization.yaml").write_text("namespace: elsewhere\nresources: [inner]\n")
     manifests = render(tmp_path, kustomize)

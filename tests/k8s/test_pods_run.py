@@ -1,4 +1,4 @@
-"""The pods start without root, capabilities or a writable root, with correct probes."""
+"""The pods start without root, capabilities or a writable root."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def data(cluster: Cluster) -> dict[str, Pod]:
 
 @pytest.fixture(scope="module")
 def web(cluster: Cluster, data: dict[str, Pod]) -> Pod:
-    """A web pod as in a rollout: started before the migrations, then migrated, then ready."""
+    """A web pod as in a rollout: started, then migrated, then ready."""
     assert data["postgres"].probe("readinessProbe")
     pod = cluster.start("Deployment/web")
     pod.until("startupProbe")
@@ -137,7 +137,10 @@ def signal_child(pod: Pod, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Deployment/worker", "Deployment/web"])
 def test_pod_ends_on_sigterm_during_its_start(cluster: Cluster, web: Pod, name: str) -> None:
-    """A process 1 without a handler ignores SIGTERM, and Python installs its handler late."""
+    """Without a handler, process 1 ignores SIGTERM.
+
+    Python installs its handler late.
+    """
     pod = cluster.start(name)
     assert pod.stop() in {128 + signal.SIGTERM, 0}, "0 if it started before the signal came"
 

@@ -44,7 +44,10 @@ Faulty = Callable[[str], str]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the time limit of its run, which may wait for its turn on a busy machine."""
+    """Give each test the time limit of its run.
+
+    The run may wait for its turn on a busy machine.
+    """
     for item in items:
         waits = {"run", "run_load"} & set(getattr(item, "fixturenames", ())) and item.path.parent == Path(__file__).parent
         if waits and not item.get_closest_marker("timeout"):

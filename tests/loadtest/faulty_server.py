@@ -1,4 +1,4 @@
-"""A small real chat server over HTTP and WebSocket that breaks the promise in its address.
+"""A small real chat server that breaks the promise in its address.
 
     python tests/loadtest/faulty_server.py --port 8123
     http://127.0.0.1:8123/lose
@@ -142,7 +142,7 @@ class Server:
                 room.peers = [other for other in room.peers if other is not peer]
 
     def _too_early(self, user: int) -> bool:
-        """Return whether this user reconnected for the first time less than SHY seconds ago."""
+        """Return whether this user first reconnected less than SHY seconds ago."""
         now = asyncio.get_running_loop().time()
         return user in self.joined and now - self.returned.setdefault(user, now) < SHY
 
@@ -247,7 +247,7 @@ class Server:
                 await peer.push(each)
 
     def _delivered(self, room: Room, peer: Peer, event: Frame, *, own: bool) -> list[Frame]:
-        """Return the frames of one socket for an event: the event, unless the fault applies."""
+        """Return one socket's frames for an event, after the fault."""
         if peer.deaf:
             return []
         if peer.held_back is not None:

@@ -14,7 +14,7 @@ from tests.support.server import ROOT, base_environment
 
 @dataclass(frozen=True)
 class LoadRun:
-    """Results of a load run: its exit code, its output, and its report if it wrote one."""
+    """Results of a load run: exit code, output, and its report if any."""
 
     code: int
     output: str

@@ -1,4 +1,4 @@
-"""The capacity finder: it finds the limit, confirms it, and names the exhausted resource."""
+"""The capacity finder finds the limit, confirms it, and names its cause."""
 
 import json
 import os

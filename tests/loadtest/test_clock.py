@@ -1,4 +1,4 @@
-"""One clock for all generators: the offset is found, and its error stays within the stated bound."""
+"""One clock for all generators, with an error within the stated bound."""
 
 import json
 import os
@@ -94,7 +94,10 @@ def test_processes_of_one_host_share_its_clock() -> None:
 
 @pytest.mark.integration
 def test_generators_with_different_clocks_measure_latencies(faulty_server: Faulty, tmp_path: Path) -> None:
-    """The kernel sets one worker's clock 1000 s ahead: each delivery between the two crosses that gap."""
+    """The kernel sets one worker's clock 1000 s ahead.
+
+    Each delivery between the two crosses that gap.
+    """
     port, ahead = free_port(), ["unshare", "--time", "--monotonic", "1000"]
     if os.geteuid():
         ahead.append("--map-root-user")

@@ -1,4 +1,4 @@
-"""The leader of a run counts its first processes and names those missing at the end."""
+"""The leader of a run names the processes that are missing at its end."""
 
 from collections.abc import Callable
 from typing import Any

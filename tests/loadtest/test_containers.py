@@ -1,4 +1,4 @@
-"""The manifests of the generator's containers agree with the code, without a start."""
+"""The manifests of the generator's containers agree with the code."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_every_variable_is_known_to_the_generator(services: dict[str, Any]) -> N
 
 
 def test_every_variable_of_a_run_reaches_the_generator(services: dict[str, Any]) -> None:
-    """Every option of scripts/load except those the containers set: the output directory and format."""
+    """Every option of scripts/load except directory and format of the output."""
     wanted = (OPTIONS | {"USERS", "SPAWN_RATE", "HEADLESS"}) - {"REPORT", "AS_JSON"}
     assert set(services["loadtest-master"]["environment"]) >= wanted
     mounted = [volume for volume in services["loadtest-master"]["volumes"] if isinstance(volume, dict)]

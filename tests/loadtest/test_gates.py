@@ -1,4 +1,4 @@
-"""Gates: correctness always counts, latencies if selected, and a starved generator is reported."""
+"""Gates: correctness always counts, latencies only if selected."""
 
 from pathlib import Path
 from typing import Any

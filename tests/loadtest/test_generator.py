@@ -1,4 +1,4 @@
-"""The generator checks itself: missed messages count, and a long run hides no bad stretch."""
+"""The generator checks itself, in short and in long runs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whole runs of the load generator against the product's own server, and against a closed port."""
+"""Whole runs against the product's own server, and against a closed port."""
 
 import asyncio
 import json

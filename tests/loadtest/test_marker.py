@@ -1,4 +1,4 @@
-"""The marker identifies a message, times it, and shows whether its text is unchanged."""
+"""The marker identifies a message, times it, and detects changes."""
 
 from typing import Any
 

@@ -87,7 +87,7 @@ def fullest(part: str, pod: plan.Pod, pods: int, made: plan.Plan) -> dict[str, f
     ],
 )
 def test_every_pod_of_a_plan_has_room_for_its_load(part: str, habit: Habit, decided: str) -> None:
-    """A plan's load stays within the limits of its pods, and exceeds them with one pod fewer."""
+    """A plan's load fits its pods, and does not fit one pod fewer."""
     made = plan.plan(1_000_000, habit, COSTS)
     pod, units = (plan.WEB, made.web_pods) if part == "web" else (plan.NGINX, made.nginx_pods)
     assert made.decided[part] == decided

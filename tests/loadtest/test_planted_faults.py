@@ -1,4 +1,4 @@
-"""Whole runs against a server with one broken promise: the run fails and names the promise."""
+"""Whole runs against a server with one broken promise, which they name."""
 
 import pytest
 
@@ -139,7 +139,7 @@ def test_an_exception_in_a_user_fails_the_run_and_is_shown(told: str, run: LoadR
 
 @pytest.mark.load(fault="slow", GATES="taken")
 def test_waiting_messages_count_against_a_slow_server(run: LoadRun) -> None:
-    """At 0.1 s for each message and far more than ten a second, the queue makes the latency.
+    """The server takes 0.1 s for each message, so the queue makes the latency.
 
     Most of the due messages have no acknowledgement when the run is over.
     """

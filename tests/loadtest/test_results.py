@@ -1,4 +1,4 @@
-"""Results of several generators: sums, the busiest one, and contradictions between them."""
+"""Results of several generators: sums, the busiest, contradictions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whole runs of the shapes, in one process and in several, some with a planted fault."""
+"""Whole runs of the shapes, some with several processes or faults."""
 
 import csv
 import json

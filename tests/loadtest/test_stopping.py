@@ -1,4 +1,4 @@
-"""A search for the capacity that is stopped ends its load run and reports its findings."""
+"""A stopped search for the capacity ends its load run and reports."""
 
 import json
 import os
@@ -35,7 +35,10 @@ def test_stopped_capacity_search_reports_its_findings(server: Server, tmp_path: 
 
 
 def loads(report: Path) -> list[int]:
-    """Return the load runs that live and write below `report`: they have their own session."""
+    """Return the load runs that write below `report`.
+
+    They have their own session.
+    """
     return [int(at.parent.name) for at in Path("/proc").glob("[0-9]*/cmdline") if _is_load(at, report)]
 
 

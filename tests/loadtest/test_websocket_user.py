@@ -1,4 +1,4 @@
-"""WebSocketUser against a foreign server: a subclass suffices, and it survives every fault."""
+"""WebSocketUser against a foreign server, with faults."""
 
 import asyncio
 import http

@@ -1,4 +1,4 @@
-"""The users of a run in this process, without a server: their schedule and their messages.
+"""The users of a run in this process: their schedule and their messages.
 
 Locust patches the interpreter on import, which would break the other tests of this process; with
 LOCUST_SKIP_MONKEY_PATCH it does not.

@@ -1,4 +1,4 @@
-"""Debian's real nginx, started by the container's nginx/start with its rendered configuration."""
+"""Debian's real nginx, started by nginx/start like in the container."""
 
 import json
 import os

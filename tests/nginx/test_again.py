@@ -1,4 +1,4 @@
-"""nginx's retries when its only server breaks a connection after reading the request."""
+"""nginx's retries when its only server breaks a read request."""
 
 import socket
 import socketserver

@@ -81,7 +81,10 @@ async def test_all_sockets_are_back_soon_after_all_servers_restart(
 
 
 async def test_only_live_server_gets_all_clients(servers: list[Upstream], start_front: StartFront) -> None:
-    """Dead servers have the fewest connections: nginx tries them first, and must still reach the live one."""
+    """Dead servers have the fewest connections.
+
+    nginx tries them first, and must still reach the live one.
+    """
     front = start_front(upstream_ports=[one.port for one in servers])
     for one in servers[1:]:
         await asyncio.to_thread(one.kill)

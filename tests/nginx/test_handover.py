@@ -1,4 +1,7 @@
-"""Before nginx ends or reloads, web closes its sockets with 1012: nginx cannot write close frames."""
+"""Before nginx ends or reloads, web closes its sockets with 1012.
+
+nginx cannot write close frames.
+"""
 
 import asyncio
 import signal

@@ -105,7 +105,10 @@ def test_worker_connections_stay_below_the_file_limit(tmp_path: Path) -> None:
 
 
 def test_nginx_has_a_worker_for_each_cpu_of_compose(tmp_path: Path) -> None:
-    """Two workers on one CPU batch fewer messages: a third more processor time for a delivery."""
+    """Two workers on one CPU batch fewer messages.
+
+    A delivery takes a third more processor time.
+    """
     assert render(tmp_path).returncode == 0
     workers = re.search(r"worker_processes (\d+);", (tmp_path / "nginx.conf").read_text())
     nginx = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["nginx"]

@@ -1,4 +1,4 @@
-"""The server behind nginx in these tests: a real ASGI server that returns its requests."""
+"""A real ASGI server behind nginx that returns its requests."""
 
 import json
 from typing import Any

@@ -43,7 +43,7 @@ def nothing_failed_inside(server: Server) -> Iterator[None]:
 
 @pytest.fixture
 async def plain(server: Server) -> AsyncIterator[Any]:
-    """Open sockets without checks on the shared server: `socket = await plain("/infra/ws", ada)`."""
+    """Open sockets without checks: `socket = await plain("/infra/ws", ada)`."""
     async with AsyncExitStack() as exits:
 
         async def one(path: str, account: Account | None = None, **options: Any) -> PlainSocket:
@@ -105,7 +105,10 @@ async def witnessing(
 
 
 class Cast:
-    """Users who exist for the whole run, for tests to which their earlier actions do not matter."""
+    """Users who exist for the whole run.
+
+    For tests to which their earlier actions do not matter.
+    """
 
     def __init__(self, server: Server) -> None:
         self.server = server

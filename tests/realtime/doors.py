@@ -1,4 +1,4 @@
-"""All ways to change a user or a room: the API, the administrator's pages, other programs."""
+"""All ways to change a user or a room: API, admin pages, other programs."""
 
 import asyncio
 import re
@@ -60,7 +60,7 @@ async def admin(world: World, path: str, change: Mapping[str, str | None]) -> No
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """Return a browser's fields of the form: text fields, ticked boxes and chosen options."""
+    """Return a browser's fields of the form: texts, ticked boxes, options."""
     fields: dict[str, str] = {}
     for tag in re.findall(r"<input[^>]*>", page):
         found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))

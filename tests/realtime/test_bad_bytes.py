@@ -1,4 +1,4 @@
-"""Every socket path: invalid frames close their own socket with the documented code."""
+"""Every socket path: invalid frames close their own socket."""
 
 import asyncio
 import random
@@ -169,7 +169,10 @@ async def test_malformed_handshake_is_refused(server: Server, witness: Witness) 
 
 
 async def test_endless_pings_close_their_socket_only(socket: PlainSocket) -> None:
-    """Control frames belong to the transport: each is answered or closes the socket, without delaying others."""
+    """Control frames belong to the transport.
+
+    Each is answered or closes its socket, without delaying others.
+    """
     try:
         for _ in range(20):
             await asyncio.gather(*[await socket.socket.ping(secrets.token_bytes(8)) for _ in range(50)])

@@ -1,4 +1,4 @@
-"""/ws/: each wrong frame gets its documented error with the reason, and closes nothing."""
+"""/ws/: each wrong frame gets its documented error and closes nothing."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""WS_COMPRESSION=1: only clients that offer permessage-deflate get compressed frames."""
+"""WS_COMPRESSION=1 compresses frames for clients that offer it."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,7 @@
-"""Pings, pongs and fragments never reach the app: a flood of them closes its own socket only."""
+"""A flood of pings, pongs or fragments closes its own socket only.
+
+The app never sees these frames.
+"""
 
 import asyncio
 import base64

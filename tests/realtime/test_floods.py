@@ -1,4 +1,4 @@
-"""Floods of one user are refused or closed as documented, and a bystander misses and waits for nothing."""
+"""Floods of one user are refused or closed, and a bystander is not delayed."""
 
 import asyncio
 import contextlib
@@ -129,7 +129,7 @@ async def test_too_many_lines_are_refused_in_the_simpler_dialects(start_server: 
 
 
 async def test_hundreds_of_joins_are_answered_in_turn(plain: Any, pest: Account, witness: Witness) -> None:
-    """A join reads a page of the log, the most expensive frame: each is answered in turn."""
+    """A join reads a page of the log and is the most expensive frame."""
     socket = await plain("/ws/", pest)
     reading = asyncio.create_task(replies(socket, 150))
     for number in range(150):
@@ -170,7 +170,10 @@ async def test_too_many_sockets_of_one_user_are_refused(
 
 @pytest.fixture
 async def guarded(start_server: StartServer) -> AsyncIterator[tuple[Server, Account, Witness]]:
-    """A server with a limit of 5 handshakes a second (20 at once) by address, and a bystander."""
+    """A server with a limit of 5 handshakes a second, and a bystander.
+
+    The limit counts by address and allows 20 at once.
+    """
     server = start_server(LIMIT_HANDSHAKES_PER_S="5")
     talker, listener = await sign_up(server.base_url), await sign_up(server.base_url)
     async with witnessing(server, await create_room(server.base_url, talker), talker, listener) as witness:

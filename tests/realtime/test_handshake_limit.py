@@ -11,7 +11,10 @@ from tests.support.server import Server
 
 
 async def close_code(server: Server, address: str) -> int | None:
-    """Return the code of a handshake without credentials: 4001, or 4009 above the limit."""
+    """Return the close code of a handshake: 4001, or 4009 above the limit.
+
+    The handshake has no credentials.
+    """
     async with connect(server.ws_url(), additional_headers={"X-Forwarded-For": address}) as socket:
         with suppress(ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 5)

@@ -1,4 +1,4 @@
-"""The poll of the heads on the real database finds a lost last event at once, in any number of rooms."""
+"""The poll of the heads on the real database finds lost last events."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -111,7 +111,7 @@ async def test_a_poll_is_one_query_for_few_rooms_and_two_for_many(polled: Polled
 
 
 async def test_all_rooms_are_read_a_hundred_at_a_time(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an outage of the layer with events in every room, others still reach the database."""
+    """Other users reach the database after an outage of the layer."""
     monkeypatch.undo()
     monkeypatch.setattr(repair, "ROOMS_A_READ", 4)
     reads: list[int] = []

@@ -1,4 +1,4 @@
-"""A hub hands all its sockets over within its deadline, however slow their closing is."""
+"""A hub hands all its sockets over within its deadline."""
 
 from types import SimpleNamespace
 from typing import Any, Self

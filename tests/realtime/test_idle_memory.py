@@ -108,7 +108,10 @@ def counted_anew() -> Iterator[None]:
 
 
 def held() -> tuple[Counter[str], int]:
-    """Return new objects by type, and the bytes of all: collected ones and their exclusive referents."""
+    """Return new objects by type, and the bytes of all.
+
+    Counts collected objects and their exclusive referents.
+    """
     gc.collect()
     waiting = gc.get_objects()
     seen = {id(each) for each in (*waiting, waiting)}

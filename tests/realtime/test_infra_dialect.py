@@ -21,7 +21,10 @@ def envelope(text: Any, **content: Any) -> str:
 
 
 async def received(socket: PlainSocket, text: str) -> dict[str, Any]:
-    """Return the content of the message with this text, past others in the shared lobby."""
+    """Return the content of the message with this text.
+
+    The lobby is shared: others are skipped.
+    """
     while True:
         frame = await socket.receive_json()
         assert set(frame) == {"type", "content"}

@@ -1,4 +1,7 @@
-"""Short text messages bypass parser, queue and task on their way to the app, without other effects."""
+"""Short text messages bypass parser, queue and task.
+
+All other effects are the same.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def text(data: str) -> bytes:
 
 
 def unmasked(opcode: int, data: bytes) -> list[bytes]:
-    """Return head and body of a frame with a mask of zeros, so that the body can look like a frame."""
+    """Return head and body of a frame with a mask of zeros.
+
+    Its body can look like a frame.
+    """
     return [bytes((0x80 | opcode, 0x80 | len(data))) + bytes(4), data]
 
 
@@ -75,7 +81,10 @@ def parsed(conn: GuardedProtocol, data: bytes) -> list[tuple[Any, ...]]:
 
 
 def reads(parts: list[tuple[bytes, bool]], cuts: list[int]) -> list[bytes]:
-    """Return the bytes in chunks as they may arrive: split after each complete frame, and after fixed sizes."""
+    """Return the bytes in chunks as they may arrive.
+
+    Split after each complete frame, and after fixed sizes.
+    """
     found = [b""]
     for part, ends in parts:
         found[-1] += part

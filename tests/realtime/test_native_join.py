@@ -1,4 +1,4 @@
-"""/ws/: joins, pages, resumes, leaves, and the transition from a page to live events."""
+"""/ws/: joins, pages, resumes, leaves, and the start of live events."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from tests.support.server import Server
 
 
 async def fill(server: Server, person: Account, room: str, number: int) -> None:
-    """Write `number` messages, several at a time: a socket's frames are handled in turn."""
+    """Write `number` messages, several at a time."""
 
     async def some(share: int) -> None:
         async with ChatClient(server.ws_url(), person) as chat:

@@ -1,4 +1,4 @@
-"""/ws/: message.send and its promises: gapless seqs, keys stored once, direct rooms of two."""
+"""/ws/: message.send: gapless seqs, keys stored once, direct rooms."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""/ws/: signals outside the log: presence, typing, read marks, unread counts, room changes."""
+"""/ws/: presence, typing, read marks, unread counts, room changes."""
 
 import asyncio
 import itertools
@@ -30,7 +30,10 @@ async def _invite(server: Server, owner: Account, person: Account, room: str) ->
 
 
 async def _online_in(chat: ChatClient, room: str, number: int) -> bool:
-    """Join a room; return whether the reply or a `presence` soon after shows this number online."""
+    """Join a room; return whether it shows this number online.
+
+    In the reply or in a `presence` soon after.
+    """
     if (await chat.join(room))["online_count"] != number:
         await online(chat, room, number, timeout=2)
     return True
@@ -60,7 +63,10 @@ async def test_presence_names_joined_and_left_users(connect: Connect, ada: Accou
 async def test_member_is_online_without_joining_the_room(
     server: Server, connect: Connect, ada: Account, bob: Account, room: str
 ) -> None:
-    """Bob's socket joined another room: Ada sees him online, now and after a reconnect."""
+    """Bob's socket joined another room.
+
+    Ada sees him online, now and after a reconnect.
+    """
     await _invite(server, ada, bob, room)
     theirs = await connect(bob)
     mine = await connect(ada)

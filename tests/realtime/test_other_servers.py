@@ -1,4 +1,4 @@
-"""The application on other servers: asgiref's test client, used by Channels, and stock uvicorn."""
+"""The application on other servers: asgiref's test client, stock uvicorn."""
 
 import asyncio
 import json

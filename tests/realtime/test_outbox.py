@@ -1,4 +1,4 @@
-"""The send queue is bounded in bytes and age, on any ASGI server and before the handshake's answer."""
+"""The send queue is bounded in bytes and age, on any ASGI server."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The poll of the heads at 50,000 rooms: two cheap statements, with jitter between processes."""
+"""The poll of the heads at 50,000 rooms: two cheap statements, jittered."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Who is online under random sequences of changes: several hubs on a lossy layer, against a plain model.
+"""Presence under random changes: several hubs against a plain model.
 
 Each hub is the real one; memberships come from the model, and the layer between the hubs loses messages on
 command. In the end every joined socket must agree with the model.
@@ -32,7 +32,10 @@ STEPS = 12
 
 
 class Seen:
-    """A send queue that records a client's view: room → user → away, and the last count."""
+    """A send queue that records a client's view of presence.
+
+    room → user → away, and the last count.
+    """
 
     writer = None
 
@@ -219,7 +222,7 @@ class World:
     # --- the end
 
     async def settle(self) -> None:
-        """Deliver all messages, send heartbeats, poll revocations, and let silent processes expire."""
+        """Deliver all messages, poll revocations, and expire silent processes."""
         for _ in range(STEPS):
             for room, user in self.removed - self.members:
                 self._revoke(room, user)

@@ -1,4 +1,4 @@
-"""A gap that this process cannot repair: each client is asked to read by itself, in its dialect."""
+"""Clients read an unrepairable gap by themselves, in their dialect."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A client that stops reading is closed within bounds, delays no others, and misses nothing on return."""
+"""A stalled reader is closed, delays no others, and misses nothing."""
 
 import asyncio
 import random
@@ -43,7 +43,10 @@ def memory_mb(server: Server) -> float:
 
 
 def narrow(server: Server) -> sockets.socket:
-    """A connection with a small receive buffer, so that the server notices a stalled reader at once."""
+    """A connection with a small receive buffer.
+
+    The server notices a stalled reader at once.
+    """
     narrow = sockets.socket()
     narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     narrow.connect(("127.0.0.1", urlsplit(server.base_url).port))
@@ -122,7 +125,7 @@ async def test_stalled_reader_of_compressed_frames_is_closed(start_server: Start
 
 
 async def test_resumed_reader_gets_code_4008(unlimited: Server, people: list[Account]) -> None:
-    """A reader that wakes up finds all earlier frames whole and in order, and then the code 4008."""
+    """A resumed reader finds all earlier frames in order, and then 4008."""
     writer, reader, _, _ = people
     room = await create_room(unlimited.base_url, writer)
     socket = PlainSocket(unlimited.ws_url(), headers=reader.headers, sock=narrow(unlimited), max_queue=1)
@@ -141,7 +144,10 @@ async def test_resumed_reader_gets_code_4008(unlimited: Server, people: list[Acc
 
 
 async def test_reader_of_many_pages_is_answered_at_its_own_pace(unlimited: Server, people: list[Account]) -> None:
-    """20 of the largest pages at once exceed the send queue's limit, which is no reason to close."""
+    """20 of the largest pages exceed the send queue's limit.
+
+    That is no reason to close.
+    """
     writer, reader, _, _ = people
     room = await create_room(unlimited.base_url, writer)
     socket = PlainSocket(unlimited.ws_url(), headers=reader.headers, sock=narrow(unlimited), max_queue=1)

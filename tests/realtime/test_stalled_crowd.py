@@ -1,4 +1,4 @@
-"""A thousand stalled readers: memory stays bounded, others notice nothing, returning users resume."""
+"""A thousand stalled readers neither fill the memory nor delay others."""
 
 import asyncio
 import base64

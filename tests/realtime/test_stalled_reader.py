@@ -18,7 +18,10 @@ A_SECOND = 5_000
 
 @pytest.mark.once
 async def test_only_a_stalled_reader_is_closed(start_server: StartServer) -> None:
-    """On a link of 5 kB/s the kernel rarely takes bytes, but the peer acknowledges some all the time."""
+    """A link of 5 kB/s: the peer acknowledges some bytes all the time.
+
+    The kernel takes more from the server only rarely.
+    """
     server = start_server(LIMIT_MESSAGES_PER_S="0", WEB_CONCURRENCY="1")
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)

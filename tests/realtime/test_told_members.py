@@ -1,4 +1,4 @@
-"""Changes of a user or a room reach their open sockets on every device, joined or not."""
+"""Changes of a user or a room reach their sockets on every device."""
 
 import httpx
 import pytest

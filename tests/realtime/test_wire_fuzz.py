@@ -1,4 +1,4 @@
-"""Random bytes against the live server: no traceback, no delayed bystander, no dead worker.
+"""Random bytes cause no traceback, no delay and no dead worker.
 
 `make fuzz` runs longer.
 """

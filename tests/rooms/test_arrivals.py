@@ -1,4 +1,4 @@
-"""Concurrent first joins of a room: one statement for all memberships, an answer for each."""
+"""Concurrent first joins of a room take one statement for all."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Admin pages cost no more than their rows, and a deletion runs in batches beside other users' work."""
+"""Admin pages have a bounded cost, and deletions run in batches."""
 
 from datetime import UTC, datetime
 from typing import Any

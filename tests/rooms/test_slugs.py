@@ -1,4 +1,4 @@
-"""Slugs: one room for every spelling of its name, and a stored slug names the same room."""
+"""Slugs: one room for every spelling of its name."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""scripts/run_gunicorn.sh: the number of workers, the deciding rule, and its refusals."""
+"""scripts/run_gunicorn.sh: number of workers, deciding rule, refusals."""
 
 import os
 import shlex
@@ -54,7 +54,7 @@ class Machine:
             (directory / name.replace("__", ".")).write_text(f"{content}\n")
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run the script on this machine, with many cores by affinity unless `cores` is given."""
+        """Run the script on this machine, by default with many cores."""
         made_up = {
             "CGROUP_ROOT": str(self.cgroup),
             "PROC_ROOT": str(self.proc),

@@ -1,4 +1,4 @@
-"""scripts/run_gunicorn.sh in real containers with real limits, in the product's base image."""
+"""scripts/run_gunicorn.sh in real containers with real limits."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.stack
 
 
 def facts(*limits: str) -> dict[str, str]:
-    """Return the facts of --print in a container with these limits, offline and read-only."""
+    """Return the facts of --print in a container with these limits."""
     command = [
         "docker",
         "run",

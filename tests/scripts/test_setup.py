@@ -1,4 +1,4 @@
-"""scripts/setup: its choice of interpreter, the virtual environment, and its error messages."""
+"""scripts/setup: interpreter, virtual environment, error messages."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ TOOLS = ("bash", "dirname", "basename", "id", "cat", "rm", "mkdir", "ln", "chmod
 
 
 class Checkout:
-    """A bare checkout (scripts, Makefile, empty locks) and a PATH with only the test's programs."""
+    """A bare checkout and a PATH with only the test's programs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "checkout"
@@ -38,7 +38,10 @@ class Checkout:
         path.chmod(0o755)
 
     def python(self, name: str, *, version: str = "(3, 13)", ensurepip: bool = True) -> None:
-        """Put this interpreter on the PATH with another version, or without parts that Debian splits off."""
+        """Put this interpreter on the PATH as another version, or with gaps.
+
+        Debian splits some modules off.
+        """
         code = "import sys; sys.version_info = (*%s, 0, 'final', 0)" % version  # noqa: UP031 - reads better than braces in braces
         fail = "" if ensurepip else 'case "$*" in *ensurepip*|*"-m venv"*) echo "No module named ensurepip" >&2; exit 1;; esac'
         body = f"""{fail}

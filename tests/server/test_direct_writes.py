@@ -1,4 +1,4 @@
-"""Frames go directly to the connection while its transport is empty: whole, in order, not past TLS."""
+"""Frames go directly to the connection while its transport is empty."""
 
 import asyncio
 import socket as sockets
@@ -30,7 +30,10 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """Run on the servers' event loop and on Python's: they pause and resume at other moments."""
+    """Run on uvloop and on asyncio's loop.
+
+    They pause and resume at different moments.
+    """
     with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner.run
 

@@ -1,4 +1,4 @@
-"""`manage.py drain` and SIGTERM hand sockets over, finish running work, and end in time."""
+"""`manage.py drain` and SIGTERM hand sockets over and end in time."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Every grace period follows from DRAIN_SECONDS and exceeds the wait it covers, in the real files."""
+"""Every grace period follows from DRAIN_SECONDS and covers its wait."""
 
 import re
 import shlex

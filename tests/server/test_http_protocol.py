@@ -1,4 +1,4 @@
-"""Our handshake, parsed once, has the same outcome as uvicorn's, which parses it twice."""
+"""Our handshake has the same outcome as uvicorn's, parsed once."""
 
 import asyncio
 import socket
@@ -90,7 +90,7 @@ class Asked:
 
 @pytest.fixture
 async def answers() -> AsyncIterator[Any]:
-    """`await answers(http, request)` returns a server's whole answer and its ASGI scopes."""
+    """`await answers(http, request)` returns the answer and the ASGI scopes."""
     running: dict[Any, tuple[Server, asyncio.Task[None], Asked, Any]] = {}
 
     def start(http: Any) -> None:

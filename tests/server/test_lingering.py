@@ -1,4 +1,4 @@
-"""A peer that closes or hangs up without reading is dropped soon, and counted until then."""
+"""A closing peer that does not read is dropped soon."""
 
 import asyncio
 import socket as sockets
@@ -19,7 +19,7 @@ CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
 
 
 class Stalled:
-    """A connection whose peer reads at most the handshake's answer, with a megabyte unsent."""
+    """A connection with a megabyte unsent, whose peer reads at most a little."""
 
     def __init__(self) -> None:
         self.ours, self.peer = sockets.socketpair()

@@ -1,4 +1,4 @@
-"""Each worker reports its CPU and memory, so that a capacity run can name the exhausted one."""
+"""Each worker reports its own CPU and memory."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A worker above its memory ceiling is replaced: drained, one at a time, and only if that helps."""
+"""A worker above its memory ceiling is drained and replaced."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The server itself answers requests that are too large, slow or many, before buffering them."""
+"""The server answers too large, slow or many requests before buffering."""
 
 import asyncio
 import json
@@ -42,7 +42,10 @@ async def answer_to(address: tuple[str, int], parts: list[bytes], *, pause_s: fl
 
 @pytest.fixture
 async def app(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ask]:
-    """`await app(parts…)` returns the answer of a server with short time limits, whose app returns the body's length."""
+    """`await app(parts…)` returns a server's answer to these parts.
+
+    It has short time limits; its app returns the body's length.
+    """
     monkeypatch.setattr(request_limits, "HEAD_S", 0.3)
     monkeypatch.setattr(request_limits, "BODY_S", 0.3)
     monkeypatch.setattr(request_limits, "LINGER_S", 0.1)

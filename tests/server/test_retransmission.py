@@ -1,4 +1,4 @@
-"""A WebSocket's kernel socket retransmits soon after a healed cut, without a long back-off."""
+"""A WebSocket's kernel socket retransmits soon after a healed cut."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""`manage.py drain --share`: a server hands a part of its sockets over and goes on."""
+"""`manage.py drain --share` hands a part of the sockets over."""
 
 import asyncio
 

@@ -20,7 +20,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(checkout: Path) -> Iterator[Stack]:
-    """Two web replicas behind nginx on Postgres and Redis, from `make up`, without limits.
+    """Two web replicas behind nginx, from `make up`, without limits.
 
     A test with changes (scale, settings of a service) reverts them before its end.
     """
@@ -57,7 +57,10 @@ def release(restored: Stack) -> Iterator[Callable[[str], None]]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Print nginx's failed requests with a test failure: the containers are removed afterwards."""
+    """Print nginx's failed requests with a test failure.
+
+    The containers are removed afterwards.
+    """
     report = yield
     running = getattr(item, "funcargs", {}).get("stack")
     if report.when == "call" and report.failed and isinstance(running, Stack):

@@ -26,7 +26,7 @@ def identities(stack: Stack, service: str) -> list[tuple[str, str]]:
 
 
 def interrupted(stack: Stack, at: str, how: signal.Signals = signal.SIGTERM, env: Mapping[str, str] | None = None) -> Answer:
-    """Roll until its output contains `at`, then signal its process group, like a terminal."""
+    """Roll until the output contains `at`, then signal the process group."""
     command = [str(stack.directory / "scripts" / "roll")]
     options: dict[str, Any] = {"env": stack.env | dict(env or {}), "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, **options) as process:

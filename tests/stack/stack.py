@@ -1,4 +1,4 @@
-"""The stack of `make up` from a copy of the checkout, with its own containers and volumes.
+"""The stack of `make up` from a copy of the checkout.
 
 stack.url                                  http://127.0.0.1:PORT, nginx
 stack.compose("up", "--detach", …)         docker compose with the same project and settings
@@ -115,7 +115,10 @@ class Stack:
         return self.compose("exec", "-T", service, *command)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """Return docker inspect of each container of a service, also ended ones, oldest first."""
+        """Return docker inspect of a service's containers, oldest first.
+
+        Ended ones are included.
+        """
         names = self.compose("ps", "--all", "--quiet", service).stdout.split()
         found: list[dict[str, Any]] = json.loads(_run(["docker", "inspect", *names]).stdout) if names else []
         return sorted(found, key=lambda container: str(container["Created"]))

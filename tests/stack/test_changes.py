@@ -1,4 +1,4 @@
-"""Changes of the running stack: more servers, other settings, TLS, a stop and a start."""
+"""Changes of the running stack: more servers, settings, TLS, a restart."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Chats through the whole stack: across replicas, through nginx, without secrets in logs."""
+"""Chats through the whole stack, across replicas and through nginx."""
 
 import asyncio
 import re

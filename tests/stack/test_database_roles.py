@@ -1,4 +1,4 @@
-"""Database roles of the stack: the app only writes rows, in new and in older stacks."""
+"""Database roles of the stack: the app only writes rows."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`manage.py drain` in a web container: read-only, without /proc of others, under an init."""
+"""`manage.py drain` in a read-only web container under an init."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The load generator in containers beside the stack: a master, two workers, a fetched report."""
+"""The load generator in containers beside the stack."""
 
 import json
 import shutil
@@ -84,7 +84,7 @@ def test_master_and_two_workers_load_the_stack_and_report(stack: Stack, generato
 
 
 def test_capacity_reads_existing_containers_only(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong name or a silent engine would otherwise look like servers without limits."""
+    """A wrong name or a silent engine must not look like unlimited servers."""
     servers = Servers.of(stack.url, "", stack.project)
     assert (len(servers.replicas), servers.blind) == (2, [])
     reading = servers.read()

@@ -1,4 +1,4 @@
-"""nginx resolves the names of replicas while they come and go: a change during a request costs no request."""
+"""nginx resolves the names of replicas without failed requests."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ HEALTHY = "/opt/hubbub/nginx/healthy"
 
 
 class Names(socketserver.ThreadingUDPServer):
-    """A name server with one answer to every question: the current addresses of `answer()`."""
+    """A name server that answers every question with `answer()`."""
 
     daemon_threads = True
 
@@ -40,7 +40,7 @@ class Names(socketserver.ThreadingUDPServer):
 
 
 class Question(socketserver.BaseRequestHandler):
-    """RFC 1035: the header and the question as received, then one A record each for that name."""
+    """Answer a question with A records as in RFC 1035."""
 
     server: Names
 

@@ -1,4 +1,4 @@
-"""Network access: nginx reaches the servers, the servers the database, outsiders only nginx."""
+"""nginx reaches the servers, the servers the database, outsiders nginx."""
 
 import pytest
 

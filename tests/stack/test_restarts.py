@@ -57,7 +57,10 @@ async def test_requests_succeed_soon_after_a_server_is_ready(
 async def test_sockets_reconnect_together_after_all_restarts(
     stack: Stack, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    """Only sockets: finished requests would clear nginx's failure marks, which sockets did not."""
+    """Only sockets are opened.
+
+    Finished requests would clear nginx's failure marks, which sockets did not.
+    """
     ada = await sign_up(stack.url)
     people = [Holding(stack, ada) for _ in range(PEOPLE)]
     async with asyncio.TaskGroup() as group:

@@ -161,7 +161,10 @@ services:
 
 @pytest.fixture
 def outside(restored: Stack) -> Iterator[Stack]:
-    """The stack with an external database, reached through nginx's network as in docs/deploy.md."""
+    """The stack with an external database, as in docs/deploy.md.
+
+    nginx's network leads to it.
+    """
     stack = restored
     override = stack.directory / "compose.override.yaml"
     override.write_text(OUTSIDE)

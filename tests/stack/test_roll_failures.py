@@ -1,4 +1,4 @@
-"""scripts/roll with failures: a broken version, an interrupted, killed or second roll."""
+"""scripts/roll with a broken version, and interrupted or killed rolls."""
 
 import asyncio
 import fcntl

@@ -1,4 +1,4 @@
-"""Two installations on one Redis: neither gets the other's rooms, presence or passwords."""
+"""Two installations on one Redis stay separate."""
 
 import secrets
 from collections.abc import Iterator

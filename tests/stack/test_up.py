@@ -1,4 +1,4 @@
-"""`make up` prints the address, makes .env once, and names errors before it starts anything."""
+"""`make up` prints the address, makes .env once, and names errors early."""
 
 import re
 import shutil

@@ -1,1 +1,1 @@
-"""Shared helpers of the tests: real services, a real server, clients of the native dialect."""
+"""Shared helpers of the tests: real services, servers and clients."""

@@ -25,7 +25,10 @@ def with_token(base_url: str, account: Account) -> httpx.AsyncClient:
 
 
 async def signed_in(http: httpx.AsyncClient, account: Account) -> httpx.AsyncClient:
-    """Sign an anonymous client in: it keeps the session cookie and sends the CSRF token."""
+    """Sign an anonymous client in.
+
+    It keeps the session cookie and sends the CSRF token.
+    """
     answer = await http.post("/api/session", json={"username": account.name, "password": account.password})
     assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
     http.headers["X-CSRFToken"] = http.cookies["csrftoken"]

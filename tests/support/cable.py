@@ -65,7 +65,10 @@ class Cable:
         self._whole = True
 
     def slow(self, bytes_per_s: float | None) -> None:
-        """Limit the bytes that come back from the server on each connection: 0 is nothing, None is no limit."""
+        """Limit the bytes from the server on each connection.
+
+        0 is nothing, None is no limit.
+        """
         self._rate = bytes_per_s
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""A small client of the native dialect (`/ws/`) that asserts the protocol's promises.
+"""A client of the native dialect that asserts the protocol's promises.
 
     ada = await sign_up(server.base_url)                    # Account(id, name, password, token)
     room = await create_room(server.base_url, ada)          # the slug of a new public room
@@ -98,7 +98,7 @@ class Closed(ConnectionError):
 
 
 class _Order:
-    """Checks each room's log against promises 1 and 3: no gaps, in order, each event once.
+    """Checks each room's log: no gaps, in order, each event once.
 
     A room is live after the last page of a join; the next pushed event is then held + 1. A page of a join
     with `after` continues from there; a fresh page shows messages only, so its seqs ascend and end at `head` or below.

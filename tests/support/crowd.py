@@ -1,4 +1,4 @@
-"""Users who chat in one room while a test stops servers, and who notice lost messages.
+"""Users who chat while a test stops servers, and notice lost messages.
 
 async with Crowd(stack.url, readers=10, writers=4, askers=2) as crowd:
     await crowd.until_written(20)         # all writers have 20 more replies

@@ -1,4 +1,6 @@
-"""`manage.py shell` as a lasting process: a start for each line would take longer than the tests.
+"""`manage.py shell` as a lasting process.
+
+A start for each line would take longer than the tests.
 
 Lines run in another process than the server's, which has no event loop and no sockets.
 """

@@ -47,7 +47,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _end_servers_in(directory: Path) -> None:
-    """End processes with a path in the directory of a finished run, above all its Postgres."""
+    """End processes in the directory of a finished run, such as Postgres."""
     mark, deadline = f"{directory}/".encode(), monotonic() + _END_S
     while (pids := [pid for pid in _pids() if mark in _command_line(pid)]) and monotonic() < deadline:
         for pid in pids:

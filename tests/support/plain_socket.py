@@ -39,7 +39,7 @@ class PlainSocket:
         await self.socket.close()
 
     async def send(self, data: str | bytes | Iterable[str]) -> None:
-        """Send text as a text frame, bytes as a binary one, several texts as one message's fragments."""
+        """Send text, bytes as a binary frame, or several texts as fragments."""
         await self.socket.send(data)
 
     async def send_json(self, value: Any) -> None:
@@ -83,7 +83,7 @@ class PlainSocket:
         raise AssertionError(f"unexpected frame {data}")
 
     async def expect_close(self, code: int, *, timeout: float = _TIMEOUT) -> list[str]:
-        """Read until the server closes, check the close code, and return the earlier frames."""
+        """Read until the server closes; check the code, return the frames."""
         frames = []
         try:
             async with asyncio.timeout(timeout):

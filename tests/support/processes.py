@@ -1,4 +1,4 @@
-"""Child processes of tests, in their own session: always ended, with their output in a file."""
+"""Child processes of tests: always ended, with their output in a file."""
 
 import ctypes
 import os
@@ -63,7 +63,10 @@ class Process:
         return self.popen.poll() is None
 
     def wait_until(self, ready: Callable[[], bool], *, timeout: float, what: str) -> None:
-        """Wait for `ready()`; raises StartError when the process ends or `timeout` seconds pass first."""
+        """Wait for `ready()`.
+
+        Raises StartError when the process ends or `timeout` seconds pass first.
+        """
         deadline = monotonic() + timeout
         while not ready():
             if not self.running:

@@ -1,4 +1,4 @@
-"""The pytest plugin that chooses the tests' servers before Django reads its settings.
+"""The pytest plugin that chooses the tests' servers before Django starts.
 
 HUBBUB_TEST_PROFILE=embedded (the default): SQLite and the in-process layer, as `make run` without any variable.
 HUBBUB_TEST_PROFILE=postgres: real Postgres and Redis, private to this run, and servers with two workers, as the stack.
@@ -42,7 +42,7 @@ class Profile:
 
 
 def _choose() -> Profile:
-    """Start the profile's servers and put their settings into the environment, in place of the developer's own."""
+    """Start the profile's servers and export their settings."""
     name = os.environ.get("HUBBUB_TEST_PROFILE", "embedded")
     if name not in NAMES:
         raise pytest.UsageError(f"HUBBUB_TEST_PROFILE is {name!r}; known are {', '.join(NAMES)}")

@@ -1,4 +1,4 @@
-"""The product as a process: scripts/run_gunicorn.sh on a free port, with its own data.
+"""The product as a process on a free port, with its own data.
 
 server = Server(profile, {"LIMIT_MESSAGES_PER_S": "5"})
 server.start()             # returns when /readyz says 200
@@ -149,7 +149,10 @@ class Server:
 
 
 def base_environment() -> dict[str, str]:
-    """Return the environment of a child: this interpreter first on the PATH, no product settings."""
+    """Return the environment of a child without the product's settings.
+
+    This interpreter is first on the PATH.
+    """
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
@@ -169,7 +172,10 @@ def manage(*arguments: str, env: Mapping[str, str], timeout: float = 120, root: 
 
 @cache
 def _front_end(profile: Profile) -> Path:
-    """Return the built front end: collecting and compressing it takes longer than most tests."""
+    """Return the built front end.
+
+    Collecting and compressing it takes longer than most tests.
+    """
     link = profile.data_dir / "static"
     link.symlink_to(ROOT / "frontend" / "dist")  # Django refuses the folder itself, from which it collects static files
     return link

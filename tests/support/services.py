@@ -136,7 +136,7 @@ class Postgres(Service):
         return f"postgres://hubbub:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, *, template: str = "template1") -> str:
-        """Make an empty database, or a copy of the database `template`, and return its URL."""
+        """Make an empty database, or a copy of `template`, and return its URL."""
         self._made += 1
         name = f"hubbub_{self._made}"
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -192,7 +192,7 @@ class Postgres(Service):
 
 
 class Standby(Postgres):
-    """A synchronous standby of `primary`: from entering on, it has all commits of the primary."""
+    """A synchronous standby of `primary` with all its commits."""
 
     name = "standby"
 
@@ -229,7 +229,7 @@ class Standby(Postgres):
 
 
 class PgBouncer(Service):
-    """A pooler in front of `postgres` that shares two connections between transactions."""
+    """A pooler before `postgres`: transactions share two connections."""
 
     name = "pgbouncer"
 

@@ -1,4 +1,4 @@
-"""The protocol tests' client finds each fault it promises to find: a real server plants each once."""
+"""The client of the protocol tests finds each fault it promises to find."""
 
 import asyncio
 import gc

@@ -1,4 +1,7 @@
-"""Programs started by tests get signals that the tests themselves ignore (`nohup make test &`)."""
+"""Programs started by tests get signals that the tests ignore.
+
+For example in `nohup make test &`.
+"""
 
 import signal
 import subprocess

@@ -28,7 +28,7 @@ CHUNKED = [
 
 @dataclass
 class Case:
-    """One connection's segments with the pauses before them, and whether it then reads."""
+    """One connection's segments, their pauses, and whether it then reads."""
 
     segments: list[tuple[float, bytes]]
     waits: bool

@@ -1,4 +1,4 @@
-"""Wraps the step after the commit: a message with this run's marker kills its process."""
+"""Kills its process after the commit of a message with this run's marker."""
 
 import os
 import signal

@@ -24,7 +24,10 @@ class Storm(SocketsLost):
 
 
 class PastDocker(SocketsLost):
-    """Connect some clients to nginx directly: Docker's port proxy buffers and acknowledges megabytes."""
+    """Connect some clients to nginx directly.
+
+    Docker's port proxy would buffer and acknowledge megabytes.
+    """
 
     async def go_past_docker(self, clients: list[Client]) -> Container:
         """Reconnect the clients past Docker; return nginx."""
@@ -44,7 +47,7 @@ class PastDocker(SocketsLost):
 
 
 class CutOff(PastDocker):
-    """Drop the packets of connections like a router that forgot them: both sides keep their sockets open.
+    """Drop the packets of connections, like a router that forgot them.
 
     Each client must detect it. Until then missing events are excused (`Client.deaf`); the checker limits the time.
     """
@@ -120,7 +123,7 @@ class StalledReaders(PastDocker):
             client.read_on()
 
     def without_effect(self) -> str:
-        """Check that each reader was closed as too slow or received all, and that at least one was closed."""
+        """Check that each reader was closed or received all, and one was closed."""
         closed = [client for client in self.stalled if client.lives[-1].hello_at > self.stalled_at]
         held = [client for client in self.stalled if client not in closed]
         behind = [client.name for client in held if not client.holds(self.heads)]

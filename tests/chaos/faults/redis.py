@@ -1,4 +1,7 @@
-"""Faults of Redis. None excuses a delay: servers then read the log, and events arrive within 5 s."""
+"""Faults of Redis.
+
+None excuses a delay: servers then read the log, and events arrive within 5 s.
+"""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Each documented form of DATABASE_URL works for the ORM, pools, migrations and worker."""
+"""Each form of DATABASE_URL works for ORM, pools, migrations and worker."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ ODD_ENCODED = "p%2Fw%23%3F%40%3A%25%26%5B%C3%BC%5D"
 
 
 class TlsPostgres(Postgres):
-    """A Postgres with a certificate for localhost from the test's own authority, `authority`."""
+    """A Postgres with a localhost certificate from the authority `authority`."""
 
     @property
     def authority(self) -> Path:
@@ -128,7 +128,7 @@ def start(profile: Profile, tmp_path: Path) -> Iterator[Callable[[str], tuple[Se
 
 
 async def serves(server: Server, worker: Process, database: str) -> None:
-    """Use the ORM (sign-up), the loop's pools (handshake, join, send), migrations and background tasks.
+    """Use the ORM, the pools of the loop, migrations and background tasks.
 
     `database`: a plain URL of the same database.
     """

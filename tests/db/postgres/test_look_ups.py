@@ -1,4 +1,4 @@
-"""Look-ups on Postgres need no thread, survive broken connections, and end in time."""
+"""Look-ups on Postgres: no threads, no broken answers, bounded waits."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Database roles: the app is no superuser, and only writes rows if the database has an owner role."""
+"""Database roles: the app is no superuser and, if possible, no owner."""
 
 import os
 import subprocess
@@ -117,7 +117,7 @@ def app_writes_rows_only(postgres: LikeTheImage) -> None:
 
 
 async def people_chat(server: Server) -> None:
-    """Use accounts, a private room, messages, a change of password with its triggers, and leaving."""
+    """Use accounts, a private room, messages, a password change, and leaving."""
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     room = await create_room(server.base_url, ada, private=True)
     async with httpx.AsyncClient(base_url=server.base_url, headers=ada.headers, timeout=15) as http:

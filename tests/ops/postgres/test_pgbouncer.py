@@ -27,7 +27,10 @@ def pooler() -> Iterator[PgBouncer]:
 
 @pytest.fixture
 def server(pooler: PgBouncer, start_server: StartServer) -> Server:
-    """A server whose migrations bypass the pooler: they need a session for their lock and time limits."""
+    """A server whose migrations bypass the pooler.
+
+    They need a session for their lock and time limits.
+    """
     direct = pooler.postgres.create_database()
     pooled = pooler.url(direct.rpartition("/")[2])
     given = {"DATABASE_URL": pooled, "SECRET_KEY": os.environ["SECRET_KEY"], "WEB_CONCURRENCY": "1"}

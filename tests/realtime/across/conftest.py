@@ -1,4 +1,4 @@
-"""Two servers of one worker each on one database and Redis, so that each user's process is known."""
+"""Two servers of one worker each, so that each user's process is known."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack

@@ -1,4 +1,4 @@
-"""Two processes: events of one reach the other, also after faults of Redis between them."""
+"""Two processes: events of one reach the other, also after Redis faults."""
 
 import asyncio
 import time

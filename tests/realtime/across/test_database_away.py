@@ -1,4 +1,4 @@
-"""An outage of Postgres: a clear error meanwhile, nothing stored twice, no restart needed."""
+"""An outage of Postgres: a clear error, no double, no restart needed."""
 
 import asyncio
 import time
@@ -147,7 +147,10 @@ async def test_broken_connections_store_each_key_once(fragile_circle: Circle) ->
 
 
 async def test_promoted_standby_that_was_behind_serves(fragile_circle: Circle) -> None:
-    """Messages it lacks are lost and clients hear of it: new ones reuse the lost seqs and reach all."""
+    """Messages it lacks are lost, and clients hear of it.
+
+    New messages reuse the lost seqs and reach all.
+    """
     circle, pair = fragile_circle, fragile_circle.pair
     async with (
         PlainSocket(pair.one.ws_url(), headers=circle.ada.headers) as here,

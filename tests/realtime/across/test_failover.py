@@ -1,4 +1,4 @@
-"""The primary dies and its standby takes over: users go on, and all acknowledged messages exist."""
+"""The primary dies, and its standby takes over without loss."""
 
 import asyncio
 from collections.abc import Iterator

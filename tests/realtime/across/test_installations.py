@@ -1,4 +1,4 @@
-"""Two installations with separate databases on one Redis: neither gets the other's messages."""
+"""Two installations on one Redis do not get each other's messages."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ SILENT_S = 1.5
 
 
 class Neighbours:
-    """The second database began as a copy of the first: rooms and users have the same ids."""
+    """Two installations with equal ids: one database is a copy of the other."""
 
     def __init__(self, profile: Profile, exits: ExitStack) -> None:
         self.redis = exits.enter_context(Redis())
@@ -35,7 +35,7 @@ class Neighbours:
 
 
 class Side:
-    """One installation: its owner, a private room with a joined socket, and a second user."""
+    """One installation: owner, private room, joined socket, second user."""
 
     def __init__(self, server: Server, owner: Account, guest: Account, room: str, socket: ChatClient) -> None:
         self.server, self.owner, self.guest, self.room, self.socket = server, owner, guest, room, socket

@@ -1,4 +1,4 @@
-"""A process that starts before its database has tables, like pods: it waits, and then works fully."""
+"""A process that starts before its database has tables waits, like pods."""
 
 import asyncio
 from contextlib import AsyncExitStack

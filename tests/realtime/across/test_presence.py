@@ -1,4 +1,4 @@
-"""Presence over two processes: sockets on both, killed or stalled processes, Redis outages."""
+"""Presence over two processes, with killed processes and Redis outages."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The background worker outlives its database: it does the pending work without a restart of its own."""
+"""The background worker outlives an outage of its database."""
 
 import sys
 import time

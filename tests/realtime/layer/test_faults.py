@@ -1,4 +1,4 @@
-"""Our layer under faults of Redis: bounded, self-healing, with a report of possible losses."""
+"""Our layer under faults of Redis: bounded, self-healing, no silent loss."""
 
 import asyncio
 import random
@@ -249,7 +249,10 @@ async def test_refused_ping_does_not_answer_a_publish(redis: Redis, ear: Ear) ->
 
 
 def test_connections_cut_at_any_moment_return(redis: Redis) -> None:
-    """On uvloop, as in production: its transports raise in places where asyncio's do not."""
+    """On uvloop, as in production.
+
+    Its transports raise in places where asyncio's do not.
+    """
 
     async def main() -> None:
         async with layer_of(redis.url) as layer:

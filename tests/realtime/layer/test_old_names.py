@@ -1,4 +1,4 @@
-"""A roll from a release without installation ids in Redis: rooms work across, and only then."""
+"""A roll from a release without installation ids in Redis."""
 
 import json
 import time

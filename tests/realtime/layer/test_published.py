@@ -1,4 +1,4 @@
-"""The published tests of channels_redis' pub/sub layer (4.3.0, BSD licence), run on ours.
+"""The tests of channels_redis' pub/sub layer (4.3.0, BSD), run on ours.
 
 From https://github.com/django/channels_redis/blob/4.3.0/tests/test_pubsub.py; changed: the layer under test, the Redis it
 uses, types, and how the connection is cut in `test_auto_reconnect` (theirs reaches into redis-py's client).

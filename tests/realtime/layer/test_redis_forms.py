@@ -1,4 +1,4 @@
-"""Each documented form of REDIS_URL on a real Redis: layer, presence, throttles, a server."""
+"""Each documented form of REDIS_URL on a real Redis."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""A Redis that refuses commands: /readyz, log and metrics show it, and the layer heals by itself."""
+"""A Redis that refuses commands is visible in /readyz, log and metrics."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

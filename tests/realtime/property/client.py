@@ -38,7 +38,10 @@ class Truth:
     seen: Counter[str] = field(default_factory=Counter)
 
     def hold(self, promise: object, what: str) -> None:
-        """Record a broken promise without raising: the server's tasks would swallow the error."""
+        """Record a broken promise without raising.
+
+        The server's tasks would swallow the error.
+        """
         if not promise:
             self.broken.append(what)
 

@@ -1,4 +1,4 @@
-"""The rules: actions of users and faults of networks, databases and processes, in any order."""
+"""The rules: actions of users and faults of all parts, in any order."""
 
 from __future__ import annotations
 

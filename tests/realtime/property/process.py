@@ -1,4 +1,4 @@
-"""A process of the product without Gunicorn: event loop, hub and writer on the real database."""
+"""A process of the product without Gunicorn, on the real database."""
 
 from __future__ import annotations
 

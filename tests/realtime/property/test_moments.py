@@ -1,4 +1,4 @@
-"""Readers that stop and processes that drain, one situation at a time, and the check's message for each."""
+"""Readers that stop and processes that drain, one situation at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state machine catches each mistake that is planted into the product for one run."""
+"""The state machine catches each mistake planted into the product."""
 
 from __future__ import annotations
 

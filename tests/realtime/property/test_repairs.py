@@ -115,7 +115,7 @@ def test_restored_layer_repairs_before_the_next_poll(world: World) -> None:
 
 
 def test_resume_pages_during_new_events(world: World) -> None:
-    """Join through a third process without earlier sockets, from the beginning of the log."""
+    """Join through an unused third process, from the beginning of the log."""
     write(world, 8)
     room = world.rooms[0]
     late: Client = world.clients[0]

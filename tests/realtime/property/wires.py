@@ -1,4 +1,4 @@
-"""A socket between client and process, by ASGI or directly on a transport, as in the product."""
+"""A socket between client and process, by ASGI or on a transport."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class AsgiWire(Wire):
 
 
 class TransportWire(Wire):
-    """A socket as under our worker: its protocol on the loop's transport, over real sockets."""
+    """A socket as under our worker, over a pair of real sockets."""
 
     config = Config(
         consume, ws=SocketProtocol, ws_ping_interval=None, ws_per_message_deflate=False, proxy_headers=False, log_config=None
@@ -190,7 +190,10 @@ class TransportWire(Wire):
             self.closed(self._protocol.close_rcvd.code)
 
     def _lost(self) -> None:
-        """Check an end without a close frame: only a stalled reader has no room for the frame."""
+        """Check an end without a close frame.
+
+        Only a stalled reader has no room for the frame.
+        """
         if self.open:
             self.client.truth.seen["cut"] += 1
             self.client.truth.hold(self.has_stopped, f"{self.client} was cut without a close frame")

@@ -1,4 +1,4 @@
-"""One example: processes on one database, the layer between them, clients, and the log."""
+"""One example: processes on one database, the layer, clients, and the log."""
 
 from __future__ import annotations
 
@@ -177,7 +177,10 @@ class World:
             process.end.inbox.clear()
 
     def _come_back(self) -> None:
-        """Connect all clients, join their rooms, and repeat messages until all are acknowledged."""
+        """Connect all clients, join their rooms, and repeat their messages.
+
+        It returns when all are acknowledged.
+        """
         for turn in range(ROUNDS):
             for index, client in enumerate(self.clients):
                 if client.connection is None:

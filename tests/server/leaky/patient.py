@@ -1,4 +1,4 @@
-"""The product's settings with frequent looks at memory, and a page that makes a worker grow."""
+"""The product's settings with frequent memory checks and a growing page."""
 
 from config.settings import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""The product's settings with frequent looks at memory, young replacements, and a growing page."""
+"""The product's settings with memory checks and young replacements."""
 
 from config.settings import *  # noqa: F403
 

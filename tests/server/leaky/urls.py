@@ -1,4 +1,7 @@
-"""The product's pages, and `/leak/200`, which keeps 200 MiB and answers the worker's pid."""
+"""The product's pages, and `/leak/200`, which keeps 200 MiB.
+
+It answers the worker's pid.
+"""
 
 import os
 
