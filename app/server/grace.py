@@ -1,4 +1,6 @@
-"""Derive every grace period from DRAIN_SECONDS. docs/deploy.md has the table; tests/server/test_grace_periods.py checks all files.
+"""Derive every grace period from DRAIN_SECONDS, as in the table of docs/deploy.md.
+
+tests/server/test_grace_periods.py checks all files that repeat them.
 
 A draining worker passes through these phases, which add up to at most DRAIN_SECONDS:
 """
