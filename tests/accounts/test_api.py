@@ -138,7 +138,7 @@ async def test_name_is_taken_in_every_case_and_form(server: Server) -> None:
             assert set(assert_problem(answer, 400, "invalid")["errors"]) == {"username"}, taken
 
 
-async def test_a_name_taken_by_many_at_once_goes_to_one(server: Server) -> None:
+async def test_name_requested_by_many_at_once_goes_to_one_user(server: Server) -> None:
     name = fresh()
     async with anonymous(server.base_url) as http:
         body = {"username": name, "password": "correct horse"}

@@ -70,7 +70,7 @@ def test_hash_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         leave.set()
     assert refused("queue") == before + 1
     with hashers.turn():
-        assert Argon2Hasher().encode("password", "salt-of-this-test"), "within a turn another is free"
+        assert Argon2Hasher().encode("password", "salt-of-this-test"), "a nested hash waits for no second slot"
 
 
 async def test_sockets_are_answered_while_a_crowd_signs_in(start_server: StartServer) -> None:

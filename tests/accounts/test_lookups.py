@@ -119,7 +119,7 @@ async def test_ticket_look_up_is_equal_in_every_way(ask: Ask) -> None:
     known, refused = await database.run(prepare)
     asked = [*known, *refused, *UNKNOWN]
     assert await ask(credentials._ticket_owners(asked)) == known
-    assert await ask(credentials._ticket_owners(asked)) == {}, "each is good once"
+    assert await ask(credentials._ticket_owners(asked)) == {}, "each ticket is valid once"
 
 
 async def test_room_look_up_is_equal_in_every_way(ask: Ask) -> None:

@@ -26,7 +26,7 @@ def test_look_is_equal_for_lookalikes(one: str, other: str) -> None:
     assert look_of(one) == look_of(other)
 
 
-def test_look_differs_for_names_told_apart() -> None:
+def test_look_differs_for_distinct_names() -> None:
     names = ["ada", "ida", "Zoe", "Zoë", "愛達", "愛", "ian", "lan", "ада", "हिन्दी", "ad-a", "ad_a"]
     assert len({look_of(name) for name in names}) == len(names)
 

@@ -1,4 +1,4 @@
-"""Each private name of another package that is relied on is still there."""
+"""Private names of other packages that the product uses still exist."""
 
 import ast
 import inspect
@@ -16,7 +16,7 @@ BOUND = re.compile(r"<\s*[0-9]")
 
 
 def missing(relied: Relied) -> list[str]:
-    """One sentence for each name that is gone."""
+    """Return one sentence for each missing name."""
     module, _, name = relied.owner.partition(":")
     owner: Any = getattr(import_module(module), name) if name else import_module(module)
     gone = [member for member in relied.members if not hasattr(owner, member)]
@@ -25,7 +25,7 @@ def missing(relied: Relied) -> list[str]:
 
 
 def assigned(owner: type) -> set[str]:
-    """Names that the class, or one it inherits from, declares or assigns to `self`."""
+    """Return the names that a class or its bases declare or assign to `self`."""
     names: set[str] = set()
     for one in owner.__mro__[:-1]:
         names |= set(vars(one)) | set(getattr(one, "__annotations__", ()))
@@ -38,11 +38,11 @@ def assigned(owner: type) -> set[str]:
 
 
 @pytest.mark.parametrize("relied", RELIED_ON, ids=lambda relied: relied.owner)
-def test_private_names_of_other_packages_are_there(relied: Relied) -> None:
+def test_private_names_of_other_packages_exist(relied: Relied) -> None:
     assert missing(relied) == []
 
 
-def test_missing_name_is_told_with_its_purpose() -> None:
+def test_missing_name_is_reported_with_its_purpose() -> None:
     planted = Relied("uvicorn", "uvicorn.server:Server", "a test", members=("serve", "serf"), attributes=("servers", "serfs"))
     assert missing(planted) == [
         "uvicorn: uvicorn.server:Server has no serf any more; needed for: a test",

@@ -39,7 +39,7 @@ class Wire:
 
 
 class Everything:
-    """A dialect."""
+    """A dialect that passes every event."""
 
     @staticmethod
     def encode(_room: RoomRef, event: LogEvent) -> str:

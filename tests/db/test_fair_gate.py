@@ -56,7 +56,7 @@ async def test_waiting_owners_are_admitted_in_turn(line: Line) -> None:
     await line.ask(*[FLOODER] * 5, 4, 5)
     for owner in (BOB, BOB, ADA):
         await line.end(owner)
-    assert line.admitted[4:] == [FLOODER, 4, 5], "one call of each, not all of the first"
+    assert line.admitted[4:] == [FLOODER, 4, 5], "the gate admits one call of each owner in turn"
 
 
 async def test_flooder_gets_its_share_when_alone(line: Line) -> None:
@@ -66,7 +66,7 @@ async def test_flooder_gets_its_share_when_alone(line: Line) -> None:
     assert line.admitted == [FLOODER] * 6
 
 
-async def test_process_itself_goes_first_without_a_share(line: Line) -> None:
+async def test_process_itself_is_admitted_first_without_a_share(line: Line) -> None:
     await line.ask(None, None, None, FLOODER)
     await line.ask(ADA, None)
     await line.end(FLOODER)

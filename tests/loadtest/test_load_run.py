@@ -122,7 +122,7 @@ def test_stall_of_the_generator_makes_a_good_run_invalid(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_run_told_to_stop_ends_with_a_verdict(
+def test_stopped_run_ends_with_a_verdict(
     load_under_way: LoadUnderWay, tmp_path: Path, number: signal.Signals, processes: str
 ) -> None:
     load = load_under_way("10m", PROCESSES=processes)  # it cannot end before the stop, also on a busy machine

@@ -81,7 +81,7 @@ def summary_of(report: Path, after: float) -> dict[str, object]:
     """Return the report written after the moment `after`."""
     file, deadline = report / "summary.json", time.monotonic() + 60
     while True:
-        assert time.monotonic() < deadline, "the run should have ended and left its report"
+        assert time.monotonic() < deadline, "the run did not end with a report"
         if file.exists() and file.stat().st_mtime > after:
             with suppress(json.JSONDecodeError):  # the file is half written
                 found: dict[str, object] = json.loads(file.read_text())
@@ -116,7 +116,7 @@ def test_runs_from_the_page_each_write_a_report(page: str, tmp_path: Path) -> No
             assert (tmp_path / "report" / name).stat().st_mtime > before, name
         picture = tmp_path / "report" / "timeline.png"  # the last file, drawn while the page serves requests
         while not picture.exists() or picture.stat().st_mtime <= before:
-            assert time.monotonic() < deadline, "the run should have been drawn"
+            assert time.monotonic() < deadline, "the run was not drawn"
             time.sleep(0.1)
         told = {entry["name"]: entry["num_requests"] for entry in json.loads((tmp_path / "report" / "locust.json").read_text())}
         assert told["handshake"] == users

@@ -126,7 +126,7 @@ def test_message_lengths_follow_their_source() -> None:
 
 def test_run_must_have_the_certain_events_of_its_shape() -> None:
     assert shape("steps").certain == {"sign-up", "handshake", "join", "send → own acknowledgement", "send → delivery to others"}
-    assert "send → delivery to others" not in shape("steps", rooms="100").certain, "each has a room alone"
+    assert "send → delivery to others" not in shape("steps", rooms="100").certain, "each user is alone in a room"
     assert shape("storm").certain - shape("steps").certain == {"reconnect → resynchronised"}
 
 
@@ -137,7 +137,7 @@ def summary(**changes: Any) -> dict[str, Any]:
 def test_users_due_at_the_very_end_may_be_missing() -> None:
     assert [shape(name).asked for name in ("smoke", "spike", "steps", "storm")] == [100] * 4
     assert shape("ramp", ramp="1").asked == 98
-    assert shape("steps", steps="4", time="2s").asked == 25, "those without whom it does not begin"
+    assert shape("steps", steps="4", time="2s").asked == 25, "a step starts with its users"
 
 
 def test_run_must_reach_its_number_of_users() -> None:

@@ -44,7 +44,7 @@ def test_absent_app_gets_an_explained_503(start_front: StartFront) -> None:
     assert api.headers["content-type"] == "application/problem+json"
     assert api.json()["code"] == "unavailable"
     assert front.get("/nginx-healthz").status_code == 200
-    assert front.get("/nginx-readyz").text == "ok\n", "it knows where the app should be"
+    assert front.get("/nginx-readyz").text == "ok\n", "nginx has the address of the app"
 
 
 def test_own_redirect_has_no_host_and_no_port(front: Front) -> None:

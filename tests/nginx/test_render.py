@@ -55,7 +55,7 @@ def test_new_name_is_known_within_five_seconds(tmp_path: Path) -> None:
     assert render(tmp_path).returncode == 0
     upstream = (tmp_path / "includes" / "upstream.conf").read_text()
     name, unanswered = (int(re.findall(rf"{setting}[= ](\d+)s", upstream)[-1]) for setting in ("valid", "resolver_timeout"))
-    assert max(name, unanswered) <= 4, "and nginx counts whole seconds"
+    assert max(name, unanswered) <= 4, "nginx counts whole seconds"
 
 
 def test_no_server_is_ever_marked_as_failed(tmp_path: Path) -> None:

@@ -56,6 +56,6 @@ async def test_time_of_closing_counts_towards_the_deadline(cost_s: float, monkey
     started = clock.now
     await hub.drain(SPREAD_S, hurry=lambda: False)
     assert [code for _, code in closed] == [Close.RESTART] * SOCKETS
-    assert clock.now - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s)), "not one after the other"
+    assert clock.now - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s)), "the sockets were closed one after the other"
     half = next(moment for moment, _ in closed[SOCKETS // 2 :])
     assert half - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s) / 2, rel=0.1), "spread over the whole time"

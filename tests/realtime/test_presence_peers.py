@@ -32,7 +32,7 @@ def judge(peers: Peers, start: float, seconds: float, *, beating: str = "", deaf
     return found
 
 
-def test_silent_process_is_gone_in_time_with_its_people() -> None:
+def test_silent_process_expires_in_time_with_its_people() -> None:
     peers = Peers()
     peers.dead(100.0 - BEAT_S, 100.0)
     heard(peers, "one", 100.0, 1, 2)
@@ -81,7 +81,7 @@ def test_goodbye_ends_a_process_after_a_moment() -> None:
 def test_missing_announcement_asks_for_the_list_once_a_second() -> None:
     peers = Peers()
     peer, ask = peers.announced("one", 7, 100.0)
-    assert ask, "of a process that is heard for the first time nothing is known"
+    assert ask, "a new process has no known users"
     peers.begin_list(peer)
     assert peers.end_list("one", peer) is not None
     assert peers.announced("one", 8, 105.0)[1] is False
@@ -98,10 +98,10 @@ def test_heartbeat_may_overtake_one_announcement() -> None:
     assert not peers.beat("one", 2, 105.0)
     peers.announced("one", 2, 105.1)
     assert not peers.beat("one", 3, 105.2)
-    assert peers.beat("one", 3, 105.5), "by now it is lost"
+    assert peers.beat("one", 3, 105.5), "the announcement counts as lost"
 
 
-def test_list_drops_people_who_are_not_in_it() -> None:
+def test_list_removes_missing_people() -> None:
     peers = Peers()
     heard(peers, "one", 100.0, 1, 2, 3)
     peer, _ = peers.announced("one", 2, 100.0)
@@ -115,7 +115,7 @@ def test_list_drops_people_who_are_not_in_it() -> None:
     assert (sorted(peers), peers.states(4), peers.name(1)) == ([1, 4], [True], "ada")
 
 
-def test_list_with_a_lost_piece_drops_nobody() -> None:
+def test_list_with_a_lost_piece_removes_no_people() -> None:
     peers = Peers()
     heard(peers, "one", 100.0, 1, 2)
     peer, _ = peers.announced("one", 2, 100.0)

@@ -99,7 +99,7 @@ def test_crowd_is_listed_anew_once_a_second() -> None:
     room = active(*range(1, NAMES_UP_TO + 4))
     assert room.snapshot(name_of, 0.0)[1][0] == named(ADA)[0]
     update(room, ADA, None)
-    assert room.snapshot(name_of, 0.5)[1][0] == named(ADA)[0], "sorting them for each join costs more than it tells"
+    assert room.snapshot(name_of, 0.5)[1][0] == named(ADA)[0], "sorting a crowd for each join is too expensive"
     assert room.snapshot(name_of, 1.5)[1][0] == named(BOB)[0]
 
 

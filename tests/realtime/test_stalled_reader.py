@@ -36,7 +36,7 @@ async def test_only_a_stalled_reader_is_closed(start_server: StartServer) -> Non
                 read(slow)
                 await asyncio.sleep(0.1)
         for _ in range(30):
-            assert read(slow) != b"", "closed, too"
+            assert read(slow) != b"", "the slow reader was closed, too"
             await asyncio.sleep(0.1)
         assert await too_slow(server) == 1
         stuck.close()

@@ -63,4 +63,4 @@ async def test_native_gets_gap_and_other_dialects_a_close(what_happens: Any) -> 
     assert native.got == [{"type": "gap", "room": "room", "head": room.last_seq}]
     assert plain.got == infra.got == [{"close": 1012}]
     assert native.socket.closing is None
-    assert native.socket.rooms == {}, "it joins again by itself"
+    assert native.socket.rooms == {}, "the client rejoins by itself"

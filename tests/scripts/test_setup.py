@@ -100,7 +100,7 @@ def test_a_lock_without_hashes_is_refused(checkout: Checkout) -> None:
     assert not list((checkout.root / ".venv").glob(".installed*"))
 
 
-def test_the_newest_known_interpreter_is_taken(checkout: Checkout) -> None:
+def test_newest_known_interpreter_is_used(checkout: Checkout) -> None:
     checkout.python("python3", version="(3, 10)")
     checkout.python("python3.11", version="(3, 11)")
     checkout.python("python3.12", version="(3, 12)")

@@ -100,12 +100,12 @@ async def test_body_at_the_limit_is_accepted(app: Ask) -> None:
     assert answer.endswith(b"length 1048576\r\n0\r\n\r\n")
 
 
-async def test_unfinished_header_is_refused_while_it_comes(app: Ask) -> None:
+async def test_unfinished_header_is_refused_before_its_end(app: Ask) -> None:
     answer = await app(GET + b"X-Long: ", *[b"a" * 10_000] * 20)
     assert status_of(answer) == 431
 
 
-async def test_chunked_body_is_refused_while_it_comes(app: Ask) -> None:
+async def test_chunked_body_is_refused_before_its_end(app: Ask) -> None:
     chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
     assert status_of(await app(POST + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 40)) == 413
 

@@ -43,7 +43,7 @@ class DjangoShell:
         self._lock = Lock()
 
     def run(self, code: str) -> str:
-        """Run `code` in a namespace of its own and return what it printed.
+        """Run `code` in its own namespace and return its output.
 
         Raises RuntimeError with its traceback.
         """

@@ -96,7 +96,7 @@ async def test_silent_network_times_out_and_is_used_again_later(
                 assert await ids("ada") == ada
                 break
             except DatabaseUnavailable:
-                assert time.monotonic() < deadline, "not used again"
+                assert time.monotonic() < deadline, "the broken connection was not reused"
         await batch_loader.close()
 
 

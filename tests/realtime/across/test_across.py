@@ -41,7 +41,7 @@ async def test_message_reaches_the_other_process_at_once(circle: Circle) -> None
         sender, other = (here, there) if number % 2 else (there, here)
         sent = await sender.send(circle.room, str(number))
         slowest = max(slowest, await heard(other, circle, sent["seq"]))
-    assert slowest < 1.5, "by the layer, not by the poll"
+    assert slowest < 1.5, "the poll was quicker than the layer"
 
 
 async def test_two_floods_have_one_order(circle: Circle) -> None:
@@ -191,7 +191,7 @@ async def test_death_of_a_process_loses_no_event(circle: Circle) -> None:
             for key in keys:
                 await again.send(circle.room, "x", key=key)
             head = (await again.join(circle.room))["head"]
-            assert head == len(keys), "each key once"
+            assert head == len(keys), "a key was stored twice"
             for seq in range(1, head + 1):
                 await heard(there, circle, seq)
         # Ada has left the living process; her entry of the dead one expires.

@@ -104,7 +104,7 @@ async def test_away_needs_all_sockets_of_all_processes(circle: Circle) -> None:
     assert await changed(here, circle.room, back=[circle.bob.id]) < RIGHT_WITHIN_S
 
 
-async def test_people_of_a_killed_worker_are_gone_in_2_s(mortals: Circle) -> None:
+async def test_people_of_a_killed_worker_are_offline_in_2_s(mortals: Circle) -> None:
     here, _ = await mortals.here(), await mortals.there()
     await changed(here, mortals.room, online_count=2)
     await asyncio.sleep(1)
@@ -123,7 +123,7 @@ async def test_person_with_another_socket_survives_a_kill(mortals: Circle) -> No
     await _serves(mortals.pair)
 
 
-async def test_stalled_worker_is_not_taken_for_dead(mortals: Circle) -> None:
+async def test_stalled_worker_is_not_marked_dead(mortals: Circle) -> None:
     """Its sockets are still open. A busy host can be silent for a second."""
     here, _ = await mortals.here(), await mortals.there()
     await changed(here, mortals.room, online_count=2)
