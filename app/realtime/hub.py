@@ -241,11 +241,6 @@ class Hub:
         """
         return (await self.open_many([ref]))[0]
 
-    async def open_with_presence(self, ref: RoomRef) -> LiveRoom:
-        room = await self.open(ref)
-        await self.presence.open(room)
-        return room
-
     async def open_many(self, refs: list[RoomRef]) -> list[LiveRoom]:
         new = [self.rooms.setdefault(ref.id, LiveRoom(ref)) for ref in refs if ref.id not in self.rooms]
         if new:

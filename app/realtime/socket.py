@@ -250,12 +250,13 @@ class Socket:
 
     async def join(self, ref: RoomRef, re: FrameId, read: Callable[[], Awaitable[Page]]) -> None:
         """Subscribe to a room and reply `room.joined`, without losing or repeating events."""
-        room = await self.hub.open_with_presence(ref)
+        room = await self.hub.open(ref)
         again = self.hub.detach(self, room)
         if self in room.joining:
             raise BadFrame("a join of this room is under way on this socket")
-        room.joining[self] = []
+        room.joining[self] = []  # before any wait: a room without sockets forgets its people
         try:
+            await self.hub.presence.open(room)
             page = await read()
         except BaseException:
             if again:  # the earlier subscription has ended: tell the client

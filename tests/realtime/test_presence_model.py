@@ -7,6 +7,8 @@ command. In the end every joined socket must agree with the model.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -19,6 +21,8 @@ from django.conf import settings as django_settings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from core.errors import NotAMember
+from db.database import DatabaseUnavailable
 from realtime.dialects.native import NativeDialect
 from realtime.events import Page, Person, Revoked, RoomRef
 from realtime.hub import Hub
@@ -115,6 +119,9 @@ class World:
         patch.setattr("realtime.hub.bus_for", lambda origin, *_: Inbox(self, origin))
         patch.setattr("realtime.hub.domains", lambda: self)
         patch.setattr("realtime.presence.placing.domains", lambda: self)
+        patch.setattr("realtime.presence.placing.random", SimpleNamespace(uniform=lambda *_: 0.0005))
+        self.reads_fail = 0
+        self.joining: dict[tuple[Socket, int], asyncio.Task[None]] = {}
         self.members: set[tuple[int, int]] = {(room, user) for room in ROOMS for user in range(1, USERS) if (room + user) % 2}
         self.removed: set[tuple[int, int]] = set()
         self.hubs: list[Any] = [Hub() for _ in range(PROCESSES)]
@@ -132,6 +139,10 @@ class World:
         return found
 
     async def members_among(self, rooms: list[int], users: Collection[int]) -> dict[int, set[int]]:
+        if self.reads_fail:
+            self.reads_fail -= 1
+            await asyncio.sleep(0)
+            raise DatabaseUnavailable
         found = {room: {user for user in users if (room, user) in self.members} for room in rooms}
         for _ in range(3):
             await asyncio.sleep(0)
@@ -161,14 +172,46 @@ class World:
             await socket.hub.unregister(socket)
 
     async def join(self, number: int) -> None:
-        for room, socket in itertools.product(ROOMS.values(), self.sockets[number % 5 :: 5]):
-            if (room.id, socket.user.id) in self.members:
-                await socket.join(room, None, self._page)
+        await asyncio.gather(*self._begin_joins(number))
 
-    @staticmethod
-    async def _page() -> Page:
-        await asyncio.sleep(0)
-        return Page(0, [], more=False, complete=True, member_count=0)
+    async def join_soon(self, number: int) -> None:
+        """Start joins without waiting for their replies."""
+        self._begin_joins(number)
+
+    def _begin_joins(self, number: int) -> list[asyncio.Task[None]]:
+        begun = []
+        for room, socket in itertools.product(ROOMS.values(), self.sockets[number % 5 :: 5]):
+            join = (socket, room.id)
+            if (room.id, socket.user.id) in self.members and join not in self.joining:
+                task = self.joining[join] = asyncio.create_task(self._join(socket, room))
+                task.add_done_callback(functools.partial(self._end_join, join))
+                begun.append(task)
+        return begun
+
+    def _end_join(self, join: tuple[Socket, int], _: asyncio.Task[None]) -> None:
+        del self.joining[join]
+
+    async def _join(self, socket: Socket, room: RoomRef) -> None:
+        async def page() -> Page:
+            await asyncio.sleep(0)
+            if (room.id, socket.user.id) not in self.members:
+                raise NotAMember("they were removed meanwhile")
+            return Page(0, [], more=False, complete=True, member_count=0)
+
+        with contextlib.suppress(NotAMember):
+            await socket.join(room, None, page)
+
+    async def sweep(self, number: int) -> None:
+        """Let housekeeping look for unused rooms, after a few steps of the loop."""
+        for _ in range(number % 6):
+            await asyncio.sleep(0)
+        for hub in self.hubs:
+            for room in hub.rooms.values():
+                hub.presence.close_unused(room)
+
+    async def fail(self, number: int) -> None:
+        """Let the next reads of memberships fail."""
+        self.reads_fail = number % 4
 
     async def add(self, number: int) -> None:
         room, user = self._pair(number)
@@ -212,8 +255,22 @@ class World:
         gone, self.hubs[place] = self.hubs[place], Hub()
         for task in gone._tasks:
             task.cancel()
+        for task in [task for (socket, _), task in self.joining.items() if socket.hub is gone]:
+            task.cancel()
         for socket in [socket for socket in self.sockets if socket.hub is gone]:
             self.sockets.remove(socket)
+
+    async def restart(self, number: int) -> None:
+        """Kill all processes at once; then everybody connects and joins again."""
+        people = len(self.sockets)
+        for place in range(PROCESSES):
+            await self.kill(place)
+        for index in range(people):
+            await self.connect(index * 7 + number)
+            await self.join_soon(number + index)
+            if index % 3 == 0:
+                await self.arrive(number + index)
+                await self.sweep(number // 3 + index)
 
     async def wait(self, number: int) -> None:
         for _ in range(number % 6):
@@ -223,6 +280,8 @@ class World:
 
     async def settle(self) -> None:
         """Deliver all messages, poll revocations, and expire silent processes."""
+        for result in await asyncio.gather(*self.joining.values(), return_exceptions=True):
+            assert result is None or isinstance(result, asyncio.CancelledError), result
         for _ in range(STEPS):
             for room, user in self.removed - self.members:
                 self._revoke(room, user)
@@ -254,7 +313,7 @@ def hub_beat(hub: Hub) -> dict[str, Any]:
 
 STEP = st.tuples(
     st.sampled_from(["connect", "connect", "disconnect", "join", "add", "remove", "activity", "arrive", "arrive", "arrive",
-                     "lose", "wait", "wait", "kill"]),
+                     "lose", "wait", "wait", "kill", "restart", "join_soon", "sweep", "fail"]),
     st.integers(0, 60),
 )  # fmt: skip
 
@@ -275,6 +334,24 @@ async def _run(steps: list[tuple[str, int]]) -> None:
         for hub in world.hubs:
             for task in hub._tasks:
                 task.cancel()
+
+
+async def test_room_keeps_its_people_while_a_join_waits() -> None:
+    """Housekeeping looks for unused rooms while the first join waits for the database."""
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(patch)
+        for number in (0, 7):
+            await world.connect(number)
+        await world.wait(5)
+        for number in range(PROCESSES):
+            await world.arrive(number)
+        (here, *_), truth = world.sockets, world.online(2)
+        await world.join_soon(0)
+        for _ in range(8):
+            await world.sweep(1)
+        await world.settle()
+        assert here.send_queue.rooms[ROOMS[2].slug] == truth
+        assert here.send_queue.counts[ROOMS[2].slug] == len(truth)
 
 
 @pytest.mark.timeout(280)

@@ -187,7 +187,10 @@ class Presence:
     # --- rooms
 
     async def open(self, room: LiveRoom) -> None:
-        """Make a room active, for a socket that joins. Waits a moment for the people of other processes."""
+        """Make a room active; wait at most placing.WAIT_S for the people of other processes.
+
+        The caller is in `room.joining` by then: a room without anybody is deactivated during the wait.
+        """
         if not room.presence.active:
             here = {local.person.id for local in room.watchers}
             here |= {socket.user.id for sockets in room.sockets.values() for socket in sockets}
@@ -201,7 +204,7 @@ class Presence:
                 room.presence.placed = True
 
     def close_unused(self, room: LiveRoom) -> None:
-        """Forget the people of a room without a joined socket that understands `presence`."""
+        """Forget the people of a room that no socket with `presence` has joined or is joining."""
         if room.presence.active and not room.joining and not room.hears_signals():
             room.presence.deactivate()
             self._dirty.discard(room)
