@@ -152,9 +152,9 @@ class ChatSocket(WebSocketUser):
         return closing.status not in {401, 403} and super().comes_back_after(closing)
 
     def _hook_failed(self, keeper: Any) -> None:
-        """End the run of this user after an exception in a hook.
+        """Clear `joined` after an exception in a hook.
 
-        Waiting callers fail instead of repeating.
+        The user then waits for its turns instead of retrying.
         """
         self.joined.clear()
         super()._hook_failed(keeper)

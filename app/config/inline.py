@@ -110,7 +110,7 @@ class StaticFiles(WhiteNoiseMiddleware):
 def without_first_hop() -> None:
     """Skip Django's cleanup of old connections at the start of a request.
 
-    Its new thread has none.
+    A request that needs a thread gets a new one, without connections.
     """
     request_started.disconnect(close_old_connections)
     request_started.disconnect(reset_queries)

@@ -31,7 +31,7 @@ def when_ready(server: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Remove a dead worker's live gauges and its replacement note."""
+    """Remove a dead worker's live gauges, and its slot if it asked for a successor."""
     multiprocess.mark_process_dead(worker.pid)
     here.gone(worker.pid)
     if here.replaced(worker.pid) and server.num_workers > server.cfg.workers:

@@ -94,7 +94,7 @@ def _migrations_applied() -> bool:
 def _seen_migrated() -> bool:
     """Return whether a worker of this server has seen all migrations applied.
 
-    A successor relies on that.
+    A successor of a dead worker has not seen it itself.
     """
     global _migrated
     _migrated = _migrated or pidfiles.current().seen_migrated()
