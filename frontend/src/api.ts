@@ -15,11 +15,36 @@ export interface Room {
   /** the other person of a direct room */
   peer: Person | null
   role: 'owner' | 'member' | null
+  /** when I became a member; who added me, unless I came by myself or they are gone */
+  joined_at?: string | null
+  added_by?: Person | null
   last_at: string | null
 }
 
 export interface Member extends Person {
   role: 'owner' | 'member'
+}
+
+export interface Page<Item> {
+  items: Item[]
+  /** where the next page begins; null at the end */
+  next: string | null
+}
+
+interface PageQuery {
+  query?: string
+  after?: string | null
+  limit?: number
+}
+
+export type RoomQuery = PageQuery & { room?: string; member?: boolean; added_by?: number | null }
+export type MemberQuery = PageQuery & { role?: Member['role']; user?: number[] }
+
+/** `kept`: private rooms that need `confirm`; `more`: one call did not do. */
+export interface LeftRooms {
+  left: string[]
+  kept: string[]
+  more: boolean
 }
 
 /** An answer that is no success. `status` 0 means that no answer came. */
@@ -43,11 +68,12 @@ const asking = new Set<AbortController>()
 
 export const api = {
   me: () => call<{ user: Person }>('GET', '/api/me').then(({ user }) => user),
-  rooms: () => pages<'rooms', Room>('rooms', '/api/rooms'),
-  room: (slug: string) => call<Room>('GET', path(slug)),
+  myRooms,
+  rooms: (query: RoomQuery) => page<'rooms', Room>('rooms', '/api/rooms', query),
+  /** null for a room that is not there, or not for me */
+  room: (slug: string): Promise<Room | null> => api.rooms({ room: slug, limit: 1 }).then(({ items }) => items[0] ?? null),
   createRoom: (room: { slug: string; title: string; private: boolean }) => call<Room>('POST', '/api/rooms', room),
-  /** At most MEMBERS_LISTED. */
-  members: (slug: string) => pages<'members', Member>('members', `${path(slug)}/members`),
+  members: (slug: string, query: MemberQuery) => page<'members', Member>('members', `${path(slug)}/members`, query),
   invite: (slug: string, user: number | string) => call<Member>('POST', `${path(slug)}/members`, { user }),
   /** `confirm`: also the last member of a private room, which nobody can come into again. */
   removeMember: (slug: string, id: number, confirm = false) =>
@@ -55,8 +81,14 @@ export const api = {
   changeRole: (slug: string, id: number, role: Member['role']) => call<Member>('PATCH', `${path(slug)}/members/${id}`, { role }),
   /** null for nobody by that id */
   person: (id: number) => call<{ users: Person[] }>('GET', `/api/users?user=${id}`).then(({ users }) => users[0] ?? null),
-  people: (query: string) =>
-    call<{ users: Person[] }>('GET', `/api/users?query=${encodeURIComponent(query)}`).then(({ users }) => users),
+  people: (query: PageQuery) => page<'users', Person>('users', '/api/users', query),
+  /** `added_by`: every room that this person has added me to, 500 with one call. */
+  leaveRooms: (which: { rooms: string[] } | { added_by: number }, confirm: boolean) =>
+    call<LeftRooms>('POST', '/api/leave', { ...which, confirm }),
+  /** At most 1,000: nobody blocks more. */
+  blocks: () => call<{ users: Person[] }>('GET', '/api/blocks').then(({ users }) => users),
+  block: (user: number) => call<Person>('POST', '/api/blocks', { user }),
+  unblock: (user: number) => call<void>('DELETE', `/api/blocks/${user}`),
   messages: (slug: string, { limit, ...from }: { before: number; limit: number } | { after: number; limit: number }) => {
     const [[side, seq]] = Object.entries(from) as [[string, number]]
     return call<{ messages: MessageEvent[]; more: boolean }>('GET', `${path(slug)}/messages?${side}=${seq}&limit=${limit}`)
@@ -69,20 +101,27 @@ export const api = {
 }
 
 const PAGES = 5
-const PAGE = 500
-export const MEMBERS_LISTED = PAGES * PAGE
 
-/** A list, page by page; its end is left out where there are more than PAGES. */
-async function pages<Name extends string, Item>(name: Name, url: string): Promise<Item[]> {
-  const items: Item[] = []
-  let after = ''
-  for (let page = 0; page < PAGES; page++) {
-    const answer = await call<Record<Name, Item[]> & { next?: string | null }>('GET', `${url}?limit=${PAGE}${after}`)
-    items.push(...answer[name])
-    if (!answer.next) break
-    after = `&after=${encodeURIComponent(answer.next)}`
+/** My rooms, and the first public ones I may join; at most PAGES pages. */
+async function myRooms(): Promise<Room[]> {
+  const rooms: Room[] = []
+  let after: string | null = null
+  for (let number = 0; number < PAGES; number++) {
+    const { items, next }: Page<Room> = await api.rooms({ limit: number ? 500 : 100, after })
+    rooms.push(...items)
+    // Mine come first: behind a public one there are none.
+    if (!next || items.some(({ member }) => !member)) break
+    after = next
   }
-  return items
+  return rooms
+}
+
+async function page<Name extends string, Item>(name: Name, url: string, query: object): Promise<Page<Item>> {
+  const fields = Object.entries(query).flatMap(([field, value]: [string, unknown]) => [value].flat().map((one) => [field, one]))
+  const given = fields.filter(([, value]) => value !== undefined && value !== null && value !== '')
+  const search = new URLSearchParams(given.map(([field, value]) => [String(field), String(value)]))
+  const answer = await call<Record<Name, Item[]> & { next?: string | null }>('GET', `${url}?${search.toString()}`)
+  return { items: answer[name], next: answer.next ?? null }
 }
 
 function path(slug: string): string {

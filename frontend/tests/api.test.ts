@@ -57,14 +57,14 @@ test('an answer that has begun may take its time', async () => {
 
 test('one that does not end is given up after a minute, one that does not begin after ten seconds', async () => {
   answer = halting('{}', null)
-  const endless = outcome(api.rooms())
+  const endless = outcome(api.myRooms())
   await vi.advanceTimersByTimeAsync(59_999)
   expect(endless()).toBe('pending')
   await vi.advanceTimersByTimeAsync(1)
   expect(endless()).toMatchObject({ status: 0, code: 'unreachable' })
 
   answer = givenUp
-  const silent = outcome(api.rooms())
+  const silent = outcome(api.myRooms())
   await vi.advanceTimersByTimeAsync(9_999)
   expect(silent()).toBe('pending')
   await vi.advanceTimersByTimeAsync(1)
@@ -75,36 +75,58 @@ test('one that does not end is given up after a minute, one that does not begin 
 test('errors say what the server said, whichever way it names the fields', async () => {
   const refused = (body: unknown, status: number) => async () => Response.json(body, { status })
   answer = refused({ title: 'Bad', detail: 'Not like that.', code: 'invalid', errors: { slug: ['Taken.', 'Really.'] } }, 409)
-  await expect(api.rooms()).rejects.toMatchObject({
+  await expect(api.myRooms()).rejects.toMatchObject({
     status: 409, code: 'invalid', message: 'Not like that.', fields: { slug: 'Taken. Really.' },
   })
   answer = refused({ title: 'Bad', errors: [{ loc: ['body', 'slug'], msg: 'Too long.' }] }, 422)
-  await expect(api.rooms()).rejects.toMatchObject({ status: 422, code: '422', message: 'Bad', fields: { slug: 'Too long.' } })
+  await expect(api.myRooms()).rejects.toMatchObject({ status: 422, code: '422', message: 'Bad', fields: { slug: 'Too long.' } })
   answer = async () => new Response('<html>', { status: 502 })
-  await expect(api.rooms()).rejects.toMatchObject({ status: 502, message: 'The server could not do that.' })
+  await expect(api.myRooms()).rejects.toMatchObject({ status: 502, message: 'The server could not do that.' })
 })
 
 test('whoever signs out waits for nothing they asked before', async () => {
   answer = givenUp
-  const list = outcome(api.rooms())
+  const list = outcome(api.myRooms())
   answer = () => Promise.resolve(new Response(null, { status: 204 }))
   vi.stubGlobal('document', { cookie: 'csrftoken=abc' })
   await expect(api.signOut()).resolves.toBeUndefined()
   expect(list()).toMatchObject({ status: 0 })
 })
 
-test('a list is read page by page, to its end or to the bound', async () => {
+test('my rooms are read page by page, to their end or to the bound', async () => {
   const asked: string[] = []
   let pages = 3
   vi.stubGlobal('fetch', async (url: string) => {
     asked.push(url)
     const next = asked.length < pages ? `c/${asked.length}` : null
-    return Response.json({ rooms: [{ slug: `room-${asked.length}` }], more: next !== null, next })
+    return Response.json({ rooms: [{ slug: `room-${asked.length}`, member: true }], more: next !== null, next })
   })
-  expect((await api.rooms()).map(({ slug }) => slug)).toEqual(['room-1', 'room-2', 'room-3'])
+  expect((await api.myRooms()).map(({ slug }) => slug)).toEqual(['room-1', 'room-2', 'room-3'])
+  expect(asked[0]).toBe('/api/rooms?limit=100')
   expect(asked[2]).toBe('/api/rooms?limit=500&after=c%2F2')
   asked.length = 0
   pages = 1000
-  expect((await api.rooms()).length).toBe(asked.length)
+  expect((await api.myRooms()).length).toBe(asked.length)
   expect(asked.length).toBeLessThan(10)
+})
+
+test('no page is asked for behind the first public room', async () => {
+  let asked = 0
+  vi.stubGlobal('fetch', async () => {
+    asked++
+    return Response.json({ rooms: [{ slug: 'mine', member: true }, { slug: 'open', member: false }], more: true, next: 'p~open' })
+  })
+  expect(await api.myRooms()).toHaveLength(2)
+  expect(asked).toBe(1)
+})
+
+test('a search names each id, and leaves out what was not asked for', async () => {
+  const asked: string[] = []
+  vi.stubGlobal('fetch', async (url: string) => {
+    asked.push(url)
+    return Response.json({ members: [], more: false, next: null })
+  })
+  expect(await api.members('café', { query: '', user: [3, 5], after: null, limit: 9 })).toEqual({ items: [], next: null })
+  await api.members('team', { query: 'a&b', role: 'owner' })
+  expect(asked).toEqual(['/api/rooms/caf%C3%A9/members?user=3&user=5&limit=9', '/api/rooms/team/members?query=a%26b&role=owner'])
 })

@@ -85,6 +85,77 @@ test('what is refused for good, or without a connection, is not asked for again'
   expect(asked).toBe(2)
 })
 
+/** What the server does with each request, by its method and address. */
+function serve(handle: (method: string, url: string, body: Record<string, unknown>) => Response): string[] {
+  const calls: string[] = []
+  vi.stubGlobal('document', { cookie: 'csrftoken=abc' })
+  vi.stubGlobal('fetch', async (url: string, { method, body }: { method: string; body: string | null }) => {
+    calls.push(`${method} ${url}`)
+    return handle(method, url, JSON.parse(body ?? '{}') as Record<string, unknown>)
+  })
+  return calls
+}
+
+test('a room that the list does not reach is looked for and kept', async () => {
+  const rooms = useRooms()
+  const far = { ...LOBBY, slug: 'zoo', member: false }
+  const calls = serve((_, url) => (url.includes('room=zoo') ? Response.json({ rooms: [far] }) : Response.json({ rooms: [LOBBY] })))
+  await rooms.load()
+  const search = rooms.find('zoo')
+  void rooms.find('zoo')
+  expect(rooms.looking.has('zoo')).toBe(true)
+  await search
+  expect(rooms.get('zoo')?.slug).toBe('zoo')
+  await rooms.load()
+  expect(rooms.get('zoo')?.slug).toBe('zoo')
+  expect(calls.filter((call) => call.includes('zoo'))).toHaveLength(1)
+})
+
+test('a list asked for before I joined does not take me out', async () => {
+  const rooms = useRooms()
+  const answers: ((response: Response) => void)[] = []
+  vi.stubGlobal('document', { cookie: 'csrftoken=abc' })
+  vi.stubGlobal('fetch', () => new Promise<Response>((resolve) => answers.push(resolve)))
+  const outside = { ...LOBBY, member: false }
+  const first = rooms.load()
+  answers[0]!(Response.json({ rooms: [outside] }))
+  await first
+  const second = rooms.load()
+  rooms.put({ ...rooms.get(LOBBY.slug)!, member: true })
+  answers[1]!(Response.json({ rooms: [outside] }))
+  await second
+  expect(rooms.get(LOBBY.slug)?.member).toBe(true)
+  const third = rooms.load()
+  answers[2]!(Response.json({ rooms: [outside] }))
+  await third
+  expect(rooms.get(LOBBY.slug)?.member).toBe(false)
+})
+
+test('many rooms are left in batches, and the kept ones are named', async () => {
+  const rooms = useRooms()
+  const left: string[] = []
+  useConnection().chat = () => ({ leave: (slug: string) => left.push(slug) }) as never
+  const batches: string[][] = []
+  serve((_, __, { rooms: slugs }) => {
+    batches.push(slugs as string[])
+    const kept: string[] = (slugs as string[]).includes('room-7') ? ['room-7'] : []
+    return Response.json({ left: (slugs as string[]).filter((slug) => !kept.includes(slug)), kept, more: false })
+  })
+  const slugs = Array.from({ length: 1100 }, (_, index) => `room-${index}`)
+  expect(await rooms.leaveMany(slugs, false)).toEqual({ left: 1099, kept: ['room-7'] })
+  expect(batches.map(({ length }) => length)).toEqual([500, 500, 100])
+  expect(left).toHaveLength(1099)
+})
+
+test('rooms of one person are left until there are no more', async () => {
+  const rooms = useRooms()
+  useConnection().chat = () => ({ leave: () => undefined }) as never
+  let calls = 0
+  serve(() => Response.json({ left: calls++ < 2 ? ['a', 'b'] : [], kept: ['last'], more: true }))
+  expect(await rooms.leaveMany({ added_by: 9 }, false)).toEqual({ left: 4, kept: ['last'] })
+  expect(calls).toBe(3)
+})
+
 /** Frames from the server, without a server. */
 class Pushes extends Emitter<ChatSocketEvents> {
   push<Name extends keyof ChatSocketEvents>(name: Name, frame: Omit<ChatSocketEvents[Name], 'type'>): void {

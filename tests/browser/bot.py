@@ -57,6 +57,21 @@ class Bot:
         (somebody,) = [member["id"] for member in members if member["name"] == name]
         self._http.delete(f"/api/rooms/{room}/members/{somebody}").raise_for_status()
 
+    def people(self, query: str) -> list[str]:
+        """Return the names of people whose name holds the query, in the order of their ids."""
+        found: list[dict[str, Any]] = []
+        after = ""
+        while after is not None:
+            page = self._http.get("/api/users", params={"query": query, "after": after, "limit": 100}).raise_for_status().json()
+            found += page["users"]
+            after = page["next"]
+        return [person["name"] for person in sorted(found, key=lambda person: int(person["id"]))]
+
+    def role_of(self, room: str, name: str) -> str | None:
+        """Return somebody's role in a room, None for somebody who is not in it."""
+        answer = self._http.get(f"/api/rooms/{room}/members", params={"query": name}).raise_for_status()
+        return next((member["role"] for member in answer.json()["members"] if member["name"] == name), None)
+
     def join(self, room: str) -> None:
         self._ask(type="room.join", room=room)
 

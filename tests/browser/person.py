@@ -69,6 +69,12 @@ class Person:
         self.page.get_by_role("button", name="Create account").click()
         expect(self.page).to_have_url(re.compile(r"/chat/$"))
 
+    def sign_in(self) -> None:
+        self.page.goto("/accounts/sign-in/")
+        self.fill_in_account()
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page).to_have_url(re.compile(r"/chat/$"))
+
     def fill_in_account(self, *, name: str | None = None, password: str = PASSWORD) -> None:
         self.page.get_by_role("textbox", name=re.compile("name", re.IGNORECASE)).fill(name or self.name)
         self.page.locator("input[type=password]").fill(password)

@@ -2,23 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
+from tests.browser.looks import findings
 from tests.browser.person import PHONE, Person
-from tests.support.server import ROOT, Server
+from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-GRAVE = {"serious", "critical"}
-# Each page has one main landmark and one first heading, and nothing is outside the landmarks.
-STRUCTURE = {"landmark-one-main", "page-has-heading-one", "region", "heading-order", "landmark-unique"}
 # WCAG 1.4.11: what says that something is selected, hovered or focused.
 STATE_CONTRAST = 3.0
 
@@ -34,18 +30,6 @@ CONVERSATION = [
 CASTS = iter(
     [("Ada", "Grace", "Katherine"), ("Alan", "Barbara", "Edsger"), ("Margaret", "Dennis", "Radia"), ("Anita", "Ken", "Adele")]
 )
-
-
-def findings(page: Page) -> list[str]:
-    """Return what axe holds to be serious or critical, and faults of a page's structure, with where they are."""
-    page.add_script_tag(content=Path(AXE).read_text())
-    result: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{violation['id']}: {node['html']} {node['failureSummary']}"
-        for violation in result["violations"]
-        if violation["impact"] in GRAVE or violation["id"] in STRUCTURE
-        for node in violation["nodes"]
-    ]
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import { shownTitle } from '../ui/text'
 import { useConnection } from './connection'
 
 const RELOAD_AFTER = 400
+/** rooms that the server lets one leave with one call */
+const LEAVE_BATCH = 500
 /** milliseconds between two tries after one that failed, with as much again by chance, growing */
 const RETRY_AFTER = 1_000
 
@@ -23,6 +25,14 @@ export const useRooms = defineStore('rooms', () => {
   const failure = ref('')
   /** rooms that I was a member of until a moment ago, and how that ended */
   const ended = shallowReactive(new Map<string, EndedMembership>())
+  /** rooms that the list may not reach, since somebody looked at them */
+  const found = new Set<string>()
+  /** rooms that are being looked for */
+  const looking = shallowReactive(new Set<string>())
+  /** by room, when I last came into it or left it; counted in `clock`, as lists are when they are asked for */
+  const moved = new Map<string, number>()
+  let clock = 0
+  let answered = 0
   let reloading: ReturnType<typeof setTimeout> | undefined
   let failures = 0
 
@@ -33,9 +43,18 @@ export const useRooms = defineStore('rooms', () => {
   const totalUnread = computed(() => all.value.reduce((sum, room) => sum + unreadIn(room), 0))
 
   async function load(): Promise<void> {
+    const asked = ++clock
     try {
-      const rooms = await api.rooms()
-      bySlug.value = new Map(rooms.map((room) => [room.slug, withLocalMarks(room)]))
+      const rooms = await api.myRooms()
+      // What was asked for later has been answered.
+      if (asked < answered) return
+      answered = asked
+      const listed = new Map(rooms.map((room) => [room.slug, withLocalMarks(room, asked)]))
+      for (const slug of found) {
+        const room = bySlug.value.get(slug)
+        if (room && !listed.has(slug)) listed.set(slug, room)
+      }
+      bySlug.value = listed
       failure.value = ''
       failures = 0
       loaded.value = true
@@ -51,10 +70,12 @@ export const useRooms = defineStore('rooms', () => {
     reloading = setTimeout(() => void load(), RETRY_AFTER + fullJitter(failures++, Math.random, 2 * RETRY_AFTER))
   }
 
-  /** The server's list can be a moment older than what the socket has said. */
-  function withLocalMarks(room: Room): Room {
+  /** The server's list, asked for at `asked`, can be a moment older than what the socket has said. */
+  function withLocalMarks(room: Room, asked: number): Room {
     const known = bySlug.value.get(room.slug)
-    return known ? { ...room, head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto) } : room
+    if (!known) return room
+    const membership = (moved.get(room.slug) ?? 0) >= asked ? { member: known.member, role: known.role } : {}
+    return { ...room, ...membership, head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto) }
   }
 
   function reloadSoon(): void {
@@ -62,17 +83,47 @@ export const useRooms = defineStore('rooms', () => {
     reloading = setTimeout(() => void load(), RELOAD_AFTER * (1 + Math.random()))
   }
 
+  /** Looks for a room that the list does not hold: it shows the first public ones only. */
+  async function find(slug: string): Promise<void> {
+    if (looking.has(slug)) return
+    looking.add(slug)
+    try {
+      const room = await api.room(slug)
+      if (room) {
+        found.add(slug)
+        put(room)
+      }
+    } catch {
+      // It stays unknown until the list is loaded again.
+    } finally {
+      looking.delete(slug)
+    }
+  }
+
+  /** Reads a room again: my role in it may be another. */
+  async function refresh(slug: string): Promise<void> {
+    try {
+      const room = await api.room(slug)
+      // A room that is gone is taken out by `room.left`.
+      if (room) put(room)
+    } catch {
+      // The list is loaded again with the next connection.
+    }
+  }
+
   function get(slug: string): Room | undefined {
     return bySlug.value.get(slug)
   }
 
   function put(room: Room): void {
-    bySlug.value.set(room.slug, withLocalMarks(room))
+    bySlug.value.set(room.slug, withLocalMarks(room, Infinity))
+    moved.set(room.slug, clock)
     triggerRef(bySlug)
   }
 
   function change(slug: string, changes: Partial<Room>): void {
     const room = bySlug.value.get(slug)
+    if (changes.member !== undefined) moved.set(slug, clock)
     if (!room || Object.entries(changes).every(([name, value]) => room[name as keyof Room] === value)) return
     bySlug.value.set(slug, { ...room, ...changes })
     triggerRef(bySlug)
@@ -104,9 +155,36 @@ export const useRooms = defineStore('rooms', () => {
   /** `confirm`: also as the last member of a private room. */
   async function leave(slug: string, me: number, confirm: boolean): Promise<void> {
     await api.removeMember(slug, me, confirm)
+    gone(slug)
+    reloadSoon()
+  }
+
+  /** Leaves many rooms, batch by batch. Returns the private ones that were kept, for I am their last member. */
+  async function leaveMany(which: string[] | { added_by: number }, confirm: boolean): Promise<{ left: number; kept: string[] }> {
+    const kept = new Set<string>()
+    let left = 0
+    const batches = Array.isArray(which)
+      ? Array.from({ length: Math.ceil(which.length / LEAVE_BATCH) }, (_, index) => ({ rooms: which.slice(index * LEAVE_BATCH, (index + 1) * LEAVE_BATCH) }))
+      : [which]
+    for (const batch of batches) {
+      let more = true
+      while (more) {
+        const done = await api.leaveRooms(batch, confirm)
+        for (const slug of done.left) gone(slug)
+        // Direct rooms are kept, too; they are not offered.
+        for (const slug of done.kept) if (get(slug)?.kind !== 'direct') kept.add(slug)
+        left += done.left.length
+        more = done.more && done.left.length > 0
+      }
+    }
+    if (left) reloadSoon()
+    return { left, kept: [...kept] }
+  }
+
+  /** I left it: at once, whatever the socket says later. */
+  function gone(slug: string): void {
     useConnection().chat().leave(slug)
     change(slug, { member: false, role: null })
-    reloadSoon()
   }
 
   function listen(socket: ChatSocket, me: number): void {
@@ -124,7 +202,7 @@ export const useRooms = defineStore('rooms', () => {
     socket.on('events', ({ room, events }) => grown(room, events.at(-1)!.seq, events.at(-1)!.at))
     socket.on('joined', ({ room, head, member_count }) => {
       const known = get(room)
-      if (!known) return reloadSoon()
+      if (!known) return loaded.value ? void find(room) : reloadSoon()
       change(room, { head: Math.max(head, known.head), member_count, member: true, role: known.role ?? 'member' })
     })
     socket.on('presence', ({ room, online_count }) => {
@@ -143,6 +221,7 @@ export const useRooms = defineStore('rooms', () => {
       const known = get(room)
       ended.set(room, { title: known ? titleOf(known) : room, reason })
       if (known?.kind === 'public' && reason !== 'deleted') return change(room, { member: false, role: null })
+      found.delete(room)
       bySlug.value.delete(room)
       triggerRef(bySlug)
     })
@@ -155,7 +234,7 @@ export const useRooms = defineStore('rooms', () => {
     })
   }
 
-  return { all, mine, direct, open, loaded, failure, totalUnread, ended, load, reloadSoon, get, put, change, read, readAll, leave, listen }
+  return { all, mine, direct, open, loaded, failure, totalUnread, ended, looking, load, find, refresh, reloadSoon, get, put, change, read, readAll, leave, leaveMany, listen }
 })
 
 /** No answer, too many at once, or a server in trouble. */

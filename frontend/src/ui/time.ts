@@ -27,6 +27,11 @@ export function dayLabel(at: Date, now = new Date()): string {
   return at.getFullYear() === now.getFullYear() ? weekday.format(at) : withYear.format(at)
 }
 
+/** "3 Mar", and the year once it is another one: behind "on". */
+export function shortDay(at: Date, now = new Date()): string {
+  return at.getFullYear() === now.getFullYear() ? short.format(at) : withYear.format(at)
+}
+
 /** For lists: the time today, else the day. */
 export function shortTime(at: Date, now = new Date()): string {
   const days = daysBetween(at, now)

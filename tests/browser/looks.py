@@ -1,0 +1,25 @@
+"""What a page looks like to axe, and to those who cannot see it."""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.support.server import ROOT
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = {"serious", "critical"}
+# Each page has one main landmark and one first heading, and nothing is outside the landmarks.
+STRUCTURE = {"landmark-one-main", "page-has-heading-one", "region", "heading-order", "landmark-unique"}
+
+
+def findings(page: Page) -> list[str]:
+    """Return what axe holds to be serious or critical, and faults of a page's structure, with where they are."""
+    page.add_script_tag(content=Path(AXE).read_text())
+    result: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in result["violations"]
+        if violation["impact"] in GRAVE or violation["id"] in STRUCTURE
+        for node in violation["nodes"]
+    ]
