@@ -60,7 +60,7 @@ class Bot:
     def people(self, query: str) -> list[str]:
         """Return the names of people whose name holds the query, in the order of their ids."""
         found: list[dict[str, Any]] = []
-        after = ""
+        after: str | None = ""
         while after is not None:
             page = self._http.get("/api/users", params={"query": query, "after": after, "limit": 100}).raise_for_status().json()
             found += page["users"]
