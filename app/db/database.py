@@ -12,7 +12,8 @@ import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connections
@@ -97,25 +98,31 @@ async def _enter(owner: Owner) -> None:
         raise
 
 
+@dataclass
+class _Timed(Generic[R]):
+    """Work for a thread, and when the thread began it."""
+
+    work: Callable[[], R]
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> R:
+        self.began = time.monotonic()
+        return self.work()
+
+
 def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
     """Start `work` in a thread.
 
     Its slot is freed at its end, even if the caller gave up.
     """
-    loop, gate = asyncio.get_running_loop(), _gate()
-    began = time.monotonic()
-
-    def timed() -> R:
-        nonlocal began
-        began = time.monotonic()
-        return work()
+    loop, gate, timed = asyncio.get_running_loop(), _gate(), _Timed(work)
 
     def leave(took_s: float) -> None:
         gate.leave(owner, rest_s=0.0 if owner is None else min(REST_S, _used().charge(owner, took_s)))
 
     def ended(_: Future[R]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed already
-            loop.call_soon_threadsafe(leave, time.monotonic() - began)
+            loop.call_soon_threadsafe(leave, time.monotonic() - timed.began)
 
     answer = _threads().submit(timed)
     answer.add_done_callback(ended)

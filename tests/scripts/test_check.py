@@ -72,7 +72,7 @@ def test_an_unformatted_file_is_found(copy: Copy) -> None:
 
 @pytest.mark.parametrize(
     ("module", "line"),
-    [("realtime", "from rooms import models"), ("rooms", "from realtime import hub"), ("chat", "import realtime.socket")],
+    [("realtime", "from rooms import models"), ("rooms", "from realtime import hub"), ("chat", "import realtime.hub")],
 )
 def test_an_import_against_the_rules_is_found(copy: Copy, module: str, line: str) -> None:
     copy.write(f"app/{module}/planted.py", f"{line}\n")
