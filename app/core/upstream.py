@@ -114,7 +114,7 @@ RELIED_ON = (
     Relied(
         "uvicorn",
         "uvicorn.protocols.http.httptools_impl:RequestResponseCycle",
-        "every request of a connection that ends is told so",
+        "each request learns that its connection has ended",
         attributes=("disconnected", "message_event", "response_complete", "response_started"),
     ),
     Relied("uvicorn", "uvicorn.protocols.http.httptools_impl", "a refused request is answered", members=("STATUS_LINE",)),
