@@ -110,7 +110,7 @@ def _explain(name: str, statement: str, parameters: list[Any]) -> None:
 
 async def _measure(ids: list[int], options: argparse.Namespace) -> None:
     from db import database  # noqa: PLC0415
-    from realtime.events import Person, RoomRef  # noqa: PLC0415
+    from realtime.events import Head, Person, RoomRef  # noqa: PLC0415
     from realtime.hub import Hub  # noqa: PLC0415
     from realtime.live_room import LiveRoom  # noqa: PLC0415
     from realtime.local_users import LocalUser  # noqa: PLC0415
@@ -118,7 +118,7 @@ async def _measure(ids: list[int], options: argparse.Namespace) -> None:
     hub, watcher = Hub(), LocalUser(Person(1, "ada"))
     for room_id in ids:
         room = hub.rooms[room_id] = LiveRoom(RoomRef(room_id, f"room-{room_id}", direct=False))
-        room.skip_to(10_000)
+        room.skip_to(Head(10_000))
         room.opened.set()
         room.watchers.add(watcher)
     await hub.repair.poll_heads()  # opens the connections

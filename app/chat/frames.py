@@ -9,10 +9,12 @@ import msgspec
 from accounts.people import checked_alias, person
 from chat import history, joins, services
 from chat.batch import Stored
+from chat.kinds import MessageDeleted, MessageEdited, Reaction
+from core.emoji import is_emoji
 from core.errors import BadFrame, RateLimited
 from core.refusals import note_refusal
 from db import database
-from realtime.publish import DeferredReply, FrameId, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
+from realtime.publish import DeferredReply, FrameId, Head, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
 from rooms import services as rooms
 from rooms.join_flow import enter
@@ -22,12 +24,40 @@ if TYPE_CHECKING:
     from realtime.socket import Socket
 
 
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Target = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+
+
 class MessageSend(msgspec.Struct, tag="message.send"):
-    key: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    key: Key
     text: str
     room: Slug | None = None
     to: Annotated[int, msgspec.Meta(ge=1, le=2**53)] | Slug | None = None
     alias: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    id: FrameId = None
+
+
+class MessageEdit(msgspec.Struct, tag="message.edit"):
+    room: Slug
+    target: Target
+    text: str
+    key: Key
+    id: FrameId = None
+
+
+class MessageDelete(msgspec.Struct, tag="message.delete"):
+    room: Slug
+    target: Target
+    key: Key
+    id: FrameId = None
+
+
+class MessageReact(msgspec.Struct, tag="message.react"):
+    room: Slug
+    target: Target
+    emoji: str
+    on: bool
+    key: Key
     id: FrameId = None
 
 
@@ -67,17 +97,39 @@ async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:
     return {"type": "ok"}
 
 
+async def message_edit(socket: Socket, frame: MessageEdit) -> DeferredReply:
+    return await _amend(socket, frame, MessageEdited(text=frame.text))
+
+
+async def message_delete(socket: Socket, frame: MessageDelete) -> DeferredReply:
+    return await _amend(socket, frame, MessageDeleted())
+
+
+async def message_react(socket: Socket, frame: MessageReact) -> DeferredReply:
+    if not is_emoji(frame.emoji):
+        raise BadFrame("message.react: emoji takes one emoji")
+    return await _amend(socket, frame, Reaction(emoji=frame.emoji, on=frame.on))
+
+
+async def _amend(socket: Socket, frame: MessageEdit | MessageDelete | MessageReact, payload: msgspec.Struct) -> DeferredReply:
+    """Answer later, as message_send does. The limit of messages holds for amending events, too."""
+    _take_token(socket)
+    room = _known_room(socket, frame.room) or await _room_of(socket, frame.room)
+    amended = services.event_amend(room=room, author=socket.user, key=frame.key, target=frame.target, payload=payload)
+    return DeferredReply(amended, _sent)
+
+
 async def message_send(socket: Socket, frame: MessageSend) -> DeferredReply:
     """Answers later: a client that sends many need not wait for each commit."""
     _check(socket, frame)
     if not _alias_is_known(socket, frame):
         await set_alias(socket, frame.alias)
-    return _queued(socket, frame, _known_room(socket, frame) or await _addressed_room(socket, frame))
+    return _queued(socket, frame, _known_room(socket, frame.room) or await _addressed_room(socket, frame))
 
 
 def message_send_at_once(socket: Socket, frame: MessageSend) -> DeferredReply | None:
     """As message_send; None, with nothing done, where the room has to be looked up."""
-    room = _known_room(socket, frame)
+    room = _known_room(socket, frame.room)
     if room is None or not _alias_is_known(socket, frame):
         return None
     _check(socket, frame)
@@ -96,6 +148,10 @@ async def set_alias(socket: Socket, alias: str) -> None:
 def _check(socket: Socket, frame: MessageSend) -> None:
     if (frame.room is None) == (frame.to is None):
         raise BadFrame("message.send: give either room or to")
+    _take_token(socket)
+
+
+def _take_token(socket: Socket) -> None:
     if not socket.take_message_token():
         note_refusal("messages", f"user {socket.user.id}", "LIMIT_MESSAGES_PER_S")
         raise RateLimited("too many messages a second; wait and send the same key again")
@@ -131,15 +187,20 @@ async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
 
 
 async def read(socket: Socket, frame: Read) -> dict[str, Any]:
-    def move() -> tuple[Membership, int]:
+    def move() -> tuple[Membership, Head | None]:
         found: Membership = access.membership_in(socket.user.id, frame.room)
-        return found, rooms.member_read(membership=found, upto=frame.upto)
+        upto = min(frame.upto, found.room.head)
+        if upto <= found.upto:
+            return found, None
+        mark = Head(upto, history.uncounted_at(found.room, upto))
+        rooms.member_read(membership=found, upto=mark.seq, uncounted=mark.uncounted)
+        return found, mark
 
-    found, upto = await database.run_for(socket.user.id, move)
-    if upto > found.upto:
+    found, mark = await database.run_for(socket.user.id, move)
+    if mark is not None:
         room = access.ref(found.room)
-        read_mark(room, socket.user.id, head=found.room.head, upto=upto)
-        signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": upto}
+        read_mark(room, socket.user.id, head=Head(found.room.head, found.room.uncounted), upto=mark)
+        signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": mark.seq}
         if found.silenced:
             own_signal(room, signal, user=socket.user.id)
         else:
@@ -147,19 +208,23 @@ async def read(socket: Socket, frame: Read) -> dict[str, Any]:
     return {"type": "ok"}
 
 
-def _known_room(socket: Socket, frame: MessageSend) -> RoomRef | None:
+def _known_room(socket: Socket, slug: str | None) -> RoomRef | None:
     """A room this process knows the person to be in; the group commit checks membership again, in its own transaction."""
-    if frame.room is None:
+    if slug is None:
         return None
-    joined = socket.find_joined(frame.room)
-    return joined.ref if joined else socket.find_known(frame.room)
+    joined = socket.find_joined(slug)
+    return joined.ref if joined else socket.find_known(slug)
 
 
 async def _addressed_room(socket: Socket, frame: MessageSend) -> RoomRef:
     if frame.room is None:
         assert frame.to is not None
         return await _direct_room(socket, frame.to)
-    return access.ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, frame.room)).room)
+    return await _room_of(socket, frame.room)
+
+
+async def _room_of(socket: Socket, slug: str) -> RoomRef:
+    return access.ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, slug)).room)
 
 
 async def _direct_room(socket: Socket, to: int | str) -> RoomRef:

@@ -9,14 +9,15 @@ from operator import or_
 from typing import Any
 
 import msgspec
-from django.db.models import F, Func, IntegerField, Q, QuerySet, RowRange, Sum, Window
+from django.db.models import Func, IntegerField, Q, QuerySet, RowRange, Sum, Window
 from django.db.models.functions import Length, Now
 from django.utils import timezone
 
-from chat.encoding import COLUMNS, EventRow, log_event
+from chat import kinds
+from chat.encoding import SHOWN, EventRow, event_rows, log_event
 from chat.models import Event
 from db import database
-from realtime.publish import LogEvent, RoomRef
+from realtime.publish import Head, LogEvent, RoomRef
 from rooms.models import Room
 
 LATEST = 50
@@ -30,18 +31,29 @@ async def events(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEven
     return await database.run(_within, spans)
 
 
-async def heads(rooms: list[int]) -> dict[int, int]:
-    """The last seq of each room, in one query."""
-    return await database.run(lambda: dict(Room.objects.filter(id__in=rooms).values_list("id", "head")))
+async def heads(rooms: list[int]) -> dict[int, Head]:
+    """The head of each room, in one query."""
+    return await database.run(lambda: _heads(Room.objects.filter(id__in=rooms)))
 
 
-async def heads_moved(since: datetime) -> dict[int, int]:
-    """The last seq of every room whose last event is not older than `since`, in one query.
+async def heads_moved(since: datetime) -> dict[int, Head]:
+    """The head of every room whose last event is not older than `since`, in one query.
 
     The database's clock decides how long ago that is: those of the processes that write and ask may differ.
     """
-    moved = Room.objects.filter(last_at__gte=Now() - (timezone.now() - since))
-    return await database.run(lambda: dict(moved.values_list("id", "head")))
+    begin = Now() - (timezone.now() - since)
+    return await database.run(lambda: _heads(Room.objects.filter(Q(last_at__gte=begin) | Q(amended_at__gte=begin))))
+
+
+def _heads(rooms: QuerySet[Room]) -> dict[int, Head]:
+    return {room: Head(head, uncounted) for room, head, uncounted in rooms.values_list("id", "head", "uncounted")}
+
+
+def uncounted_at(room: Room, seq: int) -> int:
+    """How many events up to `seq` do not count as unread."""
+    if seq == room.head:
+        return room.uncounted
+    return _events(room.id).filter(seq=seq).values_list("uncounted", flat=True).first() or 0
 
 
 def resume_page(room: RoomRef, after: int, head: int) -> tuple[list[LogEvent], bool]:
@@ -57,13 +69,13 @@ def latest_page(room: RoomRef, head: int) -> tuple[list[LogEvent], bool]:
 
 def message_page(room: Room | RoomRef, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
     """Messages in their present state, oldest first, and whether there are more in the direction asked for."""
-    messages = _events(room.id).filter(kind="message")
+    messages = _events(room.id).filter(kind__in=kinds.KINDS.listed())
     if after is not None:
         messages = messages.filter(seq__gt=after)
     if before is not None:
         messages = messages.filter(seq__lt=before)
     forward = after is not None
-    rows = list(messages.order_by("seq" if forward else "-seq").values_list(*COLUMNS)[: limit + 1])
+    rows = list(event_rows(messages.order_by("seq" if forward else "-seq"))[: limit + 1])
     events, more = _fit([log_event(EventRow(*row), room.slug) for row in rows[:limit]])
     return (events if forward else events[::-1]), more or len(rows) > limit
 
@@ -86,9 +98,9 @@ class Size(Func):
 def _within(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
     """Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred."""
     wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=upto) for room, (after, upto) in spans.items()))
-    before = Window(Sum(Size(F("text"))), order_by=("room_id", "seq"), frame=RowRange(None, -1))
+    before = Window(Sum(Size(SHOWN)), order_by=("room_id", "seq"), frame=RowRange(None, -1))
     fitting = Event.objects.filter(wanted).annotate(before=before).filter(Q(before__isnull=True) | Q(before__lt=PAGE_BYTES))
-    rows = fitting.order_by("room_id", "seq").values_list("room_id", "room__slug", *COLUMNS)
+    rows = event_rows(fitting.order_by("room_id", "seq"), "room_id", "room__slug")
     found: dict[int, list[LogEvent]] = {}
     read = [(room, log_event(EventRow(*columns), slug)) for room, slug, *columns in rows]
     for (room, _), event in zip(read, _fit([event for _, event in read])[0], strict=False):

@@ -26,6 +26,13 @@ class Event(models.Model):
     edited = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
     reactions = models.JSONField(default=dict)
+    # What the kind's payload holds beside its text; empty for messages.
+    data = models.JSONField(null=True)
+    # The seq of the event that this one amends.
+    target = models.BigIntegerField(null=True)
+    # How many events of the room, up to and including this one, do not count as unread: `seq - uncounted` is its ordinal
+    # among those that do. So rows of a release that knew only messages have the right one.
+    uncounted = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

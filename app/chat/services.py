@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from django.conf import settings
 
 from chat.batch import Append, Stored
 from chat.group_commit import writer
+from chat.kinds import KINDS
 from chat.text import is_visible
 from core.errors import BadFrame, Empty, TooLong
 from realtime.publish import Person, RoomRef
@@ -19,11 +21,41 @@ def message_send(*, room: RoomRef, author: Person, key: str, text: str, alias: s
     The same key again answers the first commit with `duplicate`. Raises Empty, TooLong or BadFrame at once; waiting for
     the result raises NotAMember, or Unavailable when the outcome is unknown.
     """
+    _check_text(text)
+    return _submit(Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias))
+
+
+def event_amend(*, room: RoomRef, author: Person, key: str, target: int, payload: msgspec.Struct) -> asyncio.Future[Stored]:
+    """Queue an event that amends the event at `target`, as message_send does a message.
+
+    The result may also raise what the kind's `apply` refuses with, or NoSuchTarget.
+    """
+    kind = KINDS[str(type(payload).__struct_config__.tag)]
+    text = getattr(payload, "text", "")
+    if kind.has_text:
+        _check_text(text)
+    append = Append(
+        room=room,
+        author=author.id,
+        author_name=author.name,
+        key=key,
+        text=text,
+        kind=kind.name,
+        target=target,
+        payload=payload,
+        data=kind.data_of(payload),
+    )
+    return _submit(append)
+
+
+def _check_text(text: str) -> None:
     if len(text) > settings.MAX_TEXT:
         raise TooLong(f"text has {len(text)} characters, the limit is {settings.MAX_TEXT}")
     if not is_visible(text):
         raise Empty("text is empty")
-    if not key.strip():
+
+
+def _submit(append: Append) -> asyncio.Future[Stored]:
+    if not append.key.strip():
         raise BadFrame("key is blank")
-    append = Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias)
     return writer().submit(append)

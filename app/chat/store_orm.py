@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, cast
 
 from django.db import DataError, IntegrityError, transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, F, Field, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chat.batch import Append, CannotStore, Identity, Result, Seqs, firsts, results
-from chat.encoding import COLUMNS, EventRow
+from chat.batch import Append, CannotStore, Identity, Result, firsts, results
+from chat.encoding import EventRow, event_rows
 from chat.models import Event
+from chat.numbering import Found, NewEvent, Place, RoomState, plan
 from db import database
 from rooms import access
 from rooms.models import Room
@@ -31,7 +35,7 @@ class OrmStore:
 
 
 def _is_double(error: Exception) -> bool:
-    """A seq or key that is there already, which numbered() rules out: the room's row is wrong, not the message."""
+    """A seq or key that is there already, which the plan rules out: the room's row is wrong, not the message."""
     cause = error.__cause__
     return "UNIQUE" in getattr(cause, "sqlite_errorname", "") or getattr(cause, "sqlstate", None) == "23505"
 
@@ -42,31 +46,17 @@ def _store(batch: Sequence[Append]) -> list[Result]:
     with transaction.atomic():
         # In the order of the ids, so that two processes never wait for each other.
         ids = sorted({append.room.id for append in batch})
-        locked = dict(Room.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", "head"))
+        locked = Room.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", "head", "uncounted")
+        rooms = {room: RoomState(head, uncounted) for room, head, uncounted in locked}
         known = _known(batch)  # what others had stored before they let go of the rooms, too
-        seqs, moved = numbered(asked, locked, known)
+        roles = access.writer_roles((room, author) for room, author, _ in asked)
+        made = plan(asked, Found(rooms, roles, known, _targets(asked.values())))
         now = timezone.now()
-        Event.objects.bulk_create(_model(asked[identity], seq, now) for identity, seq in seqs.items() if seq > 0)
-        if moved:
-            heads = Case(*(When(id=room, then=Value(head)) for room, head in moved.items()))
-            Room.objects.filter(id__in=moved).update(head=heads, last_at=Now())
-    return results(batch, seqs, known, now)
-
-
-def numbered(asked: Collection[Identity], heads: dict[int, int], known: dict[Identity, EventRow]) -> tuple[Seqs, dict[int, int]]:
-    """Gives out the seqs above `heads`, whose rows the caller holds locked; also the new head of each room that got events."""
-    members = access.writers_among((room, author) for room, author, _ in asked)
-    seqs: Seqs = {}
-    moved: dict[int, int] = {}
-    for identity in asked:
-        room, author, _ = identity
-        if (room, author) not in members:
-            seqs[identity] = 0
-        elif identity in known:
-            seqs[identity] = -known[identity].seq
-        else:
-            moved[room] = seqs[identity] = moved.get(room, heads[room]) + 1
-    return seqs, moved
+        Event.objects.bulk_create(_model(event, now) for event in made.new)
+        for place, row in made.changed.items():
+            _change(place, row)
+        _move({room: state for room, state in rooms.items() if state.moved})
+    return results(batch, made.seqs, known, now)
 
 
 def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
@@ -74,18 +64,57 @@ def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
         room_id__in={append.room.id for append in batch},
         author_id__in={append.author for append in batch},
         key__in={append.key for append in batch},
-    ).values_list("room_id", *COLUMNS)
-    found = ((room, EventRow(*columns)) for room, *columns in rows)
+    )
+    found = ((room, EventRow(*columns)) for room, *columns in event_rows(rows, "room_id"))
     return {(room, row.author, row.key): row for room, row in found}
 
 
-def _model(append: Append, seq: int, now: datetime) -> Event:
+def _targets(asked: Iterable[Append]) -> dict[Place, EventRow]:
+    places = {(append.room.id, append.target) for append in asked if append.target is not None}
+    if not places:
+        return {}
+    wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
+    found = ((room, EventRow(*columns)) for room, *columns in event_rows(Event.objects.filter(wanted), "room_id"))
+    return {(room, row.seq): row for room, row in found}
+
+
+def _change(place: Place, row: EventRow) -> None:
+    state = {"text": row.text, "edited": row.edited, "deleted": row.deleted, "reactions": row.reactions, "data": row.data}
+    Event.objects.filter(room_id=place[0], seq=place[1]).update(**state)
+
+
+def _move(moved: Mapping[int, RoomState]) -> None:
+    if not moved:
+        return
+    counted = {room for room, state in moved.items() if state.counted}
+    amended = {room: state.uncounted for room, state in moved.items() if state.amended}
+    values: dict[str, Any] = {"head": _each("head", {room: state.head for room, state in moved.items()})}
+    if counted:
+        values["last_at"] = Now() if len(counted) == len(moved) else _each("last_at", dict.fromkeys(counted, Now()))
+    if amended:
+        values["uncounted"] = _each("uncounted", amended)
+        values["amended_at"] = _each("amended_at", dict.fromkeys(amended, Now()))
+    Room.objects.filter(id__in=moved).update(**values)
+
+
+def _each(column: str, values: Mapping[int, Any]) -> Case:
+    """The column's value in each room; the others keep theirs."""
+    cases = (When(id=room, then=value) for room, value in values.items())
+    return Case(*cases, default=F(column), output_field=cast("Field[Any, Any]", Room._meta.get_field(column)))
+
+
+def _model(event: NewEvent, now: datetime) -> Event:
+    append = event.append
     return Event(
         room_id=append.room.id,
-        seq=seq,
+        seq=event.seq,
+        kind=append.kind,
         author_id=append.author,
         key=append.key,
         at=now,
-        text=append.text,
+        text=append.text if append.target is None else "",
         alias=append.alias,
+        target=append.target,
+        data=append.data,
+        uncounted=event.uncounted,
     )

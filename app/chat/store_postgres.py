@@ -2,30 +2,86 @@
 
 The function `chat_append` locks the rooms, numbers the messages, inserts them and moves the heads. Nobody waits for a lock
 while an event loop is busy elsewhere.
+
+A batch with amending events takes two round trips: the first locks the rooms and reads the targets, the second writes what
+chat/numbering.py made of them. Should the event loop stall in between, Postgres ends the transaction after LOCKED_MS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
 from chat.batch import Append, CannotStore, Identity, Result, Stored, firsts, results
 from chat.encoding import EventRow
+from chat.numbering import Found, Place, Plan, RoomState, plan
 from db.connections import LOG_CONNECTIONS
 from db.pool import Connection, Pool
+from realtime.publish import encode
 
 ROW_AT_FAULT = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 """What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one."""
 
 APPEND = "SELECT chat_append(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s)"
-"""migrations/0003_append.py. For each message the seq it got; 0 where the author may not write; -seq where the key is known."""
-KNOWN = """
-    SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at, e.text, e.alias, e.edited, e.deleted, e.reactions
+"""migrations/0003_append.py to 0007. For each message its seq; 0: the author may not write; -seq: the key is known."""
+EVENTS = """
+    SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at,
+        CASE WHEN e.kind = 'message.edited' THEN t.text ELSE e.text END,
+        e.alias, e.edited, e.deleted, e.reactions, e.target, e.data
     FROM chat_event e
-    JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, place) ON e.room_id = room AND e.seq = place
     JOIN accounts_user u ON u.id = e.author_id
+    LEFT JOIN chat_event t ON t.room_id = e.room_id AND t.seq = e.target
+"""
+"""In the order of EventRow, behind the room."""
+KNOWN = f"""
+    {EVENTS}
+    JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, place) ON e.room_id = room AND e.seq = place
+"""
+KNOWN_KEYS = f"""
+    {EVENTS}
+    JOIN unnest(%s::bigint[], %s::bigint[], %s::text[]) AS wanted (room, person, name)
+    ON e.room_id = room AND e.author_id = person AND e.key = name
+"""
+
+LOCKED_MS = 2_000
+# As in chat_append: a plan made while a table was small would read all of it when it is large.
+BEGIN = f"""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true), set_config('idle_in_transaction_session_timeout', '{LOCKED_MS}', true)
+"""
+# In the order of the ids, so that two processes never wait for each other. What follows sees what they had committed.
+LOCK = "SELECT id, head, uncounted FROM rooms_room WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+ROLES = """
+    SELECT room_id, user_id, role FROM rooms_membership
+    JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, person) ON room_id = room AND user_id = person
+    WHERE NOT silenced
+"""
+INSERT = """
+    INSERT INTO chat_event (
+        room_id, seq, kind, author_id, key, at, text, alias, edited, deleted, reactions, target, data, uncounted
+    )
+    SELECT room, seq, kind, person, name, %s, body, alias, false, false, '{}', target, data::jsonb, passed
+    FROM unnest(
+        %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[],
+        %s::bigint[]
+    ) AS new (room, seq, kind, person, name, body, alias, target, data, passed)
+"""
+CHANGE = """
+    UPDATE chat_event SET text = body, edited = was_edited, deleted = was_deleted, reactions = liked::jsonb, data = fields::jsonb
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::boolean[], %s::text[], %s::text[])
+        AS new (room, place, body, was_edited, was_deleted, liked, fields)
+    WHERE room_id = room AND seq = place
+"""
+MOVE = """
+    UPDATE rooms_room SET head = new.head, uncounted = passed,
+        last_at = CASE WHEN counted THEN clock_timestamp() ELSE last_at END,
+        amended_at = CASE WHEN amended THEN clock_timestamp() ELSE amended_at END
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[])
+        AS new (room, head, passed, counted, amended)
+    WHERE id = room
 """
 
 
@@ -39,7 +95,8 @@ class PostgresStore:
 
         async def commit(connection: Connection) -> list[Result]:  # the keys make another try safe
             tries.append(datetime.now(UTC))
-            return await _commit(connection, batch, tries[-1])
+            amends = any(append.target is not None for append in batch)
+            return await (_commit_amending if amends else _commit)(connection, batch, tries[-1])
 
         try:
             results = await self.pool.run(commit)
@@ -84,21 +141,103 @@ async def _commit(connection: Connection, batch: Sequence[Append], now: datetime
     return results(batch, dict(zip(of_key, seqs, strict=True)), found, now)
 
 
-async def _known(connection: Connection, places: Sequence[tuple[int, int]]) -> dict[Identity, EventRow]:
+async def _known(connection: Connection, places: Sequence[Place]) -> dict[Identity, EventRow]:
     rows = await connection.execute(KNOWN, [_numbers(column) for column in zip(*places, strict=True)])
-    found: dict[Identity, EventRow] = {}
-    for room, *columns in await rows.fetchall():
-        row = EventRow(*columns)
-        found[room, row.author, row.key] = row
-    return found
+    return {(room, row.author, row.key): row for room, row in await _events(rows)}
+
+
+async def _events(cursor: psycopg.AsyncCursor[Any]) -> list[tuple[int, EventRow]]:
+    """Each event behind its room's id."""
+    return [(room, EventRow(*columns)) for room, *columns in await cursor.fetchall()]
+
+
+async def _commit_amending(connection: Connection, batch: Sequence[Append], now: datetime) -> list[Result]:
+    """Statements of a pipeline share a trip: it ends where an answer is read."""
+    asked = firsts(batch)
+    async with connection.pipeline(), connection.transaction():
+        found = await _lock(connection, list(asked.values()))
+        made = plan(asked, found)
+        if made.new:
+            await _write(connection, made, {room: state for room, state in found.rooms.items() if state.moved}, now)
+    return results(batch, made.seqs, dict(found.known), now)
+
+
+async def _lock(connection: Connection, asked: Sequence[Append]) -> Found:
+    rooms = _numbers(append.room.id for append in asked)
+    people = _numbers(append.author for append in asked)
+    amending = [append for append in asked if append.target is not None]
+    places = [_numbers(append.room.id for append in amending), _numbers(append.target or 0 for append in amending)]
+    await connection.execute(BEGIN)
+    locked = await connection.execute(LOCK, [rooms])
+    roles = await connection.execute(ROLES, [rooms, people])
+    known = await connection.execute(KNOWN_KEYS, [rooms, people, _texts(append.key for append in asked)])
+    targets = await connection.execute(KNOWN, places)
+    return Found(
+        rooms={room: RoomState(head, uncounted) for room, head, uncounted in await locked.fetchall()},
+        roles={(room, person): role for room, person, role in await roles.fetchall()},
+        known={(room, row.author, row.key): row for room, row in await _events(known)},
+        targets={(room, row.seq): row for room, row in await _events(targets)},
+    )
+
+
+async def _write(connection: Connection, made: Plan, moved: Mapping[int, RoomState], now: datetime) -> None:
+    appends = [event.append for event in made.new]
+    await connection.execute(
+        INSERT,
+        [
+            now,
+            _numbers(append.room.id for append in appends),
+            _numbers(event.seq for event in made.new),
+            _texts(append.kind for append in appends),
+            _numbers(append.author for append in appends),
+            _texts(append.key for append in appends),
+            _texts(append.text if append.target is None else "" for append in appends),
+            _texts(append.alias for append in appends),
+            _numbers(append.target for append in appends),
+            _texts(map(_json, (append.data for append in appends))),
+            _numbers(event.uncounted for event in made.new),
+        ],
+    )
+    if made.changed:
+        rows = made.changed.values()
+        await connection.execute(
+            CHANGE,
+            [
+                *(_numbers(column) for column in zip(*made.changed, strict=True)),
+                _texts(row.text for row in rows),
+                _flags(row.edited for row in rows),
+                _flags(row.deleted for row in rows),
+                _texts(_json(row.reactions) for row in rows),
+                _texts(_json(row.data) for row in rows),
+            ],
+        )
+    states = moved.values()
+    await connection.execute(
+        MOVE,
+        [
+            _numbers(moved),
+            _numbers(state.head for state in states),
+            _numbers(state.uncounted for state in states),
+            _flags(state.counted for state in states),
+            _flags(state.amended for state in states),
+        ],
+    )
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else encode(value)
 
 
 # Arrays as Postgres reads them (its manual, 8.15.2). The driver's dumpers look at each value several times: that was a tenth
 # of what a message costs.
 
 
-def _numbers(values: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
+def _numbers(values: Iterable[int | None]) -> str:
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+
+
+def _flags(values: Iterable[bool]) -> str:
+    return "{" + ",".join("t" if value else "f" for value in values) + "}"
 
 
 def _texts(values: Iterable[str | None]) -> str:

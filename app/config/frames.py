@@ -28,6 +28,9 @@ FRAMES: dict[str, Handler] = {
     "room.join": chat.frames.room_join,
     "room.leave": chat.frames.room_leave,
     "message.send": chat.frames.message_send,
+    "message.edit": chat.frames.message_edit,
+    "message.delete": chat.frames.message_delete,
+    "message.react": chat.frames.message_react,
     "history": chat.frames.history_page,
     "read": chat.frames.read,
     "typing": realtime.typing.typing,
@@ -38,7 +41,7 @@ FRAMES: dict[str, Handler] = {
 AT_ONCE: dict[str, AtOnce] = {"message.send": chat.frames.message_send_at_once}
 
 # Frames without LIMIT_CALLS_PER_S: they read nothing from the database, or have their own limit.
-UNPACED = frozenset({"message.send", "room.leave", "typing", "ping"})
+UNPACED = frozenset({"message.send", "message.edit", "message.delete", "message.react", "room.leave", "typing", "ping"})
 
 DIALECTS = (
     (re.compile(r"/ws/?"), NativeDialect),
@@ -57,7 +60,7 @@ _rooms = BatchLoader(access.rooms_of_all, pace_s=0.025)  # no handshake waits fo
 
 
 async def memberships(user: int) -> list[Membership]:
-    return [Membership(room, upto) for room, upto in await _rooms(user) or []]
+    return [Membership(*one) for one in await _rooms(user) or []]
 
 
 async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:

@@ -7,7 +7,7 @@ SocketRefused            closes the socket with `close_code`
 └── RateAbuse            4009
 FrameRefused             an `error` frame with `code`; the socket stays open
 ├── BadJson  BadFrame  UnknownType  NotAMember  NoSuchRoom  NoSuchTarget
-└── Forbidden  TooLong  Empty  RateLimited  Unavailable
+└── Forbidden  TooLong  TooMany  Empty  RateLimited  Unavailable
 """
 
 from __future__ import annotations
@@ -105,6 +105,10 @@ class Forbidden(FrameRefused):
 
 class TooLong(FrameRefused):
     code = "too_long"
+
+
+class TooMany(FrameRefused):
+    code = "too_many"
 
 
 class Empty(FrameRefused):

@@ -102,6 +102,13 @@ class State(NamedTuple):
     members: set[tuple[int, int]]
 
 
+class Head(NamedTuple):
+    """The end of a room's log, and how many of its events do not count as unread."""
+
+    seq: int
+    uncounted: int = 0
+
+
 class LogEvent(NamedTuple):
     """One committed event of a room's log: its wire form without the author's key, encoded once."""
 
@@ -109,6 +116,8 @@ class LogEvent(NamedTuple):
     text: str
     author: int
     key: str
+    # Whether it makes the room unread.
+    counts: bool = True
 
     def for_author(self) -> str:
         """Return the same frame with `key`, for the author's own sockets only."""

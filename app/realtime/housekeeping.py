@@ -88,5 +88,4 @@ class Housekeeping:
     def _flush_unread(room: LiveRoom) -> None:
         room.unread_due, room.unread_at = False, time.monotonic()
         for local in room.watchers:
-            upto = local.upto.get(room.ref.id, 0)
-            local.push_unjoined(room.ref.slug, Batch([unread(room.ref.slug, room.last_seq, upto)]))
+            local.push_unjoined(room.ref.slug, Batch([unread(room.ref, room.head, local)]))

@@ -26,7 +26,7 @@ from core.supervise import cancel_all, run_forever
 from db import installation
 from db.database import DatabaseUnavailable
 from realtime import journal, nginx_drain
-from realtime.events import LogEvent, Revoked, RoomRef, encode
+from realtime.events import Head, LogEvent, Revoked, RoomRef, encode
 from realtime.housekeeping import Housekeeping
 from realtime.journal import Journal
 from realtime.layer.bus import bus_for
@@ -203,29 +203,29 @@ class Hub:
         while local.sockets:
             try:
                 memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
-                rooms = await self.open_many([ref for ref, _ in memberships])
+                rooms = await self.open_many([one.room for one in memberships])
             except DatabaseUnavailable:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
-            for room, (_, upto) in zip(rooms, memberships, strict=True):
-                self._add_watcher(room, local, upto)
+            for room, one in zip(rooms, memberships, strict=True):
+                self._add_watcher(room, local, one.upto, one.uncounted)
             if local.sockets:
                 self.presence.watched(local, rooms)
             return
 
-    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
+    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int, uncounted: int) -> None:
         """Watch a room that the person has just joined: later messages are unread."""
         try:
             room = await self.open(ref)
         except DatabaseUnavailable:
             return
-        self._add_watcher(room, local, upto)
+        self._add_watcher(room, local, upto, uncounted)
         if room.last_seq > upto:
             self.housekeeping.unread_due(room)
 
-    def _add_watcher(self, room: LiveRoom, local: LocalUser, upto: int) -> None:
+    def _add_watcher(self, room: LiveRoom, local: LocalUser, upto: int, uncounted: int) -> None:
         if local.sockets:
-            local.upto[room.ref.id] = max(upto, local.upto.get(room.ref.id, 0))
+            local.mark_read(room.ref.id, upto, uncounted)
             local.rooms[room.ref.slug] = room.ref
             room.watchers.add(local)
         room.mark_used()
@@ -267,7 +267,7 @@ class Hub:
                 room.opened.set()
             raise
         for room in rooms:
-            room.skip_to(heads.get(room.ref.id, 0))
+            room.skip_to(heads.get(room.ref.id, Head(0)))
             room.opened.set()
             self.deliver_events(room, room.sequence([]))
 
@@ -322,7 +322,11 @@ class Hub:
         room = self.rooms.get(ref.id)
         if room is not None:
             self._on_log(room, list(events))
-        self.bus.send(f"room.{ref.id}", {"kind": "log", "room": ref, "events": events})
+        # As the release before reads it: each event has four fields, and which of them do not count is said beside them.
+        message: dict[str, Any] = {"kind": "log", "room": ref, "events": [event[:4] for event in events]}
+        if quiet := [event.seq for event in events if not event.counts]:
+            message["uncounted"] = quiet
+        self.bus.send(f"room.{ref.id}", message)
 
     def deliver(self, messages: list[dict[str, Any]]) -> None:
         """Deliver messages that arrived together.
@@ -332,7 +336,10 @@ class Hub:
         logs: dict[int, list[LogEvent]] = {}
         for message in messages:
             if message["kind"] == "log":
-                logs.setdefault(message["room"][0], []).extend(LogEvent(*event) for event in message["events"])
+                quiet = message.get("uncounted", ())
+                found = (LogEvent(*event) for event in message["events"])
+                events = (event if event.seq not in quiet else event._replace(counts=False) for event in found)
+                logs.setdefault(message["room"][0], []).extend(events)
                 continue
             self._take_logs(logs)
             self._on_other(message)
@@ -375,11 +382,13 @@ class Hub:
 
     def _on_mark(self, local: LocalUser, message: dict[str, Any]) -> None:
         room_id = message["room"]
-        upto = local.upto[room_id] = max(local.upto.get(room_id, 0), message["upto"])
-        if "slug" in message:  # the previous release does not send it
+        # Earlier releases do not send `uncounted`, or not even the slug.
+        local.mark_read(room_id, message["upto"], message.get("uncounted", 0))
+        if "slug" in message:
             room = self.rooms.get(room_id)
-            head = max(message["head"], room.last_seq if room else 0)
-            local.push_unjoined(message["slug"], Batch([unread(message["slug"], head, upto)]))
+            head = max(Head(message["head"], message.get("head_uncounted", 0)), room.head if room else Head(0))
+            ref = RoomRef(room_id, message["slug"], direct=False)
+            local.push_unjoined(ref.slug, Batch([unread(ref, head, local)]))
 
     def on_member(self, local: LocalUser, message: dict[str, Any], but_for: Socket | None = None) -> None:
         """Handle a new membership; the socket that made it needs no frame."""
@@ -388,9 +397,10 @@ class Hub:
             fields = {**message["details"], "head": message["head"], "upto": message["upto"]}
             frame = encode({"type": "room.added", "room": ref.slug, **fields})
             local.push_unjoined(ref.slug, Batch([frame]), but_for=but_for)
-        local.upto.setdefault(ref.id, message["upto"])
+        uncounted = message.get("uncounted", 0)  # the release before does not say it
+        local.mark_read(ref.id, message["upto"], uncounted)
         self.presence.entered(local, ref.id)
-        self.spawn(self._watch_new(local, ref, message["upto"]))
+        self.spawn(self._watch_new(local, ref, message["upto"], uncounted))
         for socket in local.sockets:
             socket.dialect.member_of(ref, message["upto"])
 

@@ -174,7 +174,8 @@ class Journal:
         for row in added:
             local, now = self.hub.people.get(row.user), state.rooms.get(row.room)
             if local and now and (row.room, row.user) in state.members and row.room not in local.upto:
-                fields = {"room": list(now.ref), "details": now.details, "head": now.head, "upto": int(row.detail)}
+                upto, uncounted = map(int, row.detail.split())
+                fields = {"room": list(now.ref), "details": now.details, "head": now.head, "upto": upto, "uncounted": uncounted}
                 self.hub.on_member(local, fields)
 
     def _act_on_people(self, users: set[int], state: State) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime import send_queue
 from realtime.dialects.base import Dialect
-from realtime.events import LogEvent, RoomRef, encode
+from realtime.events import Head, LogEvent, RoomRef, encode
 from realtime.presence.room import RoomPresence
 from realtime.send_queue import Batch, FrameWriter
 
@@ -25,13 +25,15 @@ MAX_HELD = 1_000
 class LiveRoom:
     __slots__ = (
         "caught_up_to", "empty_since", "joining", "last_seq", "opened", "pending", "presence", "ref", "sockets",
-        "unread_at", "unread_due", "watchers",
+        "uncounted", "unread_at", "unread_due", "watchers",
     )  # fmt: skip
 
     def __init__(self, ref: RoomRef) -> None:
         self.ref = ref
         # The highest seq delivered to local sockets; valid once `opened` is set.
         self.last_seq = 0
+        # How many events up to `last_seq` do not count as unread.
+        self.uncounted = 0
         self.opened = asyncio.Event()
         # Sockets with their frame writers, in joining order: neighbours in memory, mostly, and so faster to visit.
         self.sockets: dict[type[Dialect], dict[Socket, FrameWriter | None]] = {}
@@ -49,6 +51,10 @@ class LiveRoom:
     @property
     def in_use(self) -> bool:
         return bool(self.watchers or self.joining or any(self.sockets.values()))
+
+    @property
+    def head(self) -> Head:
+        return Head(self.last_seq, self.uncounted)
 
     def add(self, socket: Socket, head: int) -> None:
         """Add a socket that has everything up to `head`; later events are pushed to it."""
@@ -74,29 +80,37 @@ class LiveRoom:
         `pending` keeps the rest until the gap closes.
         """
         if not self.pending and events and events[0].seq == self.last_seq + 1 and _consecutive(events):
-            self.last_seq = events[-1].seq
+            self._delivered(events)
             return events
         for event in events:
             # An event that closes the gap is accepted even if `pending` is full.
             if event.seq == self.last_seq + 1 or (event.seq > self.last_seq and len(self.pending) < MAX_HELD):
                 self.pending[event.seq] = event
         ready = []
-        while event_ := self.pending.pop(self.last_seq + 1, None):
+        following = self.last_seq + 1
+        while event_ := self.pending.pop(following, None):
             ready.append(event_)
-            self.last_seq = event_.seq
+            following += 1
+        if ready:
+            self._delivered(ready)
         return ready
 
-    def skip_to(self, head: int) -> None:
+    def _delivered(self, events: list[LogEvent]) -> None:
+        self.last_seq = events[-1].seq
+        self.uncounted += sum(not event.counts for event in events)
+
+    def skip_to(self, head: Head) -> None:
         """Skip events up to `head`: no socket had joined yet, or `gap` was sent."""
-        self.last_seq = max(self.last_seq, head)
+        if head.seq > self.last_seq:
+            self.last_seq, self.uncounted = head
         self.pending = {seq: event for seq, event in self.pending.items() if seq > self.last_seq}
 
-    def go_back(self, head: int) -> None:
+    def go_back(self, head: Head) -> None:
         """Go back to `head`.
 
         The log lost the later events, and their seqs will be used again.
         """
-        self.last_seq = head
+        self.last_seq, self.uncounted = head
         self.pending.clear()
         self.caught_up_to.clear()
 
@@ -214,9 +228,10 @@ def gap(room: RoomRef, head: int) -> str:
     return encode({"type": "gap", "room": room.slug, "head": head})
 
 
-def unread(slug: str, head: int, upto: int) -> str:
-    """Encode `unread` for a person who has read up to `upto`; the log ends at `head`."""
-    fields = {"room": slug, "head": head, "upto": upto, "count": max(0, head - upto), "mentions": 0}
+def unread(room: RoomRef, head: Head, local: LocalUser) -> str:
+    """Encode `unread` for a person; the log ends at `head`."""
+    upto, count = local.upto.get(room.id, 0), local.unread(room.id, head)
+    fields = {"room": room.slug, "head": head.seq, "upto": upto, "count": count, "mentions": 0}
     return encode({"type": "unread", **fields})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from core.limits import Bucket
-from realtime.events import Person, RoomRef
+from realtime.events import Head, Person, RoomRef
 from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LocalUser:
-    __slots__ = ("announced", "away", "beyond", "bucket", "person", "rooms", "sockets", "upto")
+    __slots__ = ("announced", "away", "beyond", "bucket", "person", "rooms", "sockets", "uncounted", "upto")
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -24,6 +24,8 @@ class LocalUser:
         self.upto: dict[int, int] = {}
         # The same rooms by slug.
         self.rooms: dict[str, RoomRef] = {}
+        # How many events up to the read mark do not count as unread, of rooms that have any.
+        self.uncounted: dict[int, int] | None = None
         # Rooms joined on a socket but not in `rooms`, by id: usually none.
         self.beyond: set[int] | None = None
         # Whether the person is away on all local sockets.
@@ -38,6 +40,32 @@ class LocalUser:
         for socket in self.sockets:
             if socket is not but_for and type(socket.dialect).signals and slug not in socket.rooms:
                 socket.push_batch(batch)
+
+    def mark_read(self, room_id: int, upto: int, uncounted: int) -> None:
+        """Move the read mark of a room, never back."""
+        if upto < self.upto.get(room_id, 0):
+            return
+        self.upto[room_id] = upto
+        if uncounted:
+            self.uncounted = {**(self.uncounted or {}), room_id: uncounted}
+        elif self.uncounted is not None:
+            self._forget_uncounted(room_id)
+
+    def forget_room(self, ref: RoomRef) -> None:
+        """Forget a room that the person is no longer a member of."""
+        self.upto.pop(ref.id, None)
+        self._forget_uncounted(ref.id)
+        self.rooms.pop(ref.slug, None)
+
+    def _forget_uncounted(self, room_id: int) -> None:
+        if self.uncounted is not None:
+            self.uncounted.pop(room_id, None)
+            self.uncounted = self.uncounted or None
+
+    def unread(self, room_id: int, head: Head) -> int:
+        """Count the unread events of a room."""
+        read = self.upto.get(room_id, 0) - (self.uncounted or {}).get(room_id, 0)
+        return max(0, head.seq - head.uncounted - read)
 
     def room_ids(self) -> set[int]:
         """Return the rooms in which the person is online."""

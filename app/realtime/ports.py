@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from django.conf import settings
 
 from realtime.dialects.base import Dialect
-from realtime.events import LogEvent, News, Person, RoomRef, State
+from realtime.events import Head, LogEvent, News, Person, RoomRef, State
 from realtime.protocol import AtOnce, Frames, Handler
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 class Membership(NamedTuple):
     room: RoomRef
+    # The read mark, and how many events up to it do not count as unread.
     upto: int
+    uncounted: int = 0
 
 
 class Log(Protocol):
@@ -35,11 +37,11 @@ class Log(Protocol):
         The result is one page: if it is full, the last events of a room or whole rooms are missing.
         """
 
-    async def heads(self, rooms: list[int]) -> dict[int, int]:
-        """Return the last seq of each room, in one query."""
+    async def heads(self, rooms: list[int]) -> dict[int, Head]:
+        """Return the head of each room, in one query."""
 
-    async def heads_moved(self, since: datetime) -> dict[int, int]:
-        """Return the last seq of every room with an event since `since`, in one query."""
+    async def heads_moved(self, since: datetime) -> dict[int, Head]:
+        """Return the head of every room with an event since `since`, in one query."""
 
 
 class Domains(Protocol):

@@ -13,6 +13,7 @@ from realtime import hub, journal
 from realtime.events import (
     DeferredReply,
     FrameId,
+    Head,
     JournalRow,
     LogEvent,
     News,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DeferredReply",
     "FrameId",
+    "Head",
     "JournalRow",
     "LogEvent",
     "News",
@@ -84,20 +86,29 @@ def changed() -> None:
         running.publish(journal.GROUP, {"kind": "changes"})
 
 
-def read_mark(room: RoomRef, user: int, *, head: int, upto: int) -> None:
+def read_mark(room: RoomRef, user: int, *, head: Head, upto: Head) -> None:
     """Send `unread` to the person's sockets that have not joined the room.
 
-    `head` is the room's.
+    `head` is the room's, `upto` the read mark.
     """
-    message = {"kind": "mark", "user": user, "room": room.id, "slug": room.slug, "head": head, "upto": upto}
+    message = {"kind": "mark", "user": user, "room": room.id, "slug": room.slug, "head": head.seq, "upto": upto.seq}
+    # The previous release does not know these.
+    message |= {"head_uncounted": head.uncounted, "uncounted": upto.uncounted}
     hub.current().publish(f"user.{user}", message)
 
 
 def member_added(
-    room: RoomRef, users: Iterable[int], details: RoomDetails, *, head: int = 0, upto: int = 0, but_for: Socket | None = None
+    room: RoomRef,
+    users: Iterable[int],
+    details: RoomDetails,
+    *,
+    head: int = 0,
+    upto: Head = Head(0),  # noqa: B008  # a tuple
+    but_for: Socket | None = None,
 ) -> None:
     """Send `room.added` to new members' sockets, except the socket that joined."""
-    message = {"kind": "member", "room": list(room), "head": head, "upto": upto, "details": details}
+    message = {"kind": "member", "room": list(room), "head": head, "upto": upto.seq, "details": details}
+    message["uncounted"] = upto.uncounted  # the previous release does not know it
     running = hub.current.peek()
     if running is not None:  # an administrator's page may run in a process without sockets
         for user in users:

@@ -15,6 +15,7 @@ import structlog
 from core import metrics
 from core.errors import Close
 from db.database import DatabaseUnavailable
+from realtime.events import Head
 from realtime.live_room import MAX_HELD, LiveRoom, gap
 from realtime.ports import domains
 
@@ -89,15 +90,17 @@ class Repair:
         some, self._unasked = self._unasked[:HEADS_A_QUERY], self._unasked[HEADS_A_QUERY:]
         return (room for room in some if room.opened.is_set())
 
-    async def _compare(self, heads: dict[int, int]) -> None:
+    async def _compare(self, heads: dict[int, Head]) -> None:
         for index, (room_id, head) in enumerate(heads.items(), 1):
             room = self.hub.rooms.get(room_id)
-            if room is not None and room.opened.is_set() and head > room.last_seq:
-                self._soon(room, Gap("poll", head, _now() + HOLE_GRACE_S))
+            if room is not None and room.opened.is_set() and head.seq > room.last_seq:
+                self._soon(room, Gap("poll", head.seq, _now() + HOLE_GRACE_S))
+            elif room is not None and head.seq == room.last_seq:
+                room.uncounted = head.uncounted
             if index % SLICE == 0:
                 await asyncio.sleep(0)
 
-    def _find_losses(self, heads: dict[int, int], passed_on: dict[int, int]) -> None:
+    def _find_losses(self, heads: dict[int, Head], passed_on: dict[int, int]) -> None:
         """Find heads below the seq already delivered.
 
         The database lost commits, as in a failover to a late standby.
@@ -105,12 +108,12 @@ class Repair:
         New events will reuse the lost seqs, so no client may wait for events above them.
         """
         for room_id, last in passed_on.items():
-            room, head = self.hub.rooms.get(room_id), heads.get(room_id, last)
-            if room is not None and head < last:
+            room, head = self.hub.rooms.get(room_id), heads.get(room_id)
+            if room is not None and head is not None and head.seq < last:
                 metrics.LOG_WENT_BACK.inc()
-                log.error("the database lost events that were passed on", room=room.ref.slug, passed_on=last, head=head)
+                log.error("the database lost events that were passed on", room=room.ref.slug, passed_on=last, head=head.seq)
                 room.go_back(head)
-                self._send_back(room, head, "the log went back")
+                self._send_back(room, head.seq, "the log went back")
 
     # --- the reads
 
@@ -139,7 +142,8 @@ class Repair:
                 gap.told = True
                 metrics.REPAIRS.labels(gap.cause).inc()
             if lacking > MAX_HELD:
-                room.skip_to(gap.upto)
+                # The next poll says how many of these events do not count.
+                room.skip_to(Head(gap.upto, room.uncounted))
                 self._send_back(room, gap.upto, "too far behind")
                 self.hub.deliver_events(room, room.sequence([]))
                 continue

@@ -40,8 +40,7 @@ class Revocations:
                 socket.push_batch(frame)
 
     def _end_membership(self, local: LocalUser, ref: RoomRef) -> None:
-        local.upto.pop(ref.id, None)
-        local.rooms.pop(ref.slug, None)
+        local.forget_room(ref)
         self.hub.presence.removed(local, ref.id)
         room = self.hub.rooms.get(ref.id)
         if room is None:

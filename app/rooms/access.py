@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from itertools import chain
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import F
@@ -42,15 +43,20 @@ def membership_in(user: int, slug: str) -> Membership:
 
 def members_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     """Return the pairs `(room id, user id)` that are memberships, in one query."""
-    return {(room, user) for room, user, _, _ in _among(pairs)}
+    return {(one.room, one.user) for one in _among(pairs)}
 
 
 def writers_among(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return the pairs `(room id, user id)` that may write, in one query.
+    """Return the pairs `(room id, user id)` that may write, in one query."""
+    return set(writer_roles(pairs))
+
+
+def writer_roles(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """Map each pair `(room id, user id)` that may write to its role, in one query.
 
     This is the check inside a group commit.
     """
-    return {(room, user) for room, user, _, silenced in _among(pairs) if not silenced}
+    return {(one.room, one.user): one.role for one in _among(pairs) if not one.silenced}
 
 
 def writers_of_all(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], bool]]:
@@ -61,11 +67,19 @@ def writers_of_all(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], 
 
 def read_marks(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Return the read mark of each membership among the pairs, in one query."""
-    return {(room, user): upto for room, user, upto, _ in _among(pairs)}
+    return {(one.room, one.user): one.upto for one in _among(pairs)}
 
 
-def _among(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, bool]]:
-    """Return (room id, user id, read mark, silenced) per membership among the pairs."""
+class _Member(NamedTuple):
+    room: int
+    user: int
+    upto: int
+    silenced: bool
+    role: str
+
+
+def _among(pairs: Iterable[tuple[int, int]]) -> list[_Member]:
+    """Return the memberships among the pairs."""
     wanted = list(set(pairs))
     if not wanted:
         return []
@@ -74,10 +88,10 @@ def _among(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, bool]]
     table = connection.ops.quote_name(Membership._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT room_id, user_id, upto, silenced FROM {table} WHERE (room_id, user_id) IN (VALUES {values})",  # noqa: S608
+            f"SELECT room_id, user_id, upto, silenced, role FROM {table} WHERE (room_id, user_id) IN (VALUES {values})",  # noqa: S608
             list(chain.from_iterable(wanted)),
         )
-        return cursor.fetchall()
+        return [_Member(*row) for row in cursor.fetchall()]
 
 
 def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
@@ -89,19 +103,22 @@ def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
     return found
 
 
-def rooms_of_all(users: list[int]) -> Query[dict[int, list[tuple[RoomRef, int]]]]:
-    """Return each person's rooms with read marks, the most recently active first."""
+def rooms_of_all(users: list[int]) -> Query[dict[int, list[tuple[RoomRef, int, int]]]]:
+    """Return each person's rooms, the most recently active first.
+
+    Each with the read mark, and how many events up to it do not count as unread.
+    """
     found = yield _ROOMS(users)
-    rooms: dict[int, list[tuple[RoomRef, int]]] = {}
-    for user, room, slug, kind, upto in found:
-        rooms.setdefault(user, []).append((RoomRef(room, slug, kind == Kind.DIRECT), upto))
+    rooms: dict[int, list[tuple[RoomRef, int, int]]] = {}
+    for user, room, slug, kind, upto, uncounted in found:
+        rooms.setdefault(user, []).append((RoomRef(room, slug, kind == Kind.DIRECT), upto, uncounted))
     return rooms
 
 
 _ROOMS = WhereIn(
     "user_id",
     lambda: Membership.objects.order_by(F("room__last_at").desc(nulls_last=True), "room__slug").values_list(
-        "user_id", "room_id", "room__slug", "room__kind", "upto"
+        "user_id", "room_id", "room__slug", "room__kind", "upto", "uncounted"
     ),
 )
 
@@ -129,5 +146,5 @@ def ref(room: Room) -> RoomRef:
 
 def memberships_added(place: journal.Place) -> list[JournalRow]:
     """Read the new memberships as rows of the journal."""
-    rows = journal.new_rows(Membership.objects, place, "id", "user_id", "room_id", "upto")
-    return [JournalRow(number, "added", user, room, str(upto)) for number, user, room, upto in rows]
+    rows = journal.new_rows(Membership.objects, place, "id", "user_id", "room_id", "upto", "uncounted")
+    return [JournalRow(number, "added", user, room, f"{upto} {uncounted}") for number, user, room, upto, uncounted in rows]

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.admin_pages import LargeTable
-from realtime.publish import member_added
+from realtime.publish import Head, member_added
 from rooms import access, services, signals
 from rooms.models import Kind, Membership, Room
 
@@ -53,4 +53,4 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
 
 async def _publish_member(found: Membership) -> None:
     room = found.room
-    member_added(access.ref(room), [found.user_id], access.details(room), head=room.head, upto=found.upto)
+    member_added(access.ref(room), [found.user_id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted))

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.people import person
 from core.errors import BadFrame
 from db import database
-from realtime.publish import changed, member_added, revoked
+from realtime.publish import Head, changed, member_added, revoked
 from rooms import access, leaving, listing, services
 from rooms.models import Membership
 
@@ -131,7 +131,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
     found, new, user = await database.run_for(_me(request), add)
     if new:
         room = found.room
-        member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=found.upto)
+        member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted))
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 

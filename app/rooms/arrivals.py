@@ -76,7 +76,8 @@ def _become_members(arrivals: Mapping[Arrival, Any]) -> bool:
 
 
 def _membership(room: Room, user: int, *, owns: bool) -> Membership:
-    return Membership(room=room, user_id=user, upto=room.head, role=Role.OWNER if owns else Role.MEMBER)
+    role = Role.OWNER if owns else Role.MEMBER
+    return Membership(room=room, user_id=user, upto=room.head, uncounted=room.uncounted, role=role)
 
 
 def _enter_alone(one: Arrival) -> Outcome:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.errors import FrameRefused
 from db.batch_loader import BatchLoader
 from db.queries import Query
-from realtime.publish import Person, RoomRef, member_added
+from realtime.publish import Head, Person, RoomRef, member_added
 from rooms import access
 from rooms.arrivals import Arrival, Outcome, enter_all
 
@@ -29,7 +29,8 @@ async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socke
         raise outcome.with_traceback(None)  # another socket of the person may raise the same exception
     room, ref = outcome.room, access.ref(outcome.room)
     if outcome.new:
-        member_added(ref, [user.id], access.details(room), head=room.head, upto=outcome.upto, but_for=but_for)
+        mark = Head(outcome.upto, room.uncounted)  # of a new membership it is the head
+        member_added(ref, [user.id], access.details(room), head=room.head, upto=mark, but_for=but_for)
     return ref
 
 

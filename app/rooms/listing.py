@@ -38,14 +38,22 @@ class Row(NamedTuple):
     kind: str
     head: int
     last_at: datetime | None
+    # How many events up to `head`, and up to `upto`, do not count as unread.
+    room_uncounted: int
     upto: int = 0
+    uncounted: int = 0
     role: str | None = None
     joined_at: datetime | None = None
     added_by: int | None = None
 
+    @property
+    def unread(self) -> int:
+        """Count the messages above the read mark."""
+        return max(0, self.head - self.room_uncounted - (self.upto - self.uncounted)) if self.role is not None else 0
 
-_ROOM = ("id", "slug", "title", "kind", "head", "last_at")
-_MEMBERSHIP = ("upto", "role", "joined_at", "added_by")
+
+_ROOM = ("id", "slug", "title", "kind", "head", "last_at", "uncounted")
+_MEMBERSHIP = ("upto", "uncounted", "role", "joined_at", "added_by")
 
 
 def rooms_for(
@@ -184,6 +192,7 @@ def _shown(user: int, rooms: list[Row]) -> list[dict[str, Any]]:
             "head": room.head,
             "member": room.role is not None,
             "upto": room.upto,
+            "unread": room.unread,
             "member_count": counts[room.id],
             "peer": peers.get(room.id),
             "role": room.role,

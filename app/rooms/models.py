@@ -27,7 +27,11 @@ class Room(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
     # seq of the last committed event; the next one is assigned under the row's lock.
     head = models.BigIntegerField(default=0)
+    # Time of the last event that makes the room unread, and of the last other one, such as an edit.
     last_at = models.DateTimeField(null=True)
+    amended_at = models.DateTimeField(null=True, editable=False)
+    # How many events up to `head` do not count as unread.
+    uncounted = models.BigIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     # The room is being deleted: hidden from everyone, while its members and messages are deleted in batches.
     closed = models.BooleanField(default=False, db_default=False, editable=False)
@@ -57,6 +61,8 @@ class Membership(models.Model):
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
     # Read mark: the highest seq the person has seen. It never goes back.
     upto = models.BigIntegerField(default=0)
+    # How many events up to `upto` do not count as unread.
+    uncounted = models.BigIntegerField(default=0, db_default=0, editable=False)
     joined_at = models.DateTimeField(auto_now_add=True)
     # The inviting person's id; empty for other joins. No foreign key: it is a note, not checked at every write.
     added_by = models.BigIntegerField(null=True, editable=False)

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import Greatest
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from core.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
@@ -195,7 +194,8 @@ def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[
     The first to join an abandoned room owns it.
     """
     owns = room.slug != LOBBY and Room.objects.filter(is_deserted(), id=room.id).exists()
-    values = {"upto": room.head, "added_by": added_by, "role": Role.OWNER if owns else Role.MEMBER}
+    role = Role.OWNER if owns else Role.MEMBER
+    values = {"upto": room.head, "uncounted": room.uncounted, "added_by": added_by, "role": role}
     membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
     membership.room = room  # fetched without its room if it was inserted in between
     return membership, new
@@ -211,8 +211,9 @@ def removals_prune() -> None:
     Removal.objects.filter(at__lt=timezone.now() - timedelta(hours=1)).delete()
 
 
-def member_read(*, membership: Membership, upto: int) -> int:
-    """Move the read mark forward, never back and never past the head; return it."""
-    upto = min(upto, membership.room.head)
-    Membership.objects.filter(id=membership.id).update(upto=Greatest(F("upto"), upto))
-    return max(upto, membership.upto)
+def member_read(*, membership: Membership, upto: int, uncounted: int) -> None:
+    """Move the read mark forward, never back.
+
+    `uncounted`: how many events up to it do not count as unread.
+    """
+    Membership.objects.filter(id=membership.id, upto__lt=upto).update(upto=upto, uncounted=uncounted)

@@ -9,6 +9,7 @@ from django.utils import timezone
 import chat.store_postgres
 from chat import history
 from db import database
+from realtime.publish import Head
 from rooms.models import Room
 from tests.chat.world import World, store
 
@@ -41,5 +42,5 @@ async def test_a_process_whose_clock_is_wrong(world: World, monkeypatch: pytest.
     found_by_others = await history.heads_moved(datetime.now(UTC) - LITTLE)
     (after,) = await real.store([world.append(0, "after")])
     assert [result.seq for result in (written, after)] == [2, 3]  # type: ignore[union-attr]
-    assert found_by_itself == found_by_others == {world.rooms[0].id: 2}
+    assert found_by_itself == found_by_others == {world.rooms[0].id: Head(2)}
     await real.close()

@@ -17,6 +17,7 @@ from chat.batch import Append, Result, Stored
 from chat.group_commit import Writer
 from core.errors import Unavailable
 from db import database
+from realtime.publish import Head
 from rooms.models import Room
 from tests.chat.world import ROOMS, World, store
 from tests.support.refusals import refused
@@ -213,7 +214,7 @@ async def test_a_resume_waits_for_nobody_who_writes(world: World) -> None:
         done.set()
         holder.join(10)
     assert (page.head, [event.seq for event in page.events], page.more) == (3, [2, 3], False)
-    assert (latest.head, heads) == (3, {room.id: 3})
+    assert (latest.head, heads) == (3, {room.id: Head(3)})
     await real.close()
 
 

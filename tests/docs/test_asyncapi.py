@@ -145,6 +145,11 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
     await ada.request("message.send", room=room, text="From the bridge", key="hello-2", alias="Captain")
     await bob.expect("message", room=room, alias="Captain")
     await away.expect("unread", room=room)
+    await ada.request("message.edit", room=room, target=1, text="Hello, all", key="edit-1")
+    await bob.request("message.react", room=room, target=1, emoji="👍", on=True, key="react-1")
+    await ada.request("message.delete", room=room, target=2, key="delete-1")
+    for type_ in ("message.edited", "reaction", "message.deleted"):
+        await bob.expect(type_, room=room)
     await bob.request("read", room=room, upto=sent["seq"])
     await ada.expect("read", room=room)
     await bob.push("typing", room=room)

@@ -15,7 +15,7 @@ from chat import history
 from chat.models import Event
 from db import database
 from realtime import repair
-from realtime.events import Person, RoomRef
+from realtime.events import Head, Person, RoomRef
 from realtime.hub import Hub
 from realtime.live_room import LiveRoom
 from realtime.local_users import LocalUser
@@ -40,7 +40,7 @@ class Polled:
         rooms = [Stored(slug=f"room-{number}", head=1, last_at=old) for number in range(ROOMS)]
         for room in await database.run(lambda: Stored.objects.bulk_create(rooms)):
             served = self.hub.rooms[room.id] = LiveRoom(RoomRef(room.id, room.slug, direct=False))
-            served.skip_to(1)
+            served.skip_to(Head(1))
             served.opened.set()
 
     async def move(self, *rooms: int, at: datetime) -> None:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from core.supervise import run_forever
 from db import database
-from realtime.events import RoomRef
+from realtime.events import Head, RoomRef
 from realtime.hub import POLL_EVERY_S, Hub
 from realtime.live_room import LiveRoom
 from rooms.models import Room as Stored
@@ -58,7 +58,7 @@ async def test_poll_uses_the_primary_key_and_one_table_pass(rooms: list[int], mo
     hub = Hub()
     for room_id in rooms:
         room = hub.rooms[room_id] = LiveRoom(RoomRef(room_id, f"r{room_id}", direct=False))
-        room.skip_to(1)
+        room.skip_to(Head(1))
         room.opened.set()
     asked: list[str] = []
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from core.errors import NotAMember
 from db.database import DatabaseUnavailable
 from realtime.dialects.native import NativeDialect
-from realtime.events import Page, Person, Revoked, RoomRef
+from realtime.events import Head, Page, Person, Revoked, RoomRef
 from realtime.hub import Hub
 from realtime.ports import Membership
 from realtime.send_queue import Batch
@@ -130,8 +130,8 @@ class World:
 
     # --- calls of the hubs to the domains
 
-    async def heads(self, rooms: list[int]) -> dict[int, int]:
-        return dict.fromkeys(rooms, 0)
+    async def heads(self, rooms: list[int]) -> dict[int, Head]:
+        return dict.fromkeys(rooms, Head(0))
 
     async def memberships(self, user: int) -> list[Membership]:
         found = [Membership(ROOMS[room], 0) for room, member in sorted(self.members) if member == user]

@@ -6,7 +6,7 @@ Ahead of a gap its buffer is bounded.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.events import LogEvent, RoomRef
+from realtime.events import Head, LogEvent, RoomRef
 from realtime.live_room import MAX_HELD, LiveRoom
 
 
@@ -20,7 +20,7 @@ def seqs(events: list[LogEvent]) -> list[int]:
 
 def room_at(head: int) -> LiveRoom:
     room = LiveRoom(RoomRef(1, "room", direct=False))
-    room.skip_to(head)
+    room.skip_to(Head(head))
     return room
 
 
@@ -63,8 +63,8 @@ def test_events_behind_a_gap_are_bounded() -> None:
 def test_skip_forgets_lower_events() -> None:
     room = room_at(0)
     room.sequence([event(3), event(9)])
-    room.skip_to(7)
+    room.skip_to(Head(7))
     assert (room.last_seq, list(room.pending)) == (7, [9])
-    room.skip_to(2)
+    room.skip_to(Head(2))
     assert room.last_seq == 7
     assert seqs(room.sequence([event(8)])) == [8, 9]

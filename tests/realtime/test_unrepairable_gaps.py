@@ -10,7 +10,7 @@ from realtime.dialects.base import Dialect
 from realtime.dialects.infra import InfraDialect
 from realtime.dialects.native import NativeDialect
 from realtime.dialects.room_lines import RoomDialect
-from realtime.events import Person, RoomRef
+from realtime.events import Head, Person, RoomRef
 from realtime.hub import Hub
 from realtime.live_room import MAX_HELD, LiveRoom
 from realtime.repair import Gap
@@ -44,7 +44,7 @@ async def too_far_behind(hub: Hub, room: LiveRoom) -> None:
 
 
 async def the_log_went_back(hub: Hub, room: LiveRoom) -> None:
-    hub.repair._find_losses({REF.id: LAST - 2}, {REF.id: LAST})
+    hub.repair._find_losses({REF.id: Head(LAST - 2)}, {REF.id: LAST})
     assert room.last_seq == LAST - 2
 
 
@@ -52,7 +52,7 @@ async def the_log_went_back(hub: Hub, room: LiveRoom) -> None:
 async def test_native_gets_gap_and_other_dialects_a_close(what_happens: Any) -> None:
     hub = Hub()
     room = hub.rooms[REF.id] = LiveRoom(REF)
-    room.skip_to(LAST)
+    room.skip_to(Head(LAST))
     room.opened.set()
     native, plain, infra = (Peer(hub, room, dialect) for dialect in (NativeDialect, RoomDialect, InfraDialect))
     await what_happens(hub, room)

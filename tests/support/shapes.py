@@ -51,6 +51,7 @@ _MESSAGE = {
     "deleted": TRUTH,
     "reactions": OBJECT,
 }
+_AMENDING: dict[str, Check] = {"room": TEXT, "seq": INTEGER, "target": INTEGER, "from": _person, "at": _time}
 _LIMITS = {"text": INTEGER, "frame": INTEGER, "rate": INTEGER}
 
 SHAPES: dict[str, dict[str, Check]] = {
@@ -71,6 +72,9 @@ SHAPES: dict[str, dict[str, Check]] = {
     "message.sent": {"re": _ANY_ID, "room": TEXT, "seq": INTEGER, "at": _time, "duplicate": TRUTH},
     "history.page": {"re": _ANY_ID, "room": TEXT, "messages": LIST, "more": TRUTH},
     "message": {name: check for name, check in _MESSAGE.items() if name != "type"},
+    "message.edited": {**_AMENDING, "text": TEXT},
+    "message.deleted": _AMENDING,
+    "reaction": {**_AMENDING, "emoji": TEXT, "on": TRUTH},
     "presence": {"room": TEXT, "online_count": INTEGER, "joined": _PEOPLE, "left": _PEOPLE},
     "typing": {"room": TEXT, "user": _person},
     "read": {"room": TEXT, "user": _person, "upto": INTEGER},

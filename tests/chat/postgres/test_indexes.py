@@ -60,6 +60,7 @@ def test_there_and_back_with_people_in_it() -> None:
     assert found("chat_event") == (NEW, 2)
     assert "rooms_membership_room_id_6917d899" not in found("rooms_membership")[0]
     assert (Event.objects.count(), Membership.objects.count()) == (1, members)
+    call_command("migrate", verbosity=0)  # the model has columns of later migrations
     with pytest.raises(IntegrityError):
         event(world, seq=2, key="k").save()
     with connection.cursor() as cursor:

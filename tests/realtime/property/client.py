@@ -28,8 +28,8 @@ class Author(NamedTuple):
 class Truth:
     """The common knowledge of all clients."""
 
-    # Every message sent, by its key.
-    asked: dict[Key, str] = field(default_factory=dict)
+    # The first frame sent with each key.
+    asked: dict[Key, Frame] = field(default_factory=dict)
     acknowledged: dict[Key, int] = field(default_factory=dict)
     # Keys acknowledged without `duplicate`.
     first: set[Key] = field(default_factory=set)
@@ -46,16 +46,41 @@ class Truth:
             self.broken.append(what)
 
 
+EVENTS = {"message", "message.edited", "message.deleted", "reaction"}
+
+
 class View:
-    """A client's view of a room: the events above `base`, without gaps."""
+    """A client's view of a room: the events above `base`, without gaps, and the messages with their present state."""
 
     def __init__(self, base: int) -> None:
         self.base = base
         self.events: list[Frame] = []
+        self.messages: dict[int, Frame] = {}
 
     @property
     def highest(self) -> int:
         return self.base + len(self.events)
+
+    def keep(self, event: Frame) -> None:
+        self.events.append(event)
+        self.apply(event)
+
+    def apply(self, event: Frame) -> None:
+        """Change the messages as the protocol says; those that are not loaded are skipped."""
+        if event["type"] == "message":
+            self.messages[event["seq"]] = {**event, "reactions": {name: set(who) for name, who in event["reactions"].items()}}
+            return
+        message = self.messages.get(event["target"])
+        if message is None:
+            return
+        if event["type"] == "message.deleted":
+            message.update(text="", deleted=True, reactions={})
+        elif event["type"] == "message.edited":
+            if not message["deleted"]:
+                message.update(text=event["text"], edited=True)
+        else:
+            people = message["reactions"].setdefault(event["emoji"], set())
+            (people.add if event["on"] else people.discard)(event["from"]["id"])
 
 
 class Client:
@@ -67,7 +92,7 @@ class Client:
         self.wanted: set[str] = set()
         # Rooms with live events.
         self.live: set[str] = set()
-        self.unsent: dict[Key, str] = {}
+        self.unsent: dict[Key, Frame] = {}
         self.connection: Wire | None = None
         self._waiting: dict[int, tuple[str, str, Any]] = {}
         self._ids = count(1)
@@ -94,15 +119,19 @@ class Client:
         self._ask("room.leave", {"room": room}, room, None)
 
     def send(self, room: str, key: str, text: str) -> None:
+        self.write(room, key, {"type": "message.send", "text": text})
+
+    def write(self, room: str, key: str, frame: Frame) -> None:
+        """Send a frame that is stored; the first frame of a key counts."""
         identity = (room, self.author.id, key)
-        text = self.truth.asked.setdefault(identity, text)
-        self.unsent[identity] = text
-        self._ask("message.send", {"room": room, "key": key, "text": text}, room, identity)
+        frame = self.truth.asked.setdefault(identity, frame)
+        self.unsent[identity] = frame
+        self._ask(frame["type"], {**frame, "room": room, "key": key}, room, identity)
 
     def send_again(self) -> None:
-        """Repeat all unacknowledged messages."""
-        for (room, _, key), text in list(self.unsent.items()):
-            self.send(room, key, text)
+        """Repeat all unacknowledged frames."""
+        for (room, _, key), frame in list(self.unsent.items()):
+            self.write(room, key, frame)
 
     def join_again(self) -> None:
         """Join the wanted rooms without a subscription."""
@@ -120,7 +149,7 @@ class Client:
             assert self.connection is not None
             number = next(self._ids)
             self._waiting[number] = (kind, room, what)
-            self.connection.say({"type": kind, "id": number, **fields})
+            self.connection.say({**fields, "type": kind, "id": number})
 
     # --- received frames
 
@@ -139,7 +168,7 @@ class Client:
             connection.welcome = True
             self.join_again()
             self.send_again()
-        elif kind == "message":
+        elif kind in EVENTS:
             self._event(frame)
         elif kind == "gap":
             self.live.discard(frame["room"])
@@ -161,7 +190,7 @@ class Client:
         own = frame["from"]["id"] == self.author.id
         self.truth.hold(own == ("key" in frame), f"{self}: key in {frame}")
         if frame["seq"] == view.highest + 1:
-            view.events.append(frame)
+            view.keep(frame)
 
     def _reply(self, frame: Frame) -> None:
         if frame["re"] not in self._waiting:
@@ -171,33 +200,46 @@ class Client:
         if frame["type"] == "error":
             self.truth.seen[frame["code"]] += 1
             known = {"unavailable"} | ({"not_a_member"} if kind == "room.leave" else set())
+            if kind in {"message.edit", "message.delete", "message.react"} and frame["code"] != "unavailable":
+                known |= {"forbidden", "no_such_target"}
+                self.unsent.pop(what, None)
             self.truth.hold(frame["code"] in known, f"{self}: {kind} was answered {frame}")
         elif kind == "room.join":
             self._joined(room, what, frame)
-        elif kind == "message.send":
+        elif frame["type"] == "message.sent":
             self._acknowledged(what, frame)
         else:
             self.live.discard(room)
 
     def _joined(self, room: str, after: int | None, page: Frame) -> None:
         seqs = [event["seq"] for event in page["events"]]
-        first = seqs[0] if seqs else (after or 0) + 1
-        self.truth.hold(seqs == list(range(first, first + len(seqs))), f"{self}: page of {room} with {seqs}")
         if after is None:
-            view = self.views[room] = View(first - 1 if seqs else page["head"])
-            self.truth.hold(seqs or page["head"] == 0, f"{self}: an empty page of {room} at {page['head']}")
-        else:
-            view = self.views[room]
-            self.truth.hold(first == after + 1, f"{self}: page of {room} after {after} begins with {first}")
+            self._fresh(room, page, seqs)
+            return
+        first = seqs[0] if seqs else after + 1
+        self.truth.hold(seqs == list(range(first, first + len(seqs))), f"{self}: page of {room} with {seqs}")
+        view = self.views[room]
+        self.truth.hold(first == after + 1, f"{self}: page of {room} after {after} begins with {first}")
         for event in page["events"]:
             self._keep(view, event)
-        if after is not None and page["more"]:
+        if page["more"]:
             self.truth.seen["page with more"] += 1
             self.truth.hold(seqs, f"{self}: an empty page of {room} with more to come")
             self.live.discard(room)
             self._ask("room.join", {"room": room, "after": view.highest}, room, view.highest)
             return
         self.truth.hold(view.highest == page["head"], f"{self}: page of {room} ends at {view.highest}, head {page['head']}")
+        self.live.add(room)
+
+    def _fresh(self, room: str, page: Frame, seqs: list[int]) -> None:
+        """Start a view with the latest messages; the seqs of other events are missing there."""
+        view = self.views[room] = View(page["head"])
+        self.truth.hold(seqs or page["head"] == 0, f"{self}: an empty page of {room} at {page['head']}")
+        ordered = seqs == sorted(set(seqs)) and (not seqs or seqs[-1] <= page["head"])
+        self.truth.hold(ordered, f"{self}: a fresh page of {room} with {seqs}, head {page['head']}")
+        for event in page["events"]:
+            self.truth.hold(event["type"] == "message", f"{self}: a fresh page of {room} with {event}")
+            view.apply(event)
         self.live.add(room)
 
     def _acknowledged(self, identity: Key, reply: Frame) -> None:

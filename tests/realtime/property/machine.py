@@ -16,6 +16,13 @@ processes = st.integers(0, PROCESSES - 1)
 clients = st.integers(0, 3)
 rooms = st.integers(0, ROOMS - 1)
 some = st.integers(0, 7)
+#: Mostly what anybody may, and rarely the end of a message.
+CHANGES: list[dict[str, Any]] = [
+    {"type": "message.react", "emoji": "👍", "on": True}, {"type": "message.edit"},
+    {"type": "message.react", "emoji": "👍", "on": False}, {"type": "message.edit"},
+    {"type": "message.react", "emoji": "❤", "on": True}, {"type": "message.edit"}, {"type": "message.delete"},
+]  # fmt: skip
+changes = st.sampled_from(CHANGES)
 
 
 class Delivery(RuleBasedStateMachine):
@@ -28,7 +35,7 @@ class Delivery(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(self.place)
-        self.keys = 0
+        self.keys = self.sent = 0
 
     # --- users
 
@@ -92,6 +99,21 @@ class Delivery(RuleBasedStateMachine):
         for _ in range(number):
             self._send(self.world.clients[first], room, 10)
             self._send(self.world.clients[second], room, 10)
+        self.world.settle()
+
+    @rule(client=clients, room=rooms, which=some, some_changes=st.lists(changes, min_size=1, max_size=3))
+    def amend(self, client: int, room: int, which: int, some_changes: list[Any]) -> None:
+        """Edits, deletions and reactions, some of which are refused."""
+        for number, change in enumerate(some_changes):
+            self._amend(self.world.clients[client], room, which + number, change)
+        self.world.settle()
+
+    @rule(first=clients, second=clients, room=rooms, which=some, two=st.tuples(changes, changes))
+    def amend_at_once(self, first: int, second: int, room: int, which: int, two: tuple[Any, Any]) -> None:
+        """Two change the same message at the same moment, with a message in between."""
+        self._amend(self.world.clients[first], room, which, two[0])
+        self._send(self.world.clients[first], room, 10)
+        self._amend(self.world.clients[second], room, which, two[1])
         self.world.settle()
 
     @rule(client=clients, other=clients, which=some, at_once=st.booleans())
@@ -281,6 +303,17 @@ class Delivery(RuleBasedStateMachine):
         if slug in client.views:  # it is a member
             self.keys += 1
             client.send(slug, f"k{self.keys}", f"{self.keys}".ljust(size, "."))
+            self.sent += 1
+            if self.sent % 3 == 0:  # whatever happens to messages happens to amending events, too
+                self._amend(client, room, self.sent % 4, CHANGES[self.sent // 3 % len(CHANGES)])
+
+    def _amend(self, client: Client, room: int, which: int, change: dict[str, Any]) -> None:
+        slug = self.world.rooms[room]
+        if slug in client.views and client.views[slug].highest:
+            self.keys += 1
+            target = 1 + (client.views[slug].highest - 1 - which) % client.views[slug].highest
+            text = {"text": f"edited {self.keys}"} if change["type"] == "message.edit" else {}
+            client.write(slug, f"k{self.keys}", {**change, **text, "target": target})
 
     def _inbox(self, process: int) -> list[bytes]:
         return self.world.processes[process].end.inbox

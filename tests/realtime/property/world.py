@@ -6,7 +6,7 @@ import functools
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings
@@ -199,28 +199,73 @@ class World:
             self.truth.hold(False, f"the clients do not come to rest: {state}")
         self.advance(LEARNT_S)
 
-    def _logs(self) -> dict[str, list[tuple[int, int, str, str]]]:
+    def _logs(self) -> dict[str, list[Row]]:
         return {room: in_database(functools.partial(_log, room)) for room in self.rooms}
 
-    def _compare(self, client: Client, logs: dict[str, list[tuple[int, int, str, str]]]) -> None:
+    def _compare(self, client: Client, logs: dict[str, list[Row]]) -> None:
         for room in client.live & client.wanted:
             view = client.views[room]
-            seen = [(event["seq"], event["from"]["id"], event["text"]) for event in view.events]
-            wanted = [(seq, author, text) for seq, author, _, text in logs[room] if seq > view.base]
+            seen = [(event["seq"], event["from"]["id"], event["type"], event.get("target")) for event in view.events]
+            wanted = [(row.seq, row.author, row.kind, row.target) for row in logs[room] if row.seq > view.base]
             self.truth.hold(seen == wanted, f"{client} has {room} from {view.base} on as {seen}, the log is {wanted}")
+            states = {row.seq: row for row in logs[room]}
+            for seq, message in view.messages.items():
+                shown = _state(message["text"], message["edited"], message["deleted"], message["reactions"])
+                row = states[seq]
+                stored = _state(row.text, row.edited, row.deleted, row.reactions)
+                self.truth.hold(shown == stored, f"{client} shows {room} {seq} as {shown}, it is {stored}")
 
-    def _acknowledged(self, logs: dict[str, list[tuple[int, int, str, str]]]) -> None:
-        stored = {(room, author, key): (seq, text) for room in self.rooms for seq, author, key, text in logs[room]}
+    def _acknowledged(self, logs: dict[str, list[Row]]) -> None:
+        stored = {(room, row.author, row.key): row for room in self.rooms for row in logs[room]}
         for room, log in logs.items():
-            seqs = [seq for seq, *_ in log]
+            seqs = [row.seq for row in log]
             self.truth.hold(seqs == list(range(1, len(log) + 1)), f"{room} has the seqs {seqs}")
-            keys = [(author, key) for _, author, key, _ in log]
+            keys = [(row.author, row.key) for row in log]
             self.truth.hold(len(keys) == len(set(keys)), f"{room} has a key twice: {keys}")
+            self.truth.hold(*_replayed(room, log, self.truth.asked))
         for identity, seq in self.truth.acknowledged.items():
             found = stored.get(identity)
-            wanted = (seq, self.truth.asked[identity])
-            self.truth.hold(found == wanted, f"{identity} was acknowledged as {wanted}, the log has {found}")
-        self.truth.hold(set(stored) <= set(self.truth.asked), f"never sent: {set(stored) - set(self.truth.asked)}")
+            self.truth.hold(found and found.seq == seq, f"{identity} was acknowledged as {seq}, the log has {found}")
+        self.truth.hold(set(stored) <= set(self.truth.asked), f"nobody wrote {set(stored) - set(self.truth.asked)}")
+
+
+class Row(NamedTuple):
+    seq: int
+    author: int
+    key: str
+    kind: str
+    target: int | None
+    text: str
+    edited: bool
+    deleted: bool
+    reactions: dict[str, list[int]]
+
+
+def _state(text: str, edited: bool, deleted: bool, reactions: Any) -> tuple[str, bool, bool, dict[str, set[int]]]:
+    # What a deleted message was before is nobody's business.
+    return text, edited and not deleted, deleted, {emoji: set(people) for emoji, people in reactions.items() if people}
+
+
+def _replayed(room: str, log: list[Row], asked: dict[Any, Any]) -> tuple[bool, str]:
+    """Whether the states are what the log's events, one by one, make of what people wrote."""
+    frames = {row.seq: asked.get((room, row.author, row.key), {}) for row in log}
+    wanted: dict[int, Any] = {}
+    for row in log:
+        frame = frames[row.seq]
+        if row.kind == "message":
+            wanted[row.seq] = [frame.get("text"), False, False, {}]
+            continue
+        state = wanted[row.target or 0]
+        if row.kind == "message.edited":
+            state[:2] = [frame["text"], True]
+        elif row.kind == "message.deleted":
+            state[:] = ["", True, True, {}]
+        else:
+            people = state[3].setdefault(frame["emoji"], set())
+            (people.add if frame["on"] else people.discard)(row.author)
+    found = {row.seq: _state(row.text, row.edited, row.deleted, row.reactions) for row in log if row.kind == "message"}
+    made = {seq: _state(*state) for seq, state in wanted.items()}
+    return found == made, f"{room} holds {found}, its events make {made}"
 
 
 def _people() -> list[Author]:
@@ -246,6 +291,6 @@ def _forget_rooms(slugs: list[str]) -> None:
     Room.objects.filter(slug__in=slugs).delete()
 
 
-def _log(room: str) -> list[tuple[int, int, str, str]]:
-    rows = Event.objects.filter(room__slug=room).order_by("seq").values_list("seq", "author_id", "key", "text")
-    return list(rows)
+def _log(room: str) -> list[Row]:
+    columns = ("seq", "author_id", "key", "kind", "target", "text", "edited", "deleted", "reactions")
+    return [Row(*row) for row in Event.objects.filter(room__slug=room).order_by("seq").values_list(*columns)]

@@ -1,0 +1,108 @@
+"""The kinds of events in a room's log, and what amending ones do to a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.errors import Forbidden, NoSuchTarget, TooMany
+from core.features import Context, EventKind, EventKinds
+
+MAX_EMOJI = 20
+"""Different emoji on one message."""
+Reactions = dict[str, list[int]]
+
+
+class Message(msgspec.Struct, frozen=True, tag="message"):
+    """A message in its present state. Its fields are columns; it has no `data`."""
+
+    text: str
+    edited: bool = False
+    deleted: bool = False
+    # Emoji → the people who reacted with it, in the order in which they did.
+    reactions: Reactions = {}
+
+
+class MessageEdited(msgspec.Struct, frozen=True, tag="message.edited"):
+    # Not stored with the event, so that a deletion leaves nothing behind: a replay carries the message's present text.
+    text: str
+
+
+class MessageDeleted(msgspec.Struct, frozen=True, tag="message.deleted"):
+    pass
+
+
+class Reaction(msgspec.Struct, frozen=True, tag="reaction"):
+    emoji: str
+    on: bool
+
+
+def edit(message: Message, change: MessageEdited, author: int, context: Context) -> Message:
+    """Replace the text. Only its author may."""
+    _refuse_deleted(message)
+    if author != context.target_author:
+        raise Forbidden("only its author edits a message")
+    return msgspec.structs.replace(message, text=change.text, edited=True)
+
+
+def delete(message: Message, change: MessageDeleted, author: int, context: Context) -> Message:
+    """Empty the message. Its author and the room's owners may."""
+    _refuse_deleted(message)
+    if author != context.target_author and not context.is_owner:
+        raise Forbidden("only its author and the room's owners delete a message")
+    return Message(text="", edited=message.edited, deleted=True)
+
+
+def react(message: Message, change: Reaction, author: int, context: Context) -> Message:
+    """Add or take back a reaction. Doing either twice changes nothing."""
+    _refuse_deleted(message)
+    people = message.reactions.get(change.emoji, [])
+    if (author in people) == change.on:
+        return message
+    if change.on and not people and len(message.reactions) >= MAX_EMOJI:
+        raise TooMany(f"a message takes {MAX_EMOJI} different emoji")
+    now = [*people, author] if change.on else [person for person in people if person != author]
+    reactions = {**message.reactions, change.emoji: now}
+    return msgspec.structs.replace(message, reactions={emoji: who for emoji, who in reactions.items() if who})
+
+
+def _refuse_deleted(message: Message) -> None:
+    if message.deleted:
+        raise NoSuchTarget("the message was deleted")
+
+
+MESSAGE = EventKind(payload=Message, listed=True, counts=True)
+EDITED = EventKind(payload=MessageEdited, amends=Message, apply=edit)
+DELETED = EventKind(payload=MessageDeleted, amends=Message, apply=delete)
+REACTION = EventKind(payload=Reaction, amends=Message, apply=react)
+KINDS = EventKinds((MESSAGE, EDITED, DELETED, REACTION))
+
+
+def counts(kind: str, target: int | None) -> bool:
+    """Say whether an event makes its room unread. An unknown kind does unless it amends another event."""
+    known = KINDS.get(kind)
+    return target is None if known is None else known.counts
+
+
+def apply(kind: EventKind, state: Any, payload: Any, author: int, context: Context) -> Any:
+    """Return the target's new state. Raises FrameRefused; NoSuchTarget where `state` is of another kind."""
+    assert kind.apply is not None
+    if type(state) is not kind.amends:
+        raise NoSuchTarget(f"{kind.name} has no such target")
+    return kind.apply(state, payload, author, context)
+
+
+def state_of(row: Any) -> Any:
+    """Return the present state that a row holds; None for a kind that nothing amends."""
+    if row.kind == MESSAGE.name:
+        return Message(row.text, row.edited, row.deleted, row.reactions)
+    known = KINDS.get(row.kind)
+    return msgspec.convert(row.data or {}, known.payload) if known is not None and known.amends is None else None
+
+
+def with_state(row: Any, state: Any) -> Any:
+    """Return the row with another state."""
+    if isinstance(state, Message):
+        return row._replace(text=state.text, edited=state.edited, deleted=state.deleted, reactions=state.reactions)
+    return row._replace(data=KINDS[row.kind].data_of(state))

@@ -1,0 +1,110 @@
+"""What one group commit writes, worked out under the locks of its rooms and apart from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+
+from chat import kinds
+from chat.batch import Append, Identity
+from chat.encoding import EventRow
+from core.errors import FrameRefused, NoSuchTarget
+from core.features import Context, EventKind
+from rooms.models import Role
+
+logger = structlog.get_logger(__name__)
+
+Place = tuple[int, int]
+"""(room, seq)"""
+
+
+class NewEvent(NamedTuple):
+    append: Append
+    seq: int
+    # How many events of the room do not count, up to and including this one.
+    uncounted: int
+
+
+@dataclass(slots=True)
+class RoomState:
+    """A room's counters, and what the commit did to them."""
+
+    head: int
+    uncounted: int
+    # Whether it got events that count, and others.
+    counted: bool = False
+    amended: bool = False
+
+    @property
+    def moved(self) -> bool:
+        return self.counted or self.amended
+
+
+@dataclass(slots=True)
+class Found:
+    """What the database holds once the rooms are locked."""
+
+    rooms: dict[int, RoomState]
+    # (room, user) → role, of those who may write.
+    roles: Mapping[tuple[int, int], str]
+    known: Mapping[Identity, EventRow]
+    targets: Mapping[Place, EventRow] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to write. `seqs` says what became of each key."""
+
+    seqs: dict[Identity, int | Exception] = field(default_factory=dict)
+    new: list[NewEvent] = field(default_factory=list)
+    # Targets whose present state changed.
+    changed: dict[Place, EventRow] = field(default_factory=dict)
+
+
+def plan(asked: Mapping[Identity, Append], found: Found) -> Plan:
+    """Give out seqs in the order of the batch and change the targets. An event that is refused takes no seq."""
+    made = Plan()
+    for identity, append in asked.items():
+        role = found.roles.get((append.room.id, append.author))
+        if role is None:
+            made.seqs[identity] = 0
+        elif identity in found.known:
+            made.seqs[identity] = -found.known[identity].seq
+        else:
+            made.seqs[identity] = _add(append, role, found, made)
+    return made
+
+
+def _add(append: Append, role: str, found: Found, made: Plan) -> int | Exception:
+    kind = kinds.KINDS[append.kind]
+    if kind.amends is not None:
+        try:
+            _amend(append, kind, role, found, made)
+        except FrameRefused as refusal:
+            return refusal
+        except Exception as error:
+            logger.exception("an event could not be applied", kind=kind.name, room=append.room.slug, target=append.target)
+            return error
+    state = found.rooms[append.room.id]
+    state.head += 1
+    state.counted |= kind.counts
+    state.amended |= not kind.counts
+    state.uncounted += not kind.counts
+    made.new.append(NewEvent(append, state.head, state.uncounted))
+    return state.head
+
+
+def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan) -> None:
+    """Change the target's state. Raises FrameRefused."""
+    place = (append.room.id, append.target or 0)
+    row = made.changed.get(place) or found.targets.get(place)
+    if row is None:
+        raise NoSuchTarget("there is no such message in the room")
+    context = Context(target_author=row.author, is_owner=role == Role.OWNER)
+    state = kinds.state_of(row)
+    after = kinds.apply(kind, state, append.payload, append.author, context)
+    if after is not state:
+        made.changed[place] = kinds.with_state(row, after)
