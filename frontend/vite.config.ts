@@ -1,11 +1,12 @@
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
+import { catalogues } from './catalogues'
 import { besideHubbub } from './dev-server'
 
 export default defineConfig({
   // Django serves the build under STATIC_URL and finds the hashed names in the manifest.
   base: '/static/',
-  plugins: [vue(), besideHubbub(process.env.HUBBUB_URL ?? 'http://127.0.0.1:8000')],
+  plugins: [vue(), catalogues(), besideHubbub(process.env.HUBBUB_URL ?? 'http://127.0.0.1:8000')],
   build: {
     outDir: 'dist',
     manifest: 'manifest.json',
@@ -17,5 +18,6 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     testTimeout: 15_000,
+    setupFiles: ['tests/support/words.ts'],
   },
 })

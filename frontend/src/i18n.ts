@@ -1,20 +1,94 @@
 /**
- * The page's words, in one place: `t('blocks.unblock', { name })`.
+ * The page's words in the reader's language: `t('blocks.unblock', { name })`.
  *
- * The file has the form vue-i18n reads: `{name}` is filled in, `one | many` is chosen by `count`.
+ * The server chooses the language and names it in `<html lang>`. A catalogue is loaded when its language is first used.
  */
-import words from './locales/en.json'
+import { compile, createMessageContext, type ResourceNode } from '@intlify/core-base'
+import { computed, shallowRef } from 'vue'
+import type words from './locales/en.json'
+
+/** By the name of the catalogue: what speakers call the language, its tag for browser and server, and its words. */
+export const languages = {
+  en: { name: 'English', tag: 'en', load: () => import('./locales/en') },
+  zh: { name: '简体中文', tag: 'zh-Hans', load: () => import('./locales/zh') },
+}
+export type Language = keyof typeof languages
+/** Compiled words by key. */
+export type Catalogue = Readonly<Record<string, string | ResourceNode>>
 
 type Words = typeof words
-export type Key = { [Group in keyof Words]: `${Group}.${keyof Words[Group] & string}` }[keyof Words]
+type ShellKey = { [Group in keyof Words]: `${Group}.${keyof Words[Group] & string}` }[keyof Words]
+/** A key of the shell, or `feature.name`; tests/words.test.ts looks for both in the catalogues. */
+export type Key = ShellKey | (string & {})
 
+const YEAR_S = 365 * 86_400
+/** The order in which a catalogue writes the forms of a plural that its language has. */
+const PLURALS = ['zero', 'one', 'two', 'few', 'many', 'other']
+
+const shown = shallowRef<{ language: Language; words: Catalogue }>({ language: 'en', words: {} })
+const plurals = computed(() => pluralRule(shown.value.language))
+
+export const language = computed(() => shown.value.language)
+
+/** The language with the reader's region, for dates and numbers: `en-GB` where the browser says so. */
+export const locale = computed(() => {
+  const { tag } = languages[language.value]
+  return globalThis.navigator?.languages?.find((one) => written(one) === written(tag)) ?? tag
+})
+const numbers = computed(() => new Intl.NumberFormat(locale.value))
+const lists = computed(() => new Intl.ListFormat(locale.value, { type: 'conjunction' }))
+
+/** Numbers are written as the language writes them; `count` chooses the form of a plural. The key itself where there is no such word. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
-  const [group, name] = key.split('.') as [keyof Words, string]
-  const forms = (words[group] as Record<string, string>)[name]!.split(' | ')
-  const form = forms.length > 1 && values.count !== 1 ? forms[1]! : forms[0]!
-  return form.replace(/\{(\w+)\}/g, (_, field: string) => shown(values[field] ?? ''))
+  const word = shown.value.words[key] ?? key
+  if (typeof word === 'string') return word
+  const named = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === 'number' ? number(value) : value]))
+  const { language: of } = shown.value
+  const context = createMessageContext({ locale: of, named, pluralIndex: Number(values.count ?? 1), pluralRules: { [of]: plurals.value } })
+  return String(compile(word, { locale: of, key, onError: undefined! })(context))
 }
 
-function shown(value: string | number): string {
-  return typeof value === 'number' ? value.toLocaleString() : value
+export function number(value: number): string {
+  return numbers.value.format(value)
+}
+
+/** "Ann, Ben and Cem" */
+export function list(names: string[]): string {
+  return lists.value.format(names)
+}
+
+/** Load the catalogue of a language and show the page in it. Rejects where it cannot be loaded. */
+export async function showLanguage(next: Language): Promise<void> {
+  useWords(next, (await languages[next].load()).default)
+}
+
+export function useWords(next: Language, words: Catalogue): void {
+  shown.value = { language: next, words }
+  if (typeof document !== 'undefined') document.documentElement.lang = languages[next].tag
+}
+
+/** Use a language in this browser from now on: the server reads the cookie. */
+export async function chooseLanguage(next: Language): Promise<void> {
+  await showLanguage(next)
+  const secure = location.protocol === 'https:' ? '; secure' : ''
+  document.cookie = `django_language=${languages[next].tag.toLowerCase()}; path=/; max-age=${YEAR_S}; samesite=lax${secure}`
+}
+
+/** The language that the server chose for the page. */
+export function servedLanguage(): Language {
+  const [spoken] = document.documentElement.lang.split('-')
+  return spoken! in languages ? (spoken as Language) : 'en'
+}
+
+/** "zh Hans": the language and the script that a tag means. */
+function written(tag: string): string {
+  const { language: spoken, script } = new Intl.Locale(tag).maximize()
+  return `${spoken} ${script}`
+}
+
+function pluralRule(of: Language): (count: number, forms: number) => number {
+  const rules = new Intl.PluralRules(of)
+  const { pluralCategories } = rules.resolvedOptions()
+  const used = PLURALS.filter((name) => pluralCategories.includes(name as Intl.LDMLPluralRule))
+  return (count, forms) => Math.min(used.indexOf(rules.select(count)), forms - 1)
 }

@@ -3,6 +3,7 @@ import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import { createRouter, createWebHistory } from 'vue-router'
 import AppShell from './shell/AppShell.vue'
+import { servedLanguage, showLanguage } from './i18n'
 import HomeView from './shell/HomeView.vue'
 import RoomView from './rooms/RoomView.vue'
 import { foldedSlug } from './rooms/slugs'
@@ -24,4 +25,5 @@ router.beforeEach(({ params, hash, query }) => {
   return room === typed ? true : { name: 'room', params: { room }, hash, query, replace: true }
 })
 
+await showLanguage(servedLanguage())
 createApp(AppShell).use(createPinia()).use(router).mount('#app')

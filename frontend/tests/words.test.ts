@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { flat, type Words } from '../catalogues'
+import { languages } from '../src/i18n'
+import { written } from './support/sources'
+
+const sources = import.meta.glob<string>('../src/**/*.{ts,vue}', { query: '?raw', import: 'default', eager: true })
+const catalogues = import.meta.glob<string>('../src/**/locales/*.json', { query: '?raw', import: 'default', eager: true })
+const strings = Object.entries(sources).flatMap(([path, source]) => written(path, source).map((one) => ({ path, ...one })))
+
+/** Words by key, of the shell and all features. */
+function catalogue(language: string): Map<string, string> {
+  const files = Object.entries(catalogues).filter(([path]) => path.endsWith(`/${language}.json`))
+  return new Map(files.flatMap(([path, source]) => flat(JSON.parse(source) as Words, /features\/([^/]+)\//.exec(path)?.[1])))
+}
+
+const english = catalogue('en')
+const placeholders = (word: string) => [...new Set(word.match(/\{\w+\}/g))].sort()
+
+test.each(Object.keys(languages))('%s has each word, with the same values', (language) => {
+  const words = catalogue(language)
+  expect([...words.keys()].sort()).toEqual([...english.keys()].sort())
+  for (const [key, word] of words) expect(placeholders(word), key).toEqual(placeholders(english.get(key)!))
+})
+
+test('every key in the sources is in the catalogues', () => {
+  const keys = strings.filter(({ place, name, open }) => !open && (place === 'key' || name === 'keypath'))
+  expect(keys.length).toBeGreaterThan(80)
+  expect(keys.filter(({ text }) => !english.has(text)).map(({ path, text }) => `${path}: ${text}`)).toEqual([])
+})
+
+test('every word of the catalogues is used', () => {
+  const whole = new Set(strings.filter(({ open }) => !open).map(({ text }) => text))
+  const heads = strings.filter(({ text, open }) => open && /^\w+\.(\w+\.)*\w*$/.test(text)).map(({ text }) => text)
+  const unused = [...english.keys()].filter((key) => !whole.has(key) && !heads.some((head) => key.startsWith(head)))
+  expect(unused).toEqual([])
+})
