@@ -9,7 +9,7 @@ for (const toggle of document.querySelectorAll<HTMLButtonElement>('[data-reveals
   toggle.addEventListener('click', () => {
     const reveal = input.type === 'password'
     input.type = reveal ? 'text' : 'password'
-    toggle.textContent = reveal ? 'Hide' : 'Show'
+    toggle.textContent = toggle.dataset[reveal ? 'hide' : 'show']!
     toggle.setAttribute('aria-pressed', String(reveal))
     input.focus()
   })

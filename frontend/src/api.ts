@@ -1,4 +1,5 @@
 /** The HTTP side: JSON in, JSON out, errors as problem+json. */
+import { t } from './i18n'
 import type { MessageEvent, Person } from './protocol'
 
 export interface Room {
@@ -148,7 +149,7 @@ async function exchange(url: string, request: RequestInit): Promise<{ status: nu
     timer = setTimeout(() => patience.abort(), BODY_TIMEOUT)
     return { status: response.status, ok: response.ok, text: await response.text() }
   } catch {
-    throw new ApiError(0, 'unreachable', 'The server cannot be reached. Check your connection and try again.')
+    throw new ApiError(0, 'unreachable', t('errors.unreachable'))
   } finally {
     clearTimeout(timer)
     asking.delete(patience)
@@ -157,7 +158,7 @@ async function exchange(url: string, request: RequestInit): Promise<{ status: nu
 
 function problem(status: number, text: string): ApiError {
   const { code, detail, title, errors } = parsed(text)
-  const message = [detail, title].find((part) => typeof part === 'string' && part) ?? 'The server could not do that.'
+  const message = [detail, title].find((part) => typeof part === 'string' && part) ?? t('errors.unknown')
   return new ApiError(status, String(code ?? status), String(message), fieldErrors(errors))
 }
 

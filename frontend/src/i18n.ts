@@ -36,6 +36,7 @@ export const locale = computed(() => {
   return globalThis.navigator?.languages?.find((one) => written(one) === written(tag)) ?? tag
 })
 const numbers = computed(() => new Intl.NumberFormat(locale.value))
+const collator = computed(() => new Intl.Collator(locale.value))
 const lists = computed(() => new Intl.ListFormat(locale.value, { type: 'conjunction' }))
 
 /** Numbers are written as the language writes them; `count` chooses the form of a plural. The key itself where there is no such word. */
@@ -55,6 +56,11 @@ export function number(value: number): string {
 /** "Ann, Ben and Cem" */
 export function list(names: string[]): string {
   return lists.value.format(names)
+}
+
+/** The order of names and titles. */
+export function compare(a: string, b: string): number {
+  return collator.value.compare(a, b)
 }
 
 /** Load the catalogue of a language and show the page in it. Rejects where it cannot be loaded. */

@@ -1,9 +1,10 @@
 import { onBeforeUnmount, watch } from 'vue'
 import { useRoute } from 'vue-router'
+import { t } from '../i18n'
 import { useConnection } from '../stores/connection'
 import { titleOf, unreadIn, useRooms } from '../stores/rooms'
 import { announce } from '../ui/announcer'
-import { isolated, plural, shownTitle } from '../ui/text'
+import { isolated, shownTitle } from '../ui/text'
 
 /** Other rooms are summed up once in this time: a busy one would be read aloud for ever. */
 const ROOMS_MS = 5_000
@@ -18,23 +19,23 @@ export function useAnnouncements(): void {
 
   function situation(): string {
     const { state, interrupted } = connection
-    if (state.name === 'closed') return 'You are disconnected.'
-    if (state.name === 'refused') return 'The server refuses the connection.'
+    if (state.name === 'closed') return t('connection.closed')
+    if (state.name === 'refused') return t('announced.refused')
     if (!interrupted) return ''
-    return state.name === 'waiting' && state.offline ? 'You are offline. Hubbub reconnects by itself.' : 'Connection lost. Hubbub reconnects by itself.'
+    return t(state.name === 'waiting' && state.offline ? 'connection.offline' : 'announced.lost')
   }
 
   watch(situation, (now, before) => {
     // The moment between two attempts is no news.
     if (now) announce(now, 'connection')
-    else if (before) announce('Connected again.', 'connection')
+    else if (before) announce(t('announced.back'), 'connection')
   })
 
   watch(
     () => [connection.unsent.filter(({ state }) => state === 'failed').length, connection.isOpen ? 0 : connection.unsent.length] as const,
     ([failed, waiting], [failedBefore, waitingBefore]) => {
-      if (failed > failedBefore) announce(`${plural(failed, 'message')} could not be sent.`, 'unsent')
-      else if (waiting > waitingBefore) announce(`${waiting === 1 ? 'One message waits' : `${plural(waiting, 'message')} wait`} to be sent.`, 'unsent')
+      if (failed > failedBefore) announce(t('announced.failed', { count: failed }), 'unsent')
+      else if (waiting > waitingBefore) announce(t('connection.unsent', { count: waiting }), 'unsent')
     },
   )
 
@@ -48,7 +49,7 @@ export function useAnnouncements(): void {
     timer = undefined
     const known = [...news].flatMap(([slug, count]) => {
       const room = rooms.get(slug)
-      return room && slug !== route.params.room ? [`${plural(count, 'new message')} in ${isolated(titleOf(room))}.`] : []
+      return room && slug !== route.params.room ? [t('announced.unread', { count, room: isolated(titleOf(room)) })] : []
     })
     news.clear()
     for (const sentence of known) announce(sentence)
@@ -67,12 +68,12 @@ export function useAnnouncements(): void {
   const stops = [
     connection.chat().on('room.added', ({ room, title, kind }) => {
       // A direct room makes itself heard by its first message.
-      if (kind !== 'direct' && room !== route.params.room) announce(`You are now in ${isolated(shownTitle(title) || room)}.`, `added ${room}`)
+      if (kind !== 'direct' && room !== route.params.room) announce(t('announced.added', { room: isolated(shownTitle(title) || room) }), `added ${room}`)
     }),
     connection.chat().on('room.left', ({ room, reason }) => {
       const title = rooms.ended.get(room)?.title ?? room
-      if (reason === 'removed') announce(`You were removed from ${isolated(title)}.`, `left ${room}`)
-      if (reason === 'deleted') announce(`${isolated(title)} was deleted.`, `left ${room}`)
+      if (reason === 'removed') announce(t('announced.removed', { room: isolated(title) }), `left ${room}`)
+      if (reason === 'deleted') announce(t('announced.deleted', { room: isolated(title) }), `left ${room}`)
     }),
   ]
 

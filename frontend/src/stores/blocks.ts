@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive } from 'vue'
 import { api, ApiError } from '../api'
-import { t } from '../i18n'
+import { compare, t } from '../i18n'
 import type { Person } from '../protocol'
 import { announce } from '../ui/announcer'
 import { isolated } from '../ui/text'
@@ -13,7 +13,7 @@ export const useBlocks = defineStore('blocks', () => {
   const failure = ref('')
   let asking: Promise<void> | null = null
 
-  const all = computed(() => [...people.values()].sort((a, b) => a.name.localeCompare(b.name)))
+  const all = computed(() => [...people.values()].sort((a, b) => compare(a.name, b.name)))
 
   function has(id: number): boolean {
     return people.has(id)

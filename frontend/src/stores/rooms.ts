@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive, shallowRef, triggerRef } from 'vue'
 import { api, ApiError, type Room } from '../api'
+import { compare } from '../i18n'
 import type { RoomLeft } from '../protocol'
 import type { ChatSocket } from '../socket'
 import { fullJitter } from '../socket/backoff'
@@ -255,5 +256,5 @@ function byActivity(a: Room, b: Room): number {
 }
 
 function byTitle(a: Room, b: Room): number {
-  return titleOf(a).localeCompare(titleOf(b))
+  return compare(titleOf(a), titleOf(b))
 }

@@ -1,4 +1,5 @@
 import { ref } from 'vue'
+import { t } from '../i18n'
 
 /** What a screen reader is told politely; shown to nobody. */
 export const announcement = ref('')
@@ -27,7 +28,7 @@ function read(): void {
   const sentences = [...waiting.values()]
   waiting.clear()
   const left = sentences.length - MAX_SENTENCES
-  const text = [...(left > 0 ? [`${left} more before.`] : []), ...sentences.slice(-MAX_SENTENCES)].join(' ')
+  const text = [...(left > 0 ? [t('announced.more', { count: left })] : []), ...sentences.slice(-MAX_SENTENCES)].join(' ')
   // A region that does not change is not read again.
   announcement.value = text === announcement.value ? `${text}\u00a0` : text
 }

@@ -1,19 +1,27 @@
-/** Dates in the words of the reader's own language and zone. */
-const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' })
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' })
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' })
-const withYear = new Intl.DateTimeFormat(undefined, { dateStyle: 'long' })
-const short = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
-const relativeDay = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+/** Dates and times in the language of the page, in the zone of the reader. */
+import { computed } from 'vue'
+import { locale } from '../i18n'
+
+const formats = computed(() => {
+  const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale.value, options)
+  return {
+    clock: format({ hour: 'numeric', minute: '2-digit' }),
+    full: format({ dateStyle: 'full', timeStyle: 'short' }),
+    weekday: format({ weekday: 'long', day: 'numeric', month: 'long' }),
+    withYear: format({ dateStyle: 'long' }),
+    short: format({ day: 'numeric', month: 'short' }),
+    relativeDay: new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto' }),
+  }
+})
 
 const DAY = 86_400_000
 
 export function clockTime(at: Date): string {
-  return clock.format(at)
+  return formats.value.clock.format(at)
 }
 
 export function fullTime(at: Date): string {
-  return full.format(at)
+  return formats.value.full.format(at)
 }
 
 export function sameDay(a: Date, b: Date): boolean {
@@ -23,20 +31,20 @@ export function sameDay(a: Date, b: Date): boolean {
 /** "today", "yesterday", "Monday, 3 March", and the year once it is another one. */
 export function dayLabel(at: Date, now = new Date()): string {
   const days = daysBetween(at, now)
-  if (days === 0 || days === 1) return capitalised(relativeDay.format(-days, 'day'))
-  return at.getFullYear() === now.getFullYear() ? weekday.format(at) : withYear.format(at)
+  if (days === 0 || days === 1) return capitalised(formats.value.relativeDay.format(-days, 'day'))
+  return at.getFullYear() === now.getFullYear() ? formats.value.weekday.format(at) : formats.value.withYear.format(at)
 }
 
 /** "3 Mar", and the year once it is another one: behind "on". */
 export function shortDay(at: Date, now = new Date()): string {
-  return at.getFullYear() === now.getFullYear() ? short.format(at) : withYear.format(at)
+  return at.getFullYear() === now.getFullYear() ? formats.value.short.format(at) : formats.value.withYear.format(at)
 }
 
 /** For lists: the time today, else the day. */
 export function shortTime(at: Date, now = new Date()): string {
   const days = daysBetween(at, now)
-  if (days === 0) return clock.format(at)
-  return days === 1 ? capitalised(relativeDay.format(-1, 'day')) : short.format(at)
+  if (days === 0) return formats.value.clock.format(at)
+  return days === 1 ? capitalised(formats.value.relativeDay.format(-1, 'day')) : formats.value.short.format(at)
 }
 
 function daysBetween(earlier: Date, later: Date): number {
@@ -45,5 +53,5 @@ function daysBetween(earlier: Date, later: Date): number {
 }
 
 function capitalised(text: string): string {
-  return text.charAt(0).toLocaleUpperCase() + text.slice(1)
+  return text.charAt(0).toLocaleUpperCase(locale.value) + text.slice(1)
 }

@@ -64,8 +64,9 @@ function ofCode(code: string): Written[] {
   return found
 }
 
-/** `new Error('…')`, and the name of a key: `event.key === 'Enter'`. */
+/** `new Error('…')`, `{ code, message: '…' }` of a failure, and the name of a key: `event.key === 'Enter'`. */
 function isForDevelopers(node: ts.Node): boolean {
   if (ts.isNewExpression(node)) return ['Error', 'TypeError', 'RangeError'].includes(node.expression.getText())
+  if (ts.isPropertyAssignment(node) && node.name.getText() === 'message') return true
   return ts.isBinaryExpression(node) && ts.isPropertyAccessExpression(node.left) && node.left.name.text === 'key'
 }
