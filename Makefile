@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test test-fast check fmt up roll down clean load capacity bench chaos fuzz lock
+.PHONY: help run test test-fast check fmt up roll down clean doctor load capacity bench chaos fuzz lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -27,6 +27,9 @@ up: ## start the whole stack in containers; makes .env with fresh secrets the fi
 
 roll: ## bring the running stack to the current images and settings without an outage; ARGS="--build"
 	@scripts/roll $(ARGS)
+
+doctor: ## what is wrong with the running installation, and the line to change; ARGS="--json"
+	@scripts/doctor $(ARGS)
 
 down: ## stop the stack and keep its data
 	@scripts/down

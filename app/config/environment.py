@@ -27,6 +27,8 @@ class Environment:
     def __init__(self, values: Mapping[str, str]) -> None:
         self.known = {variable.name: variable for variable in VARIABLES}
         self.values = values
+        # Names that resemble a setting, with that setting.
+        self.misspelt: dict[str, str] = {}
         self._refuse_old_names()
         self._warn_about_misspelt()
 
@@ -117,6 +119,7 @@ class Environment:
                 continue
             close = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
             if close:
+                self.misspelt[name] = close[0]
                 warnings.warn(f"{name} is not a setting of Hubbub; did you mean {close[0]}?", stacklevel=3)
 
     @staticmethod

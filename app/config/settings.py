@@ -26,6 +26,7 @@ CHECKOUT = APP_DIR.parent
 
 env = Environment(os.environ)
 env.check()
+MISSPELT = env.misspelt
 
 DEBUG = env.flag("DEBUG")
 DATA_DIR = env.path("DATA_DIR", CHECKOUT) or CHECKOUT / "var"
@@ -244,6 +245,7 @@ DRAIN_SHARE_PER_S = env.integer("DRAIN_SHARE_PER_S")
 RUNTIME_DIR = env.text("RUNTIME_DIR")
 # 0 lets the script derive it.
 WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0
+WORKER_MEMORY_MB = env.integer("WORKER_MEMORY_MB")
 WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 30.0, 300.0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 

@@ -127,7 +127,7 @@ class Server:
     def _start(self) -> None:
         # Not in shared memory as in production: the leftovers of a killed run must go with its data.
         env = {"PROMETHEUS_MULTIPROC_DIR": str(self.data_dir / "metrics"), "RUNTIME_DIR": str(self.data_dir / "run")}
-        env |= self.env | {"PORT": str(self.port), "PUBLIC_URL": self.base_url}
+        env |= {"PUBLIC_URL": self.base_url} | self.env | {"PORT": str(self.port)}
         command = [ROOT / "scripts" / "run_gunicorn.sh"]
         self._process = Process(command, env=env, log=self.data_dir / "server.log", cwd=ROOT)
 

@@ -1,0 +1,1 @@
+"""Checks of an installation: what is wrong, and the line to change."""

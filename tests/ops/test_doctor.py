@@ -1,0 +1,270 @@
+"""`manage.py doctor`: each check, with the one thing broken that it is about."""
+
+import json
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pytest_django.fixtures import Settings
+
+from config.environment import Environment
+from ops.doctor import machine, public
+from ops.doctor.findings import Finding, Level, Options, run_checks
+from ops.doctor.settings import check_settings
+from tests.support.certificates import make_certificate
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.profile import Profile
+from tests.support.server import ROOT, Server, base_environment, manage
+
+pytestmark = [pytest.mark.integration, pytest.mark.once, pytest.mark.timeout(180)]
+
+FORWARDED = """
+proxy_bind 127.0.0.3; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
+proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+"""
+
+
+def levels(findings: list[Finding]) -> dict[str, Level]:
+    """Return the worst level of each check."""
+    order = [Level.OK, Level.WARNING, Level.FAILURE]
+    found: dict[str, Level] = {}
+    for one in findings:
+        found[one.check] = max(found.get(one.check, Level.OK), one.level, key=order.index)
+    return found
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("broken", "level", "change"),
+    [
+        ({}, Level.OK, ""),
+        ({"MISSPELT": {"SIGNUP_OPNE": "SIGNUP_OPEN"}}, Level.FAILURE, "rename SIGNUP_OPNE to SIGNUP_OPEN"),
+        ({"PUBLIC_URL": "http://chat.example.com"}, Level.WARNING, "PUBLIC_URL=https://"),
+        ({"ALLOW_SEED": True}, Level.WARNING, "remove ALLOW_SEED"),
+        ({"EMBEDDED": True}, Level.WARNING, "DATABASE_URL=postgres://"),
+        ({"REDIS_SHARDS": []}, Level.WARNING, "REDIS_URL=redis://"),
+    ],
+)
+def test_a_setting_that_is_a_mistake_is_named(settings: Settings, broken: dict[str, Any], level: Level, change: str) -> None:
+    sound = {"MISSPELT": {}, "DEPLOYMENT": "production", "PUBLIC_URL": "https://chat.example.com", "ALLOW_SEED": False}
+    sound |= {"EMBEDDED": False, "REDIS_SHARDS": [{}]}
+    for name, value in (sound | broken).items():
+        setattr(settings, name, value)
+    (found,) = check_settings(Options())
+    assert found.level == level
+    assert found.change.startswith(change)
+
+
+def test_misspelt_names_are_kept_for_the_doctor() -> None:
+    with pytest.warns(UserWarning, match="did you mean"):
+        assert Environment({"SIGNUP_OPNE": "1"}).misspelt == {"SIGNUP_OPNE": "SIGNUP_OPEN"}
+
+
+# --- the machine
+
+
+@pytest.mark.parametrize(
+    ("total_mib", "free_mib", "level"),
+    [(100_000, 60_000, Level.OK), (100_000, 9_000, Level.WARNING), (20_000, 900, Level.FAILURE), (64, 8, Level.FAILURE)],
+)
+def test_a_full_disk_is_named(total_mib: int, free_mib: int, level: Level) -> None:
+    found = [*machine.check_disk(Options(disks={"postgres": (total_mib * 2**20, free_mib * 2**20)}))]
+    (one,) = [one for one in found if one.text.startswith("postgres:")]
+    assert one.level == level
+    assert bool(one.change) == (level != Level.OK)
+
+
+@pytest.mark.parametrize(("limit", "level"), [(1_024, Level.FAILURE), (8_192, Level.WARNING), (20_000, Level.OK)])
+def test_few_open_files_are_named(tmp_path: Path, limit: int, level: Level) -> None:
+    """The hard limit is that of a child: a process may not raise its own again."""
+    code = "from ops.doctor import findings, machine; print([*machine.check_files(findings.Options())][0].level)"
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "python", ROOT / "app" / "manage.py", "shell", "-c", code],
+        env=base_environment() | {"DATA_DIR": str(tmp_path), "PORT": str(free_port())},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split()[-1] == level
+
+
+@pytest.mark.parametrize(("ahead_s", "level"), [(0.1, Level.OK), (-3.0, Level.WARNING), (30.0, Level.FAILURE)])
+def test_a_wrong_clock_is_named(monkeypatch: pytest.MonkeyPatch, ahead_s: float, level: Level) -> None:
+    monkeypatch.setattr(machine, "_clocks", lambda: iter([("the database", ahead_s)]))
+    (found,) = machine.check_clock(Options())
+    assert found.level == level
+
+
+def test_workers_without_memory_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.EMBEDDED, settings.WORKER_MEMORY_MB = True, 256
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1")
+    monkeypatch.setenv("WEB_CONCURRENCY", "4000")
+    (found,) = machine.check_workers(Options())
+    assert found.level == Level.FAILURE
+    assert found.change.startswith("WEB_CONCURRENCY=")
+    monkeypatch.setenv("WEB_CONCURRENCY", "4x")
+    (found,) = machine.check_workers(Options())
+    assert "WEB_CONCURRENCY must be a positive integer" in found.text
+
+
+# --- the address people use
+
+
+@pytest.fixture(scope="module")
+def fronted(profile: Profile) -> Iterator[tuple[Server, int]]:
+    """A server with the port of its proxy, which each test starts as it likes."""
+    port = free_port()
+    server = Server(profile, {"PUBLIC_URL": f"http://127.0.0.2:{port}", "TRUSTED_PROXIES": "127.0.0.3"})
+    try:
+        server.start()
+        yield server, port
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def nginx(fronted: tuple[Server, int], tmp_path: Path, settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Start a proxy with these directives; the checks then take the server's settings for theirs."""
+    server, port = fronted
+    settings.PUBLIC_URL = server.env["PUBLIC_URL"]
+    settings.SECRET_KEY = server.shell("from django.conf import settings; print(settings.SECRET_KEY)").strip()
+    running: list[Process] = []
+
+    def start(directives: str) -> None:
+        (tmp_path / "nginx.conf").write_text(f"""
+            daemon off; pid {tmp_path}/pid; error_log stderr; worker_processes 1;
+            events {{ worker_connections 64; }}
+            http {{
+                access_log off; client_body_temp_path {tmp_path}; proxy_temp_path {tmp_path}; fastcgi_temp_path {tmp_path};
+                uwsgi_temp_path {tmp_path}; scgi_temp_path {tmp_path};
+                server {{
+                    listen 127.0.0.2:{port};
+                    location / {{ proxy_pass http://127.0.0.1:{server.port}; {directives} }}
+                }}
+            }}
+        """)
+        process = Process(["/usr/sbin/nginx", "-c", tmp_path / "nginx.conf", "-e", "stderr"], env={}, log=tmp_path / "log")
+        running.append(process)
+        process.wait_until((tmp_path / "pid").exists, timeout=10, what="nginx")
+
+    yield start
+    for process in running:
+        process.kill()
+
+
+def test_a_sound_proxy_passes(nginx: Callable[[str], None]) -> None:
+    nginx(FORWARDED)
+    found = [*public.check_public(Options())]
+    assert levels(found) == {"address": Level.OK, "socket": Level.OK}, found
+
+
+@pytest.mark.parametrize(
+    ("directives", "checks", "change"),
+    [
+        (FORWARDED.replace("$http_host", "$proxy_host"), {"address", "socket"}, "the proxy must pass Host"),
+        (FORWARDED.replace("Proto $scheme", "Proto https"), {"address", "socket"}, "the proxy must set X-Forwarded-Proto"),
+        (FORWARDED + 'proxy_set_header Origin "";', {"address"}, "the proxy must pass Origin"),
+        (FORWARDED + 'proxy_set_header Origin "http://elsewhere.example";', {"address", "socket"}, "ALLOWED_ORIGINS="),
+        (FORWARDED.replace("127.0.0.3", "127.0.0.2"), {"address"}, "TRUSTED_PROXIES"),
+        (FORWARDED.replace("Upgrade $http_upgrade", 'Upgrade ""'), {"socket"}, public.UPGRADE),
+    ],
+    ids=["host", "scheme", "no-origin", "origin", "client", "upgrade"],
+)
+def test_a_proxy_that_changes_a_thing_is_named(
+    nginx: Callable[[str], None], directives: str, checks: set[str], change: str
+) -> None:
+    nginx(directives)
+    found = [*public.check_public(Options())]
+    failed = [one for one in found if one.level == Level.FAILURE]
+    assert {one.check for one in failed} == checks, found
+    assert any(one.change.startswith(change) for one in failed), found
+
+
+def test_another_server_at_the_address_is_named(nginx: Callable[[str], None], settings: Settings) -> None:
+    nginx(FORWARDED)
+    settings.SECRET_KEY = "of another installation"
+    (found,) = public.check_public(Options())
+    assert found.level == Level.FAILURE
+    assert "not as this installation" in found.text
+
+
+def test_an_address_that_leads_nowhere_is_named(settings: Settings) -> None:
+    settings.PUBLIC_URL = f"http://127.0.0.2:{free_port()}"
+    (found,) = public.check_public(Options(timeout=1))
+    assert (found.check, found.level) == ("address", Level.FAILURE)
+
+
+def test_a_server_that_is_away_is_named(settings: Settings, fronted: tuple[Server, int]) -> None:
+    server, _ = fronted
+    settings.LISTEN_HOST, settings.LISTEN_PORT = "0.0.0.0", server.port
+    (found,) = public.check_server(Options())
+    assert found.level == Level.OK
+    settings.LISTEN_PORT = free_port()
+    (found,) = public.check_server(Options())
+    assert found.level == Level.FAILURE
+
+
+def test_echo_does_not_exist_without_a_token(fronted: tuple[Server, int]) -> None:
+    server, _ = fronted
+    lines = "from django.core import signing\nfrom ops import echo\nprint(echo.make_token())"
+    token = server.shell(lines).strip()
+    for query, status in (("", 404), ("?token=x", 404), (f"?token={token}", 200)):
+        assert httpx.get(f"{server.base_url}/doctor{query}", headers={"Host": "localhost"}).status_code == status
+
+
+# --- the certificate
+
+
+@pytest.mark.parametrize(
+    ("days", "trusted", "level"),
+    [(90, True, Level.OK), (5, True, Level.WARNING), (-2, True, Level.FAILURE), (90, False, Level.FAILURE)],
+    ids=["good", "soon", "expired", "untrusted"],
+)
+def test_a_certificate_that_browsers_refuse_is_named(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, days: int, trusted: bool, level: Level
+) -> None:
+    file, key = make_certificate(tmp_path, days=days)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    port = free_port()
+    command: list[str | Path] = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", file, "-key", key, "-www"]
+    server = Process(command, env=base_environment(), log=tmp_path / "log")
+    try:
+        server.wait_until(lambda: "ACCEPT" in (tmp_path / "log").read_text(), timeout=10, what="openssl")
+        settings.PUBLIC_URL = f"https://localhost:{port}"
+        found = next(iter(public.check_public(Options(via=f"127.0.0.1:{port}"))))
+        assert (found.check, found.level) == ("certificate", level), found
+    finally:
+        server.kill()
+
+
+# --- the command
+
+
+def test_command_reports_as_text_and_json_and_by_its_exit_code(tmp_path: Path) -> None:
+    env = base_environment() | {"DATA_DIR": str(tmp_path), "PORT": str(free_port())}
+    with pytest.raises(RuntimeError, match=r"FAILURE  server .*nothing answers(.|\n)*→ make up") as failed:
+        manage("doctor", "server", env=env)
+    assert "1 failed, 0 warnings" in str(failed.value)
+    report = json.loads(manage("doctor", "settings", "--json", "--disk", "postgres=/dev/vda 100 1 99 1% /", env=env))
+    assert report["ok"] is True
+    assert [one["check"] for one in report["findings"]] == ["settings"]
+    with pytest.raises(RuntimeError, match="no check is called nonsense"):
+        manage("doctor", "nonsense", env=env)
+
+
+def test_a_check_that_raises_is_a_failure_of_its_name() -> None:
+    def check_moon(_: Options) -> list[Finding]:
+        raise ValueError("no moon\nsecond line")
+
+    (found,) = run_checks([check_moon], Options())
+    assert (found.check, found.level, found.text) == ("moon", Level.FAILURE, "the check itself failed: ValueError: no moon")

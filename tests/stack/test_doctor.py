@@ -1,0 +1,21 @@
+"""`make doctor` on the stack: from the web container through nginx."""
+
+import json
+
+import pytest
+
+from tests.stack.stack import Stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+def test_doctor_finds_the_stack_sound_and_names_a_lost_redis(restored: Stack) -> None:
+    sound = restored.script("doctor", "--json")
+    report = json.loads(sound.stdout)
+    assert sound.returncode == 0, report
+    assert {one["check"] for one in report["findings"]} >= {"database", "redis", "server", "address", "socket", "disk", "workers"}
+    assert any(one["text"].startswith("postgres: ") for one in report["findings"])
+    restored.compose("stop", "redis")
+    lost = restored.script("doctor", "redis")
+    assert lost.returncode == 1
+    assert "→ REDIS_URL, or docs/runbooks/redis-lost.md" in lost.stdout
