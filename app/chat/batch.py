@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chat.encoding import EventRow, log_event
+from chat.encoding import Amended, EventRow, log_event
 from core.errors import Forbidden, FrameRefused, NotAMember
 from realtime.publish import LogEvent, RoomRef
+
+if TYPE_CHECKING:
+    from chat.numbering import Plan
 
 
 @dataclass(slots=True)
@@ -29,6 +32,8 @@ class Append:
     target: int | None = None
     payload: Any = None
     data: dict[str, Any] | None = None
+    # Written by the server in its author's name: whether they may write is not asked.
+    by_server: bool = False
     done: asyncio.Future[Stored] | None = field(default=None)
     expires: float = 0.0
     """Time of the event loop at which the sender is told that the outcome is unknown."""
@@ -36,6 +41,11 @@ class Append:
     @property
     def identity(self) -> Identity:
         return (self.room.id, self.author, self.key)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a message and nothing but text."""
+        return self.payload is None and self.data is None and not self.by_server
 
 
 @dataclass(slots=True)
@@ -47,6 +57,8 @@ class Stored:
     at: datetime
     duplicate: bool
     event: LogEvent
+    # When the server has to act on the thing that the event made or amended.
+    due: datetime | None = None
 
 
 class CannotStore(Exception):
@@ -74,8 +86,17 @@ def firsts(batch: Sequence[Append]) -> dict[Identity, Append]:
     return found
 
 
-def results(batch: Sequence[Append], seqs: Seqs, known: dict[Identity, EventRow], now: datetime) -> list[Result]:
-    """What each sender is told, in the order of the batch; `known` are the events of the keys that were."""
+def results(
+    batch: Sequence[Append],
+    seqs: Seqs,
+    known: dict[Identity, EventRow],
+    now: datetime,
+    plan: Plan | None = None,
+) -> list[Result]:
+    """What each sender is told, in the order of the batch.
+
+    `known` are the events of the keys that were; `plan` holds the targets as each new event left them, and what is due.
+    """
     told: list[Result] = []
     new: dict[Identity, EventRow] = {}
     for append in batch:
@@ -90,15 +111,16 @@ def results(batch: Sequence[Append], seqs: Seqs, known: dict[Identity, EventRow]
         row = known[identity] if seq < 0 else new.get(identity)
         duplicate = row is not None
         if row is None:
-            row = new[identity] = row_of(append, seq, now)
-        told.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug)))
+            row = new[identity] = row_of(append, seq, now, plan.amended.get(identity) if plan else None)
+        due = plan.due.get((append.room.id, append.target or row.seq)) if plan else None
+        told.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug), due))
     return told
 
 
-def row_of(append: Append, seq: int, now: datetime) -> EventRow:
+def row_of(append: Append, seq: int, now: datetime, amended: Amended | None = None) -> EventRow:
     """The event as it reads right after its commit."""
     row = EventRow(seq, append.kind, append.author, append.author_name, append.key, now, append.text, append.alias)
-    return row if append.target is None else row._replace(target=append.target, data=append.data)
+    return row._replace(target=append.target, data=append.data, amended=amended)
 
 
 def _refusal(room: RoomRef) -> FrameRefused:

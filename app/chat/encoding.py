@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
-from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
+import msgspec
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 
 from chat import kinds
 from chat.models import Event
@@ -29,6 +33,14 @@ SHOWN = Case(
 )
 
 
+class Amended(NamedTuple):
+    """The target of an amending event, in its present state. A message's is not needed: its events say what changed."""
+
+    kind: str
+    text: str
+    data: dict[str, Any] | None
+
+
 class EventRow(NamedTuple):
     """An event as it is stored; for a message its present state."""
 
@@ -45,11 +57,36 @@ class EventRow(NamedTuple):
     reactions: dict[str, list[int]] = {}
     target: int | None = None
     data: dict[str, Any] | None = None
+    amended: Amended | None = None
+
+
+def event_row(*columns: Any) -> EventRow:
+    """An event from its columns, behind which kind, text and data of its target may stand."""
+    own, target = columns[: len(COLUMNS)], columns[len(COLUMNS) :]
+    row = EventRow(*own)
+    return row._replace(amended=Amended(*target)) if target and target[0] else row
 
 
 def event_rows(events: QuerySet[Event], *first: str) -> QuerySet[Any, Any]:
     """The columns of EventRow behind those named."""
     return events.annotate(shown=SHOWN).values_list(*first, *COLUMNS)
+
+
+def with_targets(found: Iterable[tuple[int, EventRow]]) -> list[tuple[int, EventRow]]:
+    """Give events, each behind its room's id, their targets: one query where some carry their target's state."""
+    events = list(found)
+    places = {(room, row.target) for room, row in events if row.target is not None and _carries_state(row)}
+    if not places:
+        return events
+    wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
+    rows = Event.objects.filter(wanted).values_list("room_id", "seq", "kind", "text", "data")
+    targets = {(room, seq): Amended(kind, text, data) for room, seq, kind, text, data in rows}
+    return [(room, row._replace(amended=targets.get((room, row.target or 0)))) for room, row in events]
+
+
+def _carries_state(row: EventRow) -> bool:
+    known = kinds.KINDS.get(row.kind)
+    return known is not None and known.carries_state
 
 
 def log_event(row: EventRow, room: str) -> LogEvent:
@@ -58,20 +95,37 @@ def log_event(row: EventRow, room: str) -> LogEvent:
         "room": room,
         "seq": row.seq,
         "from": {"id": row.author, "name": row.author_name},
+        **_content(row),
     }
-    if row.target is None:
-        fields |= {
+    if row.alias:
+        fields["alias"] = row.alias
+    return LogEvent(row.seq, encode(fields), row.author, row.key, kinds.counts(row.kind, row.target))
+
+
+def _content(row: EventRow) -> dict[str, Any]:
+    if row.target is not None:
+        return {"at": row.at, "target": row.target, **_change(row)}
+    if row.kind == kinds.MESSAGE.name:
+        return {
             "text": "" if row.deleted else row.text,
             "at": row.at,
             "edited": row.edited,
             "deleted": row.deleted,
             "reactions": {emoji: people[:LISTED_PEOPLE] for emoji, people in row.reactions.items()},
         }
-    else:
-        fields |= {"at": row.at, "target": row.target, **(row.data or {})}
-        known = kinds.KINDS.get(row.kind)
-        if known is not None and known.has_text:
-            fields["text"] = row.text or ""
-    if row.alias:
-        fields["alias"] = row.alias
-    return LogEvent(row.seq, encode(fields), row.author, row.key, kinds.counts(row.kind, row.target))
+    # Of a kind that is unknown here nothing is shown: it may hold what only its feature knows to be secret.
+    return {"at": row.at, **(kinds.public_state(row) or {})}
+
+
+def _change(row: EventRow) -> dict[str, Any]:
+    """What an amending event carries: of its own, and its target's present state."""
+    known = kinds.KINDS.get(row.kind)
+    if known is None:
+        return {}
+    # An edit keeps no text of its own: it shows its target's present one.
+    if known.has_text:
+        return {"text": row.text or ""}
+    fields = known.shown(msgspec.convert(row.data or {}, known.payload)) if known.public is not None else {}
+    if known.carries_state and row.amended is not None:
+        fields["state"] = kinds.public_state(row.amended)
+    return fields

@@ -10,9 +10,9 @@ from accounts.people import checked_alias, person
 from chat import history, joins, services
 from chat.batch import Stored
 from chat.kinds import MessageDeleted, MessageEdited, Reaction
+from chat.publish import Key, Target, room_of, take_token
 from core.emoji import is_emoji
-from core.errors import BadFrame, RateLimited
-from core.refusals import note_refusal
+from core.errors import BadFrame
 from db import database
 from realtime.publish import DeferredReply, FrameId, Head, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
@@ -22,10 +22,6 @@ from rooms.models import Membership, Room
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
-
-
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Target = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
 class MessageSend(msgspec.Struct, tag="message.send"):
@@ -113,9 +109,9 @@ async def message_react(socket: Socket, frame: MessageReact) -> DeferredReply:
 
 async def _amend(socket: Socket, frame: MessageEdit | MessageDelete | MessageReact, payload: msgspec.Struct) -> DeferredReply:
     """Answer later, as message_send does. The limit of messages holds for amending events, too."""
-    _take_token(socket)
-    room = _known_room(socket, frame.room) or await _room_of(socket, frame.room)
-    amended = services.event_amend(room=room, author=socket.user, key=frame.key, target=frame.target, payload=payload)
+    take_token(socket)
+    room = await room_of(socket, frame.room)
+    amended = services.event_append(room=room, author=socket.user, key=frame.key, target=frame.target, payload=payload)
     return DeferredReply(amended, _sent)
 
 
@@ -148,13 +144,7 @@ async def set_alias(socket: Socket, alias: str) -> None:
 def _check(socket: Socket, frame: MessageSend) -> None:
     if (frame.room is None) == (frame.to is None):
         raise BadFrame("message.send: give either room or to")
-    _take_token(socket)
-
-
-def _take_token(socket: Socket) -> None:
-    if not socket.take_message_token():
-        note_refusal("messages", f"user {socket.user.id}", "LIMIT_MESSAGES_PER_S")
-        raise RateLimited("too many messages a second; wait and send the same key again")
+    take_token(socket)
 
 
 def _queued(socket: Socket, frame: MessageSend, room: RoomRef) -> DeferredReply:
@@ -220,11 +210,7 @@ async def _addressed_room(socket: Socket, frame: MessageSend) -> RoomRef:
     if frame.room is None:
         assert frame.to is not None
         return await _direct_room(socket, frame.to)
-    return await _room_of(socket, frame.room)
-
-
-async def _room_of(socket: Socket, slug: str) -> RoomRef:
-    return access.ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, slug)).room)
+    return await room_of(socket, frame.room)
 
 
 async def _direct_room(socket: Socket, to: int | str) -> RoomRef:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from traceback import format_tb
 from typing import Protocol
 
@@ -68,6 +69,8 @@ class Writer:
         self._committing: dict[asyncio.Task[None], list[Append]] = {}
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
+        # Told when the server has to act on what was committed (chat/due.py).
+        self.on_due: Callable[[datetime], None] | None = None
 
     def submit(self, append: Append) -> asyncio.Future[Stored]:
         """Puts one event in the queue.
@@ -169,6 +172,8 @@ class Writer:
             self._publish(room, [result for _, result in told])
             for append, result in told:
                 _resolve(append, result)
+                if self.on_due is not None and isinstance(result, Stored) and result.due is not None:
+                    self.on_due(result.due)
             if number % ROOMS_A_TURN == 0:
                 await asyncio.sleep(0)
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Length, Now
 from django.utils import timezone
 
 from chat import kinds
-from chat.encoding import SHOWN, EventRow, event_rows, log_event
+from chat.encoding import SHOWN, event_row, event_rows, log_event, with_targets
 from chat.models import Event
 from db import database
 from realtime.publish import Head, LogEvent, RoomRef
@@ -76,7 +76,7 @@ def message_page(room: Room | RoomRef, *, before: int | None, after: int | None,
         messages = messages.filter(seq__lt=before)
     forward = after is not None
     rows = list(event_rows(messages.order_by("seq" if forward else "-seq"))[: limit + 1])
-    events, more = _fit([log_event(EventRow(*row), room.slug) for row in rows[:limit]])
+    events, more = _fit([log_event(event_row(*row), room.slug) for row in rows[:limit]])
     return (events if forward else events[::-1]), more or len(rows) > limit
 
 
@@ -102,7 +102,12 @@ def _within(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
     fitting = Event.objects.filter(wanted).annotate(before=before).filter(Q(before__isnull=True) | Q(before__lt=PAGE_BYTES))
     rows = event_rows(fitting.order_by("room_id", "seq"), "room_id", "room__slug")
     found: dict[int, list[LogEvent]] = {}
-    read = [(room, log_event(EventRow(*columns), slug)) for room, slug, *columns in rows]
+    slugs = {}
+    events = []
+    for room, slug, *columns in rows:
+        slugs[room] = slug
+        events.append((room, event_row(*columns)))
+    read = [(room, log_event(row, slugs[room])) for room, row in with_targets(events)]
     for (room, _), event in zip(read, _fit([event for _, event in read])[0], strict=False):
         found.setdefault(room, []).append(event)
     return found

@@ -73,10 +73,18 @@ def _refuse_deleted(message: Message) -> None:
 
 
 MESSAGE = EventKind(payload=Message, listed=True, counts=True)
-EDITED = EventKind(payload=MessageEdited, amends=Message, apply=edit)
-DELETED = EventKind(payload=MessageDeleted, amends=Message, apply=delete)
-REACTION = EventKind(payload=Reaction, amends=Message, apply=react)
+# These three say what changed, and not their target's new state.
+EDITED = EventKind(payload=MessageEdited, amends=Message, apply=edit, carries_state=False)
+DELETED = EventKind(payload=MessageDeleted, amends=Message, apply=delete, carries_state=False)
+REACTION = EventKind(
+    payload=Reaction,
+    amends=Message,
+    apply=react,
+    public=lambda reaction: {"emoji": reaction.emoji, "on": reaction.on},
+    carries_state=False,
+)
 KINDS = EventKinds((MESSAGE, EDITED, DELETED, REACTION))
+"""Those of the features that are on, too: config/features.py registers them."""
 
 
 def counts(kind: str, target: int | None) -> bool:
@@ -98,11 +106,23 @@ def state_of(row: Any) -> Any:
     if row.kind == MESSAGE.name:
         return Message(row.text, row.edited, row.deleted, row.reactions)
     known = KINDS.get(row.kind)
-    return msgspec.convert(row.data or {}, known.payload) if known is not None and known.amends is None else None
+    if known is None or known.amends is not None:
+        return None
+    fields = {**(row.data or {}), "text": row.text} if known.has_text else row.data or {}
+    return msgspec.convert({"type": known.name, **fields}, known.payload)
+
+
+def public_state(row: Any) -> dict[str, Any] | None:
+    """Return what the wire carries of a thing's present state; None for a message or a kind that is unknown."""
+    known = KINDS.get(row.kind)
+    if known is None or known is MESSAGE or known.amends is not None:
+        return None
+    return known.shown(state_of(row))
 
 
 def with_state(row: Any, state: Any) -> Any:
     """Return the row with another state."""
     if isinstance(state, Message):
         return row._replace(text=state.text, edited=state.edited, deleted=state.deleted, reactions=state.reactions)
-    return row._replace(data=KINDS[row.kind].data_of(state))
+    kind = KINDS[row.kind]
+    return row._replace(data=kind.data_of(state), **({"text": state.text} if kind.has_text else {}))

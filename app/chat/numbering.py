@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
 
 from chat import kinds
 from chat.batch import Append, Identity
-from chat.encoding import EventRow
+from chat.encoding import Amended, EventRow
 from core.errors import FrameRefused, NoSuchTarget
 from core.features import Context, EventKind
 from rooms.models import Role
@@ -58,17 +59,22 @@ class Found:
 class Plan:
     """What to write. `seqs` says what became of each key."""
 
+    now: datetime
     seqs: dict[Identity, int | Exception] = field(default_factory=dict)
     new: list[NewEvent] = field(default_factory=list)
     # Targets whose present state changed.
     changed: dict[Place, EventRow] = field(default_factory=dict)
+    # The targets as each amending event left them.
+    amended: dict[Identity, Amended] = field(default_factory=dict)
+    # Things with something due, or with nothing due any more.
+    due: dict[Place, datetime | None] = field(default_factory=dict)
 
 
-def plan(asked: Mapping[Identity, Append], found: Found) -> Plan:
+def plan(asked: Mapping[Identity, Append], found: Found, now: datetime) -> Plan:
     """Give out seqs in the order of the batch and change the targets. An event that is refused takes no seq."""
-    made = Plan()
+    made = Plan(now)
     for identity, append in asked.items():
-        role = found.roles.get((append.room.id, append.author))
+        role = Role.OWNER if append.by_server else found.roles.get((append.room.id, append.author))
         if role is None:
             made.seqs[identity] = 0
         elif identity in found.known:
@@ -94,6 +100,8 @@ def _add(append: Append, role: str, found: Found, made: Plan) -> int | Exception
     state.amended |= not kind.counts
     state.uncounted += not kind.counts
     made.new.append(NewEvent(append, state.head, state.uncounted))
+    if kind.due is not None:
+        made.due[append.room.id, state.head] = kind.due(append.payload)
     return state.head
 
 
@@ -103,8 +111,18 @@ def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan)
     row = made.changed.get(place) or found.targets.get(place)
     if row is None:
         raise NoSuchTarget("there is no such message in the room")
-    context = Context(target_author=row.author, is_owner=role == Role.OWNER)
+    context = Context(
+        target_author=row.author,
+        is_owner=role == Role.OWNER,
+        at=made.now,
+        author_name=append.author_name,
+        by_server=append.by_server,
+    )
     state = kinds.state_of(row)
     after = kinds.apply(kind, state, append.payload, append.author, context)
     if after is not state:
-        made.changed[place] = kinds.with_state(row, after)
+        row = made.changed[place] = kinds.with_state(row, after)
+        due = kinds.KINDS[row.kind].due
+        if due is not None:
+            made.due[place] = due(after)
+    made.amended[append.identity] = Amended(row.kind, row.text, row.data)

@@ -25,12 +25,16 @@ def message_send(*, room: RoomRef, author: Person, key: str, text: str, alias: s
     return _submit(Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias))
 
 
-def event_amend(*, room: RoomRef, author: Person, key: str, target: int, payload: msgspec.Struct) -> asyncio.Future[Stored]:
-    """Queue an event that amends the event at `target`, as message_send does a message.
+def event_append(
+    *, room: RoomRef, author: Person, key: str, payload: msgspec.Struct, target: int | None = None, by_server: bool = False
+) -> asyncio.Future[Stored]:
+    """Queue an event of any kind, as message_send does a message. `target`: the seq of the event that it amends.
 
     The result may also raise what the kind's `apply` refuses with, or NoSuchTarget.
     """
     kind = KINDS[str(type(payload).__struct_config__.tag)]
+    if (kind.amends is None) != (target is None):
+        raise BadFrame(f"{kind.name}: target is the seq of the event that it amends")
     text = getattr(payload, "text", "")
     if kind.has_text:
         _check_text(text)
@@ -44,6 +48,7 @@ def event_amend(*, room: RoomRef, author: Person, key: str, target: int, payload
         target=target,
         payload=payload,
         data=kind.data_of(payload),
+        by_server=by_server,
     )
     return _submit(append)
 

@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from chat.batch import Append, CannotStore, Identity, Result, firsts, results
-from chat.encoding import EventRow, event_rows
-from chat.models import Event
+from chat.encoding import EventRow, event_row, event_rows, with_targets
+from chat.models import Due, Event
 from chat.numbering import Found, NewEvent, Place, RoomState, plan
 from db import database
 from rooms import access
@@ -50,13 +50,15 @@ def _store(batch: Sequence[Append]) -> list[Result]:
         rooms = {room: RoomState(head, uncounted) for room, head, uncounted in locked}
         known = _known(batch)  # what others had stored before they let go of the rooms, too
         roles = access.writer_roles((room, author) for room, author, _ in asked)
-        made = plan(asked, Found(rooms, roles, known, _targets(asked.values())))
         now = timezone.now()
+        made = plan(asked, Found(rooms, roles, known, _targets(asked.values())), now)
         Event.objects.bulk_create(_model(event, now) for event in made.new)
         for place, row in made.changed.items():
             _change(place, row)
+        for place, at in made.due.items():
+            _set_due(place, at)
         _move({room: state for room, state in rooms.items() if state.moved})
-    return results(batch, made.seqs, known, now)
+    return results(batch, made.seqs, known, now, made)
 
 
 def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
@@ -65,7 +67,7 @@ def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
         author_id__in={append.author for append in batch},
         key__in={append.key for append in batch},
     )
-    found = ((room, EventRow(*columns)) for room, *columns in event_rows(rows, "room_id"))
+    found = with_targets((room, event_row(*columns)) for room, *columns in event_rows(rows, "room_id"))
     return {(room, row.author, row.key): row for room, row in found}
 
 
@@ -74,13 +76,20 @@ def _targets(asked: Iterable[Append]) -> dict[Place, EventRow]:
     if not places:
         return {}
     wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
-    found = ((room, EventRow(*columns)) for room, *columns in event_rows(Event.objects.filter(wanted), "room_id"))
+    found = ((room, event_row(*columns)) for room, *columns in event_rows(Event.objects.filter(wanted), "room_id"))
     return {(room, row.seq): row for room, row in found}
 
 
 def _change(place: Place, row: EventRow) -> None:
     state = {"text": row.text, "edited": row.edited, "deleted": row.deleted, "reactions": row.reactions, "data": row.data}
     Event.objects.filter(room_id=place[0], seq=place[1]).update(**state)
+
+
+def _set_due(place: Place, at: datetime | None) -> None:
+    if at is None:
+        Due.objects.filter(room_id=place[0], seq=place[1]).delete()
+    else:
+        Due.objects.update_or_create(room_id=place[0], seq=place[1], defaults={"at": at})
 
 
 def _move(moved: Mapping[int, RoomState]) -> None:

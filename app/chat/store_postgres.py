@@ -3,7 +3,7 @@
 The function `chat_append` locks the rooms, numbers the messages, inserts them and moves the heads. Nobody waits for a lock
 while an event loop is busy elsewhere.
 
-A batch with amending events takes two round trips: the first locks the rooms and reads the targets, the second writes what
+A batch with events of other kinds takes two round trips: the first locks the rooms and reads the targets, the second writes what
 chat/numbering.py made of them. Should the event loop stall in between, Postgres ends the transaction after LOCKED_MS.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from chat.batch import Append, CannotStore, Identity, Result, Stored, firsts, results
-from chat.encoding import EventRow
+from chat.encoding import EventRow, event_row
 from chat.numbering import Found, Place, Plan, RoomState, plan
 from db.connections import LOG_CONNECTIONS
 from db.pool import Connection, Pool
@@ -30,12 +30,12 @@ APPEND = "SELECT chat_append(%s::bigint[], %s::bigint[], %s::text[], %s::text[],
 EVENTS = """
     SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at,
         CASE WHEN e.kind = 'message.edited' THEN t.text ELSE e.text END,
-        e.alias, e.edited, e.deleted, e.reactions, e.target, e.data
+        e.alias, e.edited, e.deleted, e.reactions, e.target, e.data, t.kind, t.text, t.data
     FROM chat_event e
     JOIN accounts_user u ON u.id = e.author_id
     LEFT JOIN chat_event t ON t.room_id = e.room_id AND t.seq = e.target
 """
-"""In the order of EventRow, behind the room."""
+"""In the order of EventRow and Amended, behind the room."""
 KNOWN = f"""
     {EVENTS}
     JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, place) ON e.room_id = room AND e.seq = place
@@ -75,6 +75,12 @@ CHANGE = """
         AS new (room, place, body, was_edited, was_deleted, liked, fields)
     WHERE room_id = room AND seq = place
 """
+DUE = """
+    INSERT INTO chat_due (room_id, seq, at)
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[])
+    ON CONFLICT (room_id, seq) DO UPDATE SET at = excluded.at
+"""
+UNDUE = "DELETE FROM chat_due USING unnest(%s::bigint[], %s::bigint[]) AS gone (room, place) WHERE room_id = room AND seq = place"
 MOVE = """
     UPDATE rooms_room SET head = new.head, uncounted = passed,
         last_at = CASE WHEN counted THEN clock_timestamp() ELSE last_at END,
@@ -95,8 +101,8 @@ class PostgresStore:
 
         async def commit(connection: Connection) -> list[Result]:  # the keys make another try safe
             tries.append(datetime.now(UTC))
-            amends = any(append.target is not None for append in batch)
-            return await (_commit_amending if amends else _commit)(connection, batch, tries[-1])
+            plain = all(append.is_plain for append in batch)
+            return await (_commit if plain else _commit_planned)(connection, batch, tries[-1])
 
         try:
             results = await self.pool.run(commit)
@@ -148,18 +154,18 @@ async def _known(connection: Connection, places: Sequence[Place]) -> dict[Identi
 
 async def _events(cursor: psycopg.AsyncCursor[Any]) -> list[tuple[int, EventRow]]:
     """Each event behind its room's id."""
-    return [(room, EventRow(*columns)) for room, *columns in await cursor.fetchall()]
+    return [(room, event_row(*columns)) for room, *columns in await cursor.fetchall()]
 
 
-async def _commit_amending(connection: Connection, batch: Sequence[Append], now: datetime) -> list[Result]:
+async def _commit_planned(connection: Connection, batch: Sequence[Append], now: datetime) -> list[Result]:
     """Statements of a pipeline share a trip: it ends where an answer is read."""
     asked = firsts(batch)
     async with connection.pipeline(), connection.transaction():
         found = await _lock(connection, list(asked.values()))
-        made = plan(asked, found)
+        made = plan(asked, found, now)
         if made.new:
             await _write(connection, made, {room: state for room, state in found.rooms.items() if state.moved}, now)
-    return results(batch, made.seqs, dict(found.known), now)
+    return results(batch, made.seqs, dict(found.known), now, made)
 
 
 async def _lock(connection: Connection, asked: Sequence[Append]) -> Found:
@@ -203,7 +209,7 @@ async def _write(connection: Connection, made: Plan, moved: Mapping[int, RoomSta
         await connection.execute(
             CHANGE,
             [
-                *(_numbers(column) for column in zip(*made.changed, strict=True)),
+                *_places(made.changed),
                 _texts(row.text for row in rows),
                 _flags(row.edited for row in rows),
                 _flags(row.deleted for row in rows),
@@ -211,6 +217,7 @@ async def _write(connection: Connection, made: Plan, moved: Mapping[int, RoomSta
                 _texts(_json(row.data) for row in rows),
             ],
         )
+    await _set_due(connection, made.due)
     states = moved.values()
     await connection.execute(
         MOVE,
@@ -222,6 +229,18 @@ async def _write(connection: Connection, made: Plan, moved: Mapping[int, RoomSta
             _flags(state.amended for state in states),
         ],
     )
+
+
+async def _set_due(connection: Connection, due: Mapping[Place, datetime | None]) -> None:
+    later = {place: at for place, at in due.items() if at is not None}
+    if later:
+        await connection.execute(DUE, [*_places(later), _texts(at.isoformat() for at in later.values())])
+    if never := [place for place, at in due.items() if at is None]:
+        await connection.execute(UNDUE, _places(never))
+
+
+def _places(places: Iterable[Place]) -> list[str]:
+    return [_numbers(column) for column in zip(*places, strict=True)]
 
 
 def _json(value: Any) -> str | None:

@@ -9,12 +9,9 @@ from django.http import HttpRequest
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
-import accounts.api
-import chat.api
-import rooms.api
-import rooms.blocks_api
 from config import api_errors
 from config.openapi import DocumentedAPI
+from core.features import installed
 
 
 class StrictParser(Parser):
@@ -44,9 +41,6 @@ api = DocumentedAPI(
     docs_url="docs",
     urls_namespace="api",
 )
-api.add_router("", accounts.api.router)
-api.add_router("/rooms", rooms.api.router)
-api.add_router("/leave", rooms.api.many)
-api.add_router("/blocks", rooms.blocks_api.router)
-api.add_router("/rooms", chat.api.router)
+for path, router in installed().every("routers"):
+    api.add_router(path, router)
 api_errors.install(api)

@@ -26,15 +26,6 @@ from rooms.services import SlugTaken
 
 log = structlog.get_logger(__name__)
 
-STATUS = {
-    "not_a_member": 403,
-    "no_such_room": 404,
-    "no_such_target": 404,
-    "forbidden": 403,
-    "rate_limited": 429,
-    "unavailable": 503,
-}
-
 
 def problem(
     status: int, code: str, detail: str, errors: dict[str, list[str]] | None = None, headers: dict[str, str] | None = None
@@ -53,7 +44,7 @@ def problem(
 
 def refused(request: HttpRequest, error: FrameRefused) -> HttpResponse:
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else None
-    return problem(STATUS.get(error.code, 400), error.code, error.message, headers=headers)
+    return problem(error.status, error.code, error.message, headers=headers)
 
 
 def invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:

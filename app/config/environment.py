@@ -10,7 +10,8 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from config.origins import browser_origin, check_listener
-from config.variables import REMOVED, RENAMED, VARIABLES, Variable
+from config.variables import REMOVED, RENAMED, VARIABLES
+from core.variables import Variable
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -82,6 +83,18 @@ class Environment:
         if value not in TRUE | FALSE:
             raise ImproperlyConfigured(f"{name} is {value!r}: use true or false")
         return value in TRUE
+
+    def value(self, variable: Variable) -> int | bool | list[str] | str | None:
+        """Return the value of a feature's variable, as its kind says."""
+        match variable.kind:
+            case "int":
+                return self.integer(variable.name)
+            case "bool":
+                return self.flag(variable.name)
+            case "list":
+                return self.items(variable.name)
+            case _:
+                return self.text(variable.name)
 
     def items(self, name: str) -> list[str]:
         return [item.strip() for item in (self.text(name) or "").split(",") if item.strip()]

@@ -1,19 +1,17 @@
-"""urls.py for the socket: frame type → handler, path → dialect, and the rest of realtime's ports."""
+"""urls.py for the socket: path → dialect, and the rest of realtime's ports. The features bring the frames."""
 
 from __future__ import annotations
 
 import re
 
 import chat.frames
-import realtime.activity
-import realtime.protocol
-import realtime.typing
 from accounts import credentials
 from accounts import services as accounts
 from accounts.people import people_now
 from changes import journal as changes_journal
 from changes.journal import Place
 from chat import history
+from core.features import installed
 from db import database
 from db.batch_loader import BatchLoader
 from realtime.dialects.infra import InfraDialect
@@ -21,27 +19,10 @@ from realtime.dialects.native import NativeDialect
 from realtime.dialects.room_lines import RoomDialect
 from realtime.events import JournalRow, News, State
 from realtime.ports import Membership
-from realtime.protocol import AtOnce, Handler
 from rooms import access, join_flow
 
-FRAMES: dict[str, Handler] = {
-    "room.join": chat.frames.room_join,
-    "room.leave": chat.frames.room_leave,
-    "message.send": chat.frames.message_send,
-    "message.edit": chat.frames.message_edit,
-    "message.delete": chat.frames.message_delete,
-    "message.react": chat.frames.message_react,
-    "history": chat.frames.history_page,
-    "read": chat.frames.read,
-    "typing": realtime.typing.typing,
-    "activity": realtime.activity.activity,
-    "ping": realtime.protocol.ping,
-}
-
-AT_ONCE: dict[str, AtOnce] = {"message.send": chat.frames.message_send_at_once}
-
-# Frames without LIMIT_CALLS_PER_S: they read nothing from the database, or have their own limit.
-UNPACED = frozenset({"message.send", "message.edit", "message.delete", "message.react", "room.leave", "typing", "ping"})
+# Frame type → its struct and handler.
+FRAMES = installed().frames
 
 DIALECTS = (
     (re.compile(r"/ws/?"), NativeDialect),
@@ -66,14 +47,6 @@ async def memberships(user: int) -> list[Membership]:
 async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
     """Return each room's members among `users`."""
     return await database.run(access.members_of, room_ids, users)
-
-
-_writers = BatchLoader(access.writers_of_all, pace_s=0.025)  # no reply waits for it
-
-
-async def may_write(room: int, user: int) -> bool:
-    """Return whether the person is a member of the room and not blocked in it."""
-    return bool(await _writers((room, user), owner=user))
 
 
 async def journal(changes: Place, members: Place, expired_s: float) -> News:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import random
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from django.conf import settings
 
 from chat.group_commit import writer
+from core.features import Periodic, installed
 from core.services import Service, register
+from core.supervise import cancel_all, run_forever
 from db import batch_loader
+from db.database import DatabaseUnavailable
 from jobs.background import Background
 from realtime import hub
 
@@ -66,6 +72,29 @@ class LookUps(Service):
         await batch_loader.close()
 
 
+class PeriodicWork(Service):
+    """What features do again and again. Each turn waits a little differently, so that processes do not act together."""
+
+    name = "periodic"
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(run_forever(_turn(one))) for one in installed().every("periodic")]
+
+    async def stop(self) -> None:
+        await cancel_all(self._tasks)
+
+
+def _turn(one: Periodic) -> Callable[[], Awaitable[None]]:
+    async def turn() -> None:
+        await asyncio.sleep(one.every_s * random.uniform(0.8, 1.2))  # noqa: S311
+        with contextlib.suppress(DatabaseUnavailable):
+            await one.run()
+
+    return turn
+
+
 def register_all() -> None:
     background = (BackgroundTasks(),) if settings.EMBEDDED else ()
-    register(*background, Log(), Sockets(), LookUps())
+    of_features = [make() for make in installed().every("services")]
+    register(*background, PeriodicWork(), *of_features, Log(), Sockets(), LookUps())

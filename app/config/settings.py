@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config.admin_addresses import parse_networks
 from config.databases import database_from_url
 from config.environment import Environment
+from config.features import FEATURES, name_of, variables
 from config.origins import LOOPBACK, is_loopback, listening_url
 from config.safeguards import check_debug, check_secret_key
 from core.logging import logging_config
@@ -157,6 +158,8 @@ INSTALLED_APPS = [
     "changes",
     "chat",
     "realtime",
+    *FEATURES,
+    "config.apps.Features",
 ]
 MIDDLEWARE = [
     "config.response_headers.uncached",
@@ -176,6 +179,11 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "config.urls"
 SOCKET_FRAMES = "config.frames"
+FEATURES_OFF = frozenset(env.items("FEATURES_OFF"))
+if unknown := FEATURES_OFF - {name_of(package) for package in FEATURES}:
+    raise ImproperlyConfigured(f"FEATURES_OFF names {', '.join(sorted(unknown))}: there is no such feature")
+# A feature's variables are settings of the same name.
+globals().update({variable.name: env.value(variable) for variable in variables()})
 ASGI_APPLICATION = "config.asgi.application"
 TEMPLATES = [
     {
@@ -268,13 +276,6 @@ WHITENOISE_MAX_AGE = 3600
 
 # --- background tasks live in the database: no second broker
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-PERIODIC_TASKS = (
-    "accounts.tasks.expired_prune",
-    "changes.tasks.journal_prune",
-    "rooms.tasks.quotas_prune",
-    "rooms.tasks.removals_prune",
-    "chat.tasks.closed_rooms_delete",
-)
 
 # --- the rest
 USE_TZ, TIME_ZONE, LANGUAGE_CODE, USE_I18N = True, "UTC", "en", False

@@ -8,8 +8,10 @@ from accounts.views import PasswordChange, PasswordDone, SignIn, SignUp
 from chat.views import chat_app, home
 from config import api_errors
 from config.api import api
+from core.features import installed
 
 urlpatterns = [
+    *installed().every("urlpatterns"),
     path("", home, name="home"),
     re_path(r"^chat/?$", chat_app, name="chat"),
     re_path(r"^chat/(?P<room>[^/]+)/?$", chat_app, name="room"),

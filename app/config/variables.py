@@ -6,23 +6,8 @@ only to avoid a warning), `compose` (compose.yaml and the images beside the app)
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
-# origin: a browser's Origin; origins: several; host: a name or address to listen on; a relative path lies in the checkout.
-Kind = Literal["text", "secret", "int", "bool", "list", "url", "origin", "origins", "host", "path", "choice"]
-Scope = Literal["app", "script", "compose"]
-
-
-class Variable(NamedTuple):
-    name: str
-    kind: Kind
-    default: str | None
-    help: str
-    scope: Scope = "app"
-    choices: tuple[str, ...] = ()
-    minimum: int = 0
-    maximum: int = 10**9
-
+from config import features
+from core.variables import Variable
 
 VARIABLES: tuple[Variable, ...] = (
     Variable(
@@ -160,6 +145,13 @@ VARIABLES: tuple[Variable, ...] = (
         "PROMETHEUS_MULTIPROC_DIR", "path", None, "Where workers share their metrics; scripts/run_gunicorn.sh makes a fresh one"
     ),
     Variable("DEBUG", "bool", "0", "Django's debug pages; never in production"),
+    Variable(
+        "FEATURES_OFF",
+        "list",
+        "",
+        "Names of features to switch off, separated by commas; what they have in the log stays, unseen",
+    ),
+    *features.variables(),
     Variable("HOST", "host", "127.0.0.1", "Address Gunicorn listens on"),
     Variable("PORT", "int", "8000", "Port Gunicorn listens on", minimum=1, maximum=65_535),
     Variable(

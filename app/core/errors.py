@@ -69,6 +69,8 @@ class RateAbuse(SocketRefused):
 
 class FrameRefused(Exception):
     code = "bad_frame"
+    # The HTTP status of the same refusal in the API.
+    status = 400
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -89,18 +91,22 @@ class UnknownType(FrameRefused):
 
 class NotAMember(FrameRefused):
     code = "not_a_member"
+    status = 403
 
 
 class NoSuchRoom(FrameRefused):
     code = "no_such_room"
+    status = 404
 
 
 class NoSuchTarget(FrameRefused):
     code = "no_such_target"
+    status = 404
 
 
 class Forbidden(FrameRefused):
     code = "forbidden"
+    status = 403
 
 
 class TooLong(FrameRefused):
@@ -117,6 +123,7 @@ class Empty(FrameRefused):
 
 class RateLimited(FrameRefused):
     code = "rate_limited"
+    status = 429
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         """`retry_after`: seconds, for HTTP."""
@@ -126,3 +133,4 @@ class RateLimited(FrameRefused):
 
 class Unavailable(FrameRefused):
     code = "unavailable"
+    status = 503

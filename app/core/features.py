@@ -1,13 +1,20 @@
-"""What a feature brings, as data: today the kinds of its events."""
+"""What a feature brings, as data: kinds of events, frames, live topics, routes, errors, work.
+
+config/features.py lists the features; everything that needs to know them loops over `installed()`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
+
+from core.errors import FrameRefused
+from core.services import Service
 
 
 class Context(NamedTuple):
@@ -15,17 +22,27 @@ class Context(NamedTuple):
 
     # The author of the target.
     target_author: int
-    # Whether the event's author is an owner of the room.
+    # Whether the event's author is an owner of the room. True for an event of the server.
     is_owner: bool
+    # The time of the commit.
+    at: datetime
+    author_name: str = ""
+    # Whether the server wrote the event, and no person.
+    by_server: bool = False
 
 
 Apply = Callable[[Any, Any, int, Context], Any]
 """(state, payload, author, context) → the target's new state. Pure. Raises FrameRefused: that event fails alone."""
+Public = Callable[[Any], dict[str, Any]]
+"""The fields of a payload, or of a thing's state, that the wire carries."""
 
 
 @dataclass(frozen=True)
 class EventKind:
-    """A kind of durable events. Its payload's tag is its name in the log and on the wire."""
+    """A kind of durable events. Its payload's tag is its name in the log and on the wire.
+
+    A kind without `amends` is a thing: its payload is its state, which amending events change.
+    """
 
     payload: type[msgspec.Struct]
     # Whether history lists it.
@@ -35,10 +52,19 @@ class EventKind:
     # The payload of the kind that it amends, which is the state that `apply` changes.
     amends: type[msgspec.Struct] | None = None
     apply: Apply | None = None
+    # What the wire carries: of a thing all fields, of an amending event none beside its target's new state.
+    public: Public | None = None
+    # Whether the event carries its target's state.
+    carries_state: bool = True
+    # Of a thing: when the server has to act on it next, and what it then appends. None: nothing is due.
+    due: Callable[[Any], datetime | None] | None = None
+    on_due: Callable[[Any, datetime], msgspec.Struct | None] | None = None
 
     def __post_init__(self) -> None:
         if (self.amends is None) != (self.apply is None):
             raise ValueError(f"event kind {self.name!r}: amends and apply come together")
+        if (self.due is None) != (self.on_due is None):
+            raise ValueError(f"event kind {self.name!r}: due and on_due come together")
 
     @cached_property
     def name(self) -> str:
@@ -54,6 +80,12 @@ class EventKind:
         fields = msgspec.to_builtins(payload)
         return {name: value for name, value in fields.items() if name not in {"type", "text"}} or None
 
+    def shown(self, payload: msgspec.Struct) -> dict[str, Any]:
+        """Return what the wire carries of a payload or of a thing's state."""
+        if self.public is not None:
+            return self.public(payload)
+        return (self.data_of(payload) or {}) if self.amends is None else {}
+
 
 class EventKinds:
     """Every kind, by name."""
@@ -65,7 +97,7 @@ class EventKinds:
     def register(self, *kinds: EventKind) -> None:
         """Raise ValueError, naming the kind, for one that is there already."""
         for kind in kinds:
-            if kind.name in self._kinds:
+            if self._kinds.get(kind.name, kind) is not kind:
                 raise ValueError(f"event kind {kind.name!r} is registered twice")
             self._kinds[kind.name] = kind
 
@@ -81,3 +113,109 @@ class EventKinds:
     def listed(self) -> list[str]:
         """Name the kinds that history lists."""
         return [kind.name for kind in self if kind.listed]
+
+
+class FrameHandler(NamedTuple):
+    """A frame of clients: its struct, whose tag is its type, and what handles it."""
+
+    frame: type[msgspec.Struct]
+    # (socket, frame) → the reply's fields, now or deferred, or None.
+    handle: Callable[[Any, Any], Awaitable[Any]]
+    # Handles a frame without waiting. None, without effect, if `handle` must run.
+    at_once: Callable[[Any, Any], Any] | None = None
+    # Whether LIMIT_CALLS_PER_S holds: False for what reads nothing from the database, or has its own limit.
+    paced: bool = True
+
+    @property
+    def type(self) -> str:
+        return str(self.frame.__struct_config__.tag)
+
+
+@dataclass(frozen=True)
+class LiveTopic:
+    """A topic of live values (realtime/live.py): the newest value of each key wins."""
+
+    name: str
+    # Values of one key that a socket is sent a second.
+    per_s: float = 1.0
+    # How long a value is kept for those who join later; 0: not at all.
+    keep_s: float = 0.0
+    # Keys that a room keeps; a new one above it is refused.
+    keys: int = 1_000
+    # Whether the sender's own sockets are sent the value, too.
+    to_sender: bool = True
+    # (room, key, sender, value) → the frame, for a topic that has an older one than `live`.
+    frame: Callable[[str, str, dict[str, Any], Any], dict[str, Any]] | None = None
+
+
+class Periodic(NamedTuple):
+    """Work that every web process does again and again: it must be harmless when several do it at once."""
+
+    run: Callable[[], Awaitable[None]]
+    every_s: float
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature. docs/features.md shows each part at work."""
+
+    name: str
+    events: tuple[EventKind, ...] = ()
+    frames: tuple[FrameHandler, ...] = ()
+    live: tuple[LiveTopic, ...] = ()
+    # (path below /api, router)
+    routers: tuple[tuple[str, Any], ...] = ()
+    # Refusals with a code and an HTTP status of their own.
+    errors: tuple[type[FrameRefused], ...] = ()
+    periodic: tuple[Periodic, ...] = ()
+    # Dotted names of tasks that the background worker runs every 15 minutes.
+    tasks: tuple[str, ...] = ()
+    services: tuple[Callable[[], Service], ...] = ()
+    # Django paths below the root, and Channels consumers behind the same credentials.
+    urlpatterns: tuple[Any, ...] = ()
+    websocket_urlpatterns: tuple[Any, ...] = ()
+
+
+class Installed:
+    """All features of this process. Raises ValueError, naming it, for whatever two of them bring."""
+
+    def __init__(self, features: Iterable[Feature], core: Iterable[Feature] = ()) -> None:
+        self.features = tuple(features)
+        self.all = (*core, *self.features)
+        self.frames = {handler.type: handler for handler in _unique("frame", "frames", self.all, lambda one: one.type)}
+        self.kinds: list[EventKind] = _unique("event kind", "events", self.all, lambda one: one.name)
+        self.topics = {topic.name: topic for topic in _unique("live topic", "live", self.all, lambda one: one.name)}
+        _unique("error code", "errors", self.all, lambda one: one.code)
+        _unique("feature", "", self.all, lambda one: one.name)
+
+    @property
+    def names(self) -> list[str]:
+        """The names that `hello` carries."""
+        return [feature.name for feature in self.features]
+
+    def every(self, part: str) -> list[Any]:
+        """Return what all features bring of one part."""
+        return [one for feature in self.all for one in getattr(feature, part)]
+
+
+def _unique(what: str, part: str, features: Iterable[Feature], name: Callable[[Any], str]) -> list[Any]:
+    found: dict[str, tuple[str, Any]] = {}
+    for feature in features:
+        for one in getattr(feature, part) if part else (feature,):
+            first = found.setdefault(name(one), (feature.name, one))
+            if first[1] is not one:
+                raise ValueError(f"{what} {name(one)!r} is brought by {first[0]} and by {feature.name}")
+    return [one for _, one in found.values()]
+
+
+_installed = Installed(())
+
+
+def install(features: Installed) -> None:
+    """Set the features of this process."""
+    global _installed  # one for the process, as Django's registry of apps
+    _installed = features
+
+
+def installed() -> Installed:
+    return _installed

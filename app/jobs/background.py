@@ -12,12 +12,13 @@ import threading
 import time
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
+
+from core.features import installed
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Background:
     def _enqueue_regularly(self) -> None:
         while not self._stopped.wait(REGULARLY_S * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
-                for task in map(import_string, settings.PERIODIC_TASKS):
+                for task in map(import_string, installed().every("tasks")):
                     task.enqueue()
                 DBTaskResult.objects.filter(finished_at__lt=timezone.now() - KEEP_RESULTS).delete()
             except DatabaseError as error:

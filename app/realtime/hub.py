@@ -30,6 +30,7 @@ from realtime.events import Head, LogEvent, Revoked, RoomRef, encode
 from realtime.housekeeping import Housekeeping
 from realtime.journal import Journal
 from realtime.layer.bus import bus_for
+from realtime.live import LiveValues
 from realtime.live_room import MAX_HELD, LiveRoom, batch_for, unread
 from realtime.local_users import LocalUser
 from realtime.nginx_drain import NginxDrain
@@ -73,6 +74,7 @@ class Hub:
         self.housekeeping = Housekeeping(self)
         self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.live = LiveValues(self)
 
     # --- start and end
 
@@ -85,6 +87,7 @@ class Hub:
         self.spawn(run_forever(self._poll))
         self.spawn(run_forever(self.journal.tick))
         self.spawn(run_forever(self.housekeeping.tick))
+        self.spawn(run_forever(self.live.tick))
 
     async def _join_layer(self) -> None:
         """Join the layer once the installation's id is known.
@@ -96,6 +99,7 @@ class Hub:
 
     async def stop(self) -> None:
         self.presence.stop()
+        await self.live.stop()
         await self.bus.stop()
         await cancel_all(self._tasks)
 
@@ -301,6 +305,7 @@ class Hub:
     def close(self, room: LiveRoom) -> None:
         """Stop serving a room that no local socket uses."""
         self.rooms.pop(room.ref.id, None)
+        self.live.closed(room.ref.id)
         self.bus.unsubscribe(f"room.{room.ref.id}")
 
     # --- incoming messages
@@ -362,6 +367,8 @@ class Hub:
             room = self.rooms.get(message["room"][0])
             if room is not None:
                 self._on_signal(room, message)
+        elif kind == "live":
+            self.live.on_message(message)
         elif kind in PRESENCE_KINDS:
             self.presence.on_message(message)
         else:
@@ -430,6 +437,7 @@ class Hub:
 
     async def _catch_up(self) -> None:
         await asyncio.sleep(CATCH_UP_S * random.uniform(0, 1))  # noqa: S311
+        self.live.restored()
         await self._read_what_was_lost()
 
     async def _poll(self) -> None:

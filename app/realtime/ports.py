@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
 
+from core.features import installed
 from realtime.dialects.base import Dialect
 from realtime.events import Head, LogEvent, News, Person, RoomRef, State
-from realtime.protocol import AtOnce, Frames, Handler
+from realtime.protocol import Frames
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
@@ -47,9 +48,6 @@ class Log(Protocol):
 class Domains(Protocol):
     """The contents of the module settings.SOCKET_FRAMES."""
 
-    FRAMES: dict[str, Handler]
-    AT_ONCE: dict[str, AtOnce]
-    UNPACED: frozenset[str]
     LOG: Log
     DIALECTS: Any
 
@@ -62,7 +60,6 @@ class Domains(Protocol):
     async def state(self, people: set[int], renamed: set[int], rooms: set[int], members: set[tuple[int, int]]) -> State: ...
     async def enter_room(self, user: Person, slug: str) -> RoomRef: ...
     async def set_alias(self, socket: Socket, alias: str) -> None: ...
-    async def may_write(self, room: int, user: int) -> bool: ...
 
 
 @functools.cache
@@ -73,7 +70,7 @@ def domains() -> Domains:
 
 @functools.cache
 def frames() -> Frames:
-    return Frames(domains().FRAMES, domains().AT_ONCE)
+    return Frames(installed().frames)
 
 
 def dialect_for(path: str) -> tuple[type[Dialect], str] | None:

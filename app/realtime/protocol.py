@@ -1,18 +1,19 @@
 """The native dialect's frames: decode and validate one frame into a typed struct, encode replies and errors.
 
-A frame type's struct is the second parameter of its handler in config/frames.py.
+The features bring the frames: each a struct and its handler.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import Any, Union
 
 import msgspec
 from django.conf import settings
 
 from core.errors import BadFrame, BadJson, FrameRefused, UnknownType
+from core.features import FrameHandler, installed
 from core.heartbeat import HEARTBEAT_S
 from realtime.events import DeferredReply, FrameId, Person, encode
 
@@ -21,9 +22,6 @@ VERSION = 1
 
 # A handler's result: the reply's fields, now or deferred, or nothing.
 Reply = dict[str, Any] | DeferredReply | None
-Handler = Callable[[Any, Any], Awaitable[Reply]]
-# Handles a frame without waiting. None, without effect, if the awaitable handler must run.
-AtOnce = Callable[[Any, Any], Reply]
 
 
 class _Header(msgspec.Struct):
@@ -32,14 +30,15 @@ class _Header(msgspec.Struct):
 
 
 class Frames:
-    """The tables of config/frames.py, compiled into one decoder."""
+    """The frames of all features, compiled into one decoder."""
 
-    def __init__(self, table: dict[str, Handler], at_once: dict[str, AtOnce]) -> None:
+    def __init__(self, table: Mapping[str, FrameHandler]) -> None:
+        # By type.
         self.handlers = table
-        structs = {kind: _frame_struct(handler) for kind, handler in table.items()}
-        # Frame struct → (type, handler).
-        self.at_once = {structs[kind]: (kind, handler) for kind, handler in at_once.items()}
-        self._union: Any = Union[tuple(structs.values())]  # noqa: UP007
+        # By struct: those that may be handled without a task.
+        self.at_once = {one.frame: (one.type, one.at_once) for one in table.values() if one.at_once is not None}
+        structs = [one.frame for one in table.values()]
+        self._union: Any = Union[tuple(structs)]  # noqa: UP007
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._union)
         self._header = msgspec.json.Decoder(_Header)
 
@@ -85,11 +84,6 @@ class Frames:
         if kind not in self.handlers:
             return UnknownType(f"unknown type {kind[:64]!r}")
         return BadFrame(f"{kind}: {error}")
-
-
-def _frame_struct(handler: Handler) -> Any:
-    # get_type_hints would fail: a domain imports the socket's type only for type checking.
-    return handler.__globals__[handler.__annotations__["frame"]]
 
 
 def syntax_error(text: str, error: Exception) -> FrameRefused:
@@ -141,7 +135,8 @@ async def ping(socket: object, frame: Ping) -> dict[str, Any]:
 
 def hello(user: Person) -> str:
     limits = {"text": settings.MAX_TEXT, "frame": settings.MAX_FRAME, "rate": settings.LIMIT_MESSAGES_PER_S}
-    return encode({"type": "hello", "protocol": VERSION, "user": user.wire(), "heartbeat": HEARTBEAT_S, "limits": limits})
+    fields = {"protocol": VERSION, "user": user.wire(), "heartbeat": HEARTBEAT_S, "limits": limits}
+    return encode({"type": "hello", **fields, "features": installed().names})
 
 
 def error(re: FrameId, refusal: FrameRefused) -> str:

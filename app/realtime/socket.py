@@ -22,7 +22,7 @@ from realtime.events import DeferredReply, FrameId, Page, Person, RoomRef, crede
 from realtime.hub import Hub
 from realtime.live_room import LiveRoom, batch_for, gap
 from realtime.local_users import LocalUser
-from realtime.ports import domains, frames
+from realtime.ports import frames
 from realtime.send_queue import Batch, SendQueue
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class Socket:
         "nginx",
         "rooms",
         "send_queue",
-        "typing_at",
+        "state",
         "user",
     )  # fmt: skip
 
@@ -64,7 +64,8 @@ class Socket:
         self.away = False
         self.closed = False
         self.closing: asyncio.Task[None] | None = None
-        self.typing_at: dict[int, float] = {}
+        # What features keep with this socket, by feature.
+        self.state: dict[str, Any] = {}
         # Deferred replies not sent yet.
         self.in_flight = 0
         self._space: asyncio.Future[None] | None = None
@@ -211,12 +212,14 @@ class Socket:
     async def _perform(self, frame: msgspec.Struct) -> protocol.Reply:
         kind = str(type(frame).__struct_config__.tag)
         metrics.FRAMES_IN.add(1, kind)
-        if kind not in domains().UNPACED:
+        found = frames().handlers[kind]
+        if found.paced:
             await pace.calls().wait(self.user.id)
         try:
-            return await frames().handlers[kind](self, frame)
+            reply: protocol.Reply = await found.handle(self, frame)
         except DatabaseUnavailable as error:
             raise Unavailable("the database is away; the same key may be sent again") from error
+        return reply
 
     def count_refusal(self, refusal: FrameRefused) -> None:
         metrics.REFUSED.labels(refusal.code).inc()
@@ -276,6 +279,8 @@ class Socket:
             self.push_batch(batch_for(ref, self, [event for event in held if event.seq > page.head]))
         elif page.complete and not live:
             self.push(gap(ref, room.last_seq))
+        if live:
+            self.hub.live.joined(self, room)
 
     def _joined(self, room: LiveRoom, page: Page, re: FrameId) -> str:
         events = batch_for(room.ref, self, page.events).texts

@@ -1,5 +1,6 @@
 """What edits, deletions and reactions do to a message: the pure functions."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,13 +14,14 @@ from core.errors import Forbidden, FrameRefused, NoSuchTarget, TooMany
 from core.features import Context
 
 AUTHOR, OTHER = 1, 2
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HI = Message("hi")
 EDIT, DELETE, LIKE = MessageEdited("ho"), MessageDeleted(), Reaction("👍", on=True)
 
 
 def after(change: Any, *, by: int = AUTHOR, owner: bool = False, message: Message = HI) -> Message:
     kind = kinds.KINDS[type(change).__struct_config__.tag]
-    changed: Message = kinds.apply(kind, message, change, by, Context(AUTHOR, owner))
+    changed: Message = kinds.apply(kind, message, change, by, Context(AUTHOR, owner, NOW))
     return changed
 
 
@@ -63,7 +65,7 @@ def test_deleted_message_is_no_target(change: Any) -> None:
 def test_event_without_state_is_no_target() -> None:
     row = EventRow(2, "reaction", AUTHOR, "ada", "k", None, target=1)  # type: ignore[arg-type]
     with pytest.raises(NoSuchTarget):
-        kinds.apply(kinds.EDITED, kinds.state_of(row), EDIT, AUTHOR, Context(AUTHOR, is_owner=False))
+        kinds.apply(kinds.EDITED, kinds.state_of(row), EDIT, AUTHOR, Context(AUTHOR, is_owner=False, at=NOW))
 
 
 def test_message_takes_a_bounded_number_of_emoji() -> None:

@@ -7,7 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.env_example import render
 from config.environment import Environment
-from config.variables import REMOVED, RENAMED, VARIABLES, Variable
+from config.variables import REMOVED, RENAMED, VARIABLES
+from core.variables import Variable
 from tests.support.server import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()

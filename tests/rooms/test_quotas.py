@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from realtime.typing import TYPING_EVERY_S
+from features.typing.feature import TYPING_EVERY_S
 from tests.conftest import StartServer
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up

@@ -55,7 +55,13 @@ _AMENDING: dict[str, Check] = {"room": TEXT, "seq": INTEGER, "target": INTEGER, 
 _LIMITS = {"text": INTEGER, "frame": INTEGER, "rate": INTEGER}
 
 SHAPES: dict[str, dict[str, Check]] = {
-    "hello": {"protocol": INTEGER, "user": _person, "heartbeat": INTEGER, "limits": lambda value: _matches(value, _LIMITS)},
+    "hello": {
+        "protocol": INTEGER,
+        "user": _person,
+        "heartbeat": INTEGER,
+        "limits": lambda value: _matches(value, _LIMITS),
+        "features": LIST,
+    },
     "room.joined": {
         "re": _ANY_ID,
         "room": TEXT,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -247,14 +248,11 @@ def _containers(manifests: Manifests) -> Iterator[tuple[Workload, Object]]:
 
 @cache
 def _variables() -> ModuleType:
-    """Load app/config/variables.py by its path: the table needs no Django."""
-    path = CHECKOUT / "app" / "config" / "variables.py"
-    spec = importlib.util.spec_from_file_location("hubbub_variables", path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Load app/config/variables.py: the table needs no Django."""
+    app = str(CHECKOUT / "app")
+    if app not in sys.path:
+        sys.path.insert(0, app)
+    return importlib.import_module("config.variables")
 
 
 @cache

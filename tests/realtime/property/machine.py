@@ -20,7 +20,8 @@ some = st.integers(0, 7)
 CHANGES: list[dict[str, Any]] = [
     {"type": "message.react", "emoji": "👍", "on": True}, {"type": "message.edit"},
     {"type": "message.react", "emoji": "👍", "on": False}, {"type": "message.edit"},
-    {"type": "message.react", "emoji": "❤", "on": True}, {"type": "message.edit"}, {"type": "message.delete"},
+    {"type": "message.react", "emoji": "❤", "on": True}, {"type": "message.edit"},
+    {"type": "message.delete"}, {"type": "message.delete"},
 ]  # fmt: skip
 changes = st.sampled_from(CHANGES)
 

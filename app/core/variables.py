@@ -1,0 +1,20 @@
+"""The form of a variable that an operator can set. config/variables.py has the table; features bring their own."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+# origin: a browser's Origin; origins: several; host: a name or address to listen on; a relative path lies in the checkout.
+Kind = Literal["text", "secret", "int", "bool", "list", "url", "origin", "origins", "host", "path", "choice"]
+Scope = Literal["app", "script", "compose"]
+
+
+class Variable(NamedTuple):
+    name: str
+    kind: Kind
+    default: str | None
+    help: str
+    scope: Scope = "app"
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+    maximum: int = 10**9
