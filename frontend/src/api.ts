@@ -1,6 +1,6 @@
 /** The HTTP side: JSON in, JSON out, errors as problem+json. */
 import { t } from './i18n'
-import type { MessageEvent, Person } from './protocol'
+import type { Listed, Person } from './protocol'
 
 export interface Room {
   slug: string
@@ -10,8 +10,9 @@ export interface Room {
   /** highest seq of the room's log */
   head: number
   member: boolean
-  /** my read mark */
+  /** my read mark, and how many messages are above it */
   upto: number
+  unread: number
   member_count: number
   /** the other person of a direct room */
   peer: Person | null
@@ -92,7 +93,7 @@ export const api = {
   unblock: (user: number) => call<void>('DELETE', `/api/blocks/${user}`),
   messages: (slug: string, { limit, ...from }: { before: number; limit: number } | { after: number; limit: number }) => {
     const [[side, seq]] = Object.entries(from) as [[string, number]]
-    return call<{ messages: MessageEvent[]; more: boolean }>('GET', `${path(slug)}/messages?${side}=${seq}&limit=${limit}`)
+    return call<{ messages: Listed[]; more: boolean }>('GET', `${path(slug)}/messages?${side}=${seq}&limit=${limit}`)
   },
   /** What was asked before is given up: it would be refused now. */
   signOut: () => {

@@ -2,6 +2,8 @@ import './ui/base.css'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import { createRouter, createWebHistory } from 'vue-router'
+import { features } from './features'
+import { installFeatures } from './features/registry'
 import AppShell from './shell/AppShell.vue'
 import { servedLanguage, showLanguage } from './i18n'
 import HomeView from './shell/HomeView.vue'
@@ -26,4 +28,5 @@ router.beforeEach(({ params, hash, query }) => {
 })
 
 await showLanguage(servedLanguage())
+installFeatures(features)
 createApp(AppShell).use(createPinia()).use(router).mount('#app')

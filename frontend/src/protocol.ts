@@ -48,8 +48,26 @@ export interface ReactionEvent extends Logged {
   on: boolean
 }
 
+/** Stands for every type that is not in this file: TypeScript narrows a union by literals only. */
+export type FeatureType = 'any other type'
 
-export type LogEvent = MessageEvent | MessageEdited | MessageDeleted | ReactionEvent
+/** An event of a feature, or of a kind that this page does not know. */
+export interface FeatureEvent extends Logged {
+  type: FeatureType
+  /** only on its author's own sockets */
+  key?: string
+  /** the event that it amends, whose public state is now `state` */
+  target?: number
+  state?: Record<string, unknown>
+  [field: string]: unknown
+}
+
+/** A feature's event with its own fields, as a row gets it. */
+export type Thing<Fields = object> = Logged & { type: string; key?: string } & Fields
+
+export type LogEvent = MessageEvent | MessageEdited | MessageDeleted | ReactionEvent | FeatureEvent
+/** An event with a row of its own. */
+export type Listed = MessageEvent | FeatureEvent
 
 export interface Hello {
   type: 'hello'
@@ -58,6 +76,8 @@ export interface Hello {
   /** seconds */
   heartbeat: number
   limits: { text: number; frame: number; rate: number }
+  /** names of the features that are on; absent on servers without a registry */
+  features?: string[]
 }
 
 export interface RoomJoined {
@@ -83,11 +103,28 @@ export interface MessageSent {
   duplicate: boolean
 }
 
+/** The answer to a feature's durable frame. */
+export interface Stored {
+  type: 'stored'
+  re: FrameId | null
+  room: string
+  seq: number
+  at: string
+  duplicate: boolean
+}
+
+/** A feature's own reply. */
+export interface FeatureReply {
+  type: FeatureType
+  re: FrameId | null
+  [field: string]: unknown
+}
+
 export interface HistoryPage {
   type: 'history.page'
   re: FrameId | null
   room: string
-  messages: MessageEvent[]
+  messages: Listed[]
   more: boolean
 }
 
@@ -119,6 +156,9 @@ export type ErrorCode =
   | 'empty'
   | 'rate_limited'
   | 'unavailable'
+  | 'too_many'
+  // those of features
+  | (string & {})
 
 export interface ErrorFrame {
   type: 'error'
@@ -200,8 +240,31 @@ export interface Drain {
   after_ms: number
 }
 
-export type Reply = RoomJoined | MessageSent | HistoryPage | Ok | Pong | SearchResults
-export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | Unread
+export interface LiveValue<Value = unknown> {
+  key: string
+  from: Person
+  value: Value
+  /** RFC 3339, both */
+  at: string
+  expires: string
+}
+
+/** Values that are no events: the newest of each key wins. */
+export interface LiveFrame<Value = unknown> {
+  type: 'live'
+  room: string
+  topic: string
+  values: LiveValue<Value>[]
+}
+
+/** A frame of a feature that is no event and no reply. */
+export interface PushFrame {
+  type: FeatureType
+  [field: string]: unknown
+}
+
+export type Reply = RoomJoined | MessageSent | Stored | HistoryPage | Ok | Pong | SearchResults | FeatureReply
+export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | Unread | LiveFrame | PushFrame
 export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | Drain
 
 export type ClientFrame =
@@ -217,6 +280,12 @@ export type ClientFrame =
   | { type: 'activity'; state: 'active' | 'away' }
   | { type: 'search'; query: string; room?: string }
   | { type: 'ping' }
+
+/** A frame of a feature; `room` and whatever else it needs. */
+export interface FeatureFrame {
+  type: string
+  [field: string]: unknown
+}
 
 /** Why the server closed the socket. */
 export const Close = {

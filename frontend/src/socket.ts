@@ -6,10 +6,12 @@
  */
 import type {
   ClientFrame,
+  FeatureFrame,
   Hello,
+  LiveFrame,
   LogEvent,
-  MessageSent,
   Presence,
+  PushFrame,
   Read,
   Reply,
   RoomAdded,
@@ -31,13 +33,13 @@ import {
   type Network,
   type WireSocket,
 } from './socket/environment'
-import { Outbox, type Destination, type OutgoingMessage } from './socket/outbox'
-import type { FailureCode } from './socket/replies'
+import { Outbox, type Destination, type OutgoingFrame, type Sent } from './socket/outbox'
+import type { FailureCode } from './socket/requests'
 import { Resume } from './socket/resume'
 
 export type { ConnectionState } from './socket/connection'
-export { OutboxFull, type Destination, type OutgoingMessage } from './socket/outbox'
-export type { FailureCode } from './socket/replies'
+export { OutboxFull, type Destination, type OutgoingFrame, type Sent } from './socket/outbox'
+export type { FailureCode } from './socket/requests'
 
 export interface ChatSocketOptions {
   /** ws:// or wss:// address of the native dialect */
@@ -63,8 +65,10 @@ export type ChatSocketEvents = {
   joined: RoomJoined
   /** The server does not let us into the room (any more). */
   lost: { room: string; code: FailureCode }
-  outbox: OutgoingMessage[]
-  sent: { message: OutgoingMessage; sent: MessageSent }
+  outbox: OutgoingFrame[]
+  sent: { frame: OutgoingFrame; sent: Sent }
+  /** A frame was refused for good; it stays in the outbox until it is retried or discarded. */
+  failed: OutgoingFrame
   presence: Presence
   typing: Typing
   read: Read
@@ -74,6 +78,9 @@ export type ChatSocketEvents = {
   /** The membership has ended; the room is not joined any more. */
   'room.left': RoomLeft
   'user.updated': UserUpdated
+  live: LiveFrame
+  /** Whatever else the server sends: for features. */
+  push: PushFrame
 }
 
 /** A request that did not succeed. `code` is one of the protocol, or `disconnected`, `timeout`, `busy`. */
@@ -120,7 +127,8 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
       storage: options.storage ?? null,
       owner: options.owner,
       onChange: () => this.emit('outbox', this.outbox.list()),
-      onSent: (message, sent) => this.emit('sent', { message, sent }),
+      onSent: (frame, sent) => this.emit('sent', { frame, sent }),
+      onFailed: (frame) => this.emit('failed', frame),
     })
   }
 
@@ -159,11 +167,16 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
   }
 
   /** Queues a message; works without a connection. @throws OutboxFull */
-  send(destination: Destination, text: string): OutgoingMessage {
-    return this.outbox.add(destination, text)
+  send(destination: Destination, text: string): OutgoingFrame {
+    return this.outbox.add(destination, 'message.send', { text })
   }
 
-  unsent(): OutgoingMessage[] {
+  /** Queues a durable frame of any type; the outbox gives it its `key`. @throws OutboxFull */
+  sendFrame({ type, room, ...fields }: FeatureFrame & { room: string }): OutgoingFrame {
+    return this.outbox.add({ room }, type, fields)
+  }
+
+  unsent(): OutgoingFrame[] {
     return this.outbox.list()
   }
 
@@ -176,12 +189,17 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
   }
 
   /** Sends a frame without waiting for an answer; false without a connection. */
-  post(frame: ClientFrame): boolean {
+  post(frame: ClientFrame | FeatureFrame): boolean {
     return this.connection.post(frame)
   }
 
   /** @throws RequestFailed */
   request(frame: ClientFrame): Promise<Reply> {
+    return this.ask(frame)
+  }
+
+  /** `request` for the frames of features. @throws RequestFailed */
+  ask(frame: FeatureFrame): Promise<Reply> {
     return new Promise((resolve, reject) =>
       this.connection.request(frame, (outcome) =>
         outcome.ok ? resolve(outcome.reply) : reject(new RequestFailed(outcome.code, outcome.message)),
@@ -211,6 +229,7 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
       case 'room.added':
       case 'room.updated':
       case 'user.updated':
+      case 'live':
         this.emit(frame.type, frame as never)
         return
       case 'room.left':
@@ -220,7 +239,9 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
         return this.resume.gap(frame.room)
       default:
         // Whatever carries a seq is part of the room's log, kinds this client does not know included.
-        if ('seq' in frame && !('re' in frame)) this.resume.accept(frame)
+        if ('re' in frame) return
+        if ('seq' in frame) this.resume.accept(frame as LogEvent)
+        else this.emit('push', frame as PushFrame)
     }
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { OutboxFull } from '../src/socket'
-import { MAX_MESSAGES } from '../src/socket/outbox'
+import { MAX_FRAMES } from '../src/socket/outbox'
 import { MemoryStorage, range, RecordingClient } from './support/client'
 import { TestServer } from './support/server'
 
@@ -73,7 +73,7 @@ test('a slow room does not hold up another', async () => {
   ada.chat.send({ room: 'slow' }, 'stuck')
   ada.chat.send({ room: 'quick' }, 'through')
   await until(() => expect(server.texts('quick')).toEqual(['through']))
-  await until(() => expect(ada.chat.unsent().map(({ text }) => text)).toEqual(['stuck']))
+  await until(() => expect(ada.chat.unsent().map(({ fields }) => fields.text)).toEqual(['stuck']))
 })
 
 test('rate_limited waits a second or more and then goes through', async () => {
@@ -116,9 +116,9 @@ test('a refused message says why, lets the next ones pass, and can be retried or
 
 test('the queue is bounded and says so', () => {
   const ada = client()
-  say(ada, ...range(1, MAX_MESSAGES).map(String))
+  say(ada, ...range(1, MAX_FRAMES).map(String))
   expect(() => say(ada, 'one too many')).toThrow(OutboxFull)
-  expect(ada.chat.unsent()).toHaveLength(MAX_MESSAGES)
+  expect(ada.chat.unsent()).toHaveLength(MAX_FRAMES)
 })
 
 test('a reload loses nothing: the next page sends what the last one could not, with its keys', async () => {
@@ -128,7 +128,7 @@ test('a reload loses nothing: the next page sends what the last one could not, w
   before.chat.disconnect()
 
   const after = client(storage)
-  expect(after.chat.unsent().map(({ key, text }) => [key, text])).toEqual([[keys[0], 'one'], [keys[1], 'two']])
+  expect(after.chat.unsent().map(({ key, fields }) => [key, fields.text])).toEqual([[keys[0], 'one'], [keys[1], 'two']])
   after.chat.connect()
   await until(() => expect(server.texts('lobby')).toEqual(['one', 'two']))
   await until(() => expect(storage.length).toBe(0))
@@ -171,7 +171,7 @@ test('what is written after a reload goes behind what waits, whatever the clock 
   clients.push(past)
   say(past, 'three')
   const after = client(storage)
-  expect(after.chat.unsent().map(({ text }) => text)).toEqual(['one', 'two', 'three'])
+  expect(after.chat.unsent().map(({ fields }) => fields.text)).toEqual(['one', 'two', 'three'])
   after.chat.connect()
   await until(() => expect(server.texts('lobby')).toEqual(['one', 'two', 'three']))
 })
@@ -189,7 +189,7 @@ test('a refused message outlives a reload with its text and the reason, and is s
   after.chat.connect()
   await until(() => expect(after.chat.state.name).toBe('open'))
   expect(after.chat.unsent()).toMatchObject([
-    { key, text: 'kept for you', state: 'failed', error: { code: 'not_a_member', message: 'refused with not_a_member' } },
+    { key, fields: { text: 'kept for you' }, state: 'failed', error: { code: 'not_a_member', message: 'refused with not_a_member' } },
   ])
   server.fault = () => null
   say(after, 'written since')
@@ -206,7 +206,7 @@ test('whoever has to sign in again keeps what waits', async () => {
   say(before, 'for later')
   before.chat.connect()
   await until(() => expect(before.chat.state).toEqual({ name: 'refused', code: 4010 }))
-  expect(before.chat.unsent()).toMatchObject([{ text: 'for later', state: 'waiting' }])
+  expect(before.chat.unsent()).toMatchObject([{ fields: { text: 'for later' }, state: 'waiting' }])
 
   server.refuse = null
   client(storage).chat.connect()
@@ -253,4 +253,41 @@ test('the first message to a person names the person and answers with the room',
   ada.chat.send({ to: 7 }, 'hello')
   await until(() => expect(rooms).toEqual(['dm-1-7']))
   expect(server.sends()[0]).toMatchObject({ to: 7, text: 'hello' })
+})
+
+test('a message kept by an earlier version of the page is sent', async () => {
+  const storage = new MemoryStorage()
+  const kept = { key: 'old-key', destination: { room: 'lobby' }, text: 'from before', at: 1, state: 'waiting', error: null }
+  storage.setItem('hubbub.outbox.ada.old-key', JSON.stringify(kept))
+  client(storage).chat.connect()
+  await until(() => expect(server.sends()).toMatchObject([{ key: 'old-key', text: 'from before', room: 'lobby' }]))
+})
+
+test('a frame of a feature waits in the same lane, keeps its fields and its key, and is sent once more after a reload', async () => {
+  const storage = new MemoryStorage()
+  const before = client(storage)
+  say(before, 'first')
+  const { key } = before.chat.sendFrame({ type: 'poll.vote', room: 'lobby', target: 7, choices: [1] })
+  server.fault = (frame) => (frame.type === ('poll.vote' as never) ? 'drop' : null)
+  before.chat.connect()
+  await until(() => expect(server.received.at(-1)).toMatchObject({ type: 'poll.vote', key, room: 'lobby', target: 7, choices: [1] }))
+  expect(server.received.map(({ type }) => type as string)).toEqual(['message.send', 'poll.vote'])
+  before.chat.disconnect()
+
+  server.fault = () => null
+  const after = client(storage)
+  after.chat.connect()
+  await until(() => expect(after.sentKeys).toEqual([key]))
+  expect(after.chat.unsent()).toEqual([])
+  expect(storage.length).toBe(0)
+})
+
+test('a refused frame of a feature says so with its code', async () => {
+  server.fault = (frame) => (frame.type === ('poll.vote' as never) ? 'closed' : null)
+  const ada = client()
+  const failed: string[] = []
+  ada.chat.on('failed', ({ type, error }) => failed.push(`${type} ${error!.code}`))
+  ada.chat.sendFrame({ type: 'poll.vote', room: 'lobby', target: 7, choices: [1] })
+  ada.chat.connect()
+  await until(() => expect(failed).toEqual(['poll.vote closed']))
 })

@@ -38,7 +38,7 @@ function changed(fields: Partial<Presence>): void {
 
 function presence(online = [ADA, BOB], count = online.length) {
   const store = usePresence()
-  store.listen(socket as never, 1)
+  store.listen(socket as never)
   socket.emit('joined', { room: 'lobby', online_count: count, online, away: [] })
   return store
 }

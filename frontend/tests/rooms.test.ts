@@ -2,6 +2,7 @@ import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Room } from '../src/api'
 import type { Hello } from '../src/protocol'
+import type { LogEvent } from '../src/protocol'
 import type { ChatSocket, ChatSocketEvents } from '../src/socket'
 import { Emitter } from '../src/socket/emitter'
 import { useConnection } from '../src/stores/connection'
@@ -9,7 +10,7 @@ import { titleOf, useRooms } from '../src/stores/rooms'
 
 const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 } }
 const LOBBY = {
-  slug: 'lobby', title: 'Lobby', kind: 'public', private: false, head: 0, member: true, upto: 0, member_count: 1, peer: null,
+  slug: 'lobby', title: 'Lobby', kind: 'public', private: false, head: 0, member: true, upto: 0, unread: 0, member_count: 1, peer: null,
   role: 'member', last_at: null,
 }
 
@@ -54,9 +55,9 @@ test.each([429, 500, 503])('a room list that was refused with %i is asked for ag
 test('mark all as read sends one mark after the other', async () => {
   const connection = useConnection()
   const rooms = useRooms()
-  answer = () => Response.json({ rooms: ['a', 'b', 'c'].map((slug, index) => ({ ...LOBBY, slug, head: 9, upto: index === 2 ? 9 : 3 })) })
+  answer = () => Response.json({ rooms: ['a', 'b', 'c'].map((slug, index) => ({ ...LOBBY, slug, head: 9, upto: index === 2 ? 9 : 3, unread: index === 2 ? 0 : 4 })) })
   await rooms.load()
-  expect(rooms.totalUnread).toBe(12)
+  expect(rooms.totalUnread).toBe(8)
   const marks: string[] = []
   let underWay = 0
   connection.chat = () =>
@@ -207,4 +208,32 @@ test('titles, names and read marks of elsewhere are followed', () => {
   server.push('user.updated', { user: { id: 2, name: 'robert' } })
   expect(rooms.get('lobby')).toMatchObject({ title: 'Entrance', private: true, upto: 5 })
   expect(titleOf(rooms.get('dm-1-2')!)).toBe('robert')
+})
+
+const rest = { room: 'lobby', from: { id: 2, name: 'bob' } } as const
+const said = (seq: number, at: string): LogEvent => ({ type: 'message', seq, at, text: '', edited: false, deleted: false, reactions: {}, ...rest })
+const edited = (seq: number, at: string): LogEvent => ({ type: 'message.edited', seq, at, target: 1, text: 'x', ...rest })
+
+test('edits and reactions make no room unread and move it nowhere in the list', () => {
+  const { rooms, server } = listening()
+  rooms.put({ ...LOBBY, head: 1, upto: 1, last_at: 'early' } as Room)
+  server.push('events', { room: 'lobby', events: [edited(2, 'later')] })
+  expect(rooms.get('lobby')).toMatchObject({ head: 2, unread: 0, last_at: 'early' })
+  server.push('events', { room: 'lobby', events: [said(3, 'late'), edited(4, 'later')] })
+  expect(rooms.get('lobby')).toMatchObject({ head: 4, unread: 1, last_at: 'late' })
+})
+
+test('the count of an unread frame is taken over, of an older one it is not', () => {
+  const { rooms, server } = listening()
+  rooms.put({ ...LOBBY, head: 9, upto: 2, unread: 3, last_at: 'early' } as Room)
+  server.push('unread', { room: 'lobby', head: 12, upto: 2, count: 4, mentions: 0 })
+  server.push('unread', { room: 'lobby', head: 11, upto: 2, count: 2, mentions: 0 })
+  expect(rooms.get('lobby')).toMatchObject({ head: 12, unread: 4 })
+})
+
+test('a server that does not count is helped out by seqs', () => {
+  const { rooms } = listening()
+  const { unread: _, ...old } = LOBBY
+  rooms.put({ ...old, head: 5, upto: 2 } as Room)
+  expect(rooms.totalUnread).toBe(3)
 })

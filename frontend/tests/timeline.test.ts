@@ -57,3 +57,41 @@ test('a position is found among thousands', () => {
   expect(position(list, 9_999)).toBe(4_999)
   expect(position(list, 30_000)).toBe(10_000)
 })
+
+const poll = (seq: number, tally: number[]): LogEvent => ({ type: 'poll' as never, seq, question: 'Tea?', tally, key: 'k', ...rest })
+const vote = (seq: number, target: number, state: object): LogEvent => ({ type: 'poll.voted' as never, seq, target, state: state as never, ...rest })
+
+test('an event that carries a state replaces its target, and keeps who began it', () => {
+  const list = applyEvents([], [message(1), poll(2, [0, 0]), vote(3, 2, { question: 'Tea?', tally: [1, 0] })])
+  expect(list.map(({ seq }) => seq)).toEqual([1, 2])
+  expect(JSON.parse(JSON.stringify(list[1]))).toEqual({ type: 'poll', seq: 2, key: 'k', question: 'Tea?', tally: [1, 0], ...rest })
+})
+
+test('nothing of the state before stays', () => {
+  const list = applyEvents([poll(2, [1]) as never], [vote(3, 2, { question: 'Tea?', closed: true })])
+  expect(list[0]).not.toHaveProperty('tally')
+  expect(list[0]).toMatchObject({ closed: true })
+})
+
+test('a state that is older than the one shown changes nothing', () => {
+  const newest = applyEvents([], [poll(2, [0]), vote(5, 2, { tally: [2] })])
+  expect(applyEvents(newest, [vote(4, 2, { tally: [1] }), vote(5, 2, { tally: [9] })])).toEqual(newest)
+  const renamed = newest.map((event) => ({ ...event, from: ada }))
+  expect(applyEvents(renamed, [vote(4, 2, { tally: [1] })])[0]).toMatchObject({ tally: [2], from: ada })
+})
+
+test('a state tries in vain to pass for another event', () => {
+  const list = applyEvents([poll(2, [0]) as never], [vote(3, 2, { type: 'message', seq: 9, from: ada, room: 'other', tally: [] })])
+  expect(list[0]).toMatchObject({ type: 'poll', seq: 2, from: bob, room: 'lobby' })
+})
+
+test('a kind nobody knows keeps its place, and is amended like any other', () => {
+  const list = applyEvents([], [message(1), poll(2, []), message(3), vote(4, 2, { shape: 'new' }), vote(5, 1, {})])
+  expect(list.map(({ seq, type }) => `${seq} ${type}`)).toEqual(['1 message', '2 poll', '3 message'])
+  expect(list[1]).toMatchObject({ shape: 'new' })
+})
+
+test('the older kinds do nothing to what is no message', () => {
+  const list = applyEvents([], [poll(2, [])])
+  expect(applyEvents(list, [edit(3, 2, 'x'), removal(4, 2), reaction(5, 2, true)])).toEqual(list)
+})

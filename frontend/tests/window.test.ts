@@ -98,10 +98,10 @@ test('a window whose messages were dropped shows the nearest ones', () => {
 })
 
 function rowsOf(changes: Partial<RowSources>) {
-  return buildRows({ messages: [], settling: [], unsent: [], me: 1, firstNew: null, ...changes })
+  return buildRows({ messages: [], awaitingEvent: [], unsent: [], me: 1, firstNew: null, ...changes })
 }
 
-const kinds = (rows: ReturnType<typeof buildRows>) => rows.map((row) => ('lead' in row ? (row.lead ? 'lead' : 'follow') : row.kind))
+const kinds = (rows: ReturnType<typeof buildRows>) => rows.map((row) => ('groupStart' in row ? (row.groupStart ? 'start' : 'follow') : row.kind))
 
 test('messages of one author in a row share one head for five minutes', () => {
   const rows = rowsOf({
@@ -112,18 +112,18 @@ test('messages of one author in a row share one head for five minutes', () => {
       message(4, 2, '2026-03-01T12:11:00Z'),
     ],
   })
-  expect(kinds(rows)).toEqual(['day', 'lead', 'follow', 'lead', 'lead'])
+  expect(kinds(rows)).toEqual(['day', 'start', 'follow', 'start', 'start'])
 })
 
 test('each day begins with its name', () => {
   const rows = rowsOf({ messages: [message(1, 1, '2026-03-01T12:00:00Z'), message(2, 1, '2026-03-03T12:00:00Z')] })
-  expect(kinds(rows)).toEqual(['day', 'lead', 'day', 'lead'])
+  expect(kinds(rows)).toEqual(['day', 'start', 'day', 'start'])
 })
 
 test('the first message of others above the read mark is marked as new, once', () => {
   const messages = [message(1, 2), message(2, 1), message(3, 2), message(4, 2)]
   const rows = rowsOf({ messages, firstNew: firstUnread(messages, false, 1, 1) })
-  expect(kinds(rows)).toEqual(['day', 'lead', 'lead', 'new', 'lead', 'follow'])
+  expect(kinds(rows)).toEqual(['day', 'start', 'start', 'new', 'start', 'follow'])
   expect(firstUnread([message(1, 2)], false, 1, 1)).toBeNull()
   expect(firstUnread(messages, false, null, 1)).toBeNull()
 })
@@ -135,20 +135,22 @@ test('no message is marked as new when older unread ones may be missing', () => 
   expect(firstUnread(latest, false, 10, 1)).toBe(90)
 })
 
-test('messages of others below the view are counted, unloaded ones too', () => {
+test('messages below the view are counted, unloaded ones by the server', () => {
   const past = [message(1, 2), message(2, 1), message(3, 2)]
   const latest = [message(10, 2), message(11, 1), message(12, 2)]
-  expect(countBelow({ messages: latest, past: null, more: false }, 10, 1)).toBe(1)
-  expect(countBelow({ messages: latest, past, more: false }, 1, 1)).toBe(1 + 6 + 2)
-  expect(countBelow({ messages: latest, past, more: false }, 12, 1)).toBe(0)
+  const unread = { count: 6, upto: 1 }
+  expect(countBelow({ messages: latest, past: null, more: false }, 10, 1, unread)).toBe(1)
+  expect(countBelow({ messages: latest, past, more: false }, 1, 1, unread)).toBe(6)
+  expect(countBelow({ messages: latest, past, more: false }, 3, 1, unread)).toBe(4)
+  expect(countBelow({ messages: latest, past: null, more: false }, 12, 1, unread)).toBe(0)
 })
 
 test('a message on its way becomes the stored one without a second row', () => {
-  const outgoing = { key: 'k', destination: { room: 'lobby' }, text: '', at: Date.parse('2026-03-01T12:01:00Z'), state: 'sending', error: null } as const
+  const outgoing = { key: 'k', destination: { room: 'lobby' }, type: 'message.send', fields: { text: '' }, at: Date.parse('2026-03-01T12:01:00Z'), state: 'sending', error: null } as const
   const before = rowsOf({ messages: [message(1)], unsent: [outgoing] })
-  const settling = rowsOf({ messages: [message(1)], settling: [outgoing], unsent: [outgoing] })
+  const awaitingEvent = rowsOf({ messages: [message(1)], awaitingEvent: [outgoing], unsent: [outgoing] })
   const after = rowsOf({ messages: [message(1), message(2, 1, '2026-03-01T12:01:00Z', 'k')], unsent: [outgoing] })
-  for (const rows of [before, settling, after]) expect(rows.map(({ key }) => key)).toEqual(['day-1', '1', 'k'])
+  for (const rows of [before, awaitingEvent, after]) expect(rows.map(({ key }) => key)).toEqual(['day-1', '1', 'k'])
 })
 
 test('no two rows share a key when clocks disagree about the day', () => {

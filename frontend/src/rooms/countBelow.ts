@@ -1,12 +1,15 @@
 import { position, type Messages } from '../stores/timeline'
 import type { Segments } from '../stores/segments'
 
-/** Messages of others above `seen`; where a part is not loaded, every seq of it counts. */
-export function countBelow({ messages, past }: Segments, seen: number, me: number): number {
-  const missing = past ? Math.max(0, (messages[0]?.seq ?? 1) - 1 - Math.max(past.at(-1)?.seq ?? 0, seen)) : 0
-  return ofOthers(past ?? [], seen, me) + missing + ofOthers(messages, seen, me)
+/**
+ * Messages of others above `seen`. Where a part between is not loaded nobody here can count it: then the server's count of what is unread
+ * says it, less what has been seen above the read mark.
+ */
+export function countBelow({ messages, past }: Segments, seen: number, me: number, unread: { count: number; upto: number }): number {
+  if (!past) return messages.slice(position(messages, seen + 1)).filter(({ from }) => from.id !== me).length
+  return Math.max(0, unread.count - between(past, unread.upto, seen))
 }
 
-function ofOthers(messages: Messages, seen: number, me: number): number {
-  return messages.slice(position(messages, seen + 1)).filter(({ from }) => from.id !== me).length
+function between(messages: Messages, above: number, upto: number): number {
+  return Math.max(0, position(messages, upto + 1) - position(messages, above + 1))
 }

@@ -1,19 +1,20 @@
 /** Turns the messages in view into the rows of the list. */
-import type { MessageEvent } from '../protocol'
+import type { Listed } from '../protocol'
 import { position, type Messages } from '../stores/timeline'
-import type { OutgoingMessage } from '../socket'
+import type { OutgoingFrame } from '../socket'
 import { sameDay } from '../ui/time'
 
 export type Row =
   | { kind: 'day'; key: string; at: Date }
   | { kind: 'new'; key: string }
-  | { kind: 'message'; key: string; message: MessageEvent; at: Date; lead: boolean }
-  | { kind: 'outgoing'; key: string; message: OutgoingMessage; at: Date; lead: boolean; sent: boolean }
+  | { kind: 'event'; key: string; event: Listed; at: Date; groupStart: boolean }
+  | { kind: 'outgoing'; key: string; frame: OutgoingFrame; at: Date; groupStart: boolean; sent: boolean }
 
 export interface RowSources {
   messages: Messages
-  settling: readonly OutgoingMessage[]
-  unsent: readonly OutgoingMessage[]
+  /** frames that are drawn while they wait; `awaitingEvent` are stored */
+  awaitingEvent: readonly OutgoingFrame[]
+  unsent: readonly OutgoingFrame[]
   me: number
   /** the message that the divider stands above; null: no divider */
   firstNew: number | null
@@ -41,26 +42,26 @@ export function buildRows(sources: RowSources): Row[] {
   const start = (key: string, at: Date, author: number): boolean => {
     const newDay = !previous || !sameDay(previous.at, at)
     if (newDay) rows.push({ kind: 'day', key: `day-${key}`, at })
-    const lead = newDay || previous!.author !== author || at.getTime() - previous!.at.getTime() > GROUP_MS
+    const groupStart = newDay || previous!.author !== author || at.getTime() - previous!.at.getTime() > GROUP_MS
     previous = { at, author }
-    return lead
+    return groupStart
   }
 
-  for (const message of sources.messages) {
-    const at = new Date(message.at)
-    const dividing = message.seq === sources.firstNew
-    const key = message.key ?? String(message.seq)
-    const lead = start(key, at, message.from.id)
+  for (const event of sources.messages) {
+    const at = new Date(event.at)
+    const dividing = event.seq === sources.firstNew
+    const key = event.key ?? String(event.seq)
+    const groupStart = start(key, at, event.from.id)
     if (dividing) rows.push({ kind: 'new', key: 'new' })
-    rows.push({ kind: 'message', key, message, at, lead: lead || dividing })
+    rows.push({ kind: 'event', key, event, at, groupStart: groupStart || dividing })
   }
   const shown = new Set(rows.map(({ key }) => key))
-  const outgoing = [...sources.settling.map((message) => [message, true] as const), ...sources.unsent.map((message) => [message, false] as const)]
-  for (const [message, sent] of outgoing) {
-    if (shown.has(message.key)) continue
-    shown.add(message.key)
-    const at = new Date(message.at)
-    rows.push({ kind: 'outgoing', key: message.key, message: { ...message }, at, lead: start(message.key, at, sources.me), sent })
+  const outgoing = [...sources.awaitingEvent.map((frame) => [frame, true] as const), ...sources.unsent.map((frame) => [frame, false] as const)]
+  for (const [frame, sent] of outgoing) {
+    if (shown.has(frame.key)) continue
+    shown.add(frame.key)
+    const at = new Date(frame.at)
+    rows.push({ kind: 'outgoing', key: frame.key, frame: { ...frame }, at, groupStart: start(frame.key, at, sources.me), sent })
   }
   return rows
 }

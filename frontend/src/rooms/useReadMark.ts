@@ -12,16 +12,22 @@ export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<bo
   const connection = useConnection()
   let timer: ReturnType<typeof setTimeout> | undefined
 
+  /** An edit or a reaction moves the head, and makes nothing unread: no mark is sent for it. */
+  function isUnread(): boolean {
+    const known = rooms.get(room)
+    return highest.value > (known?.upto ?? 0) && (known?.unread ?? 1) > 0
+  }
+
   function look(): void {
     clearTimeout(timer)
-    if (atBottom.value && connection.isOpen && highest.value > (rooms.get(room)?.upto ?? 0)) timer = setTimeout(mark, SETTLE)
+    if (atBottom.value && connection.isOpen && isUnread()) timer = setTimeout(mark, SETTLE)
   }
 
   function mark(): void {
     if (document.visibilityState === 'visible' && document.hasFocus()) void rooms.read(room, highest.value)
   }
 
-  watch([highest, atBottom, () => connection.isOpen, () => rooms.get(room)?.upto], look, { immediate: true })
+  watch([highest, atBottom, () => connection.isOpen, () => rooms.get(room)?.upto, () => rooms.get(room)?.unread], look, { immediate: true })
   onMounted(() => SIGNS.forEach((sign) => window.addEventListener(sign, look, true)))
   onBeforeUnmount(() => {
     clearTimeout(timer)

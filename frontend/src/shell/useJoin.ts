@@ -8,7 +8,7 @@ export function useJoin(): (room: Room) => void {
   const router = useRouter()
   const rooms = useRooms()
   return (room) => {
-    rooms.put({ ...room, member: true, upto: room.head })
+    rooms.put({ ...room, member: true, upto: room.head, unread: 0 })
     void navigate(router, { name: 'room', params: { room: room.slug } })
   }
 }

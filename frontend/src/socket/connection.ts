@@ -3,10 +3,10 @@
  *
  * It knows nothing of rooms or messages; it matches replies to requests and hands every other frame on.
  */
-import { Close, REFUSALS, type ClientFrame, type Hello, type ServerFrame } from '../protocol'
+import { Close, REFUSALS, type FeatureFrame, type Hello, type ServerFrame } from '../protocol'
 import { atLeast, capAfter, fullJitter, RETRY_BASE, RETRY_CAP } from './backoff'
 import type { Clock, Network, NetworkChange, WireSocket } from './environment'
-import { Replies, type Done } from './replies'
+import { Requests, type Done } from './requests'
 
 export type ConnectionState =
   | { name: 'connecting' }
@@ -42,7 +42,7 @@ const STABLE_AFTER = 10_000
 export class Connection {
   private current: ConnectionState = { name: 'closed' }
   private socket: WireSocket | null = null
-  private readonly replies: Replies
+  private readonly requests: Requests
   private readonly timers = new Map<'greeting' | 'retry' | 'heartbeat' | 'drain', unknown>()
   private unwatch: (() => void) | null = null
   private attempt = 0
@@ -56,7 +56,7 @@ export class Connection {
   private mustWait = false
 
   constructor(private readonly options: ConnectionOptions) {
-    this.replies = new Replies({
+    this.requests = new Requests({
       clock: options.clock,
       send: (frame) => this.socket?.send(JSON.stringify(frame)),
       onStuck: () => this.lost(null),
@@ -84,18 +84,18 @@ export class Connection {
   }
 
   /** Sends a frame that nobody waits for; false when there is no open socket. */
-  post(frame: ClientFrame): boolean {
+  post(frame: FeatureFrame): boolean {
     if (this.current.name !== 'open' || !this.socket) return false
     this.socket.send(JSON.stringify(frame))
     return true
   }
 
   /** Sends a frame; `done` is called exactly once, while the frame that decides it is being handled. */
-  request(frame: ClientFrame, done: Done): void {
+  request(frame: FeatureFrame, done: Done): void {
     if (this.current.name !== 'open' || !this.socket) {
       return done({ ok: false, code: 'disconnected', message: 'There is no connection.' })
     }
-    this.replies.request(frame, done)
+    this.requests.request(frame, done)
   }
 
   private dial(): void {
@@ -116,7 +116,7 @@ export class Connection {
     if (!frame) return
     if (frame.type === 'hello') return this.greeted(frame)
     if (frame.type === 'drain') return this.drain(frame.after_ms)
-    if (!this.replies.take(frame)) this.options.onFrame(frame)
+    if (!this.requests.take(frame)) this.options.onFrame(frame)
   }
 
   private greeted(hello: Hello): void {
@@ -219,7 +219,7 @@ export class Connection {
       socket.onmessage = socket.onclose = null
       if (socket.readyState < 2) socket.close(1000)
     }
-    this.replies.clear()
+    this.requests.clear()
   }
 
   private become(state: ConnectionState): void {

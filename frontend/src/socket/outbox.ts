@@ -1,22 +1,25 @@
 /**
- * Messages on their way out: bounded, in order, kept across reloads, and sent again with the same key until the
+ * Durable frames on their way out: bounded, in order, kept across reloads, and sent again with the same key until the
  * server has answered for each of them.
  *
- * A lane is one room (or one person, for the first direct message). In a lane one message is in flight at a time, so a
- * message that has to be sent again cannot be overtaken by the next one.
+ * A lane is one room (or one person, for the first direct frame). In a lane one frame is in flight at a time, so a
+ * frame that has to be sent again cannot be overtaken by the next one.
  */
-import type { ClientFrame, MessageSent } from '../protocol'
+import type { FeatureFrame, MessageSent, Reply, Stored } from '../protocol'
 import { atLeast, fullJitter } from './backoff'
 import { uuid, type Clock, type KeyValueStorage } from './environment'
-import type { Done, FailureCode } from './replies'
+import type { Done, FailureCode } from './requests'
 import { OutboxStorage } from './storage'
 
 export type Destination = { room: string } | { to: number }
 
-export interface OutgoingMessage {
+export interface OutgoingFrame {
   readonly key: string
   readonly destination: Destination
-  readonly text: string
+  /** `frame.send`, or a feature's */
+  readonly type: string
+  /** the rest of the frame */
+  readonly fields: Readonly<Record<string, unknown>>
   /** milliseconds; rises strictly, so it is the order too */
   readonly at: number
   state: 'waiting' | 'sending' | 'failed'
@@ -25,25 +28,29 @@ export interface OutgoingMessage {
 }
 
 export interface OutboxOptions {
-  request: (frame: ClientFrame, done: Done) => void
+  request: (frame: FeatureFrame, done: Done) => void
   clock: Clock
   random: () => number
   storage: KeyValueStorage | null
-  /** whose messages these are; another person on the same browser must not send them */
+  /** whose frames these are; another person on the same browser must not send them */
   owner: string
   onChange: () => void
-  /** The server has the message. */
-  onSent: (message: OutgoingMessage, sent: MessageSent) => void
+  /** The server has stored the event. */
+  onSent: (frame: OutgoingFrame, sent: Sent) => void
+  /** The server has refused the frame for good; `frame.error` says why. */
+  onFailed: (frame: OutgoingFrame) => void
 }
 
-export const MAX_MESSAGES = 200
+export type Sent = MessageSent | Stored
+
+export const MAX_FRAMES = 200
 const RETRY_CAP = 10_000
 const RATE_WAIT = 1_000
 const UNDECIDED: ReadonlySet<FailureCode> = new Set(['unavailable', 'timeout', 'busy'])
 
 export class OutboxFull extends Error {
   constructor() {
-    super(`${MAX_MESSAGES} messages are waiting to be sent. Try again once some of them are through.`)
+    super(`${MAX_FRAMES} messages are waiting to be sent. Try again once some of them are through.`)
   }
 }
 
@@ -58,61 +65,61 @@ export function laneOf(destination: Destination): string {
 }
 
 export class Outbox {
-  private readonly messages = new Map<string, OutgoingMessage>()
+  private readonly frames = new Map<string, OutgoingFrame>()
   private readonly lanes = new Map<string, Lane>()
   private readonly storage: OutboxStorage
   private connected = false
-  /** milliseconds between two messages, so that a long queue stays below the server's limit */
+  /** milliseconds between two frames, so that a long queue stays below the server's limit */
   private spacing = 0
   private nextSlot = 0
   private lastAt = 0
 
   constructor(private readonly options: OutboxOptions) {
     this.storage = new OutboxStorage(options.storage, options.owner)
-    for (const message of this.storage.load().slice(0, MAX_MESSAGES)) {
-      this.messages.set(message.key, message)
-      this.lastAt = Math.max(this.lastAt, message.at)
+    for (const frame of this.storage.load().slice(0, MAX_FRAMES)) {
+      this.frames.set(frame.key, frame)
+      this.lastAt = Math.max(this.lastAt, frame.at)
     }
   }
 
   /** Oldest first. */
-  list(): OutgoingMessage[] {
-    return [...this.messages.values()]
+  list(): OutgoingFrame[] {
+    return [...this.frames.values()]
   }
 
   /** @throws OutboxFull */
-  add(destination: Destination, text: string): OutgoingMessage {
-    if (this.messages.size >= MAX_MESSAGES) throw new OutboxFull()
+  add(destination: Destination, type: string, fields: Record<string, unknown>): OutgoingFrame {
+    if (this.frames.size >= MAX_FRAMES) throw new OutboxFull()
     this.lastAt = Math.max(this.options.clock.now(), this.lastAt + 1)
-    const message: OutgoingMessage = { key: uuid(), destination, text, at: this.lastAt, state: 'waiting', error: null }
-    this.messages.set(message.key, message)
-    this.storage.save(message)
+    const frame: OutgoingFrame = { key: uuid(), destination, type, fields, at: this.lastAt, state: 'waiting', error: null }
+    this.frames.set(frame.key, frame)
+    this.storage.save(frame)
     this.pump(laneOf(destination))
     this.options.onChange()
-    return message
+    return frame
   }
 
-  /** Sends a failed message again, with its key. */
+  /** Sends a failed frame again, with its key. */
   retry(key: string): void {
-    const message = this.messages.get(key)
-    if (message?.state !== 'failed') return
-    message.state = 'waiting'
-    message.error = null
-    this.storage.save(message)
-    this.pump(laneOf(message.destination))
+    const frame = this.frames.get(key)
+    if (frame?.state !== 'failed') return
+    frame.state = 'waiting'
+    frame.error = null
+    this.storage.save(frame)
+    this.pump(laneOf(frame.destination))
     this.options.onChange()
   }
 
-  /** Forgets a message that is not in flight. */
+  /** Forgets a frame that is not in flight. */
   discard(key: string): void {
-    if (this.messages.get(key)?.state !== 'sending') this.remove(key)
+    if (this.frames.get(key)?.state !== 'sending') this.remove(key)
   }
 
-  /** `rate`: messages per second the server accepts, 0 for no limit. */
+  /** `rate`: frames per second the server accepts, 0 for no limit. */
   open(rate: number): void {
     this.connected = true
     this.spacing = rate > 0 ? 1_100 / rate : 0
-    for (const message of this.messages.values()) this.pump(laneOf(message.destination))
+    for (const frame of this.frames.values()) this.pump(laneOf(frame.destination))
   }
 
   close(): void {
@@ -128,7 +135,7 @@ export class Outbox {
     const lane = this.lanes.get(name) ?? { inFlight: null, attempt: 0, timer: null }
     this.lanes.set(name, lane)
     if (!this.connected || lane.inFlight !== null || lane.timer !== null) return
-    const next = this.list().find((message) => message.state === 'waiting' && laneOf(message.destination) === name)
+    const next = this.list().find((frame) => frame.state === 'waiting' && laneOf(frame.destination) === name)
     if (!next) {
       this.lanes.delete(name)
       return
@@ -139,20 +146,20 @@ export class Outbox {
     this.transmit(name, lane, next)
   }
 
-  private transmit(name: string, lane: Lane, message: OutgoingMessage): void {
-    const { key, text, destination } = message
+  private transmit(name: string, lane: Lane, frame: OutgoingFrame): void {
+    const { key, type, fields, destination } = frame
     lane.inFlight = key
-    message.state = 'sending'
-    this.options.request({ type: 'message.send', key, text, ...destination }, (outcome) => {
+    frame.state = 'sending'
+    this.options.request({ ...fields, type, key, ...destination }, (outcome) => {
       lane.inFlight = null
-      if (outcome.ok && outcome.reply.type === 'message.sent') {
+      if (outcome.ok && isSent(outcome.reply)) {
         lane.attempt = 0
-        this.options.onSent(message, outcome.reply)
+        this.options.onSent(frame, outcome.reply)
         this.remove(key)
         return this.pump(name)
       }
       const code = outcome.ok ? 'unavailable' : outcome.code
-      message.state = 'waiting'
+      frame.state = 'waiting'
       if (code === 'disconnected') {
         // `open` sends it again
       } else if (code === 'rate_limited') {
@@ -160,9 +167,10 @@ export class Outbox {
       } else if (UNDECIDED.has(code)) {
         this.later(name, lane, 250 + fullJitter(lane.attempt++, this.options.random, 500, RETRY_CAP))
       } else {
-        message.state = 'failed'
-        message.error = { code, message: outcome.ok ? '' : outcome.message }
-        this.storage.save(message)
+        frame.state = 'failed'
+        frame.error = { code, message: outcome.ok ? '' : outcome.message }
+        this.storage.save(frame)
+        this.options.onFailed(frame)
         this.pump(name)
       }
       this.options.onChange()
@@ -177,8 +185,12 @@ export class Outbox {
   }
 
   private remove(key: string): void {
-    if (!this.messages.delete(key)) return
+    if (!this.frames.delete(key)) return
     this.storage.remove(key)
     this.options.onChange()
   }
+}
+
+function isSent(reply: Reply): reply is Sent {
+  return reply.type === 'message.sent' || reply.type === 'stored'
 }

@@ -7,7 +7,7 @@
 import type { LogEvent, RoomJoined } from '../protocol'
 import { fullJitter } from './backoff'
 import type { Clock } from './environment'
-import type { Done, FailureCode } from './replies'
+import type { Done, FailureCode } from './requests'
 
 export interface ResumeOptions {
   request: (frame: { type: 'room.join'; room: string; after?: number }, done: Done) => void

@@ -1,9 +1,9 @@
 /**
- * Unsent messages in Web Storage, one item each: several tabs of the same person then never overwrite each other's, and
- * a message that two tabs send carries one key and is stored once.
+ * Unsent frames in Web Storage, one item each: several tabs of the same person then never overwrite each other's, and
+ * a frame that two tabs send carries one key and is stored once.
  */
 import type { KeyValueStorage } from './environment'
-import type { OutgoingMessage } from './outbox'
+import type { OutgoingFrame } from './outbox'
 
 const PREFIX = 'hubbub.outbox.'
 
@@ -18,20 +18,20 @@ export class OutboxStorage {
   }
 
   /** Oldest first; what was in flight when the page went away is waiting again. */
-  load(): OutgoingMessage[] {
-    const found: OutgoingMessage[] = []
+  load(): OutgoingFrame[] {
+    const found: OutgoingFrame[] = []
     for (const name of this.names()) {
-      const message = parse(this.storage!.getItem(name))
-      if (message) found.push(message)
+      const frame = parse(this.storage!.getItem(name))
+      if (frame) found.push(frame)
     }
     return found.sort((a, b) => a.at - b.at)
   }
 
-  save(message: OutgoingMessage): void {
+  save(frame: OutgoingFrame): void {
     try {
-      this.storage?.setItem(this.prefix + message.key, JSON.stringify(message))
+      this.storage?.setItem(this.prefix + frame.key, JSON.stringify(frame))
     } catch {
-      // Storage is full or forbidden: the message is still sent, it only would not outlive a reload.
+      // Storage is full or forbidden: the frame is still sent, it only would not outlive a reload.
     }
   }
 
@@ -49,16 +49,20 @@ export class OutboxStorage {
   }
 }
 
-function parse(raw: string | null): OutgoingMessage | null {
+function parse(raw: string | null): OutgoingFrame | null {
   try {
-    const value = JSON.parse(raw ?? '') as Partial<OutgoingMessage>
-    if (typeof value.key !== 'string' || typeof value.text !== 'string' || typeof value.at !== 'number') return null
+    const value = JSON.parse(raw ?? '') as Partial<OutgoingFrame> & { text?: unknown }
+    // Earlier versions of the page knew only messages, and kept the text itself.
+    const { type = 'message.send', fields = { text: value.text } } = value
+    if (typeof value.key !== 'string' || typeof value.at !== 'number' || typeof type !== 'string' || typeof fields !== 'object') return null
+    if (type === 'message.send' && typeof fields.text !== 'string') return null
     if (!value.destination || !('room' in value.destination || 'to' in value.destination)) return null
     const failed = value.state === 'failed' && value.error
     return {
       key: value.key,
       destination: value.destination,
-      text: value.text,
+      type,
+      fields,
       at: value.at,
       state: failed ? 'failed' : 'waiting',
       error: failed ? value.error! : null,

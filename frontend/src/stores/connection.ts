@@ -1,8 +1,8 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { api, ApiError } from '../api'
-import { Close } from '../protocol'
-import { ChatSocket, type ConnectionState, type OutgoingMessage } from '../socket'
+import { Close, type Hello } from '../protocol'
+import { ChatSocket, type ConnectionState, type OutgoingFrame } from '../socket'
 import { toSignIn } from './session'
 
 /** Shorter interruptions, such as moving to another server process, are not worth a word. */
@@ -13,7 +13,9 @@ export const useConnection = defineStore('connection', () => {
   const state = shallowRef<ConnectionState>({ name: 'connecting' })
   const interrupted = ref(false)
   const textLimit = ref(10_000)
-  const unsent = shallowRef<OutgoingMessage[]>([])
+  /** the latest greeting; stays while there is no connection */
+  const hello = shallowRef<Hello | null>(null)
+  const unsent = shallowRef<OutgoingFrame[]>([])
   let socket: ChatSocket | null = null
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -27,8 +29,11 @@ export const useConnection = defineStore('connection', () => {
     socket = new ChatSocket({ url: url.href, owner: String(owner), storage: browserStorage() })
     unsent.value = socket.unsent()
     socket.on('state', stateChanged)
-    socket.on('hello', ({ limits }) => (textLimit.value = limits.text))
-    socket.on('outbox', (messages) => (unsent.value = messages))
+    socket.on('hello', (greeting) => {
+      hello.value = greeting
+      textLimit.value = greeting.limits.text
+    })
+    socket.on('outbox', (frames) => (unsent.value = frames))
     socket.connect()
     return socket
   }
@@ -61,7 +66,7 @@ export const useConnection = defineStore('connection', () => {
     return socket
   }
 
-  return { state, isOpen, isLive, interrupted, textLimit, unsent, start, chat }
+  return { state, isOpen, isLive, interrupted, textLimit, hello, unsent, start, chat }
 })
 
 function browserStorage(): Storage | null {

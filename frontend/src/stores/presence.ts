@@ -10,18 +10,16 @@ export interface RoomPresence {
   online: ReadonlyMap<number, Person>
   /** those of them who are away */
   away: ReadonlySet<number>
-  typing: ReadonlyMap<number, { name: string; until: number }>
 }
 
 /** Null: not known, for want of a connection or because the room is too large to name everybody. */
 export type PersonState = 'online' | 'away' | 'offline' | null
 
-const TYPING_LASTS = 5_000
 /** Above it the server tells counts only: what was known by name gets old. */
 const NAMED_UP_TO = 200
-const EMPTY: RoomPresence = { count: 0, online: new Map(), away: new Set(), typing: new Map() }
+const EMPTY: RoomPresence = { count: 0, online: new Map(), away: new Set() }
 
-/** Who is there and who is typing, in the rooms that are joined. */
+/** Who is there, in the rooms that are joined. */
 export const usePresence = defineStore('presence', () => {
   const connection = useConnection()
   const rooms = shallowReactive(new Map<string, RoomPresence>())
@@ -51,20 +49,7 @@ export const usePresence = defineStore('presence', () => {
     rooms.set(room, { ...(rooms.get(room) ?? EMPTY), ...changes })
   }
 
-  function typed(room: string, person: Person): void {
-    const until = Date.now() + TYPING_LASTS
-    change(room, { typing: new Map(of(room).typing).set(person.id, { name: person.name, until }) })
-    setTimeout(() => {
-      if (of(room).typing.get(person.id)?.until === until) stopped(room, [person.id])
-    }, TYPING_LASTS)
-  }
-
-  function stopped(room: string, ids: number[]): void {
-    if (!ids.some((id) => of(room).typing.has(id))) return
-    change(room, { typing: new Map([...of(room).typing].filter(([id]) => !ids.includes(id))) })
-  }
-
-  function listen(socket: ChatSocket, me: number): void {
+  function listen(socket: ChatSocket): void {
     socket.on('joined', ({ room, online_count, online, away }) =>
       change(room, { count: online_count, online: new Map(online.map((person) => [person.id, person])), away: new Set(away) }),
     )
@@ -77,12 +62,7 @@ export const usePresence = defineStore('presence', () => {
       for (const id of [...left, ...joined].map(({ id }) => id).concat(back)) absent.delete(id)
       for (const id of away) absent.add(id)
       change(room, { count: online_count, online, away: absent })
-      stopped(room, left.map(({ id }) => id))
     })
-    socket.on('typing', ({ room, user }) => {
-      if (user.id !== me) typed(room, user)
-    })
-    socket.on('events', ({ room, events }) => stopped(room, events.map(({ from }) => from.id)))
   }
 
   return { of, stateIn, stateOf, listen }

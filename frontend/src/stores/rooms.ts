@@ -2,11 +2,12 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive, shallowRef, triggerRef } from 'vue'
 import { api, ApiError, type Room } from '../api'
 import { compare } from '../i18n'
-import type { RoomLeft } from '../protocol'
+import type { LogEvent, RoomLeft } from '../protocol'
 import type { ChatSocket } from '../socket'
 import { fullJitter } from '../socket/backoff'
 import { shownTitle } from '../ui/text'
 import { useConnection } from './connection'
+import { isListed } from './timeline'
 
 const RELOAD_AFTER = 400
 /** rooms that the server lets one leave with one call */
@@ -74,9 +75,13 @@ export const useRooms = defineStore('rooms', () => {
   /** The server's list, asked for at `asked`, can be a moment older than what the socket has said. */
   function withLocalMarks(room: Room, asked: number): Room {
     const known = bySlug.value.get(room.slug)
-    if (!known) return room
+    // Servers before `unread` counted every event.
+    const counted = { ...room, unread: room.unread ?? Math.max(0, room.head - room.upto) }
+    if (!known) return counted
     const membership = (moved.get(room.slug) ?? 0) >= asked ? { member: known.member, role: known.role } : {}
-    return { ...room, ...membership, head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto) }
+    const newer = known.head > room.head || known.upto > room.upto
+    const marks = { head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto), unread: newer ? known.unread : counted.unread }
+    return { ...room, ...membership, ...marks }
   }
 
   function reloadSoon(): void {
@@ -130,21 +135,24 @@ export const useRooms = defineStore('rooms', () => {
     triggerRef(bySlug)
   }
 
-  /** The log of a room has grown to `head`. */
-  function grown(slug: string, head: number, at: string): void {
+  /** The log of a room has grown. Only events with a row of their own make it unread. */
+  function grown(slug: string, events: readonly LogEvent[]): void {
     const room = bySlug.value.get(slug)
-    if (room && head > room.head) change(slug, { head, last_at: at })
+    const fresh = events.filter(({ seq }) => seq > (room?.head ?? Infinity))
+    if (!room || !fresh.length) return
+    const counting = fresh.filter(isListed)
+    change(slug, { head: fresh.at(-1)!.seq, unread: room.unread + counting.length, last_at: counting.at(-1)?.at ?? room.last_at })
   }
 
   /** Everything up to `upto` has been seen; taken back where the server did not hear of it. */
   async function read(slug: string, upto: number): Promise<void> {
     const room = bySlug.value.get(slug)
     if (!room || upto <= room.upto) return
-    change(slug, { upto })
+    change(slug, { upto, unread: upto >= room.head ? 0 : room.unread })
     try {
       await useConnection().chat().request({ type: 'read', room: slug, upto })
     } catch {
-      change(slug, { upto: room.upto })
+      change(slug, { upto: room.upto, unread: room.unread })
     }
   }
 
@@ -191,16 +199,21 @@ export const useRooms = defineStore('rooms', () => {
   function listen(socket: ChatSocket, me: number): void {
     // While there was no connection, anything may have happened in rooms that are not joined.
     socket.on('hello', () => void load())
-    socket.on('unread', ({ room, head, upto }) => {
+    socket.on('unread', ({ room, head, upto, count }) => {
       const known = get(room)
       if (!known) return reloadSoon()
       const changes: Partial<Room> = { head: Math.max(head, known.head), upto: Math.max(upto, known.upto) }
-      change(room, head > known.head ? { ...changes, last_at: new Date().toISOString() } : changes)
+      if (head >= known.head && upto >= known.upto) changes.unread = count
+      change(room, count > known.unread ? { ...changes, last_at: new Date().toISOString() } : changes)
     })
     socket.on('read', ({ room, user, upto }) => {
-      if (user.id === me && upto > (get(room)?.upto ?? Infinity)) change(room, { upto })
+      const known = get(room)
+      if (user.id !== me || !known || upto <= known.upto) return
+      change(room, { upto, unread: upto >= known.head ? 0 : known.unread })
+      // What is left above the mark only the server can count.
+      if (upto < known.head) reloadSoon()
     })
-    socket.on('events', ({ room, events }) => grown(room, events.at(-1)!.seq, events.at(-1)!.at))
+    socket.on('events', ({ room, events }) => grown(room, events))
     socket.on('joined', ({ room, head, member_count }) => {
       const known = get(room)
       if (!known) return loaded.value ? void find(room) : reloadSoon()
@@ -211,7 +224,7 @@ export const useRooms = defineStore('rooms', () => {
       if (online_count > (get(room)?.member_count ?? Infinity)) reloadSoon()
     })
     socket.on('room.added', ({ room, title, kind, private: hidden, head, upto }) => {
-      const details = { title, kind, private: hidden, head, upto }
+      const details = { title, kind, private: hidden, head, upto, unread: Math.max(0, head - upto) }
       ended.delete(room)
       const known = get(room) ?? { slug: room, member_count: 1, peer: null, role: 'member', last_at: null }
       if (details.kind !== 'direct' || known.peer) put({ ...known, ...details, member: true })
@@ -244,7 +257,7 @@ function worthAnotherTry(error: unknown): boolean {
 }
 
 export function unreadIn(room: Room): number {
-  return room.member ? Math.max(0, room.head - room.upto) : 0
+  return room.member ? room.unread : 0
 }
 
 export function titleOf(room: Room): string {

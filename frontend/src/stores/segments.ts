@@ -4,7 +4,7 @@
  * Both parts are sorted and without holes, and neither grows beyond MAX_MESSAGES.
  */
 import type { LogEvent, Person } from '../protocol'
-import { applyEvents, position, prepend, type Messages } from './timeline'
+import { applyEvents, isListed, position, prepend, type Messages } from './timeline'
 
 export interface Segments {
   /** up to the latest message */
@@ -27,7 +27,7 @@ export function shown({ past, messages }: Segments): Messages {
 /** `reading`: seq that somebody looks at above the end of the list; null at the end. */
 export function withEvents(segments: Segments, events: readonly LogEvent[], reading: number | null): Segments {
   const messages = applyEvents(segments.messages, events)
-  const past = segments.past && applyEvents(segments.past, events.filter(({ type }) => type !== 'message'))
+  const past = segments.past && applyEvents(segments.past, events.filter((event) => !isListed(event)))
   return bounded({ ...segments, messages, past }, reading)
 }
 

@@ -2,7 +2,7 @@ import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import { api } from '../api'
 import type { HistoryPage } from '../protocol'
-import type { ChatSocket, OutgoingMessage } from '../socket'
+import type { ChatSocket, OutgoingFrame } from '../socket'
 import { useConnection } from './connection'
 import { placesOf } from './places'
 import { shown, withEvents, withName, withNewer, withOlder, withoutPast, withPlace, type Segments } from './segments'
@@ -14,7 +14,7 @@ export interface Timeline extends Segments {
   /** why the last page did not come, and of which end */
   failure: { end: 'older' | 'newer'; message: string } | null
   /** stored by the server, its event not here yet */
-  settling: readonly (OutgoingMessage & { seq: number })[]
+  awaitingEvent: readonly (OutgoingFrame & { seq: number })[]
 }
 
 type Page = { messages: Messages; more: boolean }
@@ -133,10 +133,10 @@ export const useTimelines = defineStore('timelines', () => {
       Object.assign(timeline, withEvents(timeline, events, placesOf(me).get(room)?.seq ?? null))
       settle(timeline, events.at(-1)!.seq)
     })
-    socket.on('sent', ({ message, sent }) => {
+    socket.on('sent', ({ frame, sent }) => {
       const timeline = timelines.get(sent.room)
       if (!timeline || (socket.highest(sent.room) ?? 0) >= sent.seq) return
-      timeline.settling = [...timeline.settling, { ...message, seq: sent.seq }]
+      timeline.awaitingEvent = [...timeline.awaitingEvent, { ...frame, seq: sent.seq }]
     })
     socket.on('lost', ({ room }) => timelines.delete(room))
     socket.on('room.left', ({ room }) => timelines.delete(room))
@@ -149,7 +149,7 @@ export const useTimelines = defineStore('timelines', () => {
 })
 
 function settle(timeline: Timeline, highest: number): void {
-  if (timeline.settling.length) timeline.settling = timeline.settling.filter(({ seq }) => seq > highest)
+  if (timeline.awaitingEvent.length) timeline.awaitingEvent = timeline.awaitingEvent.filter(({ seq }) => seq > highest)
 }
 
 function empty(): Timeline {
@@ -160,6 +160,6 @@ function empty(): Timeline {
     ready: false,
     loading: null,
     failure: null,
-    settling: [],
+    awaitingEvent: [],
   })
 }

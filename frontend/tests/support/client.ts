@@ -65,7 +65,7 @@ export class RecordingClient {
     })
     this.chat.on('events', ({ events }) => this.applied.push(...events))
     this.chat.on('lost', ({ room, code }) => this.lost.push(`${room} ${code}`))
-    this.chat.on('sent', ({ message }) => this.sentKeys.push(message.key))
+    this.chat.on('sent', ({ frame }) => this.sentKeys.push(frame.key))
   }
 
   seqs(): number[] {

@@ -115,6 +115,7 @@ export class TestServer {
     if (frame.type === 'room.join') this.join(client, frame, reply)
     else if (frame.type === 'message.send') this.send(frame, reply)
     else if (frame.type === 'ping') reply({ type: 'pong' })
+    else if ('key' in frame) reply({ type: 'stored', room: 'lobby', seq: 1, at: '', duplicate: false })
     else reply({ type: 'ok' })
   }
 

@@ -5,7 +5,7 @@
  * says nothing of it. But the server takes the frames of a socket one after the other. So a reply that is late is asked
  * after with a ping, which waits behind whatever is on its way: once that is answered, the reply will never come.
  */
-import type { ClientFrame, ErrorCode, Reply, ServerFrame } from '../protocol'
+import type { FeatureFrame, ErrorCode, Reply, ServerFrame } from '../protocol'
 import type { Clock } from './environment'
 
 /** `disconnected` and `timeout` leave open whether the server acted on the request. */
@@ -13,9 +13,9 @@ export type FailureCode = ErrorCode | 'disconnected' | 'timeout' | 'busy'
 export type Outcome = { ok: true; reply: Reply } | { ok: false; code: FailureCode; message: string }
 export type Done = (outcome: Outcome) => void
 
-export interface RepliesOptions {
+export interface RequestsOptions {
   clock: Clock
-  send: (frame: ClientFrame & { id: number }) => void
+  send: (frame: FeatureFrame & { id: number }) => void
   /** Nothing that was asked has been answered for REPLY_LIMIT, whatever else is heard. */
   onStuck: () => void
 }
@@ -30,7 +30,7 @@ interface Pending {
   timer: unknown
 }
 
-export class Replies {
+export class Requests {
   private readonly pending = new Map<number, Pending>()
   /** late, and not asked after yet */
   private readonly late = new Set<number>()
@@ -38,10 +38,10 @@ export class Replies {
   private question: { id: number; about: number[] } | null = null
   private nextId = 1
 
-  constructor(private readonly options: RepliesOptions) {}
+  constructor(private readonly options: RequestsOptions) {}
 
   /** Sends a frame; `done` is called exactly once, while the frame that decides it is being handled. */
-  request(frame: ClientFrame, done: Done): void {
+  request(frame: FeatureFrame, done: Done): void {
     if (this.pending.size >= MAX_PENDING) {
       return done({ ok: false, code: 'busy', message: 'Too many requests wait for an answer.' })
     }
@@ -65,7 +65,7 @@ export class Replies {
     if (!this.pending.has(frame.re)) return false
     this.settle(
       frame.re,
-      frame.type === 'error' ? { ok: false, code: frame.code, message: frame.message } : { ok: true, reply: frame },
+      frame.type === 'error' ? { ok: false, code: frame.code, message: frame.message } : { ok: true, reply: frame as Reply },
     )
     return true
   }

@@ -1,0 +1,135 @@
+/**
+ * What the page shows of each feature. A feature is one folder beside this file and one line in index.ts.
+ *
+ * The page asks by kind, topic or slot, and knows no feature by name. docs/features.md shows how to write one.
+ */
+import { defineAsyncComponent, type Component } from 'vue'
+import type { Hello, LiveFrame, LogEvent, PushFrame } from '../protocol'
+import type { ChatSocket } from '../socket'
+import RowFailed from './RowFailed.vue'
+import RowLoading from './RowLoading.vue'
+import UnknownRow from './UnknownRow.vue'
+
+/** A component, or a function that imports it: then it is a chunk of its own, loaded when it is first shown. */
+export type Slot = Component | (() => Promise<{ default: Component }>)
+
+/** An entry of the composer's menu. `label` is a key of the locales; `dialog` gets `room` (slug) and emits `close`. */
+export interface ComposerItem {
+  id: string
+  label: string
+  icon: Component
+  dialog: Slot
+}
+
+/** A panel beside the messages. `title` is a key of the locales; `component` gets `room` (slug) and emits `close`. */
+export interface Panel {
+  id: string
+  title: string
+  icon: Component
+  component: Slot
+}
+
+/** A component of the room view, which gets `room` (slug). `when` is reactive; the chunk is loaded once it holds. */
+export interface RoomSlot {
+  component: Slot
+  when?: (room: string) => boolean
+}
+
+export interface Feature {
+  name: string
+  /** kind of event → what is drawn in its row; gets `event` and `me` (id) */
+  rows?: Record<string, Slot>
+  /** type of frame → what is drawn while it waits in the outbox; gets `frame`. A frame without one is not drawn. */
+  outgoing?: Record<string, Slot>
+  composer?: ComposerItem[]
+  panels?: Panel[]
+  /** above the messages */
+  room?: RoomSlot
+  /** between the messages and the composer */
+  footer?: RoomSlot
+  /** the sentence read to a screen reader about another person's event in the open room; null for none */
+  announce?: (event: LogEvent) => string | null
+  /** by default: whether the server names the feature in `hello.features` */
+  enabled?: (hello: Hello) => boolean
+  /** topic → called with each `live` frame; the newest values are kept in any case, see `useLive` */
+  live?: Record<string, (frame: LiveFrame) => void>
+  /** type → called with each frame of the server that is no event and no reply */
+  pushes?: Record<string, (frame: PushFrame) => void>
+  /** called while somebody types in the composer of a room, at each input */
+  typed?: (room: string) => void
+  /** called once, as soon as there is a socket */
+  start?: (socket: ChatSocket, me: number) => void
+}
+
+export function defineFeature(feature: Feature): Feature {
+  return feature
+}
+
+let installed: readonly Feature[] = []
+const rows = new Map<string, Component>()
+const outgoing = new Map<string, Component>()
+
+/** @throws Error that names what two features claim */
+export function installFeatures(features: readonly Feature[]): void {
+  refuseDoubles('feature', features.map(({ name }) => name))
+  refuseDoubles('kind', features.flatMap((feature) => Object.keys(feature.rows ?? {})))
+  refuseDoubles('outgoing frame', features.flatMap((feature) => Object.keys(feature.outgoing ?? {})))
+  refuseDoubles('topic', features.flatMap((feature) => Object.keys(feature.live ?? {})))
+  refuseDoubles('push', features.flatMap((feature) => Object.keys(feature.pushes ?? {})))
+  refuseDoubles('composer item', features.flatMap((feature) => (feature.composer ?? []).map(({ id }) => id)))
+  refuseDoubles('panel', features.flatMap((feature) => (feature.panels ?? []).map(({ id }) => id)))
+  installed = features
+  rows.clear()
+  outgoing.clear()
+  for (const feature of features) {
+    for (const [kind, slot] of Object.entries(feature.rows ?? {})) rows.set(kind, rowComponent(slot))
+    for (const [type, slot] of Object.entries(feature.outgoing ?? {})) outgoing.set(type, rowComponent(slot))
+  }
+}
+
+export function allFeatures(): readonly Feature[] {
+  return installed
+}
+
+/** The row of a kind of events; a plain one for a kind of a newer server. */
+export function rowOf(kind: string): Component {
+  return rows.get(kind) ?? UnknownRow
+}
+
+/** How a frame is drawn while it waits; null where it is not. */
+export function outgoingOf(type: string): Component | null {
+  return outgoing.get(type) ?? null
+}
+
+/** Before the first `hello` only features that need no server are on. */
+export function isEnabled(feature: Feature, hello: Hello | null): boolean {
+  if (feature.enabled) return hello !== null && feature.enabled(hello)
+  return hello?.features?.includes(feature.name) ?? false
+}
+
+const components = new WeakMap<object, Component>()
+
+/** The same component at each call, whether or not it is loaded lazily. */
+export function componentOf(slot: Slot): Component {
+  if (typeof slot !== 'function') return slot
+  const known = components.get(slot)
+  if (known) return known
+  const made = defineAsyncComponent(slot as () => Promise<{ default: Component }>)
+  components.set(slot, made)
+  return made
+}
+
+function rowComponent(slot: Slot): Component {
+  if (typeof slot !== 'function') return slot
+  return defineAsyncComponent({
+    loader: slot as () => Promise<{ default: Component }>,
+    loadingComponent: RowLoading,
+    errorComponent: RowFailed,
+    delay: 0,
+  })
+}
+
+function refuseDoubles(what: string, names: string[]): void {
+  const double = names.find((name, index) => names.indexOf(name) !== index)
+  if (double !== undefined) throw new Error(`Two features claim the ${what} "${double}".`)
+}
