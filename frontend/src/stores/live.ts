@@ -13,6 +13,8 @@ const NONE: LiveValues = new Map()
 /** The newest value of each key, by room and topic. Values past their time are removed. */
 export const useLiveValues = defineStore('live', () => {
   const topics = shallowReactive(new Map<string, LiveValues>())
+  /** with those that have ended (null), which are newer than a late value */
+  const known = new Map<string, Map<string, LiveValue>>()
   let timer: ReturnType<typeof setTimeout> | undefined
   /** milliseconds that this device's clock is ahead of the server's, at most: values are older than they look otherwise */
   let ahead = Infinity
@@ -23,20 +25,22 @@ export const useLiveValues = defineStore('live', () => {
 
   function take({ room, topic, values }: LiveFrame): void {
     const now = Date.now()
-    const known = new Map(of(room, topic))
+    const place = name(room, topic)
+    const all = known.get(place) ?? new Map<string, LiveValue>()
+    known.set(place, all)
     for (const value of values) {
       ahead = Math.min(ahead, now - Date.parse(value.at))
-      const before = known.get(value.key)
+      const before = all.get(value.key)
       if (before && Date.parse(before.at) > Date.parse(value.at)) continue
       // Written anew, so that the oldest is the first.
-      known.delete(value.key)
-      known.set(value.key, value)
+      all.delete(value.key)
+      all.set(value.key, value)
     }
-    for (const key of known.keys()) {
-      if (known.size <= MAX_KEYS) break
-      known.delete(key)
+    for (const key of all.keys()) {
+      if (all.size <= MAX_KEYS) break
+      all.delete(key)
     }
-    put(name(room, topic), known)
+    show(place, all)
     look()
   }
 
@@ -45,21 +49,28 @@ export const useLiveValues = defineStore('live', () => {
     clearTimeout(timer)
     const now = Date.now() - ahead
     let next = Infinity
-    for (const [topic, values] of topics) {
-      const left = new Map([...values].filter(([, { expires, value }]) => value !== null && Date.parse(expires) > now))
-      if (left.size < values.size) put(topic, left)
-      for (const { expires } of left.values()) next = Math.min(next, Date.parse(expires) - now)
+    for (const [place, all] of known) {
+      const expired = [...all].filter(([, { expires }]) => Date.parse(expires) <= now)
+      for (const [key] of expired) all.delete(key)
+      if (expired.length) show(place, all)
+      for (const { expires } of all.values()) next = Math.min(next, Date.parse(expires) - now)
     }
     if (next < Infinity) timer = setTimeout(look, Math.min(Math.max(LOOK_MIN_MS, next), 2 ** 31 - 1))
   }
 
-  function put(topic: string, values: LiveValues): void {
-    if (values.size) topics.set(topic, values)
-    else topics.delete(topic)
+  function show(place: string, all: Map<string, LiveValue>): void {
+    const shown = new Map([...all].filter(([, { value }]) => value !== null))
+    if (shown.size) topics.set(place, shown)
+    else topics.delete(place)
+    if (!all.size) known.delete(place)
   }
 
   function forget(room: string): void {
-    for (const topic of topics.keys()) if (topic.startsWith(`${room}/`)) topics.delete(topic)
+    for (const place of known.keys()) {
+      if (!place.startsWith(`${room}/`)) continue
+      known.delete(place)
+      topics.delete(place)
+    }
   }
 
   /** `topics`: those that somebody uses; others are not kept. */

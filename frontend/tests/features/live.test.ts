@@ -45,10 +45,14 @@ test.each([-600, 600])('a clock that is %i s off neither hides values nor keeps 
   expect(shown()).toEqual([])
 })
 
-test('a value that was taken back is gone at once', () => {
+test('a value that was taken back is gone at once, and no late one brings it back', () => {
   take(value('ada', 1))
-  take(value('ada', 2, null))
+  take(value('ada', 3, null))
   expect(shown()).toEqual([])
+  take(value('ada', 2))
+  expect(shown()).toEqual([])
+  take(value('ada', 4))
+  expect(shown()).toEqual(['ada 4'])
 })
 
 test('a topic holds a bounded number of keys, the newest', () => {
