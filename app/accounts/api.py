@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import aauthenticate, alogin, alogout
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
+from django.utils.translation import get_language, override
 from ninja import Router, Schema
 from ninja.errors import AuthenticationError
 from pydantic import Field
@@ -59,8 +60,11 @@ class People(Schema):
 
 @router.post("/signup", response={201: SignedUp}, auth=None, summary="Make an account")
 async def sign_up(request: HttpRequest, payload: Credentials) -> tuple[int, dict[str, Any]]:
+    language = get_language()
+
     def create() -> tuple[User, str]:
-        user = services.user_create(username=payload.username, password=payload.password)
+        with override(language):
+            user = services.user_create(username=payload.username, password=payload.password)
         return user, services.token_create(user=user)
 
     # Check the rate first: a refused client must not wait in the queue for a hash.

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from core.refusals import note_refusal
+from core.words import words as _
 from db import database
 
 P = ParamSpec("P")
@@ -33,7 +34,7 @@ class Busy(Exception):
     """Too many passwords are being checked; no work was done."""
 
     def __init__(self) -> None:
-        super().__init__("too many people are signing in; try again in a moment")
+        super().__init__(_("too many people are signing in; try again in a moment"))
         note_refusal("queue", "passwords", "")
 
 

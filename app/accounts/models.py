@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from accounts import names, passwords
 from accounts.names import key_of
 from core.lookalikes import look_of
 
-TAKEN = "That name is taken."
-LOOKS_TAKEN = "That name looks too much like one that is taken."
+TAKEN = _("That name is taken.")
+LOOKS_TAKEN = _("That name looks too much like one that is taken.")
 
 
 class People(UserManager["User"]):
@@ -29,7 +30,7 @@ class User(AbstractUser):
     """A person or a bot. Two names may not differ only in case or look alike: see `accounts.names`."""
 
     username = models.CharField(
-        "name",
+        _("name"),
         max_length=names.MAX_LENGTH,
         unique=True,
         help_text=names.RULES,

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from core.lookalikes import hidden_objection, mark_objection, script_objection, without_ignorables
+from core.words import sentence
 
 MAX_LENGTH = 64
 SYMBOLS = "@.+-_"
-RULES = f"Up to {MAX_LENGTH} letters, digits and {' '.join(SYMBOLS)} without spaces. Ada and ada are the same name."
+RULES = format_lazy(
+    gettext_lazy("Up to {most} letters, digits and {symbols} without spaces. Ada and ada are the same name."),
+    most=MAX_LENGTH,
+    symbols=" ".join(SYMBOLS),
+)
 
 
 def normalized(name: str) -> str:
@@ -28,19 +37,20 @@ def key_of(name: str) -> str:
 
 
 def objection_to(name: str) -> str | None:
-    """Return why a normalized name is refused for a new account; None if it is fine.
+    """Return why a normalized name is refused for a new account, in the active language; None if it is fine.
 
     Whether it is taken is checked elsewhere.
     """
     hidden = hidden_objection(name)
     for character in () if hidden else name:
         if not (character in SYMBOLS or unicodedata.category(character)[0] in "LM" or character.isdecimal()):
-            return f"Use letters, digits and {' '.join(SYMBOLS)} only: {_described(character)} is none of them."
+            form = _("Use letters, digits and {symbols} only: {character} is none of them.")
+            return form.format(symbols=" ".join(SYMBOLS), character=_described(character))
     found = hidden or mark_objection(name) or script_objection(name)
-    return f"{found[0].upper()}{found[1:]}." if found else None
+    return sentence(found) if found else None
 
 
 def _described(character: str) -> str:
     if character == " ":
-        return "a space"
+        return _("a space")
     return f"“{character}”" if character.isprintable() else f"U+{ord(character):04X}"

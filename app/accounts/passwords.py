@@ -1,8 +1,18 @@
-"""Prepare passwords for hashing: RFC 8265's OpaqueString profile, so that all keyboards' spellings match."""
+"""Check passwords, and prepare them for hashing: RFC 8265's OpaqueString profile, so that all keyboards' spellings match."""
 
 from __future__ import annotations
 
 import unicodedata
+
+from django.contrib.auth.password_validation import MinimumLengthValidator
+from django.utils.translation import gettext as _
+
+
+class LongEnough(MinimumLengthValidator):
+    """Django's, with a message that its catalogues lack."""
+
+    def get_error_message(self) -> str:
+        return _("This password is too short. It must contain at least {least} characters.").format(least=self.min_length)
 
 
 def prepared(password: str) -> str:

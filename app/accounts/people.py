@@ -6,6 +6,7 @@ from accounts.models import User
 from accounts.services import session_mark
 from core.errors import BadFrame, NoSuchTarget
 from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
+from core.words import words as _
 from realtime.publish import PersonNow
 
 MAX_ALIAS = 64
@@ -25,7 +26,7 @@ def person(named: int | str) -> User:
     found = User.objects.filter(id=named) if isinstance(named, int) else User.objects.by_name(named)
     user = found.filter(is_active=True).first()
     if user is None:
-        raise NoSuchTarget(f"there is no person {named!r}")
+        raise NoSuchTarget(_("there is no person {name}", name=repr(named)))
     return user
 
 
@@ -36,9 +37,9 @@ def checked_alias(user: int, alias: str) -> str:
     """
     shown = shown_text(alias)
     if len(shown) > MAX_ALIAS or "\0" in alias:
-        raise BadFrame(f"a name has at most {MAX_ALIAS} characters and no NUL")
+        raise BadFrame(_("a name has at most {most} characters and no NUL", most=MAX_ALIAS))
     if mark_flood(shown):
-        raise BadFrame(f"a name has at most {MAX_MARKS} marks on a letter")
+        raise BadFrame(_("a name has at most {most} marks on a letter", most=MAX_MARKS))
     if shown and User.objects.filter(look=look_of(shown)).exclude(id=user).exists():
-        raise BadFrame("that is the name of somebody else, or looks like it")
+        raise BadFrame(_("that is the name of somebody else, or looks like it"))
     return shown

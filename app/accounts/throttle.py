@@ -14,6 +14,7 @@ from accounts.services import digest_of
 from core import redis_faults
 from core.client_network import client_network
 from core.refusals import note_refusal
+from core.words import words as _
 
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_ADDRESS = 100
@@ -62,7 +63,7 @@ def _count(key: str, limit: int, window: int) -> None:
         kind = key.partition(":")[0]
         note_refusal(kind, key.split(":", 1)[1].rpartition(":")[0], "LIMIT_SIGNUPS_PER_H" if kind == "sign-up" else "")
         wait = window - into
-        raise Throttled(f"too many attempts; try again in {wait} s", wait)
+        raise Throttled(_("too many attempts; try again in {seconds} s", seconds=wait), wait)
 
 
 def _next_number(cache: str, key: str, window: int) -> int:

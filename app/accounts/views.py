@@ -15,6 +15,7 @@ from django.views.generic import FormView
 from accounts import hashers, throttle
 from accounts.forms import SignInForm, SignUpForm
 from core.refusals import note_refusal
+from core.words import said, sentence
 
 
 class Hashing:
@@ -27,7 +28,7 @@ class Hashing:
             with hashers.turn():
                 return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         except hashers.Busy as error:
-            return _refused(self, str(error), status=503, retry_after=5)  # type: ignore[arg-type]  # the view it is mixed into
+            return _refused(self, said(error), status=503, retry_after=5)  # type: ignore[arg-type]  # the view it is mixed into
 
 
 class SignIn(Hashing, LoginView):
@@ -87,7 +88,7 @@ class PasswordDone(PasswordChangeView):
 
 
 def _throttled(view: FormView[Any] | LoginView, error: throttle.Throttled) -> HttpResponse:
-    return _refused(view, str(error), status=429, retry_after=error.retry_after)
+    return _refused(view, said(error), status=429, retry_after=error.retry_after)
 
 
 def _refused(view: FormView[Any] | LoginView, reason: str, *, status: int, retry_after: int) -> HttpResponse:
@@ -96,6 +97,6 @@ def _refused(view: FormView[Any] | LoginView, reason: str, *, status: int, retry
     data = arguments.pop("data", {})
     arguments.pop("files", None)
     arguments["initial"] = arguments["initial"] | {"username": data.get("username", "")}
-    context = view.get_context_data(form=view.get_form_class()(**arguments), throttled=f"{reason[0].upper()}{reason[1:]}.")
+    context = view.get_context_data(form=view.get_form_class()(**arguments), throttled=sentence(reason))
     headers = {"Retry-After": str(retry_after)}
     return view.response_class(view.request, view.get_template_names(), context, status=status, headers=headers)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chat.encoding import Amended, EventRow, log_event
 from core.errors import Forbidden, FrameRefused, NotAMember
+from core.words import words as _
 from realtime.publish import LogEvent, RoomRef
 
 if TYPE_CHECKING:
@@ -125,5 +126,5 @@ def row_of(append: Append, seq: int, now: datetime, amended: Amended | None = No
 
 def _refusal(room: RoomRef) -> FrameRefused:
     if room.direct:  # nobody leaves one: its author is still in it
-        return Forbidden("this person does not take messages from you")
-    return NotAMember(f"you are not a member of {room.slug}")
+        return Forbidden(_("this person does not take messages from you"))
+    return NotAMember(_("you are not a member of {room}", room=room.slug))

@@ -26,6 +26,7 @@ from core import metrics
 from core.errors import BadFrame, Unavailable
 from core.idle import IdleClock
 from core.per_loop import PerLoop
+from core.words import words as _
 from core.write_coalescer import write_coalescer
 from db import database
 from db.connections import LOG_CONNECTIONS
@@ -39,10 +40,10 @@ CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
 """The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit."""
 ROOMS_A_TURN = 16
 """Told of what was committed, before the next batch's way to the database has a turn."""
-LATE = "the database did not answer in time; send the same key again"
-AWAY = "the database is away; send the same key again"
-GOING = "this server is going away; send the same key again"
-NOT_NOW = "the message could not be stored now; send the same key again"
+LATE = _("the database did not answer in time; send the same key again")
+AWAY = _("the database is away; send the same key again")
+GOING = _("this server is going away; send the same key again")
+NOT_NOW = _("the message could not be stored now; send the same key again")
 LOOK_S = 0.25
 """How often it is looked for messages that waited for ANSWER_S: a timer for each would cost more than the message."""
 
@@ -188,7 +189,7 @@ class Writer:
             if len(part) > 1:
                 return error
             log.warning("a message cannot be stored", room=part[0].room.slug, **database.facts(error.__cause__ or error))
-            return [Unavailable(NOT_NOW) if error.passing else BadFrame("the message cannot be stored")]
+            return [Unavailable(NOT_NOW) if error.passing else BadFrame(_("the message cannot be stored"))]
         except Exception as error:  # noqa: BLE001  # logged below, but not its text: the database's quotes the row
             stack = "".join(format_tb(error.__traceback__))
             log.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from chat import history
 from core.errors import NotAMember
+from core.words import words as _
 from db.batch_loader import BatchLoader
 from db.queries import Query
 from db.shared_reads import SharedReads
@@ -42,7 +43,7 @@ async def _state_for(user: int, room: RoomRef) -> tuple[int, int]:
     """(head, number of members). Raises NotAMember."""
     state = await _states((room.id, user), owner=user)
     if state is None:
-        raise NotAMember(f"you are not a member of {room.slug}")
+        raise NotAMember(_("you are not a member of {room}", room=room.slug))
     return state
 
 

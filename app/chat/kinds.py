@@ -8,6 +8,7 @@ import msgspec
 
 from core.errors import Forbidden, NoSuchTarget, TooMany
 from core.features import Context, EventKind, EventKinds
+from core.words import words as _
 
 MAX_EMOJI = 20
 """Different emoji on one message."""
@@ -42,7 +43,7 @@ def edit(message: Message, change: MessageEdited, author: int, context: Context)
     """Replace the text. Only its author may."""
     _refuse_deleted(message)
     if author != context.target_author:
-        raise Forbidden("only its author edits a message")
+        raise Forbidden(_("only its author edits a message"))
     return msgspec.structs.replace(message, text=change.text, edited=True)
 
 
@@ -50,7 +51,7 @@ def delete(message: Message, change: MessageDeleted, author: int, context: Conte
     """Empty the message. Its author and the room's owners may."""
     _refuse_deleted(message)
     if author != context.target_author and not context.is_owner:
-        raise Forbidden("only its author and the room's owners delete a message")
+        raise Forbidden(_("only its author and the room's owners delete a message"))
     return Message(text="", edited=message.edited, deleted=True)
 
 
@@ -61,7 +62,7 @@ def react(message: Message, change: Reaction, author: int, context: Context) -> 
     if (author in people) == change.on:
         return message
     if change.on and not people and len(message.reactions) >= MAX_EMOJI:
-        raise TooMany(f"a message takes {MAX_EMOJI} different emoji")
+        raise TooMany(_("a message takes {most} different emoji", most=MAX_EMOJI))
     now = [*people, author] if change.on else [person for person in people if person != author]
     reactions = {**message.reactions, change.emoji: now}
     return msgspec.structs.replace(message, reactions={emoji: who for emoji, who in reactions.items() if who})
@@ -69,7 +70,7 @@ def react(message: Message, change: Reaction, author: int, context: Context) -> 
 
 def _refuse_deleted(message: Message) -> None:
     if message.deleted:
-        raise NoSuchTarget("the message was deleted")
+        raise NoSuchTarget(_("the message was deleted"))
 
 
 MESSAGE = EventKind(payload=Message, listed=True, counts=True)

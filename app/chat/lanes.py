@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from chat.batch import Append
 from core.errors import Unavailable
 from core.refusals import note_refusal
+from core.words import words as _
 
 QUEUE = 5_000
 QUEUE_BYTES = 32 * 1024 * 1024
@@ -52,7 +53,7 @@ class Lanes:
         size = _size(append)
         if self._length >= QUEUE or self._bytes + size > QUEUE_BYTES:
             note_refusal("queue", "messages", "")
-            raise Unavailable("too many messages wait for the database")
+            raise Unavailable(_("too many messages wait for the database"))
         self._length += 1
         self._bytes += size
         self._lanes[append.room.id % len(self._lanes)].queue.append(append)

@@ -14,6 +14,7 @@ from chat.batch import Append, Identity
 from chat.encoding import Amended, EventRow
 from core.errors import FrameRefused, NoSuchTarget
 from core.features import Context, EventKind
+from core.words import words as _
 from rooms.models import Role
 
 logger = structlog.get_logger(__name__)
@@ -110,7 +111,7 @@ def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan)
     place = (append.room.id, append.target or 0)
     row = made.changed.get(place) or found.targets.get(place)
     if row is None:
-        raise NoSuchTarget("there is no such message in the room")
+        raise NoSuchTarget(_("there is no such message in the room"))
     context = Context(
         target_author=row.author,
         is_owner=role == Role.OWNER,

@@ -15,6 +15,7 @@ from chat.models import Event
 from chat.services import message_send as message
 from core.errors import NoSuchTarget, RateLimited
 from core.refusals import note_refusal
+from core.words import words as _
 from db import database
 from realtime.publish import DeferredReply, Person, RoomRef, Slug
 from rooms import access
@@ -60,7 +61,7 @@ def take_token(socket: Socket) -> None:
     """Count a frame against the person's LIMIT_MESSAGES_PER_S. Raises RateLimited."""
     if not socket.take_message_token():
         note_refusal("messages", f"user {socket.user.id}", "LIMIT_MESSAGES_PER_S")
-        raise RateLimited("too many messages a second; wait and send the same key again")
+        raise RateLimited(_("too many messages a second; wait and send the same key again"))
 
 
 async def room_of(socket: Socket, slug: str) -> RoomRef:

@@ -12,6 +12,7 @@ from chat.group_commit import writer
 from chat.kinds import KINDS
 from chat.text import is_visible
 from core.errors import BadFrame, Empty, TooLong
+from core.words import words as _
 from realtime.publish import Person, RoomRef
 
 
@@ -55,9 +56,9 @@ def event_append(
 
 def _check_text(text: str) -> None:
     if len(text) > settings.MAX_TEXT:
-        raise TooLong(f"text has {len(text)} characters, the limit is {settings.MAX_TEXT}")
+        raise TooLong(_("text has {count} characters, the limit is {most}", count=len(text), most=settings.MAX_TEXT))
     if not is_visible(text):
-        raise Empty("text is empty")
+        raise Empty(_("text is empty"))
 
 
 def _submit(append: Append) -> asyncio.Future[Stored]:

@@ -5,6 +5,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from accounts.views import SignIn
@@ -16,7 +17,9 @@ async def chat_app(request: HttpRequest, room: str = "") -> HttpResponse:
     user = await request.auser()
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    return render(request, "chat/app.html", {"person": user})
+    # Asked for at once: the script begins with it.
+    words = f"src/locales/{(get_language() or 'en').partition('-')[0]}.ts"
+    return render(request, "chat/app.html", {"person": user, "words": words})
 
 
 async def home(request: HttpRequest) -> HttpResponseBase:

@@ -12,6 +12,7 @@ from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
+from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as RequestInvalid
@@ -20,6 +21,7 @@ from accounts.hashers import Busy
 from accounts.services import SignUpClosed
 from accounts.throttle import Throttled
 from core.errors import FrameRefused, RateLimited
+from core.words import said
 from db.database import DatabaseUnavailable
 from rooms.leaving import OwnershipConflict
 from rooms.services import SlugTaken
@@ -44,7 +46,7 @@ def problem(
 
 def refused(request: HttpRequest, error: FrameRefused) -> HttpResponse:
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else None
-    return problem(error.status, error.code, error.message, headers=headers)
+    return problem(error.status, error.code, said(error), headers=headers)
 
 
 def invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:
@@ -60,31 +62,31 @@ def field_errors(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    return problem(401, "unauthenticated", "sign in, or send Authorization: Token …")
+    return problem(401, "unauthenticated", _("sign in, or send Authorization: Token …"))
 
 
 def signup_closed(request: HttpRequest, error: SignUpClosed) -> HttpResponse:
-    return problem(403, "signup_closed", "sign-up is closed here")
+    return problem(403, "signup_closed", _("sign-up is closed here"))
 
 
 def taken(request: HttpRequest, error: SlugTaken) -> HttpResponse:
-    return problem(409, "taken", str(error))
+    return problem(409, "taken", said(error))
 
 
 def ownership(request: HttpRequest, error: OwnershipConflict) -> HttpResponse:
-    return problem(409, error.code, str(error))
+    return problem(409, error.code, said(error))
 
 
 def throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
-    return problem(429, "rate_limited", str(error), headers={"Retry-After": str(error.retry_after)})
+    return problem(429, "rate_limited", said(error), headers={"Retry-After": str(error.retry_after)})
 
 
 def unavailable(request: HttpRequest, error: DatabaseUnavailable) -> HttpResponse:
-    return problem(503, "unavailable", "the database did not answer in time", headers={"Retry-After": "2"})
+    return problem(503, "unavailable", _("the database did not answer in time"), headers={"Retry-After": "2"})
 
 
 def busy(request: HttpRequest, error: Busy) -> HttpResponse:
-    return problem(503, "unavailable", str(error), headers={"Retry-After": "5"})
+    return problem(503, "unavailable", said(error), headers={"Retry-After": "5"})
 
 
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
@@ -95,7 +97,7 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return problem(413, "too_large", "the body is too large")
+    return problem(413, "too_large", _("the body is too large"))
 
 
 def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
@@ -104,7 +106,7 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 def nothing_here(request: HttpRequest) -> HttpResponse:
     """Answer 404 for unknown paths under /api/."""
-    return problem(404, "not_found", "there is nothing here")
+    return problem(404, "not_found", _("there is nothing here"))
 
 
 @async_only_middleware
@@ -130,7 +132,7 @@ def methods(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) 
 
 def failed(request: HttpRequest, error: Exception) -> HttpResponse:
     log.error("an API call failed", path=request.path, exc_info=error)
-    return problem(500, "internal", "internal error")
+    return problem(500, "internal", _("internal error"))
 
 
 def _fields(errors: dict[str, list[str]]) -> HttpResponse:

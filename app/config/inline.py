@@ -22,6 +22,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.locale import LocaleMiddleware
 from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -65,6 +66,10 @@ class XFrameOptions(Inline, XFrameOptionsMiddleware):
 class Sessions(Inline, SessionMiddleware):
     def may_block(self, request: HttpRequest) -> bool:
         return request.session.modified
+
+
+class Language(Inline, LocaleMiddleware):
+    pass
 
 
 class Common(Inline, CommonMiddleware):

@@ -169,6 +169,7 @@ MIDDLEWARE = [
     "config.inline.XFrameOptions",
     "config.admin_addresses.guard",
     "config.inline.StaticFiles",  # below the middleware that sets headers of files
+    "config.inline.Language",
     "db.page_gate.in_turn",
     "config.inline.Sessions",
     "config.inline.Common",
@@ -217,7 +218,7 @@ CONTENT_SECURITY_POLICY = {
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.CaseInsensitiveBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "accounts.passwords.LongEnough", "OPTIONS": {"min_length": 8}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
@@ -229,6 +230,12 @@ PASSWORD_HASHERS = ["accounts.hashers.Argon2Hasher", "django.contrib.auth.hasher
 LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "sign_in", "/", "/"
 SIGNUP_OPEN = env.flag("SIGNUP_OPEN")
 TICKET_SECONDS = 30
+
+# --- languages: chosen by the browser, or by the person with a cookie that the page sets as well
+USE_I18N, LANGUAGE_CODE = True, "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [APP_DIR / "locale"]
+LANGUAGE_COOKIE_AGE, LANGUAGE_COOKIE_SAMESITE, LANGUAGE_COOKIE_SECURE = 365 * 86_400, "Lax", _secure
 
 # --- limits of the contract
 MAX_TEXT = 10_000  # code points per message
@@ -278,7 +285,7 @@ WHITENOISE_MAX_AGE = 3600
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 # --- the rest
-USE_TZ, TIME_ZONE, LANGUAGE_CODE, USE_I18N = True, "UTC", "en", False
+USE_TZ, TIME_ZONE = True, "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING_CONFIG = None
 LOG_LEVEL, LOG_FORMAT = str(env.text("LOG_LEVEL")), str(env.text("LOG_FORMAT"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path, re_path
+from django.views.i18n import set_language
 
 from accounts.views import PasswordChange, PasswordDone, SignIn, SignUp
 from chat.views import chat_app, home
@@ -18,6 +19,7 @@ urlpatterns = [
     path("accounts/sign-in/", SignIn.as_view(), name="sign_in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign_up"),
     path("accounts/sign-out/", LogoutView.as_view(), name="sign_out"),
+    path("accounts/language/", set_language, name="set_language"),
     path("accounts/password/", PasswordChange.as_view(), name="password_change"),
     path("accounts/password/done/", PasswordDone.as_view(), name="password_done"),
     path("api/", api.urls),

@@ -73,8 +73,10 @@ class FrameRefused(Exception):
     status = 400
 
     def __init__(self, message: str) -> None:
-        self.message = message
+        """`message`: `core.words` translates one that it has made."""
         super().__init__(message)
+        # In English, as on the wire.
+        self.message = str(message)
 
 
 class BadJson(FrameRefused):

@@ -13,6 +13,8 @@ from unicodedata import category, decimal, normalize
 import msgspec
 import regex
 
+from core.words import words as _
+
 MAX_LOOK = 255
 MAX_MARKS = 4
 
@@ -68,7 +70,7 @@ def look_of(name: str) -> str:
 def hidden_objection(name: str) -> str | None:
     """Return the first invisible character of `name`, if any; look-ups ignore it."""
     found = None if name.isascii() else _IGNORABLE.search(name)
-    return f"U+{ord(found[0][0]):04X} cannot be seen: a name may not hold it" if found else None
+    return _("{character} cannot be seen: a name may not hold it", character=f"U+{ord(found[0][0]):04X}") if found else None
 
 
 def mark_flood(text: str) -> bool:
@@ -79,8 +81,8 @@ def mark_flood(text: str) -> bool:
 def mark_objection(name: str) -> str | None:
     """Return why the marks of `name` are refused; None if they are fine."""
     if name and category(name[0])[0] == "M":
-        return "a name begins with a letter, not with a mark"
-    return f"at most {MAX_MARKS} marks may stand on a letter" if mark_flood(name) else None
+        return _("a name begins with a letter, not with a mark")
+    return _("at most {most} marks may stand on a letter", most=MAX_MARKS) if mark_flood(name) else None
 
 
 def script_objection(name: str) -> str | None:
@@ -96,9 +98,9 @@ def _word_objection(word: str) -> str | None:
         return None
     found = [scripts for scripts in map(_scripts_of, word) if scripts]
     if found and not frozenset.intersection(*found) and not any(all(one & group for one in found) for group in _TOGETHER):
-        return f"{' and '.join(_named(found))} letters do not go together in a word"
+        return _("{scripts} letters do not go together in a word", scripts=" and ".join(_named(found)))
     zeros = {ord(character) - decimal(character) for character in word if category(character) == "Nd"}
-    return "digits of two scripts do not go together in a word" if len(zeros) > 1 else None
+    return _("digits of two scripts do not go together in a word") if len(zeros) > 1 else None
 
 
 def _named(found: list[frozenset[str]]) -> Iterator[str]:

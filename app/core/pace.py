@@ -12,6 +12,7 @@ from django.conf import settings
 from core.errors import RateLimited
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
+from core.words import words as _
 
 # Burst, in seconds of the rate: enough for loading a page or joining all rooms again.
 BURST_S = 2.0
@@ -41,7 +42,7 @@ class Pace:
         ahead = self._ahead(owner, weight)
         if ahead > WAIT_S:
             note_refusal("calls", f"user {owner}", "LIMIT_CALLS_PER_S")
-            raise RateLimited("too many requests; wait for their answers", retry_after=math.ceil(ahead - WAIT_S))
+            raise RateLimited(_("too many requests; wait for their answers"), retry_after=math.ceil(ahead - WAIT_S))
         if self.charge(owner, weight) > 0:
             await asyncio.sleep(ahead)
 

@@ -16,6 +16,7 @@ import structlog
 from core.errors import RateLimited
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
+from core.words import words as _
 from db import database, queries
 from db.connections import LOOKUP_CONNECTIONS
 from db.pool import Pool
@@ -108,7 +109,7 @@ class _Batches(Generic[K, V]):
         line = self._lines.setdefault(owner, deque())
         if len(line) >= database.QUEUE_EACH:
             note_refusal("calls", f"{owner} has too many questions waiting", "")
-            raise RateLimited("too many of your requests wait; wait for their answers", retry_after=1)
+            raise RateLimited(_("too many of your requests wait; wait for their answers"), retry_after=1)
         line.append(key)
 
     def _next_keys(self) -> list[K]:

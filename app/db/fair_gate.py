@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable
 
 from core.errors import RateLimited
+from core.words import words as _
 
 Owner = Hashable | None
 
@@ -49,7 +50,7 @@ class FairGate:
             return
         line = self._queues.setdefault(owner, _Line())
         if owner is not None and len(line) >= self._waiting:
-            raise RateLimited("too many of your requests wait; wait for their answers", retry_after=1)
+            raise RateLimited(_("too many of your requests wait; wait for their answers"), retry_after=1)
         admitted = asyncio.get_running_loop().create_future()
         line.append(admitted)
         ahead = line.admitted
@@ -63,7 +64,7 @@ class FairGate:
             else:
                 self._forget(owner, admitted)
             if isinstance(error, TimeoutError) and owner is not None and line.admitted > ahead:
-                message = "your requests wait behind each other; wait for their answers"
+                message = _("your requests wait behind each other; wait for their answers")
                 raise RateLimited(message, retry_after=math.ceil(limit_s or 1)) from None
             raise
 

@@ -12,6 +12,7 @@ from django.utils.decorators import async_only_middleware
 from core.errors import RateLimited
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
+from core.words import said
 from db.fair_gate import FairGate
 
 # Concurrent pages of all people signed in. A page takes some milliseconds.
@@ -42,7 +43,7 @@ def in_turn(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) 
         except RateLimited as error:
             note_refusal("pages", request.META.get("REMOTE_ADDR", ""), "")
             headers = {"Retry-After": str(error.retry_after)}
-            return HttpResponse(f"{error.message}\n", status=429, content_type="text/plain", headers=headers)
+            return HttpResponse(f"{said(error)}\n", status=429, content_type="text/plain", headers=headers)
         try:
             return await get_response(request)
         finally:

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from changes import journal
 from core.errors import NoSuchRoom, NotAMember
+from core.words import words as _
 from db.batch_loader import BatchLoader
 from db.queries import Query, WhereIn
 from realtime.publish import JournalRow, RoomDetails, RoomNow, RoomRef
@@ -24,7 +25,7 @@ def room_by_slug(slug: str) -> Room:
     normal = slugs.normalised(slug)
     room = Room.objects.filter(slug=normal, closed=False).first() if normal else None
     if room is None:
-        raise NoSuchRoom(f"there is no room {slug[:64]!r}")
+        raise NoSuchRoom(_("there is no room {room}", room=repr(slug[:64])))
     return room
 
 
@@ -36,9 +37,9 @@ def membership_in(user: int, slug: str) -> Membership:
         found = Membership.objects.filter(room__slug=normal, room__closed=False, user_id=user).select_related("room").first()
     if found is None:
         if normal and slugs.is_direct(normal):  # the same answer whether it exists or not: direct rooms are private
-            raise NotAMember(f"you are not a member of {normal}")
+            raise NotAMember(_("you are not a member of {room}", room=normal))
         room = room_by_slug(slug)
-        raise NotAMember(f"you are not a member of {room.slug}")
+        raise NotAMember(_("you are not a member of {room}", room=room.slug))
     return found
 
 

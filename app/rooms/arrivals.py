@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 
 from core.errors import FrameRefused, NoSuchRoom
+from core.words import words as _
 from rooms import access, services, slugs
 from rooms.models import Kind, Membership, Role, Room
 
@@ -86,5 +87,5 @@ def _enter_alone(one: Arrival) -> Outcome:
     except FrameRefused as refusal:
         return refusal
     except IntegrityError:  # the room or a person was deleted in between
-        return NoSuchRoom("the room or your account was deleted")
+        return NoSuchRoom(_("the room or your account was deleted"))
     return Entered(membership.room, membership.upto, new)

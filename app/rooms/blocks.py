@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.models import User
 from core.errors import Forbidden, NoSuchTarget, RateLimited
+from core.words import words as _
 from rooms import slugs
 from rooms.models import Block, Membership
 
@@ -15,11 +16,11 @@ BLOCKS = 1_000
 def block_add(*, user: int, blocked: int) -> None:
     """Block a person. Raises Forbidden for oneself, RateLimited above BLOCKS."""
     if user == blocked:
-        raise Forbidden("nobody blocks themselves")
+        raise Forbidden(_("nobody blocks themselves"))
     with transaction.atomic():
         pair_lock(user, blocked)
         if Block.objects.filter(user_id=user).count() >= BLOCKS:
-            raise RateLimited(f"nobody blocks more than {BLOCKS} people", retry_after=3600)
+            raise RateLimited(_("nobody blocks more than {most} people", most=BLOCKS), retry_after=3600)
         Block.objects.get_or_create(user_id=user, blocked_id=blocked)
         _silence(user, blocked, silenced=True)
 
@@ -29,7 +30,7 @@ def block_remove(*, user: int, blocked: int) -> None:
     with transaction.atomic():
         pair_lock(user, blocked)
         if not Block.objects.filter(user_id=user, blocked_id=blocked).delete()[0]:
-            raise NoSuchTarget("that person is not blocked")
+            raise NoSuchTarget(_("that person is not blocked"))
         _silence(user, blocked, silenced=False)
 
 

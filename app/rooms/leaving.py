@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from changes import journal
 from core.errors import Forbidden, NoSuchTarget
+from core.words import words as _
 from realtime.publish import Revoked
 from rooms import access, slugs
 from rooms.models import Kind, Membership, Role, Room
@@ -57,16 +58,16 @@ def member_remove(*, slug: str, by: int, user: int, confirm: bool = False) -> Le
     """
     mine = access.membership_in(by, slug)
     if mine.room.kind == Kind.DIRECT:
-        raise Forbidden("a direct room keeps its two people")
+        raise Forbidden(_("a direct room keeps its two people"))
     if user != by and mine.role != Role.OWNER:
-        raise Forbidden("only an owner removes others")
+        raise Forbidden(_("only an owner removes others"))
     if user == by and not confirm and _is_last_of_private(mine):
-        raise LastMember("you are the last member: nobody can come into this private room again; confirm to leave it")
+        raise LastMember(_("you are the last member: nobody can come into this private room again; confirm to leave it"))
     if user == by:
         return _leave([mine], "left")
     found = Membership.objects.filter(room=mine.room, user_id=user).select_related("room").first()
     if found is None:
-        raise NoSuchTarget("that person is not a member")
+        raise NoSuchTarget(_("that person is not a member"))
     return _leave([found], "removed")
 
 
@@ -96,17 +97,17 @@ def member_change(*, slug: str, by: int, user: int, role: str) -> Membership:
     """
     mine = access.membership_in(by, slug)
     if mine.room.kind == Kind.DIRECT:
-        raise Forbidden("a direct room has no owner")
+        raise Forbidden(_("a direct room has no owner"))
     if mine.role != Role.OWNER:
-        raise Forbidden("only an owner makes owners")
+        raise Forbidden(_("only an owner makes owners"))
     with transaction.atomic():
         _lock(mine.room)
         found = Membership.objects.filter(room=mine.room, user_id=user).select_related("user").first()
         if found is None:
-            raise NoSuchTarget("that person is not a member")
+            raise NoSuchTarget(_("that person is not a member"))
         found.room = mine.room
         if role == Role.MEMBER and not _owners(mine.room).exclude(user_id=user).exists():
-            raise LastOwner("a room keeps one owner: make somebody else an owner first")
+            raise LastOwner(_("a room keeps one owner: make somebody else an owner first"))
         found.role = role
         found.save(update_fields=["role"])
     return found

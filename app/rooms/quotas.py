@@ -10,12 +10,20 @@ from django.utils import timezone
 
 from core.errors import RateLimited
 from core.refusals import note_refusal
+from core.words import words as _
 from rooms.models import Spent
 
 HOUR_S = 3_600
 DAY_S = 86_400
 # The setting of each count; the other counts are of one person's invitations to another.
 SETTINGS = {"rooms": "LIMIT_ROOMS_PER_H", "invitations": "LIMIT_INVITES_PER_H"}
+# As people read them.
+NAMES = {
+    "rooms": _("rooms"),
+    "invitations": _("invitations"),
+    "invitations of one person": _("invitations of one person"),
+}
+PERIODS = {HOUR_S: _("hour"), DAY_S: _("day")}
 KEPT = timedelta(days=2)
 
 SPEND = """
@@ -39,8 +47,10 @@ def spend(*, user: int, what: str, limit: int, period_s: int) -> None:
     if count > limit:
         name = what.partition(":")[0]
         note_refusal("quota", f"user {user}: {name}", SETTINGS.get(what, "LIMIT_INVITES_PER_PERSON"))
-        per = "hour" if period_s == HOUR_S else "day"
-        raise RateLimited(f"too many {name} this {per}: the limit is {limit}", retry_after=period_s - into)
+        said = _(
+            "too many {things} this {period}: the limit is {limit}", things=NAMES[name], period=PERIODS[period_s], limit=limit
+        )
+        raise RateLimited(said, retry_after=period_s - into)
 
 
 def quotas_prune() -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
 from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
+from core.words import words as _
 from rooms import access, blocks, quotas, slugs
 from rooms.models import Kind, Membership, Removal, Role, Room
 
@@ -23,7 +24,8 @@ class SlugTaken(Exception):
     """Another room has this slug, or a slug that looks like it."""
 
     def __init__(self, slug: str, *, alike: bool = False) -> None:
-        super().__init__(f"there is a room {'that looks like ' if alike else ''}{slug} already")
+        known = _("there is a room {room} already", room=slug)
+        super().__init__(_("there is a room that looks like {room} already", room=slug) if alike else known)
         self.alike = alike
 
 
@@ -34,7 +36,7 @@ def room_create(*, slug: str, title: str, private: bool, owner: int) -> Room:
     """
     normal, objection = slugs.normalised(slug), slugs.objection_to(slug)
     if normal is None or objection:
-        raise BadFrame(f"slug: {objection}")
+        raise BadFrame(_("slug: {reason}", reason=objection))
     title = checked_title(title)
     kind = Kind.PRIVATE if private else Kind.PUBLIC
     try:
@@ -51,7 +53,7 @@ def _spend_room(user: int) -> None:
     quotas.spend(user=user, what="rooms", limit=settings.LIMIT_ROOMS_PER_H, period_s=quotas.HOUR_S)
     most = settings.LIMIT_ROOMS_PER_USER
     if most and Membership.objects.filter(user_id=user, role=Role.OWNER)[:most].count() >= most:
-        raise RateLimited(f"you own {most} rooms, and nobody may own more", retry_after=quotas.HOUR_S)
+        raise RateLimited(_("you own {most} rooms, and nobody may own more", most=most), retry_after=quotas.HOUR_S)
 
 
 def checked_title(title: str) -> str:
@@ -62,7 +64,7 @@ def checked_title(title: str) -> str:
     shown = shown_text(title)
     # A title is text: it may begin with a mark and mix scripts.
     if mark_flood(shown):
-        raise BadFrame(f"title: at most {MAX_MARKS} marks may stand on a letter")
+        raise BadFrame(_("title: at most {most} marks may stand on a letter", most=MAX_MARKS))
     return shown
 
 
@@ -74,7 +76,7 @@ def room_change(*, slug: str, user: int, changes: dict[str, Any]) -> Room:
     found = access.membership_in(user, slug)
     room = found.room
     if found.role != Role.OWNER or room.kind == Kind.DIRECT:
-        raise Forbidden("only an owner changes a room")
+        raise Forbidden(_("only an owner changes a room"))
     if "title" in changes:
         room.title = checked_title(changes["title"])
     if "private" in changes:
@@ -126,10 +128,10 @@ def _first_use(slug: str, user: int) -> Room:
         return room_create(slug=slug, title="", private=False, owner=user)
     except SlugTaken as error:
         if error.alike:
-            raise NoSuchRoom(str(error)) from error
+            raise NoSuchRoom(error.args[0]) from error
         return access.room_by_slug(slug)
     except BadFrame as error:
-        raise NoSuchRoom(error.message) from error
+        raise NoSuchRoom(error.args[0]) from error
 
 
 def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
@@ -138,7 +140,7 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
     Raises Forbidden for oneself or when `other` has blocked the user, NoSuchTarget, or RateLimited above the quota.
     """
     if user == other:
-        raise Forbidden("a direct message needs somebody else")
+        raise Forbidden(_("a direct message needs somebody else"))
     slug = slugs.direct(user, other)
     room = Room.objects.filter(slug=slug).first()
     if room is not None:
@@ -147,7 +149,7 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
         with transaction.atomic():
             blocks.pair_lock(user, other)
             if blocks.is_blocked(by=other, user=user):
-                raise Forbidden("this person does not take messages from you")
+                raise Forbidden(_("this person does not take messages from you"))
             quotas.spend(user=user, what="rooms", limit=settings.LIMIT_ROOMS_PER_H, period_s=quotas.HOUR_S)
             room = Room.objects.create(slug=slug, kind=Kind.DIRECT)
             silenced = blocks.is_blocked(by=user, user=other)
@@ -156,7 +158,7 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
     except IntegrityError as error:  # it was created in between, or the person does not exist
         room = Room.objects.filter(slug=slug).first()
         if room is None:
-            raise NoSuchTarget("there is no such person") from error
+            raise NoSuchTarget(_("there is no such person")) from error
         return room, False
     return room, True
 
@@ -168,13 +170,13 @@ def member_add(*, slug: str, by: int, user: int) -> tuple[Membership, bool]:
     """
     room = access.membership_in(by, slug).room
     if room.kind == Kind.DIRECT:
-        raise Forbidden("a direct room is for two")
+        raise Forbidden(_("a direct room is for two"))
     known = Membership.objects.filter(room=room, user_id=user).first()
     if known is not None:
         known.room = room
         return known, False
     if blocks.is_blocked(by=user, user=by):
-        raise Forbidden("this person does not take invitations from you")
+        raise Forbidden(_("this person does not take invitations from you"))
     with transaction.atomic():
         _spend_invitation(by, user)
         return _become_member(room, user, added_by=by)

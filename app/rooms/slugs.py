@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from core.lookalikes import hidden_objection, look_of, mark_objection, script_objection, without_ignorables
+from core.words import words as _
 
 MAX = 64
 # Case folding may turn one letter into three. A stored slug maps to itself, so that it can be looked up directly.
@@ -27,9 +28,9 @@ def objection_to(slug: str) -> str | None:
     """
     composed, normal = _composed(slug), normalised(slug)
     if normal is None or len(composed) > MAX:
-        return f"1 to {MAX} letters, digits, _ and -"
+        return _("1 to {most} letters, digits, _ and -", most=MAX)
     if looks_direct(normal):
-        return "names like dm-1-2 are kept for direct rooms"
+        return _("names like dm-1-2 are kept for direct rooms")
     return hidden_objection(slug) or mark_objection(composed) or script_objection(composed)
 
 

@@ -1,0 +1,54 @@
+"""The server's words: each has a Chinese form, and the compiled catalogues are those of the sources."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polib
+import pytest
+from django.conf import settings
+from django.utils.translation.template import templatize
+
+APP = Path(settings.APP_DIR)
+CATALOGUES = sorted(APP.glob("**/locale/*/LC_MESSAGES/django.po"))
+MARKS = {"_", "words", "gettext", "gettext_lazy"}
+PLACES = re.compile(r"\{\w*\}|%\(\w+\)s")
+
+
+def written() -> Iterator[str]:
+    """Yield the msgids of the code and the templates."""
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(text)), *_]) if name in MARKS:
+                    yield text
+    for path in APP.rglob("*.html"):
+        for _quote, text in re.findall(r"gettext\(u?(['\"])(.*?)\1\)", templatize(path.read_text())):
+            yield text
+
+
+def test_each_word_has_a_translation_with_the_same_values() -> None:
+    msgids = set(written())
+    assert len(msgids) > 100
+    for code in {path.parent.parent.name for path in CATALOGUES}:
+        found = {entry.msgid: entry for path in CATALOGUES if f"/{code}/" in str(path) for entry in polib.pofile(path)}
+        assert msgids == set(found), "run scripts/messages"
+        for entry in found.values():
+            assert entry.translated(), f"{code} lacks {entry.msgid!r}"
+            assert set(PLACES.findall(entry.msgstr)) == set(PLACES.findall(entry.msgid)), entry.msgid
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: str(path.relative_to(APP)))
+def test_compiled_catalogue_is_fresh(path: Path) -> None:
+    compiled = {entry.msgid: entry.msgstr for entry in polib.mofile(path.with_suffix(".mo"))}
+    assert compiled == {entry.msgid: entry.msgstr for entry in polib.pofile(path)}, "run scripts/messages"
+
+
+def test_each_template_marks_its_words() -> None:
+    for path in sorted(APP.rglob("*.html")):
+        text = re.sub(r"\{%\s*blocktranslate.*?endblocktranslate\s*%\}|\{%.*?%\}|\{\{.*?\}\}", "", path.read_text(), flags=re.S)
+        shown = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.S)
+        labels = re.findall(r"(?:aria-label|title|placeholder|alt)=\"([^\"]*)\"", text)
+        words = [word for word in re.findall(r"[A-Za-z]{2,}", " ".join([shown, *labels])) if word != "Hubbub"]
+        assert not words, f"{path.relative_to(APP)} shows {words}"
