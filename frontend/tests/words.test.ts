@@ -7,6 +7,14 @@ const sources = import.meta.glob<string>('../src/**/*.{ts,vue}', { query: '?raw'
 const catalogues = import.meta.glob<string>('../src/**/locales/*.json', { query: '?raw', import: 'default', eager: true })
 const strings = Object.entries(sources).flatMap(([path, source]) => written(path, source).map((one) => ({ path, ...one })))
 
+const SEEN = new Set(['aria-label', 'aria-description', 'aria-roledescription', 'alt', 'label', 'placeholder', 'title'])
+/** Two words in a row, or one as at the beginning of a sentence: of other strings no code has need. */
+const PROSE = /\p{L}{2,}[,;]? \p{L}{2,}|^\p{Lu}\p{Ll}/u
+const NOT_WORDS = new Set([
+  'Hubbub', 'English', 'Esc', 'Shift Esc', 'Ctrl K', '/chat/',
+  'Content-Type', 'dialog button, dialog input', 'noopener noreferrer nofollow',
+])
+
 /** Words by key, of the shell and all features. */
 function catalogue(language: string): Map<string, string> {
   const files = Object.entries(catalogues).filter(([path]) => path.endsWith(`/${language}.json`))
@@ -33,4 +41,13 @@ test('every word of the catalogues is used', () => {
   const heads = strings.filter(({ text, open }) => open && /^\w+\.(\w+\.)*\w*$/.test(text)).map(({ text }) => text)
   const unused = [...english.keys()].filter((key) => !whole.has(key) && !heads.some((head) => key.startsWith(head)))
   expect(unused).toEqual([])
+})
+
+test('no text for people stands outside the catalogues', () => {
+  const raw = strings.filter(({ place, name, text }) => {
+    if (place === 'key' || name === 'class' || NOT_WORDS.has(text)) return false
+    if (place === 'content' || SEEN.has(name ?? '')) return /\p{L}{2}/u.test(text)
+    return PROSE.test(text)
+  })
+  expect(raw.map(({ path, text }) => `${path}: ${text}`)).toEqual([])
 })
