@@ -13,7 +13,10 @@ from core import features
 from core.features import Feature, Installed
 from core.variables import Variable
 
-FEATURES = ("features.typing",)
+FEATURES = (
+    "features.typing",
+    "features.stream",
+)
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")
 """Registered the same way; never off."""

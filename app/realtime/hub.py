@@ -75,6 +75,13 @@ class Hub:
         self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.live = LiveValues(self)
+        # What concerns one person, by the message's kind.
+        self._on_person = {
+            "mark": self._on_mark,
+            "member": self.on_member,
+            "revoked": self._on_revoked,
+            "frames": self._on_frames,
+        }
 
     # --- start and end
 
@@ -374,7 +381,7 @@ class Hub:
         else:
             local = self.people.get(message.get("user", 0))  # a message kind of the previous release may name no user
             if local is not None:
-                {"mark": self._on_mark, "member": self.on_member, "revoked": self._on_revoked}[kind](local, message)
+                self._on_person[kind](local, message)
 
     def _on_log(self, room: LiveRoom, events: list[LogEvent]) -> None:
         if not room.opened.is_set():
@@ -415,6 +422,12 @@ class Hub:
         _, user, credential, _, room, _ = message["what"]
         ref = RoomRef(*room) if room else None
         self.revocations.act(local, Revoked(user, credential, ref, message.get("reason", "removed")))
+
+    def _on_frames(self, local: LocalUser, message: dict[str, Any]) -> None:
+        """Handle client frames that another process was sent for a stream of this one."""
+        for socket in local.sockets:
+            if socket.dialect.room == message["stream"] and (receive := socket.dialect.frames) is not None:
+                self.spawn(receive(message["frames"]))
 
     def deliver_events(self, room: LiveRoom, events: list[LogEvent]) -> None:
         """Deliver events that are next in the room's order to its sockets."""

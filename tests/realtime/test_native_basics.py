@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from config.features import FEATURES, name_of
 from tests.conftest import Connect
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.server import Server
@@ -19,6 +20,7 @@ async def test_hello_has_its_fields(connect: Connect, ada: Account) -> None:
         "user": {"id": ada.id, "name": ada.name},
         "heartbeat": 20,
         "limits": {"text": 10_000, "frame": 262_144, "rate": 20},
+        "features": [name_of(package) for package in FEATURES],
     }
     assert_shape(chat.hello)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from realtime.events import LogEvent, RoomRef
 
@@ -16,6 +17,8 @@ class Dialect:
     name: ClassVar[str]
     # Whether the dialect receives presence, typing and other frames without a seq.
     signals: ClassVar[bool] = False
+    # Handles frames that came by another way than the socket: of a stream.
+    frames: Callable[[list[str]], Coroutine[Any, Any, None]] | None = None
 
     def __init__(self, socket: Socket, room: str) -> None:
         self.socket, self.room = socket, room

@@ -1,0 +1,81 @@
+"""`GET /api/stream` and `POST /api/frames`: the native protocol where no WebSocket gets through."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Query, Router
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from core.errors import BadFrame, Close, FrameRefused, RateAbuse, RateLimited, SocketRefused, Unavailable
+from realtime import streams
+
+router = Router(tags=["stream"], auth=authenticated)
+
+FRAMES = 50
+ROOMS = 32
+
+
+class NoSuchStream(FrameRefused):
+    code = "no_such_stream"
+    status = 404
+
+
+@router.get("/stream", summary="The server's frames as text/event-stream")
+async def stream_open(
+    request: HttpRequest,
+    room: Annotated[list[Annotated[str, Field(max_length=256)]], Query(max_length=ROOMS)] = [],  # noqa: B006  # never changed
+) -> StreamingHttpResponse:
+    """Open a stream: `hello` with its name in `stream`, then every frame that a WebSocket would carry, one `data:` each.
+
+    `room`, repeatable: rooms to join at once. `Last-Event-ID` resumes where an earlier stream ended. `event: close` with the
+    close code ends it.
+    """
+    person, credential = request.auth  # type: ignore[attr-defined]
+    try:
+        found = await streams.open_stream(person, credential, request.META.get("REMOTE_ADDR") or "?")
+    except RateAbuse as refusal:
+        raise RateLimited(refusal.reason) from refusal
+    except SocketRefused as refusal:
+        raise (Unavailable if refusal.close_code == Close.RESTART else BadFrame)(refusal.reason) from refusal
+    body = found.body(request.headers.get("Last-Event-ID", ""), room)
+    headers = {"Hubbub-Stream": found.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(body, content_type="text/event-stream", headers=headers)
+
+
+@router.post("/frames", response={202: dict[str, int]}, summary="Client frames for a stream")
+async def frames_send(request: HttpRequest) -> tuple[int, dict[str, int]]:
+    """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`. Replies come over the stream."""
+    person, _ = request.auth  # type: ignore[attr-defined]
+    name = request.headers.get("Hubbub-Stream", "")
+    if not name:
+        raise BadFrame("the header Hubbub-Stream names the stream")
+    texts = _texts(request.body)
+    found = streams.find(name, person.id)
+    if found is not None:
+        streams.receive_soon(found, texts)
+    elif streams.is_here(name) or not settings.REDIS_SHARDS:
+        raise NoSuchStream("this stream has ended; open another one")
+    elif not streams.forward(name, person.id, texts):
+        raise Unavailable("the process that holds the stream cannot be reached; send the same keys again")
+    return 202, {"accepted": len(texts)}
+
+
+def _texts(body: bytes) -> list[str]:
+    """Return each frame as text. Raises BadFrame."""
+    try:
+        decoded = msgspec.json.decode(body)
+        frames = decoded if isinstance(decoded, list) else [decoded]
+        texts = [msgspec.json.encode(frame).decode() for frame in frames]
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadFrame(f"not JSON: {error}") from error
+    if not 0 < len(texts) <= FRAMES:
+        raise BadFrame(f"{len(texts)} frames: send 1 to {FRAMES}")
+    for text in texts:
+        if len(text.encode()) > settings.MAX_FRAME:
+            raise BadFrame(f"a frame is above {settings.MAX_FRAME} bytes")
+    return texts

@@ -1,0 +1,260 @@
+"""The native protocol without a WebSocket: server frames as a text/event-stream, client frames by HTTP.
+
+A stream is a socket whose send queue an HTTP response reads. It has the hub, the limits and the promises of a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from urllib.parse import quote, unquote
+
+import msgspec
+import structlog
+
+from core import metrics, state
+from core.client_network import client_network
+from core.errors import Close, RateAbuse, SocketRefused
+from core.heartbeat import HEARTBEAT_S
+from core.refusals import note_refusal
+from db.database import DatabaseUnavailable
+from realtime import hub as hubs
+from realtime import protocol
+from realtime.dialects.native import NativeDialect
+from realtime.events import Person, encode
+from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, Batch
+from realtime.socket import Socket
+
+log = structlog.get_logger(__name__)
+
+# Rooms that a cursor names: it goes with each event. A client with more joins the others itself.
+CURSOR_ROOMS = 32
+# How long a response that nobody reads may go on after its stream was closed.
+CLOSE_S = 5.0
+# Frames of one request that wait for their turn.
+WAITING_FRAMES = 200
+# A log event, as realtime encodes it; a slug needs no escapes.
+_EVENT = re.compile(r'\{"type":"[^"]+","room":"([^"]+)","seq":(\d+),"from"')
+_JOINED = '{"type":"room.joined"'
+
+
+class StreamDialect(NativeDialect):
+    name = "stream"
+
+    async def open(self) -> None:
+        self.socket.push(protocol.hello(self.socket.user, stream=self.room))
+
+
+class Stream:
+    """The send queue of a stream, and the response's body."""
+
+    writer = None
+
+    def __init__(self) -> None:
+        self.id = f"{hubs.current().origin}.{secrets.token_urlsafe(12)}"
+        self.socket: Socket
+        self._texts: deque[str] = deque()
+        self._size = 0
+        self._since = 0.0
+        self._more = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._end: tuple[int, str] | None = None
+        self._reader: asyncio.Task[object] | None = None
+        # Room → the highest seq that was sent.
+        self._sent: dict[str, int] = {}
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    # --- as a send queue
+
+    def push(self, batch: Batch) -> bool:
+        if self._end is None:
+            if not self._texts:
+                self._since = time.monotonic()
+            self._texts.extend(batch.texts)
+            self._size += batch.size
+            self._empty.clear()
+            self._more.set()
+        return self._size <= MAX_BYTES
+
+    def above_high_water(self) -> bool:
+        return self._size > HALT_BYTES
+
+    async def drain(self) -> None:
+        await self._empty.wait()
+
+    def overdue(self, now: float) -> bool:
+        return bool(self._texts) and now - self._since > MAX_AGE_S
+
+    async def close(self, code: int, reason: str) -> None:
+        self._end = self._end or (code, reason)
+        self._more.set()
+        self._empty.set()
+        if self._reader is not None and self._texts:
+            asyncio.get_running_loop().call_later(CLOSE_S, self._reader.cancel)
+
+    # --- as a body
+
+    async def body(self, cursor: str, rooms: Iterable[str]) -> AsyncIterator[bytes]:
+        """Yield the stream until it is closed or its reader is gone; `cursor` and `rooms` as for `resume`."""
+        self._reader = asyncio.current_task()
+        self.socket.hub.spawn(self.resume(cursor, rooms))
+        try:
+            while True:
+                chunk = self._take()
+                if chunk:
+                    yield chunk
+                    continue
+                if self._end is not None:
+                    code, reason = self._end
+                    yield f"event: close\ndata: {encode({'code': code, 'reason': reason})}\n\n".encode()
+                    return
+                try:
+                    await asyncio.wait_for(self._more.wait(), HEARTBEAT_S)
+                except TimeoutError:
+                    yield b": \n\n"
+        finally:
+            self.socket.closed = True
+            _streams.pop(self.id, None)
+            self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
+
+    def _take(self) -> bytes:
+        """Take up to HALT_BYTES of what waits, as one chunk."""
+        lines, size = [], 0
+        while self._texts and size < HALT_BYTES:
+            text = self._texts.popleft()
+            size += len(text)
+            self._note(text)
+            cursor = f"id: {self.cursor}\n" if _EVENT.match(text) else ""
+            lines.append(f"{cursor}data: {text}\n\n")
+        self._size -= size
+        self._since = time.monotonic()
+        if not self._texts:
+            self._more.clear()
+            self._empty.set()
+            if self._end is not None:
+                self._more.set()
+        return "".join(lines).encode()
+
+    # --- the cursor
+
+    @property
+    def cursor(self) -> str:
+        """Return `room:seq,…` of the joined rooms, percent-encoded: what Last-Event-ID brings back."""
+        places = [f"{quote(room)}:{seq}" for room, seq in self._sent.items() if room in self.socket.rooms]
+        return ",".join(places[-CURSOR_ROOMS:])
+
+    def _note(self, text: str) -> None:
+        found = _EVENT.match(text)
+        if found:
+            self._sent[found[1]] = int(found[2])
+        elif text.startswith(_JOINED):
+            joined = msgspec.json.decode(text)
+            events = joined["events"]
+            # A page with more behind it ends at its last event.
+            self._sent[joined["room"]] = events[-1]["seq"] if joined["more"] and events else joined["head"]
+
+    # --- client frames
+
+    async def receive(self, texts: Iterable[str]) -> None:
+        """Handle client frames in their order, after all earlier ones. Replies come over the stream."""
+        texts = list(texts)
+        self._waiting += len(texts)
+        try:
+            if self._waiting > WAITING_FRAMES:
+                self.socket.close_soon(Close.RATE_ABUSE, "too many frames wait")
+                return
+            async with self._turn:
+                for text in texts:
+                    if self.socket.closed:
+                        return
+                    await self.socket.receive(text)
+                    if self.above_high_water():
+                        await self.drain()
+        except SocketRefused as refusal:
+            self.socket.close_soon(refusal.close_code, refusal.reason)
+        except DatabaseUnavailable:
+            self.socket.close_soon(Close.RESTART, "the database is away")
+        except Exception:
+            log.exception("a stream failed")
+            self.socket.close_soon(Close.INTERNAL, "internal error")
+        finally:
+            self._waiting -= len(texts)
+
+    async def resume(self, cursor: str, rooms: Iterable[str]) -> None:
+        """Join the rooms of a cursor from their seqs on, and further rooms from their latest messages."""
+        for place in cursor.split(",")[:CURSOR_ROOMS]:
+            room, _, seq = place.rpartition(":")
+            if room and seq.isdecimal() and len(seq) < 17:
+                await self._join_from(unquote(room), int(seq))
+        for room in rooms:
+            await self.receive([encode({"type": "room.join", "room": room})])
+
+    async def _join_from(self, room: str, after: int) -> None:
+        while not self.socket.closed:
+            self._sent[room] = after
+            await self.receive([encode({"type": "room.join", "room": room, "after": after})])
+            await self.drain()
+            if room in self.socket.rooms or self._sent[room] == after:  # complete, or refused
+                return
+            after = self._sent[room]
+
+
+_streams: dict[str, Stream] = {}
+
+
+async def open_stream(user: Person, credential: str, address: str) -> Stream:
+    """Open a stream of a person. Raises SocketRefused with the code that a socket would be closed with."""
+    hub = hubs.current()
+    if state.draining:
+        refusal = SocketRefused("service restart")
+        refusal.close_code = Close.RESTART
+        raise refusal
+    network = client_network(address)
+    if not hub.handshakes.take(network):
+        note_refusal("handshakes", network, "LIMIT_HANDSHAKES_PER_S")
+        raise RateAbuse("too many handshakes from this address")
+    stream = Stream()
+    socket = stream.socket = Socket(hub, user, credential, stream)
+    socket.dialect = StreamDialect(socket, stream.id)
+    socket.dialect.frames = stream.receive
+    try:
+        await hub.register(socket)
+        await socket.dialect.open()
+    except BaseException:
+        socket.closed = True
+        await hub.unregister(socket)
+        raise
+    _streams[stream.id] = stream
+    return stream
+
+
+def find(stream: str, user: int) -> Stream | None:
+    """Return a stream of this process, if it is that person's."""
+    found = _streams.get(stream)
+    return found if found is not None and found.socket.user.id == user else None
+
+
+def receive_soon(stream: Stream, texts: list[str]) -> None:
+    """Handle client frames after all earlier ones."""
+    stream.socket.hub.spawn(stream.receive(texts))
+
+
+def is_here(stream: str) -> bool:
+    """Return whether a stream of that name would be one of this process."""
+    return stream.partition(".")[0] == hubs.current().origin
+
+
+def forward(stream: str, user: int, texts: list[str]) -> bool:
+    """Send client frames to the process that holds the stream. Return False when the layer is away."""
+    hub = hubs.current()
+    if not hub.bus.healthy:
+        return False
+    hub.bus.send(f"user.{user}", {"kind": "frames", "user": user, "stream": stream, "frames": texts})
+    metrics.FRAMES_IN.add(len(texts), "forwarded")
+    return True

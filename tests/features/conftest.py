@@ -1,0 +1,32 @@
+"""People and a room for the tests of features."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_failed_inside(server: Server) -> Iterator[None]:
+    """Check that no client's action left an error of ours in the shared server's log."""
+    yield
+    found = [line for line in server.log.splitlines() if "Traceback" in line or "[error" in line]
+    assert not found, server.log[-20_000:]
+
+
+@pytest.fixture
+async def ada(server: Server) -> Account:
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def bob(server: Server) -> Account:
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def room(server: Server, ada: Account) -> str:
+    """A new public room that ada owns."""
+    return await create_room(server.base_url, ada)

@@ -1,0 +1,108 @@
+"""GET /api/stream and POST /api/frames: the promises of /ws/ without a WebSocket."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.conftest import Connect
+from tests.features.stream.client import stream
+from tests.support.chat_client import Account
+from tests.support.server import Server
+
+
+async def test_hello_names_the_stream(server: Server, ada: Account) -> None:
+    async with stream(server.base_url, ada) as mine:
+        hello = await mine.expect("hello")
+        assert hello["stream"] == mine.id
+        assert hello["user"] == {"id": ada.id, "name": ada.name}
+        assert mine.response.headers["content-type"] == "text/event-stream"
+
+
+async def test_frames_are_answered_over_the_stream(
+    server: Server, ada: Account, connect: Connect, bob: Account, room: str
+) -> None:
+    theirs = await connect(bob)
+    await theirs.join(room)
+    async with stream(server.base_url, ada) as mine:
+        joined = await mine.request("room.join", room=room)
+        assert (joined["type"], joined["head"]) == ("room.joined", 0)
+        sent = await mine.request("message.send", room=room, key="one", text="by HTTP")
+        assert (sent["type"], sent["seq"], sent["duplicate"]) == ("message.sent", 1, False)
+        assert (await mine.expect("message"))["key"] == "one"
+        assert (await theirs.expect("message", text="by HTTP"))["seq"] == 1
+        again = await mine.request("message.send", room=room, key="one", text="by HTTP")
+        assert again["duplicate"]
+        refused = await mine.request("message.send", room=room, key="two", text="")
+        assert (refused["type"], refused["code"]) == ("error", "empty")
+        await theirs.send(room, "back")
+        await mine.expect("message", text="back")
+
+
+async def test_room_in_the_address_is_joined(server: Server, ada: Account, connect: Connect, bob: Account, room: str) -> None:
+    """As `curl -N` shows a room."""
+    theirs = await connect(bob)
+    await theirs.join(room)
+    async with stream(server.base_url, ada, room=room) as mine:
+        await mine.expect("room.joined", room=room)
+        await theirs.send(room, "hi")
+        await mine.expect("message", text="hi")
+
+
+async def test_cursor_resumes_every_event_once(server: Server, ada: Account, connect: Connect, bob: Account, room: str) -> None:
+    theirs = await connect(bob)
+    await theirs.join(room)
+    async with stream(server.base_url, ada, room=room) as mine:
+        await mine.expect("room.joined")
+        await theirs.send(room, "0")
+        await mine.expect("message", text="0")
+        cursor = mine.last_id
+    for _ in range(45):  # more than one page
+        await theirs.send(room, "x" * 9_990)
+        await asyncio.sleep(0.06)  # as many a second as a person may send
+    async with stream(server.base_url, ada, last_id=cursor) as mine:
+        seqs: list[int] = []
+        while len(seqs) < 45:
+            seqs += [event["seq"] for event in (await mine.expect("room.joined", room=room))["events"]]
+        assert seqs == list(range(2, 47))
+        await theirs.send(room, "live again")
+        assert (await mine.expect("message"))["seq"] == 47
+
+
+async def test_stream_of_another_person_takes_no_frames(server: Server, ada: Account, bob: Account) -> None:
+    async with stream(server.base_url, ada) as mine, stream(server.base_url, bob) as theirs:
+        answer = await theirs.http.post("/api/frames", json={"type": "ping"}, headers={"Hubbub-Stream": mine.id})
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_stream")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"[", True, 400),
+        (b"[]", True, 400),
+        (b"[" + b"1," * 60 + b"1]", True, 400),
+        (b'{"type": "ping"}', False, 400),
+    ],
+)
+async def test_wrong_requests_are_named(server: Server, ada: Account, body: bytes, headers: bool, status: int) -> None:
+    async with stream(server.base_url, ada) as mine:
+        answer = await mine.http.post("/api/frames", content=body, headers={"Hubbub-Stream": mine.id} if headers else {})
+        assert (answer.status_code, answer.json()["code"]) == (status, "bad_frame")
+        assert (await mine.request("ping"))["type"] == "pong"
+
+
+async def test_credentials_are_needed(server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.base_url) as http:
+        assert (await http.get("/api/stream")).status_code == 401
+        assert (await http.post("/api/frames", json=[])).status_code == 401
+
+
+async def test_client_that_goes_away_is_noticed(server: Server, ada: Account, bob: Account, connect: Connect, room: str) -> None:
+    theirs = await connect(bob)
+    await theirs.join(room)
+    async with stream(server.base_url, ada, room=room) as mine:
+        await mine.expect("room.joined")
+        await theirs.expect("presence", room=room, timeout=15)
+    async with asyncio.timeout(15):
+        while ada.id not in [person["id"] for person in (await theirs.expect("presence", room=room, timeout=15))["left"]]:
+            pass
