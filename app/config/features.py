@@ -13,7 +13,7 @@ from core import features
 from core.features import Feature, Installed
 from core.variables import Variable
 
-FEATURES = (
+FEATURES: tuple[str, ...] = (
     "features.typing",
     "features.stream",
 )

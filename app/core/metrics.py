@@ -42,6 +42,10 @@ COMMIT_SIZE = Histogram("hubbub_commit_events", "Events in one group commit", bu
 UNSENT = Gauge("hubbub_unsent_bytes", "Bytes that wait for readers to take them", multiprocess_mode="livesum")
 DELIVERED_SHOWN = Counter("hubbub_deliveries_total", "Events handed to sockets")
 DELIVERED = Tally(DELIVERED_SHOWN)
+LIVE_SHOWN = Counter(
+    "hubbub_live_values_total", "Live values that clients published, and that rooms were sent", ["topic", "step"]
+)
+LIVE = Tally(LIVE_SHOWN)
 REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole", ["cause"])
 LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
 CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by every process", ["kind"])
@@ -58,7 +62,7 @@ LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its las
 
 def settle() -> None:
     """Export the counters of this process to /metrics. Call it on the event loop."""
-    for tally in (SOCKETS, FRAMES_IN, STORED, DELIVERED):
+    for tally in (SOCKETS, FRAMES_IN, STORED, DELIVERED, LIVE):
         tally.settle()
 
 

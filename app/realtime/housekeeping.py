@@ -66,7 +66,7 @@ class Housekeeping:
             if room.unread_due:
                 self.due.add(room)
             self.hub.presence.close_unused(room)
-            if room.in_use:
+            if room.in_use or self.hub.live.is_keeping(room.ref.id):
                 room.empty_since = None
             elif room.empty_since is None:
                 room.mark_used()

@@ -2,21 +2,23 @@
 
 A socket is sent at most `per_s` values of a key a second, and always the last one. Values of a topic with `keep_s` are kept in
 Redis for those who join later, on any process; in the embedded run, in the process. What the layer or Redis lost meanwhile
-is sent and stored again by the process that the value came to.
+is sent and stored again by the processes that know it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from core.errors import TooMany
+from core import metrics
+from core.errors import TooLong, TooMany
 from core.features import LiveTopic, installed
 from realtime.events import Person, RoomRef, encode
 from realtime.live_store import LiveStore, store_for
+from realtime.live_topic import FORGET_S, TopicValues, Value, frames, parts, value_from
 from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
@@ -24,50 +26,15 @@ if TYPE_CHECKING:
     from realtime.live_room import LiveRoom
     from realtime.socket import Socket
 
-# How long a value of a topic without `keep_s` is newer than a late one, and how long an ended one is.
-FORGET_S = 60.0
 SWEEP_EVERY_S = 5.0
-# Values in one frame, or in one message to the other processes.
-MANY = 200
-
-
-class Value(NamedTuple):
-    key: str
-    # Whose it is: (id, name).
-    sender: tuple[int, str]
-    # None: it has ended.
-    value: Any
-    # Seconds since 1970.
-    at: float
-    expires: float
-
-    def wire(self) -> dict[str, Any]:
-        return {
-            "key": self.key,
-            "from": {"id": self.sender[0], "name": self.sender[1]},
-            "value": self.value,
-            "at": _time(self.at),
-            "expires": _time(self.expires),
-        }
-
-
-class _Topic:
-    """The values of one topic in one room."""
-
-    def __init__(self, ref: RoomRef, topic: LiveTopic) -> None:
-        self.ref, self.topic = ref, topic
-        self.values: dict[str, Value] = {}
-        # Keys whose newest value came to this process.
-        self.own: set[str] = set()
-        # Keys with a value that was not sent yet, and when each key may be sent again (loop time).
-        self.unsent: set[str] = set()
-        self.next_at: dict[str, float] = {}
-        self.timer: asyncio.TimerHandle | None = None
-
-    def kept(self) -> list[Value]:
-        """Return what somebody who joins now is sent."""
-        now = time.time()
-        return [one for one in self.values.values() if one.value is not None and one.expires > now] if self.topic.keep_s else []
+# The longest value, in characters of JSON, and the longest key.
+VALUE_CHARS = 16_384
+KEY_CHARS = 64
+# Pauses before each round of repairs after an outage. Processes reconnect apart: what one sends in its first round may come
+# before another has subscribed.
+RESTORE_S = (0.0, 1.5)
+ROOMS_A_READ = 100
+READ_AGAIN_S = (0.3, 1.0)
 
 
 class LiveValues:
@@ -76,169 +43,204 @@ class LiveValues:
     def __init__(self, hub: Hub, store: LiveStore | None = None) -> None:
         self._hub = hub
         self._store = store or store_for(hub.spawn)
-        self._rooms: dict[int, dict[str, _Topic]] = {}
-        # Rooms whose kept values were read from the store.
+        self._rooms: dict[int, dict[str, TopicValues]] = {}
+        self._timers: dict[TopicValues, asyncio.TimerHandle] = {}
+        # Rooms whose kept values were read from the store, or will be.
         self._read: set[int] = set()
+        self._to_read: dict[int, RoomRef] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self._restorer: asyncio.Task[None] | None = None
 
     # --- from this process's clients
 
     def publish(self, room: RoomRef, topic: str, key: str, value: Any, *, sender: Person, keep_s: float | None = None) -> None:
-        """Set the value of a key. Raises TooMany when the room holds as many keys of the topic as it may."""
+        """Set the value of a key; None ends it. Raises TooMany, or TooLong."""
+        if not 0 < len(key) <= KEY_CHARS:
+            raise ValueError(f"the key of a live value has 1 to {KEY_CHARS} characters: {key[:80]!r}")
+        if len(encode(value)) > VALUE_CHARS:
+            raise TooLong(f"a value of {topic} has at most {VALUE_CHARS} characters")
         found = self._topic(room, installed().topics[topic])
         known = found.values.get(key)
-        if known is None and len(found.values) >= found.topic.keys:
-            self._forget(found)
-            if len(found.values) >= found.topic.keys:
-                raise TooMany(f"a room holds {found.topic.keys} values of {topic}")
         at = max(time.time(), known.at + 0.001 if known else 0.0)
-        lasts = FORGET_S if value is None else keep_s or found.topic.keep_s or FORGET_S
-        found.values[key] = Value(key, (sender.id, sender.name), value, at, at + lasts)
-        found.own.add(key)
-        self._changed(found, key)
+        expires = at + (keep_s or found.topic.keep_s or FORGET_S)
+        if value is None:  # remembered as long as any process may still hold what it ends
+            expires = max(at + FORGET_S, expires, known.expires if known else 0.0)
+        found.accept(Value(key, sender, value, at, expires, self._hub.origin), own=True)
+        metrics.LIVE.add(1, topic, "published")
+        self._send_soon(found, key)
 
     def values_of(self, room: int, topic: str) -> dict[str, Value]:
         """Return the values of a topic that this process knows, by key, ended ones not among them."""
         found = self._rooms.get(room, {}).get(topic)
         return {one.key: one for one in found.kept()} if found else {}
 
+    def is_keeping(self, room: int) -> bool:
+        """Return whether a kept value of the room came to this process: it stays subscribed to hear of a newer one."""
+        return any(found.topic.keep_s and found.own for found in self._rooms.get(room, {}).values())
+
     # --- from the other processes
 
     def on_message(self, message: dict[str, Any]) -> None:
         topic = installed().topics.get(message["topic"])
         if topic is not None:  # a process of another release may have more
-            self._arrived(RoomRef(*message["room"]), topic, (_value(one) for one in message["values"]))
+            self._arrived(RoomRef(*message["room"]), topic, map(value_from, message["values"]))
 
     def _arrived(self, room: RoomRef, topic: LiveTopic, values: Iterable[Value]) -> None:
         if room.id not in self._hub.rooms:
             return
         found = self._topic(room, topic)
         for one in values:
-            known = found.values.get(one.key)
-            if known is not None and (known.at, str(known.value)) >= (one.at, str(one.value)):
+            try:
+                is_new = found.accept(one, own=False)
+            except TooMany:  # it was refused where it came from, or will not be shown here
                 continue
-            if known is None and len(found.values) >= topic.keys:
-                self._forget(found)
-                if len(found.values) >= topic.keys:
-                    continue
-            found.values[one.key] = one
-            found.own.discard(one.key)
-            self._changed(found, one.key)
+            if is_new:
+                self._store.drop(room.id, topic.name, one.key)  # what this process has stored is older
+                self._send_soon(found, one.key)
 
     # --- sending
 
-    def _changed(self, found: _Topic, key: str) -> None:
-        found.unsent.add(key)
+    def _send_soon(self, found: TopicValues, key: str) -> None:
         loop = asyncio.get_running_loop()
-        due = max(loop.time(), found.next_at.get(key, 0.0))
-        if found.timer is None or found.timer.when() > due:
-            if found.timer is not None:
-                found.timer.cancel()
-            found.timer = loop.call_at(due, self._send, found)
+        self._set_timer(found, max(loop.time(), found.due_at(key)))
 
-    def _send(self, found: _Topic) -> None:
-        """Send the values whose time has come, and set the timer for the rest."""
-        loop = asyncio.get_running_loop()
-        now, pause = loop.time(), 1 / found.topic.per_s
-        due = [key for key in found.unsent if found.next_at.get(key, 0.0) <= now + 0.001]
-        found.unsent.difference_update(due)
-        found.next_at.update(dict.fromkeys(due, now + pause))
-        values = [found.values[key] for key in due if key in found.values]
+    def _set_timer(self, found: TopicValues, due: float) -> None:
+        timer = self._timers.get(found)
+        if timer is not None and timer.when() <= due:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[found] = asyncio.get_running_loop().call_at(due, self._send, found)
+
+    def _send(self, found: TopicValues) -> None:
+        """Send the values whose time has come, and set the timer for the others."""
+        self._timers.pop(found, None)
+        values = found.take_due(asyncio.get_running_loop().time())
         self._to_sockets(found, values)
-        self._to_others(found, [one for one in values if one.key in found.own])
-        following = min((found.next_at.get(key, 0.0) for key in found.unsent), default=None)
-        found.timer = None if following is None else loop.call_at(following, self._send, found)
+        own = [one for one in values if one.key in found.own]
+        self._to_others(found, own)
+        self._to_store(found, own)
+        following = found.next_due()
+        if following is not None:
+            self._set_timer(found, following)
 
-    def _to_sockets(self, found: _Topic, values: list[Value]) -> None:
+    def _to_sockets(self, found: TopicValues, values: list[Value]) -> None:
         room = self._hub.rooms.get(found.ref.id)
         if room is None or not room.hears_signals():
             return
-        topic = found.topic
-        if topic.frame is not None or not topic.to_sender:
-            for one in values:
-                but_for = None if topic.to_sender else one.sender[0]
-                self._hub.close_slow(room.push_signal(_frame(found, [one]), but_for=but_for))
-            return
-        for start in range(0, len(values), MANY):
-            self._hub.close_slow(room.push_signal(_frame(found, values[start : start + MANY])))
+        metrics.LIVE.add(len(values), found.topic.name, "sent")
+        for part, but_for in ((values, None),) if found.topic.to_sender else (([one], one.sender.id) for one in values):
+            for text in frames(found, part):
+                self._hub.close_slow(room.push_signal(text, but_for=but_for))
 
-    def _to_others(self, found: _Topic, values: list[Value]) -> None:
-        for start in range(0, len(values), MANY):
-            part = values[start : start + MANY]
+    def _to_others(self, found: TopicValues, values: list[Value]) -> None:
+        for part in parts(values):
             message = {"kind": "live", "room": list(found.ref), "topic": found.topic.name, "values": [list(one) for one in part]}
             self._hub.bus.send(f"room.{found.ref.id}", message)
+
+    def _to_store(self, found: TopicValues, values: list[Value]) -> None:
         if found.topic.keep_s:
             for one in values:
-                self._store.put(found.ref.id, found.topic.name, one.key, None if one.value is None else list(one), one.expires)
+                self._store.put(found.ref.id, found.topic.name, one)
 
-    # --- those who join, and what was lost
+    # --- people who join, and what was lost
 
     def joined(self, socket: Socket, room: LiveRoom) -> None:
         """Send a socket that has just joined what is kept; read what other processes have stored, once."""
         for found in self._rooms.get(room.ref.id, {}).values():
-            kept = found.kept()
-            for start in range(0, len(kept), MANY):
-                socket.push_batch(Batch([_frame(found, kept[start : start + MANY])]))
+            kept = [one for one in found.kept() if found.topic.to_sender or one.sender.id != socket.user.id]
+            if kept:
+                socket.push_batch(Batch(list(frames(found, kept))))
         if room.ref.id not in self._read and any(topic.keep_s for topic in installed().topics.values()):
             self._read.add(room.ref.id)
-            self._hub.spawn(self._read_stored([room.ref]))
+            self._read_soon([room.ref])
 
-    async def _read_stored(self, rooms: list[RoomRef]) -> None:
-        found = await self._store.read([room.id for room in rooms])
-        for room in rooms:
-            for name, values in found.get(room.id, {}).items():
-                topic = installed().topics.get(name)
-                if topic is not None:
-                    now = time.time()
-                    self._arrived(room, topic, (one for one in map(_value, values) if one.expires > now))
+    def _read_soon(self, rooms: Iterable[RoomRef]) -> None:
+        self._to_read.update((room.id, room) for room in rooms)
+        if self._to_read and (self._reader is None or self._reader.done()):
+            self._reader = self._hub.spawn(self._read_stored())
+
+    async def _read_stored(self) -> None:
+        """Read rooms from the store until none is left. While the store does not answer, try again."""
+        late: dict[int, RoomRef] = {}
+        while self._to_read:
+            part = dict(list(self._to_read.items())[:ROOMS_A_READ])
+            found = await self._store.read(list(part))
+            if found is None:
+                late.update(self._to_read)  # a value may come between the read that succeeds and this process's subscription
+                await asyncio.sleep(random.uniform(*READ_AGAIN_S))  # noqa: S311
+                continue
+            for room in part:
+                self._to_read.pop(room, None)
+            for room, topic_name, value in found:
+                if (topic := installed().topics.get(topic_name)) is not None:
+                    self._arrived(part[room], topic, [value])
+            if not self._to_read and late:
+                await asyncio.sleep(RESTORE_S[1])
+                self._to_read, late = {room: ref for room, ref in late.items() if room in self._read}, {}
 
     def restored(self) -> None:
-        """The layer may have lost messages, and Redis what was stored: send own values again and read the others'."""
-        for topics in self._rooms.values():
-            for found in topics.values():
-                self._to_others(found, [found.values[key] for key in found.own if key in found.values])
-        rooms = [self._hub.rooms[room].ref for room in self._read if room in self._hub.rooms]
-        if rooms:
-            self._hub.spawn(self._read_stored(rooms))
+        """Repair what the layer or Redis may have lost: send own values again, store all, and read the others'."""
+        if self._restorer is not None:
+            self._restorer.cancel()
+        self._restorer = self._hub.spawn(self._restore())
+
+    async def _restore(self) -> None:
+        for pause in RESTORE_S:
+            await asyncio.sleep(pause)
+            for found in [found for topics in self._rooms.values() for found in topics.values() if found.topic.keep_s]:
+                self._to_others(found, found.own_values())
+                # Also what came to other processes: they may have ended since.
+                self._to_store(found, list(found.values.values()))
+                await asyncio.sleep(0)
+            self._read_soon(self._hub.rooms[room].ref for room in self._read if room in self._hub.rooms)
 
     def closed(self, room: int) -> None:
-        """No socket here uses the room any more."""
+        """Forget a room that no socket here uses any more."""
         self._read.discard(room)
+        self._to_read.pop(room, None)
+        for found in self._rooms.pop(room, {}).values():
+            self._cancel_timer(found)
 
     # --- upkeep
 
     async def tick(self) -> None:
         """Forget what has expired."""
         await asyncio.sleep(SWEEP_EVERY_S)
+        now = asyncio.get_running_loop().time()
         for room, topics in list(self._rooms.items()):
             for name, found in list(topics.items()):
-                self._forget(found)
-                if not found.values and found.timer is None:
+                for key in found.forget(now):
+                    self._store.drop(room, name, key)
+                if not found.values:
                     del topics[name]
             if not topics:
                 del self._rooms[room]
 
     async def stop(self) -> None:
+        """Send and store what waits for its time, within a limit."""
+        for topics in self._rooms.values():
+            for found in topics.values():
+                self._cancel_timer(found)
+                own = [found.values[key] for key in found.unsent & found.own]
+                self._to_others(found, own)
+                self._to_store(found, own)
         await self._store.close()
 
-    @staticmethod
-    def _forget(found: _Topic) -> None:
-        now, loop_now = time.time(), asyncio.get_running_loop().time()
-        for key in [key for key, one in found.values.items() if one.expires <= now and key not in found.unsent]:
-            del found.values[key]
-            found.own.discard(key)
-        for key in [key for key, at in found.next_at.items() if at <= loop_now and key not in found.values]:
-            del found.next_at[key]
+    def _cancel_timer(self, found: TopicValues) -> None:
+        if (timer := self._timers.pop(found, None)) is not None:
+            timer.cancel()
 
-    def _topic(self, room: RoomRef, topic: LiveTopic) -> _Topic:
+    def _topic(self, room: RoomRef, topic: LiveTopic) -> TopicValues:
         topics = self._rooms.setdefault(room.id, {})
-        return topics.get(topic.name) or topics.setdefault(topic.name, _Topic(room, topic))
+        return topics.get(topic.name) or topics.setdefault(topic.name, TopicValues(room, topic))
 
 
 def publish(room: RoomRef, topic: str, key: str, value: Any, *, sender: Person, keep_s: float | None = None) -> None:
-    """Set a live value; everybody in the room is sent it. Raises TooMany. Call on the event loop.
+    """Set a live value; everybody in the room is sent it. Raises TooMany or TooLong. Call on the event loop.
 
-    `key`: which value of the topic, at most 64 characters. `value`: anything JSON. `keep_s`: how long it is valid, if not as
-    long as the topic says.
+    `key`: which value of the topic, at most 64 characters. `value`: anything JSON but null, at most 16,384 characters. `keep_s`:
+    how long it is valid, if not as long as the topic says.
     """
     _hub().live.publish(room, topic, key, value, sender=sender, keep_s=keep_s)
 
@@ -257,19 +259,3 @@ def _hub() -> Hub:
     from realtime import hub  # noqa: PLC0415  # the hub holds the live values
 
     return hub.current()
-
-
-def _frame(found: _Topic, values: list[Value]) -> str:
-    if found.topic.frame is not None:
-        (one,) = values
-        return encode(found.topic.frame(found.ref.slug, one.key, one.wire()["from"], one.value))
-    return encode({"type": "live", "room": found.ref.slug, "topic": found.topic.name, "values": [one.wire() for one in values]})
-
-
-def _value(fields: list[Any]) -> Value:
-    key, sender, value, at, expires = fields
-    return Value(key, (sender[0], sender[1]), value, at, expires)
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -1,6 +1,6 @@
 """Two servers of one worker each, so that each user's process is known."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,12 @@ class Pair:
     postgres: Postgres | None = None
 
 
-def start_pair(profile: Profile, exits: ExitStack, postgres: Postgres | None = None) -> Pair:
+def start_pair(
+    profile: Profile, exits: ExitStack, postgres: Postgres | None = None, extra: Mapping[str, str] | None = None
+) -> Pair:
     """Start two servers that end with `exits`."""
     redis = exits.enter_context(Redis())
-    env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0"}
+    env = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "1", "LIMIT_MESSAGES_PER_S": "0", **(extra or {})}
     one = Server(profile, env)
     exits.callback(one.close)
     if postgres is not None:
