@@ -77,6 +77,11 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     ),
     "history": (lambda world: {"room": world.room, "before": 2**40, "limit": 200},),
     "read": (lambda world: {"room": world.room, "upto": next(_numbers)},),
+    "poll.create": (
+        lambda world: {"room": world.room, "key": secrets.token_hex(8), "question": "flood?", "options": ["yes", "no"]},
+    ),
+    "poll.vote": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "choices": [0]},),
+    "poll.close": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
     "typing": (lambda world: {"room": world.room},),
     "activity": (lambda _: {"state": ("active", "away")[next(_numbers) % 2]},),
     "ping": (lambda _: {},),
@@ -131,5 +136,5 @@ def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
 
 def address_of(call: Call, world: World) -> str:
     """Return a call's path with its parameters filled in."""
-    values = {"slug": world.room, "user": str(world.other)}
+    values = {"slug": world.room, "user": str(world.other), "seq": "1"}
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from accounts.models import User
 from accounts.services import session_mark
 from core.errors import BadFrame, NoSuchTarget
@@ -16,6 +18,11 @@ def people_now(ids: set[int]) -> dict[int, PersonNow]:
     """Return the existing people among `ids`, with the mark of their sessions."""
     found = User.objects.filter(id__in=ids).values_list("id", "username", "is_active", "password")
     return {user: PersonNow(name, active, session_mark(password)) for user, name, active, password in found}
+
+
+def names_of(ids: Iterable[int]) -> dict[int, str]:
+    """Map each existing person among `ids` to the name."""
+    return dict(User.objects.filter(id__in=list(ids)).values_list("id", "username"))
 
 
 def person(named: int | str) -> User:

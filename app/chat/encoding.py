@@ -13,6 +13,7 @@ from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 
 from chat import kinds
 from chat.models import Event
+from core.features import NOBODY
 from realtime.publish import LogEvent, encode
 
 LISTED_PEOPLE = 100
@@ -94,12 +95,20 @@ def log_event(row: EventRow, room: str) -> LogEvent:
         "type": row.kind,
         "room": room,
         "seq": row.seq,
-        "from": {"id": row.author, "name": row.author_name},
+        "from": NOBODY if _is_anonymous(row) else {"id": row.author, "name": row.author_name},
         **_content(row),
     }
     if row.alias:
         fields["alias"] = row.alias
     return LogEvent(row.seq, encode(fields), row.author, row.key, kinds.counts(row.kind, row.target))
+
+
+def _is_anonymous(row: EventRow) -> bool:
+    """Whether the event's target hides who amended it. So it does where the target is not known."""
+    known = kinds.KINDS.get(row.kind)
+    if known is None or known.anonymous is None:
+        return False
+    return row.amended is None or known.anonymous(kinds.state_of(row.amended))
 
 
 def _content(row: EventRow) -> dict[str, Any]:

@@ -173,6 +173,8 @@ class Writer:
             self._publish(room, [result for _, result in told])
             for append, result in told:
                 _resolve(append, result)
+                if append.payload is not None and isinstance(result, Stored) and not result.duplicate:
+                    metrics.KINDS.add(1, append.kind)
                 if self.on_due is not None and isinstance(result, Stored) and result.due is not None:
                     self.on_due(result.due)
             if number % ROOMS_A_TURN == 0:

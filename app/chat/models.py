@@ -39,6 +39,14 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["room", "seq"], name="one_event_a_seq"),
             models.UniqueConstraint(fields=["author", "room", "key"], name="one_event_a_key"),
         ]
+        # A room's polls, notes or games without reading its messages. No message and no amending event is in it.
+        indexes = [
+            models.Index(
+                fields=["room", "kind", "seq"],
+                name="chat_things",
+                condition=~models.Q(kind="message") & models.Q(target__isnull=True),
+            )
+        ]
 
 
 class Due(models.Model):

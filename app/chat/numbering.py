@@ -87,14 +87,16 @@ def plan(asked: Mapping[Identity, Append], found: Found, now: datetime) -> Plan:
 
 def _add(append: Append, role: str, found: Found, made: Plan) -> int | Exception:
     kind = kinds.KINDS[append.kind]
-    if kind.amends is not None:
-        try:
+    try:
+        if kind.amends is not None:
             _amend(append, kind, role, found, made)
-        except FrameRefused as refusal:
-            return refusal
-        except Exception as error:
-            logger.exception("an event could not be applied", kind=kind.name, room=append.room.slug, target=append.target)
-            return error
+        elif kind.check is not None:
+            kind.check(append.payload, _context(append, role, append.author, made.now))
+    except FrameRefused as refusal:
+        return refusal
+    except Exception as error:
+        logger.exception("an event could not be applied", kind=kind.name, room=append.room.slug, target=append.target)
+        return error
     state = found.rooms[append.room.id]
     state.head += 1
     state.counted |= kind.counts
@@ -112,18 +114,21 @@ def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan)
     row = made.changed.get(place) or found.targets.get(place)
     if row is None:
         raise NoSuchTarget(_("there is no such message in the room"))
-    context = Context(
-        target_author=row.author,
-        is_owner=role == Role.OWNER,
-        at=made.now,
-        author_name=append.author_name,
-        by_server=append.by_server,
-    )
     state = kinds.state_of(row)
-    after = kinds.apply(kind, state, append.payload, append.author, context)
+    after = kinds.apply(kind, state, append.payload, append.author, _context(append, role, row.author, made.now))
     if after is not state:
         row = made.changed[place] = kinds.with_state(row, after)
         due = kinds.KINDS[row.kind].due
         if due is not None:
             made.due[place] = due(after)
     made.amended[append.identity] = Amended(row.kind, row.text, row.data)
+
+
+def _context(append: Append, role: str, target_author: int, now: datetime) -> Context:
+    return Context(
+        target_author=target_author,
+        is_owner=role == Role.OWNER,
+        at=now,
+        author_name=append.author_name,
+        by_server=append.by_server,
+    )

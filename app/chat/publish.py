@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
@@ -19,11 +20,12 @@ from core.words import words as _
 from db import database
 from realtime.publish import DeferredReply, Person, RoomRef, Slug
 from rooms import access
+from rooms.models import Room
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
 
-__all__ = ["Key", "Slug", "Stored", "Target", "Thing", "append", "durable", "message", "room_of", "take_token", "thing"]
+__all__ = ["Key", "Slug", "Stored", "Target", "Thing", "append", "durable", "message", "room_of", "take_token", "thing", "things"]
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Target = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -94,5 +96,20 @@ def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thin
     found = event_rows(Event.objects.filter(room_id=room.id, seq=seq, kind=kind)).first()
     if found is None or KINDS.get(kind) is None:
         raise NoSuchTarget(f"there is no {kind} at {seq} in {room.slug}")
-    row = event_row(*found)
+    return _thing(room, found)
+
+
+def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, **having: Any) -> list[Thing]:
+    """Read a room's latest things of a kind, the newest first. Synchronous, in a database thread.
+
+    `having`: conditions on the state, as `data__closed=False`. Raises NoSuchRoom or NotAMember.
+    """
+    room = access.membership_in(user, slug).room
+    kind = str(payload.__struct_config__.tag)
+    found = Event.objects.filter(room_id=room.id, kind=kind, target__isnull=True, **having).exclude(kind="message")
+    return [_thing(room, columns) for columns in event_rows(found.order_by("-seq"))[:limit]]
+
+
+def _thing(room: Room, columns: Sequence[Any]) -> Thing:
+    row = event_row(*columns)
     return Thing(access.ref(room), row.seq, Person(row.author, row.author_name), row.at, state_of(row))

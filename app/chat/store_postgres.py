@@ -171,8 +171,9 @@ async def _commit_planned(connection: Connection, batch: Sequence[Append], now: 
 async def _lock(connection: Connection, asked: Sequence[Append]) -> Found:
     rooms = _numbers(append.room.id for append in asked)
     people = _numbers(append.author for append in asked)
-    amending = [append for append in asked if append.target is not None]
-    places = [_numbers(append.room.id for append in amending), _numbers(append.target or 0 for append in amending)]
+    # Each target once: of a poll that many amend at a time, the state is large.
+    amended = dict.fromkeys((append.room.id, append.target) for append in asked if append.target is not None)
+    places = [_numbers(room for room, _ in amended), _numbers(seq for _, seq in amended)]
     await connection.execute(BEGIN)
     locked = await connection.execute(LOCK, [rooms])
     roles = await connection.execute(ROLES, [rooms, people])

@@ -16,6 +16,7 @@ from core.variables import Variable
 FEATURES: tuple[str, ...] = (
     "features.typing",
     "features.stream",
+    "features.polls",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

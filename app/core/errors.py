@@ -7,7 +7,7 @@ SocketRefused            closes the socket with `close_code`
 └── RateAbuse            4009
 FrameRefused             an `error` frame with `code`; the socket stays open
 ├── BadJson  BadFrame  UnknownType  NotAMember  NoSuchRoom  NoSuchTarget
-└── Forbidden  TooLong  TooMany  Empty  RateLimited  Unavailable
+└── Forbidden  TooLong  TooMany  Empty  Closed  RateLimited  Unavailable
 """
 
 from __future__ import annotations
@@ -121,6 +121,13 @@ class TooMany(FrameRefused):
 
 class Empty(FrameRefused):
     code = "empty"
+
+
+class Closed(FrameRefused):
+    """The thing takes no more of this: a poll is closed, a question's time is up."""
+
+    code = "closed"
+    status = 409
 
 
 class RateLimited(FrameRefused):

@@ -16,6 +16,9 @@ import msgspec
 from core.errors import FrameRefused
 from core.services import Service
 
+# The author of an anonymous event on the wire.
+NOBODY = {"id": 0, "name": ""}
+
 
 class Context(NamedTuple):
     """What `apply` may know beside the state and the payload."""
@@ -33,6 +36,8 @@ class Context(NamedTuple):
 
 Apply = Callable[[Any, Any, int, Context], Any]
 """(state, payload, author, context) → the target's new state. Pure. Raises FrameRefused: that event fails alone."""
+Check = Callable[[Any, Context], None]
+"""Refuses, with a FrameRefused, a thing that may not begin. Pure."""
 Public = Callable[[Any], dict[str, Any]]
 """The fields of a payload, or of a thing's state, that the wire carries."""
 
@@ -56,6 +61,10 @@ class EventKind:
     public: Public | None = None
     # Whether the event carries its target's state.
     carries_state: bool = True
+    # Of a thing: what its author may not begin. Runs in the commit, so a repeated key is answered as before.
+    check: Check | None = None
+    # Of an amending kind: whether a target of that state hides its author from the wire: `from` is then NOBODY.
+    anonymous: Callable[[Any], bool] | None = None
     # Of a thing: when the server has to act on it next, and what it then appends. None: nothing is due.
     due: Callable[[Any], datetime | None] | None = None
     on_due: Callable[[Any, datetime], msgspec.Struct | None] | None = None

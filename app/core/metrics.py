@@ -37,6 +37,8 @@ FRAMES_IN = Tally(FRAMES_IN_SHOWN)
 REFUSED = Counter("hubbub_frames_refused_total", "Frames answered with an error, or ignored", ["code"])
 STORED_SHOWN = Counter("hubbub_events_stored_total", "Events committed to the log")
 STORED = Tally(STORED_SHOWN)
+KINDS_SHOWN = Counter("hubbub_events_of_kind_total", "Events committed to the log, but for messages", ["kind"])
+KINDS = Tally(KINDS_SHOWN)
 COMMIT_SECONDS = Histogram("hubbub_commit_seconds", "Time of one group commit")
 COMMIT_SIZE = Histogram("hubbub_commit_events", "Events in one group commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
 UNSENT = Gauge("hubbub_unsent_bytes", "Bytes that wait for readers to take them", multiprocess_mode="livesum")
@@ -62,7 +64,7 @@ LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its las
 
 def settle() -> None:
     """Export the counters of this process to /metrics. Call it on the event loop."""
-    for tally in (SOCKETS, FRAMES_IN, STORED, DELIVERED, LIVE):
+    for tally in (SOCKETS, FRAMES_IN, STORED, KINDS, DELIVERED, LIVE):
         tally.settle()
 
 

@@ -119,9 +119,18 @@ def _no_constant(name: str) -> None:
 
 def _refuse_nul(frame: msgspec.Struct) -> None:
     for name in frame.__struct_fields__:
-        value = getattr(frame, name)
-        if isinstance(value, str) and "\0" in value:
+        if _holds_nul(getattr(frame, name)):
             raise BadFrame(f"{name} holds a NUL character")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, msgspec.Struct):
+        value = [getattr(value, name) for name in value.__struct_fields__]
+    elif isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 class Ping(msgspec.Struct, tag="ping"):

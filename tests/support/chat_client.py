@@ -31,7 +31,6 @@ from websockets.exceptions import ConnectionClosed
 
 Frame = dict[str, Any]
 
-EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
 _TIMEOUT = 5.0
 _PASSWORD_BYTES = 12
 
@@ -343,7 +342,7 @@ class ChatClient:
                 waiting.on_reply(frame)
             waiting.reply.set_result(frame)
             return
-        if frame["type"] in EVENTS:
+        if "seq" in frame and "re" not in frame:  # an event of any kind
             self.order.pushed(frame)
         elif frame["type"] == "gap":
             self.order.silent(frame["room"])

@@ -48,7 +48,7 @@ def test_there_and_back_with_people_in_it() -> None:
     world = World()
     event(world, seq=1, key="k").save()
     members = Membership.objects.count()
-    assert found("chat_event") == (NEW, 2)
+    assert found("chat_event") == (NEW | {"chat_things": "room_id,kind,seq"}, 2)
     migrate("chat", "0001")
     migrate("rooms", "0003")
     assert found("chat_event") == (OLD, 2)

@@ -1,0 +1,75 @@
+"""/api/rooms/<room>/polls: the open polls, one's own vote, and results as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from accounts.people import names_of
+from chat.publish import thing, things
+from core.errors import Forbidden
+from db import database
+from features.polls.events import Poll, shown
+from features.polls.results import table
+from realtime.publish import Person
+
+router = Router(tags=["polls"], auth=authenticated)
+Seq = Annotated[int, Field(ge=1, le=2**53)]
+OPEN = 50
+
+
+@router.get("/{slug}/polls", summary="Open polls of a room")
+async def polls(request: HttpRequest, slug: str) -> dict[str, Any]:
+    """At most 50 polls that are not closed, the newest first."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+    found = await database.run_for(me, lambda: things(me, slug, Poll, limit=OPEN, data__closed=False))
+    return {
+        "polls": [
+            {"room": poll.room.slug, "seq": poll.seq, "from": poll.author.wire(), "at": poll.at, **shown(poll.state)}
+            for poll in found
+        ]
+    }
+
+
+@router.get("/{slug}/polls/{int:seq}/mine", summary="My vote in a poll")
+async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
+    """My choices, also in a secret poll; none where I have not voted."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+    poll = await database.run_for(me, thing, me, slug, seq, Poll)
+    return {"room": poll.room.slug, "seq": seq, "choices": poll.state.votes.get(str(me), [])}
+
+
+@router.get("/{slug}/polls/{int:seq}/votes", summary="Who voted for what")
+async def votes(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
+    """The people of each option, by name. 403 for a secret poll."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+
+    def read() -> list[list[dict[str, Any]]]:
+        poll = thing(me, slug, seq, Poll).state
+        if poll.secret:
+            raise Forbidden("the votes of this poll are secret")
+        people = sorted(names_of(map(int, poll.votes)).items(), key=lambda one: one[1].casefold())
+        return [
+            [Person(user, name).wire() for user, name in people if option in poll.votes[str(user)]]
+            for option in range(len(poll.options))
+        ]
+
+    return {"voters": await database.run_for(me, read)}
+
+
+@router.get("/{slug}/polls/{int:seq}.csv", summary="A poll's result as CSV")
+async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
+    """The options with their votes, and who voted for them unless the poll is secret."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+
+    def read() -> str:
+        poll = thing(me, slug, seq, Poll).state
+        return table(poll, {} if poll.secret else names_of(map(int, poll.votes)))
+
+    answer = HttpResponse(await database.run_for(me, read), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="poll-{seq}.csv"'
+    return answer

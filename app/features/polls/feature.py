@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from core.features import Feature, FrameHandler
+from features.polls import api, events, frames
+
+FEATURE = Feature(
+    name="polls",
+    events=(events.POLL, events.VOTED, events.CLOSED),
+    frames=(
+        FrameHandler(frames.PollCreate, frames.poll_create, paced=False),
+        FrameHandler(frames.PollVote, frames.poll_vote, paced=False),
+        FrameHandler(frames.PollClose, frames.poll_close, paced=False),
+    ),
+    routers=(("/rooms", api.router),),
+)
