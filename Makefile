@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test test-fast check fmt up roll down clean doctor load capacity bench chaos fuzz lock
+.PHONY: help run test test-fast check fmt up roll down clean doctor backup restore load capacity bench chaos fuzz lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -30,6 +30,12 @@ roll: ## bring the running stack to the current images and settings without an o
 
 doctor: ## what is wrong with the running installation, and the line to change; ARGS="--json"
 	@scripts/doctor $(ARGS)
+
+backup: ## database, files and .env of the running installation, into var/backups; people may go on
+	@scripts/backup
+
+restore: ## bring a backup back into a stack without data: make restore FROM=var/backups/hubbub-….tar.gz
+	@scripts/restore "$(FROM)"
 
 down: ## stop the stack and keep its data
 	@scripts/down

@@ -247,6 +247,17 @@ VARIABLES: tuple[Variable, ...] = (
         "Begins the names of the stack's containers, volumes, networks and images; a second checkout on one machine needs another",
         scope="compose",
     ),
+    Variable(
+        "BACKUP_DIR", "path", None, "Where `make backup` puts its files, by an absolute path. Unset: var/backups", scope="script"
+    ),
+    Variable("BACKUP_KEEP", "int", "14", "Backups to keep there; older ones are removed", scope="script", minimum=1),
+    Variable(
+        "BACKUP_ENCRYPT_TO",
+        "text",
+        None,
+        "Whose key backups are encrypted with: a recipient of age (age1…), or a key of gpg. Unset: not encrypted",
+        scope="script",
+    ),
     Variable("IMAGE_TAG", "text", "local", "Tag of the images compose builds and runs", scope="compose"),
     Variable("IMAGE_SOURCE", "url", None, "Address of the sources, for the images' labels", scope="compose"),
     Variable(

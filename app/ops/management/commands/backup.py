@@ -1,0 +1,83 @@
+"""`manage.py backup`: write the database, files and secrets of one moment into an archive, while people chat.
+
+Exit codes: 0 written and read again without a difference; 1 not.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from ops.backup import archive, postgres, sqlite
+
+
+class Command(BaseCommand):
+    help = "Writes a backup of the database, of uploaded files and of secrets, while people chat. `manage.py restore` reads it."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("output", nargs="?", default="-", help="the file to write; - is standard output (default)")
+        parser.add_argument("--env", action="store_true", help="take along the .env that comes through standard input")
+
+        parser.add_argument("--verify", action="store_true", help="read the backup that comes through standard input, write none")
+
+    def handle(self, *_: Any, output: str, env: bool, verify: bool, **__: Any) -> None:
+        if verify:
+            self.verify()
+            return
+        env_file = sys.stdin.buffer.read(archive.MOST_WHOLE) if env else b""
+        if output == "-":
+            summary = self.write(sys.stdout.buffer, env_file)
+            sys.stdout.flush()
+        else:
+            summary = self.write_file(Path(output), env_file)
+        self.stderr.write(f"Backed up: {summary}.")
+
+    def verify(self) -> None:
+        try:
+            _, manifest = archive.verify(sys.stdin.buffer)
+        except archive.Damaged as error:
+            raise CommandError(f"the backup could not be read again: {error}") from error
+        self.stderr.write(f"Read again, all equal: {manifest.summary()}.")
+
+    def write_file(self, path: Path, env_file: bytes) -> str:
+        part = path.with_name(path.name + ".part")
+        part.touch(mode=0o600)
+        try:
+            with part.open("wb") as file:
+                summary = self.write(file, env_file)
+            with part.open("rb") as file:
+                archive.verify(file)
+            part.replace(path)
+        except archive.Damaged as error:
+            raise CommandError(f"the backup could not be read again: {error}") from error
+        finally:
+            part.unlink(missing_ok=True)
+        return summary
+
+    def write(self, stream: IO[bytes], env_file: bytes) -> str:
+        writer = archive.Writer(stream)
+        applied = sorted(MigrationRecorder(connection).applied_migrations())
+        header = {"format": archive.FORMAT, "engine": connection.vendor, "made": datetime.now(UTC).isoformat(timespec="seconds")}
+        writer.add_json(archive.HEADER, {**header, "migrations": applied})
+        if env_file:
+            writer.add(archive.ENV, env_file)
+        if settings.EMBEDDED:
+            kept = settings.DATA_DIR / archive.SECRET_KEY
+            if kept.exists():
+                writer.add(archive.SECRET_KEY, kept.read_bytes())
+            sqlite.write_file(writer, Path(settings.DATABASES["default"]["NAME"]))
+        else:
+            postgres.write_rows(writer)
+        # Behind the rows: a file is there before the row that names it.
+        writer.add_files(settings.MEDIA_ROOT)
+        writer.finish()
+        return writer.manifest.summary()

@@ -1,0 +1,214 @@
+"""`manage.py backup` and `restore`, of an embedded run and on Postgres: every row and file comes back, or nothing does."""
+
+import asyncio
+import gzip
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ops.backup import archive
+from tests.conftest import StartServer
+from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.profile import Profile
+from tests.support.server import ROOT, Server, manage
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+TEXTS = ["plain", "tab\tand\nline \\N", "ünï☃ 😀", "'; DROP TABLE chat_event; --"]
+
+
+def restored_env(server: Server, profile: Profile, directory: Path) -> dict[str, str]:
+    """Return the settings of a fresh installation: nothing in its database, not even tables."""
+    env = {name: value for name, value in server.env.items() if name not in {"DATA_DIR", "DATABASE_URL"}}
+    env["DATA_DIR"] = str(directory / "fresh")
+    if profile.postgres:
+        env["DATABASE_URL"] = profile.postgres.create_database()
+    return env
+
+
+ROWS = """
+from django.db import connection
+import json
+with connection.cursor() as cursor:
+    found = {}
+    for table in sorted(connection.introspection.table_names(cursor)):
+        cursor.execute(f'SELECT * FROM "{table}"')
+        found[table] = sorted(map(repr, cursor.fetchall()))
+# When a migration was applied is another time here.
+del found["django_migrations"]
+print(json.dumps(found))
+"""
+LOGS = """
+from rooms.models import Room
+from chat.models import Event
+import json
+def seqs(room):
+    return [*Event.objects.filter(room=room).order_by("seq").values_list("seq", flat=True)]
+print(json.dumps([[room.slug, room.head, seqs(room)] for room in Room.objects.all()]))
+"""
+
+
+def shell(env: dict[str, str], lines: str) -> Any:
+    """Run lines in the installation; return what they print as JSON."""
+    return json.loads(manage("shell", "-c", lines, env=env).splitlines()[-1])
+
+
+async def write(server: Server, messages: int = 20) -> str:
+    """Let two people talk in a room; return its slug."""
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada)
+    async with ChatClient(server.ws_url(), ada) as here, ChatClient(server.ws_url(), bob) as there:
+        await here.join(room)
+        await there.join(room)
+        for number in range(messages):
+            await here.send(room, f"{number} {TEXTS[number % len(TEXTS)]}")
+    return room
+
+
+async def test_every_row_and_file_comes_back(start_server: StartServer, profile: Profile, tmp_path: Path) -> None:
+    server = await asyncio.to_thread(lambda: start_server(LIMIT_MESSAGES_PER_S="0"))
+    room = await write(server)
+    uploads = server.data_dir / "files"
+    (uploads / "a" / "b").mkdir(parents=True)
+    (uploads / "a" / "b" / "picture.bin").write_bytes(bytes(range(256)) * 40_000)  # of several pieces
+    (uploads / "empty").touch()
+    stopped = asyncio.Event()
+
+    async def traffic() -> int:
+        sent = 0
+        ada = await sign_up(server.base_url)
+        async with ChatClient(server.ws_url(), ada) as chat:
+            await chat.join(room)
+            while not stopped.is_set():
+                await chat.send(room, f"meanwhile {sent}")
+                sent += 1
+                await asyncio.sleep(0.01)
+        return sent
+
+    writing = asyncio.create_task(traffic())
+    await asyncio.sleep(0.3)
+    file = tmp_path / "backup.tar.gz"
+    await asyncio.to_thread(manage, "backup", str(file), env=server.env)
+    stopped.set()
+    assert await writing > 3
+    assert file.stat().st_mode & 0o077 == 0
+    env = restored_env(server, profile, tmp_path)
+    await asyncio.to_thread(manage, "restore", "--check", str(file), env=env)
+    assert not (tmp_path / "fresh" / "files").exists()
+    await asyncio.to_thread(manage, "restore", str(file), env=env)
+
+    # The log of each room has no hole, and ends where the room says.
+    for slug, last, seqs in shell(env, LOGS):
+        assert seqs == list(range(1, last + 1)), slug
+        assert slug != room or last >= 20
+    fresh = tmp_path / "fresh" / "files"
+    assert {path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if path.is_file()} == {"a/b/picture.bin", "empty"}
+    assert (fresh / "a/b/picture.bin").read_bytes() == (uploads / "a/b/picture.bin").read_bytes()
+    if profile.postgres is None:
+        assert (tmp_path / "fresh" / "secret_key").read_text() == (server.data_dir / "secret_key").read_text()
+
+    # A backup of the quiet original and of what is restored from it are equal, row by row.
+    again = tmp_path / "again.tar.gz"
+    await asyncio.to_thread(manage, "backup", str(again), env=server.env)
+    other = restored_env(server, profile, tmp_path / "other")
+    await asyncio.to_thread(manage, "restore", str(again), env=other)
+    assert shell(other, ROWS) == shell(server.env, ROWS)
+    with pytest.raises(RuntimeError, match="this database is in use, it holds 3 rows of"):
+        await asyncio.to_thread(manage, "restore", str(again), env=other)
+    if profile.postgres is None:
+        with pytest.raises(RuntimeError, match="the server runs: stop it first"):
+            await asyncio.to_thread(
+                manage,
+                "restore",
+                str(again),
+                env=server.env | {"PORT": str(server.port), "RUNTIME_DIR": str(server.data_dir / "run")},
+            )
+
+
+@pytest.fixture(scope="module")
+def small(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, bytes]]:
+    """A backup of an installation with one person."""
+    server = Server(profile)
+    file = tmp_path_factory.mktemp("small") / "backup.tar.gz"
+    server.shell("from accounts.services import user_create; user_create(username='ada', password='correct horse battery')")
+    manage("backup", str(file), env=server.env)
+    yield server, file.read_bytes()
+    server.close()
+
+
+def without_member(data: bytes, name: str) -> bytes:
+    stream = io.BytesIO()
+    writer = archive.Writer(stream)
+    for member, content in archive.members(io.BytesIO(data)):
+        if member != name:
+            writer.add(member, content.read())
+    writer.close()
+    return stream.getvalue()
+
+
+def with_another_name(data: bytes) -> bytes:
+    return gzip.compress(gzip.decompress(data).replace(b"ada", b"eve"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: data[: len(data) // 2], "cut short"),
+        (lambda data: without_member(data, "manifest.json"), "it was cut short"),
+        (with_another_name, "differs from what was backed up"),
+        (lambda _: b"no archive at all", "it is no backup, or was cut short"),
+        (lambda data: without_member(data, "header.json"), "it is no backup of Hubbub"),
+        (lambda data: gzip.compress(gzip.decompress(data).replace(b'"format": 1', b'"format": 9')), "its format is 9"),
+    ],
+    ids=["cut", "no-manifest", "changed", "rubbish", "no-header", "format"],
+)
+def test_a_damaged_backup_is_refused(small: tuple[Server, bytes], damage: Callable[[bytes], bytes], message: str) -> None:
+    _, data = small
+    assert archive.verify(io.BytesIO(data))[1].tables
+    with pytest.raises(archive.Damaged, match=message):
+        archive.verify(io.BytesIO(damage(data)))
+
+
+def test_a_backup_of_a_newer_release_changes_nothing(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
+    _, data = small
+    file = tmp_path / "newer"
+    file.write_bytes(gzip.compress(gzip.decompress(data).replace(b"0005_joins_beside_commits", b"9999_of_a_coming_release_", 1)))
+    env = restored_env(small[0], profile, tmp_path)
+    with pytest.raises(RuntimeError, match=r"of a newer release, which has chat\.9999_of_a_coming_release_"):
+        manage("restore", str(file), env=env)
+    if profile.postgres:
+        with psycopg.connect(env["DATABASE_URL"], connect_timeout=5) as connection:
+            assert connection.execute("SELECT 1 FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall() == []
+
+
+def test_a_change_that_only_the_rows_show_is_refused(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
+    """Through standard input the archive is read once: nothing may stay of one that turns out wrong at its end."""
+    server, data = small
+    env = restored_env(server, profile, tmp_path)
+    command = [sys.executable, str(ROOT / "app" / "manage.py"), "restore", "-"]
+    done = subprocess.run(command, input=with_another_name(data), env=env, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert b"Damaged" not in done.stderr
+    lines = "from accounts.models import User\ntry:\n    print(User.objects.count())\nexcept Exception:\n    print(0)"
+    assert manage("shell", "-c", lines, env=env).split()[-1] == "0"
+    # Repeated with the sound one, it succeeds.
+    done = subprocess.run(command, input=data, env=env, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert manage("shell", "-c", lines, env=env).split()[-1] == "1"
+
+
+def test_env_is_taken_along_and_can_be_read_with_tar(small: tuple[Server, bytes], tmp_path: Path) -> None:
+    server, _ = small
+    secret = b"SECRET_KEY=of-the-stack\n"
+    command = [sys.executable, str(ROOT / "app" / "manage.py"), "backup", "--env"]
+    done = subprocess.run(command, input=secret, env=server.env, capture_output=True, timeout=60, check=True)
+    (tmp_path / "b.tar.gz").write_bytes(done.stdout)
+    read = subprocess.run(["tar", "-xzOf", tmp_path / "b.tar.gz", "env"], capture_output=True, timeout=20, check=True)
+    assert read.stdout == secret
