@@ -49,6 +49,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
   return String(compile(word, { locale: of, key, onError: undefined! })(context))
 }
 
+/** Whether the language has a word of this key. */
+export function has(key: string): boolean {
+  return key in shown.value.words
+}
+
 export function number(value: number): string {
   return numbers.value.format(value)
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { flat, type Words } from '../catalogues'
 import { languages } from '../src/i18n'
+import protocol from '../src/protocol.ts?raw'
 import { written } from './support/sources'
 
 const sources = import.meta.glob<string>('../src/**/*.{ts,vue}', { query: '?raw', import: 'default', eager: true })
@@ -11,7 +12,7 @@ const SEEN = new Set(['aria-label', 'aria-description', 'aria-roledescription', 
 /** Two words in a row, or one as at the beginning of a sentence: of other strings no code has need. */
 const PROSE = /\p{L}{2,}[,;]? \p{L}{2,}|^\p{Lu}\p{Ll}/u
 const NOT_WORDS = new Set([
-  'Hubbub', 'English', 'Esc', 'Shift Esc', 'Ctrl K', '/chat/',
+  'Hubbub', 'English', 'outgoing frame', 'composer item', 'Esc', 'Shift Esc', 'Ctrl K', '/chat/',
   'Content-Type', 'dialog button, dialog input', 'noopener noreferrer nofollow',
 ])
 
@@ -36,10 +37,31 @@ test('every key in the sources is in the catalogues', () => {
   expect(keys.filter(({ text }) => !english.has(text)).map(({ path, text }) => `${path}: ${text}`)).toEqual([])
 })
 
+/** As titles and labels of a feature's entries are given. */
+test('every key in a declaration of a feature is in its catalogue', () => {
+  const keys = strings.filter(({ path, text }) => {
+    const name = /features\/([^/]+)\/index\.ts$/.exec(path)?.[1]
+    return name !== undefined && new RegExp(`^${name}\\.[a-z_]+$`).test(text)
+  })
+  // A type of frames looks like a key: `poll.create` of the feature polls.
+  expect(keys.filter(({ text }) => !english.has(text)).map(({ path, text }) => `${path}: ${text}`)).toEqual([])
+})
+
+test('no feature is called like a group of the shell', () => {
+  const groups = Object.keys(JSON.parse(catalogues['../src/locales/en.json']!) as object)
+  expect(groups.filter((group) => catalogues[`../src/features/${group}/locales/en.json`])).toEqual([])
+})
+
+test('every refusal of the protocol has a sentence', () => {
+  const codes = protocol.match(/export type ErrorCode =\n((?: {2}\| '.*'\n)+)/)![1]!.match(/\w+/g)!
+  expect(codes.filter((code) => !english.has(`errors.${code}`))).toEqual([])
+})
+
 test('every word of the catalogues is used', () => {
   const whole = new Set(strings.filter(({ open }) => !open).map(({ text }) => text))
   const heads = strings.filter(({ text, open }) => open && /^\w+\.(\w+\.)*\w*$/.test(text)).map(({ text }) => text)
-  const unused = [...english.keys()].filter((key) => !whole.has(key) && !heads.some((head) => key.startsWith(head)))
+  // reasons.ts looks for the words of refusals by code.
+  const unused = [...english.keys()].filter((key) => !/^(\w+\.)?errors\./.test(key) && !whole.has(key) && !heads.some((head) => key.startsWith(head)))
   expect(unused).toEqual([])
 })
 

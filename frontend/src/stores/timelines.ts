@@ -3,6 +3,7 @@ import { shallowReactive } from 'vue'
 import { api } from '../api'
 import type { HistoryPage } from '../protocol'
 import type { ChatSocket, OutgoingFrame } from '../socket'
+import { explained } from '../ui/reasons'
 import { useConnection } from './connection'
 import { placesOf } from './places'
 import { shown, withEvents, withName, withNewer, withOlder, withoutPast, withPlace, type Segments } from './segments'
@@ -103,7 +104,7 @@ export const useTimelines = defineStore('timelines', () => {
       await fetchPage()
       return true
     } catch (error) {
-      timeline.failure = { end, message: (error as Error).message }
+      timeline.failure = { end, message: explained(error) }
       return false
     } finally {
       timeline.loading = null

@@ -60,7 +60,3 @@ export function slugFor(title: string): string {
     .replace(/^-+|-+$/g, '')
     .slice(0, 64)
 }
-
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString()} ${count === 1 ? one : many}`
-}

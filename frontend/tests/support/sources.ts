@@ -64,9 +64,10 @@ function ofCode(code: string): Written[] {
   return found
 }
 
-/** `new Error('…')`, `{ code, message: '…' }` of a failure, and the name of a key: `event.key === 'Enter'`. */
+/** `new Error('…')` and its `super('…')`, `{ code, message: '…' }` of a failure, symbols, and the name of a key: `event.key === 'Enter'`. */
 function isForDevelopers(node: ts.Node): boolean {
-  if (ts.isNewExpression(node)) return ['Error', 'TypeError', 'RangeError'].includes(node.expression.getText())
+  if (ts.isNewExpression(node)) return ['Error', 'TypeError', 'RangeError', 'RequestFailed'].includes(node.expression.getText())
+  if (ts.isCallExpression(node)) return node.expression.kind === ts.SyntaxKind.SuperKeyword || node.expression.getText() === 'Symbol'
   if (ts.isPropertyAssignment(node) && node.name.getText() === 'message') return true
   return ts.isBinaryExpression(node) && ts.isPropertyAccessExpression(node.left) && node.left.name.text === 'key'
 }
