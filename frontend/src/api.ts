@@ -186,7 +186,8 @@ function fieldErrors(errors: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(errors).map(([field, text]) => [field, [text].flat().join(' ')]))
 }
 
-function cookie(name: string): string {
+/** A cookie that scripts may read. */
+export function cookie(name: string): string {
   const entry = document.cookie.split('; ').find((pair) => pair.startsWith(`${name}=`))
   return entry ? decodeURIComponent(entry.slice(name.length + 1)) : ''
 }

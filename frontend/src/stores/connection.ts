@@ -1,8 +1,11 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import { api, ApiError } from '../api'
+import { api, ApiError, cookie } from '../api'
 import { Close, type Hello } from '../protocol'
 import { ChatSocket, type ConnectionState, type OutgoingFrame } from '../socket'
+import { browserClock, type WireSocket } from '../socket/environment'
+import { StreamSocket } from '../socket/stream'
+import { transports } from '../socket/transport'
 import { toSignIn } from './session'
 
 /** Shorter interruptions, such as moving to another server process, are not worth a word. */
@@ -26,7 +29,13 @@ export const useConnection = defineStore('connection', () => {
   function start(owner: number): ChatSocket {
     const url = new URL('/ws/', location.href)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-    socket = new ChatSocket({ url: url.href, owner: String(owner), storage: browserStorage() })
+    const open = transports({
+      openSocket: (address) => new WebSocket(address) as WireSocket,
+      openStream: () => new StreamSocket(() => cookie('csrftoken')),
+      clock: browserClock,
+      random: Math.random,
+    })
+    socket = new ChatSocket({ url: url.href, owner: String(owner), storage: browserStorage(), open })
     unsent.value = socket.unsent()
     socket.on('state', stateChanged)
     socket.on('hello', (greeting) => {
