@@ -2,12 +2,13 @@ import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
 import { catalogues } from './catalogues'
 import { besideHubbub } from './dev-server'
+import { emojiData } from './emoji-data'
 import { entryBudget } from './entry-budget'
 
 export default defineConfig({
   // Django serves the build under STATIC_URL and finds the hashed names in the manifest.
   base: '/static/',
-  plugins: [vue(), catalogues(), entryBudget(), besideHubbub(process.env.HUBBUB_URL ?? 'http://127.0.0.1:8000')],
+  plugins: [vue(), catalogues(), emojiData(), entryBudget(), besideHubbub(process.env.HUBBUB_URL ?? 'http://127.0.0.1:8000')],
   build: {
     outDir: 'dist',
     manifest: 'manifest.json',

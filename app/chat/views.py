@@ -12,8 +12,8 @@ from accounts.views import SignIn
 
 
 @ensure_csrf_cookie
-async def chat_app(request: HttpRequest, room: str = "") -> HttpResponse:
-    """The shell of the web app; the room in the address is the script's to open."""
+async def chat_app(request: HttpRequest, room: str = "", seq: str = "") -> HttpResponse:
+    """The shell of the web app; the room and the message in the address are the script's to open."""
     user = await request.auser()
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())

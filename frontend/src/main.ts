@@ -15,16 +15,23 @@ const router = createRouter({
   routes: [
     { path: '/', redirect: { name: 'home' } },
     { path: '/chat/', name: 'home', component: HomeView },
-    { path: '/chat/:room/', name: 'room', component: RoomView, props: true },
+    {
+      path: '/chat/:room/',
+      name: 'room',
+      component: RoomView,
+      props: true,
+      // A link to a message: the same page, opened there.
+      children: [{ path: ':seq(\\d+)', name: 'message', component: { render: () => null } }],
+    },
     { path: '/:rest(.*)', redirect: { name: 'home' } },
   ],
 })
 
 // Addresses are typed and sent by people: the server's spelling replaces theirs.
-router.beforeEach(({ params, hash, query }) => {
+router.beforeEach(({ name, params, hash, query }) => {
   const typed = String(params.room ?? '')
   const room = foldedSlug(typed)
-  return room === typed ? true : { name: 'room', params: { room }, hash, query, replace: true }
+  return room === typed ? true : { name: name!, params: { ...params, room }, hash, query, replace: true }
 })
 
 await showLanguage(servedLanguage())

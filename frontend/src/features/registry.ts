@@ -39,6 +39,9 @@ export interface Feature {
   name: string
   /** kind of event → what is drawn in its row; gets `event` and `me` (id) */
   rows?: Record<string, Slot>
+  /** kind of event → what can be done with it: both get `event`. `bar` is drawn in the corner of the row that the pointer or the keyboard
+   * is on, and may expose `keyed(event): boolean` for keys on the row; `sheet` is a dialog after a long press, and emits `close` */
+  actions?: Record<string, { bar: Slot; sheet: Slot }>
   /** type of frame → what is drawn while it waits in the outbox; gets `frame`. A frame without one is not drawn. */
   outgoing?: Record<string, Slot>
   composer?: ComposerItem[]
@@ -57,6 +60,8 @@ export interface Feature {
   pushes?: Record<string, (frame: PushFrame) => void>
   /** called while somebody types in the composer of a room, at each input */
   typed?: (room: string) => void
+  /** called with a key in the empty composer of a room; says whether it meant something */
+  emptyComposerKey?: (event: KeyboardEvent, room: string) => boolean
   /** called once, as soon as there is a socket */
   start?: (socket: ChatSocket, me: number) => void
 }
@@ -65,14 +70,21 @@ export function defineFeature(feature: Feature): Feature {
   return feature
 }
 
+export interface RowActions {
+  bar: Component
+  sheet: Component
+}
+
 let installed: readonly Feature[] = []
 const rows = new Map<string, Component>()
 const outgoing = new Map<string, Component>()
+const actions = new Map<string, RowActions>()
 
 /** @throws Error that names what two features claim */
 export function installFeatures(features: readonly Feature[]): void {
   refuseDoubles('feature', features.map(({ name }) => name))
   refuseDoubles('kind', features.flatMap((feature) => Object.keys(feature.rows ?? {})))
+  refuseDoubles('actions', features.flatMap((feature) => Object.keys(feature.actions ?? {})))
   refuseDoubles('outgoing frame', features.flatMap((feature) => Object.keys(feature.outgoing ?? {})))
   refuseDoubles('topic', features.flatMap((feature) => Object.keys(feature.live ?? {})))
   refuseDoubles('push', features.flatMap((feature) => Object.keys(feature.pushes ?? {})))
@@ -81,8 +93,10 @@ export function installFeatures(features: readonly Feature[]): void {
   installed = features
   rows.clear()
   outgoing.clear()
+  actions.clear()
   for (const feature of features) {
     for (const [kind, slot] of Object.entries(feature.rows ?? {})) rows.set(kind, rowComponent(slot))
+    for (const [kind, { bar, sheet }] of Object.entries(feature.actions ?? {})) actions.set(kind, { bar: componentOf(bar), sheet: componentOf(sheet) })
     for (const [type, slot] of Object.entries(feature.outgoing ?? {})) outgoing.set(type, rowComponent(slot))
   }
 }
@@ -94,6 +108,11 @@ export function allFeatures(): readonly Feature[] {
 /** The row of a kind of events; a plain one for a kind of a newer server. */
 export function rowOf(kind: string): Component {
   return rows.get(kind) ?? UnknownRow
+}
+
+/** What can be done with an event of a kind; null for nothing. */
+export function actionsOf(kind: string): RowActions | null {
+  return actions.get(kind) ?? null
 }
 
 /** How a frame is drawn while it waits; null where it is not. */

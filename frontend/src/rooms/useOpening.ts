@@ -1,5 +1,5 @@
 import { nextTick, onBeforeUnmount, onMounted, ref, watch, type Ref } from 'vue'
-import { placesOf } from '../stores/places'
+import { placesOf, type Place } from '../stores/places'
 import type { Timeline, useTimelines } from '../stores/timelines'
 import type { useScroll } from './useScroll'
 import type { useWindow } from './useWindow'
@@ -14,6 +14,8 @@ interface Opening {
   /** read mark at the time the room was opened; null when nothing was unread */
   readUpto: () => number | null
   firstNew: Ref<number | null>
+  /** the message that the address names */
+  target: () => number | null
   atBottom: Ref<boolean>
 }
 
@@ -28,18 +30,36 @@ export function useOpening(options: Opening) {
   const opened = ref(false)
 
   async function open(): Promise<void> {
-    const place = places.get(room)
+    const named = options.target()
+    const place = named === null ? places.get(room) : null
     const unread = options.readUpto()
-    const seq = place?.seq ?? (unread === null ? null : unread + 1)
+    const seq = named ?? place?.seq ?? (unread === null ? null : unread + 1)
     if (seq !== null) await timelines.loadPlace(room, seq)
-    const target = place?.seq ?? options.firstNew.value
+    const target = named ?? place?.seq ?? options.firstNew.value
     if (target !== null) {
       scroll.pinned.value = false
       view.around(target)
     }
     opened.value = true
     await nextTick()
-    if (target !== null && (place ? scroll.toSeq(target, place.top) : scroll.toMark('new'))) return
+    if (target === null || !bring(target, place)) await toEnd()
+
+    function bring(to: number, remembered: Place | null): boolean {
+      if (named !== null) return scroll.toSeqInView(to)
+      return remembered ? scroll.toSeq(to, remembered.top) : scroll.toMark('new')
+    }
+  }
+
+  /** Loads the messages around `seq` where they are not there, and brings it into view. */
+  async function goTo(seq: number): Promise<void> {
+    await timelines.loadPlace(room, seq)
+    scroll.pinned.value = false
+    view.around(seq)
+    await nextTick()
+    if (!scroll.toSeqInView(seq)) await toEnd()
+  }
+
+  async function toEnd(): Promise<void> {
     view.reset()
     scroll.pinned.value = true
     await nextTick()
@@ -69,5 +89,5 @@ export function useOpening(options: Opening) {
     window.removeEventListener('pagehide', save)
   })
 
-  return { opened, remember }
+  return { opened, remember, goTo }
 }

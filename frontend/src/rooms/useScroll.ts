@@ -45,6 +45,11 @@ export function useScroll(scroller: Ref<HTMLElement | null>, content: Ref<HTMLEl
     return row !== undefined && toRow(row.dataset.row!, top)
   }
 
+  /** Puts a message into the upper part of the view. */
+  function toSeqInView(seq: number): boolean {
+    return toSeq(seq, (scroller.value?.clientHeight ?? 0) / 4)
+  }
+
   /** Puts a row into the upper part of the view. */
   function toMark(row: string): boolean {
     return toRow(row, (scroller.value?.clientHeight ?? 0) / 4)
@@ -115,7 +120,7 @@ export function useScroll(scroller: Ref<HTMLElement | null>, content: Ref<HTMLEl
   })
   onBeforeUnmount(() => resized?.disconnect())
 
-  return { pinned, toBottom, toSeq, toMark, firstInView, lastInView }
+  return { pinned, toBottom, toSeq, toSeqInView, toMark, firstInView, lastInView }
 }
 
 function below(element: HTMLElement): number {

@@ -45,7 +45,8 @@ export function position(messages: Messages, seq: number): number {
   return low
 }
 
-function amended(target: Listed, event: LogEvent): Listed {
+/** The target as the event leaves it. */
+export function amended(target: Listed, event: LogEvent): Listed {
   switch (event.type) {
     case 'message.edited':
       return isMessage(target) && !target.deleted ? { ...target, text: event.text, edited: true } : target

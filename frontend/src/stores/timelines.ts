@@ -1,11 +1,12 @@
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import { api } from '../api'
-import type { HistoryPage } from '../protocol'
+import type { HistoryPage, LogEvent } from '../protocol'
 import type { ChatSocket, OutgoingFrame } from '../socket'
 import { explained } from '../ui/reasons'
 import { useConnection } from './connection'
 import { placesOf } from './places'
+import { useSession } from './session'
 import { shown, withEvents, withName, withNewer, withOlder, withoutPast, withPlace, type Segments } from './segments'
 import { applyEvents, type Messages } from './timeline'
 
@@ -117,6 +118,12 @@ export const useTimelines = defineStore('timelines', () => {
     return (await chat().request({ type: 'history', room, ...from })) as HistoryPage
   }
 
+  /** Applies events before they come over the socket: applying them again then changes nothing. */
+  function apply(room: string, events: readonly LogEvent[]): void {
+    const timeline = timelines.get(room)
+    if (timeline) Object.assign(timeline, withEvents(timeline, events, placesOf(useSession().me?.id ?? 0).get(room)?.seq ?? null))
+  }
+
   function listen(socket: ChatSocket, me: number): void {
     socket.on('snapshot', ({ room, events, head, more }) => {
       const timeline = timelines.get(room)
@@ -146,7 +153,7 @@ export const useTimelines = defineStore('timelines', () => {
     })
   }
 
-  return { get, enter, drop, loadOlder, loadNewer, loadPlace, toLatest, listen }
+  return { get, enter, drop, loadOlder, loadNewer, loadPlace, toLatest, apply, listen }
 })
 
 function settle(timeline: Timeline, highest: number): void {

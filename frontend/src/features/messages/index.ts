@@ -1,13 +1,32 @@
 import { isolated } from '../../ui/text'
 import { defineFeature } from '../registry'
+import { useAmendments } from './amendments'
 import MessageRow from './MessageRow.vue'
 import OutgoingMessage from './OutgoingMessage.vue'
+
+const AHEAD_MS = 1_000
+const bar = () => import('./MessageBar.vue')
+const sheet = () => import('./MessageSheet.vue')
 
 /** Messages, and what is done with them. Its rows are part of the entry chunk: every room needs them at once. */
 export default defineFeature({
   name: 'messages',
   rows: { message: MessageRow },
+  actions: { message: { bar, sheet } },
   outgoing: { 'message.send': OutgoingMessage },
   announce: (event) => (event.type === 'message' ? `${isolated(event.from.name)}: ${isolated(event.text)}` : null),
+  emptyComposerKey: (event, room) => event.key === 'ArrowUp' && useAmendments().editLast(room),
   enabled: () => true,
+  start(socket) {
+    useAmendments().listen(socket)
+    const stop = socket.on('joined', () => {
+      stop()
+      loadAhead()
+    })
+  },
 })
+
+/** Once the first room is there: without a connection one can edit and delete, too. */
+function loadAhead(): void {
+  setTimeout(() => void Promise.allSettled([bar(), sheet(), import('./EditMessage.vue')]), AHEAD_MS)
+}

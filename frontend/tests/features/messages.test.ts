@@ -1,0 +1,100 @@
+// @vitest-environment happy-dom
+import { createPinia, setActivePinia } from 'pinia'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { useAmendments } from '../../src/features/messages/amendments'
+import { searchEmoji, type Emoji } from '../../src/features/messages/emoji'
+import { installFeatures } from '../../src/features/registry'
+import type { MessageEvent } from '../../src/protocol'
+import { useConnection } from '../../src/stores/connection'
+import { useRooms } from '../../src/stores/rooms'
+import { useSession } from '../../src/stores/session'
+import { act, endAll, toasts } from '../../src/ui/toasts'
+
+const ada = { id: 1, name: 'ada' }
+const MINE: MessageEvent = {
+  type: 'message', room: 'lobby', seq: 4, from: ada, at: '2026-03-01T12:00:00Z', text: 'helo', edited: false, deleted: false, reactions: { '👍': [2] },
+}
+const THEIRS = { ...MINE, seq: 5, from: { id: 2, name: 'bob' } }
+
+let sent: { type: string; [field: string]: unknown }[]
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  setActivePinia(createPinia())
+  installFeatures([])
+  useSession().me = ada
+  sent = []
+  const connection = useConnection()
+  connection.chat = () =>
+    ({
+      on: () => () => undefined,
+      sendFrame: ({ room, type, ...fields }: { room: string; type: string }) => {
+        sent.push({ type, room, ...fields })
+        const frame = { key: `k${sent.length}`, destination: { room }, type, fields, at: 1, state: 'waiting', error: null } as const
+        connection.unsent = [...connection.unsent, frame]
+        return frame
+      },
+    }) as never
+})
+
+afterEach(() => {
+  endAll()
+  vi.useRealTimers()
+})
+
+test('edits and reactions on their way are shown at once', () => {
+  const amendments = useAmendments()
+  amendments.edit(MINE, 'hello')
+  amendments.react(MINE, '🎉', true)
+  amendments.react(MINE, '👍', true)
+  expect(amendments.shown(MINE)).toMatchObject({ text: 'hello', edited: true, reactions: { '🎉': [1], '👍': [2, 1] } })
+  expect(amendments.shown(THEIRS)).toBe(THEIRS)
+  useConnection().unsent = []
+  expect(amendments.shown(MINE)).toBe(MINE)
+})
+
+test('an edit that changes nothing is not sent', () => {
+  useAmendments().edit(MINE, MINE.text)
+  expect(sent).toEqual([])
+})
+
+test('a deletion is sent once it cannot be undone any more', async () => {
+  const amendments = useAmendments()
+  amendments.remove(MINE)
+  amendments.remove(MINE)
+  expect(amendments.shown(MINE)).toMatchObject({ deleted: true, text: '' })
+  await vi.advanceTimersByTimeAsync(4_000)
+  expect(sent).toEqual([])
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(sent).toEqual([{ type: 'message.delete', room: 'lobby', target: 4 }])
+})
+
+test('an undone deletion is never sent', async () => {
+  const amendments = useAmendments()
+  amendments.remove(MINE)
+  act(toasts.value[0]!)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(sent).toEqual([])
+  expect(amendments.shown(MINE)).toBe(MINE)
+})
+
+test('a page that goes away sends what waits to be undone', () => {
+  useAmendments().remove(MINE)
+  endAll()
+  expect(sent).toHaveLength(1)
+})
+
+test('authors edit, authors and owners delete', () => {
+  const { mayEdit, mayDelete } = useAmendments()
+  expect([mayEdit(MINE), mayDelete(MINE), mayEdit(THEIRS), mayDelete(THEIRS)]).toEqual([true, true, false, false])
+  useRooms().put({ slug: 'lobby', role: 'owner', head: 5, upto: 5, unread: 0, member: true } as never)
+  expect([mayEdit(THEIRS), mayDelete(THEIRS)]).toEqual([false, true])
+  expect(mayEdit({ ...MINE, deleted: true })).toBe(false)
+})
+
+test('the nearest name of an emoji comes first', () => {
+  const emoji = (one: string, label: string, tags: string): Emoji => ({ emoji: one, group: 0, label, tags })
+  const all = [emoji('🧑‍🚀', 'astronaut', 'rocket space'), emoji('🚀', 'rocket', 'launch'), emoji('🥗', 'green salad', 'rocket-leaf'), emoji('🐸', 'frog', '')]
+  expect(searchEmoji(all, 'Rocket').map((one) => one.emoji)).toEqual(['🚀', '🧑‍🚀', '🥗'])
+  expect(searchEmoji(all, '🐸').map(({ label }) => label)).toEqual(['frog'])
+})
