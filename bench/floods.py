@@ -75,6 +75,9 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
         lambda world: {"room": world.room, "key": secrets.token_hex(8), "text": "flood"},
         lambda _: {"to": "nobody-at-all", "key": secrets.token_hex(8), "text": "flood"},
     ),
+    "message.edit": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8), "text": "flood"},),
+    "message.delete": (lambda world: {"room": world.room, "target": next(_numbers), "key": secrets.token_hex(8)},),
+    "message.react": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8), "emoji": "👍", "on": True},),
     "history": (lambda world: {"room": world.room, "before": 2**40, "limit": 200},),
     "read": (lambda world: {"room": world.room, "upto": next(_numbers)},),
     "poll.create": (
@@ -83,6 +86,9 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     "poll.vote": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "choices": [0]},),
     "poll.close": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
     "typing": (lambda world: {"room": world.room},),
+    "location.share": (lambda world: {"room": world.room, "seconds": 60, "key": secrets.token_hex(8)},),
+    "location.update": (lambda world: {"room": world.room, "latitude": 1.5, "longitude": 2.5},),
+    "location.stop": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8)},),
     "activity": (lambda _: {"state": ("active", "away")[next(_numbers) % 2]},),
     "ping": (lambda _: {},),
 }

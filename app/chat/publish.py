@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from chat import services
 from chat.batch import Stored
-from chat.encoding import event_row, event_rows
+from chat.encoding import EventRow, event_row, event_rows
 from chat.kinds import KINDS, state_of
-from chat.models import Event
+from chat.models import Due, Event
 from chat.services import message_send as message
 from core.errors import NoSuchTarget, RateLimited
 from core.refusals import note_refusal
@@ -20,12 +22,30 @@ from core.words import words as _
 from db import database
 from realtime.publish import DeferredReply, Person, RoomRef, Slug
 from rooms import access
-from rooms.models import Room
+from rooms.models import Membership
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
 
-__all__ = ["Key", "Slug", "Stored", "Target", "Thing", "append", "durable", "message", "room_of", "take_token", "thing", "things"]
+__all__ = [
+    "Key",
+    "Slug",
+    "Stored",
+    "Target",
+    "Thing",
+    "append",
+    "durable",
+    "message",
+    "room_of",
+    "take_token",
+    "thing",
+    "things",
+    "with_due",
+    "with_due_of_gone",
+]
+
+MANY = 100
+"""Things read together."""
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Target = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -84,6 +104,42 @@ class Thing(NamedTuple):
     author: Person
     at: Any
     state: Any
+    key: str
+
+
+def with_due(payload: type[msgspec.Struct], room: int, author: int) -> list[Thing]:
+    """Read a person's things of a kind in a room on which the server has to act yet, oldest first: shares that run.
+
+    Synchronous, in a database thread.
+    """
+    return _things(_due_of(payload).filter(Q(author=author), room_id=room))
+
+
+def with_due_of_gone(payload: type[msgspec.Struct]) -> list[Thing]:
+    """Read things of a kind on which the server has to act yet, and whose author is no member any more. Synchronous."""
+    member = Membership.objects.filter(room_id=OuterRef("room_id"), user_id=OuterRef("author"))
+    return _things(_due_of(payload).filter(~Exists(member))[:MANY])
+
+
+def _due_of(payload: type[msgspec.Struct]) -> QuerySet[Due]:
+    """What is due, the fewest rows of all, with author and kind of its event."""
+    event = Event.objects.filter(room_id=OuterRef("room_id"), seq=OuterRef("seq"))
+    found = Due.objects.annotate(author=Subquery(event.values("author_id")), kind=Subquery(event.values("kind")))
+    return found.filter(kind=str(payload.__struct_config__.tag), room__closed=False).order_by("seq")
+
+
+def _things(due: QuerySet[Due]) -> list[Thing]:
+    places = [(one.room, one.seq) for one in due.select_related("room")]
+    if not places:
+        return []
+    wanted = reduce(or_, (Q(room_id=room.id, seq=seq) for room, seq in places))
+    rooms = {room.id: access.ref(room) for room, _ in places}
+    rows = ((room, event_row(*columns)) for room, *columns in event_rows(Event.objects.filter(wanted).order_by("seq"), "room_id"))
+    return [_thing(rooms[room], row) for room, row in rows]
+
+
+def _thing(room: RoomRef, row: EventRow) -> Thing:
+    return Thing(room, row.seq, Person(row.author, row.author_name), row.at, state_of(row), row.key)
 
 
 def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thing:
@@ -96,7 +152,7 @@ def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thin
     found = event_rows(Event.objects.filter(room_id=room.id, seq=seq, kind=kind)).first()
     if found is None or KINDS.get(kind) is None:
         raise NoSuchTarget(f"there is no {kind} at {seq} in {room.slug}")
-    return _thing(room, found)
+    return _thing(access.ref(room), event_row(*found))
 
 
 def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, **having: Any) -> list[Thing]:
@@ -107,9 +163,4 @@ def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, *
     room = access.membership_in(user, slug).room
     kind = str(payload.__struct_config__.tag)
     found = Event.objects.filter(room_id=room.id, kind=kind, target__isnull=True, **having).exclude(kind="message")
-    return [_thing(room, columns) for columns in event_rows(found.order_by("-seq"))[:limit]]
-
-
-def _thing(room: Room, columns: Sequence[Any]) -> Thing:
-    row = event_row(*columns)
-    return Thing(access.ref(room), row.seq, Person(row.author, row.author_name), row.at, state_of(row))
+    return [_thing(access.ref(room), event_row(*columns)) for columns in event_rows(found.order_by("-seq"))[:limit]]

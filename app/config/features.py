@@ -15,6 +15,7 @@ from core.variables import Variable
 
 FEATURES: tuple[str, ...] = (
     "features.typing",
+    "features.location",
     "features.stream",
     "features.polls",
 )

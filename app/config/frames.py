@@ -29,6 +29,7 @@ DIALECTS = (
     (re.compile(r"/ws/chat(?:/(?P<room>[^/]+))?/?"), RoomDialect),
     (re.compile(r"/chat(?:/(?P<room>[^/]+))?/?"), RoomDialect),
     (re.compile(r"/infra/ws/?"), InfraDialect),
+    *installed().every("dialects"),
 )
 
 LOG = history

@@ -130,6 +130,17 @@ def _short(value: str) -> str:
     return repr(value if len(value) <= 80 else value[:79] + "…")
 
 
+def csp_source(name: str, address: str) -> str:
+    """Return the origin of an address as a content security policy names it; `{s}` in the host stands for any name.
+
+    Raises ImproperlyConfigured.
+    """
+    parts = urlsplit(address.replace("{s}", "*"))
+    if parts.scheme not in {"http", "https"} or not re.fullmatch(r"(\*\.)?[A-Za-z0-9.-]+(:\d+)?", parts.netloc):
+        raise ImproperlyConfigured(f"{name} is {address!r}: use an address that begins with https:// and a host")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def main(arguments: list[str]) -> int:
     """Print the address to open. Exit code 2 names a wrong setting."""
     host, port, public = [*arguments, ""][:3]

@@ -16,7 +16,7 @@ from config.admin_addresses import parse_networks
 from config.databases import database_from_url
 from config.environment import Environment
 from config.features import FEATURES, name_of, variables
-from config.origins import LOOPBACK, is_loopback, listening_url
+from config.origins import LOOPBACK, csp_source, is_loopback, listening_url
 from config.safeguards import check_debug, check_secret_key
 from core.logging import logging_config
 from core.redis_urls import shards_from_urls
@@ -202,11 +202,19 @@ TEMPLATES = [
     }
 ]
 _WS_HOST = _public.netloc
+
+
+def _sources(directive: str) -> list[str]:
+    """Return the origins of the features' addresses that pages may load from."""
+    found = ((variable.name, env.text(variable.name)) for variable in variables() if variable.csp == directive)
+    return [csp_source(name, address) for name, address in found if address]
+
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "connect-src": [SELF, f"{'wss' if _secure else 'ws'}://{_WS_HOST}"],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *_sources("img-src")],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],

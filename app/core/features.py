@@ -68,6 +68,9 @@ class EventKind:
     # Of a thing: when the server has to act on it next, and what it then appends. None: nothing is due.
     due: Callable[[Any], datetime | None] | None = None
     on_due: Callable[[Any, datetime], msgspec.Struct | None] | None = None
+    # Called with the room and the event's wire form in every process that delivers it, and in the one that committed it. At
+    # least once in all; a process without sockets in the room may not hear of it. On the event loop; must not wait.
+    delivered: Callable[[Any, dict[str, Any]], None] | None = None
 
     def __post_init__(self) -> None:
         if (self.amends is None) != (self.apply is None):
@@ -180,6 +183,8 @@ class Feature:
     # Dotted names of tasks that the background worker runs every 15 minutes.
     tasks: tuple[str, ...] = ()
     services: tuple[Callable[[], Service], ...] = ()
+    # Sockets of simpler clients: a compiled pattern of the path, and a realtime.dialects.base.Dialect.
+    dialects: tuple[tuple[Any, Any], ...] = ()
     # Django paths below the root, and Channels consumers behind the same credentials.
     urlpatterns: tuple[Any, ...] = ()
     websocket_urlpatterns: tuple[Any, ...] = ()

@@ -18,3 +18,5 @@ class Variable(NamedTuple):
     choices: tuple[str, ...] = ()
     minimum: int = 0
     maximum: int = 10**9
+    # The directive of the content security policy that allows the address's origin, where pages load from it.
+    csp: str = ""

@@ -25,6 +25,8 @@ from realtime.socket import Socket
 
 # Frames handled in a row. One read can bring thousands of tiny frames, and handling them does not yield.
 FRAMES_A_TURN = 32
+# The client has done with it. After a lost connection it comes back.
+CLOSED_BY_CLIENT = (1000, 1001)
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,8 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
             if not socket.closed:
                 await _take(socket, event)
             del event  # otherwise an idle socket keeps its last message in memory
+        if not socket.closed and event.get("code") in CLOSED_BY_CLIENT:
+            await socket.dialect.closed()
     except SocketRefused as refusal:
         socket.close_soon(refusal.close_code, refusal.reason)
     except DatabaseUnavailable:

@@ -151,6 +151,14 @@ def encode(value: Any) -> str:
     return _encoder.encode(value).decode()
 
 
+_TYPE = len('{"type":"')
+
+
+def kind_of(text: str) -> str:
+    """Return the type of an encoded event, which stands first in it."""
+    return text[_TYPE : text.index('"', _TYPE)]
+
+
 def frame_of(text: str) -> bytes:
     """Encode a whole unmasked WebSocket text frame (RFC 6455 section 5.2)."""
     payload = text.encode()

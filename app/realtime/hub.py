@@ -14,11 +14,13 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 from django.conf import settings
 
 from core import metrics
 from core.errors import Close, RateAbuse
+from core.features import installed
 from core.limits import Buckets
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
@@ -26,7 +28,7 @@ from core.supervise import cancel_all, run_forever
 from db import installation
 from db.database import DatabaseUnavailable
 from realtime import journal, nginx_drain
-from realtime.events import Head, LogEvent, Revoked, RoomRef, encode
+from realtime.events import Head, LogEvent, Revoked, RoomRef, encode, kind_of
 from realtime.housekeeping import Housekeeping
 from realtime.journal import Journal
 from realtime.layer.bus import bus_for
@@ -82,6 +84,8 @@ class Hub:
             "revoked": self._on_revoked,
             "frames": self._on_frames,
         }
+        # Kinds of events that a feature wants to hear of.
+        self._heard = {kind.name: kind.delivered for kind in installed().kinds if kind.delivered is not None}
 
     # --- start and end
 
@@ -334,6 +338,8 @@ class Hub:
         room = self.rooms.get(ref.id)
         if room is not None:
             self._on_log(room, list(events))
+        else:
+            self._call_delivered(ref, events)
         # As the release before reads it: each event has four fields, and which of them do not count is said beside them.
         message: dict[str, Any] = {"kind": "log", "room": ref, "events": [event[:4] for event in events]}
         if quiet := [event.seq for event in events if not event.counts]:
@@ -438,6 +444,13 @@ class Hub:
         self.close_slow(slow)
         if room.watchers:
             self.housekeeping.unread_due(room)
+        self._call_delivered(room.ref, events)
+
+    def _call_delivered(self, room: RoomRef, events: Sequence[LogEvent]) -> None:
+        for event in events if self._heard else ():
+            heard = self._heard.get(kind_of(event.text))
+            if heard is not None:
+                heard(room, msgspec.json.decode(event.text))
 
     @staticmethod
     def close_slow(sockets: list[Socket]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core import metrics
 from core.errors import TooLong, TooMany
 from core.features import LiveTopic, installed
+from realtime.dialects.base import Dialect
 from realtime.events import Person, RoomRef, encode
 from realtime.live_store import LiveStore, store_for
 from realtime.live_topic import FORGET_S, TopicValues, Value, frames, parts, value_from
@@ -61,6 +62,8 @@ class LiveValues:
             raise TooLong(f"a value of {topic} has at most {VALUE_CHARS} characters")
         found = self._topic(room, installed().topics[topic])
         known = found.values.get(key)
+        if value is None and known is not None and known.value is None:  # another process may end it at the same moment
+            return
         at = max(time.time(), known.at + 0.001 if known else 0.0)
         expires = at + (keep_s or found.topic.keep_s or FORGET_S)
         if value is None:  # remembered as long as any process may still hold what it ends
@@ -126,7 +129,11 @@ class LiveValues:
 
     def _to_sockets(self, found: TopicValues, values: list[Value]) -> None:
         room = self._hub.rooms.get(found.ref.id)
-        if room is None or not room.hears_signals():
+        if room is None:
+            return
+        for dialect in room.dialects_of(found.topic.name):
+            self._hub.close_slow(room.push_to(dialect, _for_dialect(dialect, values)))
+        if not room.hears_signals():
             return
         metrics.LIVE.add(len(values), found.topic.name, "sent")
         for part, but_for in ((values, None),) if found.topic.to_sender else (([one], one.sender.id) for one in values):
@@ -149,8 +156,11 @@ class LiveValues:
         """Send a socket that has just joined what is kept; read what other processes have stored, once."""
         for found in self._rooms.get(room.ref.id, {}).values():
             kept = [one for one in found.kept() if found.topic.to_sender or one.sender.id != socket.user.id]
-            if kept:
+            dialect = type(socket.dialect)
+            if kept and dialect.signals:
                 socket.push_batch(Batch(list(frames(found, kept))))
+            elif kept and dialect.topic == found.topic.name:
+                socket.push_batch(_for_dialect(dialect, kept))
         if room.ref.id not in self._read and any(topic.keep_s for topic in installed().topics.values()):
             self._read.add(room.ref.id)
             self._read_soon([room.ref])
@@ -253,6 +263,10 @@ def end(room: RoomRef, topic: str, key: str, *, sender: Person) -> None:
 def values(room: RoomRef, topic: str) -> dict[str, Value]:
     """Return the values of a topic that this process knows. Those of a room without sockets here are in the store only."""
     return _hub().live.values_of(room.id, topic)
+
+
+def _for_dialect(dialect: type[Dialect], values: list[Value]) -> Batch:
+    return Batch([text for one in values if (text := dialect.encode_value(one.sender, one.value)) is not None])
 
 
 def _hub() -> Hub:

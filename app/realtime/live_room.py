@@ -204,6 +204,16 @@ class LiveRoom:
             if socket.user.id != but_for and only in {None, socket.user.id} and not socket.send_queue.push(batch)
         ]
 
+    def push_to(self, dialect: type[Dialect], batch: Batch) -> list[Socket]:
+        """Send to the sockets of one dialect. Return the slow ones."""
+        if not batch.texts:
+            return []
+        return [socket for socket in self.sockets.get(dialect, ()) if not socket.send_queue.push(batch)]
+
+    def dialects_of(self, topic: str) -> list[type[Dialect]]:
+        """Return the dialects here, other than native, that receive values of a topic."""
+        return [dialect for dialect, sockets in self.sockets.items() if sockets and dialect.topic == topic]
+
     def hears_signals(self) -> bool:
         """Return whether a joined socket understands frames without seq."""
         return any(sockets for dialect, sockets in self.sockets.items() if dialect.signals)

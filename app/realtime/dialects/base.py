@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from realtime.events import LogEvent, RoomRef
+import msgspec
+
+from core.errors import BadFrame
+from realtime.events import LogEvent, Person, RoomRef
+from realtime.protocol import syntax_error
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
+
+
+def decode_object(text: str) -> dict[str, Any]:
+    """Decode a JSON object. Raises BadJson or BadFrame."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise syntax_error(text, error) from error
+    if not isinstance(value, dict):
+        raise BadFrame("not a JSON object")
+    return value
 
 
 class Dialect:
@@ -19,6 +34,8 @@ class Dialect:
     signals: ClassVar[bool] = False
     # Handles frames that came by another way than the socket: of a stream.
     frames: Callable[[list[str]], Coroutine[Any, Any, None]] | None = None
+    # The live topic whose values the dialect receives in a form of its own; without one it receives none.
+    topic: ClassVar[str] = ""
 
     def __init__(self, socket: Socket, room: str) -> None:
         self.socket, self.room = socket, room
@@ -38,6 +55,14 @@ class Dialect:
 
     def member_of(self, room: RoomRef, head: int) -> None:
         """Note that the person joined a room whose log stood at `head`."""
+
+    async def closed(self) -> None:
+        """End what the dialect began: the client has closed the socket. Not called when the connection was lost."""
+
+    @staticmethod
+    def encode_value(sender: Person, value: Any) -> str | None:
+        """Encode a live value of `topic`, None for one that has ended; None if the dialect does not show it."""
+        raise NotImplementedError
 
     @staticmethod
     def encode(room: RoomRef, event: LogEvent) -> str | None:

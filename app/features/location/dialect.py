@@ -1,0 +1,77 @@
+"""The dialect of /ws/location/: `{"latitude": 1.5, "longitude": 2.5}` in and out, out also `user`. In the lobby.
+
+`latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one
+runs; closing the socket ends the share that was begun so.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from core.errors import BadFrame, Closed, FrameRefused
+from db.database import DatabaseUnavailable
+from features.location import frames
+from realtime.dialects.base import Dialect, decode_object
+from realtime.publish import LogEvent, Person, RoomRef, encode
+from rooms.join_flow import enter_first_use
+
+LOBBY = "lobby"
+SHARE_S = 3_600
+# Begins the key of a share that this dialect began.
+MARK = "ws-location:"
+
+
+class LocationDialect(Dialect):
+    name = "location"
+    topic = "location"
+
+    async def open(self) -> None:
+        self.lobby = await enter_first_use(self.socket.user, LOBBY)
+        await self.socket.attach([self.lobby])
+        room = self.socket.rooms.get(self.lobby.slug)
+        if room is not None:
+            self.socket.hub.live.joined(self.socket, room)
+
+    async def text(self, text: str) -> None:
+        try:
+            await self._update(_place(text))
+        except FrameRefused as refusal:
+            self.socket.count_refusal(refusal)
+            self.socket.push(encode({"error": refusal.message, "code": refusal.code}))
+
+    async def _update(self, place: dict[str, Any]) -> None:
+        fields = {"room": LOBBY, **place}
+        try:
+            await self.socket.perform("location.update", fields)
+        except Closed:
+            key = f"{MARK}{secrets.token_urlsafe(16)}"
+            await self.socket.perform("location.share", {"room": LOBBY, "key": key, "seconds": SHARE_S})
+            await self.socket.perform("location.update", fields)
+
+    async def closed(self) -> None:
+        try:
+            share = await frames.running(self.lobby, self.socket.user)
+            if share is not None and share.key.startswith(MARK):
+                await frames.end(self.lobby, self.socket.user, share.seq)
+        except (FrameRefused, DatabaseUnavailable):
+            return  # it ends in its time
+
+    @staticmethod
+    def encode_value(sender: Person, value: Any) -> str:
+        place = value or {"latitude": None, "longitude": None}  # gone
+        return encode({"latitude": place["latitude"], "longitude": place["longitude"], "user": sender.name})
+
+    @staticmethod
+    def encode(room: RoomRef, event: LogEvent) -> str | None:
+        return None
+
+    encode_own = encode
+
+
+def _place(text: str) -> dict[str, Any]:
+    """Return latitude and longitude of a line. Raises BadJson or BadFrame."""
+    place = decode_object(text)
+    if not {"latitude", "longitude"} <= place.keys():
+        raise BadFrame('send {"latitude": 1.5, "longitude": 2.5}')
+    return {name: place[name] for name in ("latitude", "longitude", "accuracy") if name in place}

@@ -1,0 +1,76 @@
+"""Two processes: a place outlives its process, and nothing outlives its share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
+
+import pytest
+
+from tests.features.location.test_frames import HERE, place, share, stop
+from tests.realtime.across.conftest import Circle, Pair, circle_of, start_pair
+from tests.support.profile import Profile
+
+# Live values are right again within that time after Redis is back; the rest is for a busy machine.
+AGAIN_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def pair(profile: Profile) -> Iterator[Pair]:
+    with ExitStack() as exits:
+        yield start_pair(profile, exits)
+
+
+@pytest.fixture
+async def circle(pair: Pair) -> AsyncIterator[Circle]:
+    async with AsyncExitStack() as exits:
+        yield await circle_of(pair, exits)
+
+
+def stored(pair: Pair) -> list[str]:
+    """Return the places in Redis. The mark of an ended share holds none."""
+    client: Any = pair.redis.client()
+    texts = (member.decode() for name in client.scan_iter("*live:*") for member in client.zrange(name, 0, -1))
+    return [text for text in texts if "latitude" in text]
+
+
+async def until_stored(pair: Pair, *, places: int) -> None:
+    for _ in range(200):
+        if len(stored(pair)) == places:
+            return
+        await asyncio.sleep(AGAIN_S / 200)
+    raise AssertionError(f"Redis holds {stored(pair)}")
+
+
+async def test_place_comes_back_after_redis_lost_it(circle: Circle, pair: Pair) -> None:
+    mine, theirs = await circle.here(), await circle.there()
+    seq = (await share(mine, circle.room))["seq"]
+    await mine.request("location.update", room=circle.room, **HERE)
+    await place(theirs)
+    await until_stored(pair, places=1)
+    pair.redis.kill()
+    await mine.request("location.update", room=circle.room, latitude=1, longitude=1)
+    pair.redis.start()
+    await until_stored(pair, places=1)
+    assert (await place(theirs, timeout=AGAIN_S))["value"]["latitude"] == 1
+    # The other process ends it.
+    also = await circle.connect(pair.two, circle.ada)
+    await stop(also, circle.room, seq)
+    assert (await place(theirs))["value"] is None
+    await until_stored(pair, places=0)
+
+
+async def test_last_place_outlives_its_process_until_the_end(circle: Circle, pair: Pair) -> None:
+    mine, theirs = await circle.here(), await circle.there(join=False)
+    await share(mine, circle.room, 8)
+    await mine.request("location.update", room=circle.room, **HERE)
+    await until_stored(pair, places=1)
+    pair.one.kill()
+    await theirs.join(circle.room)
+    assert (await place(theirs))["value"]["latitude"] == HERE["latitude"]
+    assert (await theirs.expect("location.ended", timeout=8 + AGAIN_S))["state"]["ended"] is True
+    assert (await place(theirs))["value"] is None
+    await until_stored(pair, places=0)
+    late = await circle.there()
+    await late.expect_nothing("live")
+    pair.one.start()
