@@ -18,6 +18,8 @@ from core.errors import Close, RateAbuse, RoomRefused, SocketRefused
 from core.refusals import note_refusal
 from db.database import DatabaseUnavailable
 from realtime import hub as hubs
+from realtime import mounted
+from realtime.mounted import ConsumerDialect, ConsumerQueue, has_consumer
 from realtime.nginx_drain import instance_of
 from realtime.ports import dialect_for, domains
 from realtime.send_queue import AsgiSendQueue, BufferedUntilAccept, SendQueue, TransportSendQueue
@@ -57,7 +59,10 @@ async def consume(scope: Scope, receive: Receive, send: Send) -> None:
         await _refuse(send, SocketRefused("internal error"))
         return
     try:
-        await _serve(scope, socket, receive, send)
+        if isinstance(socket.send_queue, ConsumerQueue):
+            await mounted.serve(scope, socket, receive)
+        else:
+            await _serve(scope, socket, receive, send)
     finally:
         socket.closed = True
         await hub.unregister(socket)
@@ -76,7 +81,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
 
     Raises SocketRefused or DatabaseUnavailable.
     """
-    found = dialect_for(scope["path"])
+    found = dialect_for(scope["path"]) or ((ConsumerDialect, "") if has_consumer(scope["path"]) else None)
     if found is None:
         raise RoomRefused("nothing is served at this path")
     address = client_network((scope.get("client") or ("?", 0))[0])
@@ -85,10 +90,12 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
         raise RateAbuse("too many handshakes from this address")
     user, credential = await domains().authenticate(scope)
     dialect, room = found
-    socket = Socket(hub, user, credential, BufferedUntilAccept(_send_queue(scope, send, hub)))
+    mounts = dialect is ConsumerDialect
+    queue: SendQueue = ConsumerQueue(send) if mounts else BufferedUntilAccept(_send_queue(scope, send, hub))
+    socket = Socket(hub, user, credential, queue)
     socket.nginx = instance_of(scope)
     socket.dialect = dialect(socket, room)
-    if (writer := _door(scope)) is not None:
+    if not mounts and (writer := _door(scope)) is not None:
         writer.on_text = socket.receive_at_once
     return socket
 

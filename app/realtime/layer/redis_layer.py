@@ -22,6 +22,8 @@ from realtime.layer.redis_shard import Shard
 
 # Messages a channel keeps for its receiver; above it new ones are dropped.
 CAPACITY = 10_000
+# How long a command, or a consumer of a process that has just started, waits for the installation's id.
+IDENTITY_S = 5.0
 
 
 class Listener:
@@ -80,6 +82,33 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         if not self._joined:
             raise RuntimeError("the channel layer waits for the installation's id")
         return f"{self.prefix}__group__{group}"
+
+    # --- the layer of consumers and commands: Channels' own methods, once the names are known
+
+    async def _names_known(self) -> None:
+        if not self._joined:
+            async with asyncio.timeout(IDENTITY_S):
+                self.join(installation.shared_name("", await installation.wait_for_identity()))
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        await self._names_known()
+        await super().send(channel, message)
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        await self._names_known()
+        return str(await super().new_channel(prefix))
+
+    async def group_add(self, group: str, channel: str) -> None:
+        await self._names_known()
+        await super().group_add(group, channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        await self._names_known()
+        await super().group_discard(group, channel)
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        await self._names_known()
+        await super().group_send(group, message)
 
     async def flush(self) -> None:
         self._listeners.clear()
