@@ -126,11 +126,12 @@ async function page<Name extends string, Item>(name: Name, url: string, query: o
   return { items: answer[name], next: answer.next ?? null }
 }
 
-function path(slug: string): string {
+export function path(slug: string): string {
   return `/api/rooms/${encodeURIComponent(slug)}`
 }
 
-async function call<Answer>(method: string, url: string, body?: unknown): Promise<Answer> {
+/** @throws ApiError */
+export async function call<Answer>(method: string, url: string, body?: unknown): Promise<Answer> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (method !== 'GET') headers['X-CSRFToken'] = cookie('csrftoken')
   if (body !== undefined) headers['Content-Type'] = 'application/json'

@@ -157,6 +157,7 @@ export type ErrorCode =
   | 'rate_limited'
   | 'unavailable'
   | 'too_many'
+  | 'closed'
   // those of features
   | (string & {})
 

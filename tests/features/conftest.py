@@ -4,8 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.conftest import bot, browser, cable, one_cable, person, site, start_site, static_files
 from tests.support.chat_client import Account, create_room, sign_up
 from tests.support.server import Server
+
+# Fixtures of the browser tests.
+__all__ = ["bot", "browser", "cable", "one_cable", "person", "site", "start_site", "static_files"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from accounts.http_auth import authenticated
 from accounts.people import names_of
 from chat.publish import thing, things
 from core.errors import Forbidden
+from core.words import words as _
 from db import database
 from features.polls.events import Poll, shown
 from features.polls.results import table
@@ -51,7 +52,7 @@ async def votes(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     def read() -> list[list[dict[str, Any]]]:
         poll = thing(me, slug, seq, Poll).state
         if poll.secret:
-            raise Forbidden("the votes of this poll are secret")
+            raise Forbidden(_("the votes of this poll are secret"))
         people = sorted(names_of(map(int, poll.votes)).items(), key=lambda one: one[1].casefold())
         return [
             [Person(user, name).wire() for user, name in people if option in poll.votes[str(user)]]

@@ -10,6 +10,8 @@ import msgspec
 from chat.text import is_visible
 from core.errors import BadFrame, Closed, Empty, Forbidden, TooLong, TooMany
 from core.features import Context, EventKind
+from core.words import Words
+from core.words import words as _
 
 MAX_QUESTION = 300
 MAX_OPTION = 120
@@ -58,24 +60,24 @@ class PollState(msgspec.Struct, frozen=True):
 
 def check(poll: Poll, context: Context) -> None:
     """Refuse a poll whose texts, options or closing time are wrong."""
-    _check_text("question", poll.question, MAX_QUESTION)
+    _check_text(_("question"), poll.question, MAX_QUESTION)
     for option in poll.options:
-        _check_text("an option", option, MAX_OPTION)
+        _check_text(_("option"), option, MAX_OPTION)
     if len({option.casefold() for option in poll.options}) < len(poll.options):
-        raise BadFrame("two options are the same")
+        raise BadFrame(_("two options are the same"))
     if poll.closes_at is None:
         return
     if poll.closes_at <= context.at:
-        raise BadFrame("closes_at is in the past")
+        raise BadFrame(_("closes_at is in the past"))
     if poll.closes_at > context.at + LONGEST:
-        raise BadFrame(f"closes_at is more than {LONGEST.days} days away")
+        raise BadFrame(_("closes_at is more than {most} days away", most=LONGEST.days))
 
 
-def _check_text(name: str, text: str, limit: int) -> None:
+def _check_text(name: Words, text: str, limit: int) -> None:
     if not is_visible(text):
-        raise Empty(f"{name} is empty")
+        raise Empty(_("{name} is empty", name=name))
     if len(text) > limit:
-        raise TooLong(f"{name} has {len(text)} characters, the limit is {limit}")
+        raise TooLong(_("{name} has {count} characters, the limit is {most}", name=name, count=len(text), most=limit))
 
 
 def vote(poll: Poll, payload: PollVoted, author: int, context: Context) -> Poll:
@@ -83,30 +85,30 @@ def vote(poll: Poll, payload: PollVoted, author: int, context: Context) -> Poll:
     _refuse_closed(poll, context)
     choices = sorted(set(payload.choices))
     if len(choices) < len(payload.choices):
-        raise BadFrame("a choice is given twice")
+        raise BadFrame(_("a choice is given twice"))
     if choices and not 0 <= choices[0] <= choices[-1] < len(poll.options):
-        raise BadFrame(f"choices are numbers from 0 to {len(poll.options) - 1}")
+        raise BadFrame(_("choices are numbers from 0 to {last}", last=len(poll.options) - 1))
     if len(choices) > 1 and not poll.multiple:
-        raise BadFrame("this poll takes one choice")
+        raise BadFrame(_("this poll takes one choice"))
     others = {person: chosen for person, chosen in poll.votes.items() if person != str(author)}
     if choices and len(others) >= MAX_VOTERS:
-        raise TooMany(f"a poll takes votes of {MAX_VOTERS} people")
+        raise TooMany(_("a poll takes votes of {most} people", most=MAX_VOTERS))
     return msgspec.structs.replace(poll, votes={**others, str(author): choices} if choices else others)
 
 
 def close(poll: Poll, payload: PollClosed, author: int, context: Context) -> Poll:
     """End the poll. Its author and the room's owners may, and the server when its time has come."""
     if poll.closed:
-        raise Closed("the poll is closed")
+        raise Closed(_("the poll is closed"))
     if author != context.target_author and not context.is_owner:
-        raise Forbidden("only its author and the room's owners close a poll")
+        raise Forbidden(_("only its author and the room's owners close a poll"))
     return msgspec.structs.replace(poll, closed=True)
 
 
 def _refuse_closed(poll: Poll, context: Context) -> None:
     # The event that closes it may come seconds after its time.
     if poll.closed or (poll.closes_at is not None and poll.closes_at <= context.at):
-        raise Closed("the poll is closed")
+        raise Closed(_("the poll is closed"))
 
 
 def shown(poll: Poll) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import msgspec
 
 from chat.publish import Key, Target, durable
 from core.errors import BadFrame
+from core.words import words as _
 from features.polls.events import Poll, PollClosed, PollVoted
 from realtime.publish import DeferredReply, FrameId, Slug
 from realtime.socket import Socket
@@ -69,4 +70,4 @@ def _utc(at: datetime | None) -> datetime | None:
     try:
         return at and at.astimezone(UTC)
     except OverflowError as error:
-        raise BadFrame("closes_at is out of range") from error
+        raise BadFrame(_("closes_at is out of range")) from error

@@ -1,4 +1,5 @@
 import messages from './messages'
+import polls from './polls'
 import typing from './typing'
 
-export const features = [messages, typing]
+export const features = [messages, polls, typing]

@@ -6,24 +6,12 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
 from tests.support.server import Server
 
 POLL: Frame = {"question": "Tea?", "options": ["yes", "no", "later"], "multiple": False, "secret": False}
-
-
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
 
 
 async def create(chat: ChatClient, room: str, **fields: Any) -> int:
