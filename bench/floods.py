@@ -85,6 +85,16 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     ),
     "poll.vote": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "choices": [0]},),
     "poll.close": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
+    "quiz.create": (
+        lambda world: {
+            "room": world.room,
+            "key": secrets.token_hex(8),
+            "title": "flood",
+            "questions": [{"text": "?", "choices": ["yes", "no"], "right": 0, "seconds": 1}],
+        },
+    ),
+    "quiz.start": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
+    "quiz.answer": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "question": 0, "choice": 0},),
     "typing": (lambda world: {"room": world.room},),
     "location.share": (lambda world: {"room": world.room, "seconds": 60, "key": secrets.token_hex(8)},),
     "location.update": (lambda world: {"room": world.room, "latitude": 1.5, "longitude": 2.5},),

@@ -40,6 +40,8 @@ class Amended(NamedTuple):
     kind: str
     text: str
     data: dict[str, Any] | None
+    # The decoded state, where it is known.
+    state: Any = None
 
 
 class EventRow(NamedTuple):
@@ -59,6 +61,8 @@ class EventRow(NamedTuple):
     target: int | None = None
     data: dict[str, Any] | None = None
     amended: Amended | None = None
+    # The decoded state, where it is known: then newer than `data`.
+    state: Any = None
 
 
 def event_row(*columns: Any) -> EventRow:

@@ -106,6 +106,8 @@ def state_of(row: Any) -> Any:
     """Return the present state that a row holds; None for a kind that nothing amends."""
     if row.kind == MESSAGE.name:
         return Message(row.text, row.edited, row.deleted, row.reactions)
+    if row.state is not None:
+        return row.state
     known = KINDS.get(row.kind)
     if known is None or known.amends is not None:
         return None
@@ -122,8 +124,16 @@ def public_state(row: Any) -> dict[str, Any] | None:
 
 
 def with_state(row: Any, state: Any) -> Any:
-    """Return the row with another state."""
+    """Return the row with another state. That of a thing is not encoded yet: many events of one commit may change it."""
     if isinstance(state, Message):
         return row._replace(text=state.text, edited=state.edited, deleted=state.deleted, reactions=state.reactions)
+    return row._replace(state=state)
+
+
+def as_stored(row: Any) -> Any:
+    """Return the row with its state in its columns."""
+    if row.state is None:
+        return row
     kind = KINDS[row.kind]
-    return row._replace(data=kind.data_of(state), **({"text": state.text} if kind.has_text else {}))
+    text = {"text": row.state.text} if kind.has_text else {}
+    return row._replace(data=kind.data_of(row.state), state=None, **text)

@@ -82,6 +82,7 @@ def plan(asked: Mapping[Identity, Append], found: Found, now: datetime) -> Plan:
             made.seqs[identity] = -found.known[identity].seq
         else:
             made.seqs[identity] = _add(append, role, found, made)
+    made.changed = {place: kinds.as_stored(row) for place, row in made.changed.items()}
     return made
 
 
@@ -121,7 +122,7 @@ def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan)
         due = kinds.KINDS[row.kind].due
         if due is not None:
             made.due[place] = due(after)
-    made.amended[append.identity] = Amended(row.kind, row.text, row.data)
+    made.amended[append.identity] = Amended(row.kind, row.text, row.data, row.state)
 
 
 def _context(append: Append, role: str, target_author: int, now: datetime) -> Context:

@@ -18,6 +18,7 @@ FEATURES: tuple[str, ...] = (
     "features.location",
     "features.stream",
     "features.polls",
+    "features.quiz",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

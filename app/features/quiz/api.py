@@ -1,0 +1,39 @@
+"""/api/rooms/<room>/quiz: how I am doing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Router
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from chat.publish import thing
+from db import database
+from features.quiz.state import Quiz
+
+router = Router(tags=["quiz"], auth=authenticated)
+Seq = Annotated[int, Field(ge=1, le=2**53)]
+
+
+@router.get("/{slug}/quiz/{int:seq}/mine", summary="My score in a quiz")
+async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
+    """My score and place after the questions whose time is up, and my answer to the last one that was asked.
+
+    `rank`: how many have more points, and one; null where I have not played. `gained`: points of the last counted question.
+    """
+    me = request.auth[0].id  # type: ignore[attr-defined]
+    found = await database.run_for(me, thing, me, slug, seq, Quiz)
+    quiz: Quiz = found.state
+    player, given = quiz.players.get(str(me)), quiz.answers.get(str(me))
+    return {
+        "room": found.room.slug,
+        "seq": seq,
+        "score": player.score if player else 0,
+        "gained": player.gained if player and quiz.phase != "asked" else 0,
+        "rank": 1 + sum(other.score > player.score for other in quiz.players.values()) if player else None,
+        "players": len(quiz.players),
+        "question": quiz.current if given else None,
+        "choice": given.choice if given else None,
+    }
