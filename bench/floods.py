@@ -62,6 +62,8 @@ DEAREST: dict[str, tuple[dict[str, Any], ...]] = {
     "GET /api/rooms": ({}, {"limit": 500}, {"query": "9"}),
     "GET /api/rooms/{slug}/messages": ({"limit": 200},),
     "GET /api/rooms/{slug}/members": ({"limit": 500},),
+    "GET /api/search": ({"query": "e", "limit": 100}, {"query": "before:2020-01-01"}),
+    "GET /api/rooms/{slug}/date": ({"since": "2026-01-01T00:00:00Z"},),
     "GET /api/users": ({"query": "e", "limit": 100},),
 }
 # By type, without `type` and `id`.
@@ -78,6 +80,7 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     "message.edit": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8), "text": "flood"},),
     "message.delete": (lambda world: {"room": world.room, "target": next(_numbers), "key": secrets.token_hex(8)},),
     "message.react": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8), "emoji": "👍", "on": True},),
+    "search": (lambda _: {"query": f"e{next(_numbers) % 100}", "limit": 100},),
     "history": (lambda world: {"room": world.room, "before": 2**40, "limit": 200},),
     "read": (lambda world: {"room": world.room, "upto": next(_numbers)},),
     "poll.create": (

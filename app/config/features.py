@@ -19,6 +19,7 @@ FEATURES: tuple[str, ...] = (
     "features.stream",
     "features.polls",
     "features.quiz",
+    "features.search",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

@@ -74,7 +74,8 @@ def _complete(method: str, path: str, operation: Operation) -> None:
 
 def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
     """Yield the error statuses of an operation."""
-    call, room = (method, path), path.startswith("/api/rooms/")
+    call = (method, path)
+    room = path.startswith("/api/rooms/") or any(one["name"] == "room" for one in operation.get("parameters", ()))
     if operation.get("parameters") or "requestBody" in operation:
         yield 400
     if call != ("post", "/api/signup"):

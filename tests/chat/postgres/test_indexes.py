@@ -34,7 +34,9 @@ def found(table: str) -> tuple[dict[str, str], int]:
         constraints = connection.introspection.get_constraints(cursor, table)
         cursor.execute("SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid WHERE NOT indisvalid")
         broken = {name for (name,) in cursor.fetchall()}
-    indexes = {name: ",".join(made["columns"]) for name, made in constraints.items() if made["index"] or made["unique"]}
+    # Those of expressions are features'.
+    plain = {name: made for name, made in constraints.items() if None not in made["columns"]}
+    indexes = {name: ",".join(made["columns"]) for name, made in plain.items() if made["index"] or made["unique"]}
     assert not broken & indexes.keys()
     return indexes, sum(bool(made["foreign_key"]) for made in constraints.values())
 

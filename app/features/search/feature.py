@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from core.features import Feature, FrameHandler, Periodic
+from features.search import api, frames, vocabulary
+
+FEATURE = Feature(
+    name="search",
+    # It takes its own, heavier share of LIMIT_CALLS_PER_S.
+    frames=(FrameHandler(frames.Search, frames.search, paced=False),),
+    routers=(("", api.router),),
+    errors=(frames.Overtaken,),
+    periodic=(Periodic(vocabulary.note_words, every_s=vocabulary.EVERY_S),),
+)

@@ -1,0 +1,135 @@
+"""Search on Postgres: the newest messages of each room first, then the index.
+
+A common word is found among the newest messages, and of another one the index holds few. So neither reads many rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+
+from features.search import words
+from features.search.metrics import SEARCHED
+from features.search.wanted import CANDIDATES, Found, Wanted
+
+# Messages whose text is compared before the index is asked, over all rooms.
+RECENT = 2_000
+# Above it the index is not asked for rooms: it would read as many entries as there are messages.
+FEW_ROOMS = 100
+# Words of the index that hold a part of a word.
+EXPANDED = 50
+LIMIT_MS = 1_500
+
+_COLUMNS = "e.id, e.room_id, e.seq, e.author_id, u.username, e.at, e.text"
+_FOUND = f"SELECT {_COLUMNS} FROM found e JOIN accounts_user u ON u.id = e.author_id ORDER BY e.id DESC"  # noqa: S608  # constants
+_LATEST = f"""
+WITH found AS MATERIALIZED (
+    SELECT e.* FROM unnest(%(rooms)s::bigint[]) AS mine (room), LATERAL (
+        SELECT * FROM chat_event WHERE room_id = room {{bound}} ORDER BY seq DESC LIMIT %(each)s
+    ) AS e
+    WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
+) {_FOUND}
+"""  # noqa: S608  # constants
+_MATCHING = f"""
+WITH found AS MATERIALIZED (
+    SELECT * FROM chat_event AS e WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
+) {_FOUND}
+"""  # noqa: S608  # constants
+_WORDS = "to_tsvector('simple'::regconfig, search_text(e.text)) @@ %(words)s::tsquery"
+_PLACE = "(ARRAY[e.room_id, -e.author_id])"
+
+
+def search(wanted: Wanted) -> tuple[list[Found], bool]:
+    """Return matches, the newest ones first, and whether there may be more."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LIMIT_MS)])
+        latest = _latest(cursor, wanted) if _is_exact(wanted) else []
+        if len(latest) > wanted.limit:
+            SEARCHED.labels("latest").inc()
+            return latest, True
+        try:
+            with transaction.atomic():
+                found = _matching(cursor, wanted)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != "57014":  # query_canceled
+                raise
+            SEARCHED.labels("late").inc()
+            return latest, True
+    SEARCHED.labels("index").inc()
+    both = {row.id: row for row in (*latest, *found)}
+    return sorted(both.values(), key=lambda row: -row.id), len(found) >= CANDIDATES
+
+
+def _is_exact(wanted: Wanted) -> bool:
+    """Whether the newest messages of each room may answer: in their order only those of one room do."""
+    dated = wanted.question.before is not None or wanted.question.after is not None
+    return not dated and (len(wanted.rooms) == 1 or not wanted.newest)
+
+
+def _latest(cursor: Any, wanted: Wanted) -> list[Found]:
+    conditions, values = _conditions(wanted, wanted.question.terms)
+    bound = "AND seq < %(before_seq)s" if wanted.before_seq is not None else ""
+    values |= {"each": max(2, RECENT // len(wanted.rooms))}
+    cursor.execute(_LATEST.format(bound=bound, conditions=" AND ".join(conditions)), values)
+    return [Found(*row) for row in cursor.fetchall()]
+
+
+def _matching(cursor: Any, wanted: Wanted) -> list[Found]:
+    terms = wanted.question.terms
+    lookup = words.tsquery(terms, {part: _words_with(cursor, part) for part in words.parts(terms)})
+    conditions, values = _conditions(wanted, tuple(term for term in terms if not _is_one_word(term)))
+    if wanted.before_seq is not None:
+        conditions.append("e.seq < %(before_seq)s")
+    few = len(wanted.rooms) <= FEW_ROOMS
+    conditions.append(f"{_PLACE} && %(rooms)s::bigint[]" if few else "e.room_id = ANY (%(rooms)s::bigint[])")
+    if lookup:
+        conditions.append(_WORDS)
+    if wanted.author is not None:
+        conditions.append(f"{_PLACE} @> ARRAY[-%(author)s::bigint]")
+    if lookup or wanted.author is not None or few:
+        # Statistics say nothing of a part of a word; a walk through all messages would be chosen for a common one.
+        cursor.execute("SELECT set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'off', true)")
+    cursor.execute(_MATCHING.format(conditions=" AND ".join(conditions)), values | {"words": lookup})
+    return [Found(*row) for row in cursor.fetchall()]
+
+
+def _is_one_word(term: str) -> bool:
+    """Whether the index alone finds the term: no phrase, and of a script without blanks no more than a pair."""
+    return words.pieces(term) == [term] and (len(term) <= 2 or not words.is_unspaced(term[0]))
+
+
+def _words_with(cursor: Any, part: str) -> list[str]:
+    cursor.execute("SELECT word FROM search_word WHERE word LIKE %s LIMIT %s", [f"%{_escaped(part)}%", EXPANDED])
+    return [word for (word,) in cursor.fetchall()]
+
+
+def _conditions(wanted: Wanted, terms: tuple[str, ...]) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions that hold in both ways, and all values."""
+    question = wanted.question
+    conditions = ["e.text <> ''", "e.kind = ANY (%(kinds)s)"]
+    values: dict[str, Any] = {
+        "rooms": list(wanted.rooms),
+        "kinds": wanted.kinds,
+        "most": CANDIDATES,
+        "author": wanted.author,
+        "before_seq": wanted.before_seq,
+        "before": question.before,
+        "after": question.after,
+    }
+    for number, term in enumerate(terms):
+        conditions.append(f"e.text ILIKE %(term{number})s")
+        values[f"term{number}"] = f"%{_escaped(term)}%"
+    if wanted.author is not None:
+        conditions.append("e.author_id = %(author)s")
+    if question.before is not None:
+        conditions.append("e.at < %(before)s")
+    if question.after is not None:
+        conditions.append("e.at >= %(after)s")
+    if question.has_file:
+        conditions.append("e.data->'files' IS NOT NULL")
+    return conditions, values
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

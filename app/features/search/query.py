@@ -1,0 +1,95 @@
+"""A person's question → what is searched for. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime, time
+from typing import NamedTuple
+
+from core.errors import BadFrame, Empty
+
+LONGEST = 200
+MOST_TERMS = 8
+# A part of a question: an optional filter's name, then a quoted phrase or everything up to the next blank.
+_PART = re.compile(r'(?:(from|in|before|after|has):)?(?:"([^"]*)"?|(\S+))?', re.IGNORECASE)
+
+
+class Question(NamedTuple):
+    """Each term must be in the message, as a part of it, in any case."""
+
+    # In lower case, composed (NFC), without blanks at either end. A phrase holds single blanks.
+    terms: tuple[str, ...] = ()
+    author: str | None = None
+    room: str | None = None
+    # Sent before this moment, and not before that one.
+    before: datetime | None = None
+    after: datetime | None = None
+    has_file: bool = False
+
+
+def parse(query: str) -> Question:
+    """Read `words "a phrase" from:ada in:lobby before:2026-11-30 after:2026-11-01 has:file`.
+
+    A filter without a value yet is left out, for people type one letter after the other. Dates are UTC's; before: excludes
+    its day, after: includes it. Raises Empty if nothing is asked for, BadFrame for a value that cannot be read.
+    """
+    if len(query) > LONGEST:
+        raise BadFrame(f"query has {len(query)} characters, the limit is {LONGEST}")
+    terms: list[str] = []
+    filters: dict[str, str] = {}
+    for name, value in _parts(query):
+        if name and value and filters.setdefault(name, value) != value:
+            raise BadFrame(f"{name}: is given twice")
+        if not name and (term := _term(value)) and term not in terms:
+            terms.append(term)
+    if len(terms) > MOST_TERMS:
+        raise BadFrame(f"query has {len(terms)} words, the limit is {MOST_TERMS}; phrases in quotes count as one")
+    if filters.get("has", "file") != "file":
+        raise BadFrame(f"has: takes file, not {filters['has'][:64]!r}")
+    found = Question(
+        terms=tuple(terms),
+        author=filters.get("from"),
+        room=filters.get("in"),
+        before=_moment("before", filters.get("before")),
+        after=_moment("after", filters.get("after")),
+        has_file="has" in filters,
+    )
+    if found == Question():
+        raise Empty("query is empty")
+    return found
+
+
+def _parts(query: str) -> list[tuple[str, str]]:
+    """Return (filter's name or "", value) of each part."""
+    found = []
+    for part in _PART.finditer(query):
+        name, phrase, word = part[1] or "", part[2], part[3]
+        value = phrase if phrase is not None else word or ""
+        if name or value:
+            found.append((name.lower(), value.strip()))
+    return found
+
+
+def _term(value: str) -> str:
+    return " ".join(lowered(unicodedata.normalize("NFC", value)).replace("\0", " ").split())
+
+
+def lowered(text: str) -> str:
+    """Return the text in lower case, each character at the place it had."""
+    whole = text.lower()
+    if len(whole) == len(text):
+        return whole
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)
+
+
+def _moment(name: str, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        if len(value) <= 10:  # 2026-11-30
+            return datetime.combine(date.fromisoformat(value), time(), UTC)
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise BadFrame(f"{name}: takes a date such as 2026-11-30, not {value[:64]!r}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
