@@ -85,6 +85,7 @@ test.each(['.', '❤\ufe0f', '\u0301', '\u{1fae8}', 'ㅤa'])('%j is seen', (text
 
 test('people have initials and a colour that stays', () => {
   expect(initials('Ada Lovelace')).toBe('AL')
+  expect(initials('王小明')).toBe('小明')
   expect(initials('grace.m.hopper')).toBe('GH')
   expect(initials('bob')).toBe('BO')
   expect(initials('')).toBe('?')
