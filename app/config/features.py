@@ -17,6 +17,7 @@ FEATURES: tuple[str, ...] = (
     "features.typing",
     "features.location",
     "features.stream",
+    "features.demo",
     "features.polls",
     "features.quiz",
     "features.search",

@@ -13,6 +13,7 @@ from config.api import api
 from config.variables import VARIABLES
 from core import metrics
 from core.errors import Close, FrameRefused
+from core.features import installed
 from realtime import send_queue
 from tests.docs.contract import document, matching
 from tests.support.server import ROOT
@@ -24,6 +25,8 @@ DEPLOY = ROOT / "docs" / "deploy.md"
 #: Folders that come to be by running something, and files a page tells the reader to write.
 MADE = {"var", ".venv", "artifacts", "node_modules"}
 WRITTEN = {"compose.override.yaml"}
+#: Paths that stand for any feature's.
+ANY = re.compile(r"(app|frontend/src)/features/(NAME|mine)/")
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -78,6 +81,8 @@ def test_paths_exist(page: Path) -> None:
     names |= {path.name for path in ROOT.iterdir()} | WRITTEN
     for code in code_of(page):
         for word in re.findall(r"(?<![\w/.$<:@-])[\w.-]+(?:/[\w.*-]+)*/?(?![\w<])", code):
+            if ANY.match(word):
+                continue
             first, _, rest = word.partition("/")
             if rest and first in tops - MADE:
                 assert any(list(place.glob(word.rstrip("/"))) for place in (ROOT, app, page.parent)), f"{word} in {code!r}"
@@ -125,8 +130,17 @@ def test_documented_close_codes_exist() -> None:
 
 
 def test_documented_error_codes_exist() -> None:
+    """A feature's own codes are on its page."""
     codes = [row[0].strip("`") for row in rows_under(PROTOCOL, "Errors")]
-    assert sorted(codes) == sorted(refusal.code for refusal in FrameRefused.__subclasses__())
+    ours = [refusal for refusal in FrameRefused.__subclasses__() if not refusal.__module__.startswith("features.")]
+    assert sorted(codes) == sorted(refusal.code for refusal in ours)
+    for feature in installed().features:
+        for refusal in feature.errors:
+            assert f"`{refusal.code}`" in page_of(feature.name).read_text()
+
+
+def page_of(feature: str) -> Path:
+    return ROOT / "docs" / "features" / f"{feature}.md"
 
 
 def test_documented_limits_match_the_code() -> None:
@@ -157,10 +171,13 @@ def test_documented_frames_of_the_native_dialect_exist() -> None:
 
 
 def test_documented_api_calls_exist() -> None:
+    """Those of a feature may stand on its page alone."""
+    places = [row[0] for row in rows_under(PROTOCOL, "HTTP")]
+    places += [page.read_text() for page in (ROOT / "docs" / "features").glob("*.md")]
     documented = set()
-    for row in rows_under(PROTOCOL, "HTTP"):
-        for call in re.findall(r"`((?:GET|POST|PATCH|DELETE) /api/[^`\s]*)", row[0]):
-            documented.add(re.sub(r"<\w+>", "<>", call.split("?")[0]))
+    for place in places:
+        for call in re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /api/[^`\s]*)", place):
+            documented.add(re.sub(r"<[\w-]+>", "<>", call.split("?")[0]))
     served = {
         f"{method.upper()} {re.sub(r'{.*?}', '<>', path)}"
         for path, methods in api.get_openapi_schema()["paths"].items()

@@ -1,0 +1,46 @@
+"""The pages of the simple clients, each a file that a newcomer can copy."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import NewPerson
+from tests.browser.person import Person
+
+pytestmark = pytest.mark.browser
+
+
+def open_page(somebody: Person) -> Locator:
+    somebody.page.goto("/demo/websocket")
+    somebody.page.get_by_role("button", name="Open").click()
+    expect(somebody.page.get_by_role("status")).to_have_text("Open")
+    return somebody.page.get_by_role("listitem")
+
+
+def send(somebody: Person, text: str, *, to: str = "Everybody") -> None:
+    somebody.page.get_by_label("Recipient").select_option(label=to)
+    somebody.page.get_by_label("Message").fill(text)
+    somebody.page.get_by_role("button", name="Send").click()
+
+
+def test_infra_client_sends_to_everybody_and_to_one(person: NewPerson) -> None:
+    ada, bob, eve = person("Ada"), person("Bob"), person("Eve")
+    lists = [open_page(somebody) for somebody in (ada, bob, eve)]
+    send(ada, "to all of you")
+    for found in lists:
+        expect(found.first).to_contain_text("to all of you")
+        expect(found.first).to_contain_text("to everybody")
+    send(bob, "just you", to=eve.name)
+    expect(lists[2].first).to_contain_text(re.compile(rf"{bob.name} · to you.*just you", re.DOTALL))
+    expect(lists[2]).to_have_count(2)
+    expect(lists[0]).to_have_count(1)
+    ada.page.get_by_role("button", name="Close").click()
+    expect(ada.page.get_by_role("status")).to_contain_text("Closed")
+    eve.page.screenshot(path="artifacts/screenshots/demo-websocket.png")
+
+
+def test_page_asks_a_stranger_to_sign_in(person: NewPerson) -> None:
+    stranger = person("Zoe", signed_up=False)
+    stranger.page.goto("/demo/websocket")
+    expect(stranger.page).to_have_url(re.compile(r"/accounts/sign-in/\?next=/demo/websocket"))
