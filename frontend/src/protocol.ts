@@ -20,9 +20,17 @@ interface Logged {
   at: string
 }
 
+/** The message that another one answers; its text may be empty where it was deleted. */
+export interface Quote {
+  seq: number
+  from: Person
+  text: string
+}
+
 export interface MessageEvent extends Logged {
   type: 'message'
   text: string
+  reply_to?: Quote
   edited: boolean
   deleted: boolean
   reactions: Reactions

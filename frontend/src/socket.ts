@@ -167,8 +167,8 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
   }
 
   /** Queues a message; works without a connection. @throws OutboxFull */
-  send(destination: Destination, text: string): OutgoingFrame {
-    return this.outbox.add(destination, 'message.send', { text })
+  send(destination: Destination, text: string, fields: Record<string, unknown> = {}): OutgoingFrame {
+    return this.outbox.add(destination, 'message.send', { ...fields, text })
   }
 
   /** Queues a durable frame of any type; the outbox gives it its `key`. @throws OutboxFull */

@@ -50,6 +50,10 @@ export interface Feature {
   room?: RoomSlot
   /** between the messages and the composer */
   footer?: RoomSlot
+  /** in the composer, above the field */
+  composerTop?: RoomSlot
+  /** further fields of the message that is sent to a room now */
+  messageFields?: (room: string) => Record<string, unknown>
   /** the sentence read to a screen reader about another person's event in the open room; null for none */
   announce?: (event: LogEvent) => string | null
   /** by default: whether the server names the feature in `hello.features` */

@@ -3,11 +3,13 @@ import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { useAmendments } from '../../src/features/messages/amendments'
 import { searchEmoji, type Emoji } from '../../src/features/messages/emoji'
+import { useReplying } from '../../src/features/messages/replying'
 import { installFeatures } from '../../src/features/registry'
 import type { MessageEvent } from '../../src/protocol'
 import { useConnection } from '../../src/stores/connection'
 import { useRooms } from '../../src/stores/rooms'
 import { useSession } from '../../src/stores/session'
+import { useTimelines } from '../../src/stores/timelines'
 import { act, endAll, toasts } from '../../src/ui/toasts'
 
 const ada = { id: 1, name: 'ada' }
@@ -28,6 +30,7 @@ beforeEach(() => {
   connection.chat = () =>
     ({
       on: () => () => undefined,
+      join: () => undefined,
       sendFrame: ({ room, type, ...fields }: { room: string; type: string }) => {
         sent.push({ type, room, ...fields })
         const frame = { key: `k${sent.length}`, destination: { room }, type, fields, at: 1, state: 'waiting', error: null } as const
@@ -97,4 +100,25 @@ test('the nearest name of an emoji comes first', () => {
   const all = [emoji('🧑‍🚀', 'astronaut', 'rocket space'), emoji('🚀', 'rocket', 'launch'), emoji('🥗', 'green salad', 'rocket-leaf'), emoji('🐸', 'frog', '')]
   expect(searchEmoji(all, 'Rocket').map((one) => one.emoji)).toEqual(['🚀', '🧑‍🚀', '🥗'])
   expect(searchEmoji(all, '🐸').map(({ label }) => label)).toEqual(['frog'])
+})
+
+test('a reply goes with one message, and each room has its own', () => {
+  const replying = useReplying()
+  replying.start(THEIRS)
+  expect(replying.fields('other')).toEqual({})
+  expect(replying.fields('lobby')).toEqual({ reply_to: 5 })
+  expect(replying.fields('lobby')).toEqual({})
+})
+
+test('a quote follows its message, and says nothing of a deleted one', () => {
+  const { present } = useReplying()
+  const quote = { seq: 5, from: THEIRS.from, text: 'as it was' }
+  expect(present('lobby', quote)).toBe(quote)
+  expect(present('lobby', { ...quote, text: '' })).toBeNull()
+  const timelines = useTimelines()
+  timelines.enter('lobby')
+  timelines.apply('lobby', [{ ...THEIRS, text: 'as it is' }])
+  expect(present('lobby', quote)?.text).toBe('as it is')
+  timelines.apply('lobby', [{ type: 'message.deleted', room: 'lobby', seq: 6, target: 5, from: ada, at: '' }])
+  expect(present('lobby', quote)).toBeNull()
 })

@@ -2,6 +2,7 @@ import { isolated } from '../../ui/text'
 import { defineFeature } from '../registry'
 import { useAmendments } from './amendments'
 import MessageRow from './MessageRow.vue'
+import { useReplying } from './replying'
 import OutgoingMessage from './OutgoingMessage.vue'
 
 const AHEAD_MS = 1_000
@@ -15,6 +16,8 @@ export default defineFeature({
   actions: { message: { bar, sheet } },
   outgoing: { 'message.send': OutgoingMessage },
   announce: (event) => (event.type === 'message' ? `${isolated(event.from.name)}: ${isolated(event.text)}` : null),
+  composerTop: { component: () => import('./ReplyStrip.vue'), when: (room) => useReplying().to(room) !== null },
+  messageFields: (room) => useReplying().fields(room),
   emptyComposerKey: (event, room) => event.key === 'ArrowUp' && useAmendments().editLast(room),
   enabled: () => true,
   start(socket) {

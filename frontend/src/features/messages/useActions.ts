@@ -1,13 +1,14 @@
-import { Copy, Link, Pencil, Trash2 } from '@lucide/vue'
+import { Copy, Link, Pencil, Reply, Trash2 } from '@lucide/vue'
 import { computed, type Component } from 'vue'
 import { t } from '../../i18n'
 import type { MessageEvent } from '../../protocol'
 import { copyText } from '../../ui/copy'
 import { toast } from '../../ui/toasts'
 import { useAmendments } from './amendments'
+import { useReplying } from './replying'
 
 export interface Action {
-  id: 'edit' | 'link' | 'copy' | 'delete'
+  id: 'reply' | 'edit' | 'link' | 'copy' | 'delete'
   label: string
   icon: Component
   run: () => void
@@ -16,12 +17,14 @@ export interface Action {
 /** What can be done with a message, besides reacting to it. */
 export function useActions(event: () => MessageEvent) {
   const amendments = useAmendments()
+  const replying = useReplying()
   const message = computed(() => amendments.shown(event()))
 
   const actions = computed<Action[]>(() => {
     const of = message.value
     if (of.deleted) return []
     return [
+      ...(replying.isKnown() ? [{ id: 'reply' as const, label: t('messages.reply'), icon: Reply, run: () => replying.start(of) }] : []),
       ...(amendments.mayEdit(of) ? [{ id: 'edit' as const, label: t('messages.edit'), icon: Pencil, run: () => amendments.startEdit(of) }] : []),
       { id: 'link', label: t('messages.copy_link'), icon: Link, run: () => void copyLink(of) },
       { id: 'copy', label: t('messages.copy_text'), icon: Copy, run: () => void copied(of.text, t('messages.text_copied')) },
