@@ -52,11 +52,11 @@ test('a durable frame is stored once there is a connection', async () => {
 test('a refused frame that no row shows leaves the outbox, and the person is told', async () => {
   installFeatures([])
   await started()
-  server.fault = (frame) => ((frame.type as string) === 'poll.vote' ? 'closed' : null)
-  const refused = expect(sendDurable({ type: 'poll.vote', room: 'lobby', target: 1 })).rejects.toMatchObject({ code: 'closed' })
+  server.fault = (frame) => ((frame.type as string) === 'poll.vote' ? 'never_heard_of' : null)
+  const refused = expect(sendDurable({ type: 'poll.vote', room: 'lobby', target: 1 })).rejects.toMatchObject({ code: 'never_heard_of' })
   await refused
   expect(ada.chat.unsent()).toEqual([])
-  expect(toasts.value.map(({ text }) => text)).toEqual(['refused with closed'])
+  expect(toasts.value.map(({ text }) => text)).toEqual(['refused with never_heard_of'])
 })
 
 test('a refused frame that a row shows stays there', async () => {
