@@ -1,5 +1,6 @@
 import messages from './messages'
 import polls from './polls'
+import quiz from './quiz'
 import typing from './typing'
 
-export const features = [messages, polls, typing]
+export const features = [messages, polls, quiz, typing]

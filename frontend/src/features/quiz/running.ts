@@ -1,0 +1,46 @@
+import { shallowReactive } from 'vue'
+import { t } from '../../i18n'
+import type { LogEvent } from '../../protocol'
+import type { ChatSocket } from '../../socket'
+import { isolated } from '../../ui/text'
+import type { Quiz, QuizFields } from './quiz'
+
+/** The quiz that runs in a room: shown above the messages, so that it does not move away with them. */
+export const running = shallowReactive(new Map<string, Quiz>())
+
+let ahead = Infinity
+
+/** Milliseconds since 1970 by the server's clock. The fastest event so far says how far this one is off. */
+export const serverNow = () => Date.now() - (ahead === Infinity ? 0 : ahead)
+
+export function listen(socket: ChatSocket): void {
+  socket.on('snapshot', ({ events, room }) => (running.delete(room), note(events)))
+  socket.on('events', ({ events }) => note(events))
+  socket.on('sent', ({ sent }) => sample(sent.at))
+  socket.on('room.left', ({ room }) => running.delete(room))
+}
+
+function note(events: LogEvent[]): void {
+  for (const event of events) {
+    sample(event.at)
+    const type = event.type as string
+    if (!type.startsWith('quiz')) continue
+    const { room, target, state, from, at } = event as { target?: number; state?: QuizFields } & LogEvent
+    const known = running.get(room)
+    const seq = target ?? event.seq
+    const quiz = { ...(state ?? (event as unknown as QuizFields)), type: 'quiz', room, seq, from: type === 'quiz.answered' ? (known?.from ?? from) : from, at }
+    if (quiz.phase === 'asked' || quiz.phase === 'revealed') running.set(room, quiz)
+    else if (known?.seq === seq) running.delete(room)
+  }
+}
+
+/** The sentence read to screen readers at the end. */
+export function winnerOf(event: LogEvent): string | null {
+  if ((event.type as string) !== 'quiz.ended') return null
+  const [first] = (event as { state?: QuizFields }).state?.scores ?? []
+  return first ? t('quiz.won', { name: isolated(first.name) }) : null
+}
+
+function sample(at: string): void {
+  ahead = Math.min(ahead, Date.now() - Date.parse(at))
+}

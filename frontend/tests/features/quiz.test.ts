@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { QuizFields } from '../../src/features/quiz/quiz'
+import { listen, running, serverNow } from '../../src/features/quiz/running'
+import type { LogEvent } from '../../src/protocol'
+import type { ChatSocket, ChatSocketEvents } from '../../src/socket'
+import { Emitter } from '../../src/socket/emitter'
+
+const NOW = Date.parse('2026-01-01T12:00:00Z')
+const host = { id: 1, name: 'host' }
+
+const state = (phase: QuizFields['phase'], fields: Partial<QuizFields> = {}): QuizFields => ({
+  title: 'Sums', count: 2, phase, question: null, answered: 0, players: 0, scores: [], ...fields,
+})
+const at = (ago_s: number) => new Date(NOW - 1_000 * ago_s).toISOString()
+const amending = (type: string, seq: number, phase: QuizFields['phase'], from = host) =>
+  ({ type, room: 'r', seq, target: 7, from, at: at(1), state: state(phase, { answered: seq }) }) as unknown as LogEvent
+
+let socket: Emitter<ChatSocketEvents>
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW })
+  running.clear()
+  socket = new Emitter<ChatSocketEvents>()
+  listen(socket as unknown as ChatSocket)
+})
+afterEach(() => vi.useRealTimers())
+
+test('a quiz runs from its first question to its end', () => {
+  socket.emit('events', { room: 'r', events: [amending('quiz.asked', 8, 'asked'), amending('quiz.answered', 9, 'asked', { id: 2, name: 'player' })] })
+  expect(running.get('r')).toMatchObject({ seq: 7, from: host, answered: 9 })
+  socket.emit('events', { room: 'r', events: [amending('quiz.revealed', 10, 'revealed')] })
+  expect(running.get('r')?.phase).toBe('revealed')
+  socket.emit('events', { room: 'r', events: [amending('quiz.ended', 11, 'ended')] })
+  expect(running.has('r')).toBe(false)
+})
+
+test('a page that comes late finds the quiz in its snapshot', () => {
+  const quiz = { type: 'quiz', room: 'r', seq: 7, from: host, at: at(60), ...state('asked') } as unknown as LogEvent
+  socket.emit('snapshot', { room: 'r', events: [quiz] } as unknown as ChatSocketEvents['snapshot'])
+  expect(running.get('r')).toMatchObject({ seq: 7, from: host })
+  socket.emit('snapshot', { room: 'r', events: [] } as unknown as ChatSocketEvents['snapshot'])
+  expect(running.has('r')).toBe(false)
+})
+
+test('the fastest event sets the clock', () => {
+  const arrives = (ago_s: number) => socket.emit('events', { room: 'r', events: [{ ...amending('quiz.asked', 8, 'ended'), at: at(ago_s) } as LogEvent] })
+  arrives(0)
+  arrives(3_600)
+  expect(serverNow()).toBe(NOW)
+  arrives(-5)
+  expect(serverNow()).toBe(NOW + 5_000)
+})
