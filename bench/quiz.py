@@ -49,8 +49,8 @@ async def play(socket: ClientConnection, target: int, seen: Seen) -> None:
     answers: set[asyncio.Task[None]] = set()
 
     async def answer(question: int) -> None:
-        await asyncio.sleep(random.uniform(0, THINK_S))  # noqa: S311
-        frame = {"room": ROOM, "key": f"q{question}", "target": target, "question": question, "choice": random.randrange(4)}  # noqa: S311
+        await asyncio.sleep(random.uniform(0, THINK_S))
+        frame = {"room": ROOM, "key": f"q{question}", "target": target, "question": question, "choice": random.randrange(4)}
         sent[question] = time.perf_counter()
         await socket.send(json.dumps({"type": "quiz.answer", "id": question, **frame}))
 

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from tests.conftest import StartServer
-from tests.support.chat_client import ChatClient, Refused, create_room, sign_up
+from tests.support.chat_client import ChatClient, Frame, Refused, create_room, sign_up
 
-POLL = {"question": "Tea?", "options": ["yes", "no"], "multiple": False, "secret": True}
+POLL: Frame = {"question": "Tea?", "options": ["yes", "no"], "multiple": False, "secret": True}
 
 
 async def test_poll_keeps_its_place_while_polls_are_off(start_server: StartServer) -> None:

@@ -124,14 +124,18 @@ def test_whole_quiz_scores_first_answers_and_keeps_its_secrets(answers: list[tup
         assert QUIZ.due(quiz) == at
         payload = QUIZ.on_due(quiz, at)
         now = Context(HOST, True, at, "host", True)
-        quiz = reveal(quiz, payload, HOST, now) if isinstance(payload, QuizRevealed) else end(quiz, payload, HOST, now)
+        if isinstance(payload, QuizRevealed):
+            quiz = reveal(quiz, payload, HOST, now)
+        else:
+            assert isinstance(payload, QuizEnded)
+            quiz = end(quiz, payload, HOST, now)
         wire = shown(quiz)
         assert wire["question"]["right"] == question.right
         assert sum(wire["question"]["counts"]) == len(answered)
         best = sorted(expected.items(), key=lambda one: (-one[1], one[0]))
         assert [(score["id"], score["score"]) for score in wire["scores"]] == best[: len(wire["scores"])]
         at = quiz.until or at
-    assert (quiz.phase, QUIZ.due(quiz), wire["players"]) == ("ended", None, len(expected))
+    assert (quiz.phase, quiz.until, shown(quiz)["players"]) == ("ended", None, len(expected))
 
 
 def test_wire_state_of_500_players_is_small() -> None:
