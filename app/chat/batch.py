@@ -33,6 +33,8 @@ class Append:
     target: int | None = None
     payload: Any = None
     data: dict[str, Any] | None = None
+    # Of a message that answers another one: as its `reply_to` reads now.
+    quoted: dict[str, Any] | None = None
     # Written by the server in its author's name: whether they may write is not asked.
     by_server: bool = False
     done: asyncio.Future[Stored] | None = field(default=None)
@@ -42,6 +44,11 @@ class Append:
     @property
     def identity(self) -> Identity:
         return (self.room.id, self.author, self.key)
+
+    @property
+    def mentions(self) -> list[int]:
+        """The ids of the people that a message names; 0: everybody in the room."""
+        return self.data.get("mentions", []) if self.kind == "message" and self.data else []
 
     @property
     def is_plain(self) -> bool:
@@ -121,7 +128,7 @@ def results(
 def row_of(append: Append, seq: int, now: datetime, amended: Amended | None = None) -> EventRow:
     """The event as it reads right after its commit."""
     row = EventRow(seq, append.kind, append.author, append.author_name, append.key, now, append.text, append.alias)
-    return row._replace(target=append.target, data=append.data, amended=amended)
+    return row._replace(target=append.target, data=append.data, amended=amended, quoted=append.quoted)
 
 
 def _refusal(room: RoomRef) -> FrameRefused:

@@ -63,6 +63,8 @@ class EventRow(NamedTuple):
     amended: Amended | None = None
     # The decoded state, where it is known: then newer than `data`.
     state: Any = None
+    # The message that a message answers (chat/quotes.py).
+    quoted: dict[str, Any] | None = None
 
 
 def event_row(*columns: Any) -> EventRow:
@@ -125,9 +127,20 @@ def _content(row: EventRow) -> dict[str, Any]:
             "edited": row.edited,
             "deleted": row.deleted,
             "reactions": {emoji: people[:LISTED_PEOPLE] for emoji, people in row.reactions.items()},
+            **_parts(row),
         }
     # Of a kind that is unknown here nothing is shown: it may hold what only its feature knows to be secret.
     return {"at": row.at, **(kinds.public_state(row) or {})}
+
+
+def _parts(row: EventRow) -> dict[str, Any]:
+    """What a message carries where there is any."""
+    found: dict[str, Any] = {}
+    if row.quoted is not None:
+        found["reply_to"] = row.quoted
+    if row.data and row.data.get("mentions"):
+        found["mentions"] = row.data["mentions"]
+    return found
 
 
 def _change(row: EventRow) -> dict[str, Any]:

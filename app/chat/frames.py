@@ -10,7 +10,9 @@ from accounts.people import checked_alias, person
 from chat import history, joins, services
 from chat.batch import Stored
 from chat.kinds import MessageDeleted, MessageEdited, Reaction
+from chat.mentions import mentioned
 from chat.publish import Key, Target, room_of, take_token
+from chat.quotes import quote
 from core.emoji import is_emoji
 from core.errors import BadFrame
 from db import database
@@ -30,6 +32,8 @@ class MessageSend(msgspec.Struct, tag="message.send"):
     room: Slug | None = None
     to: Annotated[int, msgspec.Meta(ge=1, le=2**53)] | Slug | None = None
     alias: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    # The seq of the message that this one answers.
+    reply_to: Target | None = None
     id: FrameId = None
 
 
@@ -120,16 +124,34 @@ async def message_send(socket: Socket, frame: MessageSend) -> DeferredReply:
     _check(socket, frame)
     if not _alias_is_known(socket, frame):
         await set_alias(socket, frame.alias)
-    return _queued(socket, frame, _known_room(socket, frame.room) or await _addressed_room(socket, frame))
+    room = _known_room(socket, frame.room) or await _addressed_room(socket, frame)
+    return _queued(socket, frame, room, None if _is_plain(frame) else await _parts(socket, room, frame))
 
 
 def message_send_at_once(socket: Socket, frame: MessageSend) -> DeferredReply | None:
     """As message_send; None, with nothing done, where the room has to be looked up."""
     room = _known_room(socket, frame.room)
-    if room is None or not _alias_is_known(socket, frame):
+    if room is None or not _alias_is_known(socket, frame) or not _is_plain(frame):
         return None
     _check(socket, frame)
     return _queued(socket, frame, room)
+
+
+def _is_plain(frame: MessageSend) -> bool:
+    """Whether nothing has to be looked up for the message."""
+    return frame.reply_to is None and "@" not in frame.text
+
+
+async def _parts(socket: Socket, room: RoomRef, frame: MessageSend) -> services.Parts:
+    quoted = None
+    if frame.reply_to is not None:
+        quoted = await database.run_for(socket.user.id, _quote, socket.user.id, room, frame.reply_to)
+    return services.Parts(quoted, await mentioned(room.id, socket.user.id, frame.text))
+
+
+def _quote(user: int, room: RoomRef, seq: int) -> dict[str, Any]:
+    access.membership_in(user, room.slug)
+    return quote(room.id, seq)
 
 
 def _alias_is_known(socket: Socket, frame: MessageSend) -> bool:
@@ -147,9 +169,9 @@ def _check(socket: Socket, frame: MessageSend) -> None:
     take_token(socket)
 
 
-def _queued(socket: Socket, frame: MessageSend, room: RoomRef) -> DeferredReply:
+def _queued(socket: Socket, frame: MessageSend, room: RoomRef, parts: services.Parts | None = None) -> DeferredReply:
     alias = frame.alias and socket.alias[1]
-    stored = services.message_send(room=room, author=socket.user, key=frame.key, text=frame.text, alias=alias)
+    stored = services.message_send(room=room, author=socket.user, key=frame.key, text=frame.text, alias=alias, parts=parts)
     return DeferredReply(stored, _sent)
 
 

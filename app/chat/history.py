@@ -16,6 +16,7 @@ from django.utils import timezone
 from chat import kinds
 from chat.encoding import SHOWN, event_row, event_rows, log_event, with_targets
 from chat.models import Event
+from chat.quotes import with_quotes
 from db import database
 from realtime.publish import Head, LogEvent, RoomRef
 from rooms.models import Room
@@ -76,7 +77,8 @@ def message_page(room: Room | RoomRef, *, before: int | None, after: int | None,
         messages = messages.filter(seq__lt=before)
     forward = after is not None
     rows = list(event_rows(messages.order_by("seq" if forward else "-seq"))[: limit + 1])
-    events, more = _fit([log_event(event_row(*row), room.slug) for row in rows[:limit]])
+    listed = with_quotes((room.id, event_row(*row)) for row in rows[:limit])
+    events, more = _fit([log_event(row, room.slug) for _, row in listed])
     return (events if forward else events[::-1]), more or len(rows) > limit
 
 
@@ -107,7 +109,7 @@ def _within(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
     for room, slug, *columns in rows:
         slugs[room] = slug
         events.append((room, event_row(*columns)))
-    read = [(room, log_event(row, slugs[room])) for room, row in with_targets(events)]
+    read = [(room, log_event(row, slugs[room])) for room, row in with_quotes(with_targets(events))]
     for (room, _), event in zip(read, _fit([event for _, event in read])[0], strict=False):
         found.setdefault(room, []).append(event)
     return found

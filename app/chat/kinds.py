@@ -126,7 +126,10 @@ def public_state(row: Any) -> dict[str, Any] | None:
 def with_state(row: Any, state: Any) -> Any:
     """Return the row with another state. That of a thing is not encoded yet: many events of one commit may change it."""
     if isinstance(state, Message):
-        return row._replace(text=state.text, edited=state.edited, deleted=state.deleted, reactions=state.reactions)
+        return row._replace(text=state.text, edited=state.edited, deleted=state.deleted, reactions=state.reactions)._replace(
+            # Nothing of a deleted message is left.
+            **({"data": None} if state.deleted else {})
+        )
     return row._replace(state=state)
 
 

@@ -70,6 +70,11 @@ class Plan:
     # Things with something due, or with nothing due any more.
     due: dict[Place, datetime | None] = field(default_factory=dict)
 
+    def mentions(self) -> list[tuple[int, int, int, int]]:
+        """Return (room, seq, author, person) of each new message that names somebody; person 0: everybody in the room."""
+        named = ((new.append, new.seq, person) for new in self.new for person in new.append.mentions)
+        return [(append.room.id, seq, append.author, person) for append, seq, person in named]
+
 
 def plan(asked: Mapping[Identity, Append], found: Found, now: datetime) -> Plan:
     """Give out seqs in the order of the batch and change the targets. An event that is refused takes no seq."""

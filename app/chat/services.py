@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -16,14 +18,37 @@ from core.words import words as _
 from realtime.publish import Person, RoomRef
 
 
-def message_send(*, room: RoomRef, author: Person, key: str, text: str, alias: str = "") -> asyncio.Future[Stored]:
+class Parts(NamedTuple):
+    """What a message holds beside its text, looked up before it is sent."""
+
+    # As chat/quotes.py returns it.
+    quoted: dict[str, Any] | None = None
+    # Ids of people; 0: everybody in the room.
+    mentions: Sequence[int] = ()
+
+    def data(self) -> dict[str, Any] | None:
+        """Return what is stored; None for nothing."""
+        found: dict[str, Any] = {"reply_to": self.quoted["seq"]} if self.quoted else {}
+        if self.mentions:
+            found["mentions"] = list(self.mentions)
+        return found or None
+
+
+def message_send(
+    *, room: RoomRef, author: Person, key: str, text: str, alias: str = "", parts: Parts | None = None, by_server: bool = False
+) -> asyncio.Future[Stored]:
     """Queues a message; the result is there once it is committed and published. Messages keep the order of the calls.
 
+    `by_server`: in the author's name, whether they may still write or not.
     The same key again answers the first commit with `duplicate`. Raises Empty, TooLong or BadFrame at once; waiting for
     the result raises NotAMember, or Unavailable when the outcome is unknown.
     """
     _check_text(text)
-    return _submit(Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias))
+    append = Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias)
+    append.by_server = by_server
+    if parts is not None:
+        append.data, append.quoted = parts.data(), parts.quoted
+    return _submit(append)
 
 
 def event_append(

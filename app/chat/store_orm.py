@@ -16,10 +16,10 @@ from django.utils import timezone
 from chat.batch import Append, CannotStore, Identity, Result, firsts, results
 from chat.encoding import EventRow, event_row, event_rows, with_targets
 from chat.models import Due, Event
-from chat.numbering import Found, NewEvent, Place, RoomState, plan
+from chat.numbering import Found, NewEvent, Place, Plan, RoomState, plan
 from db import database
 from rooms import access
-from rooms.models import Room
+from rooms.models import Membership, Mention, Room
 
 
 class OrmStore:
@@ -55,6 +55,7 @@ def _store(batch: Sequence[Append]) -> list[Result]:
         Event.objects.bulk_create(_model(event, now) for event in made.new)
         for place, row in made.changed.items():
             _change(place, row)
+        _set_mentions(made)
         for place, at in made.due.items():
             _set_due(place, at)
         _move({room: state for room, state in rooms.items() if state.moved})
@@ -83,6 +84,17 @@ def _targets(asked: Iterable[Append]) -> dict[Place, EventRow]:
 def _change(place: Place, row: EventRow) -> None:
     state = {"text": row.text, "edited": row.edited, "deleted": row.deleted, "reactions": row.reactions, "data": row.data}
     Event.objects.filter(room_id=place[0], seq=place[1]).update(**state)
+
+
+def _set_mentions(made: Plan) -> None:
+    for room, seq, author, person in made.mentions():
+        members = Membership.objects.filter(room_id=room).exclude(user_id=author)
+        named = members.filter(user_id=person) if person else members
+        rows = [Mention(room_id=room, user_id=user, seq=seq) for user in named.values_list("user_id", flat=True)]
+        Mention.objects.bulk_create(rows, ignore_conflicts=True)
+    for (room, seq), row in made.changed.items():
+        if row.deleted:
+            Mention.objects.filter(room_id=room, seq=seq).delete()
 
 
 def _set_due(place: Place, at: datetime | None) -> None:

@@ -81,6 +81,17 @@ DUE = """
     ON CONFLICT (room_id, seq) DO UPDATE SET at = excluded.at
 """
 UNDUE = "DELETE FROM chat_due USING unnest(%s::bigint[], %s::bigint[]) AS gone (room, place) WHERE room_id = room AND seq = place"
+# Each member that a message names, and for 0 each member. An author names not themselves.
+MENTION = """
+    INSERT INTO rooms_mention (room_id, user_id, seq)
+    SELECT m.room_id, m.user_id, place
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS new (room, place, author, person)
+    JOIN rooms_membership m ON m.room_id = room AND (m.user_id = person OR person = 0) AND m.user_id <> author
+    ON CONFLICT DO NOTHING
+"""
+UNMENTION = """
+    DELETE FROM rooms_mention USING unnest(%s::bigint[], %s::bigint[]) AS gone (room, place) WHERE room_id = room AND seq = place
+"""
 MOVE = """
     UPDATE rooms_room SET head = new.head, uncounted = passed,
         last_at = CASE WHEN counted THEN clock_timestamp() ELSE last_at END,
@@ -218,6 +229,7 @@ async def _write(connection: Connection, made: Plan, moved: Mapping[int, RoomSta
                 _texts(_json(row.data) for row in rows),
             ],
         )
+    await _set_mentions(connection, made)
     await _set_due(connection, made.due)
     states = moved.values()
     await connection.execute(
@@ -230,6 +242,13 @@ async def _write(connection: Connection, made: Plan, moved: Mapping[int, RoomSta
             _flags(state.amended for state in states),
         ],
     )
+
+
+async def _set_mentions(connection: Connection, made: Plan) -> None:
+    if named := made.mentions():
+        await connection.execute(MENTION, [_numbers(column) for column in zip(*named, strict=True)])
+    if gone := [place for place, row in made.changed.items() if row.deleted]:
+        await connection.execute(UNMENTION, _places(gone))
 
 
 async def _set_due(connection: Connection, due: Mapping[Place, datetime | None]) -> None:

@@ -45,6 +45,14 @@ async def memberships(user: int) -> list[Membership]:
     return [Membership(*one) for one in await _rooms(user) or []]
 
 
+_mentions = BatchLoader(access.mentions_of_all, pace_s=0.025)
+
+
+async def mentions(user: int) -> dict[int, list[int]]:
+    """Return the seqs of unread messages that name the person, by room."""
+    return await _mentions(user) or {}
+
+
 async def members_among(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
     """Return each room's members among `users`."""
     return await database.run(access.members_of, room_ids, users)

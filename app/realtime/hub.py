@@ -35,6 +35,7 @@ from realtime.layer.bus import bus_for
 from realtime.live import LiveValues
 from realtime.live_room import MAX_HELD, LiveRoom, batch_for, unread
 from realtime.local_users import LocalUser
+from realtime.mentions import note_mentions
 from realtime.nginx_drain import NginxDrain
 from realtime.ports import domains
 from realtime.presence.sync import KINDS as PRESENCE_KINDS
@@ -219,11 +220,14 @@ class Hub:
             try:
                 memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
                 rooms = await self.open_many([one.room for one in memberships])
+                # Behind the opening of the rooms: what comes later is delivered.
+                mentions = await domains().mentions(local.person.id)
             except DatabaseUnavailable:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
             for room, one in zip(rooms, memberships, strict=True):
                 self._add_watcher(room, local, one.upto, one.uncounted)
+                local.add_mentions(room.ref.id, mentions.get(room.ref.id, ()))
             if local.sockets:
                 self.presence.watched(local, rooms)
             return
@@ -443,6 +447,7 @@ class Hub:
         metrics.DELIVERED.add(delivered)
         self.close_slow(slow)
         if room.watchers:
+            note_mentions(room, events, self.people)
             self.housekeeping.unread_due(room)
         self._call_delivered(room.ref, events)
 

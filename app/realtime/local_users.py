@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LocalUser:
-    __slots__ = ("announced", "away", "beyond", "bucket", "person", "rooms", "sockets", "uncounted", "upto")
+    __slots__ = ("announced", "away", "beyond", "bucket", "mentions", "person", "rooms", "sockets", "uncounted", "upto")
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -26,6 +27,8 @@ class LocalUser:
         self.rooms: dict[str, RoomRef] = {}
         # How many events up to the read mark do not count as unread, of rooms that have any.
         self.uncounted: dict[int, int] | None = None
+        # Unread messages that name the person, by room, of rooms that have any.
+        self.mentions: dict[int, set[int]] | None = None
         # Rooms joined on a socket but not in `rooms`, by id: usually none.
         self.beyond: set[int] | None = None
         # Whether the person is away on all local sockets.
@@ -46,6 +49,7 @@ class LocalUser:
         if upto < self.upto.get(room_id, 0):
             return
         self.upto[room_id] = upto
+        self.forget_mentions(room_id, range(upto + 1))
         if uncounted:
             self.uncounted = {**(self.uncounted or {}), room_id: uncounted}
         elif self.uncounted is not None:
@@ -54,6 +58,8 @@ class LocalUser:
     def forget_room(self, ref: RoomRef) -> None:
         """Forget a room that the person is no longer a member of."""
         self.upto.pop(ref.id, None)
+        if self.mentions is not None:
+            self.mentions.pop(ref.id, None)
         self._forget_uncounted(ref.id)
         self.rooms.pop(ref.slug, None)
 
@@ -61,6 +67,26 @@ class LocalUser:
         if self.uncounted is not None:
             self.uncounted.pop(room_id, None)
             self.uncounted = self.uncounted or None
+
+    def add_mentions(self, room_id: int, seqs: Iterable[int]) -> None:
+        """Note messages that name the person."""
+        read = self.upto.get(room_id, 0)
+        new = {seq for seq in seqs if seq > read}
+        if new:
+            self.mentions = self.mentions or {}
+            self.mentions.setdefault(room_id, set()).update(new)
+
+    def forget_mentions(self, room_id: int, seqs: Container[int]) -> None:
+        """Forget messages that were read or deleted."""
+        if self.mentions is not None and room_id in self.mentions:
+            left = {seq for seq in self.mentions.pop(room_id) if seq not in seqs}
+            if left:
+                self.mentions[room_id] = left
+            self.mentions = self.mentions or None
+
+    def mentioned(self, room_id: int) -> int:
+        """Count the unread messages of a room that name the person."""
+        return len((self.mentions or {}).get(room_id, ()))
 
     def unread(self, room_id: int, head: Head) -> int:
         """Count the unread events of a room."""

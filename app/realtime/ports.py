@@ -53,6 +53,9 @@ class Domains(Protocol):
 
     async def authenticate(self, scope: dict[str, Any]) -> tuple[Person, str]: ...
     async def memberships(self, user: int) -> list[Membership]: ...
+    async def mentions(self, user: int) -> dict[int, list[int]]:
+        """Return the seqs of unread messages that name the person, by room."""
+
     async def members_among(self, room_ids: list[int], users: list[int]) -> dict[int, set[int]]: ...
     async def journal(
         self, changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float

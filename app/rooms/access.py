@@ -17,7 +17,7 @@ from db.batch_loader import BatchLoader
 from db.queries import Query, WhereIn
 from realtime.publish import JournalRow, RoomDetails, RoomNow, RoomRef
 from rooms import slugs
-from rooms.models import Kind, Membership, Room
+from rooms.models import Kind, Membership, Mention, Room
 
 
 def room_by_slug(slug: str) -> Room:
@@ -131,6 +131,18 @@ _ROOMS = WhereIn(
         "user_id", "room_id", "room__slug", "room__kind", "upto", "uncounted"
     ),
 )
+
+
+def mentions_of_all(users: list[int]) -> Query[dict[int, dict[int, list[int]]]]:
+    """Return the seqs of the messages that name each person and that they have not read, by room."""
+    found = yield _MENTIONS(users)
+    mentions: dict[int, dict[int, list[int]]] = {}
+    for user, room, seq in found:
+        mentions.setdefault(user, {}).setdefault(room, []).append(seq)
+    return mentions
+
+
+_MENTIONS = WhereIn("user_id", lambda: Mention.objects.values_list("user_id", "room_id", "seq"))
 
 
 def rooms_now(ids: set[int]) -> dict[int, RoomNow]:

@@ -6,14 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 
 from accounts.models import User
 from accounts.names import key_of
 from core.errors import BadFrame, NotAMember
 from rooms import access, slugs
 from rooms.counting import member_counts
-from rooms.models import Kind, Membership, Room
+from rooms.models import Kind, Membership, Mention, Room
 
 PAGE = 200
 PAGE_MAX = 500
@@ -182,6 +182,7 @@ def _behind(cursor: str) -> Q:
 def _shown(user: int, rooms: list[Row]) -> list[dict[str, Any]]:
     peers = _peers(user, [room.id for room in rooms if room.kind == Kind.DIRECT])
     counts = member_counts([room.id for room in rooms])
+    mentions = _mentions(user, [room.id for room in rooms])
     adders = _people({room.added_by for room in rooms if room.added_by is not None})
     return [
         {
@@ -193,6 +194,7 @@ def _shown(user: int, rooms: list[Row]) -> list[dict[str, Any]]:
             "member": room.role is not None,
             "upto": room.upto,
             "unread": room.unread,
+            "mentions": mentions.get(room.id, 0),
             "member_count": counts[room.id],
             "peer": peers.get(room.id),
             "role": room.role,
@@ -202,6 +204,14 @@ def _shown(user: int, rooms: list[Row]) -> list[dict[str, Any]]:
         }
         for room in rooms
     ]
+
+
+def _mentions(user: int, rooms: list[int]) -> dict[int, int]:
+    """Count the unread messages of each room that name the person."""
+    found = Mention.objects.filter(
+        user_id=user, room_id__in=rooms, room__memberships__user_id=user, seq__gt=F("room__memberships__upto")
+    )
+    return dict(found.values_list("room_id").annotate(Count("id")))
 
 
 def _people(ids: set[int]) -> dict[int, dict[str, Any]]:

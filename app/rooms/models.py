@@ -73,6 +73,18 @@ class Membership(models.Model):
         constraints = [models.UniqueConstraint(fields=["room", "user"], name="one_membership")]
 
 
+class Mention(models.Model):
+    """A message that names a member who has not read it yet. Written in the commit of the message, gone with the read mark."""
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="mentions", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    seq = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "room", "seq"], name="one_mention")]
+        indexes = [models.Index(fields=["room", "seq"], name="mentions_by_event")]
+
+
 class Block(models.Model):
     """`blocked` cannot add `user` to rooms, open a direct room with them, or write into theirs."""
 

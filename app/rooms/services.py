@@ -14,7 +14,7 @@ from core.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMembe
 from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from core.words import words as _
 from rooms import access, blocks, quotas, slugs
-from rooms.models import Kind, Membership, Removal, Role, Room
+from rooms.models import Kind, Membership, Mention, Removal, Role, Room
 
 # The room of the first migration. It never gets an owner.
 LOBBY = "lobby"
@@ -219,3 +219,4 @@ def member_read(*, membership: Membership, upto: int, uncounted: int) -> None:
     `uncounted`: how many events up to it do not count as unread.
     """
     Membership.objects.filter(id=membership.id, upto__lt=upto).update(upto=upto, uncounted=uncounted)
+    Mention.objects.filter(user_id=membership.user_id, room_id=membership.room_id, seq__lte=upto).delete()

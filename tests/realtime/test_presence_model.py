@@ -133,6 +133,9 @@ class World:
     async def heads(self, rooms: list[int]) -> dict[int, Head]:
         return dict.fromkeys(rooms, Head(0))
 
+    async def mentions(self, user: int) -> dict[int, list[int]]:
+        return {}
+
     async def memberships(self, user: int) -> list[Membership]:
         found = [Membership(ROOMS[room], 0) for room, member in sorted(self.members) if member == user]
         await asyncio.sleep(0)

@@ -95,8 +95,11 @@ SHAPES: dict[str, dict[str, Check]] = {
 }
 
 
-# Fields that are present only after a user went away or came back.
-OPTIONAL = {"presence": {"away": LIST, "back": LIST}}
+# Fields that are present only where there is something to say.
+OPTIONAL = {
+    "presence": {"away": LIST, "back": LIST},
+    "message": {"reply_to": lambda value: _matches(value, {"seq": INTEGER, "from": _person, "text": TEXT}), "mentions": LIST},
+}
 
 
 def assert_shape(frame: dict[str, Any], *, own: bool = False) -> None:

@@ -1,0 +1,53 @@
+"""The message that another one answers: `reply_to {seq, from, text}`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Left
+
+from chat.encoding import EventRow
+from chat.models import Event
+from core.errors import NoSuchTarget
+from core.words import words as _
+
+# Code points of the quoted text.
+LONGEST = 200
+
+Quote = dict[str, Any]
+
+
+def quote(room: int, seq: int) -> Quote:
+    """Return a message of the room as it is quoted: with empty text once it was deleted. Synchronous. Raises NoSuchTarget."""
+    found = _read({(room, seq)}).get((room, seq))
+    if found is None:
+        raise NoSuchTarget(_("there is no such message in the room"))
+    return found
+
+
+def with_quotes(rows: Iterable[tuple[int, EventRow]]) -> list[tuple[int, EventRow]]:
+    """Give messages, each behind its room's id, those that they answer: one query where some answer one."""
+    found = list(rows)
+    places = {(room, seq) for room, row in found if (seq := answered(row)) is not None}
+    if not places:
+        return found
+    quotes = _read(places)
+    return [(room, row._replace(quoted=quotes.get((room, answered(row) or 0)))) for room, row in found]
+
+
+def answered(row: EventRow) -> int | None:
+    """Return the seq of the message that a message answers."""
+    return row.data.get("reply_to") if row.kind == "message" and row.data else None
+
+
+def _read(places: set[tuple[int, int]]) -> dict[tuple[int, int], Quote]:
+    wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
+    events = Event.objects.filter(wanted, target=None).annotate(excerpt=Left("text", LONGEST))
+    rows = events.values_list("room_id", "seq", "author_id", "author__username", "excerpt")
+    return {
+        (room, seq): {"seq": seq, "from": {"id": author, "name": name}, "text": text} for room, seq, author, name, text in rows
+    }
