@@ -54,6 +54,8 @@ BODIES: dict[str, Fields] = {
     "PATCH /api/rooms/{slug}": lambda _: {"title": _fresh("Title")},
     "POST /api/rooms/{slug}/members": lambda world: {"user": world.other},
     "PATCH /api/rooms/{slug}/members/{user}": lambda _: {"role": "member"},
+    "POST /api/rooms/{slug}/hooks": lambda _: {"name": _fresh("hook")},
+    "POST /api/hooks/{token}": lambda _: {"text": "flood"},
     "POST /api/leave": lambda _: {"rooms": [f"nowhere-{number}" for number in range(500)]},
     "POST /api/blocks": lambda world: {"user": world.other},
 }
@@ -155,5 +157,5 @@ def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
 
 def address_of(call: Call, world: World) -> str:
     """Return a call's path with its parameters filled in."""
-    values = {"slug": world.room, "user": str(world.other), "seq": "1"}
+    values = {"slug": world.room, "user": str(world.other), "hook": "1", "token": "none", "seq": "1"}
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

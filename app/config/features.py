@@ -21,6 +21,7 @@ FEATURES: tuple[str, ...] = (
     "features.polls",
     "features.quiz",
     "features.search",
+    "features.webhooks",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

@@ -42,6 +42,18 @@ async def test_log_of_a_failed_socket_has_no_query(start_front: StartFront) -> N
     assert SECRET not in log
 
 
+def test_log_has_no_token_of_a_webhook(front: Front) -> None:
+    front.get(f"/api/hooks/{SECRET}")
+    assert front.access("/api/hooks/")["method"] == "GET"
+    assert SECRET not in front.settled_log()
+
+
+def test_log_of_a_failed_webhook_has_no_token(start_front: StartFront) -> None:
+    front = start_front(upstream_ports=[free_port()])
+    front.get(f"/api/hooks/{SECRET}")
+    assert SECRET not in front.settled_log()
+
+
 def test_log_of_a_malformed_request_has_no_query(front: Front) -> None:
     front.raw(f"GET /ws/?token={SECRET} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
     front.raw(f"GET /ws/?token={SECRET} HTTP/9.9\r\n\r\n".encode())

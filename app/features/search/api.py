@@ -32,8 +32,9 @@ def _in_utc(value: datetime) -> datetime:
 
 Time = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 Seq = Annotated[int, Field(ge=0, le=2**53)]
-Query = Annotated[str, Field(min_length=1, max_length=LONGEST)]
-Slug = Annotated[str, Field(min_length=1, max_length=256)]
+Query = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"^[^\x00]*$")]
+# Without NUL, which Postgres refuses.
+Slug = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Field(ge=1, le=PAGE_MAX)]
 
 

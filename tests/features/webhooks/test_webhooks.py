@@ -1,0 +1,75 @@
+"""Webhooks of a room, on a running server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conftest import Connect, StartServer
+from tests.support.api import anonymous, assert_problem, with_token
+from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.server import Server
+from tests.support.shapes import assert_shape
+
+
+@pytest.fixture
+async def ada(server: Server) -> Account:
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def room(server: Server, ada: Account) -> str:
+    return await create_room(server.base_url, ada, private=True)
+
+
+async def test_program_posts_into_a_room_until_it_is_revoked(server: Server, connect: Connect, ada: Account, room: str) -> None:
+    chat = await connect(ada)
+    await chat.join(room)
+    async with with_token(server.base_url, ada) as http, anonymous(server.base_url) as program:
+        made = (await http.post(f"/api/rooms/{room}/hooks", json={"name": "CI"})).json()
+        path = f"/api/hooks/{made['token']}"
+        assert made["url"] == f"{server.base_url}{path}"
+        answer = await program.post(path, json={"text": "passed", "icon_emoji": ":robot:"}, headers={"Idempotency-Key": "b41"})
+        assert (answer.status_code, answer.json()) == (201, {"room": room, "seq": 1})
+        again = await program.post(path, json={"text": "passed"}, headers={"Idempotency-Key": "b41"})
+        assert again.json() == {"room": room, "seq": 1}
+        await program.post(path, json={"username": "Deploys", "attachments": [{"title": "v2", "text": "is out"}]})
+        first, second = await chat.expect("message", seq=1), await chat.expect("message", seq=2)
+        assert (first["text"], first["alias"]) == ("passed", "CI")
+        assert (second["text"], second["alias"]) == ("v2\nis out", "Deploys")
+        assert_shape({name: value for name, value in first.items() if name != "alias"})
+        (hook,) = (await http.get(f"/api/rooms/{room}/hooks")).json()["hooks"]
+        assert (hook["name"], hook["created_by"]) == ("CI", ada.name)
+        assert "token" not in hook
+        assert [one["name"] for one in (await http.get(f"/api/rooms/{room}/members")).json()["members"]] == [ada.name]
+        assert (await http.get("/api/users", params={"query": first["from"]["name"]})).json()["users"] == []
+        assert (await http.delete(f"/api/rooms/{room}/hooks/{hook['id']}")).status_code == 204
+        assert_problem(await program.post(path, json={"text": "late"}), 404, "no_such_target")
+
+
+async def test_refusals(server: Server, ada: Account, room: str) -> None:
+    bob = await sign_up(server.base_url)
+    async with with_token(server.base_url, ada) as http, with_token(server.base_url, bob) as other:
+        await http.post(f"/api/rooms/{room}/members", json={"user": bob.id})
+        hooks = f"/api/rooms/{room}/hooks"
+        for answer in (await other.get(hooks), await other.post(hooks, json={"name": "x"}), await other.delete(f"{hooks}/1")):
+            assert_problem(answer, 403, "forbidden")
+        assert_problem(await http.post(hooks, json={"name": bob.name}), 400, "bad_frame")
+        assert_problem(await http.delete(f"{hooks}/999999999"), 404, "no_such_target")
+        path = f"/api/hooks/{(await http.post(hooks, json={'name': 'CI'})).json()['token']}"
+        assert_problem(await http.post(path, json={"text": " "}), 400, "empty")
+        assert_problem(await http.post(path, json={"text": "x" * 10_001}), 400, "too_long")
+        assert_problem(await http.post(path, json={"text": "x", "username": bob.name}), 400, "bad_frame")
+        made = [await http.post(hooks, json={"name": f"n{number}"}) for number in range(20)]
+        assert [answer.status_code for answer in made] == [201] * 19 + [400]
+
+
+async def test_flood_through_a_hook_is_limited(start_server: StartServer) -> None:
+    own = start_server(LIMIT_MESSAGES_PER_S="2")
+    account = await sign_up(own.base_url)
+    room = await create_room(own.base_url, account)
+    async with with_token(own.base_url, account) as http:
+        path = f"/api/hooks/{(await http.post(f'/api/rooms/{room}/hooks', json={'name': 'CI'})).json()['token']}"
+        answers = await asyncio.gather(*(http.post(path, json={"text": "x"}) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {201, 429}
