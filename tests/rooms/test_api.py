@@ -12,7 +12,21 @@ from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.server import Server
 
 FIELDS = {
-    *("slug", "title", "kind", "private", "head", "member", "upto", "unread", "member_count", "peer", "role", "joined_at"),
+    *(
+        "slug",
+        "title",
+        "kind",
+        "private",
+        "head",
+        "member",
+        "upto",
+        "unread",
+        "mentions",
+        "member_count",
+        "peer",
+        "role",
+        "joined_at",
+    ),
     *("added_by", "last_at"),
 }
 
@@ -56,7 +70,7 @@ async def test_room_is_created_with_its_owner(server: Server, ada: Account) -> N
         assert abs(datetime.now(UTC) - joined_at) < timedelta(minutes=1)
         assert room == {
             "slug": slug, "title": "A room", "kind": "private", "private": True, "head": 0, "member": True, "upto": 0,
-            "unread": 0, "member_count": 1, "peer": None, "role": "owner", "joined_at": room["joined_at"], "added_by": None,
+            "unread": 0, "mentions": 0, "member_count": 1, "peer": None, "role": "owner", "joined_at": room["joined_at"], "added_by": None,
             "last_at": None,
         }  # fmt: skip
         assert (await http.get(f"/api/rooms/{slug}")).json() == room
