@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from gevent.event import AsyncResult, Event
 
-from loadtest import advice, figures, marker
+from loadtest import advice, figures, marker, polls
 from loadtest.closing import Closing
 from loadtest.ledger import Faults, View
 from loadtest.trial import Trial
@@ -38,6 +38,8 @@ class ChatSocket(WebSocketUser):
         super().__init__(environment)
         self.patience = self.trial.settings.patience
         self.number, self.name, self.room = -1, "", ""  # set by `become`
+        # seq of the room's latest poll.
+        self.poll: int | None = None
         self.view = View(self.trial.register, self.room, self.name)
         self.token = ""
         self.id = 0
@@ -257,6 +259,10 @@ class ChatSocket(WebSocketUser):
 
         Return whether it is another user's of this run.
         """
+        if event["type"].startswith("poll"):
+            self.poll = max(self.poll or 0, polls.seq_of(event))
+            if problem := polls.fault(event):
+                self.report(self.view.altered(event["seq"], problem))
         if event["type"] != "message":
             return False
         if not marker.intact(event):
@@ -291,6 +297,9 @@ class ChatSocket(WebSocketUser):
         "message.edited": "_on_event",
         "message.deleted": "_on_event",
         "reaction": "_on_event",
+        "poll": "_on_event",
+        "poll.voted": "_on_event",
+        "poll.closed": "_on_event",
         "gap": "_on_gap",
         "drain": "_on_drain",
         "error": "_on_error",

@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 from locust.exception import StopUser
 
-from loadtest import advice, figures, marker, profiles, set_up
+from loadtest import advice, figures, marker, polls, profiles, set_up
 from loadtest.chat_socket import ChatSocket, Frame
 from loadtest.closing import Closing, full_jitter
 from loadtest.websocket_user import NotConnected
@@ -153,6 +153,8 @@ class ChatUser(ChatSocket):
                 self.read_history(due)
             case "say":
                 self.say(due)
+            case "vote":
+                self.vote(due)
 
     def count_overdue(self) -> None:
         """Count turns due in the timed run but never begun.
@@ -163,14 +165,15 @@ class ChatUser(ChatSocket):
             match self._draw():
                 case "flood":
                     self.count("flood messages not sent", self.profile.burst)
-                case "say":
+                case "say" | "vote":
                     self.count("messages offered")
 
     def _draw(self) -> str:
         profile, drawn = self.profile, random.random()
         if profile.burst:
             return "flood"
-        for what, part in (("reconnect", profile.reconnects), ("history", profile.reads_history), ("say", profile.writes)):
+        shares = {"reconnect": profile.reconnects, "history": profile.reads_history, "vote": profile.votes, "say": profile.writes}
+        for what, part in shares.items():
             if drawn < part:
                 return what
             drawn -= part
@@ -181,19 +184,26 @@ class ChatUser(ChatSocket):
 
         It counts as offered, and as achieved if it is acknowledged before the end of the timed run.
         """
-        problem = self._say(due)
+        self._offer(self._message(due), due)
+
+    def vote(self, due: float) -> None:
+        """Vote in the room's latest poll, or make one."""
+        self.count("votes")
+        self._offer(polls.frame(self.room, f"{self.name}-{next(self._keys)}", self.poll), due)
+
+    def _offer(self, frame: Frame, due: float) -> None:
+        problem = self._send_durably(frame, due)
         self.count("messages offered")
         if not problem and not self.trial.ended:
             self.count("messages achieved")
         if problem:
             self.record(figures.ACKNOWLEDGED, due, error=f"not acknowledged ({problem})")
 
-    def _say(self, due: float) -> str:
-        """Send one message until it is acknowledged.
+    def _send_durably(self, frame: Frame, due: float) -> str:
+        """Send one durable frame until it is acknowledged.
 
         Return why it failed, else an empty text.
         """
-        frame = self._message(due)
         self.count("messages")
         give_up, problem = time.perf_counter() + self.patience, ""
 
@@ -216,6 +226,10 @@ class ChatUser(ChatSocket):
                 if reply["type"] == "message.sent":
                     self.record(figures.ACKNOWLEDGED, due, size=len(frame["text"]))
                     self.report(self.trial.register.acknowledge(self.room, reply["seq"], frame["key"], self.name))
+                    return ""
+                if reply["type"] == "stored":  # no message: pages of history need not hold it, every view must
+                    self.record(figures.ACKNOWLEDGED, due)
+                    self.report(self.trial.register.see(self.room, reply["seq"], None, self.name))
                     return ""
                 problem = f"{reply.get('code')}: {reply.get('message')}"
                 if reply.get("code") != "unavailable":
@@ -243,7 +257,7 @@ class ChatUser(ChatSocket):
             self.record(figures.HISTORY, due, error=f"no answer within {self.reply_timeout:g} s")
             return
         if page["type"] == "history.page":
-            self.record(figures.HISTORY, due, size=sum(len(message["text"]) for message in page["messages"]))
+            self.record(figures.HISTORY, due, size=sum(len(message.get("text", "")) for message in page["messages"]))
             for message in page["messages"]:
                 self._check(message)
             found = {message["seq"] for message in page["messages"]}

@@ -8,7 +8,7 @@ from loadtest import profiles
 from loadtest.values import BadOption, duration, host, number, share, span, span_or_none, tokens, url, whole, yes
 
 SHAPES = (
-    "smoke", "ramp", "steps", "soak", "spike", "storm", "deploy", "stadium", "village", "slow-readers", "flood",
+    "smoke", "ramp", "steps", "soak", "spike", "storm", "deploy", "stadium", "village", "slow-readers", "flood", "polls",
 )  # fmt: skip
 
 

@@ -263,13 +263,25 @@ class Flood(Shape):
         return _with(super().profiles(), profiles.FLOODER, self.settings.flooders)
 
 
+class Polls(Shape):
+    """A poll in each room, in which people vote and change their minds while they talk."""
+
+    name = "polls"
+    mix = ((profiles.VOTER, 1.0),)
+
+    def gates(self, summary: dict[str, Any]) -> list[Gate]:
+        """Require votes: a run without one proves nothing about polls."""
+        votes = summary["counts"].get("votes", 0)
+        return [Gate("people voted", f"{votes} votes", votes > 0)]
+
+
 def _with(among: Mix, guest: profiles.Profile, share: float) -> Mix:
     return (*((profile, part * (1 - share)) for profile, part in among), (guest, share))
 
 
 SHAPES: dict[str, type[Shape]] = {
     shape.name: shape
-    for shape in (Smoke, Ramp, Steps, Soak, Spike, Storm, Deploy, Stadium, Village, SlowReaders, Flood)
+    for shape in (Smoke, Ramp, Steps, Soak, Spike, Storm, Deploy, Stadium, Village, SlowReaders, Flood, Polls)
 }  # fmt: skip
 
 

@@ -86,6 +86,12 @@ def test_the_crowd_chats(rooms: int, run: LoadRun) -> None:
     assert run.summary["counts"]["deliveries"] > 0
 
 
+@pytest.mark.load(SHAPE="polls", PROFILES="voter", TIME="4s")
+def test_people_vote(run: LoadRun) -> None:
+    assert run.code == 0, run.output
+    assert run.summary["counts"]["votes"] > 0
+
+
 @pytest.mark.load(fault="none", SHAPE="soak", USERS="12", TIME="4s", PROFILES="lurker:0.90,talker:0.09,bot:0.01")
 def test_twelve_users_of_the_crowd_send_messages(run: LoadRun) -> None:
     assert run.code == 0, run.output
