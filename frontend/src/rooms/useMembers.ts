@@ -70,6 +70,8 @@ export function useMembers(room: () => Room, query: Ref<string>) {
   }
 
   async function refresh(): Promise<void> {
+    // Left a moment ago, with the page about to go on.
+    if (!room().member) return
     await Promise.all([reload(), rooms.refresh(slug)])
   }
 
@@ -81,7 +83,7 @@ export function useMembers(room: () => Room, query: Ref<string>) {
   watch(
     () => room().member_count,
     (count) => {
-      if (complete.value && pages.answered.value && count !== pages.items.value.length) void reload()
+      if (room().member && complete.value && pages.answered.value && count !== pages.items.value.length) void reload()
     },
   )
 
