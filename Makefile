@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test test-fast check fmt up roll down clean doctor backup restore load capacity bench chaos fuzz lock
+.PHONY: help run test test-fast check fmt up roll down clean doctor backup restore load capacity bench chaos fuzz lock protocol
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -18,6 +18,9 @@ test-fast: ## the tests that need no container, no browser and no server of thei
 
 check: ## linters, types, import rules, configuration of nginx and Kubernetes
 	@scripts/check
+
+protocol: ## write docs/asyncapi.yaml and the page's types from the server's structs
+	@scripts/protocol
 
 fmt: ## format Python and fix what the linter can
 	@scripts/fmt

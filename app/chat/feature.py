@@ -7,13 +7,15 @@ FEATURE = Feature(
     name="chat",
     events=(kinds.MESSAGE, kinds.EDITED, kinds.DELETED, kinds.REACTION),
     frames=(
-        FrameHandler(frames.RoomJoin, frames.room_join),
+        FrameHandler(frames.RoomJoin, frames.room_join, reply="room.joined"),
         FrameHandler(frames.RoomLeave, frames.room_leave, paced=False),
-        FrameHandler(frames.MessageSend, frames.message_send, at_once=frames.message_send_at_once, paced=False),
-        FrameHandler(frames.MessageEdit, frames.message_edit, paced=False),
-        FrameHandler(frames.MessageDelete, frames.message_delete, paced=False),
-        FrameHandler(frames.MessageReact, frames.message_react, paced=False),
-        FrameHandler(frames.History, frames.history_page),
+        FrameHandler(
+            frames.MessageSend, frames.message_send, at_once=frames.message_send_at_once, paced=False, reply="message.sent"
+        ),
+        FrameHandler(frames.MessageEdit, frames.message_edit, paced=False, reply="message.sent"),
+        FrameHandler(frames.MessageDelete, frames.message_delete, paced=False, reply="message.sent"),
+        FrameHandler(frames.MessageReact, frames.message_react, paced=False, reply="message.sent"),
+        FrameHandler(frames.History, frames.history_page, reply="history.page"),
         FrameHandler(frames.Read, frames.read),
     ),
     routers=(("/rooms", api.router),),

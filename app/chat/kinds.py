@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from core.errors import Forbidden, NoSuchTarget, TooMany
 from core.features import Context, EventKind, EventKinds
 from core.words import words as _
+from realtime import server_frames
 
 MAX_EMOJI = 20
 """Different emoji on one message."""
@@ -73,7 +74,28 @@ def _refuse_deleted(message: Message) -> None:
         raise NoSuchTarget(_("the message was deleted"))
 
 
-MESSAGE = EventKind(payload=Message, listed=True, counts=True)
+class Quote(msgspec.Struct):
+    """The message that a message answers, as it reads now."""
+
+    seq: Annotated[int, msgspec.Meta(ge=1)]
+    sender: server_frames.Person = msgspec.field(name="from")
+    text: Annotated[str, msgspec.Meta(max_length=200)] = msgspec.field()
+
+
+class MessageShown(msgspec.Struct):
+    """A message on the wire."""
+
+    text: str
+    edited: bool
+    deleted: bool
+    reactions: Reactions
+    # Each only where there is any.
+    reply_to: Quote | msgspec.UnsetType = msgspec.UNSET
+    mentions: Annotated[list[int], msgspec.Meta(min_length=1, max_length=20)] | msgspec.UnsetType = msgspec.UNSET
+    alias: str | msgspec.UnsetType = msgspec.UNSET
+
+
+MESSAGE = EventKind(payload=Message, wire=MessageShown, listed=True, counts=True)
 # These three say what changed, and not their target's new state.
 EDITED = EventKind(payload=MessageEdited, amends=Message, apply=edit, carries_state=False)
 DELETED = EventKind(payload=MessageDeleted, amends=Message, apply=delete, carries_state=False)
@@ -82,6 +104,7 @@ REACTION = EventKind(
     amends=Message,
     apply=react,
     public=lambda reaction: {"emoji": reaction.emoji, "on": reaction.on},
+    wire=Reaction,
     carries_state=False,
 )
 KINDS = EventKinds((MESSAGE, EDITED, DELETED, REACTION))

@@ -59,6 +59,8 @@ class EventKind:
     apply: Apply | None = None
     # What the wire carries: of a thing all fields, of an amending event none beside its target's new state.
     public: Public | None = None
+    # The struct of these fields, for the documents and the page (`make protocol`). None: the payload's own.
+    wire: type[msgspec.Struct] | None = None
     # Whether the event carries its target's state.
     carries_state: bool = True
     # Of a thing: what its author may not begin. Runs in the commit, so a repeated key is answered as before.
@@ -81,6 +83,11 @@ class EventKind:
     @cached_property
     def name(self) -> str:
         return str(self.payload.__struct_config__.tag)
+
+    @property
+    def fields_shown(self) -> type[msgspec.Struct] | None:
+        """The struct of the fields that `shown` gives; None: an amending event has none of its own."""
+        return self.wire or (self.payload if self.amends is None or self.has_text else None)
 
     @cached_property
     def has_text(self) -> bool:
@@ -137,6 +144,8 @@ class FrameHandler(NamedTuple):
     at_once: Callable[[Any, Any], Any] | None = None
     # Whether LIMIT_CALLS_PER_S holds: False for what reads nothing from the database, or has its own limit.
     paced: bool = True
+    # The tag of its reply, for the documents. "": `stored` for a frame with a `key`, else `ok`.
+    reply: str = ""
 
     @property
     def type(self) -> str:
@@ -158,6 +167,8 @@ class LiveTopic:
     to_sender: bool = True
     # (room, key, sender, value) → the frame, for a topic that has an older one than `live`.
     frame: Callable[[str, str, dict[str, Any], Any], dict[str, Any]] | None = None
+    # The struct of its values, for the documents and the page.
+    value: Any = Any
 
 
 class Periodic(NamedTuple):
@@ -175,6 +186,8 @@ class Feature:
     events: tuple[EventKind, ...] = ()
     frames: tuple[FrameHandler, ...] = ()
     live: tuple[LiveTopic, ...] = ()
+    # Structs of its own replies and pushes. Their tags are the types; a reply has `re`.
+    sends: tuple[type[msgspec.Struct], ...] = ()
     # (path below /api, router)
     routers: tuple[tuple[str, Any], ...] = ()
     # Refusals with a code and an HTTP status of their own.
@@ -199,6 +212,7 @@ class Installed:
         self.frames = {handler.type: handler for handler in _unique("frame", "frames", self.all, lambda one: one.type)}
         self.kinds: list[EventKind] = _unique("event kind", "events", self.all, lambda one: one.name)
         self.topics = {topic.name: topic for topic in _unique("live topic", "live", self.all, lambda one: one.name)}
+        _unique("server frame", "sends", self.all, lambda one: one.__struct_config__.tag)
         _unique("error code", "errors", self.all, lambda one: one.code)
         _unique("feature", "", self.all, lambda one: one.name)
 

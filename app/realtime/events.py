@@ -9,10 +9,12 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 import msgspec
 
 # A client's own name for a frame; the reply carries it as `re`.
-FrameId = str | int | None
+FrameId = Annotated[str | int | None, msgspec.Meta(extra_json_schema={"x-name": "FrameId"})]
 # A room's name as a client may write it; rooms.slugs normalises it.
-Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=256, extra_json_schema={"x-name": "SlugAsWritten"})]
+# The same as the server says it.
+StoredSlug = Annotated[str, msgspec.Meta(extra_json_schema={"x-name": "Slug"})]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53, extra_json_schema={"x-name": "Seq"})]
 
 
 class Person(NamedTuple):

@@ -27,6 +27,7 @@ from realtime.events import (
     Seq,
     Slug,
     State,
+    StoredSlug,
     credential_name,
     encode,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Seq",
     "Slug",
     "State",
+    "StoredSlug",
     "changed",
     "credential_name",
     "encode",

@@ -1,62 +1,44 @@
 /**
- * Every frame of the native dialect (`/ws/`), as documented in docs/protocol.md.
- *
- * Ids of people are integers, `at` is RFC 3339 in UTC, `seq` counts 1, 2, 3, … in each room, lists run oldest first.
+ * Every frame of the native dialect (`/ws/`), as the page uses it. The types are the server's (protocol.gen.ts); a newer server may
+ * have more events and frames, and features have their own.
  */
+import type {
+  Drain,
+  ErrorCode as KnownErrorCode,
+  ErrorFrame as KnownError,
+  FrameId,
+  Gap,
+  Hello,
+  HistoryPage as KnownHistoryPage,
+  KnownClientFrame,
+  MessageDeletedEvent,
+  MessageEditedEvent,
+  MessageEvent,
+  MessageSent,
+  Ok,
+  Person,
+  Pong,
+  Presence,
+  ReactionEvent,
+  Read,
+  RoomAdded,
+  RoomJoined as KnownRoomJoined,
+  RoomLeft,
+  RoomUpdated,
+  Stored,
+  Typing,
+  Unread,
+  UserUpdated,
+} from './protocol.gen'
 
-export interface Person {
-  id: number
-  name: string
-}
+export type * from './protocol.gen'
 
-export type FrameId = string | number
 /** emoji → ids of the people who reacted with it */
-export type Reactions = Record<string, number[]>
+export type Reactions = MessageEvent['reactions']
 
-interface Logged {
-  room: string
-  seq: number
-  from: Person
-  at: string
-}
+type Logged = Pick<MessageEvent, 'room' | 'seq' | 'from' | 'at'>
 
-/** The message that another one answers; its text may be empty where it was deleted. */
-export interface Quote {
-  seq: number
-  from: Person
-  text: string
-}
-
-export interface MessageEvent extends Logged {
-  type: 'message'
-  text: string
-  reply_to?: Quote
-  edited: boolean
-  deleted: boolean
-  reactions: Reactions
-  /** only on its author's own sockets */
-  key?: string
-}
-
-export interface MessageEdited extends Logged {
-  type: 'message.edited'
-  target: number
-  text: string
-}
-
-export interface MessageDeleted extends Logged {
-  type: 'message.deleted'
-  target: number
-}
-
-export interface ReactionEvent extends Logged {
-  type: 'reaction'
-  target: number
-  emoji: string
-  on: boolean
-}
-
-/** Stands for every type that is not in this file: TypeScript narrows a union by literals only. */
+/** Stands for every type that the core does not know: TypeScript narrows a union by literals only. */
 export type FeatureType = 'any other type'
 
 /** An event of a feature, or of a kind that this page does not know. */
@@ -73,52 +55,16 @@ export interface FeatureEvent extends Logged {
 /** A feature's event with its own fields, as a row gets it. */
 export type Thing<Fields = object> = Logged & { type: string; key?: string } & Fields
 
-export type LogEvent = MessageEvent | MessageEdited | MessageDeleted | ReactionEvent | FeatureEvent
+export type LogEvent = MessageEvent | MessageEditedEvent | MessageDeletedEvent | ReactionEvent | FeatureEvent
 /** An event with a row of its own. */
 export type Listed = MessageEvent | FeatureEvent
 
-export interface Hello {
-  type: 'hello'
-  protocol: number
-  user: Person
-  /** seconds */
-  heartbeat: number
-  limits: { text: number; frame: number; rate: number }
-  /** names of the features that are on; absent on servers without a registry */
-  features?: string[]
-}
-
-export interface RoomJoined {
-  type: 'room.joined'
-  re: FrameId | null
-  room: string
-  head: number
+export interface RoomJoined extends Omit<KnownRoomJoined, 'events'> {
   events: LogEvent[]
-  more: boolean
-  member_count: number
-  online_count: number
-  online: Person[]
-  /** ids of those of `online` who are away */
-  away: number[]
 }
 
-export interface MessageSent {
-  type: 'message.sent'
-  re: FrameId | null
-  room: string
-  seq: number
-  at: string
-  duplicate: boolean
-}
-
-/** The answer to a feature's durable frame. */
-export interface Stored {
-  type: 'stored'
-  re: FrameId | null
-  room: string
-  seq: number
-  at: string
-  duplicate: boolean
+export interface HistoryPage extends Omit<KnownHistoryPage, 'messages'> {
+  messages: Listed[]
 }
 
 /** A feature's own reply. */
@@ -128,125 +74,11 @@ export interface FeatureReply {
   [field: string]: unknown
 }
 
-export interface HistoryPage {
-  type: 'history.page'
-  re: FrameId | null
-  room: string
-  messages: Listed[]
-  more: boolean
-}
+/** A newer server may have more. */
+export type ErrorCode = KnownErrorCode | (string & {})
 
-export interface Ok {
-  type: 'ok'
-  re: FrameId | null
-}
-
-export interface Pong {
-  type: 'pong'
-  re: FrameId | null
-}
-
-export interface SearchResults {
-  type: 'search.results'
-  re: FrameId | null
-  messages: MessageEvent[]
-}
-
-export type ErrorCode =
-  | 'bad_json'
-  | 'bad_frame'
-  | 'unknown_type'
-  | 'not_a_member'
-  | 'no_such_room'
-  | 'no_such_target'
-  | 'forbidden'
-  | 'too_long'
-  | 'empty'
-  | 'rate_limited'
-  | 'unavailable'
-  | 'too_many'
-  | 'closed'
-  // those of features
-  | (string & {})
-
-export interface ErrorFrame {
-  type: 'error'
-  re: FrameId | null
+export interface ErrorFrame extends Omit<KnownError, 'code'> {
   code: ErrorCode
-  message: string
-}
-
-export interface Presence {
-  type: 'presence'
-  room: string
-  online_count: number
-  joined: Person[]
-  left: Person[]
-  /** ids; only where somebody went away or came back */
-  away?: number[]
-  back?: number[]
-}
-
-export interface Typing {
-  type: 'typing'
-  room: string
-  user: Person
-}
-
-export interface Read {
-  type: 'read'
-  room: string
-  user: Person
-  upto: number
-}
-
-interface RoomDetails {
-  room: string
-  /** empty for a room without one */
-  title: string
-  kind: 'public' | 'private' | 'direct'
-  private: boolean
-}
-
-export interface RoomAdded extends RoomDetails {
-  type: 'room.added'
-  head: number
-  upto: number
-}
-
-export interface RoomUpdated extends RoomDetails {
-  type: 'room.updated'
-}
-
-export interface RoomLeft {
-  type: 'room.left'
-  room: string
-  reason: 'removed' | 'left' | 'deleted'
-}
-
-export interface UserUpdated {
-  type: 'user.updated'
-  user: Person
-}
-
-export interface Unread {
-  type: 'unread'
-  room: string
-  head: number
-  upto: number
-  count: number
-  mentions: number
-}
-
-export interface Gap {
-  type: 'gap'
-  room: string
-  head: number
-}
-
-export interface Drain {
-  type: 'drain'
-  after_ms: number
 }
 
 export interface LiveValue<Value = unknown> {
@@ -272,23 +104,11 @@ export interface PushFrame {
   [field: string]: unknown
 }
 
-export type Reply = RoomJoined | MessageSent | Stored | HistoryPage | Ok | Pong | SearchResults | FeatureReply
+export type Reply = RoomJoined | MessageSent | Stored | HistoryPage | Ok | Pong | FeatureReply
 export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | Unread | LiveFrame | PushFrame
 export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | Drain
 
-export type ClientFrame =
-  | { type: 'room.join'; room: string; after?: number }
-  | { type: 'room.leave'; room: string }
-  | ({ type: 'message.send'; key: string; text: string } & ({ room: string } | { to: number | string }))
-  | { type: 'message.edit'; room: string; target: number; text: string; key: string }
-  | { type: 'message.delete'; room: string; target: number; key: string }
-  | { type: 'message.react'; room: string; target: number; emoji: string; on: boolean; key: string }
-  | { type: 'history'; room: string; before?: number; after?: number; limit?: number }
-  | { type: 'read'; room: string; upto: number }
-  | { type: 'typing'; room: string }
-  | { type: 'activity'; state: 'active' | 'away' }
-  | { type: 'search'; query: string; room?: string }
-  | { type: 'ping' }
+export type ClientFrame = KnownClientFrame
 
 /** A frame of a feature; `room` and whatever else it needs. */
 export interface FeatureFrame {

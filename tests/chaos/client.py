@@ -38,7 +38,6 @@ OPEN_S = 5.0
 JOIN_S = 12.0
 # The shortest and the longest pause before a reconnect, each with full jitter.
 PAUSE_S = (0.25, 3.0)
-EVENTS = frozenset({"message", "message.edited", "message.deleted", "reaction"})
 QUIET = frozenset({"typing", "read", "unread", "room.added", "room.left", "room.updated", "user.updated", "ok", "pong"})
 
 
@@ -217,7 +216,7 @@ class Client:
     def _hear(self, frame: Frame, now: float) -> None:
         self._heard_at = now
         kind, re = frame["type"], frame.get("re")
-        if kind in EVENTS:
+        if "seq" in frame and "from" in frame:  # an event of the log
             self._pushed(frame, now)
         elif kind == "room.joined":
             self._joined(frame, now)

@@ -5,20 +5,23 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
-from config.frames import FRAMES
-from core.errors import FrameRefused
+from config.protocol import asyncapi
+from config.protocol.__main__ import documents
+from config.protocol.frames import frames_of
+from core.features import installed
 from tests.docs.contract import Json, Message, document, faults, matching, messages, resolve
 from tests.docs.tape import Tape
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.profile import Profile
 from tests.support.server import Server
-from tests.support.shapes import SHAPES
 
 # Another process committed more events than a socket may miss, and the layer delivered none.
 FALL_BEHIND = """
@@ -69,10 +72,25 @@ def test_every_message_belongs_to_an_operation() -> None:
 
 
 def test_document_lists_all_frames_of_the_server() -> None:
-    assert _types("native", "receive") == set(FRAMES)
-    assert _types("native", "send") == set(SHAPES)
-    codes = {refusal.code for refusal in FrameRefused.__subclasses__()}
-    assert set(document()["components"]["schemas"]["ErrorCode"]["enum"]) == codes
+    found = frames_of(installed())
+    assert _types("native", "receive") == set(found.clients)
+    assert _types("native", "send") == {kind.partition("live.")[0] or "live" for kind in (*found.server, *found.events)}
+    assert document()["components"]["schemas"]["ErrorCode"]["enum"] == found.errors
+
+
+def test_written_documents_are_those_of_the_structs() -> None:
+    """`make protocol` writes them."""
+    for file, text in documents().items():
+        assert file.read_text() == text, f"{file.name} is stale: make protocol"
+
+
+def test_field_that_no_struct_has_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base = yaml.safe_load(asyncapi.BASE.read_text())
+    base["components"]["messages"]["unread"]["payload"]["properties"]["surprise"] = {"type": "string"}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+    monkeypatch.setattr(asyncapi, "BASE", tmp_path / "base.yaml")
+    with pytest.raises(asyncapi.Stale, match="'surprise' of unread"):
+        asyncapi.document(frames_of(installed()))
 
 
 def _types(channel: str, direction: str) -> set[str]:
@@ -211,8 +229,11 @@ def test_every_captured_frame_is_documented(tape: Tape) -> None:
 
 
 def test_every_documented_message_is_captured(tape: Tape) -> None:
-    seen = {matching(*frame)[0] for frame in tape.frames}
-    assert {f"{message.channel}: {message.name}" for message in set(messages()) - seen} == set()
+    """Those of the core: features have tests of their own."""
+    seen = {f"{frame.channel}: {frame.name}" for frame in (matching(*frame)[0] for frame in tape.frames)}
+    base = yaml.safe_load(asyncapi.BASE.read_text())
+    core = {f"{channel}: {name}" for channel, found in base["channels"].items() for name in found["messages"]}
+    assert core - seen == set()
 
 
 # --- refused frames

@@ -15,7 +15,7 @@ from core import metrics
 from core.errors import Close, FrameRefused
 from core.features import installed
 from realtime import send_queue
-from tests.docs.contract import document, matching
+from tests.docs.contract import document, matching, resolve
 from tests.support.server import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -164,10 +164,12 @@ def test_documented_limits_match_the_code() -> None:
 
 
 def test_documented_frames_of_the_native_dialect_exist() -> None:
-    text = PROTOCOL.read_text()
-    for name in document()["channels"]["native"]["messages"]:
-        if not name.startswith("bare") and name not in {"read.mark", "typing.now"}:
-            assert f"`{name}`" in text, name
+    """Those of the core in protocol.md, a feature's in its own page, or in an example there."""
+    text = "\n".join(page.read_text() for page in (PROTOCOL, *(ROOT / "docs" / "features").glob("*.md")))
+    for name, found in document()["channels"]["native"]["messages"].items():
+        kind = resolve(found["$ref"])["title"]
+        if not name.startswith(("bare", "live.")):
+            assert f"`{kind}`" in text or f'"type": "{kind}"' in text or f"`{kind} " in text, name
 
 
 def test_documented_api_calls_exist() -> None:

@@ -20,7 +20,7 @@ FEATURE = Feature(
         FrameHandler(frames.LocationUpdate, frames.location_update),
         FrameHandler(frames.LocationStop, frames.location_stop, paced=False),
     ),
-    live=(LiveTopic(TOPIC, per_s=1, keep_s=frames.LONGEST_S),),
+    live=(LiveTopic(TOPIC, per_s=1, keep_s=frames.LONGEST_S, value=frames.Place),),
     routers=(("/location", api.router),),
     errors=(Closed,),
     periodic=(Periodic(frames.end_those_of_gone, every_s=2.0),),

@@ -146,6 +146,7 @@ POLL = EventKind(
     counts=True,
     check=check,
     public=shown,
+    wire=PollState,
     due=lambda poll: None if poll.closed else poll.closes_at,
     on_due=lambda _poll, _now: PollClosed(),
 )

@@ -11,7 +11,7 @@ from core.errors import BadFrame, Closed, Empty, Forbidden, TooLong, TooMany
 from core.features import Context, EventKind
 from core.words import Words
 from core.words import words as _
-from features.quiz.state import Answer, Player, Question, Quiz, shown
+from features.quiz.state import Answer, Player, Question, Quiz, QuizState, shown
 
 MAX_TITLE = 200
 MAX_TEXT = 300
@@ -142,9 +142,13 @@ def on_due(quiz: Quiz, now: datetime) -> msgspec.Struct | None:
     return QuizRevealed(quiz.current) if quiz.current + 1 < len(quiz.questions) else QuizEnded()
 
 
-QUIZ = EventKind(payload=Quiz, listed=True, counts=True, check=check, public=shown, due=lambda quiz: quiz.until, on_due=on_due)
-ASKED = EventKind(payload=QuizAsked, amends=Quiz, apply=ask, public=lambda asked: {"question": asked.question})
+QUIZ = EventKind(
+    payload=Quiz, listed=True, counts=True, check=check, public=shown, wire=QuizState, due=lambda quiz: quiz.until, on_due=on_due
+)
+ASKED = EventKind(payload=QuizAsked, amends=Quiz, apply=ask, public=lambda asked: {"question": asked.question}, wire=QuizAsked)
 # Which choice somebody took is nobody's business while others think.
 ANSWERED = EventKind(payload=QuizAnswered, amends=Quiz, apply=answer)
-REVEALED = EventKind(payload=QuizRevealed, amends=Quiz, apply=reveal, public=lambda revealed: {"question": revealed.question})
+REVEALED = EventKind(
+    payload=QuizRevealed, amends=Quiz, apply=reveal, public=lambda revealed: {"question": revealed.question}, wire=QuizRevealed
+)
 ENDED = EventKind(payload=QuizEnded, amends=Quiz, apply=end)

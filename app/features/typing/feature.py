@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from core.features import Feature, FrameHandler, LiveTopic
-from realtime import live
-from realtime.publish import FrameId, Slug
+from realtime import live, server_frames
+from realtime.publish import FrameId, Slug, StoredSlug
 from realtime.socket import Socket
 from rooms import access
 
@@ -19,6 +19,13 @@ TYPING_EVERY_S = 1.0
 class Typing(msgspec.Struct, tag="typing"):
     room: Slug
     id: FrameId = None
+
+
+class TypingNow(msgspec.Struct, tag="typing"):
+    """What the others are sent."""
+
+    room: StoredSlug
+    user: server_frames.Person
 
 
 async def typing(socket: Socket, frame: Typing) -> None:
@@ -40,7 +47,8 @@ def _frame(room: str, key: str, sender: dict[str, Any], value: Any) -> dict[str,
 
 FEATURE = Feature(
     name="typing",
-    frames=(FrameHandler(Typing, typing, paced=False),),
+    frames=(FrameHandler(Typing, typing, paced=False, reply="none"),),
+    sends=(TypingNow,),
     # Each socket is held to its pace above; a value that waited would show somebody typing after their message.
     live=(LiveTopic("typing", per_s=1_000, to_sender=False, frame=_frame),),
 )

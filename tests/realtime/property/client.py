@@ -46,9 +46,6 @@ class Truth:
             self.broken.append(what)
 
 
-EVENTS = {"message", "message.edited", "message.deleted", "reaction"}
-
-
 class View:
     """A client's view of a room: the events above `base`, without gaps, and the messages with their present state."""
 
@@ -168,7 +165,7 @@ class Client:
             connection.welcome = True
             self.join_again()
             self.send_again()
-        elif kind in EVENTS:
+        elif "seq" in frame and "from" in frame:  # an event of the log
             self._event(frame)
         elif kind == "gap":
             self.live.discard(frame["room"])
