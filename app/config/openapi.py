@@ -82,7 +82,7 @@ def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
         yield 401
     if room or method != "get":  # includes an unsafe call by cookie without its CSRF token
         yield 403
-    if room or "{" in path or call in NAMING:
+    if room or "{" in path or call in NAMING or call == ("post", "/api/frames"):
         yield 404
     if call in CONFLICTS:
         yield 409

@@ -405,7 +405,8 @@ async def test_the_openapi_document_lists_every_path(server: Server) -> None:
         document = answer.json()
         assert (await http.get("/api/docs")).status_code == 200
     found = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert found == {
+    # Those of features are on their pages: tests/docs/test_references.py.
+    assert found >= {
         ("POST", "/api/signup"),
         ("POST", "/api/session"),
         ("DELETE", "/api/session"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Query, Router
+from ninja import Header, Query, Router
 from pydantic import Field
 
 from accounts.http_auth import authenticated
@@ -47,20 +47,28 @@ async def stream_open(
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=headers)
 
 
-@router.post("/frames", response={202: dict[str, int]}, summary="Client frames for a stream")
-async def frames_send(request: HttpRequest) -> tuple[int, dict[str, int]]:
+_FRAME = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
+_BODY = {"anyOf": [_FRAME, {"type": "array", "minItems": 1, "maxItems": FRAMES, "items": _FRAME}]}
+
+
+@router.post(
+    "/frames",
+    response={202: dict[str, int]},
+    summary="Client frames for a stream",
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}},
+)
+async def frames_send(
+    request: HttpRequest, stream: Annotated[str, Header(alias="Hubbub-Stream", min_length=1, max_length=100)]
+) -> tuple[int, dict[str, int]]:
     """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`. Replies come over the stream."""
     person, _ = request.auth  # type: ignore[attr-defined]
-    name = request.headers.get("Hubbub-Stream", "")
-    if not name:
-        raise BadFrame("the header Hubbub-Stream names the stream")
     texts = _texts(request.body)
-    found = streams.find(name, person.id)
+    found = streams.find(stream, person.id)
     if found is not None:
         streams.receive_soon(found, texts)
-    elif streams.is_here(name) or not settings.REDIS_SHARDS:
+    elif streams.is_here(stream) or not settings.REDIS_SHARDS:
         raise NoSuchStream("this stream has ended; open another one")
-    elif not streams.forward(name, person.id, texts):
+    elif not streams.forward(stream, person.id, texts):
         raise Unavailable("the process that holds the stream cannot be reached; send the same keys again")
     return 202, {"accepted": len(texts)}
 
