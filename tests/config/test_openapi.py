@@ -22,6 +22,7 @@ CONFIG = """
 include-name = [
   "POST /api/rooms", "POST /api/signup", "POST /api/leave", "POST /api/blocks", "POST /api/rooms/{{slug}}/members",
   "GET /api/rooms", "GET /api/rooms/{{slug}}/messages", "GET /api/users",
+  "POST /api/hooks/{{token}}",
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
 """

@@ -70,8 +70,8 @@ async def test_room_is_created_with_its_owner(server: Server, ada: Account) -> N
         assert abs(datetime.now(UTC) - joined_at) < timedelta(minutes=1)
         assert room == {
             "slug": slug, "title": "A room", "kind": "private", "private": True, "head": 0, "member": True, "upto": 0,
-            "unread": 0, "mentions": 0, "member_count": 1, "peer": None, "role": "owner", "joined_at": room["joined_at"], "added_by": None,
-            "last_at": None,
+            "unread": 0, "mentions": 0, "member_count": 1, "peer": None, "role": "owner", "joined_at": room["joined_at"],
+            "added_by": None, "last_at": None,
         }  # fmt: skip
         assert (await http.get(f"/api/rooms/{slug}")).json() == room
         assert (await listed(http))[slug] == room
