@@ -57,6 +57,8 @@ BODIES: dict[str, Fields] = {
     "POST /api/rooms/{slug}/hooks": lambda _: {"name": _fresh("hook")},
     "POST /api/hooks/{token}": lambda _: {"text": "flood"},
     "POST /api/leave": lambda _: {"rooms": [f"nowhere-{number}" for number in range(500)]},
+    "POST /api/rooms/{slug}/sensors/readings": lambda _: {"readings": [{"sensor_id": "t1", "value": 1.5}] * 100},
+    "PUT /api/rooms/{slug}/sensors/{sensor_id}/alarm": lambda _: {"above": 30},
     "POST /api/blocks": lambda world: {"user": world.other},
 }
 # The most expensive query strings, if a plain call is cheaper.
@@ -103,6 +105,7 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     "typing": (lambda world: {"room": world.room},),
     "location.share": (lambda world: {"room": world.room, "seconds": 60, "key": secrets.token_hex(8)},),
     "location.update": (lambda world: {"room": world.room, "latitude": 1.5, "longitude": 2.5},),
+    "sensor.push": (lambda world: {"room": world.room, "readings": [{"sensor_id": "t1", "value": 1.5}] * 100},),
     "location.stop": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8)},),
     "activity": (lambda _: {"state": ("active", "away")[next(_numbers) % 2]},),
     "ping": (lambda _: {},),
@@ -157,5 +160,5 @@ def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
 
 def address_of(call: Call, world: World) -> str:
     """Return a call's path with its parameters filled in."""
-    values = {"slug": world.room, "user": str(world.other), "hook": "1", "token": "none", "seq": "1"}
+    values = {"slug": world.room, "sensor_id": "t1", "user": str(world.other), "hook": "1", "token": "none", "seq": "1"}
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

@@ -16,6 +16,7 @@ from core.variables import Variable
 FEATURES: tuple[str, ...] = (
     "features.typing",
     "features.location",
+    "features.sensors",
     "features.stream",
     "features.demo",
     "features.polls",

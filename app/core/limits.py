@@ -15,15 +15,16 @@ class Bucket:
         self.rate, self.burst = rate, burst
         self.tokens, self.since = burst, time.monotonic()
 
-    def take(self) -> bool:
+    def take(self, number: int = 1) -> bool:
+        """Take that many tokens, or none."""
         if not self.rate:
             return True
         now = time.monotonic()
         self.tokens = min(self.burst, self.tokens + (now - self.since) * self.rate)
         self.since = now
-        if self.tokens < 1:
+        if self.tokens < number:
             return False
-        self.tokens -= 1
+        self.tokens -= number
         return True
 
     def give_back(self) -> None:
@@ -38,7 +39,7 @@ class Buckets:
         self.rate, self.burst, self.size = rate, burst, size
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
-    def take(self, key: str) -> bool:
+    def take(self, key: str, number: int = 1) -> bool:
         if not self.rate:
             return True
         bucket = self._buckets.get(key)
@@ -48,4 +49,4 @@ class Buckets:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(key)
-        return bucket.take()
+        return bucket.take(number)

@@ -45,7 +45,8 @@ class LiveValues:
         self._hub = hub
         self._store = store or store_for(hub.spawn)
         self._rooms: dict[int, dict[str, TopicValues]] = {}
-        self._timers: dict[TopicValues, asyncio.TimerHandle] = {}
+        # Each with its loop time: uvloop's handle of a timer that is due at once does not know it.
+        self._timers: dict[TopicValues, tuple[asyncio.Handle, float]] = {}
         # Rooms whose kept values were read from the store, or will be.
         self._read: set[int] = set()
         self._to_read: dict[int, RoomRef] = {}
@@ -108,12 +109,12 @@ class LiveValues:
         self._set_timer(found, max(loop.time(), found.due_at(key)))
 
     def _set_timer(self, found: TopicValues, due: float) -> None:
-        timer = self._timers.get(found)
-        if timer is not None and timer.when() <= due:
+        timer, at = self._timers.get(found, (None, 0.0))
+        if timer is not None and at <= due:
             return
         if timer is not None:
             timer.cancel()
-        self._timers[found] = asyncio.get_running_loop().call_at(due, self._send, found)
+        self._timers[found] = asyncio.get_running_loop().call_at(due, self._send, found), due
 
     def _send(self, found: TopicValues) -> None:
         """Send the values whose time has come, and set the timer for the others."""
@@ -239,7 +240,7 @@ class LiveValues:
 
     def _cancel_timer(self, found: TopicValues) -> None:
         if (timer := self._timers.pop(found, None)) is not None:
-            timer.cancel()
+            timer[0].cancel()
 
     def _topic(self, room: RoomRef, topic: LiveTopic) -> TopicValues:
         topics = self._rooms.setdefault(room.id, {})
@@ -266,7 +267,7 @@ def values(room: RoomRef, topic: str) -> dict[str, Value]:
 
 
 def _for_dialect(dialect: type[Dialect], values: list[Value]) -> Batch:
-    return Batch([text for one in values if (text := dialect.encode_value(one.sender, one.value)) is not None])
+    return Batch([text for one in values if (text := dialect.encode_value(one.key, one.sender, one.value)) is not None])
 
 
 def _hub() -> Hub:

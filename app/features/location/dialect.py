@@ -58,7 +58,7 @@ class LocationDialect(Dialect):
             return  # it ends in its time
 
     @staticmethod
-    def encode_value(sender: Person, value: Any) -> str:
+    def encode_value(key: str, sender: Person, value: Any) -> str:
         place = value or {"latitude": None, "longitude": None}  # gone
         return encode({"latitude": place["latitude"], "longitude": place["longitude"], "user": sender.name})
 

@@ -60,7 +60,7 @@ class Dialect:
         """End what the dialect began: the client has closed the socket. Not called when the connection was lost."""
 
     @staticmethod
-    def encode_value(sender: Person, value: Any) -> str | None:
+    def encode_value(key: str, sender: Person, value: Any) -> str | None:
         """Encode a live value of `topic`, None for one that has ended; None if the dialect does not show it."""
         raise NotImplementedError
 

@@ -1,5 +1,5 @@
 /** What a feature's components use of the connection. */
-import { computed, onBeforeUnmount, type ComputedRef, type MaybeRefOrGetter, toValue } from 'vue'
+import { computed, onBeforeUnmount, ref, type ComputedRef, type MaybeRefOrGetter, toValue } from 'vue'
 import type { FeatureFrame, LiveFrame, LiveValue, PushFrame } from '../protocol'
 import { RequestFailed, type ChatSocket, type OutgoingFrame, type Sent } from '../socket'
 import { useConnection } from '../stores/connection'
@@ -66,6 +66,14 @@ export function onLive(topic: string, handle: (frame: LiveFrame) => void): void 
 /** Calls `handle` with each pushed frame of a type while the component is there. */
 export function onPush(type: string, handle: (frame: PushFrame) => void): void {
   onBeforeUnmount(useConnection().chat().on('push', (frame) => (frame.type as string) === type && handle(frame)))
+}
+
+/** The panel that a feature wants open; the room view opens it and sets it to null. */
+export const wantedPanel = ref<string | null>(null)
+
+/** Opens a panel beside the messages, by its id: from a row, say. */
+export function openPanel(id: string): void {
+  wantedPanel.value = id
 }
 
 /** The features that the server has turned on. */

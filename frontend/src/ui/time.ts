@@ -40,6 +40,11 @@ export function shortDay(at: Date, now = new Date()): string {
   return at.getFullYear() === now.getFullYear() ? formats.value.short.format(at) : formats.value.withYear.format(at)
 }
 
+/** "14:05", with the day where that is not today: behind "until". */
+export function timeOrDay(at: Date, now = new Date()): string {
+  return sameDay(at, now) ? clockTime(at) : `${shortDay(at, now)}, ${clockTime(at)}`
+}
+
 /** For lists: the time today, else the day. */
 export function shortTime(at: Date, now = new Date()): string {
   const days = daysBetween(at, now)

@@ -1,0 +1,25 @@
+"""Sensors: devices push readings, people see charts, alarms post into the room."""
+
+from __future__ import annotations
+
+import re
+
+from django.urls import re_path
+
+from core.demo_pages import demo_page
+from core.features import Feature, FrameHandler, LiveTopic, Periodic
+from features.sensors import alarms, api, frames
+from features.sensors.dialect import SensorDialect
+from features.sensors.ingest import TOPIC, Readings
+
+FEATURE = Feature(
+    name="sensors",
+    frames=(FrameHandler(frames.SensorPush, frames.sensor_push, paced=False),),
+    live=(LiveTopic(TOPIC, per_s=10, keep_s=3_600, keys=1_000),),
+    routers=(("/rooms", api.router),),
+    periodic=(Periodic(alarms.look_for_silent, every_s=5.0),),
+    services=(Readings,),
+    tasks=("features.sensors.tasks.readings_prune",),
+    dialects=((re.compile(r"/ws/sensor_data/?"), SensorDialect),),
+    urlpatterns=(re_path(r"^demo/sensor_data/?$", demo_page("sensors/demo.html"), name="sensors_demo"),),
+)

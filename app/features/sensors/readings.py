@@ -1,0 +1,59 @@
+"""What is accepted of a push, apart from the database."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from core.errors import BadFrame
+
+# Readings in one push.
+MANY = 1_000
+# How far a device's clock may be ahead.
+AHEAD_MS = 60_000
+DAY_MS = 86_400_000
+
+SensorId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class ReadingIn(msgspec.Struct):
+    sensor_id: SensorId
+    value: float
+    # With its zone; left out: when the server gets it.
+    at: datetime | None = None
+
+
+Readings = Annotated[list[ReadingIn], msgspec.Meta(min_length=1, max_length=MANY)]
+
+
+class Reading(NamedTuple):
+    sensor_id: str
+    # Milliseconds since 1970.
+    at: int
+    value: float
+
+
+def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None) -> list[Reading]:
+    """Return what is stored: nothing from the future, and nothing older than readings are kept. Raises BadFrame.
+
+    Readings without a time that come together are a millisecond apart, so that none of a sensor is lost.
+    """
+    now_ms = round((time.time() if now is None else now) * 1_000)
+    found: list[Reading] = []
+    untimed: dict[str, int] = {}
+    for one in readings:
+        if not one.sensor_id.isprintable() or not one.sensor_id.strip():
+            raise BadFrame("sensor_id: 1 to 64 characters that can be seen")
+        if one.at is None:
+            untimed[one.sensor_id] = untimed.get(one.sensor_id, -1) + 1
+            at = now_ms + untimed[one.sensor_id]
+        elif one.at.tzinfo is None:
+            raise BadFrame(f"at of {one.sensor_id!r} needs a zone, such as 2030-01-01T12:00:00Z")
+        else:
+            at = round(one.at.timestamp() * 1_000)
+        if now_ms - keep_days * DAY_MS <= at <= now_ms + AHEAD_MS:
+            found.append(Reading(one.sensor_id, at, one.value))
+    return found

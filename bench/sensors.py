@@ -1,0 +1,108 @@
+"""Measure how many readings of sensors a second are stored, and how much later a chat's messages arrive meanwhile.
+
+    PYTHONPATH=app:. .venv/bin/python -m bench.sensors --workers 2 --seconds 10
+
+It starts a Postgres, a Redis and a server of its own, on the cores that this process may use, with the load beside them. Each
+device pushes `--batch` readings of `--sensors` sensors, and the next ones once these are stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.support.chat_client import ChatClient
+
+# Messages a second of the chat beside it.
+CHAT_PER_S = 20
+
+
+def main() -> None:
+    options = _options()
+    os.environ["HUBBUB_TEST_PROFILE"] = "postgres"
+    from tests.support.profile import profile  # noqa: PLC0415  # starts Postgres and Redis
+    from tests.support.server import Server  # noqa: PLC0415
+
+    limits = dict.fromkeys(("LIMIT_READINGS_PER_S", "LIMIT_MESSAGES_PER_S", "LIMIT_CALLS_PER_S"), "0")
+    with ExitStack() as exits:
+        exits.callback(profile.exits.close)
+        server = Server(profile, limits | {"WEB_CONCURRENCY": str(options.workers)})
+        exits.callback(server.close)
+        server.start()
+        asyncio.run(_measure(server.base_url, server.ws_url(), options))
+
+
+async def _measure(base_url: str, ws_url: str, options: argparse.Namespace) -> None:
+    from tests.support.chat_client import ChatClient, create_room, sign_up  # noqa: PLC0415
+
+    ada, bob = await sign_up(base_url), await sign_up(base_url)
+    talk, data = await create_room(base_url, ada), await create_room(base_url, ada)
+    devices = [ChatClient(ws_url, ada) for _ in range(options.devices)]
+    speaker, listener = ChatClient(ws_url, ada), ChatClient(ws_url, bob)
+    for chat in (*devices, speaker, listener):
+        await chat.open()
+    await speaker.join(talk)
+    await listener.join(talk)
+    alone = await _chat(speaker, listener, talk, options.seconds)
+    stop = time.monotonic() + options.seconds
+    pushing = [asyncio.create_task(_push(chat, data, number, stop, options)) for number, chat in enumerate(devices)]
+    beside = await _chat(speaker, listener, talk, options.seconds)
+    stored = sum([await one for one in pushing])
+    for chat in (*devices, speaker, listener):
+        await chat.close()
+    print(f"{stored / options.seconds:,.0f} readings/s stored by {options.workers} workers, {options.devices} devices")
+    for name, times in (("alone", alone), ("beside", beside)):
+        print(f"chat {name}: p50 {_part(times, 0.5):.1f} ms, p99 {_part(times, 0.99):.1f} ms, {len(times)} messages")
+    print(f"p99 moves by {_part(beside, 0.99) / _part(alone, 0.99):.2f}")
+
+
+async def _push(chat: ChatClient, room: str, device: int, stop: float, options: argparse.Namespace) -> int:
+    stored = 0
+    pause = options.batch * options.devices / options.rate if options.rate else 0.0
+    due = time.monotonic()
+    while time.monotonic() < stop:
+        now = time.time()
+        readings = [
+            {"sensor_id": f"s{device}-{number % options.sensors}", "value": math.sin(now + number)}
+            for number in range(options.batch)
+        ]
+        stored += (await chat.request("sensor.push", room=room, readings=readings, timeout=10))["accepted"]
+        due += pause
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+    return stored
+
+
+async def _chat(speaker: ChatClient, listener: ChatClient, room: str, seconds: float) -> list[float]:
+    """Send messages for so long; return the milliseconds until each is with the listener."""
+    times, stop = [], time.monotonic() + seconds
+    while (begun := time.monotonic()) < stop:
+        sent = await speaker.send(room, "x")
+        await listener.expect("message", seq=sent["seq"])
+        times.append((time.monotonic() - begun) * 1_000)
+        await asyncio.sleep(max(0.0, 1 / CHAT_PER_S - (time.monotonic() - begun)))
+    return times
+
+
+def _part(times: list[float], part: float) -> float:
+    return sorted(times)[min(len(times) - 1, int(len(times) * part))]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--devices", type=int, default=8)
+    parser.add_argument("--sensors", type=int, default=5, help="of each device")
+    parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=0, help="readings a second in all; 0: as many as go")
+    parser.add_argument("--seconds", type=float, default=10)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

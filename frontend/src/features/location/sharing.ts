@@ -1,0 +1,136 @@
+/** Sends this device's place to the rooms with which it is shared, at most once a second. */
+import { watch } from 'vue'
+import type { FeatureEvent } from '../../protocol'
+import { RequestFailed } from '../../socket'
+import { useConnection } from '../../stores/connection'
+import { useLiveValues } from '../../stores/live'
+import { toast } from '../../ui/toasts'
+import { t } from '../../i18n'
+import { request, sendDurable } from '../client'
+import { kept, KEY, running, type Place, type Running } from './running'
+
+const EVERY_MS = 1_000
+/** a day: "until I stop" */
+const LONGEST_S = 86_400
+
+/** how long an ended place is newer than a late one */
+const REMEMBERED_MS = 60_000
+
+interface Sender {
+  waiting: Place | null
+  timer: ReturnType<typeof setTimeout> | undefined
+}
+
+const senders = new Map<string, Sender>()
+let watching: number | undefined
+
+/** `seconds` 0: until stopped. `place`: a point of the map; null for the device's own place. @throws RequestFailed */
+export async function begin(room: string, seconds: number, place: Place | null): Promise<void> {
+  const { seq, at } = await sendDurable({ type: 'location.share', room, seconds })
+  const until = new Date(Date.parse(at) + (seconds || LONGEST_S) * 1_000).toISOString()
+  running.set(room, { seq, until, place, device: place === null })
+  keep()
+  if (place) send(room, place)
+  watchDevice()
+}
+
+export async function stop(room: string): Promise<void> {
+  const share = running.get(room)
+  forget(room)
+  if (share) await sendDurable({ type: 'location.stop', room, target: share.seq })
+}
+
+/** Moves the point that is shared. */
+export function move(room: string, place: Place): void {
+  const share = running.get(room)
+  if (!share) return
+  running.set(room, { ...share, place, device: false })
+  keep()
+  send(room, place)
+  watchDevice()
+}
+
+/** The share has ended. */
+export function forget(room: string): void {
+  running.delete(room)
+  clearTimeout(senders.get(room)?.timer)
+  senders.delete(room)
+  keep()
+  watchDevice()
+}
+
+/** Shares have ended, maybe while this page was away: their places go. */
+export function hear(room: string, events: FeatureEvent[]): void {
+  for (const { target, from, at } of events) {
+    const gone = { key: String(target), from, value: null, at, expires: new Date(Date.now() + REMEMBERED_MS).toISOString() }
+    useLiveValues().take({ type: 'live', room, topic: 'location', values: [gone] })
+    if (running.get(room)?.seq === target) forget(room)
+  }
+}
+
+/** Shares go on after a reload. */
+function keep(): void {
+  if (running.size) localStorage.setItem(KEY, JSON.stringify([...running]))
+  else localStorage.removeItem(KEY)
+}
+
+/** Goes on with the shares from before a reload. */
+export function resume(): void {
+  for (const [room, share] of JSON.parse(kept() ?? '[]') as [string, Running][]) {
+    if (Date.parse(share.until) > Date.now()) running.set(room, share)
+  }
+  keep()
+  watchDevice()
+}
+
+function send(room: string, place: Place): void {
+  const sender = senders.get(room) ?? { waiting: null, timer: undefined }
+  senders.set(room, sender)
+  sender.waiting = place
+  if (sender.timer === undefined) flush(room, sender)
+}
+
+function flush(room: string, sender: Sender): void {
+  const place = sender.waiting
+  sender.timer = undefined
+  if (!place || !running.has(room) || !useConnection().isLive) return
+  sender.waiting = null
+  sender.timer = setTimeout(() => flush(room, sender), EVERY_MS)
+  const { latitude, longitude, accuracy } = place
+  request({ type: 'location.update', room, latitude, longitude, ...(accuracy === null ? {} : { accuracy }) }).catch((error: unknown) => {
+    if (error instanceof RequestFailed && (error.code === 'closed' || error.code === 'not_a_member')) forget(room)
+    else sender.waiting ??= place // sent again with the next one, or once there is a connection
+  })
+}
+
+function watchDevice(): void {
+  const wanted = [...running.values()].some(({ device }) => device)
+  if (wanted && watching === undefined) watching = navigator.geolocation.watchPosition(moved, failed, { enableHighAccuracy: true, maximumAge: EVERY_MS })
+  if (!wanted && watching !== undefined) {
+    navigator.geolocation.clearWatch(watching)
+    watching = undefined
+  }
+}
+
+function moved({ coords: { latitude, longitude, accuracy } }: GeolocationPosition): void {
+  const place = { latitude, longitude, accuracy: Math.round(accuracy) }
+  for (const [room, share] of running) {
+    if (!share.device) continue
+    running.set(room, { ...share, place })
+    send(room, place)
+  }
+}
+
+function failed({ code }: GeolocationPositionError): void {
+  if (code === GeolocationPositionError.PERMISSION_DENIED) toast(t('location.denied'), { kind: 'failure' })
+}
+
+// What was not sent, and what Redis may have lost meanwhile, once there is a connection again.
+watch(
+  () => useConnection().isLive,
+  (live) => {
+    if (!live) return
+    for (const [room, { place }] of running) if (place) send(room, place)
+  },
+  { immediate: true },
+)

@@ -1,0 +1,69 @@
+/** A sensor's points as uPlot takes them, and where they come from. */
+import { call } from '../../api'
+
+export interface Alarm {
+  above: number | null
+  below: number | null
+  hysteresis: number
+  silent_s: number | null
+  /** '', above, below or silent */
+  state: string
+}
+
+export interface Sensor {
+  sensor_id: string
+  value: number
+  at: string
+  alarm: Alarm | null
+}
+
+/** a live value of the topic `sensor`; `at` in milliseconds */
+export interface Reading {
+  value: number
+  at: number
+}
+
+export interface Series {
+  sensor_id: string
+  /** seconds of one point; 0: each reading */
+  step: number
+  points: { at: string; value: number; min: number; max: number }[]
+}
+
+/** seconds, values, least, greatest */
+export type Columns = [number[], number[], number[], number[]]
+
+export type AlarmRule = Omit<Alarm, 'state'>
+
+/** points of one chart: as many as it has pixels */
+export const POINTS = 600
+
+function path(room: string): string {
+  return `/api/rooms/${encodeURIComponent(room)}/sensors`
+}
+
+export const sensorsApi = {
+  list: (room: string) => call<{ sensors: Sensor[] }>('GET', path(room)).then(({ sensors }) => sensors),
+  series: (room: string, sensor: string, from: Date, to: Date) =>
+    call<Series>('GET', `${path(room)}/${encodeURIComponent(sensor)}/series?from=${from.toISOString()}&to=${to.toISOString()}&points=${POINTS}`),
+  setAlarm: (room: string, sensor: string, rule: AlarmRule) => call<Sensor>('PUT', `${path(room)}/${encodeURIComponent(sensor)}/alarm`, rule),
+  removeAlarm: (room: string, sensor: string) => call<void>('DELETE', `${path(room)}/${encodeURIComponent(sensor)}/alarm`),
+}
+
+export function columnsOf({ points }: Series): Columns {
+  return [points.map(({ at }) => Date.parse(at) / 1_000), points.map(({ value }) => value), points.map(({ min }) => min), points.map(({ max }) => max)]
+}
+
+/** Adds a live reading behind the others, and drops those from before `since` (seconds). False for a late or doubled one. */
+export function append(columns: Columns, { value, at }: Reading, since: number): boolean {
+  const [times, values, low, high] = columns
+  const seconds = at / 1_000
+  if (times.length && seconds <= times.at(-1)!) return false
+  times.push(seconds)
+  for (const column of [values, low, high]) column.push(value)
+  let old = 0
+  while (old < times.length && times[old]! < since) old++
+  // Not one by one: that would move all others each time.
+  if (old > times.length / 4) for (const column of columns) column.splice(0, old)
+  return true
+}

@@ -1,0 +1,9 @@
+import { ChartLine } from '@lucide/vue'
+import { defineFeature } from '../registry'
+
+/** Live charts of a room's sensors. */
+export default defineFeature({
+  name: 'sensors',
+  panels: [{ id: 'sensors', title: 'sensors.title', icon: ChartLine, component: () => import('./SensorsPanel.vue') }],
+  live: { sensor: () => undefined },
+})

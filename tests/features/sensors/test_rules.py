@@ -1,0 +1,55 @@
+"""What is accepted of a push, how coarse a history is, and what an alarm does: apart from sockets and database."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.errors import BadFrame
+from features.sensors.alarms import Rule, after, sentence
+from features.sensors.readings import Reading, ReadingIn, accepted
+from features.sensors.series import step_for
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1_000)
+
+
+def test_readings_of_the_future_and_of_long_ago_are_not_accepted() -> None:
+    ages = (timedelta(seconds=-61), timedelta(seconds=-59), timedelta(days=7), timedelta(days=7, seconds=1))
+    found = accepted([ReadingIn("t1", number, NOW - age) for number, age in enumerate(ages)], 7, NOW.timestamp())
+    assert [one.value for one in found] == [1, 2]
+
+
+def test_readings_without_a_time_are_a_millisecond_apart() -> None:
+    found = accepted([ReadingIn("t1", 1), ReadingIn("t2", 2), ReadingIn("t1", 3)], 7, NOW.timestamp())
+    assert found == [Reading("t1", NOW_MS, 1), Reading("t2", NOW_MS, 2), Reading("t1", NOW_MS + 1, 3)]
+
+
+@pytest.mark.parametrize("reading", [ReadingIn(" ", 1), ReadingIn("a\nb", 1), ReadingIn("t1", 1, datetime(2030, 1, 1))])  # noqa: DTZ001
+def test_reading_without_a_name_or_zone_is_refused(reading: ReadingIn) -> None:
+    with pytest.raises(BadFrame):
+        accepted([reading], 7, NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("hours", "points", "step"), [(1, 61, 60), (1, 60, 120), (1, 1, 3_600), (24, 500, 180), (24 * 30, 500, 7_200), (0, 500, 60)]
+)
+def test_history_has_at_most_the_points_asked_for(hours: int, points: int, step: int) -> None:
+    first, last = NOW_MS, NOW_MS + hours * 3_600_000
+    assert step_for(first, last, points) == step
+    assert last // (step * 1_000) - first // (step * 1_000) < max(2, points)
+
+
+def test_alarm_ends_below_its_hysteresis_only() -> None:
+    rule, state, states = Rule(above=30, below=10, hysteresis=2, silent_s=None), "", []
+    for value in (29, 30, 30.1, 29, 28.1, 28, 10, 9, 11.9, 12, 31, 5):
+        state = after(rule, state, value)
+        states.append(state)
+    above, below = "above", "below"
+    assert states == ["", "", above, above, above, "", "", below, below, "", above, below]
+
+
+def test_silent_sensor_is_back_with_any_reading() -> None:
+    rule = Rule(above=30, below=None, hysteresis=0, silent_s=60)
+    assert after(rule, "silent", 20) == ""
+    assert after(rule, "silent", 31) == "above"
+    assert sentence(rule, "t1", "silent", "", 20) == "✅ t1 is back, at 20."
