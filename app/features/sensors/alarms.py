@@ -151,5 +151,5 @@ def _silent() -> list[tuple[State, int, RoomRef, str, float]]:
     return [
         (_state(alarm), alarm.sensor_id, access.ref(alarm.sensor.room), alarm.sensor.sensor_id, alarm.sensor.last_value)
         for alarm in found.select_related("by", "sensor__room")
-        if alarm.sensor.last_at < now - alarm.silent_s * 1_000
+        if alarm.silent_s is not None and alarm.sensor.last_at < now - alarm.silent_s * 1_000
     ][:MANY]

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Geolocation, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
@@ -12,8 +12,8 @@ from tests.browser.person import PHONE, SCREENSHOTS, Person
 
 pytestmark = pytest.mark.browser
 
-BERLIN = {"latitude": 52.52, "longitude": 13.405, "accuracy": 4_000}
-WARSAW = {"latitude": 52.23, "longitude": 21.01, "accuracy": 30}
+BERLIN: Geolocation = {"latitude": 52.52, "longitude": 13.405, "accuracy": 4_000}
+WARSAW: Geolocation = {"latitude": 52.23, "longitude": 21.01, "accuracy": 30}
 
 
 def share(somebody: Person, seconds: str, where: str) -> None:
