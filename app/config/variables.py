@@ -7,7 +7,7 @@ only to avoid a warning), `compose` (compose.yaml and the images beside the app)
 from __future__ import annotations
 
 from config import features
-from core.variables import Variable
+from core.variables import Variable, refuse_doubled
 
 VARIABLES: tuple[Variable, ...] = (
     Variable(
@@ -268,6 +268,8 @@ VARIABLES: tuple[Variable, ...] = (
         scope="compose",
     ),
 )
+
+refuse_doubled(VARIABLES)
 
 # Names of an earlier release. Setting one is refused, because ignoring it would silently change behaviour.
 RENAMED: dict[str, str] = {

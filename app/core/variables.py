@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 # origin: a browser's Origin; origins: several; host: a name or address to listen on; a relative path lies in the checkout.
@@ -20,3 +22,10 @@ class Variable(NamedTuple):
     maximum: int = 10**9
     # The directive of the content security policy that allows the address's origin, where pages load from it.
     csp: str = ""
+
+
+def refuse_doubled(variables: Iterable[Variable]) -> None:
+    """Raise ValueError, naming them, for settings that are declared twice."""
+    doubled = [name for name, times in Counter(one.name for one in variables).items() if times > 1]
+    if doubled:
+        raise ValueError(f"declared twice: setting {', '.join(doubled)}")
