@@ -69,6 +69,12 @@ export interface Quote {
   text: string
 }
 
+export interface ReadingIn {
+  sensor_id: string
+  value: number
+  at?: string | null
+}
+
 export interface Score {
   id: number
   name: string
@@ -433,6 +439,7 @@ export interface LiveValues {
     longitude: number
     accuracy: number | null
   }
+  sensor: unknown
 }
 
 export type KnownServerFrame =
@@ -565,6 +572,13 @@ export type LocationStopFrame = {
   id?: FrameId | null
 }
 
+export type SensorPushFrame = {
+  type: 'sensor.push'
+  room: string
+  readings: ReadingIn[]
+  id?: FrameId | null
+}
+
 export type PollCreateFrame = {
   type: 'poll.create'
   room: string
@@ -646,6 +660,7 @@ export type KnownClientFrame =
   | LocationShareFrame
   | LocationUpdateFrame
   | LocationStopFrame
+  | SensorPushFrame
   | PollCreateFrame
   | PollVoteFrame
   | PollCloseFrame
