@@ -5,6 +5,7 @@ from core.features import Feature, FrameHandler, Periodic
 
 FEATURE = Feature(
     name="chat",
+    abilities=("replies", "mentions"),
     events=(kinds.MESSAGE, kinds.EDITED, kinds.DELETED, kinds.REACTION),
     frames=(
         FrameHandler(frames.RoomJoin, frames.room_join, reply="room.joined"),

@@ -183,6 +183,8 @@ class Feature:
     """One feature. docs/features.md shows each part at work."""
 
     name: str
+    # What `hello.features` names beside the feature itself: what a client cannot tell from that.
+    abilities: tuple[str, ...] = ()
     events: tuple[EventKind, ...] = ()
     frames: tuple[FrameHandler, ...] = ()
     live: tuple[LiveTopic, ...] = ()
@@ -219,7 +221,7 @@ class Installed:
     @property
     def names(self) -> list[str]:
         """The names that `hello` carries."""
-        return [feature.name for feature in self.features]
+        return [feature.name for feature in self.features] + self.every("abilities")
 
     def every(self, part: str) -> list[Any]:
         """Return what all features bring of one part."""

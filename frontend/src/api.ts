@@ -13,6 +13,8 @@ export interface Room {
   /** my read mark, and how many messages are above it */
   upto: number
   unread: number
+  /** how many of them name me; servers before it do not say */
+  mentions?: number
   member_count: number
   /** the other person of a direct room */
   peer: Person | null
@@ -81,6 +83,10 @@ export const api = {
   removeMember: (slug: string, id: number, confirm = false) =>
     call<void>('DELETE', `${path(slug)}/members/${id}${confirm ? '?confirm=true' : ''}`),
   changeRole: (slug: string, id: number, role: Member['role']) => call<Member>('PATCH', `${path(slug)}/members/${id}`, { role }),
+  /** the seq of the first event since a time; head + 1 for none */
+  firstSince: (slug: string, since: string) => call<{ room: string; seq: number }>('GET', `${path(slug)}/date?since=${encodeURIComponent(since)}`),
+  /** unread messages that name me */
+  mentions: () => call<{ mentions: { room: string; seq: number }[]; more: boolean }>('GET', '/api/mentions'),
   /** null for nobody by that id */
   person: (id: number) => call<{ users: Person[] }>('GET', `/api/users?user=${id}`).then(({ users }) => users[0] ?? null),
   people: (query: PageQuery) => page<'users', Person>('users', '/api/users', query),

@@ -20,7 +20,7 @@ async def test_hello_has_its_fields(connect: Connect, ada: Account) -> None:
         "user": {"id": ada.id, "name": ada.name},
         "heartbeat": 20,
         "limits": {"text": 10_000, "frame": 262_144, "rate": 20},
-        "features": [name_of(package) for package in FEATURES],
+        "features": [*(name_of(package) for package in FEATURES), "replies", "mentions"],
     }
     assert_shape(chat.hello)
 

@@ -29,6 +29,19 @@ export interface Panel {
   component: Slot
 }
 
+/** A dialog of the whole page, with a button above the list of rooms. `label` is a key of the locales; `dialog` emits `close`. */
+export interface PageDialog {
+  id: string
+  label: string
+  icon: Component
+  /** a key of the locales: how the keys that open it are written beside its label */
+  keys?: string
+  opens?: (event: KeyboardEvent) => boolean
+  /** reactive: whether the button is shown; the keys work in any case */
+  when?: () => boolean
+  dialog: Slot
+}
+
 /** A component of the room view, which gets `room` (slug). `when` is reactive; the chunk is loaded once it holds. */
 export interface RoomSlot {
   component: Slot
@@ -46,6 +59,7 @@ export interface Feature {
   outgoing?: Record<string, Slot>
   composer?: ComposerItem[]
   panels?: Panel[]
+  pages?: PageDialog[]
   /** above the messages */
   room?: RoomSlot
   /** between the messages and the composer */
@@ -94,6 +108,7 @@ export function installFeatures(features: readonly Feature[]): void {
   refuseDoubles('push', features.flatMap((feature) => Object.keys(feature.pushes ?? {})))
   refuseDoubles('composer item', features.flatMap((feature) => (feature.composer ?? []).map(({ id }) => id)))
   refuseDoubles('panel', features.flatMap((feature) => (feature.panels ?? []).map(({ id }) => id)))
+  refuseDoubles('page', features.flatMap((feature) => (feature.pages ?? []).map(({ id }) => id)))
   installed = features
   rows.clear()
   outgoing.clear()

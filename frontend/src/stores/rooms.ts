@@ -20,6 +20,9 @@ export interface EndedMembership {
   reason: RoomLeft['reason']
 }
 
+/** among `mentions`: everybody in the room */
+const EVERYBODY = 0
+
 /** The room list: what there is, where I am a member, what is unread. */
 export const useRooms = defineStore('rooms', () => {
   const bySlug = shallowRef(new Map<string, Room>())
@@ -42,6 +45,7 @@ export const useRooms = defineStore('rooms', () => {
   const mine = computed(() => all.value.filter(({ member, kind }) => member && kind !== 'direct').sort(byActivity))
   const direct = computed(() => all.value.filter(({ kind }) => kind === 'direct').sort(byActivity))
   const open = computed(() => all.value.filter(({ member, kind }) => !member && kind === 'public').sort(byTitle))
+  const totalMentions = computed(() => all.value.reduce((sum, room) => sum + (room.member ? (room.mentions ?? 0) : 0), 0))
   const totalUnread = computed(() => all.value.reduce((sum, room) => sum + unreadIn(room), 0))
 
   async function load(): Promise<void> {
@@ -80,7 +84,7 @@ export const useRooms = defineStore('rooms', () => {
     if (!known) return counted
     const membership = (moved.get(room.slug) ?? 0) >= asked ? { member: known.member, role: known.role } : {}
     const newer = known.head > room.head || known.upto > room.upto
-    const marks = { head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto), unread: newer ? known.unread : counted.unread }
+    const marks = { head: Math.max(room.head, known.head), upto: Math.max(room.upto, known.upto), unread: newer ? known.unread : counted.unread, mentions: (newer ? known.mentions : room.mentions) ?? 0 }
     return { ...room, ...membership, ...marks }
   }
 
@@ -141,18 +145,19 @@ export const useRooms = defineStore('rooms', () => {
     const fresh = events.filter(({ seq }) => seq > (room?.head ?? Infinity))
     if (!room || !fresh.length) return
     const counting = fresh.filter(isListed)
-    change(slug, { head: fresh.at(-1)!.seq, unread: room.unread + counting.length, last_at: counting.at(-1)?.at ?? room.last_at })
+    const mentions = (room.mentions ?? 0) + fresh.filter((event) => names(event, self)).length
+    change(slug, { head: fresh.at(-1)!.seq, unread: room.unread + counting.length, mentions, last_at: counting.at(-1)?.at ?? room.last_at })
   }
 
   /** Everything up to `upto` has been seen; taken back where the server did not hear of it. */
   async function read(slug: string, upto: number): Promise<void> {
     const room = bySlug.value.get(slug)
     if (!room || upto <= room.upto) return
-    change(slug, { upto, unread: upto >= room.head ? 0 : room.unread })
+    change(slug, upto >= room.head ? { upto, unread: 0, mentions: 0 } : { upto })
     try {
       await useConnection().chat().request({ type: 'read', room: slug, upto })
     } catch {
-      change(slug, { upto: room.upto, unread: room.unread })
+      change(slug, { upto: room.upto, unread: room.unread, mentions: room.mentions ?? 0 })
     }
   }
 
@@ -196,20 +201,23 @@ export const useRooms = defineStore('rooms', () => {
     change(slug, { member: false, role: null })
   }
 
+  let self = 0
+
   function listen(socket: ChatSocket, me: number): void {
     // While there was no connection, anything may have happened in rooms that are not joined.
     socket.on('hello', () => void load())
-    socket.on('unread', ({ room, head, upto, count }) => {
+    self = me
+    socket.on('unread', ({ room, head, upto, count, mentions }) => {
       const known = get(room)
       if (!known) return reloadSoon()
       const changes: Partial<Room> = { head: Math.max(head, known.head), upto: Math.max(upto, known.upto) }
-      if (head >= known.head && upto >= known.upto) changes.unread = count
+      if (head >= known.head && upto >= known.upto) Object.assign(changes, { unread: count, mentions })
       change(room, count > known.unread ? { ...changes, last_at: new Date().toISOString() } : changes)
     })
     socket.on('read', ({ room, user, upto }) => {
       const known = get(room)
       if (user.id !== me || !known || upto <= known.upto) return
-      change(room, { upto, unread: upto >= known.head ? 0 : known.unread })
+      change(room, upto >= known.head ? { upto, unread: 0, mentions: 0 } : { upto })
       // What is left above the mark only the server can count.
       if (upto < known.head) reloadSoon()
     })
@@ -248,12 +256,18 @@ export const useRooms = defineStore('rooms', () => {
     })
   }
 
-  return { all, mine, direct, open, loaded, failure, totalUnread, ended, looking, load, find, refresh, reloadSoon, get, put, change, read, readAll, leave, leaveMany, listen }
+  return { all, mine, direct, open, loaded, failure, totalMentions, totalUnread, ended, looking, load, find, refresh, reloadSoon, get, put, change, read, readAll, leave, leaveMany, listen }
 })
 
 /** No answer, too many at once, or a server in trouble. */
 function worthAnotherTry(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500)
+}
+
+/** Whether a message of somebody else names a person, or everybody. */
+export function names(event: LogEvent, user: number): boolean {
+  if (event.type !== 'message' || event.from.id === user) return false
+  return event.mentions?.some((id) => id === user || id === EVERYBODY) ?? false
 }
 
 export function unreadIn(room: Room): number {

@@ -1,0 +1,68 @@
+"""Search in the page: one writes, another one finds it as they type, and jumps there."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.bot import Bot
+from tests.browser.conftest import NewPerson
+from tests.browser.looks import findings
+from tests.browser.person import PHONE
+
+pytestmark = pytest.mark.browser
+
+
+def test_message_is_found_as_one_types(person: NewPerson, bot: Bot) -> None:
+    room, other = bot.make_room("Observatory"), bot.make_room("Kitchen")
+    ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
+    ada.open(room)
+    ada.say("The telescope arrives on Monday", "Who brings the tripod?", "望远镜今天到了", "A telescoping ladder would help, too")
+    ada.all_sent()
+    grace.open(room)
+    ada.open(other)
+
+    ada.page.keyboard.press("Control+Shift+F")
+    dialog = ada.page.get_by_role("dialog", name="Search messages")
+    box = dialog.get_by_role("combobox", name="Search messages")
+    expect(box).to_be_focused()
+    ada.page.keyboard.type("telescop", delay=30)
+    options = dialog.get_by_role("option")
+    expect(options).to_have_count(2)
+    expect(dialog.get_by_role("status")).to_contain_text("2 messages found")
+    expect(options.first.locator("mark")).to_have_text("telescop")
+    ada.screenshot("search")
+    assert not findings(ada.page)
+    box.fill("望远镜")
+    expect(options).to_have_count(1)
+    box.fill("before:soon")
+    expect(dialog.get_by_role("alert")).to_contain_text("before:")
+    box.fill(f"telescope from:{ada.name.upper()}")
+    expect(options).to_have_count(1)
+    ada.page.keyboard.press("Enter")
+    expect(ada.page).to_have_url(f"/chat/{room}/1")
+    expect(dialog).to_have_count(0)
+    expect(ada.messages.get_by_text("The telescope arrives on Monday")).to_be_visible()
+
+    grace.page.go_back()
+    grace.page.goto("/chat/")
+    grace.page.get_by_role("button", name="Search messages").tap()
+    sheet = grace.page.get_by_role("dialog", name="Search messages")
+    sheet.get_by_role("combobox").fill("tripod")
+    expect(sheet.get_by_role("option")).to_have_count(1)
+    grace.screenshot("search-phone-dark")
+    assert not findings(grace.page)
+    sheet.get_by_role("option").tap()
+    expect(grace.page).to_have_url(f"/chat/{room}/2")
+
+
+def test_date_leads_to_its_first_message(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Diary")
+    ada = person("Ada")
+    ada.open(room)
+    ada.say("first", "second")
+    ada.all_sent()
+    ada.page.get_by_role("button", name="Search messages").click()
+    day = ada.page.get_by_label("Go to a date")
+    day.fill("2100-01-01")
+    expect(ada.page.get_by_role("alert")).to_contain_text("Nothing was written")
+    day.fill("2020-01-01")
+    expect(ada.page).to_have_url(f"/chat/{room}/1")
