@@ -7,6 +7,15 @@
 
 export type FrameId = string | number
 
+export interface Found {
+  room: string
+  seq: number
+  from: Person
+  at: string
+  text: string
+  highlights: [number, number][]
+}
+
 export interface Limits {
   text: number
   frame: number
@@ -432,6 +441,14 @@ export interface Typing {
   user: Person
 }
 
+export interface SearchResults {
+  type: 'search.results'
+  re: FrameId | null
+  query: string
+  results: Found[]
+  more: boolean
+}
+
 /** Values of live topics, by topic. */
 export interface LiveValues {
   location: {
@@ -461,6 +478,7 @@ export type KnownServerFrame =
   | Gap
   | Drain
   | Typing
+  | SearchResults
   | KnownEvent
 
 export type ActivityFrame = {

@@ -99,6 +99,8 @@ def _type(schema: Schema, indent: str) -> str:
         if either in schema:
             return " | ".join(dict.fromkeys(_type(one, indent) for one in schema[either]))
     kind = schema.get("type")
+    if kind == "array" and "prefixItems" in schema:
+        return f"[{', '.join(_type(one, indent) for one in schema['prefixItems'])}]"
     if kind == "array":
         item = _type(schema.get("items", {}), indent)
         return f"({item})[]" if " | " in item else f"{item}[]"

@@ -6,7 +6,8 @@ from features.search import api, frames, vocabulary
 FEATURE = Feature(
     name="search",
     # It takes its own, heavier share of LIMIT_CALLS_PER_S.
-    frames=(FrameHandler(frames.Search, frames.search, paced=False),),
+    frames=(FrameHandler(frames.Search, frames.search, paced=False, reply="search.results"),),
+    sends=(frames.SearchResults,),
     routers=(("", api.router),),
     errors=(frames.Overtaken,),
     periodic=(Periodic(vocabulary.note_words, every_s=vocabulary.EVERY_S),),

@@ -17,6 +17,7 @@ from db.database import DatabaseUnavailable
 from features.search import metrics
 from features.search.find import PAGE, PAGE_MAX, Results, find
 from features.search.query import LONGEST
+from realtime import server_frames
 from realtime.publish import DeferredReply, FrameId, Seq, Slug
 from realtime.socket import Socket
 
@@ -38,6 +39,26 @@ class Search(msgspec.Struct, tag="search"):
     before: Seq | datetime | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = PAGE
     id: FrameId = None
+
+
+class Found(msgspec.Struct):
+    """One message that answers a question."""
+
+    room: Slug
+    seq: Annotated[int, msgspec.Meta(ge=1)]
+    sender: server_frames.Person = msgspec.field(name="from")
+    at: datetime = msgspec.field()
+    # The whole message up to 500 code points, else an excerpt.
+    text: str = msgspec.field()
+    # Start and end of each, in code points of `text`.
+    highlights: list[tuple[int, int]] = msgspec.field()
+
+
+class SearchResults(msgspec.Struct, tag="search.results"):
+    re: FrameId
+    query: str
+    results: list[Found]
+    more: bool
 
 
 class _Desk:
