@@ -7,4 +7,4 @@ import search from './search'
 import sensors from './sensors'
 import typing from './typing'
 
-export const features = [location, mentions, messages, polls, quiz, search, sensors, typing]
+export const features = [messages, polls, quiz, typing, location, sensors, mentions, search]
