@@ -42,6 +42,8 @@ def push_until(stop: threading.Event, site: Server, room: str, cookie: str) -> N
                 {"sensor_id": f"sensor {n:02}", "value": round(20 + n + 3 * math.sin(now / 5 + n), 2)} for n in range(SENSORS)
             ]
             socket.send(json.dumps({"type": "sensor.push", "room": room, "readings": readings}))
+            while json.loads(socket.recv(timeout=10))["type"] != "ok":
+                pass
 
 
 def open_charts(somebody: Person) -> None:
