@@ -203,6 +203,15 @@ def test_an_address_that_leads_nowhere_is_named(settings: Settings) -> None:
     assert (found.check, found.level) == ("address", Level.FAILURE)
 
 
+def test_a_pod_that_may_not_call_out_gives_a_link(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.PUBLIC_URL = f"http://127.0.0.2:{free_port()}"
+    monkeypatch.setattr(public, "in_pod", lambda: True)
+    (found,) = public.check_public(Options(timeout=1))
+    assert found.level == Level.WARNING
+    assert "doctor --link" in found.change
+    assert public.link().startswith(f"{settings.PUBLIC_URL}/doctor?token=")
+
+
 def test_a_server_that_is_away_is_named(settings: Settings, fronted: tuple[Server, int]) -> None:
     server, _ = fronted
     settings.LISTEN_HOST, settings.LISTEN_PORT = "0.0.0.0", server.port

@@ -1,0 +1,347 @@
+"""Every page of docs/runbooks: its symptom is produced, and its commands are run in order.
+
+A test is named after its page. In this order, since the last ones end the stack that they all share.
+"""
+
+import asyncio
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.runbooks.book import Book
+from tests.runbooks.conftest import git
+from tests.runbooks.people import talk, writing
+from tests.stack.rolling import docker
+from tests.stack.stack import Stack
+from tests.support.certificates import make_certificate
+from tests.support.chat_client import ChatClient, Closed, create_room, sign_up
+from tests.support.plain_socket import PlainSocket
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+async def run(book: Book, section: str, **options: object) -> str:
+    """Run the section's commands while people go on."""
+    return await asyncio.to_thread(lambda: book.run(section, **options))  # type: ignore[arg-type]
+
+
+def setting(stack: Stack, name: str) -> str:
+    return stack.exec("web", "printenv", name).stdout.strip()
+
+
+def metric(stack: Stack, name: str) -> str:
+    found = stack.exec("web", "python", "app/manage.py", "metrics", name).stdout
+    assert found
+    return found
+
+
+def change_env(stack: Stack, **values: str) -> None:
+    file = stack.directory / ".env"
+    kept = [line for line in file.read_text().splitlines() if line.partition("=")[0] not in values]
+    file.write_text("\n".join([*kept, *(f"{name}={value}" for name, value in values.items() if value)]) + "\n")
+
+
+async def test_deploy(book: Book, site: Stack) -> None:
+    await run(book, "Look")
+    change_env(site, LIMIT_ROOMS_PER_H="77")
+    async with writing(site):
+        await run(book, "Do")
+    assert setting(site, "LIMIT_ROOMS_PER_H") == "77"
+    await run(book, "Verify")
+
+
+async def test_scale(book: Book, site: Stack) -> None:
+    await run(book, "Look")
+    async with writing(site):
+        await run(book, "Do")
+        verified = await run(book, "Verify")
+        assert verified.splitlines()[0] == "3"
+        await run(book, "Undo")
+    assert len([one for one in site.containers("web") if one["State"]["Running"]]) == 1
+
+
+async def test_drain_node(book: Book, site: Stack) -> None:
+    await run(book, "Look")
+    async with writing(site):
+        assert "Recycled." in await run(book, "Do", number=0)
+    await run(book, "Do", number=1)
+    await run(book, "Verify")
+    await talk(site)
+
+
+async def test_redis_lost(book: Book, site: Stack) -> None:
+    site.compose("stop", "redis")
+    looked = await run(book, "Look")
+    assert "→ REDIS_URL, or docs/runbooks/redis-lost.md" in looked
+    assert "exited" in looked
+    async with writing(site):
+        await run(book, "Do")
+    await retried(lambda: book.run("Verify"))
+
+
+async def test_postgres_lost(book: Book, site: Stack) -> None:
+    site.compose("stop", "postgres")
+    assert "FAILURE  database" in await run(book, "Look")
+    await run(book, "Do")
+    await retried(lambda: book.run("Verify"))
+    await talk(site)
+
+
+async def test_disk_full(book: Book, site: Stack) -> None:
+    """No disk is filled here: tests/ops/test_doctor.py has what the doctor says of one."""
+    assert "chat_event" in await run(book, "Look")
+    await run(book, "Do")
+    await run(book, "Verify")
+
+
+async def test_slow_consumers(book: Book, site: Stack) -> None:
+    ada, sleeper = await sign_up(site.url), await sign_up(site.url)
+    room = await create_room(site.url, ada)
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    # Past Docker's proxy, which would read on in the sleeper's place.
+    nginx = site.address(site.containers("nginx")[0], "edge")
+    small.connect((nginx, 8080))
+    small.setblocking(False)
+    sleeping = PlainSocket(f"ws://{nginx}:8080/ws/", headers=sleeper.headers, sock=small)
+    async with sleeping as asleep, ChatClient(site.ws("/ws/"), ada) as chat:
+        await asleep.send_json({"type": "room.join", "room": room})
+        await chat.join(room)
+        # 16 MB: the kernel's buffers on the way take some of them.
+        for _ in range(20):
+            await asyncio.gather(*(chat.send(room, "😀" * 10_000) for _ in range(20)))
+        await retried(lambda: metric(site, 'hubbub_sockets_closed_total{code="4008"}'))
+        looked = await run(book, "Look")
+        assert 'hubbub_sockets_closed_total{code="4008"}' in looked
+    await run(book, "Do")
+    assert setting(site, "LIMIT_UNSENT_MB") == "32"
+    await run(book, "Verify")
+    await run(book, "Undo")
+    assert "LIMIT_UNSENT_MB" not in (site.directory / ".env").read_text()
+
+
+async def storm(site: Stack, number: int = 250) -> int:
+    """Return how many of so many handshakes at once nginx refuses."""
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "x" * 22 + "==",
+    }
+    async with httpx.AsyncClient(base_url=site.url, timeout=20, limits=httpx.Limits(max_connections=60)) as http:
+
+        async def one() -> int:
+            async with http.stream("GET", "/ws/", headers=headers) as answer:
+                return answer.status_code
+
+        return (await asyncio.gather(*(one() for _ in range(number)))).count(429)
+
+
+async def test_reconnect_storm(book: Book, site: Stack) -> None:
+    assert await storm(site) > 20
+    assert int((await run(book, "Look")).split()[0]) > 20
+    await run(book, "Do")
+    assert await storm(site) == 0
+    await run(book, "Verify")
+    await run(book, "Undo")
+    assert site.exec("nginx", "printenv", "LIMIT_HANDSHAKES_PER_S").stdout.strip() == ""
+
+
+async def test_hot_room(book: Book, site: Stack) -> None:
+    async with writing(site):
+        assert "lobby" in await run(book, "Look")
+        await run(book, "Do")
+        await run(book, "Verify")
+        await run(book, "Undo")
+
+
+async def test_abuse(book: Book, site: Stack) -> None:
+    robot = await sign_up(site.url, "robot")
+    async with ChatClient(site.ws("/ws/"), robot) as chat:
+        await chat.join("lobby")
+        for _ in range(10):
+            await asyncio.gather(*(chat.send("lobby", "buy") for _ in range(20)))
+        looked = await run(book, "Look")
+        assert "robot (id" in looked
+        assert "200 events in the past hour" in looked
+        await run(book, "Do")
+        with pytest.raises(Closed):
+            async with asyncio.timeout(10):
+                while True:
+                    await chat.expect("message", timeout=10)
+    with pytest.raises(Closed):
+        async with ChatClient(site.ws("/ws/"), robot):
+            pass
+    await run(book, "Verify")
+    await run(book, "Undo")
+    async with ChatClient(site.ws("/ws/"), robot) as chat:
+        await chat.join("lobby")
+
+
+async def test_rotate_secrets(book: Book, site: Stack) -> None:
+    before = dict(line.split("=", 1) for line in (site.directory / ".env").read_text().splitlines())
+    await run(book, "Look")
+    async with writing(site):
+        await run(book, "Do")
+    after = dict(line.split("=", 1) for line in (site.directory / ".env").read_text().splitlines())
+    assert {name for name in before if before[name] != after[name]} == {
+        "SECRET_KEY",
+        "POSTGRES_PASSWORD",
+        "POSTGRES_OWNER_PASSWORD",
+        "REDIS_PASSWORD",
+    }
+    assert setting(site, "SECRET_KEY") == after["SECRET_KEY"]
+    refused = site.exec("redis", "redis-cli", "-a", before["REDIS_PASSWORD"], "ping")
+    assert "PONG" not in refused.stdout
+    await retried(lambda: book.run("Verify"))
+    await run(book, "Undo")
+
+
+async def test_upgrade(book: Book, site: Stack, tmp_path: Path) -> None:
+    """The next release changes a file of the app."""
+    git(tmp_path, "clone", str(site.directory.parent / "origin.git"), "next")
+    with (tmp_path / "next" / "app" / "core" / "heartbeat.py").open("a") as file:
+        file.write("\n# the next release\n")
+    git(tmp_path / "next", "commit", "--all", "--message=next")
+    git(tmp_path / "next", "push", "origin", "main")
+    assert "next" in await run(book, "Look")
+    async with writing(site):
+        await run(book, "Do")
+    assert "the next release" in site.exec("web", "cat", "app/core/heartbeat.py").stdout
+    assert [*(site.directory / "var" / "backups").glob("hubbub-*.tar.gz")]
+    await run(book, "Verify")
+
+
+async def test_roll_back(book: Book, site: Stack) -> None:
+    await run(book, "Look")
+    async with writing(site):
+        await run(book, "Do")
+        assert "the next release" not in site.exec("web", "cat", "app/core/heartbeat.py").stdout
+        assert "v0.1.0" in await run(book, "Verify")
+        await run(book, "Undo")
+    assert "the next release" in site.exec("web", "cat", "app/core/heartbeat.py").stdout
+
+
+async def test_certificate(book: Book, site: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
+    kept = (site.directory / ".env").read_text()
+    folder = tmp_path_factory.mktemp("tls")
+    for directory in (folder, *folder.parents[:2]):
+        directory.chmod(0o755)
+    certificate, key = make_certificate(folder, days=-2)
+    change_env(site, TLS_CERTIFICATE=str(certificate), TLS_KEY=str(key), HTTP_PORT=str(site.port))
+    port = next(line.partition("=")[2] for line in kept.splitlines() if line.startswith("HTTPS_PORT="))
+    book.here |= {"/etc/hubbub": str(folder), "8443": port}
+    site.up()
+    try:
+        assert "FAILURE  certificate  browsers refuse it: " in await run(book, "Look")
+        renewed, new_key = make_certificate(folder / "new", days=90)
+        for new, old in ((renewed, certificate), (new_key, key)):
+            old.write_bytes(new.read_bytes())  # in place
+        await run(book, "Do", number=0)
+        await retried(lambda: same_dates(book.run("Verify")))
+        await run(book, "Do", number=1)
+        same_dates(await run(book, "Verify"))
+    finally:
+        (site.directory / ".env").write_text(kept)
+        site.up()
+
+
+def same_dates(said: str) -> None:
+    shown, of_file = [line for line in said.splitlines() if line.startswith("notAfter=")]
+    assert shown == of_file
+
+
+# --- the ends of the stack
+
+Rows = dict[str, list[str]]
+ROWS = """
+from django.db import connection
+import json
+with connection.cursor() as cursor:
+    found = {}
+    for table in sorted(connection.introspection.table_names(cursor)):
+        cursor.execute(f'SELECT t::text FROM "{table}" t')
+        found[table] = sorted(row for (row,) in cursor.fetchall())
+for changing in ("django_migrations", "django_tasks_database_dbtaskresult", "changes_change"):
+    found.pop(changing, None)
+print(json.dumps(found))
+"""
+
+
+def rows(stack: Stack) -> Rows:
+    found: Rows = json.loads(stack.exec("web", "python", "app/manage.py", "shell", "-c", ROWS).stdout.splitlines()[-1])
+    assert found["chat_event"]
+    return found
+
+
+async def test_restore(book: Book, site: Stack) -> None:
+    """A backup with people writing; then everything is lost, .env too."""
+    async with writing(site):
+        backed_up = await asyncio.to_thread(site.script, "backup")
+        assert backed_up.returncode == 0, backed_up.stderr
+    quiet = await asyncio.to_thread(site.script, "backup")
+    assert quiet.returncode == 0, quiet.stderr
+    before, env = rows(site), (site.directory / ".env").read_text()
+    await run(book, "Look")
+    refused = site.script("restore", str(newest(site.directory)))
+    assert refused.returncode == 1
+    assert "this database is in use" in refused.stderr
+    await run(book, "Do")
+    assert (site.directory / ".env").read_text() == env
+    assert rows(site) == before
+    await run(book, "Verify")
+    await talk(site)
+
+
+async def test_postgres_upgrade(book: Book, site: Stack) -> None:
+    """To the same version here: no other image is there. The way through a new volume is the same."""
+    book.here["postgres:18"] = "postgres:17-trixie"
+    before = rows(site)
+    await run(book, "Look")
+    await run(book, "Do", number=0)
+    (site.directory / "compose.override.yaml").write_text(book.written())
+    await run(book, "Do", number=1)
+    assert rows(site) == before
+    await run(book, "Verify")
+    await run(book, "Undo")
+    assert rows(site) == before
+    docker("volume", "rm", f"{site.project}_postgres18")
+
+
+async def test_move(book: Book, site: Stack, tmp_path: Path) -> None:
+    """The other server is another checkout; the volume that it lacks is taken away here."""
+    await run(book, "Look")
+    before = rows(site)
+    await run(book, "Do", number=0)
+    site.compose("down", "--volumes")
+    other = tmp_path / "hubbub"
+    shutil.copytree(site.directory, other, ignore=shutil.ignore_patterns("var", ".env"))
+    (other / "var" / "backups").mkdir(parents=True)
+    shutil.copy2(newest(site.directory), other / "var" / "backups")
+    site.directory.rename(site.directory.with_name("old server"))
+    site.directory = book.checkout = other
+    await run(book, "Do", number=1)
+    assert rows(site) == before
+    await run(book, "Verify")
+    await talk(site)
+
+
+def newest(directory: Path) -> Path:
+    return max((directory / "var" / "backups").glob("hubbub-*.tar.gz*"))
+
+
+async def retried(check: Callable[[], object], seconds: float = 20) -> None:
+    """Check until it passes: the app comes back by itself within seconds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await asyncio.to_thread(check)
+            except AssertionError:
+                await asyncio.sleep(1)
+            else:
+                return
