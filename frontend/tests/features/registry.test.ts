@@ -5,7 +5,7 @@ import { features } from '../../src/features'
 import { componentOf, defineFeature, installFeatures, isEnabled, outgoingOf, rowOf, type Feature } from '../../src/features/registry'
 import type { Hello } from '../../src/protocol'
 
-const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 } }
+const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, features: [] }
 const PollRow = defineComponent({ props: ['event', 'me'], setup: ({ event }) => () => h('p', event.question) })
 const loading = { loads: 0 }
 const polls = defineFeature({
@@ -49,7 +49,8 @@ test('the server says which features are on', () => {
 
 test('messages and typing are there on a server that names no features', () => {
   installFeatures(features)
-  expect(features.filter((feature) => isEnabled(feature, HELLO)).map(({ name }) => name)).toEqual(expect.arrayContaining(['messages', 'typing']))
+  const old = { ...HELLO, features: undefined } as unknown as Hello
+  expect(features.filter((feature) => isEnabled(feature, old)).map(({ name }) => name)).toEqual(expect.arrayContaining(['messages', 'typing']))
   expect(outgoingOf('message.send')).not.toBeNull()
   expect(outgoingOf('message.edit')).toBeNull()
 })
