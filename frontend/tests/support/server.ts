@@ -129,9 +129,9 @@ export class TestServer {
   }
 
   private send(frame: Extract<Request, { type: 'message.send' }>, reply: (body: object) => void): void {
-    const room = 'room' in frame ? frame.room : `dm-1-${frame.to}`
+    const room = frame.room ?? `dm-1-${frame.to}`
     const known = this.keys.get(room + frame.key)
-    const seq = known?.seq ?? this.write(room, frame.text, { from: AUTHOR, key: frame.key })
+    const seq = known?.seq ?? this.write(room, frame.text ?? '', { from: AUTHOR, key: frame.key })
     const sent = known ?? { seq, at: new Date().toISOString() }
     this.keys.set(room + frame.key, sent)
     reply({ type: 'message.sent', room, ...sent, duplicate: known !== undefined })
