@@ -23,6 +23,7 @@ FEATURES: tuple[str, ...] = (
     "features.quiz",
     "features.search",
     "features.webhooks",
+    "features.notes",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

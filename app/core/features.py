@@ -169,6 +169,28 @@ class LiveTopic:
     frame: Callable[[str, str, dict[str, Any], Any], dict[str, Any]] | None = None
     # The struct of its values, for the documents and the page.
     value: Any = Any
+    # key → the part of the room (its name and seq) whose sockets are sent the value. None: all joined sockets are.
+    part: Callable[[str], tuple[str, int]] | None = None
+
+
+Place = tuple[int, int]
+"""(room id, seq)"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a room that sockets open, such as a note, with numbered frames of its own (realtime/parts.py)."""
+
+    name: str
+    # The number of each place's newest frame. In a database thread.
+    heads: Callable[[list[Place]], dict[Place, int]]
+    # (room, seq, after) → [(number, frame)] above `after`, in order. In a database thread. Where older ones are gone, the first
+    # frame stands for all of them.
+    read: Callable[[Any, int, int], list[tuple[int, dict[str, Any]]]]
+    # Parts that one socket may have open.
+    per_socket: int = 20
+    # (socket, room, seq, whether it was the last one in this process): a socket has it open no longer.
+    closed: Callable[[Any, Any, int, bool], None] | None = None
 
 
 class Periodic(NamedTuple):
@@ -190,6 +212,7 @@ class Feature:
     live: tuple[LiveTopic, ...] = ()
     # Structs of its own replies and pushes. Their tags are the types; a reply has `re`.
     sends: tuple[type[msgspec.Struct], ...] = ()
+    parts: tuple[Part, ...] = ()
     # (path below /api, router)
     routers: tuple[tuple[str, Any], ...] = ()
     # Refusals with a code and an HTTP status of their own.
@@ -215,6 +238,7 @@ class Installed:
         self.kinds: list[EventKind] = _unique("event kind", "events", self.all, lambda one: one.name)
         self.topics = {topic.name: topic for topic in _unique("live topic", "live", self.all, lambda one: one.name)}
         _unique("server frame", "sends", self.all, lambda one: one.__struct_config__.tag)
+        self.parts = {part.name: part for part in _unique("part", "parts", self.all, lambda one: one.name)}
         _unique("error code", "errors", self.all, lambda one: one.code)
         _unique("feature", "", self.all, lambda one: one.name)
 

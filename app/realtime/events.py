@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple, TypedDict
+from unicodedata import normalize
 
 import msgspec
 
@@ -15,6 +16,11 @@ Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=256, extra_json_sche
 # The same as the server says it.
 StoredSlug = Annotated[str, msgspec.Meta(extra_json_schema={"x-name": "Slug"})]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53, extra_json_schema={"x-name": "Seq"})]
+
+
+def folded(slug: str) -> str:
+    """Return a slug in its stored form."""
+    return normalize("NFC", normalize("NFC", slug).casefold())
 
 
 class Person(NamedTuple):

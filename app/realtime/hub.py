@@ -37,6 +37,7 @@ from realtime.live_room import MAX_HELD, LiveRoom, batch_for, unread
 from realtime.local_users import LocalUser
 from realtime.mentions import note_mentions
 from realtime.nginx_drain import NginxDrain
+from realtime.parts import Parts
 from realtime.ports import domains
 from realtime.presence.sync import KINDS as PRESENCE_KINDS
 from realtime.presence.sync import Presence
@@ -78,6 +79,7 @@ class Hub:
         self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.live = LiveValues(self)
+        self.parts = Parts(self)
         # What concerns one person, by the message's kind.
         self._on_person = {
             "mark": self._on_mark,
@@ -100,6 +102,8 @@ class Hub:
         self.spawn(run_forever(self.journal.tick))
         self.spawn(run_forever(self.housekeeping.tick))
         self.spawn(run_forever(self.live.tick))
+        if installed().parts:
+            self.spawn(run_forever(self.parts.tick))
 
     async def _join_layer(self) -> None:
         """Join the layer once the installation's id is known.
@@ -196,6 +200,7 @@ class Hub:
     async def unregister(self, socket: Socket) -> None:
         for room in list(socket.rooms.values()):
             self.detach(socket, room)
+        self.parts.closed(socket)
         local = socket.local
         if local is None or socket not in local.sockets:
             return
@@ -386,6 +391,8 @@ class Hub:
                 self._on_signal(room, message)
         elif kind == "live":
             self.live.on_message(message)
+        elif kind == "part":
+            self.parts.on_message(message)
         elif kind in PRESENCE_KINDS:
             self.presence.on_message(message)
         else:

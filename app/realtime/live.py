@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from core import metrics
@@ -20,6 +20,7 @@ from realtime.dialects.base import Dialect
 from realtime.events import Person, RoomRef, encode
 from realtime.live_store import LiveStore, store_for
 from realtime.live_topic import FORGET_S, TopicValues, Value, frames, parts, value_from
+from realtime.parts import PartKey
 from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ class LiveValues:
 
     def _to_sockets(self, found: TopicValues, values: list[Value]) -> None:
         room = self._hub.rooms.get(found.ref.id)
+        if found.topic.part is not None:
+            self._to_parts(found, values, found.topic.part)
+            return
         if room is None:
             return
         for dialect in room.dialects_of(found.topic.name):
@@ -140,6 +144,13 @@ class LiveValues:
         for part, but_for in ((values, None),) if found.topic.to_sender else (([one], one.sender.id) for one in values):
             for text in frames(found, part):
                 self._hub.close_slow(room.push_signal(text, but_for=but_for))
+
+    def _to_parts(self, found: TopicValues, values: list[Value], part_of: Callable[[str], tuple[str, int]]) -> None:
+        """Send each value to the sockets that have its part of the room open."""
+        for one in values:
+            name, seq = part_of(one.key)
+            for text in frames(found, [one]):
+                self._hub.parts.signal(PartKey(name, found.ref.id, seq), text)
 
     def _to_others(self, found: TopicValues, values: list[Value]) -> None:
         for part in parts(values):

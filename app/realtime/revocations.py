@@ -42,6 +42,7 @@ class Revocations:
     def _end_membership(self, local: LocalUser, ref: RoomRef) -> None:
         local.forget_room(ref)
         self.hub.presence.removed(local, ref.id)
+        self.hub.parts.left(local.sockets, ref.id)
         room = self.hub.rooms.get(ref.id)
         if room is None:
             return

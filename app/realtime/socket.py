@@ -6,7 +6,6 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
-from unicodedata import normalize
 
 import msgspec
 import structlog
@@ -18,7 +17,7 @@ from core.limits import Bucket
 from db.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.dialects.base import Dialect
-from realtime.events import DeferredReply, FrameId, Page, Person, RoomRef, credential_name, encode
+from realtime.events import DeferredReply, FrameId, Page, Person, RoomRef, credential_name, encode, folded
 from realtime.hub import Hub
 from realtime.live_room import LiveRoom, batch_for, gap
 from realtime.local_users import LocalUser
@@ -242,14 +241,14 @@ class Socket:
 
         None also if the slug is not in its stored form.
         """
-        return self.rooms.get(_folded(slug))
+        return self.rooms.get(folded(slug))
 
     def find_known(self, slug: str) -> RoomRef | None:
         """Return a room of this person's, if this process knows of the membership.
 
         Else ask the database.
         """
-        return self.local.rooms.get(_folded(slug)) if self.local else None
+        return self.local.rooms.get(folded(slug)) if self.local else None
 
     async def join(self, ref: RoomRef, re: FrameId, read: Callable[[], Awaitable[Page]]) -> None:
         """Subscribe to a room and reply `room.joined`, without losing or repeating events."""
@@ -323,7 +322,3 @@ class Socket:
         except DatabaseUnavailable:
             # Without history there is no resume: the client reconnects and starts anew.
             self.close_soon(Close.RESTART, "the database is away")
-
-
-def _folded(slug: str) -> str:
-    return normalize("NFC", normalize("NFC", slug).casefold())

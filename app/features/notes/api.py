@@ -1,0 +1,73 @@
+"""/api/rooms/<room>/notes: list, export, versions."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from db import database
+from features.notes import services, versions
+from features.notes.services import Incoming
+from features.notes.writer import writer
+from realtime.publish import Person
+from rooms import access
+
+router = Router(tags=["notes"], auth=authenticated)
+Seq = Annotated[int, Field(ge=1, le=2**53)]
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Limit = Annotated[int, Field(ge=1, le=200)]
+Query = Annotated[str, Field(max_length=200, pattern="^[^\x00]*$")]
+
+
+@router.get("/{slug}/notes", summary="A room's notes, the newest first")
+async def note_list(
+    request: HttpRequest, slug: str, before: Seq | None = None, limit: Limit = 50, query: Query = ""
+) -> dict[str, Any]:
+    """`query`: words of the title or of the text; `before`: the last `note` of the page before."""
+    me = _me(request)
+    return await database.run_for(me.id, services.note_list, me.id, slug, before=before, limit=limit, query=query)
+
+
+@router.get("/{slug}/notes/{int:seq}.md", summary="A note's text as a file")
+async def note_text(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
+    me = _me(request)
+    title, text = await database.run_for(me.id, services.text, me.id, slug, seq)
+    name = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "-", title).strip(" .-") or f"note-{seq}"
+    answer = HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    answer["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}.md"
+    return answer
+
+
+@router.get("/{slug}/notes/{int:seq}/versions", summary="A note's versions, the newest first")
+async def version_list(
+    request: HttpRequest, slug: str, seq: int, before: Number | None = None, limit: Limit = 50
+) -> dict[str, Any]:
+    me = _me(request)
+    return await database.run_for(me.id, versions.version_list, me.id, slug, seq, before=before, limit=limit)
+
+
+@router.get("/{slug}/notes/{int:seq}/versions/{int:number}", summary="A version with its text")
+async def version_read(request: HttpRequest, slug: str, seq: int, number: int) -> dict[str, Any]:
+    me = _me(request)
+    return await database.run_for(me.id, versions.version_read, me.id, slug, seq, number)
+
+
+@router.post("/{slug}/notes/{int:seq}/versions/{int:number}/restore", summary="Give a note a version's text again")
+async def version_restore(request: HttpRequest, slug: str, seq: int, number: int) -> dict[str, Any]:
+    """An edit like any other: all who have the note open see it, and the text before becomes a version."""
+    me = _me(request)
+    update = await database.run_for(me.id, versions.restoring_update, me.id, slug, seq, number)
+    room = access.ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
+    await writer().submit(room, seq, Incoming(me, update))
+    return {"room": room.slug, "note": seq, "version": number}
+
+
+def _me(request: HttpRequest) -> Person:
+    person: Person = request.auth[0]  # type: ignore[attr-defined]
+    return person

@@ -1,0 +1,125 @@
+"""What the server does with a note's document: pycrdt merges updates, and no document is kept in memory.
+
+All of it is synchronous, for a database thread. An update is opaque apart from here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from pycrdt import Decoder, Doc, Text, get_state, get_update, merge_updates
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# The Y.Text that holds a note's text.
+TEXT = "text"
+# The update that changes nothing, and the vector of an empty document.
+NOTHING = b"\x00\x00"
+NO_VECTOR = b"\x00"
+# Updates merged at once: merging many small ones together takes quadratic time.
+MERGED_AT_ONCE = 50
+
+
+class Unreadable(ValueError):
+    """Bytes that are no update, or no state vector."""
+
+
+class Compacted(NamedTuple):
+    update: bytes
+    text: str
+
+
+def _checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn the library's errors into Unreadable. A panic of its Rust code is a BaseException."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            raise Unreadable(str(error)) from error
+
+    return call
+
+
+@_checked
+def check(update: bytes) -> None:
+    """Raise Unreadable for bytes that are no update."""
+    Doc().apply_update(update)
+
+
+@_checked
+def merged(updates: Sequence[bytes]) -> bytes:
+    """Merge updates into one. It keeps those whose predecessors are missing."""
+    found = list(updates) or [NOTHING]
+    while len(found) > 1:
+        found = [merge_updates(*found[start : start + MERGED_AT_ONCE]) for start in range(0, len(found), MERGED_AT_ONCE)]
+    return found[0]
+
+
+@_checked
+def vector_of(update: bytes) -> bytes:
+    """Return the state vector of a document with this update alone."""
+    return get_state(update)
+
+
+@_checked
+def missing(update: bytes, vector: bytes) -> bytes:
+    """Return what of `update` a document with this state vector lacks."""
+    _check_vector(vector)
+    return get_update(update, vector)
+
+
+@_checked
+def text_of(update: bytes) -> str:
+    return str(_document(update)[1])
+
+
+@_checked
+def compacted(update: bytes) -> Compacted:
+    """Drop what was deleted. An update that waits for its predecessors stays as it is."""
+    document, text = _document(update)
+    shown = str(text)
+    # Not in the document, and so lost with it: structs above its state.
+    waits = get_update(update, document.get_state())[0] != 0
+    return Compacted(update if waits else document.get_update(), shown)
+
+
+@_checked
+def replaced(update: bytes, wanted: str) -> bytes:
+    """Return an update that makes the text `wanted`: one deletion and one insertion between what stays."""
+    document, text = _document(update)
+    have, want = str(text), wanted
+    start = 0
+    while start < min(len(have), len(want)) and have[start] == want[start]:
+        start += 1
+    end = 0
+    while end < min(len(have), len(want)) - start and have[-1 - end] == want[-1 - end]:
+        end += 1
+    before = document.get_state()
+    # The library counts in bytes.
+    first, last = len(have[:start].encode()), len(have[: len(have) - end].encode())
+    with document.transaction():
+        if last > first:
+            del text[first:last]
+        if inserted := want[start : len(want) - end]:
+            text.insert(first, inserted)
+    return document.get_update(before)
+
+
+def _document(update: bytes) -> tuple[Doc[Any], Text]:
+    document: Doc[Any] = Doc()
+    text = document.get(TEXT, type=Text)
+    document.apply_update(update)
+    return document, text
+
+
+def _check_vector(vector: bytes) -> None:
+    """Refuse a vector that claims more clients than it can hold: the library would allocate room for them."""
+    if Decoder(vector).read_var_uint() > len(vector) // 2:
+        raise Unreadable("the vector is too short")

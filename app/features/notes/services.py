@@ -1,0 +1,180 @@
+"""Reads and writes of notes. Synchronous, in a database thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Min
+from django.utils import timezone
+
+from accounts.models import User
+from chat.publish import thing
+from core.errors import BadFrame, FrameRefused, NoSuchTarget, NotAMember, TooLong
+from features.notes import crdt
+from features.notes.events import Note
+from features.notes.models import Document, Update
+from realtime.publish import Person, RoomRef
+from rooms import access
+
+# The newest updates that one read takes. Compaction keeps a note far below it.
+MANY = 20_000
+# What a note's row is read without: its snapshot and its text are large.
+LARGE = ("snapshot", "text", "writers")
+
+
+class Incoming(NamedTuple):
+    """An update that a client has sent."""
+
+    author: Person
+    data: bytes
+
+
+class Opened(NamedTuple):
+    # What the client lacks, and the server's state vector.
+    update: bytes
+    vector: bytes
+    # Every update up to this number is part of it.
+    number: int
+
+
+def document_create(room: RoomRef, seq: int, title: str, author: int) -> None:
+    """Make the row of a note's document, once its event is committed. Doing it twice changes nothing."""
+    try:
+        with transaction.atomic():
+            Document.objects.get_or_create(room_id=room.id, seq=seq, defaults={"title": title, "author": author})
+    except IntegrityError:  # the room is gone
+        return
+
+
+def document_of(user: int, slug: str, seq: int) -> tuple[RoomRef, Document]:
+    """Return a note that the person may see, without its large columns. Raises NoSuchRoom, NotAMember, NoSuchTarget."""
+    room = access.ref(access.membership_in(user, slug).room)
+    found = _documents(room, seq).first()
+    if found is None:  # the process ended between the event and the row
+        event = thing(user, slug, seq, Note)
+        document_create(room, seq, event.state.title, event.author.id)
+        found = _documents(room, seq).get()
+    return room, found
+
+
+def _documents(room: RoomRef, seq: int) -> Any:
+    return Document.objects.filter(room_id=room.id, seq=seq).defer(*LARGE)
+
+
+def whole(document: int) -> tuple[bytes, int]:
+    """Return all of a document as one update, and the number of its newest part."""
+    snapshot, upto = Document.objects.filter(id=document).values_list("snapshot", "snapshot_upto").get()
+    above = Update.objects.filter(document=document, number__gt=upto).order_by("number")
+    updates = list(above.values_list("number", "data")[:MANY])
+    parts = [bytes(data) for _, data in updates]
+    if snapshot:
+        parts.insert(0, bytes(snapshot))
+    return crdt.merged(parts), updates[-1][0] if updates else upto
+
+
+def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:
+    """Read what a client with this state vector lacks. Raises as document_of does, and BadFrame."""
+    _, document = document_of(user, slug, seq)
+    update, number = whole(document.id)
+    try:
+        return Opened(crdt.missing(update, vector), crdt.vector_of(update), number)
+    except crdt.Unreadable as error:
+        raise BadFrame(f"vector is no state vector: {error}") from error
+
+
+def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> list[int | FrameRefused]:
+    """Store updates in one transaction. For each its number, 0 where it changes nothing, or why it is refused.
+
+    Membership is checked in the transaction.
+    """
+    refused = [_refusal(one.data) for one in batch]
+    with transaction.atomic():
+        found = Document.objects.select_for_update().defer(*LARGE).filter(room_id=room.id, seq=seq).first()
+        if found is None:
+            return [NoSuchTarget(f"there is no note at {seq} in {room.slug}")] * len(batch)
+        writers = {user for _, user in access.writers_among([(room.id, one.author.id) for one in batch])}
+        now, results, new = timezone.now(), list[int | FrameRefused](), []
+        for one, refusal in zip(batch, refused, strict=True):
+            if refusal is None and one.author.id not in writers:
+                refusal = NotAMember(f"you may not write in {room.slug}")  # noqa: PLW2901
+            elif refusal is None and found.size + len(one.data) > settings.LIMIT_NOTE_BYTES:
+                refusal = TooLong("the note is full; start another one")  # noqa: PLW2901
+            if refusal is not None or one.data == crdt.NOTHING:
+                results.append(refusal or 0)
+                continue
+            found.head += 1
+            found.size += len(one.data)
+            new.append(Update(document=found, number=found.head, author=one.author.id, at=now, data=one.data))
+            results.append(found.head)
+        if new:
+            Update.objects.bulk_create(new)
+            Document.objects.filter(id=found.id).update(head=found.head, size=found.size, edited_at=now)
+    return results
+
+
+def _refusal(update: bytes) -> FrameRefused | None:
+    try:
+        crdt.check(update)
+    except crdt.Unreadable as error:
+        return BadFrame(f"update is no update of a document: {error}")
+    return None
+
+
+def heads(places: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Map (room, note) to the number of its newest update."""
+    rooms, seqs = {room for room, _ in places}, {seq for _, seq in places}
+    rows = Document.objects.filter(room__in=rooms, seq__in=seqs).values_list("room_id", "seq", "head")
+    wanted = set(places)
+    return {(room, seq): head for room, seq, head in rows if (room, seq) in wanted}
+
+
+def read(room: RoomRef, seq: int, after: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return the pushes of the updates above `after`; of all of them together where some are in a snapshot only."""
+    document = Document.objects.filter(room_id=room.id, seq=seq).defer(*LARGE).first()
+    if document is None:
+        return []
+    above = Update.objects.filter(document=document, number__gt=after)
+    if above.aggregate(first=Min("number"))["first"] != after + 1:
+        update, number = whole(document.id)
+        return [(number, push(room, seq, number, Person(0, ""), update))]
+    rows = list(above.order_by("number").values_list("number", "author", "data")[:MANY])
+    names = names_of({author for _, author, _ in rows})
+    return [(number, push(room, seq, number, Person(author, names[author]), bytes(data))) for number, author, data in rows]
+
+
+def push(room: RoomRef, seq: int, number: int, author: Person, update: bytes) -> dict[str, Any]:
+    """Return the frame that brings an update to those who have the note open."""
+    fields = {"room": room.slug, "note": seq, "number": number, "from": author.wire(), "update": update}
+    return {"type": "note.update", **fields}
+
+
+def text(user: int, slug: str, seq: int) -> tuple[str, str]:
+    """Return (title, text) as they are now. Raises as document_of does."""
+    _, document = document_of(user, slug, seq)
+    return document.title, crdt.text_of(whole(document.id)[0])
+
+
+def note_list(user: int, slug: str, *, before: int | None, limit: int, query: str) -> dict[str, Any]:
+    """List a room's notes, the newest first; `query`: part of the title or the text."""
+    room = access.membership_in(user, slug).room
+    found = Document.objects.filter(room=room)
+    if before is not None:
+        found = found.filter(seq__lt=before)
+    for word in query.split()[:10]:
+        found = found.filter(title__icontains=word) | found.filter(text__icontains=word)
+    rows = list(found.order_by("-seq").values_list("seq", "title", "author", "at", "edited_at")[: limit + 1])
+    names = names_of({row[2] for row in rows})
+    notes = [
+        {"note": seq, "title": title, "from": {"id": author, "name": names[author]}, "at": at, "edited_at": edited_at}
+        for seq, title, author, at, edited_at in rows[:limit]
+    ]
+    return {"room": room.slug, "notes": notes, "more": len(rows) > limit}
+
+
+def names_of(people: set[int]) -> dict[int, str]:
+    """Name people; the name of a deleted account is empty."""
+    known: dict[int, str] = dict(User.objects.filter(id__in=people).values_list("id", "username"))
+    return {person: known.get(person, "") for person in people}

@@ -1,0 +1,265 @@
+"""/ws/: note.create, note.open, note.update, note.close, note.cursor."""
+
+import base64
+import secrets
+from typing import Any
+
+import pytest
+
+from tests.conftest import Connect, StartServer
+from tests.features.notes.editor import Copy, Editor, note_in, packed
+from tests.support.api import with_token
+from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.server import Server
+
+NOTHING = packed(b"\0\0")
+
+
+@pytest.fixture
+async def ada(server: Server) -> Account:
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def bob(server: Server) -> Account:
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def room(server: Server, ada: Account) -> str:
+    return await create_room(server.base_url, ada)
+
+
+async def code(chat: ChatClient, kind: str, **fields: Any) -> str:
+    """The refusal, or "" where there is none."""
+    try:
+        await chat.request(kind, **fields)
+    except Refused as refused:
+        return refused.code
+    return ""
+
+
+async def test_note_is_an_event_and_a_document(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    for chat in (mine, theirs):
+        await chat.join(room)
+    fields: Frame = {"room": room, "title": "Plan für Mai", "key": "k1"}
+    stored = await mine.request("note.create", **fields)
+    assert (stored["type"], stored["seq"], stored["duplicate"]) == ("stored", 1, False)
+    again = await mine.request("note.create", **fields)
+    assert (again["seq"], again["duplicate"]) == (1, True)
+    event = await theirs.expect("note")
+    assert (event["seq"], event["title"], event["from"]["id"]) == (1, "Plan für Mai", ada.id)
+    first, second = Editor(mine, room, 1), Editor(theirs, room, 1)
+    for editor in (first, second):
+        reply = await editor.open()
+        assert reply.keys() >= {"type", "re", "update", "vector"}
+        assert (reply["type"], reply["update"], reply["vector"]) == ("note.opened", NOTHING, packed(b"\0"))
+    await first.type("hello 👋")
+    await second.until("hello 👋")
+    await second.type("Oh, ", 0)
+    await first.until("Oh, hello 👋")
+    assert not mine.unread("note.update"), "a socket needs no push of its own update"
+    late = Editor(await connect(bob), room, 1)
+    reply = await late.open()
+    assert str(late) == "Oh, hello 👋"
+    assert base64.b64decode(reply["vector"])[0] == 2, "two clients have written"
+    async with with_token(server.base_url, bob) as http:
+        answer = await http.get(f"/api/rooms/{room}/notes/1.md")
+        assert answer.text == "Oh, hello 👋"
+        assert answer.headers["content-type"].startswith("text/markdown")
+        assert "Plan%20f%C3%BCr%20Mai.md" in answer.headers["content-disposition"]
+        (listed,) = (await http.get(f"/api/rooms/{room}/notes", params={"query": "für"})).json()["notes"]
+        assert (listed["note"], listed["title"], listed["from"]["id"]) == (1, "Plan für Mai", ada.id)
+        assert (await http.get(f"/api/rooms/{room}/notes", params={"query": "june"})).json()["notes"] == []
+    await theirs.request("note.close", room=room, note=1)
+    await first.type("!")
+    await late.until("Oh, hello 👋!")
+    await theirs.request("ping")
+    assert not theirs.unread("note.update")
+
+
+async def test_client_sends_only_what_the_server_lacks(connect: Connect, ada: Account, room: str) -> None:
+    chat = await connect(ada)
+    note = await note_in(chat, room)
+    editor = Editor(chat, room, note)
+    await editor.open()
+    await editor.type("one ")
+    offline = Copy()
+    offline.apply(editor.missing(b"\0"))
+    offline.write("two")
+    reply = await chat.request("note.open", room=room, note=note, vector=packed(offline.doc.get_state()))
+    assert len(base64.b64decode(reply["update"])) <= 12, "nothing is new to this client"
+    await editor.send(offline.missing(base64.b64decode(reply["vector"])))
+    fresh = Editor(chat, room, note)
+    await fresh.open()
+    assert str(fresh) == "one two"
+
+
+async def test_refusals(connect: Connect, ada: Account, room: str) -> None:
+    chat, stranger = await connect(ada), await connect()
+    note = await note_in(chat, room)
+    here: Frame = {"room": room, "note": note}
+    good = Copy()
+    good.write("x")
+    table: list[tuple[ChatClient, str, Frame, str]] = [
+        (stranger, "note.create", {"room": room, "title": "t", "key": "k"}, "not_a_member"),
+        (stranger, "note.open", here, "not_a_member"),
+        (stranger, "note.update", here | {"update": packed(good.unsent[0])}, "not_a_member"),
+        (chat, "note.create", {"room": room, "title": " \u200d", "key": "k"}, "empty"),
+        (chat, "note.create", {"room": room, "title": "t" * 121, "key": "k"}, "bad_frame"),
+        (chat, "note.open", {"room": room, "note": 99}, "no_such_target"),
+        (chat, "note.open", here | {"vector": packed(b"\xff\xff\xff\xff\x0f\x01\x01")}, "bad_frame"),
+        (chat, "note.open", here | {"vector": "not base64!"}, "bad_frame"),
+        (chat, "note.update", {"room": room, "note": 99, "update": packed(good.unsent[0])}, "no_such_target"),
+        (chat, "note.update", {"room": "nowhere-at-all", "note": 1, "update": NOTHING}, "no_such_room"),
+        (chat, "note.update", here | {"update": packed(b"\xff" * 40)}, "bad_frame"),
+        (chat, "note.update", here | {"update": ""}, "bad_frame"),
+        (chat, "note.update", here | {"update": packed(b"x" * 131_073)}, "too_long"),
+        (chat, "note.close", here, "no_such_target"),
+        (chat, "note.cursor", here | {"client": 1}, "no_such_target"),
+        (chat, "note.update", here | {"update": NOTHING}, ""),
+    ]
+    for who, kind, fields, expected in table:
+        assert await code(who, kind, **fields) == expected, (kind, fields)
+    editor = Editor(chat, room, note)
+    await editor.open()
+    assert str(editor) == ""
+
+
+async def test_random_bytes_harm_nobody(connect: Connect, ada: Account, room: str) -> None:
+    """The bytes are a real update, damaged: most are refused, and the note stays readable in any case."""
+    chat = await connect(ada)
+    note = await note_in(chat, room)
+    editor = Editor(chat, room, note)
+    await editor.open()
+    await editor.type("what was there before")
+    sound = editor.missing(b"\0")
+    for number in range(40):
+        damaged = bytearray(sound)
+        damaged[number * 7 % len(sound)] ^= 1 << number % 8
+        assert await code(chat, "note.update", room=room, note=note, update=packed(bytes(damaged))) in {"", "bad_frame"}
+    fresh = Editor(chat, room, note)
+    await fresh.open()
+    assert "before" in str(fresh)
+
+
+async def test_note_has_a_largest_size(start_server: StartServer) -> None:
+    server = start_server(LIMIT_NOTE_BYTES="10000", LIMIT_NOTE_UPDATES_PER_S="0")
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada)
+    async with ChatClient(server.ws_url(), ada) as chat:
+        note = await note_in(chat, room)
+        editor = Editor(chat, room, note)
+        await editor.open()
+        await editor.type("x" * 9_000)
+        editor.write("y" * 2_000)
+        assert await code(chat, "note.update", room=room, note=note, update=packed(editor.unsent[0])) == "too_long"
+        fresh = Editor(chat, room, note)
+        await fresh.open()
+        assert str(fresh) == "x" * 9_000
+
+
+async def test_limits_of_a_person_and_a_socket(start_server: StartServer) -> None:
+    server = start_server(LIMIT_NOTE_UPDATES_PER_S="1", LIMIT_MESSAGES_PER_S="100")
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada)
+    async with ChatClient(server.ws_url(), ada) as chat:
+        notes = [await note_in(chat, room) for _ in range(21)]
+        codes = [await code(chat, "note.open", room=room, note=note) for note in notes]
+        assert codes == [""] * 20 + ["too_many"]
+        codes = [await code(chat, "note.update", room=room, note=notes[0], update=NOTHING) for _ in range(10)]
+        assert (codes[0], codes[-1]) == ("", "rate_limited")
+
+
+async def test_leaving_the_room_closes_its_notes(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    await theirs.join(room)
+    note = await note_in(mine, room)
+    first, second = Editor(mine, room, note), Editor(theirs, room, note)
+    await first.open()
+    await second.open()
+    async with with_token(server.base_url, ada) as owner:
+        assert (await owner.delete(f"/api/rooms/{room}/members/{bob.id}")).status_code == 204
+        assert (await owner.get(f"/api/rooms/{room}/notes/{note}.md")).status_code == 200
+    await theirs.expect("room.left")
+    await first.type("among ourselves")
+    second.write("let me in")
+    update = packed(second.unsent[0])
+    assert await code(theirs, "note.update", room=room, note=note, update=update) == "not_a_member"
+    assert await code(theirs, "note.open", room=room, note=note) == "not_a_member"
+    assert not theirs.unread("note.update")
+    async with with_token(server.base_url, bob) as other:
+        assert (await other.get(f"/api/rooms/{room}/notes/{note}.md")).status_code == 403
+
+
+async def test_blocked_person_does_not_write(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    room = (await mine.send_to(bob.id, "hi"))["room"]
+    note = await note_in(mine, room)
+    editor = Editor(theirs, room, note)
+    await editor.open()
+    async with with_token(server.base_url, ada) as http:
+        assert (await http.post("/api/blocks", json={"user": bob.id})).status_code in {200, 201, 204}
+    editor.write("spam")
+    assert await code(theirs, "note.update", room=room, note=note, update=packed(editor.unsent[0])) == "not_a_member"
+
+
+async def test_cursors_reach_those_who_have_the_note_open(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    mine, theirs, joined = await connect(ada), await connect(bob), await connect(bob)
+    for chat in (theirs, joined):
+        await chat.join(room)
+    note = await note_in(mine, room)
+    for chat in (mine, theirs):
+        await chat.request("note.open", room=room, note=note)
+    position = packed(b"\1\2\3")
+    await mine.push("note.cursor", room=room, note=note, client=7, anchor=position, head=position)
+    (value,) = (await theirs.expect("live", topic="note.cursor"))["values"]
+    assert value["from"] == {"id": ada.id, "name": ada.name}
+    assert value["value"] == {"note": note, "client": 7, "anchor": position, "head": position}
+    await mine.request("note.close", room=room, note=note)
+    (ended,) = (await theirs.expect("live", topic="note.cursor"))["values"]
+    assert (ended["key"], ended["value"]) == (value["key"], None)
+    await joined.request("ping")
+    assert not joined.unread("live")
+
+
+async def test_versions_name_their_authors_and_come_back(
+    server: Server, connect: Connect, ada: Account, bob: Account, room: str
+) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    await theirs.join(room)
+    note = await note_in(mine, room)
+    first, second = Editor(mine, room, note), Editor(theirs, room, note)
+    await first.open()
+    await second.open()
+    await first.type("good text")
+    compact = "from features.notes.models import Document as D; from features.notes.versions import note_compact as c;"
+    compact += f"c(D.objects.get(room__slug={room!r}).id, version=True)"
+    server.shell(compact)
+    await second.until("good text")
+    del second.text[0:9]
+    await second.type("rubbish")
+    async with with_token(server.base_url, ada) as http:
+        base = f"/api/rooms/{room}/notes/{note}/versions"
+        (version,) = (await http.get(base)).json()["versions"]
+        assert [one["id"] for one in version["authors"]] == [ada.id]
+        assert (await http.get(f"{base}/{version['version']}")).json()["text"] == "good text"
+        assert (await http.post(f"{base}/9/restore")).status_code == 404
+        answer = await http.post(f"{base}/{version['version']}/restore")
+        assert answer.status_code == 200, answer.text
+        await first.until("good text")
+        await second.until("good text")
+        newest, _ = (await http.get(base)).json()["versions"]
+        assert [one["id"] for one in newest["authors"]] == [bob.id]
+        assert (await http.get(f"{base}/{newest['version']}")).json()["text"] == "rubbish"
+
+
+async def test_server_starts_without_notes(start_server: StartServer) -> None:
+    server = start_server(FEATURES_OFF="notes")
+    ada = await sign_up(server.base_url)
+    async with ChatClient(server.ws_url(), ada) as chat:
+        assert "notes" not in chat.hello["features"]
+        await chat.join("lobby")
+        assert await code(chat, "note.create", room="lobby", title="t", key=secrets.token_hex(8)) == "unknown_type"
+        assert (await chat.send("lobby", "hi"))["seq"] == 1
