@@ -1,0 +1,12 @@
+import { NotebookPen } from '@lucide/vue'
+import { defineFeature } from '../registry'
+
+/** Notes that many people edit at once. Yjs and the editor are loaded with the panel. */
+export default defineFeature({
+  name: 'notes',
+  rows: { note: () => import('./NoteRow.vue') },
+  outgoing: { 'note.create': () => import('./WaitingNote.vue') },
+  composer: [{ id: 'note', label: 'notes.new', icon: NotebookPen, dialog: () => import('./NewNote.vue') }],
+  panels: [{ id: 'notes', title: 'notes.title', icon: NotebookPen, component: () => import('./NotesPanel.vue') }],
+  live: { 'note.cursor': () => undefined },
+})

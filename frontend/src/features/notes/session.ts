@@ -1,0 +1,144 @@
+import * as Y from 'yjs'
+import type { PushFrame } from '../../protocol'
+import { RequestFailed, type ChatSocket } from '../../socket'
+import { request } from '../client'
+import { fromBase64, toBase64 } from './base64'
+
+/** bytes of one frame's update; the server takes a little more */
+const MAX_UPDATE = 100_000
+const REMOTE = 'server'
+const TRY_AGAIN = ['rate_limited', 'unavailable', 'timeout']
+
+/** `opening`: also without a connection; what is written is kept until there is one. */
+export type NoteState = 'opening' | 'saved' | 'saving' | 'full' | 'gone'
+
+interface Opened {
+  update: string
+  vector: string
+}
+
+/** A note's document and its way to the server. It lives on without an editor until everything is stored. */
+export class NoteSession {
+  readonly doc = new Y.Doc()
+  readonly text = this.doc.getText('text')
+  state: NoteState = 'opening'
+  /** called with each change of `state` */
+  onState: (state: NoteState) => void = () => undefined
+  /** what the server has not confirmed, oldest first */
+  private unsent: Uint8Array[] = []
+  private sending = false
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private readonly stops: (() => void)[]
+
+  constructor(
+    socket: ChatSocket,
+    readonly room: string,
+    readonly note: number,
+  ) {
+    this.doc.on('update', (update: Uint8Array, origin: unknown) => {
+      if (origin !== REMOTE) this.send(update)
+    })
+    this.stops = [
+      socket.on('hello', () => void this.open()),
+      socket.on('state', ({ name }) => {
+        if (name !== 'open') this.set('opening')
+      }),
+      socket.on('room.left', (left) => {
+        if (left.room === room) this.set('gone')
+      }),
+      socket.on('push', (frame) => this.pushed(frame)),
+    ]
+  }
+
+  get isSaved(): boolean {
+    return !this.unsent.length && !this.sending
+  }
+
+  /** Reads what is missing here, and sends what the server lacks: edits made without a connection, too. */
+  async open(): Promise<void> {
+    clearTimeout(this.timer)
+    try {
+      const vector = toBase64(Y.encodeStateVector(this.doc))
+      const { update, vector: theirs } = await request<Opened>({ type: 'note.open', room: this.room, note: this.note, vector }, 'note.opened')
+      this.apply(update)
+      const lacks = Y.encodeStateAsUpdate(this.doc, fromBase64(theirs))
+      // One update of all that was written meanwhile, unless a frame cannot hold it.
+      if (this.unsent.length && lacks.length <= MAX_UPDATE) this.unsent = [lacks]
+      this.set('saved')
+      void this.flush()
+    } catch (error) {
+      this.failed(error, () => void this.open())
+    }
+  }
+
+  /** Ends the session. Edits that are not stored are lost: ask `isSaved` before. */
+  end(): void {
+    clearTimeout(this.timer)
+    this.stops.forEach((stop) => stop())
+    if (this.state !== 'opening' && this.state !== 'gone') void request({ type: 'note.close', room: this.room, note: this.note }).catch(() => undefined)
+    this.doc.destroy()
+  }
+
+  private send(update: Uint8Array): void {
+    this.unsent.push(update)
+    void this.flush()
+  }
+
+  private async flush(): Promise<void> {
+    if (this.sending || !this.unsent.length || (this.state !== 'saved' && this.state !== 'saving')) return
+    const [update, count] = merged(this.unsent)
+    this.sending = true
+    this.set('saving')
+    try {
+      await request({ type: 'note.update', room: this.room, note: this.note, update: toBase64(update) })
+      this.unsent.splice(0, count)
+      this.set(this.unsent.length ? 'saving' : 'saved')
+    } catch (error) {
+      this.failed(error, () => void this.flush())
+      return
+    } finally {
+      this.sending = false
+    }
+    void this.flush()
+  }
+
+  private pushed(frame: PushFrame): void {
+    const fields = frame as unknown as { type: string; room: string; note: number; update: string }
+    if (fields.type === 'note.update' && fields.room === this.room && fields.note === this.note) this.apply(fields.update)
+  }
+
+  private apply(update: string): void {
+    try {
+      Y.applyUpdate(this.doc, fromBase64(update), REMOTE)
+    } catch (error) {
+      console.warn('an update of a note cannot be read', error)
+    }
+  }
+
+  private failed(error: unknown, again: () => void): void {
+    const code = error instanceof RequestFailed ? error.code : ''
+    if (code === 'disconnected') return // the next `hello` opens the note again
+    if (code === 'too_long') return this.set('full')
+    if (!TRY_AGAIN.includes(code)) return this.set('gone')
+    clearTimeout(this.timer)
+    this.timer = setTimeout(again, 500 + Math.random() * 1_000)
+  }
+
+  private set(state: NoteState): void {
+    if (this.state === state || this.state === 'gone') return
+    this.state = state
+    this.onState(state)
+  }
+}
+
+/** As many updates as a frame holds in one, at least one, and how many they are. */
+function merged(updates: Uint8Array[]): [update: Uint8Array, count: number] {
+  let size = 0
+  let count = 0
+  for (const update of updates) {
+    size += update.length
+    if (count && size > MAX_UPDATE) break
+    count += 1
+  }
+  return [count === 1 ? updates[0]! : Y.mergeUpdates(updates.slice(0, count)), count]
+}

@@ -1,0 +1,35 @@
+import { useConnection } from '../../stores/connection'
+import { NoteSession } from './session'
+
+/** Notes that are shown, and those with edits that are not stored yet. */
+const open = new Map<string, NoteSession>()
+const shown = new Set<NoteSession>()
+
+export function showNote(room: string, note: number): NoteSession {
+  const key = `${room}/${note}`
+  let session = open.get(key)
+  if (!session) {
+    session = new NoteSession(useConnection().chat(), room, note)
+    open.set(key, session)
+    void session.open()
+  }
+  shown.add(session)
+  return session
+}
+
+/** The session ends at once, or when its edits are stored. */
+export function hideNote(session: NoteSession): void {
+  shown.delete(session)
+  const endIfDone = () => {
+    if (shown.has(session) || (!session.isSaved && session.state !== 'gone' && session.state !== 'full')) return
+    open.delete(`${session.room}/${session.note}`)
+    session.onState = () => undefined
+    session.end()
+  }
+  session.onState = endIfDone
+  endIfDone()
+}
+
+addEventListener('beforeunload', (event) => {
+  if ([...open.values()].some((session) => !session.isSaved && session.state !== 'gone')) event.preventDefault()
+})

@@ -1,0 +1,105 @@
+"""Two people write in one note; one is cut off and returns."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import bot, browser, cable, one_cable, person, site, static_files  # noqa: F401
+from tests.browser.conftest import NewPerson
+from tests.browser.bot import Bot
+from tests.browser.looks import findings
+from tests.browser.person import PHONE, Person
+from tests.support.cable import Cable
+
+pytestmark = pytest.mark.browser
+
+
+def editor(one: Person) -> Locator:
+    return one.page.locator(".cm-content")
+
+
+def text(one: Person) -> str:
+    """The note's text, as the editor shows it, without others' names."""
+    lines = one.page.evaluate(
+        """() => [...document.querySelector('.note__editor').shadowRoot.querySelectorAll('.cm-line')].map((line) => {
+            const copy = line.cloneNode(true)
+            copy.querySelectorAll('.cm-caret, .cm-placeholder').forEach((one) => one.remove())
+            return copy.textContent
+        })"""
+    )
+    return "\n".join(lines)
+
+
+def saved(one: Person) -> None:
+    expect(one.page.locator(".note__text p")).to_contain_text(re.compile("^Saved"))
+
+
+def make_note(one: Person, title: str) -> None:
+    one.page.get_by_role("button", name="Add to the conversation").click()
+    one.page.get_by_role("menuitem", name="New note").click()
+    dialog = one.page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Title").fill(title)
+    dialog.get_by_role("button", name="Create note").click()
+    expect(editor(one)).to_be_focused()
+
+
+def open_note(one: Person) -> None:
+    one.rows.get_by_role("button", name=re.compile("Open$")).click()
+    expect(editor(one)).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_two_write_in_one_note(person: NewPerson, bot: Bot, cable: Cable, scheme: Any) -> None:  # noqa: F811
+    room = bot.make_room("Trips")
+    # The dark run is without the content security policy, which axe's script needs.
+    ada = person("Ada", color_scheme=scheme, bypass_csp=scheme == "dark")
+    bob = person("Bob", base_url=cable.url, color_scheme=scheme, **({} if scheme == "light" else PHONE))
+    ada.open(room)
+    bob.open(room)
+    make_note(ada, "Trip to the lake")
+    open_note(bob)
+    ada.page.keyboard.type("# Lake\n\n**Saturday**, 9 o’clock\n- bread\n")
+    bob.waits_for(lambda: "- bread" in text(bob))
+    bob.page.keyboard.press("ControlOrMeta+End")
+    for number in range(8):  # both at once, in turns of a few keys
+        ada.page.keyboard.type(f"a{number} ")
+        bob.page.keyboard.type(f"b{number} ")
+    for one in (ada, bob):
+        saved(one)
+        one.waits_for(lambda: text(ada) == text(bob))
+    assert all(f"{name}{number}" in text(ada) for name in "ab" for number in range(8))
+    ada.page.keyboard.press("Shift+ArrowUp")
+    bob.page.keyboard.press("ArrowUp")
+    expect(ada.page.locator(".cm-caret-name")).to_have_text(bob.name)
+    expect(bob.page.locator(".cm-caret-name")).to_have_text(ada.name)
+    ada.screenshot(f"notes-{scheme}")
+    bob.screenshot(f"notes-{'desktop' if scheme == 'light' else 'phone'}-bob-{scheme}")
+    if scheme == "dark":
+        assert findings(ada.page) == []
+        return
+    bob.tolerate("WebSocket", "ERR_", "Failed to load", "Failed to fetch")
+    cable.cut()
+    expect(bob.page.locator(".note__text p")).to_contain_text("Not connected")
+    bob.page.keyboard.press("ControlOrMeta+End")
+    bob.page.keyboard.type("written offline ")
+    ada.page.keyboard.press("ControlOrMeta+Home")
+    ada.page.keyboard.type("written meanwhile ")
+    cable.mend()
+    saved(bob)
+    for one in (ada, bob):
+        one.waits_for(lambda: text(ada) == text(bob))
+    assert "written offline" in text(ada)
+    assert "written meanwhile" in text(bob)
+    with ada.page.expect_download() as download:
+        ada.page.get_by_role("link", name="Download as Markdown").click()
+    assert download.value.suggested_filename == "Trip to the lake.md"
+    assert download.value.path().read_text() == text(ada)
+    ada.page.get_by_role("button", name="All notes").click()
+    panel = ada.page.get_by_role("complementary", name="Notes")
+    panel.get_by_role("searchbox").fill("lake")
+    expect(panel.get_by_role("listitem")).to_contain_text("Trip to the lake")
+    ada.screenshot("notes-list")
+    panel.get_by_role("searchbox").fill("mountain")
+    expect(panel).to_contain_text("No note matches.")
