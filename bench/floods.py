@@ -107,11 +107,21 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     "location.update": (lambda world: {"room": world.room, "latitude": 1.5, "longitude": 2.5},),
     "sensor.push": (lambda world: {"room": world.room, "readings": [{"sensor_id": "t1", "value": 1.5}] * 100},),
     "location.stop": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8)},),
+    "note.create": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "title": "flood"},),
+    "note.open": (lambda world: {"room": world.room, "note": 1},),
+    "note.update": (lambda world: {"room": world.room, "note": 1, "update": "AAA="},),
+    "note.close": (lambda world: {"room": world.room, "note": 1},),
+    "note.cursor": (lambda world: {"room": world.room, "note": 1, "client": 1},),
+    "chess.offer": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "seconds": 60, "increment": 0},),
+    "chess.accept": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
+    "chess.move": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "move": "e2e4"},),
+    "chess.resign": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
+    "chess.draw": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "action": "offer"},),
     "activity": (lambda _: {"state": ("active", "away")[next(_numbers) % 2]},),
     "ping": (lambda _: {},),
 }
 # Frames without a reply: a `ping` follows each.
-UNANSWERED = frozenset({"typing"})
+UNANSWERED = frozenset({"typing", "note.cursor"})
 # Opened with the flooder's session cookie.
 PAGES = ("/", "/chat/", "/healthz", "/readyz")
 HANDSHAKES = "handshakes"
@@ -160,5 +170,5 @@ def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
 
 def address_of(call: Call, world: World) -> str:
     """Return a call's path with its parameters filled in."""
-    values = {"slug": world.room, "sensor_id": "t1", "user": str(world.other), "hook": "1", "token": "none", "seq": "1"}
+    values = {"slug": world.room, "sensor_id": "t1", "user": str(world.other), "hook": "1", "token": "none", "seq": "1", "number": "1"}
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

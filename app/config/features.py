@@ -24,6 +24,7 @@ FEATURES: tuple[str, ...] = (
     "features.search",
     "features.webhooks",
     "features.notes",
+    "features.chess",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from chat.publish import thing
 from core.errors import BadFrame, FrameRefused, NoSuchTarget, NotAMember, TooLong
+from core.words import words as _
 from features.notes import crdt
 from features.notes.events import Note
 from features.notes.models import Document, Update
@@ -94,14 +95,14 @@ def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> list[in
     with transaction.atomic():
         found = Document.objects.select_for_update().defer(*LARGE).filter(room_id=room.id, seq=seq).first()
         if found is None:
-            return [NoSuchTarget(f"there is no note at {seq} in {room.slug}")] * len(batch)
+            return [NoSuchTarget(_("there is no note at {seq} in {room}", seq=seq, room=room.slug))] * len(batch)
         writers = {user for _, user in access.writers_among([(room.id, one.author.id) for one in batch])}
         now, results, new = timezone.now(), list[int | FrameRefused](), []
         for one, refusal in zip(batch, refused, strict=True):
             if refusal is None and one.author.id not in writers:
-                refusal = NotAMember(f"you may not write in {room.slug}")  # noqa: PLW2901
+                refusal = NotAMember(_("you may not write in {room}", room=room.slug))  # noqa: PLW2901
             elif refusal is None and found.size + len(one.data) > settings.LIMIT_NOTE_BYTES:
-                refusal = TooLong("the note is full; start another one")  # noqa: PLW2901
+                refusal = TooLong(_("the note is full; start another one"))  # noqa: PLW2901
             if refusal is not None or one.data == crdt.NOTHING:
                 results.append(refusal or 0)
                 continue

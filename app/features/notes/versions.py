@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.errors import NoSuchTarget
+from core.words import words as _
 from features.notes import crdt
 from features.notes.models import Document, Update, Version
 from features.notes.services import document_of, names_of, whole
@@ -92,7 +93,7 @@ def version_read(user: int, slug: str, seq: int, number: int) -> dict[str, Any]:
     room, document = document_of(user, slug, seq)
     found = Version.objects.filter(document=document, number=number).first()
     if found is None:
-        raise NoSuchTarget(f"the note has no version {number}")
+        raise NoSuchTarget(_("the note has no version {number}", number=number))
     names = names_of(set(found.authors))
     authors = [{"id": author, "name": names[author]} for author in found.authors]
     return {"room": room.slug, "note": seq, "version": number, "at": found.at, "authors": authors, "text": found.text}

@@ -1,5 +1,6 @@
 import location from './location'
 import mentions from './mentions'
+import chess from './chess'
 import messages from './messages'
 import notes from './notes'
 import polls from './polls'
@@ -8,4 +9,4 @@ import search from './search'
 import sensors from './sensors'
 import typing from './typing'
 
-export const features = [messages, polls, quiz, typing, location, sensors, mentions, search, notes]
+export const features = [messages, polls, quiz, typing, location, sensors, mentions, search, notes, chess]

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import bot, browser, cable, one_cable, person, site, static_files  # noqa: F401
-from tests.browser.conftest import NewPerson
 from tests.browser.bot import Bot
+from tests.browser.conftest import NewPerson, bot, browser, cable, one_cable, person, site, static_files  # noqa: F401
 from tests.browser.looks import findings
 from tests.browser.person import PHONE, Person
 from tests.support.cable import Cable

@@ -1,0 +1,90 @@
+"""A game as the log keeps it, and what the wire carries of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from features.chess import rules
+
+
+class Player(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
+class Chess(msgspec.Struct, frozen=True, tag="chess"):
+    # Of each side's clock, and what each move adds, in seconds.
+    seconds: int
+    increment: int
+    # The person who offers plays white.
+    white: Player
+    # The one who may accept; 0: anybody in the room.
+    opponent: int = 0
+    black: Player | None = None
+    fen: str = rules.START
+    # In UCI, and in algebraic notation.
+    moves: list[str] = []
+    san: list[str] = []
+    # For repetitions; not on the wire.
+    positions: list[str] = []
+    # Each side's seconds left at `clock_at`; the clock of the side to move runs from then on.
+    white_s: float = 0.0
+    black_s: float = 0.0
+    clock_at: datetime | None = None
+    # The side that offers a draw.
+    draw: str | None = None
+    result: str | None = None
+    reason: str | None = None
+    # When the offer ends unless it was accepted.
+    expires: datetime | None = None
+    # Whether the event chess.ended was written. A move that ends the game comes before it.
+    closed: bool = False
+
+    @property
+    def turn(self) -> str | None:
+        """The side to move, while the game goes on."""
+        return None if self.result or self.black is None else rules.turn_of(self.fen)
+
+    def left_s(self, colour: str, at: datetime) -> float:
+        """Return a side's seconds left at a time; negative once its flag has fallen."""
+        left = self.white_s if colour == "white" else self.black_s
+        if self.turn == colour and self.clock_at is not None:
+            left -= max(0.0, (at - self.clock_at).total_seconds())
+        return left
+
+    def flag_at(self) -> datetime | None:
+        """Return when the flag of the side to move falls."""
+        if self.turn is None or self.clock_at is None:
+            return None
+        return self.clock_at + timedelta(seconds=self.white_s if self.turn == "white" else self.black_s)
+
+    def colour_of(self, user: int) -> str | None:
+        """Return the side that a person plays."""
+        if user == self.white.id:
+            return "white"
+        return "black" if self.black is not None and user == self.black.id else None
+
+
+def shown(game: Chess) -> dict[str, Any]:
+    """Return what the wire carries: no client needs the rules to show a game."""
+    turn = game.turn
+    return {
+        "fen": game.fen,
+        "moves": game.moves,
+        "san": game.san,
+        "white": msgspec.to_builtins(game.white),
+        "black": msgspec.to_builtins(game.black),
+        "clocks": {"white": round(game.white_s, 3), "black": round(game.black_s, 3), "at": game.clock_at},
+        "turn": turn,
+        "result": game.result,
+        "reason": game.reason,
+        "seconds": game.seconds,
+        "increment": game.increment,
+        "opponent": game.opponent or None,
+        "draw": game.draw,
+        "check": rules.in_check(game.fen),
+        "legal": rules.legal_moves(game.fen) if turn else [],
+    }

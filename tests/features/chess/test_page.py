@@ -1,0 +1,71 @@
+"""Two people play in the page while the room watches."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.bot import Bot
+from tests.browser.conftest import NewPerson, bot, browser, cable, one_cable, person, site, static_files  # noqa: F401
+from tests.browser.looks import findings
+from tests.browser.person import PHONE, Person
+
+pytestmark = pytest.mark.browser
+
+MOVES = ("f2f3", "e7e5", "g2g4", "d8h4")
+
+
+def square(one: Person, name: str) -> Locator:
+    return one.page.locator(f"[data-square={name}]")
+
+
+def move(one: Person, uci: str) -> None:
+    square(one, uci[:2]).click()
+    square(one, uci[2:]).click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> None:  # noqa: F811
+    room = bot.make_room("Chess club")
+    # The dark run is without the content security policy, which axe's script needs.
+    ada = person("Ada", color_scheme=scheme, bypass_csp=scheme == "dark")
+    bob = person("Bob", color_scheme=scheme, **({} if scheme == "light" else PHONE))
+    eve = person("Eve")
+    for one in (ada, bob, eve):
+        one.open(room)
+    ada.page.get_by_role("button", name="Add to the conversation").click()
+    ada.page.get_by_role("menuitem", name="New game of chess").click()
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_text("5 + 0").click()
+    dialog.get_by_role("combobox", name="Against").select_option(bob.name)
+    dialog.get_by_role("button", name="Offer game").click()
+    expect(eve.page.get_by_role("article")).to_contain_text("Waits for an answer")
+    expect(eve.page.get_by_role("button", name="Accept")).to_have_count(0)
+    bob.page.get_by_role("button", name="Accept").click()
+    expect(square(ada, "e2")).to_have_attribute("aria-label", "e2, white pawn")
+    for number, uci in enumerate(MOVES[:-1]):
+        player = (ada, bob)[number % 2]
+        expect(player.page.get_by_role("article")).to_contain_text("Your turn")
+        move(player, uci)
+        for one in (ada, bob, eve):
+            expect(square(one, uci[2:])).to_have_attribute("aria-label", re.compile("pawn"))
+    square(eve, "e5").click()
+    expect(square(eve, "e5")).to_have_attribute("aria-pressed", "false")
+    ada.screenshot(f"chess-{scheme}")
+    bob.screenshot(f"chess-bob-{scheme}")
+    if scheme == "dark":
+        assert findings(ada.page) == []
+    # The last move by keyboard: from black's side h8 is the first square, and up is towards rank 1.
+    square(bob, "d8").click()
+    expect(square(bob, "h4")).to_have_attribute("aria-label", "h4, empty, can be reached")
+    for key in ("ArrowLeft",) * 4 + ("ArrowUp",) * 4:
+        bob.page.keyboard.press(key)
+    expect(square(bob, "h4")).to_be_focused()
+    bob.page.keyboard.press("Enter")
+    for one in (ada, bob, eve):
+        expect(one.page.get_by_role("article")).to_contain_text("0-1 · checkmate")
+        expect(one.page.get_by_role("article")).to_contain_text("2. g4 Qh4#")
+    bob.page.get_by_role("button", name="Rematch").click()
+    expect(ada.page.get_by_role("article")).to_have_count(2)
+    expect(ada.page.get_by_role("button", name="Accept")).to_be_visible()
