@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import * as Y from 'yjs'
+import { fromBase64, toBase64 } from '../../src/features/notes/base64'
+import { NoteSession } from '../../src/features/notes/session'
+import { RequestFailed, type ChatSocket } from '../../src/socket'
+import type { FeatureFrame } from '../../src/protocol'
+
+const asked = vi.hoisted(() => ({ by: null as null | ((frame: FeatureFrame) => Promise<unknown>) }))
+vi.mock('../../src/features/client', () => ({ request: (frame: FeatureFrame) => asked.by!(frame) }))
+
+/** The server's side of one note: what it has stored, and which answers it withholds. */
+class Server {
+  doc = new Y.Doc()
+  connected = true
+  refuse: string | null = null
+  updates = 0
+  private readonly handlers = new Map<string, ((value: never) => void)[]>()
+  readonly socket = {
+    on: (name: string, handler: (value: never) => void) => {
+      this.handlers.set(name, [...(this.handlers.get(name) ?? []), handler])
+      return () => undefined
+    },
+  } as unknown as ChatSocket
+
+  constructor() {
+    asked.by = async (frame) => this.answer(frame as unknown as Record<string, string>)
+  }
+
+  get text(): string {
+    return this.doc.getText('text').toString()
+  }
+
+  private async answer({ type, vector, update }: Record<string, string>): Promise<unknown> {
+    await Promise.resolve()
+    if (!this.connected) throw new RequestFailed('disconnected', '')
+    if (this.refuse) throw new RequestFailed(this.refuse, '')
+    if (type === 'note.open') {
+      const lacks = Y.encodeStateAsUpdate(this.doc, fromBase64(vector!))
+      return { update: toBase64(lacks), vector: toBase64(Y.encodeStateVector(this.doc)) }
+    }
+    if (type === 'note.update') {
+      this.updates += 1
+      Y.applyUpdate(this.doc, fromBase64(update!))
+    }
+    return {}
+  }
+
+  emit(name: string, value: unknown): void {
+    this.handlers.get(name)?.forEach((handler) => handler(value as never))
+  }
+
+  cut(): void {
+    this.connected = false
+    this.emit('state', { name: 'waiting' })
+  }
+
+  mend(): void {
+    this.connected = true
+    this.emit('hello', {})
+  }
+}
+
+let server: Server
+let session: NoteSession
+const settled = () => vi.advanceTimersByTimeAsync(3_000)
+
+beforeEach(async () => {
+  vi.useFakeTimers()
+  server = new Server()
+  session = new NoteSession(server.socket, 'lobby', 7)
+  await session.open()
+})
+afterEach(() => vi.useRealTimers())
+
+describe('a note', () => {
+  it('sends what is typed, many keys in one update while one is on its way', async () => {
+    for (const letter of 'hello') session.text.insert(session.text.length, letter)
+    expect(session.isSaved).toBe(false)
+    await settled()
+    expect(server.text).toBe('hello')
+    expect(server.updates).toBe(2)
+    expect([session.state, session.isSaved]).toEqual(['saved', true])
+  })
+
+  it('merges what was written without a connection', async () => {
+    session.text.insert(0, 'both ')
+    await settled()
+    server.cut()
+    session.text.insert(0, 'mine ')
+    server.doc.getText('text').insert(5, 'theirs ')
+    await settled()
+    expect([session.state, session.isSaved]).toEqual(['opening', false])
+    server.mend()
+    await settled()
+    expect(server.text).toBe(session.text.toString())
+    expect(server.text.split(' ').sort().join(' ').trim()).toBe('both mine theirs')
+    expect(session.state).toBe('saved')
+  })
+
+  it('sends in parts what one frame cannot hold', async () => {
+    server.cut()
+    for (let part = 0; part < 4; part += 1) session.text.insert(0, 'x'.repeat(60_000))
+    server.mend()
+    await settled()
+    expect(server.text.length).toBe(240_000)
+    expect(server.updates).toBe(4)
+  })
+
+  it.each(['rate_limited', 'unavailable', 'timeout'])('tries again after %s', async (code) => {
+    server.refuse = code
+    session.text.insert(0, 'x')
+    await vi.advanceTimersByTimeAsync(100)
+    expect(session.state).toBe('saving')
+    server.refuse = null
+    await settled()
+    expect([server.text, session.state]).toEqual(['x', 'saved'])
+  })
+
+  it.each([['too_long', 'full'], ['not_a_member', 'gone'], ['no_such_target', 'gone']])('says so after %s', async (code, state) => {
+    server.refuse = code
+    session.text.insert(0, 'x')
+    await settled()
+    expect(session.state).toBe(state)
+  })
+
+  it('takes pushes of its own note only, and survives unreadable ones', () => {
+    const other = new Y.Doc()
+    other.getText('text').insert(0, 'pushed')
+    const update = toBase64(Y.encodeStateAsUpdate(other))
+    vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+    server.emit('push', { type: 'note.update', room: 'lobby', note: 8, update })
+    server.emit('push', { type: 'note.update', room: 'lobby', note: 7, update: 'AQID' })
+    expect(session.text.toString()).toBe('')
+    server.emit('push', { type: 'note.update', room: 'lobby', note: 7, update })
+    expect(session.text.toString()).toBe('pushed')
+  })
+})
