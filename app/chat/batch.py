@@ -114,7 +114,7 @@ def results(
             told.append(seq)
             continue
         if not seq:
-            told.append(_refusal(append.room))
+            told.append(refusal_of(append.room))
             continue
         row = known[identity] if seq < 0 else new.get(identity)
         duplicate = row is not None
@@ -131,7 +131,8 @@ def row_of(append: Append, seq: int, now: datetime, amended: Amended | None = No
     return row._replace(target=append.target, data=append.data, amended=amended, quoted=append.quoted)
 
 
-def _refusal(room: RoomRef) -> FrameRefused:
+def refusal_of(room: RoomRef) -> FrameRefused:
+    """Return why somebody may not write in a room."""
     if room.direct:  # nobody leaves one: its author is still in it
         return Forbidden(_("this person does not take messages from you"))
     return NotAMember(_("you are not a member of {room}", room=room.slug))

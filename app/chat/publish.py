@@ -11,7 +11,7 @@ import msgspec
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from chat import services
-from chat.batch import Stored
+from chat.batch import Stored, refusal_of
 from chat.encoding import EventRow, event_row, event_rows
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
@@ -36,6 +36,7 @@ __all__ = [
     "append",
     "durable",
     "message",
+    "refusal_of",
     "room_of",
     "take_token",
     "thing",

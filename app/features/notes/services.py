@@ -11,8 +11,8 @@ from django.db.models import Min
 from django.utils import timezone
 
 from accounts.models import User
-from chat.publish import thing
-from core.errors import BadFrame, FrameRefused, NoSuchTarget, NotAMember, TooLong
+from chat.publish import refusal_of, thing
+from core.errors import BadFrame, FrameRefused, NoSuchTarget, TooLong
 from core.words import words as _
 from features.notes import crdt
 from features.notes.events import Note
@@ -100,7 +100,7 @@ def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> list[in
         now, results, new = timezone.now(), list[int | FrameRefused](), []
         for one, refusal in zip(batch, refused, strict=True):
             if refusal is None and one.author.id not in writers:
-                refusal = NotAMember(_("you may not write in {room}", room=room.slug))  # noqa: PLW2901
+                refusal = refusal_of(room)  # noqa: PLW2901
             elif refusal is None and found.size + len(one.data) > settings.LIMIT_NOTE_BYTES:
                 refusal = TooLong(_("the note is full; start another one"))  # noqa: PLW2901
             if refusal is not None or one.data == crdt.NOTHING:

@@ -137,7 +137,7 @@ async def test_blocked_person_does_not_move(server: Server, connect: Connect, ad
     await ask(white, "accept", **game)
     async with with_token(server.base_url, ada) as http:
         assert (await http.post("/api/blocks", json={"user": bob.id})).status_code in {200, 201, 204}
-    assert await code(black, "move", move="e2e4", **game) == "not_a_member"
+    assert await code(black, "move", move="e2e4", **game) == "forbidden"
 
 
 async def test_server_starts_without_chess(start_server: StartServer) -> None:

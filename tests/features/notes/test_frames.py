@@ -202,7 +202,7 @@ async def test_blocked_person_does_not_write(server: Server, connect: Connect, a
     async with with_token(server.base_url, ada) as http:
         assert (await http.post("/api/blocks", json={"user": bob.id})).status_code in {200, 201, 204}
     editor.write("spam")
-    assert await code(theirs, "note.update", room=room, note=note, update=packed(editor.unsent[0])) == "not_a_member"
+    assert await code(theirs, "note.update", room=room, note=note, update=packed(editor.unsent[0])) == "forbidden"
 
 
 async def test_cursors_reach_those_who_have_the_note_open(connect: Connect, ada: Account, bob: Account, room: str) -> None:
