@@ -11,7 +11,7 @@ from core.errors import Closed, Forbidden, FrameRefused, NoSuchTarget
 from core.features import Context, EventKind
 from core.words import words as _
 from features.chess import rules
-from features.chess.state import Chess, Player, shown
+from features.chess.state import Chess, ChessState, Player, shown
 
 OFFER_LASTS = timedelta(days=1)
 
@@ -172,8 +172,8 @@ def on_due(game: Chess, now: datetime) -> ChessEnded | None:
     return ChessEnded("expired" if game.black is None else "time")
 
 
-CHESS = EventKind(payload=Chess, listed=True, counts=True, public=shown, due=due, on_due=on_due)
+CHESS = EventKind(payload=Chess, listed=True, counts=True, public=shown, wire=ChessState, due=due, on_due=on_due)
 ACCEPTED = EventKind(payload=ChessAccepted, amends=Chess, apply=accept)
-MOVED = EventKind(payload=ChessMoved, amends=Chess, apply=move, public=lambda moved: {"move": moved.move})
-DRAW = EventKind(payload=ChessDraw, amends=Chess, apply=draw, public=lambda asked: {"offered": asked.offered})
+MOVED = EventKind(payload=ChessMoved, amends=Chess, apply=move, public=lambda moved: {"move": moved.move}, wire=ChessMoved)
+DRAW = EventKind(payload=ChessDraw, amends=Chess, apply=draw, public=lambda asked: {"offered": asked.offered}, wire=ChessDraw)
 ENDED = EventKind(payload=ChessEnded, amends=Chess, apply=end)

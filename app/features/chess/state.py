@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -68,23 +68,58 @@ class Chess(msgspec.Struct, frozen=True, tag="chess"):
         return "black" if self.black is not None and user == self.black.id else None
 
 
+class Clocks(msgspec.Struct, frozen=True):
+    """Seconds left of each side at `at`; the clock of the side to move runs from then on."""
+
+    white: float
+    black: float
+    at: datetime | None
+
+
+class ChessState(msgspec.Struct, frozen=True):
+    """A game on the wire: no client needs the rules to show it."""
+
+    fen: str
+    # In UCI, and in algebraic notation.
+    moves: list[str]
+    san: list[str]
+    white: Player
+    black: Player | None
+    clocks: Clocks
+    turn: Literal["white", "black"] | None
+    result: Literal["1-0", "0-1", "1/2-1/2", "*"] | None
+    reason: str | None
+    seconds: int
+    increment: int
+    opponent: int | None
+    # The side that offers a draw.
+    draw: Literal["white", "black"] | None
+    check: bool
+    # Legal moves in UCI.
+    legal: list[str]
+
+
 def shown(game: Chess) -> dict[str, Any]:
-    """Return what the wire carries: no client needs the rules to show a game."""
-    turn = game.turn
-    return {
-        "fen": game.fen,
-        "moves": game.moves,
-        "san": game.san,
-        "white": msgspec.to_builtins(game.white),
-        "black": msgspec.to_builtins(game.black),
-        "clocks": {"white": round(game.white_s, 3), "black": round(game.black_s, 3), "at": game.clock_at},
-        "turn": turn,
-        "result": game.result,
-        "reason": game.reason,
-        "seconds": game.seconds,
-        "increment": game.increment,
-        "opponent": game.opponent or None,
-        "draw": game.draw,
-        "check": rules.in_check(game.fen),
-        "legal": rules.legal_moves(game.fen) if turn else [],
-    }
+    """Return what the wire carries."""
+    turn: Any = game.turn
+    draw: Any = game.draw
+    result: Any = game.result
+    state = ChessState(
+        fen=game.fen,
+        moves=game.moves,
+        san=game.san,
+        white=game.white,
+        black=game.black,
+        clocks=Clocks(round(game.white_s, 3), round(game.black_s, 3), game.clock_at),
+        turn=turn,
+        result=result,
+        reason=game.reason,
+        seconds=game.seconds,
+        increment=game.increment,
+        opponent=game.opponent or None,
+        draw=draw,
+        check=rules.in_check(game.fen),
+        legal=rules.legal_moves(game.fen) if turn else [],
+    )
+    fields: dict[str, Any] = msgspec.to_builtins(state)
+    return fields

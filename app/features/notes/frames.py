@@ -21,8 +21,8 @@ from features.notes import services
 from features.notes.events import Note, Title
 from features.notes.services import Incoming
 from features.notes.writer import compact_soon, writer
-from realtime import live, parts
-from realtime.publish import DeferredReply, FrameId, RoomRef, Slug
+from realtime import live, parts, server_frames
+from realtime.publish import DeferredReply, FrameId, RoomRef, Slug, StoredSlug
 from realtime.socket import Socket
 
 # Below a frame's size in base64.
@@ -31,6 +31,40 @@ MAX_VECTOR = 16_384
 # A position in the text, as Yjs encodes it relative to its neighbours.
 Position = Annotated[bytes, msgspec.Meta(max_length=256)]
 Client = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+# Numbers an update in its note.
+Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class NoteOpened(msgspec.Struct, tag="note.opened"):
+    """What the client lacks, and the server's state vector. Every update up to `number` is part of it."""
+
+    re: FrameId
+    room: StoredSlug
+    note: Target
+    update: bytes
+    vector: bytes
+    number: Number
+
+
+class NoteUpdated(msgspec.Struct, tag="note.update"):
+    """The push of an update. A push that stands for several lost ones is from the person 0."""
+
+    room: StoredSlug
+    note: Target
+    number: Number
+    sender: server_frames.Person = msgspec.field(name="from")
+    update: bytes
+
+
+class Cursor(msgspec.Struct):
+    """The live value of the topic `note.cursor`; null positions hide the cursor."""
+
+    note: Target
+    client: Client
+    anchor: Position | None
+    head: Position | None
+
 
 _paces = PerLoop(lambda: Buckets(settings.LIMIT_NOTE_UPDATES_PER_S, 5 * settings.LIMIT_NOTE_UPDATES_PER_S))
 
@@ -131,8 +165,8 @@ async def note_cursor(socket: Socket, frame: NoteCursor) -> None:
     if before != key:
         live.end(room, "note.cursor", before, sender=socket.user)
     cursors[room.id, frame.note] = key
-    value = {"note": frame.note, "client": frame.client, "anchor": frame.anchor, "head": frame.head}
-    live.publish(room, "note.cursor", key, msgspec.to_builtins(value), sender=socket.user)
+    cursor = Cursor(frame.note, frame.client, frame.anchor, frame.head)
+    live.publish(room, "note.cursor", key, msgspec.to_builtins(cursor), sender=socket.user)
 
 
 def closed(socket: Socket, room: RoomRef, note: int, last: bool) -> None:
