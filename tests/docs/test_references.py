@@ -80,7 +80,7 @@ def test_paths_exist(page: Path) -> None:
     names = {path.name for folder in ("app", "docs", "k8s", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
     names |= {path.name for path in ROOT.iterdir()} | WRITTEN
     for code in code_of(page):
-        for word in re.findall(r"(?<![\w/.$<:@-])[\w.-]+(?:/[\w.*-]+)*/?(?![\w<])", code):
+        for word in re.findall(r"(?<![\w/.$<>:@-])[\w.-]+(?:/[\w.*-]+)*/?(?![\w<])", code):
             if ANY.match(word):
                 continue
             first, _, rest = word.partition("/")

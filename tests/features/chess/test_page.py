@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.bot import Bot
-from tests.browser.conftest import NewPerson, bot, browser, cable, one_cable, person, site, static_files  # noqa: F401
+from tests.browser.conftest import NewPerson
 from tests.browser.looks import findings
 from tests.browser.person import PHONE, Person
 
@@ -26,7 +26,7 @@ def move(one: Person, uci: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> None:  # noqa: F811
+def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> None:
     room = bot.make_room("Chess club")
     # The dark run is without the content security policy, which axe's script needs.
     ada = person("Ada", color_scheme=scheme, bypass_csp=scheme == "dark")

@@ -4,8 +4,6 @@ import base64
 import secrets
 from typing import Any
 
-import pytest
-
 from tests.conftest import Connect, StartServer
 from tests.features.notes.editor import Copy, Editor, note_in, packed
 from tests.support.api import with_token
@@ -13,21 +11,6 @@ from tests.support.chat_client import Account, ChatClient, Frame, Refused, creat
 from tests.support.server import Server
 
 NOTHING = packed(b"\0\0")
-
-
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
 
 
 async def code(chat: ChatClient, kind: str, **fields: Any) -> str:
