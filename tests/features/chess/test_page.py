@@ -40,13 +40,13 @@ def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> N
     dialog.get_by_text("5 + 0").click()
     dialog.get_by_role("combobox", name="Against").select_option(bob.name)
     dialog.get_by_role("button", name="Offer game").click()
-    expect(eve.page.get_by_role("article")).to_contain_text("Waits for an answer")
+    expect(eve.page.get_by_role("article", name=re.compile("^Chess"))).to_contain_text("Waits for an answer")
     expect(eve.page.get_by_role("button", name="Accept")).to_have_count(0)
     bob.page.get_by_role("button", name="Accept").click()
     expect(square(ada, "e2")).to_have_attribute("aria-label", "e2, white pawn")
     for number, uci in enumerate(MOVES[:-1]):
         player = (ada, bob)[number % 2]
-        expect(player.page.get_by_role("article")).to_contain_text("Your turn")
+        expect(player.page.get_by_role("article", name=re.compile("^Chess"))).to_contain_text("Your turn")
         move(player, uci)
         for one in (ada, bob, eve):
             expect(square(one, uci[2:])).to_have_attribute("aria-label", re.compile("pawn"))
@@ -64,8 +64,8 @@ def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> N
     expect(square(bob, "h4")).to_be_focused()
     bob.page.keyboard.press("Enter")
     for one in (ada, bob, eve):
-        expect(one.page.get_by_role("article")).to_contain_text("0-1 · checkmate")
-        expect(one.page.get_by_role("article")).to_contain_text("2. g4 Qh4#")
+        expect(one.page.get_by_role("article", name=re.compile("^Chess"))).to_contain_text("0-1 · checkmate")
+        expect(one.page.get_by_role("article", name=re.compile("^Chess"))).to_contain_text("2. g4 Qh4#")
     bob.page.get_by_role("button", name="Rematch").click()
-    expect(ada.page.get_by_role("article")).to_have_count(2)
+    expect(ada.page.get_by_role("article", name=re.compile("^Chess"))).to_have_count(2)
     expect(ada.page.get_by_role("button", name="Accept")).to_be_visible()
