@@ -170,5 +170,13 @@ def missing(document: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
 
 def address_of(call: Call, world: World) -> str:
     """Return a call's path with its parameters filled in."""
-    values = {"slug": world.room, "sensor_id": "t1", "user": str(world.other), "hook": "1", "token": "none", "seq": "1", "number": "1"}
+    values = {
+        "slug": world.room,
+        "sensor_id": "t1",
+        "user": str(world.other),
+        "hook": "1",
+        "token": "none",
+        "seq": "1",
+        "number": "1",
+    }
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

@@ -7,6 +7,30 @@
 
 export type FrameId = string | number
 
+export interface ChessState {
+  fen: string
+  moves: string[]
+  san: string[]
+  white: Player
+  black: Player | null
+  clocks: Clocks
+  turn: 'black' | 'white' | null
+  result: '*' | '0-1' | '1-0' | '1/2-1/2' | null
+  reason: string | null
+  seconds: number
+  increment: number
+  opponent: number | null
+  draw: 'black' | 'white' | null
+  check: boolean
+  legal: string[]
+}
+
+export interface Clocks {
+  white: number
+  black: number
+  at: string | null
+}
+
 export interface Found {
   room: string
   seq: number
@@ -28,6 +52,11 @@ export interface LocationState {
 }
 
 export interface Person {
+  id: number
+  name: string
+}
+
+export interface Player {
   id: number
   name: string
 }
@@ -106,6 +135,8 @@ export type ErrorCode =
   | 'unavailable'
   | 'no_such_stream'
   | 'overtaken'
+  | 'illegal_move'
+  | 'not_your_turn'
 
 export interface MessageEvent {
   type: 'message'
@@ -280,6 +311,86 @@ export interface QuizEndedEvent {
   key?: string
 }
 
+export interface NoteEvent {
+  type: 'note'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  title: string
+  key?: string
+}
+
+export interface ChessEvent {
+  type: 'chess'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  fen: string
+  moves: string[]
+  san: string[]
+  white: Player
+  black: Player | null
+  clocks: Clocks
+  turn: 'black' | 'white' | null
+  result: '*' | '0-1' | '1-0' | '1/2-1/2' | null
+  reason: string | null
+  seconds: number
+  increment: number
+  opponent: number | null
+  draw: 'black' | 'white' | null
+  check: boolean
+  legal: string[]
+  key?: string
+}
+
+export interface ChessAcceptedEvent {
+  type: 'chess.accepted'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  target: number
+  state: ChessState
+  key?: string
+}
+
+export interface ChessMovedEvent {
+  type: 'chess.moved'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  target: number
+  state: ChessState
+  move: string
+  key?: string
+}
+
+export interface ChessDrawOfferedEvent {
+  type: 'chess.draw_offered'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  target: number
+  state: ChessState
+  offered: boolean
+  key?: string
+}
+
+export interface ChessEndedEvent {
+  type: 'chess.ended'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  target: number
+  state: ChessState
+  key?: string
+}
+
 /** Events of all kinds; a newer server may have more. */
 export type KnownEvent =
   | MessageEvent
@@ -296,12 +407,20 @@ export type KnownEvent =
   | QuizAnsweredEvent
   | QuizRevealedEvent
   | QuizEndedEvent
+  | NoteEvent
+  | ChessEvent
+  | ChessAcceptedEvent
+  | ChessMovedEvent
+  | ChessDrawOfferedEvent
+  | ChessEndedEvent
 
 export type KnownListed =
   | MessageEvent
   | LocationEvent
   | PollEvent
   | QuizEvent
+  | NoteEvent
+  | ChessEvent
 
 export interface Hello {
   type: 'hello'
@@ -449,6 +568,25 @@ export interface SearchResults {
   more: boolean
 }
 
+export interface NoteOpened {
+  type: 'note.opened'
+  re: FrameId | null
+  room: string
+  note: number
+  update: string
+  vector: string
+  number: number
+}
+
+export interface NoteUpdate {
+  type: 'note.update'
+  room: string
+  note: number
+  number: number
+  from: Person
+  update: string
+}
+
 /** Values of live topics, by topic. */
 export interface LiveValues {
   location: {
@@ -457,6 +595,12 @@ export interface LiveValues {
     accuracy: number | null
   }
   sensor: unknown
+  'note.cursor': {
+    note: number
+    client: number
+    anchor: string | null
+    head: string | null
+  }
 }
 
 export type KnownServerFrame =
@@ -479,6 +623,8 @@ export type KnownServerFrame =
   | Drain
   | Typing
   | SearchResults
+  | NoteOpened
+  | NoteUpdate
   | KnownEvent
 
 export type ActivityFrame = {
@@ -662,6 +808,91 @@ export type SearchFrame = {
   id?: FrameId | null
 }
 
+export type NoteCreateFrame = {
+  type: 'note.create'
+  room: string
+  title: string
+  key: string
+  id?: FrameId | null
+}
+
+export type NoteOpenFrame = {
+  type: 'note.open'
+  room: string
+  note: number
+  vector?: string
+  id?: FrameId | null
+}
+
+export type NoteUpdateFrame = {
+  type: 'note.update'
+  room: string
+  note: number
+  update: string
+  id?: FrameId | null
+}
+
+export type NoteCloseFrame = {
+  type: 'note.close'
+  room: string
+  note: number
+  id?: FrameId | null
+}
+
+export type NoteCursorFrame = {
+  type: 'note.cursor'
+  room: string
+  note: number
+  client: number
+  anchor?: string | null
+  head?: string | null
+  id?: FrameId | null
+}
+
+export type ChessOfferFrame = {
+  type: 'chess.offer'
+  room: string
+  seconds: number
+  increment: number
+  key: string
+  opponent?: number | string | null
+  id?: FrameId | null
+}
+
+export type ChessAcceptFrame = {
+  type: 'chess.accept'
+  room: string
+  target: number
+  key: string
+  id?: FrameId | null
+}
+
+export type ChessMoveFrame = {
+  type: 'chess.move'
+  room: string
+  target: number
+  move: string
+  key: string
+  id?: FrameId | null
+}
+
+export type ChessResignFrame = {
+  type: 'chess.resign'
+  room: string
+  target: number
+  key: string
+  id?: FrameId | null
+}
+
+export type ChessDrawFrame = {
+  type: 'chess.draw'
+  room: string
+  target: number
+  action: 'accept' | 'decline' | 'offer'
+  key: string
+  id?: FrameId | null
+}
+
 /** What clients send; `id` comes back as `re`. */
 export type KnownClientFrame =
   | ActivityFrame
@@ -686,3 +917,13 @@ export type KnownClientFrame =
   | QuizStartFrame
   | QuizAnswerFrame
   | SearchFrame
+  | NoteCreateFrame
+  | NoteOpenFrame
+  | NoteUpdateFrame
+  | NoteCloseFrame
+  | NoteCursorFrame
+  | ChessOfferFrame
+  | ChessAcceptFrame
+  | ChessMoveFrame
+  | ChessResignFrame
+  | ChessDrawFrame

@@ -16,6 +16,8 @@ const NOT_WORDS = new Set([
   'Content-Type', 'Hubbub-Stream', 'dialog button, dialog input', 'noopener noreferrer nofollow',
   // A source of maps, its kinds of shapes, and a colour.
   'Natural Earth', 'Polygon', 'MultiPolygon', 'color-mix(in srgb, ',
+  // A form of files, and styles of the editor of notes.
+  'PGN', 'ui-monospace, monospace', '2px solid var(--person)', 'color-mix(in srgb, var(--person) 24%, transparent)',
 ])
 
 /** Words by key, of the shell and all features. */

@@ -111,7 +111,7 @@ export class NoteSession {
     try {
       Y.applyUpdate(this.doc, fromBase64(update), REMOTE)
     } catch (error) {
-      console.warn('an update of a note cannot be read', error)
+      console.warn(error)
     }
   }
 
