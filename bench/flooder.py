@@ -67,7 +67,11 @@ async def _call(http: httpx.AsyncClient, world: World, name: str, call: floods.C
     while True:
         body = call.body(world) if call.body else None
         address = floods.address_of(call, world)
-        answer = await http.request(call.method, address, params=call.query, json=body, headers=credentials)
+        headers = credentials | {"Hubbub-Stream": "nobody.nothing"}
+        # A stream has no end: what opening it costs is over with its headers.
+        async with http.stream(call.method, address, params=call.query, json=body, headers=headers) as answer:
+            if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                await answer.aread()
         answers[str(answer.status_code)] += 1
 
 

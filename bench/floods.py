@@ -37,7 +37,7 @@ class Call(NamedTuple):
     body: Callable[[World], Any] | None
 
 
-Fields = Callable[[World], dict[str, Any]]
+Fields = Callable[[World], Any]
 _numbers = itertools.count(1)
 
 
@@ -60,6 +60,8 @@ BODIES: dict[str, Fields] = {
     "POST /api/rooms/{slug}/sensors/readings": lambda _: {"readings": [{"sensor_id": "t1", "value": 1.5}] * 100},
     "PUT /api/rooms/{slug}/sensors/{sensor_id}/alarm": lambda _: {"above": 30},
     "POST /api/blocks": lambda world: {"user": world.other},
+    # For a stream that is not there: the call itself is what costs.
+    "POST /api/frames": lambda _: [{"type": "ping"}] * 50,
 }
 # The most expensive query strings, if a plain call is cheaper.
 DEAREST: dict[str, tuple[dict[str, Any], ...]] = {
