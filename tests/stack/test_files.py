@@ -12,6 +12,8 @@ from tests.stack.stack import ROOT
 FIXED_IN_IMAGE = {"HOST", "PORT", "DATA_DIR", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR", "RUNTIME_DIR", "DEBUG"}
 # The role that owns the tables is for migrations alone.
 FOR_MIGRATIONS = {"MIGRATE_DATABASE_URL"}
+# Read by `make backup`, outside of the containers.
+ON_THE_HOST = {"BACKUP_DIR", "BACKUP_ENCRYPT_TO", "BACKUP_KEEP"}
 
 
 def compose() -> dict[str, Any]:
@@ -33,7 +35,7 @@ def test_every_setting_of_the_app_reaches_its_containers() -> None:
     known = {variable.name for variable in VARIABLES if variable.scope in {"app", "script"}}
     for service in ("web", "worker", "migrate"):
         given = set(compose()["services"][service]["environment"])
-        assert known - given == FIXED_IN_IMAGE | (FOR_MIGRATIONS if service != "migrate" else set())
+        assert known - given == FIXED_IN_IMAGE | ON_THE_HOST | (FOR_MIGRATIONS if service != "migrate" else set())
         assert given <= known
 
 

@@ -26,6 +26,7 @@ import realtime.live_topic
 from core import features
 from core.features import Feature, Installed, LiveTopic
 from db import installation
+from realtime.dialects.native import NativeDialect
 from realtime.events import Person, RoomRef, encode
 from realtime.live import LiveValues
 from realtime.live_store import RedisLiveStore
@@ -111,6 +112,9 @@ class Room:
     def hears_signals(self) -> bool:
         return True
 
+    def dialects_of(self, _topic: str) -> list[Any]:
+        return []
+
     def push_signal(self, text: str, *, but_for: int | None) -> list[Any]:
         for one in json.loads(text)["values"]:
             self.shown[one["key"]] = one["value"]
@@ -125,6 +129,7 @@ class Late:
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self.dialect = NativeDialect(self, "")  # type: ignore[arg-type]
 
     def push_batch(self, batch: Any) -> None:
         for text in batch.texts:
