@@ -135,7 +135,7 @@ async def test_only_the_newest_question_of_a_socket_is_answered(connect: Connect
     assert isinstance(answers[-1], dict)
     assert answers[-1]["query"] == "hello"
     assert all(isinstance(one, dict) or (isinstance(one, Refused) and one.code == "overtaken") for one in answers)
-    assert isinstance(answers[1], Refused)
+    assert any(isinstance(one, Refused) for one in answers), "each was answered before the next one came"
 
 
 async def test_search_and_date_over_http(server: Server, connect: Connect, ada: Account, room: str) -> None:

@@ -102,7 +102,8 @@ async def test_client_that_goes_away_is_noticed(server: Server, ada: Account, bo
     await theirs.join(room)
     async with stream(server.base_url, ada, room=room) as mine:
         await mine.expect("room.joined")
-        await theirs.expect("presence", room=room, timeout=15)
+        while ada.id not in [person["id"] for person in (await theirs.expect("presence", room=room, timeout=15))["joined"]]:
+            pass
     async with asyncio.timeout(15):
         while ada.id not in [person["id"] for person in (await theirs.expect("presence", room=room, timeout=15))["left"]]:
             pass

@@ -102,10 +102,10 @@ def test_a_sound_installation_passes(installation: Installation) -> None:
             "synchronous_commit is off",
         ),
         (
-            "DELETE FROM django_migrations WHERE app = 'chat' AND name = '0005_joins_beside_commits'",
-            "INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '0005_joins_beside_commits', now())",
+            "DELETE FROM django_migrations WHERE app = 'chat' AND name = '0009_things'",
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '0009_things', now())",
             "migrations",
-            "1 are not applied: chat.0005_joins_beside_commits",
+            "1 are not applied: chat.0009_things",
         ),
         (
             "INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '9999_of_tomorrow', now())",
