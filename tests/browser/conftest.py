@@ -89,12 +89,33 @@ def start_site(profile: Profile, static_files: Path) -> Iterator[StartSite]:
         yield start
 
 
+class _Chromium:
+    """One for each process: several conftests have the fixture below, and Playwright starts once."""
+
+    def __init__(self) -> None:
+        self._users = 0
+
+    def enter(self) -> Browser:
+        self._users += 1
+        if self._users == 1:
+            self._playwright = sync_playwright().start()
+            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        return self._browser
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._browser.close()
+            self._playwright.stop()
+
+
+_chromium = _Chromium()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    yield _chromium.enter()
+    _chromium.leave()
 
 
 @pytest.fixture

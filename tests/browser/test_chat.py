@@ -166,7 +166,7 @@ def test_a_message_that_is_too_long_is_counted_and_held_back(person: NewPerson, 
     ada.composer.fill("🙂" * 9_500)
     expect(ada.page.get_by_text("500 characters left")).to_be_visible()
     ada.composer.fill("x" * 10_001)
-    expect(ada.page.get_by_text("1 characters too many")).to_be_visible()
+    expect(ada.page.get_by_text("1 character too many")).to_be_visible()
     expect(ada.page.get_by_role("button", name="Send")).to_be_disabled()
     ada.composer.fill("🙂" * 10_000)
     ada.page.get_by_role("button", name="Send").click()
