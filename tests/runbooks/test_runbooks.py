@@ -267,7 +267,7 @@ with connection.cursor() as cursor:
     for table in sorted(connection.introspection.table_names(cursor)):
         cursor.execute(f'SELECT t::text FROM "{table}" t')
         found[table] = sorted(row for (row,) in cursor.fetchall())
-for changing in ("django_migrations", "django_tasks_database_dbtaskresult", "changes_change"):
+for changing in ("django_migrations", "django_tasks_database_dbtaskresult", "changes_change", "search_progress", "search_word"):
     found.pop(changing, None)
 print(json.dumps(found))
 """
@@ -335,7 +335,7 @@ def newest(directory: Path) -> Path:
     return max((directory / "var" / "backups").glob("hubbub-*.tar.gz*"))
 
 
-async def retried(check: Callable[[], object], seconds: float = 20) -> None:
+async def retried(check: Callable[[], object], seconds: float = 60) -> None:
     """Check until it passes: the app comes back by itself within seconds."""
     async with asyncio.timeout(seconds):
         while True:
