@@ -95,7 +95,9 @@ class Stream:
         self._end = self._end or (code, reason)
         self._more.set()
         self._empty.set()
-        if self._reader is not None and self._texts:
+        if self._reader is None:  # the client was gone before the answer began
+            self._forget()
+        elif self._texts:
             asyncio.get_running_loop().call_later(CLOSE_S, self._reader.cancel)
 
     # --- as a body
@@ -119,9 +121,12 @@ class Stream:
                 except TimeoutError:
                     yield b": \n\n"
         finally:
-            self.socket.closed = True
-            _streams.pop(self.id, None)
-            self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
+            self._forget()
+
+    def _forget(self) -> None:
+        self.socket.closed = True
+        _streams.pop(self.id, None)
+        self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
 
     def _take(self) -> bytes:
         """Take up to HALT_BYTES of what waits, as one chunk."""
