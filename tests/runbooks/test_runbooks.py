@@ -267,7 +267,8 @@ with connection.cursor() as cursor:
     for table in sorted(connection.introspection.table_names(cursor)):
         cursor.execute(f'SELECT t::text FROM "{table}" t')
         found[table] = sorted(row for (row,) in cursor.fetchall())
-for changing in ("django_migrations", "django_tasks_database_dbtaskresult", "changes_change", "search_progress", "search_word"):
+for changing in ("django_migrations", "django_tasks_database_dbtaskresult", "changes_change", "search_progress", "search_word",
+                 "search_entry"):
     found.pop(changing, None)
 print(json.dumps(found))
 """

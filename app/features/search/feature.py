@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from core.features import Feature, FrameHandler, Periodic
-from features.search import api, frames, vocabulary
+from features.search import api, frames, indexing
 
 FEATURE = Feature(
     name="search",
@@ -10,5 +10,5 @@ FEATURE = Feature(
     sends=(frames.SearchResults,),
     routers=(("", api.router),),
     errors=(frames.Overtaken,),
-    periodic=(Periodic(vocabulary.note_words, every_s=vocabulary.EVERY_S),),
+    periodic=(Periodic(indexing.index, every_s=indexing.EVERY_S),),
 )

@@ -12,6 +12,11 @@ class Word(models.Model):
 
 
 class Progress(models.Model):
-    """One row: the words of all messages up to this id of an event are in Word."""
+    """One row: how far messages are entered in search_entry, and their words in Word. Both by id of the event.
+
+    `upto` is the older releases'. The table search_entry, on Postgres only, is made in migrations/0003_entries.py.
+    """
 
     upto = models.BigIntegerField(default=0)
+    entered = models.BigIntegerField(default=0, db_default=0)
+    paused_until = models.DateTimeField(null=True)
