@@ -25,6 +25,7 @@ FEATURES: tuple[str, ...] = (
     "features.webhooks",
     "features.notes",
     "features.chess",
+    "features.notifications",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

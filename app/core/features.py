@@ -200,6 +200,14 @@ class Periodic(NamedTuple):
     every_s: float
 
 
+class Routine(NamedTuple):
+    """Work that the background worker does again and again, in a thread of its own. There may be several workers."""
+
+    name: str
+    run: Callable[[], None]
+    every_s: float
+
+
 @dataclass(frozen=True)
 class Feature:
     """One feature. docs/features.md shows each part at work."""
@@ -220,12 +228,21 @@ class Feature:
     periodic: tuple[Periodic, ...] = ()
     # Dotted names of tasks that the background worker runs every 15 minutes.
     tasks: tuple[str, ...] = ()
+    routines: tuple[Routine, ...] = ()
     services: tuple[Callable[[], Service], ...] = ()
+    # (room, events, watchers): called in each process with events of any kind that it delivers in a room, and with the people of
+    # this process who watch it (realtime.publish.LocalUser). On the event loop, at each commit: must return at once.
+    delivered: tuple[Callable[[Any, Any, Any], None], ...] = ()
+    # (user, frame): called where a frame for all of a person's sockets is sent (realtime.publish.person_signal).
+    signalled: tuple[Callable[[int, dict[str, Any]], None], ...] = ()
     # Sockets of simpler clients: a compiled pattern of the path, and a realtime.dialects.base.Dialect.
     dialects: tuple[tuple[Any, Any], ...] = ()
     # Django paths below the root, and Channels consumers behind the same credentials.
     urlpatterns: tuple[Any, ...] = ()
     websocket_urlpatterns: tuple[Any, ...] = ()
+    # Checks of `manage.py doctor`: name → a function of the timeout in seconds that yields (level, text, change), where level is
+    # ok, warning or failure.
+    checks: tuple[tuple[str, Callable[[float], Iterable[tuple[str, str, str]]]], ...] = ()
 
 
 class Installed:

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
-from core.features import installed
+from core.features import Routine, installed
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,16 @@ class Background:
         )
         self._stopped = threading.Event()
         self._schedule = threading.Thread(target=self._enqueue_regularly, name="schedule", daemon=True)
+        self._routines = [
+            threading.Thread(target=self._run_regularly, args=(one,), name=one.name, daemon=True)
+            for one in installed().every("routines")
+        ]
 
     def run(self) -> None:
         """Block until `stop`, or until the worker's own signal handler ends the process."""
         self._schedule.start()
+        for routine in self._routines:
+            routine.start()
         while self.worker.running:
             try:
                 self.worker.run()
@@ -57,6 +63,17 @@ class Background:
     def stop(self) -> None:
         self._stopped.set()
         self.worker.running = False
+
+    def _run_regularly(self, routine: Routine) -> None:
+        while not self._stopped.wait(routine.every_s * random.uniform(0.8, 1.2)):  # noqa: S311
+            try:
+                routine.run()
+            except DatabaseError as error:
+                log.warning("%s waits for the database: %s", routine.name, error)
+            except Exception:
+                log.exception("%s failed", routine.name)
+            finally:
+                close_old_connections()
 
     def _enqueue_regularly(self) -> None:
         while not self._stopped.wait(REGULARLY_S * random.uniform(0.8, 1.2)):  # noqa: S311

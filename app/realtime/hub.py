@@ -86,9 +86,12 @@ class Hub:
             "member": self.on_member,
             "revoked": self._on_revoked,
             "frames": self._on_frames,
+            "person": self._on_person_signal,
         }
         # Kinds of events that a feature wants to hear of.
         self._heard = {kind.name: kind.delivered for kind in installed().kinds if kind.delivered is not None}
+        # Features that hear of all events, and of frames to a person.
+        self._delivered, self._signalled = installed().every("delivered"), installed().every("signalled")
 
     # --- start and end
 
@@ -246,6 +249,16 @@ class Hub:
         self._add_watcher(room, local, upto, uncounted)
         if room.last_seq > upto:
             self.housekeeping.unread_due(room)
+            await self._hear_missed(room, local, upto)
+
+    async def _hear_missed(self, room: LiveRoom, local: LocalUser, after: int) -> None:
+        """Hand features the events that came before this process watched the room for the person: a new room's first message."""
+        if not self._delivered:
+            return
+        with contextlib.suppress(DatabaseUnavailable):
+            missed = await domains().LOG.events({room.ref.id: (after, min(room.last_seq, after + PAGE))})
+            for heard in self._delivered:
+                heard(room.ref, missed.get(room.ref.id, []), {local})
 
     def _add_watcher(self, room: LiveRoom, local: LocalUser, upto: int, uncounted: int) -> None:
         if local.sockets:
@@ -440,6 +453,11 @@ class Hub:
         ref = RoomRef(*room) if room else None
         self.revocations.act(local, Revoked(user, credential, ref, message.get("reason", "removed")))
 
+    def _on_person_signal(self, local: LocalUser, message: dict[str, Any]) -> None:
+        local.push(Batch([message["frame"]]))
+        for signalled in self._signalled:
+            signalled(local.person.id, msgspec.json.decode(message["frame"]))
+
     def _on_frames(self, local: LocalUser, message: dict[str, Any]) -> None:
         """Handle client frames that another process was sent for a stream of this one."""
         for socket in local.sockets:
@@ -456,6 +474,8 @@ class Hub:
         if room.watchers:
             note_mentions(room, events, self.people)
             self.housekeeping.unread_due(room)
+            for heard in self._delivered:
+                heard(room.ref, events, room.watchers)
         self._call_delivered(room.ref, events)
 
     def _call_delivered(self, room: RoomRef, events: Sequence[LogEvent]) -> None:

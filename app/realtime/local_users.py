@@ -44,6 +44,12 @@ class LocalUser:
             if socket is not but_for and type(socket.dialect).signals and slug not in socket.rooms:
                 socket.push_batch(batch)
 
+    def push(self, batch: Batch) -> None:
+        """Send to all sockets whose dialect has signals."""
+        for socket in self.sockets:
+            if type(socket.dialect).signals:
+                socket.push_batch(batch)
+
     def mark_read(self, room_id: int, upto: int, uncounted: int) -> None:
         """Move the read mark of a room, never back."""
         if upto < self.upto.get(room_id, 0):

@@ -31,15 +31,19 @@ from realtime.events import (
     credential_name,
     encode,
 )
+from realtime.local_users import LocalUser
+from realtime.send_queue import Batch
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
 
 __all__ = [
+    "Batch",
     "DeferredReply",
     "FrameId",
     "Head",
     "JournalRow",
+    "LocalUser",
     "LogEvent",
     "News",
     "Page",
@@ -56,9 +60,11 @@ __all__ = [
     "changed",
     "credential_name",
     "encode",
+    "local_user",
     "log_events",
     "member_added",
     "own_signal",
+    "person_signal",
     "read_mark",
     "revoked",
     "room_signal",
@@ -79,6 +85,16 @@ def own_signal(room: RoomRef, frame: dict[str, Any], *, user: int) -> None:
     """Send a frame without seq to this person's own sockets in the room only."""
     message = {"kind": "signal", "room": list(room), "frame": encode(frame), "sender": 0, "only": user}
     hub.current().publish(f"user.{user}", message)
+
+
+def person_signal(user: int, frame: dict[str, Any]) -> None:
+    """Send a frame without seq to all of a person's sockets, whatever rooms they have joined."""
+    hub.current().publish(f"user.{user}", {"kind": "person", "user": user, "frame": encode(frame)})
+
+
+def local_user(user: int) -> LocalUser | None:
+    """Return a person with sockets in this process."""
+    return hub.current().people.get(user)
 
 
 def changed() -> None:

@@ -91,6 +91,12 @@ export interface QuestionState {
   counts: number[] | null
 }
 
+export interface Quiet {
+  from: string
+  to: string
+  zone: string
+}
+
 export interface QuizState {
   title: string
   count: number
@@ -587,6 +593,36 @@ export interface NoteUpdate {
   update: string
 }
 
+export interface Notify {
+  type: 'notify'
+  reason: 'all' | 'direct' | 'mention'
+  room: string
+  target: number
+  from: Person
+  at: string
+  text: string
+  title?: string
+}
+
+export interface NotifyClaimed {
+  type: 'notify.claimed'
+  re: FrameId | null
+  first: boolean
+}
+
+export interface Notifications {
+  type: 'notifications'
+  sound: boolean
+  browser: boolean
+  quiet: Quiet | null
+  digest: 'daily' | 'hourly' | 'off'
+  email: string | null
+  email_confirmed: boolean
+  mail: boolean
+  rooms: Record<string, 'all' | 'mentions' | 'nothing'>
+  push_key: string | null
+}
+
 /** Values of live topics, by topic. */
 export interface LiveValues {
   location: {
@@ -625,6 +661,9 @@ export type KnownServerFrame =
   | SearchResults
   | NoteOpened
   | NoteUpdate
+  | Notify
+  | NotifyClaimed
+  | Notifications
   | KnownEvent
 
 export type ActivityFrame = {
@@ -893,6 +932,13 @@ export type ChessDrawFrame = {
   id?: FrameId | null
 }
 
+export type NotifyClaimFrame = {
+  type: 'notify.claim'
+  room: string
+  target: number
+  id?: FrameId | null
+}
+
 /** What clients send; `id` comes back as `re`. */
 export type KnownClientFrame =
   | ActivityFrame
@@ -927,3 +973,4 @@ export type KnownClientFrame =
   | ChessMoveFrame
   | ChessResignFrame
   | ChessDrawFrame
+  | NotifyClaimFrame

@@ -1,0 +1,141 @@
+"""/api/notifications: how I want to be told, by room, and my devices."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.utils.translation import get_language
+from ninja import Router, Schema
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from db import database
+from features.notifications import services
+from features.notifications.endpoints import LONGEST
+from realtime.publish import person_signal
+
+router = Router(tags=["notifications"], auth=authenticated)
+
+# Without NUL, which Postgres refuses.
+Text = Annotated[str, Field(max_length=254, pattern=r"^[^\x00]*$")]
+Key = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_=-]*$")]
+DeviceId = Annotated[int, Field(ge=1, le=2**53)]
+LevelName = Literal["all", "mentions", "nothing"]
+Digest = Literal["off", "daily", "hourly"]
+
+
+class Quiet(Schema):
+    begin: Text = Field(alias="from")
+    to: Text
+    zone: Text
+
+
+class Settings(Schema):
+    sound: bool
+    browser: bool
+    quiet: Quiet | None
+    digest: Digest
+    email: str | None
+    email_confirmed: bool
+    mail: bool
+    rooms: dict[str, LevelName]
+    push_key: str | None
+
+
+class DeviceOut(Schema):
+    id: int
+    label: str
+    created_at: datetime
+
+
+class SettingsAndDevices(Settings):
+    devices: list[DeviceOut]
+
+
+class Change(Schema):
+    sound: bool = False
+    browser: bool = False
+    quiet: Quiet | None = None
+    digest: Digest = "off"
+    email: Text | None = None
+
+
+class LevelIn(Schema):
+    level: LevelName
+
+
+class Keys(Schema):
+    p256dh: Key
+    auth: Key
+
+
+class DeviceIn(Schema):
+    endpoint: Annotated[str, Field(max_length=LONGEST, pattern=r"^[^\x00]*$")]
+    keys: Keys
+    label: Annotated[str, Field(max_length=80, pattern=r"^[^\x00]*$")] = ""
+
+
+class Made(Schema):
+    id: int
+
+
+@router.get("", response=SettingsAndDevices, by_alias=True, summary="How I want to be told")
+async def settings_get(request: HttpRequest) -> dict[str, Any]:
+    """`rooms`: the levels that differ from the default, which is `all` in direct rooms and `mentions` in others."""
+    me = _me(request)
+    return await database.run_for(me, lambda: {**services.settings_of(me), "devices": services.devices_of(me)})
+
+
+@router.patch("", response=Settings, by_alias=True, summary="Change how I want to be told")
+async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any]:
+    """Fields that are not given stay. A new `email` is used once the link that is mailed to it was opened."""
+    me, language = _me(request), _language()
+    changes = payload.dict(exclude_unset=True, by_alias=True)
+    changed = await database.run_for(me, lambda: services.settings_change(user=me, changes=changes, language=language))
+    return _told(me, changed.settings)
+
+
+@router.put("/rooms/{slug}", response=Settings, by_alias=True, summary="Set what I am told of in a room")
+async def level_put(request: HttpRequest, slug: str, payload: LevelIn) -> dict[str, Any]:
+    """`nothing` silences mentions, too."""
+    me = _me(request)
+    _room, settings = await database.run_for(me, lambda: services.level_set(user=me, slug=slug, level=payload.level))
+    return _told(me, settings)
+
+
+@router.post("/devices", response={201: Made}, summary="Let a browser take Web Push")
+async def device_post(request: HttpRequest, payload: DeviceIn) -> tuple[int, dict[str, Any]]:
+    """What `PushSubscription.toJSON()` gives, and a label. The same endpoint again is the same device."""
+    me, language = _me(request), _language()
+
+    def put() -> int:
+        keys = payload.keys
+        return services.device_put(
+            user=me, endpoint=payload.endpoint, p256dh=keys.p256dh, auth=keys.auth, label=payload.label, language=language
+        )
+
+    return 201, {"id": await database.run_for(me, put)}
+
+
+@router.delete("/devices/{device}", response={204: None}, summary="Remove a device")
+async def device_delete(request: HttpRequest, device: DeviceId) -> tuple[int, None]:
+    me = _me(request)
+    await database.run_for(me, lambda: services.device_remove(user=me, device=device))
+    return 204, None
+
+
+def _told(me: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Show the person's other pages the change, too."""
+    person_signal(me, {"type": "notifications", **settings})
+    return settings
+
+
+def _me(request: HttpRequest) -> int:
+    person: int = request.auth[0].id  # type: ignore[attr-defined]
+    return person
+
+
+def _language() -> str:
+    return get_language() or "en"

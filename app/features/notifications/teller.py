@@ -1,0 +1,210 @@
+"""Tell the people of this process by the frame `notify`, from the events that it delivers.
+
+Each process decides for its own sockets, so nothing is sent between processes, and an event that a process finds in the log
+because another one died is told of like any other. At a commit it is only looked at: whether the room is direct, somebody has it
+at `all`, or the event names somebody. The rest happens in a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from core.limits import Buckets
+from core.per_loop import PerLoop
+from db import database
+from features.notifications import reads
+from features.notifications.frames import MOST_TEXT
+from features.notifications.metrics import NOTIFIED
+from features.notifications.quiet import is_quiet
+from features.notifications.reads import PersonRead, RoomRead
+from features.notifications.table import Fact, Reason, Way, level_of, reason_for, tells
+from realtime.publish import Batch, LocalUser, LogEvent, RoomRef, encode, local_user
+
+logger = structlog.get_logger(__name__)
+
+# How long this process believes what it read of a room and of a person. A change reaches the person's own processes at once.
+FRESH_S = 3.0
+ROOMS, PEOPLE = 50_000, 50_000
+# Events that wait for the database; the oldest are dropped above it.
+QUEUE = 10_000
+MANY = 200
+# Events that come within it share the look-ups.
+PACE_S = 0.02
+# `notify` frames of one person: a page can show no more.
+PER_S, BURST = 5.0, 20.0
+# Sockets written to before the event loop runs other tasks.
+SLICE = 200
+# As encoded; in a text the quotation marks are escaped.
+NAMES = '"mentions":['
+# The id that stands for everybody in the room (chat/mentions.py).
+EVERYBODY = 0
+
+
+class _Waiting(NamedTuple):
+    room: RoomRef
+    event: LogEvent
+    # The people of this process who watch the room: the live set.
+    watchers: Collection[LocalUser]
+
+
+class Teller:
+    """One per event loop."""
+
+    def __init__(self) -> None:
+        self._rooms: OrderedDict[int, tuple[float, RoomRead]] = OrderedDict()
+        self._people: OrderedDict[int, tuple[float, PersonRead]] = OrderedDict()
+        self._queue: deque[_Waiting] = deque(maxlen=QUEUE)
+        self._task: asyncio.Task[None] | None = None
+        self._paces = Buckets(PER_S, BURST)
+
+    def hear(self, room: RoomRef, events: Sequence[LogEvent], watchers: Collection[LocalUser]) -> None:
+        """Look at events as they are delivered; must be cheap."""
+        if not watchers:
+            return
+        found = self._rooms.get(room.id)
+        known = room.direct or found is None or found[0] < time.monotonic() or bool(found[1].all)
+        for event in events:
+            if event.counts and (known or NAMES in event.text):
+                self._queue.append(_Waiting(room, event, watchers))
+        if self._queue and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def forget(self, user: int, frame: dict[str, Any]) -> None:
+        """Read the person and their rooms again: their settings have changed."""
+        if frame["type"] == "notifications":
+            self._people.pop(user, None)
+            local = local_user(user)
+            for room in local.rooms.values() if local else ():
+                self._rooms.pop(room.id, None)
+
+    async def _work(self) -> None:
+        while self._queue:
+            await asyncio.sleep(PACE_S)
+            part = [self._queue.popleft() for _ in range(min(MANY, len(self._queue)))]
+            try:
+                await self._tell(part)
+            except database.DatabaseUnavailable:
+                room_left = QUEUE - len(self._queue)
+                self._queue.extendleft(reversed(part[:room_left]))
+                await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311
+            except Exception:
+                logger.exception("people could not be told of messages", rooms=len({one.room.id for one in part}))
+
+    async def _tell(self, part: list[_Waiting]) -> None:
+        rooms = await self._read_rooms({one.room.id for one in part})
+        told = [(one, user, reason) for one in part for user, reason in self._audience(one, rooms[one.room.id])]
+        if not told:
+            return
+        people = await self._read_people({user.person.id for _, user, _ in told})
+        now, frames = datetime.now(UTC), dict[tuple[int, int, Reason], Batch]()
+        for number, (one, user, reason) in enumerate(told, 1):
+            result = self._result(one, user, people[user.person.id], now)
+            NOTIFIED.labels(result).inc()
+            if result == "sent":
+                key = (one.room.id, one.event.seq, reason)
+                user.push(frames.get(key) or frames.setdefault(key, _frame(one, rooms[one.room.id], reason)))
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+
+    def _result(self, one: _Waiting, user: LocalUser, person: PersonRead, now: datetime) -> str:
+        facts = {
+            Fact.OWN: one.event.author == user.person.id,
+            Fact.BLOCKED: one.event.author in person.blocked,
+            Fact.READ: user.upto.get(one.room.id, 0) >= one.event.seq,
+            Fact.QUIET: is_quiet(person.quiet, now),
+            Fact.UNUSED: not user.sockets,
+        }
+        if not tells(Way.NOTIFY, {fact for fact, holds in facts.items() if holds}):
+            return "silent"
+        return "sent" if self._paces.take(str(user.person.id)) else "limited"
+
+    @staticmethod
+    def _audience(one: _Waiting, room: RoomRead) -> Iterator[tuple[LocalUser, Reason]]:
+        """Return the people of this process who are told, and why."""
+        named = _named(one.event)
+        if named is None:  # deleted meanwhile
+            return
+        everybody = one.room.direct or EVERYBODY in named
+        users: Iterable[LocalUser | None] = list(one.watchers) if everybody else map(local_user, {*named, *room.all})
+        for user in users:
+            if user is None or user not in one.watchers or user.person.id == one.event.author:
+                continue
+            level = level_of(room.levels.get(user.person.id), direct=one.room.direct)
+            is_named = EVERYBODY in named or user.person.id in named
+            reason = reason_for(level, direct=one.room.direct, named=is_named)
+            if reason is not None:
+                yield user, reason
+
+    async def _read_rooms(self, ids: set[int]) -> dict[int, RoomRead]:
+        missing = self._stale(self._rooms, ids)
+        if missing:
+            _keep(self._rooms, await database.run(reads.rooms, missing), ROOMS)
+        return {room: self._rooms[room][1] for room in ids}
+
+    async def _read_people(self, ids: set[int]) -> dict[int, PersonRead]:
+        missing = self._stale(self._people, ids)
+        if missing:
+            _keep(self._people, await database.run(reads.people, missing), PEOPLE)
+        return {user: self._people[user][1] for user in ids}
+
+    @staticmethod
+    def _stale(known: OrderedDict[int, tuple[float, Any]], ids: set[int]) -> list[int]:
+        now = time.monotonic()
+        return [one for one in ids if one not in known or known[one][0] < now]
+
+
+def _keep(known: OrderedDict[int, tuple[float, Any]], read: dict[int, Any], most: int) -> None:
+    until = time.monotonic() + FRESH_S
+    for one, found in read.items():
+        known[one] = (until, found)
+        known.move_to_end(one)
+    while len(known) > most:
+        known.popitem(last=False)
+
+
+class _Event(msgspec.Struct):
+    sender: dict[str, Any] = msgspec.field(name="from")
+    at: str
+    deleted: bool = False
+    mentions: list[int] = []
+    # Of a message; question or title of a thing that has one.
+    text: str = ""
+    question: str = ""
+    title: str = ""
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+def _named(event: LogEvent) -> set[int] | None:
+    """Return the ids that an event names; None for a deleted message."""
+    found = _decode(event.text)
+    return None if found.deleted else set(found.mentions)
+
+
+def _frame(one: _Waiting, room: RoomRead, reason: Reason) -> Batch:
+    event = _decode(one.event.text)
+    frame: dict[str, Any] = {
+        "type": "notify",
+        "reason": str(reason),
+        "room": one.room.slug,
+        "target": one.event.seq,
+        "from": event.sender,
+        "at": event.at,
+        "text": (event.text or event.question or event.title)[:MOST_TEXT],
+    }
+    if room.title and not one.room.direct:
+        frame["title"] = room.title
+    return Batch([encode(frame)])
+
+
+teller = PerLoop(Teller)
