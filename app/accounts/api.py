@@ -17,6 +17,7 @@ from accounts import hashers, services, throttle
 from accounts.http_auth import authenticated, same_site
 from accounts.models import User
 from accounts.names import key_of
+from core.api_types import Body
 from db import database
 from realtime.publish import Revoked, revoked
 
@@ -24,7 +25,7 @@ router = Router(tags=["accounts"])
 PEOPLE_LISTED, PEOPLE_MAX = 20, 100
 
 
-class Credentials(Schema):
+class Credentials(Body):
     username: str
     password: str
 

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Query as Parameter
-from ninja import Router, Schema
-from pydantic import Field, StrictBool, StrictInt
+from ninja import Router
+from pydantic import Field
 
 from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import person
+from core.api_types import Body
 from core.errors import BadFrame
 from db import database
 from realtime.publish import Head, changed, member_added, revoked
@@ -31,29 +32,29 @@ Query = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 PersonId = Annotated[int, Field(ge=1, le=2**53)]
 
 
-class RoomIn(Schema):
+class RoomIn(Body):
     slug: str
     title: Title = ""
-    private: StrictBool = False
+    private: bool = False
 
 
-class RoomChange(Schema):
+class RoomChange(Body):
     title: Title | None = None
-    private: StrictBool | None = None
+    private: bool | None = None
 
 
-class MemberIn(Schema):
-    user: Annotated[StrictInt, Field(ge=1, le=2**53)] | Annotated[str, Field(pattern=r"^[^\x00]+$")]
+class MemberIn(Body):
+    user: PersonId | Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
-class RoleIn(Schema):
+class RoleIn(Body):
     role: Literal["owner", "member"]
 
 
-class LeaveIn(Schema):
+class LeaveIn(Body):
     rooms: Annotated[list[str], Field(max_length=leaving.MANY)] | None = None
-    added_by: Annotated[StrictInt, Field(ge=1, le=2**53)] | None = None
-    confirm: StrictBool = False
+    added_by: PersonId | None = None
+    confirm: bool = False
 
 
 @router.get("", summary="Rooms I am in, and public ones I may join")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
-from pydantic import Field, StrictInt
+from ninja import Router
+from pydantic import Field
 
 from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import person
+from core.api_types import Body
 from db import database
 from rooms import blocks
 from rooms.models import Block
@@ -18,8 +19,8 @@ from rooms.models import Block
 router = Router(tags=["blocks"], auth=authenticated)
 
 
-class BlockIn(Schema):
-    user: Annotated[StrictInt, Field(ge=1, le=2**53)] | Annotated[str, Field(pattern=r"^[^\x00]+$")]
+class BlockIn(Body):
+    user: Annotated[int, Field(ge=1, le=2**53)] | Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
 @router.get("", summary="People I have blocked")

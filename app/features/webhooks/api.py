@@ -13,6 +13,7 @@ from pydantic import Field
 
 from accounts.http_auth import authenticated
 from chat import publish
+from core.api_types import Body
 from core.pace import Pace
 from core.per_loop import PerLoop
 from db import database
@@ -31,7 +32,7 @@ Token = Annotated[str, Field(max_length=100)]
 HookId = Annotated[int, Field(ge=1, le=2**53)]
 
 
-class HookIn(Schema):
+class HookIn(Body):
     name: Name
 
 
@@ -51,7 +52,7 @@ class HookMade(HookOut):
     url: str
 
 
-class Post(Schema):
+class Post(Body):
     text: Annotated[str, Field(max_length=100_000)] = ""
     username: Annotated[str, Field(max_length=64)] = ""
     attachments: Annotated[list[dict[str, Any]], Field(max_length=100)] = []
