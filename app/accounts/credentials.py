@@ -22,6 +22,7 @@ from django.utils.crypto import constant_time_compare
 from accounts.models import ApiToken, Ticket, User
 from accounts.services import MARK, digest_of, session_mark, session_named, token_credential
 from core.errors import BadCredentials, NoCredentials
+from core.features import installed
 from core.refusals import note_refusal
 from db.batch_loader import BatchLoader
 from db.queries import Query, WhereIn
@@ -80,10 +81,16 @@ async def by_header(header: str) -> Credential:
 
 
 async def _by_token(token: str) -> Credential:
-    found = await _tokens(digest_of(token))
+    kind = next((kind for kind in installed().tokens.values() if token.startswith(kind.prefix)), None)
+    found = await (_tokens if kind is None else _tokens_of(kind.name))(digest_of(token))
     if found is None:
         raise BadCredentials("unknown token")
     return found
+
+
+@functools.cache
+def _tokens_of(kind: str) -> BatchLoader[str, Credential]:
+    return BatchLoader(installed().tokens[kind].owners)
 
 
 async def _by_ticket(ticket: str) -> Credential:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
+
 from django.conf import settings
 from django.http import HttpRequest
 from ninja.errors import AuthenticationError, HttpError
@@ -9,8 +12,10 @@ from ninja.utils import check_csrf
 
 from accounts.credentials import by_header, by_session, origin_allowed
 from core import pace
-from core.errors import BadCredentials
+from core.errors import BadCredentials, Forbidden
+from core.features import installed
 from core.refusals import note_refusal
+from core.words import words as _
 from realtime.publish import Person
 
 
@@ -21,7 +26,19 @@ async def authenticated(request: HttpRequest) -> tuple[Person, str]:
 
     Raises AuthenticationError, HttpError 403 without CSRF token, or RateLimited.
     """
+    return await _paced(request, "")
+
+
+def or_by(kind: str) -> Callable[[HttpRequest], Awaitable[tuple[Person, str]]]:
+    """Return `authenticated` for calls that take a `core.features.TokenKind`, too."""
+    return functools.partial(_paced, kind=kind)
+
+
+async def _paced(request: HttpRequest, kind: str) -> tuple[Person, str]:
     found = await _identified(request)
+    named = found[1].partition(":")[0]
+    if named in installed().tokens and named != kind:
+        raise Forbidden(_("this token may not make this call"))
     await pace.calls().wait(found[0].id, weight=pace.HTTP_WEIGHT)
     return found
 

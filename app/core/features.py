@@ -5,8 +5,8 @@ config/features.py lists the features; everything that needs to know them loops 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -193,6 +193,23 @@ class Part:
     closed: Callable[[Any, Any, int, bool], None] | None = None
 
 
+@dataclass(frozen=True)
+class TokenKind:
+    """Tokens that are no person's and may do one thing: those of devices.
+
+    A call takes them where it says so (`accounts.http_auth.or_by`), a socket where `dialects` has an entry.
+    """
+
+    # The credentials are `name:id`, `name:id:…`.
+    name: str
+    # Begins each token, so that it is looked up in one table.
+    prefix: str
+    # SHA-256 digests of tokens → digest → (Person, credential), of those that are good. A `db.queries.Query`.
+    owners: Callable[[list[str]], Any]
+    # Name of the dialect of a path → the dialect that such a socket gets in its place.
+    dialects: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Periodic(NamedTuple):
     """Work that every web process does again and again: it must be harmless when several do it at once."""
 
@@ -221,6 +238,7 @@ class Feature:
     # Structs of its own replies and pushes. Their tags are the types; a reply has `re`.
     sends: tuple[type[msgspec.Struct], ...] = ()
     parts: tuple[Part, ...] = ()
+    tokens: tuple[TokenKind, ...] = ()
     # (path below /api, router)
     routers: tuple[tuple[str, Any], ...] = ()
     # Refusals with a code and an HTTP status of their own.
@@ -256,6 +274,7 @@ class Installed:
         self.topics = {topic.name: topic for topic in _unique("live topic", "live", self.all, lambda one: one.name)}
         _unique("server frame", "sends", self.all, lambda one: one.__struct_config__.tag)
         self.parts = {part.name: part for part in _unique("part", "parts", self.all, lambda one: one.name)}
+        self.tokens = {kind.name: kind for kind in _unique("token kind", "tokens", self.all, lambda one: one.name)}
         _unique("error code", "errors", self.all, lambda one: one.code)
         _unique("feature", "", self.all, lambda one: one.name)
 

@@ -21,7 +21,7 @@ from realtime import hub as hubs
 from realtime import mounted
 from realtime.mounted import ConsumerDialect, ConsumerQueue, has_consumer
 from realtime.nginx_drain import instance_of
-from realtime.ports import dialect_for, domains
+from realtime.ports import dialect_by, dialect_for, domains
 from realtime.send_queue import AsgiSendQueue, BufferedUntilAccept, SendQueue, TransportSendQueue
 from realtime.socket import Socket
 
@@ -89,7 +89,8 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
         note_refusal("handshakes", address, "LIMIT_HANDSHAKES_PER_S")
         raise RateAbuse("too many handshakes from this address")
     user, credential = await domains().authenticate(scope)
-    dialect, room = found
+    room = found[1]
+    dialect = dialect_by(credential, found[0])
     mounts = dialect is ConsumerDialect
     queue: SendQueue = ConsumerQueue(send) if mounts else BufferedUntilAccept(_send_queue(scope, send, hub))
     socket = Socket(hub, user, credential, queue)

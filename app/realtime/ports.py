@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
 
+from core.errors import BadCredentials
 from core.features import installed
 from realtime.dialects.base import Dialect
 from realtime.events import Head, LogEvent, News, Person, RoomRef, State
@@ -74,6 +75,17 @@ def domains() -> Domains:
 @functools.cache
 def frames() -> Frames:
     return Frames(installed().frames)
+
+
+def dialect_by(credential: str, dialect: type[Dialect]) -> type[Dialect]:
+    """Return the dialect that a credential gets at the path of `dialect`. Raises BadCredentials where it may not be used."""
+    kind = installed().tokens.get(credential.partition(":")[0])
+    if kind is None:
+        return dialect
+    found: type[Dialect] | None = kind.dialects.get(dialect.name)
+    if found is None:
+        raise BadCredentials("this token may not be used at this path")
+    return found
 
 
 def dialect_for(path: str) -> tuple[type[Dialect], str] | None:

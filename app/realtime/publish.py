@@ -30,6 +30,7 @@ from realtime.events import (
     StoredSlug,
     credential_name,
     encode,
+    folded,
 )
 from realtime.local_users import LocalUser
 from realtime.send_queue import Batch
@@ -60,6 +61,7 @@ __all__ = [
     "changed",
     "credential_name",
     "encode",
+    "folded",
     "local_user",
     "log_events",
     "member_added",

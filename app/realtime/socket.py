@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 
 from core import metrics, pace
-from core.errors import BadFrame, Close, FrameRefused, NotAMember, RateAbuse, Unavailable
+from core.errors import BadFrame, Close, Forbidden, FrameRefused, NotAMember, RateAbuse, Unavailable
 from core.limits import Bucket
 from db.database import DatabaseUnavailable
 from realtime import protocol
@@ -131,12 +131,14 @@ class Socket:
             self.close_soon(Close.INTERNAL, "internal error")
             return True
 
-    async def handle(self, text: str) -> None:
-        """Handle a native frame: decode, perform, reply."""
+    async def handle(self, text: str, only: type[msgspec.Struct] = msgspec.Struct) -> None:
+        """Handle a native frame: decode, perform, reply. `only`: the one kind of frame that this socket may send."""
         table, re = frames(), None
         try:
             frame = table.decode(text)
             re = frame.id
+            if not isinstance(frame, only):
+                raise Forbidden(f"this socket takes {only.__struct_config__.tag} only")
             reply = await self._perform(frame)
         except FrameRefused as refusal:
             self._refuse(re if re is not None else table.id_of(text), refusal)

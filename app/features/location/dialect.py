@@ -10,6 +10,7 @@ import secrets
 from typing import Any
 
 from core.errors import BadFrame, Closed, FrameRefused
+from core.words import words as _
 from db.database import DatabaseUnavailable
 from features.location import frames
 from realtime.dialects.base import Dialect, decode_object
@@ -73,5 +74,5 @@ def _place(text: str) -> dict[str, Any]:
     """Return latitude and longitude of a line. Raises BadJson or BadFrame."""
     place = decode_object(text)
     if not {"latitude", "longitude"} <= place.keys():
-        raise BadFrame('send {"latitude": 1.5, "longitude": 2.5}')
+        raise BadFrame(_("send {example}", example='{"latitude": 1.5, "longitude": 2.5}'))
     return {name: place[name] for name in ("latitude", "longitude", "accuracy") if name in place}

@@ -8,6 +8,7 @@ import msgspec
 
 from core.errors import Closed, Forbidden
 from core.features import Context, EventKind
+from core.words import words as _
 from features.location import shares
 
 
@@ -25,9 +26,9 @@ class LocationEnded(msgspec.Struct, frozen=True, tag="location.ended"):
 def end(share: Location, payload: LocationEnded, author: int, context: Context) -> Location:
     """End the share. Its author may, and the server. Raises Closed when it has ended already."""
     if author != context.target_author:
-        raise Forbidden("only the person who shares their location ends it")
+        raise Forbidden(_("only the person who shares their location ends it"))
     if share.ended:
-        raise Closed("this share has ended")
+        raise Closed(_("this share has ended"))
     return msgspec.structs.replace(share, ended=True)
 
 

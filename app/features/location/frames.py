@@ -12,6 +12,7 @@ from django.utils import timezone
 from chat import publish
 from chat.publish import Key, Target
 from core.errors import Closed, Forbidden, FrameRefused, Unavailable
+from core.words import words as _
 from db import database
 from features.location import shares
 from features.location.events import Location, LocationEnded
@@ -78,7 +79,7 @@ async def location_update(socket: Socket, frame: LocationUpdate) -> dict[str, An
     """Show everybody in the room where the person is. Raises Closed without a running share."""
     room = await publish.room_of(socket, frame.room)
     if room.direct and not await access.may_write(room.id, socket.user.id):  # blocks concern direct rooms only
-        raise Forbidden("this person does not take messages from you")
+        raise Forbidden(_("this person does not take messages from you"))
     await update(room, socket.user, Place(frame.latitude, frame.longitude, frame.accuracy))
     return {"type": "ok"}
 
@@ -91,7 +92,7 @@ async def update(room: RoomRef, person: Person, place: Place) -> None:
     """Set where a person is. Raises Closed without a running share."""
     share = await running(room, person)
     if share is None:
-        raise Closed("you share no location in this room: send location.share first")
+        raise Closed(_("you share no location in this room: send location.share first"))
     value = msgspec.structs.asdict(place)
     live.publish(room, TOPIC, str(share.seq), value, sender=person, keep_s=share.until - time.time())
     UPDATES.inc()

@@ -8,45 +8,71 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, or_by
+from core.api_types import Body, Moment
 from core.errors import BadFrame, Forbidden, NoSuchTarget
+from core.words import words as _
 from db import database
-from features.sensors.frames import push
-from features.sensors.models import Alarm, Sensor
-from features.sensors.readings import MANY, ReadingIn
+from features.sensors import devices
+from features.sensors.devices import KIND, device_of
+from features.sensors.frames import push, push_of_device
+from features.sensors.models import Alarm, Device, Sensor
+from features.sensors.readings import GREATEST, MANY, ReadingIn
 from features.sensors.series import series, time_of
-from realtime.publish import Person
+from realtime.publish import Person, Revoked, folded, revoked
 from rooms import access
 from rooms.models import Role
 
 router = Router(tags=["sensors"], auth=authenticated)
 HOUR_MS = 3_600_000
+DeviceId = Annotated[int, Field(ge=1, le=2**53)]
 SensorId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
-Value = Annotated[float, Field(allow_inf_nan=False)]
+Value = Annotated[float, Field(ge=-GREATEST, le=GREATEST)]
 
 
-class ReadingSchema(Schema):
+class ReadingSchema(Body):
     sensor_id: SensorId
     value: Value
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
-class PushIn(Schema):
+class PushIn(Body):
     readings: Annotated[list[ReadingSchema], Field(min_length=1, max_length=MANY)]
 
 
-class AlarmIn(Schema):
+class AlarmIn(Body):
     above: Value | None = None
     below: Value | None = None
-    hysteresis: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    hysteresis: Annotated[float, Field(ge=0, le=GREATEST)] = 0
     silent_s: Annotated[int, Field(ge=5, le=604_800)] | None = None
 
 
+class DeviceIn(Body):
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+
+
+class DeviceOut(Schema):
+    id: int
+    name: str
+    created_by: str
+    created_at: datetime
+    last_seen_at: datetime | None
+    revocable: bool
+
+
+class Devices(Schema):
+    devices: list[DeviceOut]
+
+
+class DeviceMade(DeviceOut):
+    token: str
+
+
 class Range(Schema):
-    first: AwareDatetime | None = Field(None, alias="from")
-    last: AwareDatetime | None = Field(None, alias="to")
+    first: Moment | None = Field(None, alias="from")
+    last: Moment | None = Field(None, alias="to")
     points: Annotated[int, Field(ge=1, le=2_000)] = 500
 
 
@@ -55,13 +81,20 @@ def _me(request: HttpRequest) -> Person:
     return person
 
 
-@router.post("/{slug}/sensors/readings", response={202: dict[str, int]}, summary="Push readings")
+@router.post(
+    "/{slug}/sensors/readings", response={202: dict[str, int]}, auth=or_by(KIND), summary="Push readings, as a person or a device"
+)
 async def readings(request: HttpRequest, slug: str, body: PushIn) -> tuple[int, dict[str, int]]:
     """Answered once they are stored. Those from the future, or older than readings are kept, are not accepted."""
-    me = _me(request)
-    room = access.ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
+    me, credential = request.auth  # type: ignore[attr-defined]
     found = [ReadingIn(one.sensor_id, one.value, one.at) for one in body.readings]
-    return 202, {"accepted": await (await push(room, me, found))}
+    device = device_of(credential)
+    if device is None:
+        room = access.ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
+        return 202, {"accepted": await (await push(room, me, found))}
+    if folded(slug) != device.room.slug:
+        raise Forbidden(_("this device pushes into {room} only", room=device.room.slug))
+    return 202, {"accepted": await (await push_of_device(device, me, found))}
 
 
 @router.get("/{slug}/sensors", summary="Sensors of a room")
@@ -82,7 +115,7 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
     last = _ms(query.last) if query.last else int(time.time() * 1_000)
     first = _ms(query.first) if query.first else last - HOUR_MS
     if first >= last:
-        raise BadFrame("from must be before to")
+        raise BadFrame(_("from must be before to"))
 
     def read() -> dict[str, Any]:
         return series(_sensor(_me(request).id, slug, sensor_id), first, last, query.points)
@@ -94,9 +127,9 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
 async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
     """Owners only. Its messages come in the owner's name."""
     if body.above is None and body.below is None and body.silent_s is None:
-        raise BadFrame("an alarm needs above, below or silent_s")
+        raise BadFrame(_("an alarm needs above, below or silent_s"))
     if body.above is not None and body.below is not None and body.below + body.hysteresis > body.above - body.hysteresis:
-        raise BadFrame("below and above, with the hysteresis, must not overlap")
+        raise BadFrame(_("below and above, with the hysteresis, must not overlap"))
 
     def write() -> dict[str, Any]:
         sensor = _owned(_me(request).id, slug, sensor_id)
@@ -115,17 +148,42 @@ async def alarm_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> 
     return 204, None
 
 
+@router.get("/{slug}/devices", response=Devices, summary="Devices of a room")
+async def device_list(request: HttpRequest, slug: str) -> dict[str, Any]:
+    """`revocable`: whether I may revoke it."""
+    me = _me(request).id
+    found, owner = await database.run_for(me, lambda: devices.device_list(user=me, slug=slug))
+    return {"devices": [_device(one, revocable=owner or one.created_by_id == me) for one in found]}
+
+
+@router.post("/{slug}/devices", response={201: DeviceMade}, summary="Make a device")
+async def device_create(request: HttpRequest, slug: str, body: DeviceIn) -> tuple[int, dict[str, Any]]:
+    """The token is shown this once. It pushes readings into this room, and nothing else."""
+    me = _me(request).id
+    device, token = await database.run_for(me, lambda: devices.device_create(user=me, slug=slug, name=body.name))
+    return 201, {**_device(device, revocable=True), "token": token}
+
+
+@router.delete("/{slug}/devices/{device}", response={204: None}, summary="Revoke a device")
+async def device_delete(request: HttpRequest, slug: str, device: DeviceId) -> tuple[int, None]:
+    """Its token is worth nothing from now on, and its sockets are closed."""
+    me = _me(request).id
+    bot = await database.run_for(me, lambda: devices.device_delete(user=me, slug=slug, device=device))
+    revoked(Revoked(bot, f"{KIND}:{device}"))
+    return 204, None
+
+
 def _sensor(user: int, slug: str, sensor_id: str) -> Sensor:
     room = access.membership_in(user, slug).room
     found = Sensor.objects.filter(room=room, sensor_id=sensor_id).first()
     if found is None:
-        raise NoSuchTarget(f"there is no sensor {sensor_id!r} in {room.slug}")
+        raise NoSuchTarget(_("there is no sensor {sensor} in {room}", sensor=repr(sensor_id), room=room.slug))
     return found
 
 
 def _owned(user: int, slug: str, sensor_id: str) -> Sensor:
     if access.membership_in(user, slug).role != Role.OWNER:
-        raise Forbidden("only an owner sets alarms")
+        raise Forbidden(_("only an owner sets alarms"))
     return _sensor(user, slug, sensor_id)
 
 
@@ -137,6 +195,17 @@ def _shown(sensor: Sensor) -> dict[str, Any]:
         "value": sensor.last_value,
         "at": time_of(sensor.last_at),
         "alarm": {name: getattr(alarm, name) for name in fields} if alarm else None,
+    }
+
+
+def _device(device: Device, *, revocable: bool) -> dict[str, Any]:
+    return {
+        "id": device.id,
+        "name": device.name,
+        "created_by": device.created_by.username,
+        "created_at": device.created_at,
+        "last_seen_at": device.last_seen_at,
+        "revocable": revocable,
     }
 
 

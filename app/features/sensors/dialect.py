@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadFrame, FrameRefused
+from core.words import words as _
+from features.sensors.device_sockets import opened
+from features.sensors.frames import SensorPush
+from realtime import protocol
 from realtime.dialects.base import Dialect, decode_object
 from realtime.publish import LogEvent, Person, RoomRef, encode
 from rooms.join_flow import enter_first_use
+
+if TYPE_CHECKING:
+    from realtime.socket import Socket
 
 LOBBY = "lobby"
 
@@ -15,6 +22,9 @@ LOBBY = "lobby"
 class SensorDialect(Dialect):
     name = "sensor_data"
     topic = "sensor"
+
+    def __init__(self, socket: Socket, room: str) -> None:
+        super().__init__(socket, LOBBY)
 
     async def open(self) -> None:
         lobby = await enter_first_use(self.socket.user, LOBBY)
@@ -27,9 +37,9 @@ class SensorDialect(Dialect):
         try:
             value = decode_object(text)
             if not {"sensor_id", "sensor_value"} <= value.keys():
-                raise BadFrame('send {"sensor_id": "t1", "sensor_value": 21.5}')
+                raise BadFrame(_("send {example}", example='{"sensor_id": "t1", "sensor_value": 21.5}'))
             reading = {"sensor_id": value["sensor_id"], "value": value["sensor_value"]}
-            await self.socket.perform("sensor.push", {"room": LOBBY, "readings": [reading]})
+            await self.socket.perform("sensor.push", {"room": self.room, "readings": [reading]})
         except FrameRefused as refusal:
             self.socket.count_refusal(refusal)
             self.socket.push(encode({"error": refusal.message, "code": refusal.code}))
@@ -43,3 +53,29 @@ class SensorDialect(Dialect):
         return None
 
     encode_own = encode
+
+
+class DeviceLines(SensorDialect):
+    """The same with a device's token: readings of its room, inwards only."""
+
+    name = "device_lines"
+    topic = ""
+
+    async def open(self) -> None:
+        self.room = opened(self.socket).room.slug
+
+
+class DeviceDialect(Dialect):
+    """`/ws/` with a device's token: `sensor.push` into its room, and `ping`. The room's events are not for it."""
+
+    name = "device"
+
+    async def open(self) -> None:
+        opened(self.socket)
+        self.socket.push(protocol.hello(self.socket.user))
+
+    async def text(self, text: str) -> None:
+        if text == "ping":
+            self.socket.push("pong")
+        else:
+            await self.socket.handle(text, SensorPush)

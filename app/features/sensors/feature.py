@@ -7,17 +7,26 @@ import re
 from django.urls import re_path
 
 from core.demo_pages import demo_page
-from core.features import Feature, FrameHandler, LiveTopic, Periodic
-from features.sensors import alarms, api, frames
-from features.sensors.dialect import SensorDialect
+from core.features import Feature, FrameHandler, LiveTopic, Periodic, TokenKind
+from features.sensors import alarms, api, devices, frames
+from features.sensors.device_sockets import look_after_devices
+from features.sensors.dialect import DeviceDialect, DeviceLines, SensorDialect
 from features.sensors.ingest import TOPIC, Readings
 
 FEATURE = Feature(
     name="sensors",
     frames=(FrameHandler(frames.SensorPush, frames.sensor_push, paced=False),),
     live=(LiveTopic(TOPIC, per_s=10, keep_s=3_600, keys=1_000),),
+    tokens=(
+        TokenKind(
+            devices.KIND,
+            devices.PREFIX,
+            devices.owners,
+            dialects={"native": DeviceDialect, SensorDialect.name: DeviceLines},
+        ),
+    ),
     routers=(("/rooms", api.router),),
-    periodic=(Periodic(alarms.look_for_silent, every_s=5.0),),
+    periodic=(Periodic(alarms.look_for_silent, every_s=5.0), Periodic(look_after_devices, every_s=3.0)),
     services=(Readings,),
     tasks=("features.sensors.tasks.readings_prune",),
     dialects=((re.compile(r"/ws/sensor_data/?"), SensorDialect),),

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from core.errors import FrameRefused, TooMany, Unavailable
 from core.per_loop import PerLoop
 from core.services import Service
+from core.words import words as _
 from db import database
 from features.sensors import alarms
 from features.sensors.metrics import BATCH, READINGS
@@ -51,7 +52,7 @@ class Ingest:
     def add(self, room: RoomRef, sender: Person, readings: list[Reading]) -> asyncio.Future[int]:
         """Queue readings; the result is their number, once they are committed. Raises Unavailable where too many wait."""
         if self._size + len(readings) > WAITING:
-            raise Unavailable("too many readings wait for the database; send these again")
+            raise Unavailable(_("too many readings wait for the database; send these again"))
         loop = asyncio.get_running_loop()
         push = Push(room, sender, readings, loop.create_future())
         self._waiting.append(push)
@@ -75,10 +76,10 @@ class Ingest:
             try:
                 await self._commit(part)
             except (database.DatabaseUnavailable, FrameRefused):
-                self._fail(part, Unavailable("the database is away; the same readings may be sent again"))
-            except Exception as error:  # whoever pushed must not wait for ever
+                self._fail(part, Unavailable(_("the database is away; the same readings may be sent again")))
+            except Exception:  # whoever pushed must not wait for ever
                 logger.exception("readings could not be stored")
-                self._fail(part, Unavailable(f"the readings could not be stored: {type(error).__name__}"))
+                self._fail(part, Unavailable(_("the readings could not be stored; send these again")))
             await asyncio.sleep(REST_S)
 
     @staticmethod

@@ -43,6 +43,20 @@ class Bucket(models.Model):
     high = models.FloatField()
 
 
+class Device(models.Model):
+    """A program that pushes readings into one room with a token of its own. Only the token's SHA-256 is kept."""
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
+    # The account that its sockets are of: nobody signs in as it, and it is in no list of people. Its end closes them.
+    bot = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, unique=True)
+    # It may push while this person may write in the room.
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(null=True)
+
+
 class Alarm(models.Model):
     """A sensor's alarm. Its message is written in the name of the owner who set it."""
 

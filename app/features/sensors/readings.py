@@ -9,19 +9,22 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from core.errors import BadFrame
+from core.words import words as _
 
 # Readings in one push.
 MANY = 1_000
 # How far a device's clock may be ahead.
 AHEAD_MS = 60_000
 DAY_MS = 86_400_000
+# The database adds up the values of an hour: their sum must stay a number.
+GREATEST = 1e300
 
 SensorId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class ReadingIn(msgspec.Struct):
     sensor_id: SensorId
-    value: float
+    value: Annotated[float, msgspec.Meta(ge=-GREATEST, le=GREATEST)]
     # With its zone; left out: when the server gets it.
     at: datetime | None = None
 
@@ -46,12 +49,12 @@ def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None
     untimed: dict[str, int] = {}
     for one in readings:
         if not one.sensor_id.isprintable() or not one.sensor_id.strip():
-            raise BadFrame("sensor_id: 1 to 64 characters that can be seen")
+            raise BadFrame(_("sensor_id: 1 to 64 characters that can be seen"))
         if one.at is None:
             untimed[one.sensor_id] = untimed.get(one.sensor_id, -1) + 1
             at = now_ms + untimed[one.sensor_id]
         elif one.at.tzinfo is None:
-            raise BadFrame(f"at of {one.sensor_id!r} needs a zone, such as 2030-01-01T12:00:00Z")
+            raise BadFrame(_("at of {sensor} needs a zone, such as 2030-01-01T12:00:00Z", sensor=repr(one.sensor_id)))
         else:
             at = round(one.at.timestamp() * 1_000)
         if now_ms - keep_days * DAY_MS <= at <= now_ms + AHEAD_MS:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from core.errors import TooMany
+from core.words import words as _
 from features.sensors.models import Sensor
 
 STEPS = (60, 3_600)
@@ -57,7 +58,7 @@ def sensors_of(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int | 
     """Return the ids of sensors by (room, sensor_id), making those that are new; TooMany where a room is full."""
     wanted = set(pairs)
     found: dict[tuple[int, str], int | TooMany] = {}
-    for room in sorted({room for room, _ in wanted}):
+    for room in sorted({pair[0] for pair in wanted}):
         names = sorted(name for one, name in wanted if one == room)
         known = dict(Sensor.objects.filter(room_id=room, sensor_id__in=names).values_list("sensor_id", "id"))
         new = [name for name in names if name not in known]
@@ -66,7 +67,7 @@ def sensors_of(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int | 
             made = [Sensor(room_id=room, sensor_id=name) for name in new[:free]]
             Sensor.objects.bulk_create(made, ignore_conflicts=True)
             known = dict(Sensor.objects.filter(room_id=room, sensor_id__in=names).values_list("sensor_id", "id"))
-        full = TooMany(f"a room has at most {settings.LIMIT_SENSORS_PER_ROOM} sensors")
+        full = TooMany(_("a room has at most {most} sensors", most=settings.LIMIT_SENSORS_PER_ROOM))
         found |= {(room, name): known.get(name, full) for name in names}
     return found
 

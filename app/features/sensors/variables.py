@@ -16,5 +16,6 @@ VARIABLES = (
     ),
     Variable("SENSOR_HOUR_DAYS", "int", "730", "Days for which a sensor's hours are kept", minimum=1, maximum=36_500),
     Variable("LIMIT_READINGS_PER_S", "int", "2000", "Readings of sensors a second, person and process; 0 lifts it"),
+    Variable("LIMIT_DEVICES_PER_ROOM", "int", "50", "Devices of sensors a room may have", minimum=1, maximum=1_000),
     Variable("LIMIT_SENSORS_PER_ROOM", "int", "200", "Sensors a room may have", minimum=1, maximum=1_000),
 )

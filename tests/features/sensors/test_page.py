@@ -3,6 +3,7 @@
 import json
 import math
 import secrets
+import subprocess
 import threading
 import time
 
@@ -52,14 +53,21 @@ def open_charts(somebody: Person) -> None:
     expect(somebody.page.get_by_role("img", name="Chart of sensor 00")).to_be_visible()
 
 
-def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
-    ada = person("Ada")
-    cookies = {one["name"]: one["value"] for one in ada.context.cookies()}
+def room_of(somebody: Person) -> str:
+    """Make a room of this person's."""
+    cookies = {one["name"]: one["value"] for one in somebody.context.cookies()}
     room = f"greenhouse-{secrets.token_hex(3)}"
-    answer = ada.context.request.post(
+    answer = somebody.context.request.post(
         "/api/rooms", data={"slug": room, "title": "Greenhouse"}, headers={"X-CSRFToken": cookies["csrftoken"]}
     )
     assert answer.ok, answer.text()
+    return room
+
+
+def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
+    ada = person("Ada")
+    room = room_of(ada)
+    cookies = {one["name"]: one["value"] for one in ada.context.cookies()}
     ada.open(room)
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     stop = threading.Event()
@@ -91,6 +99,47 @@ def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
     finally:
         stop.set()
         device.join(5)
+
+
+def test_device_is_made_used_and_revoked(person: NewPerson, site: Server) -> None:
+    ada = person("Ada", bypass_csp=True)
+    room = room_of(ada)
+    ada.open(room)
+    ada.page.get_by_role("button", name="In this room").click()
+    ada.page.get_by_role("menuitemcheckbox", name="Sensors").click()
+    ada.page.get_by_role("button", name="Devices").click()
+    dialog = ada.page.get_by_role("dialog")
+    expect(dialog.get_by_text("No device yet.")).to_be_visible()
+    dialog.get_by_label("Name of a new device").fill("greenhouse pi")
+    dialog.get_by_role("button", name="Add").click()
+    token = dialog.get_by_label("Token", exact=True).input_value()
+    curl = dialog.locator("pre").inner_text()
+    picture(ada, "device-made")
+    assert findings(ada.page) == []
+    dialog.get_by_label("Python").check()
+    expect(dialog.locator("pre")).to_contain_text(f'"{token}"')
+    picture(ada, "device-python")
+    done = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30, check=False)
+    assert json.loads(done.stdout) == {"accepted": 1}, done
+    dialog.get_by_role("button", name="I have the token").click()
+    expect(dialog.get_by_text("greenhouse pi")).to_be_visible()
+    picture(ada, "devices")
+    dialog.get_by_role("button", name="Revoke greenhouse pi").click()
+    dialog.get_by_role("button", name="Revoke", exact=True).click()
+    expect(dialog.get_by_text("No device yet.")).to_be_visible()
+    ada.page.keyboard.press("Escape")
+    expect(ada.page.get_by_role("img", name="Chart of t1")).to_be_visible()
+    refused = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30, check=False)
+    assert json.loads(refused.stdout)["code"] == "unauthenticated"
+    bob = person("Bob", color_scheme="dark", **PHONE)
+    bob.open(room)
+    bob.page.get_by_role("button", name="In this room").click()
+    bob.page.get_by_role("menuitemcheckbox", name="Sensors").click()
+    bob.page.get_by_role("button", name="Devices").click()
+    bob.page.get_by_role("dialog").get_by_label("Name of a new device").fill("of a member")
+    bob.page.get_by_role("button", name="Add").click()
+    expect(bob.page.get_by_role("dialog").locator("pre")).to_be_visible()
+    picture(bob, "device-made-phone-dark")
 
 
 def test_simple_page_draws_charts(person: NewPerson) -> None:

@@ -17,6 +17,16 @@ export interface Sensor {
   alarm: Alarm | null
 }
 
+/** a program that pushes readings with a token of its own */
+export interface Device {
+  id: number
+  name: string
+  created_by: string
+  created_at: string
+  last_seen_at: string | null
+  revocable: boolean
+}
+
 /** a live value of the topic `sensor`; `at` in milliseconds */
 export interface Reading {
   value: number
@@ -48,6 +58,16 @@ export const sensorsApi = {
     call<Series>('GET', `${path(room)}/${encodeURIComponent(sensor)}/series?from=${from.toISOString()}&to=${to.toISOString()}&points=${POINTS}`),
   setAlarm: (room: string, sensor: string, rule: AlarmRule) => call<Sensor>('PUT', `${path(room)}/${encodeURIComponent(sensor)}/alarm`, rule),
   removeAlarm: (room: string, sensor: string) => call<void>('DELETE', `${path(room)}/${encodeURIComponent(sensor)}/alarm`),
+}
+
+function devicesPath(room: string): string {
+  return `/api/rooms/${encodeURIComponent(room)}/devices`
+}
+
+export const devicesApi = {
+  list: (room: string) => call<{ devices: Device[] }>('GET', devicesPath(room)).then(({ devices }) => devices),
+  create: (room: string, name: string) => call<Device & { token: string }>('POST', devicesPath(room), { name }),
+  revoke: (room: string, device: number) => call<void>('DELETE', `${devicesPath(room)}/${device}`),
 }
 
 export function columnsOf({ points }: Series): Columns {
