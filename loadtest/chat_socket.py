@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from gevent.event import AsyncResult, Event
 
-from loadtest import advice, figures, marker, polls
+from loadtest import advice, figures, marker
+from loadtest.activities.base import Activity
 from loadtest.closing import Closing
 from loadtest.ledger import Faults, View
 from loadtest.trial import Trial
@@ -38,8 +39,7 @@ class ChatSocket(WebSocketUser):
         super().__init__(environment)
         self.patience = self.trial.settings.patience
         self.number, self.name, self.room = -1, "", ""  # set by `become`
-        # seq of the room's latest poll.
-        self.poll: int | None = None
+        self.activity: Activity | None = None  # set by `become`, where the profile has one
         self.view = View(self.trial.register, self.room, self.name)
         self.token = ""
         self.id = 0
@@ -100,6 +100,11 @@ class ChatSocket(WebSocketUser):
         for fault in faults:
             self.record(fault.kind, time.perf_counter(), error=f"{fault.kind} event", kind="FAULT")
 
+    def report_new(self, faults: Faults) -> None:
+        """Do the same with faults that an activity found: they go into the register here."""
+        for fault in faults:
+            self.report(self.trial.register.note(fault))
+
     def record(self, name: str, since: float, *, size: int = 0, error: str | None = None, kind: str = "WS") -> None:
         """Give Locust and the timeline a sample: from `since` to now.
 
@@ -146,6 +151,10 @@ class ChatSocket(WebSocketUser):
         handler = self._handlers.get(frame["type"])
         if handler is not None:
             getattr(self, handler)(frame)
+        elif "seq" in frame and "re" not in frame:  # events of any kind
+            self._on_event(frame)
+        elif self.activity is not None and frame["type"] in self.activity.pushes:
+            self._on_push(self.activity, frame)
         if frame["type"] != "room.joined" and (waiting := self._replies.get(frame.get("re") or 0)) is not None:
             waiting.set(frame)
 
@@ -189,6 +198,9 @@ class ChatSocket(WebSocketUser):
         self.greeted()
         self.id = frame["user"]["id"]
         self.heartbeat = float(frame["heartbeat"])
+        if self.activity is not None:
+            self.activity.id = self.id
+            self.activity.connected()
         self._join(self._held() if self.view.started else None)
 
     def _held(self) -> int:
@@ -259,10 +271,8 @@ class ChatSocket(WebSocketUser):
 
         Return whether it is another user's of this run.
         """
-        if event["type"].startswith("poll"):
-            self.poll = max(self.poll or 0, polls.seq_of(event))
-            if problem := polls.fault(event):
-                self.report(self.view.altered(event["seq"], problem))
+        if self.activity is not None and event["type"] in self.activity.events and (problem := self.activity.on_event(event)):
+            self.report(self.view.altered(event["seq"], problem))
         if event["type"] != "message":
             return False
         if not marker.intact(event):
@@ -270,6 +280,13 @@ class ChatSocket(WebSocketUser):
             return False
         key = marker.key_of(event)
         return key is not None and event["from"]["id"] != self.id and key.startswith(f"{self.trial.id}-")
+
+    def _on_push(self, activity: Activity, frame: Frame) -> None:
+        found = activity.on_push(frame)
+        self.report_new(found.faults)
+        for due in found.shown:
+            self.count("shown to others")
+            self.record(figures.SHOWN, due)
 
     def _on_gap(self, frame: Frame) -> None:
         if frame["room"] == self.room:
@@ -293,13 +310,6 @@ class ChatSocket(WebSocketUser):
     _handlers: ClassVar = {
         "hello": "_on_hello",
         "room.joined": "_on_joined",
-        "message": "_on_event",
-        "message.edited": "_on_event",
-        "message.deleted": "_on_event",
-        "reaction": "_on_event",
-        "poll": "_on_event",
-        "poll.voted": "_on_event",
-        "poll.closed": "_on_event",
         "gap": "_on_gap",
         "drain": "_on_drain",
         "error": "_on_error",

@@ -7,14 +7,18 @@ all waiting. Subclass with other tasks for another behaviour; see locustfile.py.
 import itertools
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 from locust.exception import StopUser
 
-from loadtest import advice, figures, marker, polls, profiles, set_up
+from loadtest import activities, advice, figures, marker, profiles, set_up
+from loadtest.activities.base import Activity
 from loadtest.chat_socket import ChatSocket, Frame
 from loadtest.closing import Closing, full_jitter
+from loadtest.ledger import Faults
+from loadtest.stream_socket import StreamSocket
 from loadtest.websocket_user import NotConnected
 
 _PAGE = 50  # messages per page of history
@@ -30,12 +34,17 @@ class ChatUser(ChatSocket):
         super().__init__(environment)
         self.profile = profiles.PERSON  # until `become`
         self._keys = itertools.count(1)
+        if self.trial.shape.stream:
+            self.transport = StreamSocket
         self.host_header = self.trial.settings.host_header
 
     def become(self, number: int) -> None:
         """Take the profile of this number as well."""
         super().become(number)
         self.profile = self.trial.profile_of(number)
+        if self.profile.activity:
+            kind = activities.of(self.profile.activity)
+            self.activity = kind(self.room, self.name, self.trial.ledger_of(kind))
         if self.profile.slow:
             self.slow = self.profile.slow
             self.reply_timeout = profiles.SLOWLY
@@ -100,6 +109,8 @@ class ChatUser(ChatSocket):
         if self.trial.users.get(self) != "silent" and self.view.started and not self.trial.aborted:
             self.report(self.view.leave())
         super().on_stop()
+        if self.activity is not None:
+            self.trial.counts.update(self.activity.tally)
         self.trial.counts["bytes received"] += self.bytes_read
         self.trial.counts["bytes sent"] += self.bytes_sent
         self.trial.gone(self)
@@ -108,18 +119,40 @@ class ChatUser(ChatSocket):
         """Count overdue turns, wait for silence, check the view against the log, leave."""
         trial = self.trial
         self.count_overdue()
+        if not trial.aborted and not self.broken:
+            self._with_server(lambda activity: activity.rest(_Server(self)))
         trial.reached(self, "silent")
         trial.quiet.wait()
         if not trial.aborted and not self.broken:  # a failed user's missing events are no losses of the server
             self.joined.wait(self.patience)
             highest = trial.register.highest(self.room)
             until = time.perf_counter() + (profiles.SLOWLY if self.profile.slow else trial.settings.settle)
-            while not self.view.holds(highest) and time.perf_counter() < until:
+            while not (self.view.holds(highest) and not self._behind()) and time.perf_counter() < until:
                 gevent.sleep(0.05)
+            self.report_new(self._behind())
+            self._with_server(lambda activity: activity.finish(_Server(self)))
             self.view.expect(highest)
             self.confirm(read_log=self._reads_log())
             self.report(self.view.close())
         raise StopUser
+
+    def _behind(self) -> Faults:
+        """Return what the user's activity was not shown."""
+        return () if self.activity is None else self.activity.behind()
+
+    def _with_server(self, work: Callable[[Activity], Faults]) -> None:
+        """Have the activity ask the server, again while its connection is lost."""
+        until = time.perf_counter() + self.patience
+        while self.activity is not None:
+            try:
+                self.joined.wait(self.patience)
+                self.report_new(work(self.activity))
+            except (NotConnected, gevent.Timeout, OSError) as error:
+                if time.perf_counter() < until:
+                    gevent.sleep(full_jitter(0, self.backoff_first, self.backoff_most))
+                    continue
+                self.record("confirmation", until - self.patience, error=f"{self.activity.name}: {error}")
+            return
 
     def _reads_log(self) -> bool:
         """Return whether this user reads its room's log.
@@ -153,8 +186,8 @@ class ChatUser(ChatSocket):
                 self.read_history(due)
             case "say":
                 self.say(due)
-            case "vote":
-                self.vote(due)
+            case "act":
+                self.act(due)
 
     def count_overdue(self) -> None:
         """Count turns due in the timed run but never begun.
@@ -165,14 +198,14 @@ class ChatUser(ChatSocket):
             match self._draw():
                 case "flood":
                     self.count("flood messages not sent", self.profile.burst)
-                case "say" | "vote":
+                case "say" | "act":
                     self.count("messages offered")
 
     def _draw(self) -> str:
         profile, drawn = self.profile, random.random()
         if profile.burst:
             return "flood"
-        shares = {"reconnect": profile.reconnects, "history": profile.reads_history, "vote": profile.votes, "say": profile.writes}
+        shares = {"reconnect": profile.reconnects, "history": profile.reads_history, "act": profile.acts, "say": profile.writes}
         for what, part in shares.items():
             if drawn < part:
                 return what
@@ -186,10 +219,14 @@ class ChatUser(ChatSocket):
         """
         self._offer(self._message(due), due)
 
-    def vote(self, due: float) -> None:
-        """Vote in the room's latest poll, or make one."""
-        self.count("votes")
-        self._offer(polls.frame(self.room, f"{self.name}-{next(self._keys)}", self.poll), due)
+    def act(self, due: float) -> None:
+        """Take a turn with the feature, if it can be used now."""
+        if self.activity is None:
+            return
+        frame = self.activity.act(f"{self.name}-{next(self._keys)}", due)
+        if frame is not None:
+            self.count(self.activity.counted)
+            self._offer(frame, due)
 
     def _offer(self, frame: Frame, due: float) -> None:
         problem = self._send_durably(frame, due)
@@ -223,13 +260,7 @@ class ChatUser(ChatSocket):
             except gevent.Timeout:
                 problem = f"no answer within {self.reply_timeout:g} s"
             else:
-                if reply["type"] == "message.sent":
-                    self.record(figures.ACKNOWLEDGED, due, size=len(frame["text"]))
-                    self.report(self.trial.register.acknowledge(self.room, reply["seq"], frame["key"], self.name))
-                    return ""
-                if reply["type"] == "stored":  # no message: pages of history need not hold it, every view must
-                    self.record(figures.ACKNOWLEDGED, due)
-                    self.report(self.trial.register.see(self.room, reply["seq"], None, self.name))
+                if self._is_done(frame, reply, due):
                     return ""
                 problem = f"{reply.get('code')}: {reply.get('message')}"
                 if reply.get("code") != "unavailable":
@@ -241,6 +272,23 @@ class ChatUser(ChatSocket):
             gevent.sleep(left(pause))
             self.joined.wait(left(self.reply_timeout))
         return problem
+
+    def _is_done(self, frame: Frame, reply: Frame, due: float) -> bool:
+        """Handle a reply. Return whether it acknowledges the frame, or refuses it for a good reason."""
+        if reply["type"] == "error":
+            expected = self.activity is not None and self.activity.expects(frame, reply["code"])
+            self.count(f"expected refusals: {reply['code']}", int(expected))
+            return expected
+        if reply["type"] == "message.sent":
+            self.record(figures.ACKNOWLEDGED, due, size=len(frame["text"]))
+            self.report(self.trial.register.acknowledge(self.room, reply["seq"], frame["key"], self.name))
+            return True
+        self.record(figures.ACKNOWLEDGED, due)
+        if "seq" in reply:  # pages of history need not hold it, every view must
+            self.report(self.trial.register.see(self.room, reply["seq"], None, self.name))
+        if self.activity is not None:
+            self.report_new(self.activity.answered(frame, reply))
+        return True
 
     def read_history(self, due: float) -> None:
         """Read one page from a random place of the room's past.
@@ -326,3 +374,16 @@ class ChatUser(ChatSocket):
             self.count(f"flood refused: {frame['code']}")
         else:
             super()._on_error(frame)
+
+
+class _Server:
+    """How an activity asks the server: over the user's connection, and by HTTP."""
+
+    def __init__(self, user: ChatUser) -> None:
+        self._user = user
+
+    def ask(self, frame: Frame) -> Frame:
+        return self._user.ask(frame)
+
+    def get(self, path: str) -> Any:
+        return set_up.get(self._user, path)

@@ -8,7 +8,9 @@ DELIVERED = "send → delivery to others"  # intended send time → pushed to an
 RESYNCHRONISED = "reconnect → resynchronised"  # first attempt after a loss → the last page of the rejoin is here
 HISTORY = "history page"  # intended time → history.page
 
-_SOCKET = (HANDSHAKE, JOIN, ACKNOWLEDGED, DELIVERED, RESYNCHRONISED, HISTORY)
+SHOWN = "value → shown to others"  # intended time → pushed to another user: a live value, an edit of a note
+
+_SOCKET = (HANDSHAKE, JOIN, ACKNOWLEDGED, DELIVERED, RESYNCHRONISED, HISTORY, SHOWN)
 
 
 def of_slow(name: str) -> str:

@@ -9,6 +9,7 @@ from loadtest.values import BadOption, duration, host, number, share, span, span
 
 SHAPES = (
     "smoke", "ramp", "steps", "soak", "spike", "storm", "deploy", "stadium", "village", "slow-readers", "flood", "polls",
+    "location", "sensors", "notes", "quiz", "stream",
 )  # fmt: skip
 
 

@@ -46,16 +46,18 @@ def letters() -> int:
 class Profile:
     """One kind of user.
 
-    think: draws the pause between two turns in seconds. letters: draws the length of a message. writes, votes, reads_history,
-    reconnects: shares of turns; in the other turns the user only reads. slow: seconds a slow reader waits before each read of its
-    socket. burst: messages that a flooder sends at once without waiting for an answer, over its limit.
+    think: draws the pause between two turns in seconds. letters: draws the length of a message. writes, acts, reads_history,
+    reconnects: shares of turns; in the other turns the user only reads. activity: the feature that it uses in turns of `acts`
+    (activities/). slow: seconds a slow reader waits before each read of its socket. burst: messages that a flooder sends at once
+    without waiting for an answer, over its limit.
     """
 
     name: str
     think: Seconds
     letters: Letters
     writes: float = 1.0
-    votes: float = 0.0
+    acts: float = 0.0
+    activity: str = ""
     reads_history: float = 0.0
     reconnects: float = 0.0
     slow: float = 0.0
@@ -67,10 +69,14 @@ TALKER = Profile("talker", log_normal(12, 1.0, 300), letters, writes=0.9, reads_
 BOT = Profile("bot", between(0.9, 1.1), lambda: 200)
 PERSON = Profile("person", between(2, 6), lambda: 100)  # THINK, RECONNECTS and HISTORY adjust it to a run
 SLOW = Profile("slow", log_normal(12, 1.0, 300), letters, slow=0.5)
-VOTER = Profile("voter", between(1, 4), letters, writes=0.3, votes=0.7)
+VOTER = Profile("voter", between(1, 4), letters, writes=0.3, acts=0.7, activity="polls")
+WALKER = Profile("walker", between(1, 3), letters, writes=0.2, acts=0.8, activity="location")
+DEVICE = Profile("device", between(0.9, 1.1), letters, writes=0.05, acts=0.95, activity="sensors")
+EDITOR = Profile("editor", between(0.5, 2), letters, writes=0.1, acts=0.9, activity="notes")
+PLAYER = Profile("player", between(0.5, 1.5), letters, writes=0.1, acts=0.9, activity="quiz")
 FLOODER = Profile("flooder", between(0.9, 1.1), lambda: 200, burst=100)
 
-KNOWN = {profile.name: profile for profile in (LURKER, TALKER, BOT, PERSON, VOTER, SLOW, FLOODER)}
+KNOWN = {profile.name: profile for profile in (LURKER, TALKER, BOT, PERSON, VOTER, WALKER, DEVICE, EDITOR, PLAYER, SLOW, FLOODER)}
 Mix = tuple[tuple[Profile, float], ...]
 CROWD: Mix = ((LURKER, 0.9), (TALKER, 0.09), (BOT, 0.01))
 PEOPLE: Mix = ((PERSON, 1.0),)

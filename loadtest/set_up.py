@@ -30,6 +30,20 @@ def make_room(user: "ChatUser") -> None:
             trial.rooms.add(user.room)
 
 
+def get(user: "ChatUser", path: str) -> Any:
+    """Return the JSON of a call. Raises OSError for any answer but success."""
+    http = HttpSession(user.host, user.environment.events.request, user=user)
+    headers = {"Authorization": f"Token {user.token}"}
+    if user.host_header:
+        headers["Host"] = user.host_header
+    with http.get(
+        path, headers=headers, name=path.partition("?")[0].rpartition("/")[2], timeout=_TIMEOUT, catch_response=True
+    ) as answer:
+        if not answer.ok:
+            raise OSError(f"GET {path} answered {answer.status_code}: {(answer.text or str(answer.error))[:200]}")
+        return answer.json()
+
+
 def _post(user: "ChatUser", path: str, name: str, body: dict[str, Any], also: int = 0) -> dict[str, Any]:
     """POST JSON; the run ends after any answer except success or the status `also`."""
     http = HttpSession(user.host, user.environment.events.request, user=user)

@@ -12,10 +12,16 @@ import math
 from typing import Any, ClassVar
 
 from loadtest import figures, profiles
+from loadtest.activities.location import Location as Places
+from loadtest.activities.polls import Polls as Votes
+from loadtest.activities.quiz import QUIZZES
+from loadtest.activities.quiz import Quiz as Answers
+from loadtest.activities.sensors import Sensors as Readings
 from loadtest.gates import Gate
 from loadtest.options import Settings
 from loadtest.profiles import Mix
 
+SHOWN = "shown to others"  # live values and edits, as the counts name them
 _ARRIVING = 2.0  # seconds before its end without new users: Locust acts once a second, and users must connect
 _CAME = 0.9  # share of the wanted users that must have come
 _THERE = 0.75  # share of a step's users that must be present in its reported stretch
@@ -27,6 +33,8 @@ class Shape:
     name: ClassVar[str] = ""
     mix: ClassVar[Mix] = profiles.CROWD
     people_a_room: ClassVar[float] = 15
+    # Whether users talk through the event stream and POST, without WebSockets.
+    stream: ClassVar[bool] = False
 
     def __init__(self, settings: Settings) -> None:
         self.users = settings.users
@@ -263,16 +271,64 @@ class Flood(Shape):
         return _with(super().profiles(), profiles.FLOODER, self.settings.flooders)
 
 
-class Polls(Shape):
+class Using(Shape):
+    """Users of a feature: a run in which nobody used it proves nothing about it."""
+
+    # What must have happened, as the counts name it.
+    required: ClassVar[tuple[str, ...]] = ()
+
+    def gates(self, summary: dict[str, Any]) -> list[Gate]:
+        """Require that the feature was used."""
+        counts = summary["counts"]
+        return [Gate(f"{what}: some", f"{counts.get(what, 0)}", counts.get(what, 0) > 0) for what in self.required]
+
+
+class Polls(Using):
     """A poll in each room, in which people vote and change their minds while they talk."""
 
     name = "polls"
     mix = ((profiles.VOTER, 1.0),)
+    required = (Votes.counted,)
 
-    def gates(self, summary: dict[str, Any]) -> list[Gate]:
-        """Require votes: a run without one proves nothing about polls."""
-        votes = summary["counts"].get("votes", 0)
-        return [Gate("people voted", f"{votes} votes", votes > 0)]
+
+class Location(Using):
+    """People share where they are, move and stop, while they talk."""
+
+    name = "location"
+    mix = ((profiles.WALKER, 1.0),)
+    required = (Places.counted, SHOWN)
+
+
+class Sensors(Using):
+    """Each user is a device that pushes five readings a second and looks at the others' sensors."""
+
+    name = "sensors"
+    mix = ((profiles.DEVICE, 1.0),)
+    required = (Readings.counted, SHOWN)
+
+
+class Notes(Using):
+    """Everybody writes into their room's note at once."""
+
+    name = "notes"
+    mix = ((profiles.EDITOR, 1.0),)
+    required = ("edits", SHOWN)
+
+
+class Quiz(Using):
+    """One quiz after the other in each room; people answer while they talk."""
+
+    name = "quiz"
+    mix = ((profiles.PLAYER, 1.0),)
+    required = (Answers.counted, QUIZZES)
+
+
+class Stream(Shape):
+    """Everybody talks through the event stream and POST, and loses the network at times."""
+
+    name = "stream"
+    mix = profiles.PEOPLE
+    stream = True
 
 
 def _with(among: Mix, guest: profiles.Profile, share: float) -> Mix:
@@ -281,7 +337,8 @@ def _with(among: Mix, guest: profiles.Profile, share: float) -> Mix:
 
 SHAPES: dict[str, type[Shape]] = {
     shape.name: shape
-    for shape in (Smoke, Ramp, Steps, Soak, Spike, Storm, Deploy, Stadium, Village, SlowReaders, Flood, Polls)
+    for shape in (Smoke, Ramp, Steps, Soak, Spike, Storm, Deploy, Stadium, Village, SlowReaders, Flood, Polls,
+                  Location, Sensors, Notes, Quiz, Stream)
 }  # fmt: skip
 
 

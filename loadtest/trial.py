@@ -20,6 +20,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from loadtest import profiles
+from loadtest.activities.base import Activity
 from loadtest.clock import Clock
 from loadtest.generator import Generator
 from loadtest.ledger import KINDS, Register
@@ -62,6 +63,7 @@ class Trial:
         self.started, self.stopping, self.quiet = Event(), Event(), Event()
         self.users: dict[ChatUser, str] = {}  # → connecting, connected, silent
         self._profiles = shape.profiles()
+        self._ledgers: dict[str, Any] = {}
         self._sampler: gevent.Greenlet | None = None
 
     # For users.
@@ -73,6 +75,12 @@ class Trial:
     def profile_of(self, number: int) -> Profile:
         """Return a user's profile."""
         return profiles.of(number, self._profiles)
+
+    def ledger_of(self, activity: type[Activity]) -> Any:
+        """Return what the users of this process share of an activity."""
+        if activity.name not in self._ledgers:
+            self._ledgers[activity.name] = activity.ledger()
+        return self._ledgers[activity.name]
 
     def reached(self, user: "ChatUser", phase: str) -> None:
         """Note that a user is `connecting`, `connected` or `silent`."""

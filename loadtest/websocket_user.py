@@ -39,10 +39,14 @@ from websocket import ABNF
 
 from loadtest.buffered_socket import BufferedSocket
 from loadtest.closing import Closing, How, full_jitter
+from loadtest.stream_socket import StreamSocket
 from loadtest.turns import Turns
 
 _SILENCE = 2.5  # heartbeats without a byte from the server
 _LASTED = 5.0  # seconds of a connection's life that reset the backoff
+
+
+Transport = BufferedSocket | StreamSocket
 
 
 class NotConnected(Exception):
@@ -64,13 +68,14 @@ class WebSocketUser(Turns, User):
     host_header: str = ""  # name to request instead of the host's
     handshake_figure: str = "handshake"  # name of its samples
     awaits_greeting: bool = False  # the handshake ends when the subclass calls `greeted`, not with the upgrade
+    transport: type[Transport] = BufferedSocket
     slow: float = 0.0  # seconds before each read of a few kilobytes: a slow reader
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.opened = Event()  # set while the connection is open
         self.connecting_since = 0.0
-        self._socket: BufferedSocket | None = None
+        self._socket: Transport | None = None
         self._keeper: gevent.Greenlet | None = None
         self._wanted = False
         self.broken = False  # a hook raised an exception, which ended the keeper
@@ -264,7 +269,7 @@ class WebSocketUser(Turns, User):
 
     def _connection(self) -> Closing:
         """Connect, read until the end, and return how it ended. Leaves nothing open."""
-        ws = self._socket = BufferedSocket(self.slow)
+        ws = self._socket = self.transport(self.slow)
         self._dropped, self._owed_by = False, None
         try:
             refusal = self._shake_hands(ws)
@@ -286,7 +291,7 @@ class WebSocketUser(Turns, User):
             self.bytes_sent += ws.bytes_sent
             ws.shutdown()
 
-    def _shake_hands(self, ws: BufferedSocket) -> Closing | None:
+    def _shake_hands(self, ws: Transport) -> Closing | None:
         headers = [f"{name}: {value}" for name, value in self.socket_headers().items()]
         try:
             with gevent.Timeout(self.connect_timeout):
@@ -305,7 +310,7 @@ class WebSocketUser(Turns, User):
             return Closing("failed", reason=f"no handshake within {self.connect_timeout:g} s")
         return None
 
-    def _read(self, ws: BufferedSocket) -> Closing:
+    def _read(self, ws: Transport) -> Closing:
         try:
             self.on_open()
             last_sign = time.perf_counter()

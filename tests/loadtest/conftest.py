@@ -6,9 +6,9 @@ with the mark `load`, and gets it through the fixture `run`:
     @pytest.mark.load(fault="lose", USERS="5")
     def test_a_lost_event_fails_the_run(run: LoadRun) -> None: …
 
-`fault` belongs to the server (faulty_server.py); without it or a `URL`, the product's server runs with the settings in
-`server`. `arguments` are scripts/load's, `split` is run_load's, all others are variables. A test's own mark overrides
-its module's, and both override QUICK.
+`fault` belongs to the server (faulty_server.py), `proxy` to a proxy before the product's (faulty_proxy.py); without them or
+a `URL`, the product's server runs with the settings in `server`. `arguments` are scripts/load's, `split` is run_load's, all
+others are variables. A test's own mark overrides its module's, and both override QUICK.
 """
 
 import sys
@@ -82,6 +82,22 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
 
 
 @pytest.fixture(scope="module")
+def faulty_proxy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    """Return an address of the product's server behind a proxy that breaks one promise: `faulty_proxy("hide-places")`."""
+    port = free_port()
+    program = Path(__file__).with_name("faulty_proxy.py")
+    log = tmp_path_factory.mktemp("proxy") / "log"
+    process = Process(
+        [sys.executable, program, "--port", str(port), "--to", server.base_url], env=base_environment(), log=log, cwd=ROOT
+    )
+    try:
+        process.wait_until(lambda: accepts(port), timeout=20, what="the proxy")
+        yield lambda fault: f"http://127.0.0.1:{port}/{fault}"
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
 def module_runs(
     request: pytest.FixtureRequest, profile: Profile, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AtOnce[LoadRun]]:
@@ -92,15 +108,18 @@ def module_runs(
         for number, item in enumerate(items):
             told = _told(item)
             arguments = {"arguments": told.pop("arguments", ()), "split": told.pop("split", False)}
-            settings, fault = told.pop("server", {}), told.pop("fault", None)
+            settings, fault, proxied = told.pop("server", {}), told.pop("fault", None), told.pop("proxy", None)
             report = tmp_path_factory.mktemp("runs") / f"{number}"
             job = partial(runs.run_load, report=report, env=QUICK | told, **arguments)
             if settings:
                 own.append((item.nodeid, settings, job))
                 continue
-            url = told.get("URL") or (
-                request.getfixturevalue("faulty_server")(fault) if fault else request.getfixturevalue("server").base_url
-            )
+            if proxied:
+                url = request.getfixturevalue("faulty_proxy")(proxied)
+            elif fault:
+                url = request.getfixturevalue("faulty_server")(fault)
+            else:
+                url = told.get("URL") or request.getfixturevalue("server").base_url
             made.give(item.nodeid, partial(job, url))
         # Started in the main thread: the kernel ends its children when the tests end in any way.
         for name, settings, job in own:
