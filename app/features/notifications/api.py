@@ -11,6 +11,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from accounts.http_auth import authenticated
+from core.api_types import Body
 from db import database
 from features.notifications import services
 from features.notifications.endpoints import LONGEST
@@ -26,7 +27,7 @@ LevelName = Literal["all", "mentions", "nothing"]
 Digest = Literal["off", "daily", "hourly"]
 
 
-class Quiet(Schema):
+class Quiet(Body):
     begin: Text = Field(alias="from")
     to: Text
     zone: Text
@@ -54,7 +55,7 @@ class SettingsAndDevices(Settings):
     devices: list[DeviceOut]
 
 
-class Change(Schema):
+class Change(Body):
     sound: bool = False
     browser: bool = False
     quiet: Quiet | None = None
@@ -62,16 +63,16 @@ class Change(Schema):
     email: Text | None = None
 
 
-class LevelIn(Schema):
+class LevelIn(Body):
     level: LevelName
 
 
-class Keys(Schema):
+class Keys(Body):
     p256dh: Key
     auth: Key
 
 
-class DeviceIn(Schema):
+class DeviceIn(Body):
     endpoint: Annotated[str, Field(max_length=LONGEST, pattern=r"^[^\x00]*$")]
     keys: Keys
     label: Annotated[str, Field(max_length=80, pattern=r"^[^\x00]*$")] = ""

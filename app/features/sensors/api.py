@@ -49,11 +49,11 @@ class AlarmIn(Body):
     silent_s: Annotated[int, Field(ge=5, le=604_800)] | None = None
 
 
-class DeviceIn(Body):
+class SensorDeviceIn(Body):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
 
 
-class DeviceOut(Schema):
+class SensorDeviceOut(Schema):
     id: int
     name: str
     created_by: str
@@ -62,11 +62,11 @@ class DeviceOut(Schema):
     revocable: bool
 
 
-class Devices(Schema):
-    devices: list[DeviceOut]
+class SensorDevices(Schema):
+    devices: list[SensorDeviceOut]
 
 
-class DeviceMade(DeviceOut):
+class SensorDeviceMade(SensorDeviceOut):
     token: str
 
 
@@ -148,7 +148,7 @@ async def alarm_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> 
     return 204, None
 
 
-@router.get("/{slug}/devices", response=Devices, summary="Devices of a room")
+@router.get("/{slug}/devices", response=SensorDevices, summary="SensorDevices of a room")
 async def device_list(request: HttpRequest, slug: str) -> dict[str, Any]:
     """`revocable`: whether I may revoke it."""
     me = _me(request).id
@@ -156,8 +156,8 @@ async def device_list(request: HttpRequest, slug: str) -> dict[str, Any]:
     return {"devices": [_device(one, revocable=owner or one.created_by_id == me) for one in found]}
 
 
-@router.post("/{slug}/devices", response={201: DeviceMade}, summary="Make a device")
-async def device_create(request: HttpRequest, slug: str, body: DeviceIn) -> tuple[int, dict[str, Any]]:
+@router.post("/{slug}/devices", response={201: SensorDeviceMade}, summary="Make a device")
+async def device_create(request: HttpRequest, slug: str, body: SensorDeviceIn) -> tuple[int, dict[str, Any]]:
     """The token is shown this once. It pushes readings into this room, and nothing else."""
     me = _me(request).id
     device, token = await database.run_for(me, lambda: devices.device_create(user=me, slug=slug, name=body.name))
