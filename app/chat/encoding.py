@@ -13,7 +13,7 @@ from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 
 from chat import kinds
 from chat.models import Event
-from core.features import NOBODY
+from core.features import NOBODY, installed
 from realtime.publish import LogEvent, encode
 
 LISTED_PEOPLE = 100
@@ -138,9 +138,19 @@ def _parts(row: EventRow) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if row.quoted is not None:
         found["reply_to"] = row.quoted
-    if row.data and row.data.get("mentions"):
-        found["mentions"] = row.data["mentions"]
+    if row.data:
+        if row.data.get("mentions"):
+            found["mentions"] = row.data["mentions"]
+        found.update((name, row.data[name]) for name in installed().message_parts if name in row.data)
     return found
+
+
+def summary_of(text: str, data: dict[str, Any] | None) -> str:
+    """Return a message's text, or what stands for that of a message without one."""
+    if text or not data:
+        return text
+    parts = installed().message_parts.values()
+    return ", ".join(part.summary(data[part.name]) for part in parts if part.summary is not None and part.name in data)
 
 
 def _change(row: EventRow) -> dict[str, Any]:

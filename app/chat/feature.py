@@ -11,7 +11,12 @@ FEATURE = Feature(
         FrameHandler(frames.RoomJoin, frames.room_join, reply="room.joined"),
         FrameHandler(frames.RoomLeave, frames.room_leave, paced=False),
         FrameHandler(
-            frames.MessageSend, frames.message_send, at_once=frames.message_send_at_once, paced=False, reply="message.sent"
+            frames.MessageSend,
+            frames.message_send,
+            at_once=frames.message_send_at_once,
+            paced=False,
+            reply="message.sent",
+            takes_parts=True,
         ),
         FrameHandler(frames.MessageEdit, frames.message_edit, paced=False, reply="message.sent"),
         FrameHandler(frames.MessageDelete, frames.message_delete, paced=False, reply="message.sent"),

@@ -15,6 +15,7 @@ from chat.publish import Key, Target, room_of, take_token
 from chat.quotes import quote
 from core.emoji import is_emoji
 from core.errors import BadFrame
+from core.features import installed
 from db import database
 from realtime.publish import DeferredReply, FrameId, Head, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
@@ -139,14 +140,25 @@ def message_send_at_once(socket: Socket, frame: MessageSend) -> DeferredReply | 
 
 def _is_plain(frame: MessageSend) -> bool:
     """Whether nothing has to be looked up for the message."""
-    return frame.reply_to is None and "@" not in frame.text
+    return frame.reply_to is None and "@" not in frame.text and not _extra(frame)
+
+
+def _extra(frame: MessageSend) -> dict[str, Any]:
+    """Return the parts of features that the message has, by name, as the client sent them."""
+    return {name: value for name in installed().message_parts if (value := getattr(frame, name))}
 
 
 async def _parts(socket: Socket, room: RoomRef, frame: MessageSend) -> services.Parts:
+    services.check_text(frame.text, may_be_empty=services.stands_alone(_extra(frame)))  # before a part is prepared for nothing
     quoted = None
     if frame.reply_to is not None:
         quoted = await database.run_for(socket.user.id, _quote, socket.user.id, room, frame.reply_to)
-    return services.Parts(quoted, await mentioned(room.id, socket.user.id, frame.text))
+    mentions = await mentioned(room.id, socket.user.id, frame.text)
+    extra = {
+        name: await installed().message_parts[name].prepare(room, socket.user, frame.key, value)
+        for name, value in _extra(frame).items()
+    }
+    return services.Parts(quoted, mentions, extra)
 
 
 def _quote(user: int, room: RoomRef, seq: int) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class MessageShown(msgspec.Struct):
     alias: str | msgspec.UnsetType = msgspec.UNSET
 
 
-MESSAGE = EventKind(payload=Message, wire=MessageShown, listed=True, counts=True)
+MESSAGE = EventKind(payload=Message, wire=MessageShown, listed=True, counts=True, carries_parts=True)
 # These three say what changed, and not their target's new state.
 EDITED = EventKind(payload=MessageEdited, amends=Message, apply=edit, carries_state=False)
 DELETED = EventKind(payload=MessageDeleted, amends=Message, apply=delete, carries_state=False)

@@ -36,6 +36,7 @@ __all__ = [
     "append",
     "durable",
     "message",
+    "message_of",
     "refusal_of",
     "room_of",
     "take_token",
@@ -95,6 +96,11 @@ async def room_of(socket: Socket, slug: str) -> RoomRef:
     joined = socket.find_joined(slug)
     known = joined.ref if joined else socket.find_known(slug)
     return known or access.ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, slug)).room)
+
+
+def message_of(*, room: str, author: str, key: str) -> QuerySet[Event]:
+    """Return the message that a row of a feature belongs to, for `Subquery`: the names of the row's columns."""
+    return Event.objects.filter(room_id=OuterRef(room), author_id=OuterRef(author), key=OuterRef(key), kind="message")
 
 
 class Thing(NamedTuple):

@@ -7,10 +7,10 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Left
 
-from chat.encoding import EventRow
+from chat.encoding import EventRow, summary_of
 from chat.models import Event
 from core.errors import NoSuchTarget
 from core.words import words as _
@@ -19,6 +19,8 @@ from core.words import words as _
 LONGEST = 200
 
 Quote = dict[str, Any]
+# A thing's data, such as the votes of a poll, may be large.
+_PARTS = Case(When(kind="message", text="", then=F("data")), default=None)
 
 
 def quote(room: int, seq: int) -> Quote:
@@ -46,8 +48,9 @@ def answered(row: EventRow) -> int | None:
 
 def _read(places: set[tuple[int, int]]) -> dict[tuple[int, int], Quote]:
     wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
-    events = Event.objects.filter(wanted, target=None).annotate(excerpt=Left("text", LONGEST))
-    rows = events.values_list("room_id", "seq", "author_id", "author__username", "excerpt")
+    events = Event.objects.filter(wanted, target=None).annotate(excerpt=Left("text", LONGEST), parts=_PARTS)
+    rows = events.values_list("room_id", "seq", "author_id", "author__username", "excerpt", "parts")
     return {
-        (room, seq): {"seq": seq, "from": {"id": author, "name": name}, "text": text} for room, seq, author, name, text in rows
+        (room, seq): {"seq": seq, "from": {"id": author, "name": name}, "text": summary_of(text, parts)[:LONGEST]}
+        for room, seq, author, name, text, parts in rows
     }

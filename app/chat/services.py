@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from chat.group_commit import writer
 from chat.kinds import KINDS
 from chat.text import is_visible
 from core.errors import BadFrame, Empty, TooLong
+from core.features import installed
 from core.words import words as _
 from realtime.publish import Person, RoomRef
 
@@ -25,13 +26,15 @@ class Parts(NamedTuple):
     quoted: dict[str, Any] | None = None
     # Ids of people; 0: everybody in the room.
     mentions: Sequence[int] = ()
+    # Of features, by name (core.features.MessagePart).
+    extra: Mapping[str, Any] = {}
 
     def data(self) -> dict[str, Any] | None:
         """Return what is stored; None for nothing."""
         found: dict[str, Any] = {"reply_to": self.quoted["seq"]} if self.quoted else {}
         if self.mentions:
             found["mentions"] = list(self.mentions)
-        return found or None
+        return found | dict(self.extra) or None
 
 
 def message_send(
@@ -43,7 +46,7 @@ def message_send(
     The same key again answers the first commit with `duplicate`. Raises Empty, TooLong or BadFrame at once; waiting for
     the result raises NotAMember, or Unavailable when the outcome is unknown.
     """
-    _check_text(text)
+    check_text(text, may_be_empty=parts is not None and stands_alone(parts.extra))
     append = Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias)
     append.by_server = by_server
     if parts is not None:
@@ -63,7 +66,7 @@ def event_append(
         raise BadFrame(f"{kind.name}: target is the seq of the event that it amends")
     text = getattr(payload, "text", "")
     if kind.has_text:
-        _check_text(text)
+        check_text(text)
     append = Append(
         room=room,
         author=author.id,
@@ -79,10 +82,16 @@ def event_append(
     return _submit(append)
 
 
-def _check_text(text: str) -> None:
+def stands_alone(parts: Iterable[str]) -> bool:
+    """Return whether a message with these parts of features may have no text."""
+    return any(installed().message_parts[name].stands_alone for name in parts)
+
+
+def check_text(text: str, *, may_be_empty: bool = False) -> None:
+    """Raise TooLong, or Empty for a text of which nobody sees anything."""
     if len(text) > settings.MAX_TEXT:
         raise TooLong(_("text has {count} characters, the limit is {most}", count=len(text), most=settings.MAX_TEXT))
-    if not is_visible(text):
+    if not may_be_empty and not is_visible(text):
         raise Empty(_("text is empty"))
 
 

@@ -13,6 +13,7 @@ django = get_asgi_application()  # loads the apps; later imports may use models
 
 from config.inline import without_first_hop  # noqa: E402
 from config.services import register_all  # noqa: E402
+from core.bodies import with_large_bodies  # noqa: E402
 from ops.echo import with_echo, with_socket_echo  # noqa: E402
 from realtime.consumer import consume  # noqa: E402
 from realtime.nginx_drain_http import with_nginx_drain  # noqa: E402
@@ -27,7 +28,7 @@ frames()
 register_all()
 application = ProtocolTypeRouter(
     {
-        "http": closing_when_drained(with_probes(with_echo(with_nginx_drain(django)))),
+        "http": closing_when_drained(with_probes(with_echo(with_nginx_drain(with_large_bodies(django))))),
         "websocket": with_socket_echo(consume),
         "lifespan": lifespan,
     }

@@ -26,6 +26,7 @@ FEATURES: tuple[str, ...] = (
     "features.notes",
     "features.chess",
     "features.notifications",
+    "features.files",
 )
 
 CORE = ("realtime", "accounts", "changes", "rooms", "chat")

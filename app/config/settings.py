@@ -290,7 +290,7 @@ WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/"
 WHITENOISE_MAX_AGE = 3600
 
 # What people upload; a backup takes all of it along.
-MEDIA_ROOT = DATA_DIR / "files"
+MEDIA_ROOT = env.path("FILES_DIR", CHECKOUT) or DATA_DIR / "files"
 
 # --- background tasks live in the database: no second broker
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

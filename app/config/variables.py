@@ -140,6 +140,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("LOG_LEVEL", "choice", "info", "What is logged", choices=("debug", "info", "warning", "error")),
     Variable("LOG_FORMAT", "choice", "console", "json for machines, console for people", choices=("json", "console")),
     Variable("DATA_DIR", "path", None, "Where the embedded run keeps its database and secret. Unset: var/ in the checkout"),
+    Variable(
+        "FILES_DIR",
+        "path",
+        None,
+        "Where uploaded files are kept; all web processes and the background worker must see the same. Unset: DATA_DIR/files",
+    ),
     Variable("STATIC_ROOT", "path", None, "Where collectstatic puts the built front end. Unset: DATA_DIR/static"),
     Variable(
         "PROMETHEUS_MULTIPROC_DIR", "path", None, "Where workers share their metrics; scripts/run_gunicorn.sh makes a fresh one"

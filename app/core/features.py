@@ -5,6 +5,7 @@ config/features.py lists the features; everything that needs to know them loops 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,6 +74,8 @@ class EventKind:
     # Called with the room and the event's wire form in every process that delivers it, and in the one that committed it. At
     # least once in all; a process without sockets in the room may not hear of it. On the event loop; must not wait.
     delivered: Callable[[Any, dict[str, Any]], None] | None = None
+    # Whether it carries the message parts of features.
+    carries_parts: bool = False
 
     def __post_init__(self) -> None:
         if (self.amends is None) != (self.apply is None):
@@ -146,6 +149,8 @@ class FrameHandler(NamedTuple):
     paced: bool = True
     # The tag of its reply, for the documents. "": `stored` for a frame with a `key`, else `ok`.
     reply: str = ""
+    # Whether the frame takes the message parts of features: a field for each, None by default.
+    takes_parts: bool = False
 
     @property
     def type(self) -> str:
@@ -210,6 +215,40 @@ class TokenKind:
     dialects: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class MessagePart:
+    """What a message carries beside its text: a field of this name in `message.send`, and in `message` where there is any.
+
+    An edit keeps it, a deletion does not.
+    """
+
+    name: str
+    # The types of the field in `message.send` and in `message`.
+    takes: Any
+    shows: Any
+    # (room, author, key, value) → what the message stores and carries, as JSON. Awaited before the commit, and again when the
+    # key is repeated: then it must pass again. Raises FrameRefused.
+    prepare: Callable[[Any, Any, str, Any], Awaitable[Any]]
+    # What stands for the text of a message without one, as in a quote.
+    summary: Callable[[Any], str] | None = None
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether a message with it may have no text."""
+        return self.summary is not None
+
+
+class LargeBody(NamedTuple):
+    """Requests with a larger body than others have. Their view reads it as it arrives: `core.bodies.body_of(request)`."""
+
+    method: str
+    path: re.Pattern[str]
+    # Bytes of the body at most. Called for each request.
+    most: Callable[[], int]
+    # From the headers to the end of the body.
+    within_s: float
+
+
 class Periodic(NamedTuple):
     """Work that every web process does again and again: it must be harmless when several do it at once."""
 
@@ -239,6 +278,8 @@ class Feature:
     sends: tuple[type[msgspec.Struct], ...] = ()
     parts: tuple[Part, ...] = ()
     tokens: tuple[TokenKind, ...] = ()
+    message_parts: tuple[MessagePart, ...] = ()
+    bodies: tuple[LargeBody, ...] = ()
     # (path below /api, router)
     routers: tuple[tuple[str, Any], ...] = ()
     # Refusals with a code and an HTTP status of their own.
@@ -269,7 +310,10 @@ class Installed:
     def __init__(self, features: Iterable[Feature], core: Iterable[Feature] = ()) -> None:
         self.features = tuple(features)
         self.all = (*core, *self.features)
-        self.frames = {handler.type: handler for handler in _unique("frame", "frames", self.all, lambda one: one.type)}
+        parts = _unique("message part", "message_parts", self.all, lambda one: one.name)
+        self.message_parts: dict[str, MessagePart] = {part.name: part for part in parts}
+        handlers = _unique("frame", "frames", self.all, lambda one: one.type)
+        self.frames = {handler.type: self._with_parts(handler) for handler in handlers}
         self.kinds: list[EventKind] = _unique("event kind", "events", self.all, lambda one: one.name)
         self.topics = {topic.name: topic for topic in _unique("live topic", "live", self.all, lambda one: one.name)}
         _unique("server frame", "sends", self.all, lambda one: one.__struct_config__.tag)
@@ -277,6 +321,7 @@ class Installed:
         self.tokens = {kind.name: kind for kind in _unique("token kind", "tokens", self.all, lambda one: one.name)}
         _unique("error code", "errors", self.all, lambda one: one.code)
         _unique("feature", "", self.all, lambda one: one.name)
+        self._bodies: list[LargeBody] = self.every("bodies")
 
     @property
     def names(self) -> list[str]:
@@ -286,6 +331,28 @@ class Installed:
     def every(self, part: str) -> list[Any]:
         """Return what all features bring of one part."""
         return [one for feature in self.all for one in getattr(feature, part)]
+
+    def _with_parts(self, handler: FrameHandler) -> FrameHandler:
+        fields = [(part.name, part.takes | None, None) for part in self.message_parts.values()]
+        if not handler.takes_parts or not fields:
+            return handler
+        extended = msgspec.defstruct(handler.frame.__name__, fields, bases=(handler.frame,), tag=handler.type)
+        return handler._replace(frame=extended)
+
+    def fields_shown(self, kind: EventKind) -> type[msgspec.Struct] | None:
+        """The struct of the fields that an event carries, those of features among them."""
+        own = kind.fields_shown
+        fields = [(part.name, part.shows | msgspec.UnsetType, msgspec.UNSET) for part in self.message_parts.values()]
+        if own is None or not kind.carries_parts or not fields:
+            return own
+        return msgspec.defstruct(own.__name__, fields, bases=(own,))
+
+    def body_of(self, method: str, path: str) -> LargeBody | None:
+        """Return what is said of the bodies of such requests; None for the ordinary ones."""
+        for body in self._bodies:
+            if body.method == method and body.path.fullmatch(path):
+                return body
+        return None
 
 
 def _unique(what: str, part: str, features: Iterable[Feature], name: Callable[[Any], str]) -> list[Any]:

@@ -10,10 +10,12 @@ import asyncio
 import json
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from core.features import installed
 from core.refusals import note_refusal
 
 URL_BYTES = 8_192
@@ -24,10 +26,11 @@ HEADER_BYTES = 16_384
 HEADERS = 128
 # From the connection, or the first byte, to the end of the headers.
 HEAD_S = 10.0
-# From the headers to the end of the body, which has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+# From the headers to the end of the body, which has at most settings.DATA_UPLOAD_MAX_MEMORY_SIZE bytes. Features name paths with
+# larger bodies, which take longer.
 BODY_S = 60.0
-# Bytes received for a body, in multiples of its size limit, chunk sizes and trailers included.
-FRAMING = 8
+# Chunk sizes and trailers of a body, in multiples of the size limit of ordinary ones.
+FRAMING = 7
 # Requests received before the first one is answered.
 PIPELINED = 16
 # How long the input of a refused client is read and discarded. Closing with unread bytes makes the kernel send a reset, which
@@ -40,6 +43,7 @@ class RequestLimits(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._url_bytes = self._head_bytes = self._body_bytes = self._raw_bytes = 0
+        self._most_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         self._in_head = True
         self._refusal: tuple[int, str] | None = None
         self._refused = self._upgraded = False
@@ -108,7 +112,7 @@ class RequestLimits(HttpToolsProtocol):
                 self._refusal = self._refusal or (431, f"the headers have more than {HEAD_BYTES} bytes")
         elif not self._in_head:
             self._raw_bytes += len(data)
-            if self._raw_bytes > FRAMING * settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            if self._raw_bytes > self._most_bytes + FRAMING * settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
                 self._refusal = self._refusal or (413, "the body's chunks are mostly framing")
         if self._refusal is not None:
             self._refuse(*self._refusal)
@@ -134,22 +138,27 @@ class RequestLimits(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._set_deadline(BODY_S)
+        large = None if self._refusal is not None else installed().body_of(self.parser.get_method().decode(), self._path())
+        self._most_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if large is None else large.most()
+        self._set_deadline(BODY_S if large is None else large.within_s)
         if self._refusal is None and len(self.pipeline) >= PIPELINED:
             self._refusal = 429, f"more than {PIPELINED} requests at a time on one connection"
         length = next((value for name, value in self.headers if name == b"content-length"), b"0")
-        if self._refusal is None and length.strip().isdigit() and int(length[:20]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            self._refusal = 413, f"the body has more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes"
+        if self._refusal is None and length.strip().isdigit() and int(length[:20]) > self._most_bytes:
+            self._refusal = 413, f"the body has more than {self._most_bytes} bytes"
         if self._refusal is None:
             latest: Any = self.cycle
             super().on_headers_complete()
             if self.cycle is not latest:  # a handshake makes none
                 self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete] + [self.cycle]
 
+    def _path(self) -> str:
+        return unquote(self.url.partition(b"?")[0].decode("ascii", "replace"))
+
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        if self._body_bytes > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            self._refusal = self._refusal or (413, f"the body has more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes")
+        if self._body_bytes > self._most_bytes:
+            self._refusal = self._refusal or (413, f"the body has more than {self._most_bytes} bytes")
         if self._refusal is None:
             super().on_body(body)
 

@@ -51,6 +51,17 @@ export interface LocationState {
   ended: boolean
 }
 
+export interface MessageFile {
+  id: string
+  name: string
+  size: number
+  type: string
+  url: string
+  width?: number
+  height?: number
+  thumbnail?: string
+}
+
 export interface Person {
   id: number
   name: string
@@ -143,6 +154,9 @@ export type ErrorCode =
   | 'overtaken'
   | 'illegal_move'
   | 'not_your_turn'
+  | 'too_large'
+  | 'too_slow'
+  | 'no_space'
 
 export interface MessageEvent {
   type: 'message'
@@ -157,6 +171,7 @@ export interface MessageEvent {
   reply_to?: Quote
   mentions?: number[]
   alias?: string
+  files?: MessageFile[]
   key?: string
 }
 
@@ -699,6 +714,7 @@ export type MessageSendFrame = {
   alias?: string
   reply_to?: number | null
   id?: FrameId | null
+  files?: string[] | null
 }
 
 export type MessageEditFrame = {

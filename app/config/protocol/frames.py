@@ -40,7 +40,8 @@ def _tag(struct: Any) -> str:
 def _event(kind: EventKind, features: Installed, components: dict[str, Schema]) -> Schema:
     if kind.public is not None and kind.wire is None:
         raise ValueError(f"event kind {kind.name!r} has `public`: name the struct of these fields as `wire`")
-    own = schema_of(kind.fields_shown, components, closed=True) if kind.fields_shown is not None else {}
+    shown = features.fields_shown(kind)
+    own = schema_of(shown, components, closed=True) if shown is not None else {}
     fields = {name: schema for name, schema in own.get("properties", {}).items() if name != "type"}
     optional = {name for name in fields if kind.wire is not None and name not in own.get("required", ())}
     envelope: dict[str, Schema] = {

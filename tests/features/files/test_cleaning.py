@@ -1,0 +1,44 @@
+"""Files that nobody can see are removed by the background worker."""
+
+import secrets
+
+from tests.conftest import StartServer
+from tests.features.files.samples import picture, uploaded
+from tests.support.api import with_token
+from tests.support.chat_client import ChatClient, create_room, sign_up
+
+CLEAN = """
+from datetime import timedelta
+from features.files.cleaning import files_clean
+assert files_clean(kept=timedelta({kept})) == {number}, "removed"
+"""
+
+
+async def test_files_without_readers_go_and_all_others_stay(start_server: StartServer) -> None:
+    own = start_server()
+    ada = await sign_up(own.base_url)
+    room, closed = await create_room(own.base_url, ada), await create_room(own.base_url, ada)
+    folder = own.data_dir / "files"
+    async with with_token(own.base_url, ada) as http, ChatClient(own.ws_url(), ada) as chat:
+        files = {name: await uploaded(http, room, picture(), f"{name}.png") for name in ("kept", "deleted", "unsent")}
+        files["closed"] = await uploaded(http, closed, picture())
+        for name, place in (("kept", room), ("deleted", room), ("closed", closed)):
+            key = secrets.token_hex(4)
+            sent = await chat.request("message.send", room=place, text="", key=key, files=[files[name]["id"]])
+            if name == "deleted":
+                await chat.request("message.delete", room=room, target=sent["seq"], key="gone")
+
+        def there() -> set[str]:
+            return {name for name, file in files.items() if list(folder.rglob(f"{file['id']}*"))}
+
+        own.shell(CLEAN.format(kept=1, number=1))
+        assert there() == {"kept", "unsent", "closed"}
+        own.shell(
+            "from rooms.models import Membership, Room\nfrom chat.deletion import closed_rooms_delete\n"
+            f"Room.objects.filter(slug={closed!r}).update(closed=True)\nassert closed_rooms_delete(paused=False) == 1"
+        )
+        own.shell(CLEAN.format(kept=1, number=1))
+        assert there() == {"kept", "unsent"}
+        own.shell(CLEAN.format(kept=0, number=1))
+        assert there() == {"kept"}
+        assert (await http.get(files["kept"]["url"])).status_code == 200
