@@ -141,6 +141,8 @@ def _parts(row: EventRow) -> dict[str, Any]:
     if row.data:
         if row.data.get("mentions"):
             found["mentions"] = row.data["mentions"]
+        if row.data.get("bot"):
+            found["bot"] = True
         found.update((name, row.data[name]) for name in installed().message_parts if name in row.data)
     return found
 

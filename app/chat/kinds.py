@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -93,6 +93,8 @@ class MessageShown(msgspec.Struct):
     reply_to: Quote | msgspec.UnsetType = msgspec.UNSET
     mentions: Annotated[list[int], msgspec.Meta(min_length=1, max_length=20)] | msgspec.UnsetType = msgspec.UNSET
     alias: str | msgspec.UnsetType = msgspec.UNSET
+    # A program wrote it: of a webhook.
+    bot: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 MESSAGE = EventKind(payload=Message, wire=MessageShown, listed=True, counts=True, carries_parts=True)

@@ -15,6 +15,7 @@ from chat.batch import Stored, refusal_of
 from chat.encoding import EventRow, event_row, event_rows
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
+from chat.services import Parts
 from chat.services import message_send as message
 from core.errors import NoSuchTarget, RateLimited
 from core.refusals import note_refusal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Key",
+    "Parts",
     "Slug",
     "Stored",
     "Target",

@@ -28,12 +28,16 @@ class Parts(NamedTuple):
     mentions: Sequence[int] = ()
     # Of features, by name (core.features.MessagePart).
     extra: Mapping[str, Any] = {}
+    # Whether a program wrote it.
+    bot: bool = False
 
     def data(self) -> dict[str, Any] | None:
         """Return what is stored; None for nothing."""
         found: dict[str, Any] = {"reply_to": self.quoted["seq"]} if self.quoted else {}
         if self.mentions:
             found["mentions"] = list(self.mentions)
+        if self.bot:
+            found["bot"] = True
         return found | dict(self.extra) or None
 
 

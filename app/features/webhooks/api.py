@@ -41,6 +41,9 @@ class HookOut(Schema):
     name: str
     created_by: str | None
     created_at: datetime
+    # Messages that came through it, and when the latest did.
+    posts: int
+    last_used_at: datetime | None
 
 
 class Hooks(Schema):
@@ -71,8 +74,11 @@ async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, 
     alias = await database.run(services.alias_of, hook, payload.username) if payload.username else hook.alias
     key = request.headers.get("Idempotency-Key", "")[:64] or secrets.token_hex(16)
     text = text_of(payload.text, payload.attachments)
-    stored = await publish.message(room=hook.room, author=hook.bot, key=key, text=text, alias=alias, by_server=True)
+    parts = publish.Parts(bot=True)
+    stored = await publish.message(room=hook.room, author=hook.bot, key=key, text=text, alias=alias, parts=parts, by_server=True)
     POSTED.inc()
+    if not stored.duplicate:
+        await database.run(services.hook_used, hook.id)
     return 201, {"room": stored.room.slug, "seq": stored.seq}
 
 
@@ -104,4 +110,5 @@ def _me(request: HttpRequest) -> int:
 
 def _shown(hook: Hook) -> dict[str, Any]:
     by = hook.created_by.username if hook.created_by else None
-    return {"id": hook.id, "name": hook.name, "created_by": by, "created_at": hook.created_at}
+    shown = {"id": hook.id, "name": hook.name, "created_by": by, "created_at": hook.created_at}
+    return {**shown, "posts": hook.posts, "last_used_at": hook.last_used_at}

@@ -16,3 +16,6 @@ class Hook(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # Messages that came through it, and when the latest did.
+    posts = models.PositiveBigIntegerField(default=0, db_default=0)
+    last_used_at = models.DateTimeField(null=True)

@@ -7,6 +7,8 @@ import secrets
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.people import checked_alias
@@ -65,6 +67,11 @@ def hook_of(token: str) -> Opened:
     if hook is None:
         raise NoSuchTarget(_("there is no such webhook"))
     return Opened(hook.id, access.ref(hook.room), Person(hook.bot_id, hook.bot.username), hook.name)
+
+
+def hook_used(hook: int) -> None:
+    """Count a message that was stored."""
+    Hook.objects.filter(id=hook).update(posts=F("posts") + 1, last_used_at=Now())
 
 
 def alias_of(hook: Opened, username: str) -> str:

@@ -2,6 +2,7 @@
 import type { Listed } from '../protocol'
 import { position, type Messages } from '../stores/timeline'
 import type { OutgoingFrame } from '../socket'
+import { authorOf, isBot } from '../ui/author'
 import { sameDay } from '../ui/time'
 
 export type Row =
@@ -37,9 +38,9 @@ const GROUP_MS = 5 * 60_000
 
 export function buildRows(sources: RowSources): Row[] {
   const rows: Row[] = []
-  let previous: { at: Date; author: number } | null = null
+  let previous: { at: Date; author: string } | null = null
 
-  const start = (key: string, at: Date, author: number): boolean => {
+  const start = (key: string, at: Date, author: string): boolean => {
     const newDay = !previous || !sameDay(previous.at, at)
     if (newDay) rows.push({ kind: 'day', key: `day-${key}`, at })
     const groupStart = newDay || previous!.author !== author || at.getTime() - previous!.at.getTime() > GROUP_MS
@@ -51,7 +52,7 @@ export function buildRows(sources: RowSources): Row[] {
     const at = new Date(event.at)
     const dividing = event.seq === sources.firstNew
     const key = event.key ?? String(event.seq)
-    const groupStart = start(key, at, event.from.id)
+    const groupStart = start(key, at, isBot(event) ? `${event.from.id} ${authorOf(event).name}` : String(event.from.id))
     if (dividing) rows.push({ kind: 'new', key: 'new' })
     rows.push({ kind: 'event', key, event, at, groupStart: groupStart || dividing })
   }
@@ -61,7 +62,7 @@ export function buildRows(sources: RowSources): Row[] {
     if (shown.has(frame.key)) continue
     shown.add(frame.key)
     const at = new Date(frame.at)
-    rows.push({ kind: 'outgoing', key: frame.key, frame: { ...frame }, at, groupStart: start(frame.key, at, sources.me), sent })
+    rows.push({ kind: 'outgoing', key: frame.key, frame: { ...frame }, at, groupStart: start(frame.key, at, String(sources.me)), sent })
   }
   return rows
 }

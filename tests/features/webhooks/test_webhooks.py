@@ -38,9 +38,11 @@ async def test_program_posts_into_a_room_until_it_is_revoked(server: Server, con
         first, second = await chat.expect("message", seq=1), await chat.expect("message", seq=2)
         assert (first["text"], first["alias"]) == ("passed", "CI")
         assert (second["text"], second["alias"]) == ("v2\nis out", "Deploys")
-        assert_shape({name: value for name, value in first.items() if name != "alias"})
+        assert first["bot"] is True
+        assert_shape({name: value for name, value in first.items() if name not in {"alias", "bot"}})
         (hook,) = (await http.get(f"/api/rooms/{room}/hooks")).json()["hooks"]
         assert (hook["name"], hook["created_by"]) == ("CI", ada.name)
+        assert (hook["posts"], hook["last_used_at"] is None) == (2, False)
         assert "token" not in hook
         assert [one["name"] for one in (await http.get(f"/api/rooms/{room}/members")).json()["members"]] == [ada.name]
         assert (await http.get("/api/users", params={"query": first["from"]["name"]})).json()["users"] == []
