@@ -122,3 +122,28 @@ test('a quote follows its message, and says nothing of a deleted one', () => {
   timelines.apply('lobby', [{ type: 'message.deleted', room: 'lobby', seq: 6, target: 5, from: ada, at: '' }])
   expect(present('lobby', quote)).toBeNull()
 })
+
+test('a refused edit keeps its text and opens the editor again with the reason', () => {
+  const amendments = useAmendments()
+  const heard = new Map<string, (frame: unknown) => void>()
+  amendments.listen({ on: (name: string, handle: (frame: unknown) => void) => heard.set(name, handle) } as never)
+  amendments.edit(MINE, 'hello, all of you')
+  expect(amendments.editing).toBeNull()
+  const frame = { key: 'k1', type: 'message.edit', destination: { room: 'lobby' }, fields: { target: 4, text: 'hello, all of you' }, at: 1, state: 'failed' }
+  heard.get('failed')!({ ...frame, error: { code: 'not_there', message: 'no such message' } })
+  expect(amendments.editing).toMatchObject({ room: 'lobby', seq: 4 })
+  expect(amendments.refusedEdit(MINE)).toEqual({ text: 'hello, all of you', reason: 'no such message' })
+  amendments.endEdit()
+  expect(amendments.refusedEdit(MINE)).toBeUndefined()
+})
+
+test('a refused edit does not close an editor that is open', () => {
+  const amendments = useAmendments()
+  const heard = new Map<string, (frame: unknown) => void>()
+  amendments.listen({ on: (name: string, handle: (frame: unknown) => void) => heard.set(name, handle) } as never)
+  amendments.startEdit(THEIRS)
+  const frame = { type: 'message.edit', destination: { room: 'lobby' }, fields: { target: 4, text: 'new' }, error: { code: 'not_there', message: 'no' } }
+  heard.get('failed')!(frame)
+  expect(amendments.editing?.seq).toBe(THEIRS.seq)
+  expect(amendments.refusedEdit(MINE)?.text).toBe('new')
+})

@@ -8,6 +8,7 @@ import { useRooms } from '../../stores/rooms'
 import { useSession } from '../../stores/session'
 import { amended } from '../../stores/timeline'
 import { useTimelines } from '../../stores/timelines'
+import { reasonOf } from '../../ui/reasons'
 import { toast } from '../../ui/toasts'
 import { sendDurable } from '../client'
 import { noteEmoji } from './emoji'
@@ -19,10 +20,17 @@ interface Editing {
   back: HTMLElement | null
 }
 
+interface Refused {
+  text: string
+  reason: string
+}
+
 /** Edits, deletions and reactions of mine: sent by the outbox, shown at once. */
 export const useAmendments = defineStore('amendments', () => {
   const connection = useConnection()
   const editing = ref<Editing | null>(null)
+  /** by message: a new text that the server refused, and why */
+  const refused = shallowReactive(new Map<string, Refused>())
   /** messages that are deleted unless that is undone in time */
   const deleting = shallowReactive(new Set<string>())
 
@@ -70,8 +78,23 @@ export const useAmendments = defineStore('amendments', () => {
     return last !== undefined
   }
 
+  /** What somebody wrote into the editor of this message before, and why it was not stored. */
+  function refusedEdit({ room, seq }: Pick<MessageEvent, 'room' | 'seq'>): Refused | undefined {
+    return refused.get(name(room, seq))
+  }
+
+  /** Nothing that was written is lost: the editor opens again, with the reason. */
+  function editRefused({ destination, fields, error }: OutgoingFrame): void {
+    if (!('room' in destination)) return
+    const { room } = destination
+    const seq = Number(fields.target)
+    refused.set(name(room, seq), { text: String(fields.text), reason: reasonOf(error!) })
+    editing.value ??= { room, seq, back: null }
+  }
+
   function endEdit(): void {
     const back = editing.value?.back
+    if (editing.value) refused.delete(name(editing.value.room, editing.value.seq))
     editing.value = null
     if (back?.isConnected) back.focus()
   }
@@ -102,6 +125,7 @@ export const useAmendments = defineStore('amendments', () => {
   }
 
   function listen(socket: ChatSocket): void {
+    socket.on('failed', (frame) => frame.type === 'message.edit' && editRefused(frame))
     // The event itself may come a moment after its reply: nothing flickers back meanwhile.
     socket.on('sent', ({ frame, sent }) => {
       if (!(frame.type in EVENTS)) return
@@ -109,7 +133,7 @@ export const useAmendments = defineStore('amendments', () => {
     })
   }
 
-  return { editing, me, shown, mayEdit, mayDelete, startEdit, editLast, endEdit, edit, react, remove, listen }
+  return { editing, me, shown, mayEdit, mayDelete, startEdit, editLast, endEdit, refusedEdit, edit, react, remove, listen }
 })
 
 const EVENTS: Record<string, string> = { 'message.edit': 'message.edited', 'message.delete': 'message.deleted', 'message.react': 'reaction' }
