@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from core.errors import Empty, TooLong
 from core.lookalikes import is_blank
+from core.words import Words
+from core.words import words as _
 
 
 def is_visible(text: str) -> bool:
     """Say whether a reader sees anything of `text`: not of blanks, default ignorables or the empty Braille pattern."""
     # Nearly every message begins with a printable character of ASCII, and the pattern costs 5 µs.
     return "!" <= text[:1] <= "~" or not is_blank(text)
+
+
+def check_text(name: Words, text: str, most: int) -> None:
+    """Raise Empty or TooLong, by name, for a text of a thing: a question, an option, a title."""
+    if not is_visible(text):
+        raise Empty(_("{name} is empty", name=name))
+    if len(text) > most:
+        raise TooLong(_("{name} has {count} characters, the limit is {most}", name=name, count=len(text), most=most))

@@ -20,6 +20,7 @@ FEATURES: tuple[str, ...] = (
     "features.stream",
     "features.demo",
     "features.polls",
+    "features.surveys",
     "features.quiz",
     "features.search",
     "features.webhooks",
@@ -29,7 +30,7 @@ FEATURES: tuple[str, ...] = (
     "features.files",
 )
 
-CORE = ("realtime", "accounts", "changes", "rooms", "chat")
+CORE = ("realtime", "accounts", "changes", "switches", "rooms", "chat")
 """Registered the same way; never off."""
 
 

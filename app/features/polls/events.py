@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from chat.text import is_visible
-from core.errors import BadFrame, Closed, Empty, Forbidden, TooLong, TooMany
+from chat.closing import check_closing, has_closed, may_close
+from chat.text import check_text
+from core.errors import BadFrame, Closed, Forbidden, TooMany
 from core.features import Context, EventKind
-from core.words import Words
 from core.words import words as _
 
 MAX_QUESTION = 300
 MAX_OPTION = 120
 MAX_VOTERS = 10_000
-LONGEST = timedelta(days=366)
 # Votes that an event lists. Above it only numbers: each vote goes to everybody in the room.
 LISTED_VOTES = 200
 
@@ -60,29 +59,18 @@ class PollState(msgspec.Struct, frozen=True):
 
 def check(poll: Poll, context: Context) -> None:
     """Refuse a poll whose texts, options or closing time are wrong."""
-    _check_text(_("question"), poll.question, MAX_QUESTION)
+    check_text(_("question"), poll.question, MAX_QUESTION)
     for option in poll.options:
-        _check_text(_("option"), option, MAX_OPTION)
+        check_text(_("option"), option, MAX_OPTION)
     if len({option.casefold() for option in poll.options}) < len(poll.options):
         raise BadFrame(_("two options are the same"))
-    if poll.closes_at is None:
-        return
-    if poll.closes_at <= context.at:
-        raise BadFrame(_("closes_at is in the past"))
-    if poll.closes_at > context.at + LONGEST:
-        raise BadFrame(_("closes_at is more than {most} days away", most=LONGEST.days))
-
-
-def _check_text(name: Words, text: str, limit: int) -> None:
-    if not is_visible(text):
-        raise Empty(_("{name} is empty", name=name))
-    if len(text) > limit:
-        raise TooLong(_("{name} has {count} characters, the limit is {most}", name=name, count=len(text), most=limit))
+    check_closing(poll.closes_at, context)
 
 
 def vote(poll: Poll, payload: PollVoted, author: int, context: Context) -> Poll:
     """Replace the person's vote. No choices: take it back."""
-    _refuse_closed(poll, context)
+    if has_closed(poll.closed, poll.closes_at, context):
+        raise Closed(_("the poll is closed"))
     choices = sorted(set(payload.choices))
     if len(choices) < len(payload.choices):
         raise BadFrame(_("a choice is given twice"))
@@ -100,15 +88,9 @@ def close(poll: Poll, payload: PollClosed, author: int, context: Context) -> Pol
     """End the poll. Its author and the room's owners may, and the server when its time has come."""
     if poll.closed:
         raise Closed(_("the poll is closed"))
-    if author != context.target_author and not context.is_owner:
+    if not may_close(author, context):
         raise Forbidden(_("only its author and the room's owners close a poll"))
     return msgspec.structs.replace(poll, closed=True)
-
-
-def _refuse_closed(poll: Poll, context: Context) -> None:
-    # The event that closes it may come seconds after its time.
-    if poll.closed or (poll.closes_at is not None and poll.closes_at <= context.at):
-        raise Closed(_("the poll is closed"))
 
 
 def shown(poll: Poll) -> dict[str, Any]:

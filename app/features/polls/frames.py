@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
+from chat.closing import utc
 from chat.publish import Key, Target, durable
-from core.errors import BadFrame
-from core.words import words as _
 from features.polls.events import Poll, PollClosed, PollVoted
 from realtime.publish import DeferredReply, FrameId, Slug
 from realtime.socket import Socket
@@ -53,7 +52,7 @@ async def poll_create(socket: Socket, frame: PollCreate) -> DeferredReply:
         options=[option.strip() for option in frame.options],
         multiple=frame.multiple,
         secret=frame.secret,
-        closes_at=_utc(frame.closes_at),
+        closes_at=utc(frame.closes_at),
     )
     return await durable(socket, frame, poll)
 
@@ -64,10 +63,3 @@ async def poll_vote(socket: Socket, frame: PollVote) -> DeferredReply:
 
 async def poll_close(socket: Socket, frame: PollClose) -> DeferredReply:
     return await durable(socket, frame, PollClosed())
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    try:
-        return at and at.astimezone(UTC)
-    except OverflowError as error:
-        raise BadFrame(_("closes_at is out of range")) from error

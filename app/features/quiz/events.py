@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from chat.text import is_visible
-from core.errors import BadFrame, Closed, Empty, Forbidden, TooLong, TooMany
+from chat.text import check_text
+from core.errors import BadFrame, Closed, Forbidden, TooMany
 from core.features import Context, EventKind
-from core.words import Words
 from core.words import words as _
 from features.quiz.state import Answer, Player, Question, Quiz, QuizState, shown
 
@@ -42,22 +41,15 @@ class QuizEnded(msgspec.Struct, frozen=True, tag="quiz.ended"):
 
 def check(quiz: Quiz, context: Context) -> None:
     """Refuse a quiz with a text that is empty or too long, or a question without a right choice."""
-    _check_text(_("title"), quiz.title, MAX_TITLE)
+    check_text(_("title"), quiz.title, MAX_TITLE)
     for number, question in enumerate(quiz.questions, 1):
-        _check_text(_("question {number}", number=number), question.text, MAX_TEXT)
+        check_text(_("question {number}", number=number), question.text, MAX_TEXT)
         for choice in question.choices:
-            _check_text(_("a choice of question {number}", number=number), choice, MAX_CHOICE)
+            check_text(_("a choice of question {number}", number=number), choice, MAX_CHOICE)
         if len({choice.casefold() for choice in question.choices}) < len(question.choices):
             raise BadFrame(_("question {number}: two choices are the same", number=number))
         if question.right >= len(question.choices):
             raise BadFrame(_("question {number}: right is no index of its choices", number=number))
-
-
-def _check_text(name: Words, text: str, limit: int) -> None:
-    if not is_visible(text):
-        raise Empty(_("{name} is empty", name=name))
-    if len(text) > limit:
-        raise TooLong(_("{name} has {count} characters, the limit is {most}", name=name, count=len(text), most=limit))
 
 
 def ask(quiz: Quiz, payload: QuizAsked, author: int, context: Context) -> Quiz:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.closing import LONGEST
 from core.errors import BadFrame, FrameRefused
 from core.features import Context
 from features.polls import events
@@ -45,7 +46,7 @@ def code_of(call: Any) -> str:
         ({"options": ["Straße", "STRASSE"]}, "bad_frame"),
         ({"closes_at": NOW}, "bad_frame"),
         ({"closes_at": NOW + timedelta(seconds=1)}, ""),
-        ({"closes_at": NOW + events.LONGEST + timedelta(seconds=1)}, "bad_frame"),
+        ({"closes_at": NOW + LONGEST + timedelta(seconds=1)}, "bad_frame"),
     ],
 )
 def test_poll_is_checked(fields: dict[str, Any], code: str) -> None:

@@ -1,0 +1,52 @@
+"""/api/rooms/<room>/surveys: one's own answers, what people wrote, and all answers as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from pydantic import Field
+
+from accounts.http_auth import authenticated
+from accounts.people import names_of
+from chat.publish import thing
+from db import database
+from features.surveys.events import Survey
+from features.surveys.results import table
+
+router = Router(tags=["surveys"], auth=authenticated)
+Seq = Annotated[int, Field(ge=1, le=2**53)]
+# Texts of one question that are shown.
+TEXTS = 100
+
+
+@router.get("/{slug}/surveys/{int:seq}/mine", summary="My answers to a survey")
+async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
+    """My answers, also to a secret survey; an empty list where I have not answered."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+    survey = await database.run_for(me, thing, me, slug, seq, Survey)
+    return {"room": survey.room.slug, "seq": seq, "answers": survey.state.answers.get(str(me), [])}
+
+
+@router.get("/{slug}/surveys/{int:seq}/texts", summary="What people wrote in a survey")
+async def texts(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
+    """Of each question for a text its texts, at most 100, by alphabet and without names; of others an empty list."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+    survey = (await database.run_for(me, thing, me, slug, seq, Survey)).state
+    given = [[answers[place] for answers in survey.answers.values()] for place in range(len(survey.questions))]
+    return {"texts": [sorted(one for one in answers if isinstance(one, str))[:TEXTS] for answers in given]}
+
+
+@router.get("/{slug}/surveys/{int:seq}.csv", summary="A survey's answers as CSV")
+async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
+    """A line for each person, with the name unless the survey is secret."""
+    me = request.auth[0].id  # type: ignore[attr-defined]
+
+    def read() -> str:
+        survey = thing(me, slug, seq, Survey).state
+        return table(survey, {} if survey.secret else names_of(map(int, survey.answers)))
+
+    answer = HttpResponse(await database.run_for(me, read), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="survey-{seq}.csv"'
+    return answer

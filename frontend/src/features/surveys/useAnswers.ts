@@ -1,0 +1,55 @@
+import { computed, ref, watch } from 'vue'
+import { useConnection } from '../../stores/connection'
+import { sendDurable } from '../client'
+import { isAnswered, myAnswers, type Answer, type Survey } from './survey'
+
+/** My answers to a survey, and what I have marked but not sent yet. */
+export function useAnswers(survey: () => Survey) {
+  const connection = useConnection()
+  /** null until the server has said it */
+  const mine = ref<Answer[] | null>(null)
+  const marked = ref<Answer[]>(survey().questions.map(() => null))
+  const sending = ref(false)
+
+  const answered = computed(() => mine.value?.some(isAnswered) ?? false)
+  const complete = computed(() => marked.value.some(isAnswered))
+
+  async function ask(): Promise<void> {
+    if (sending.value) return
+    try {
+      const found = await myAnswers(survey())
+      const untouched = JSON.stringify(marked.value) === JSON.stringify(whole(mine.value ?? []))
+      mine.value = found
+      if (untouched) marked.value = whole(found)
+    } catch {
+      // Asked again with the next connection; until then one can answer all the same.
+      mine.value ??= []
+    }
+  }
+
+  function whole(answers: readonly Answer[]): Answer[] {
+    return survey().questions.map((_, at) => answers[at] ?? null)
+  }
+
+  // Another of my devices may have answered meanwhile.
+  watch(() => connection.isOpen, (open) => open && void ask(), { immediate: true })
+  if (!connection.isOpen) mine.value = []
+
+  async function send(answers: readonly Answer[]): Promise<void> {
+    const before = mine.value
+    const sent = answers.map((answer) => (isAnswered(answer) ? answer : null))
+    mine.value = sent
+    marked.value = [...sent]
+    sending.value = true
+    try {
+      await sendDurable({ type: 'survey.answer', room: survey().room, target: survey().seq, answers: sent })
+    } catch {
+      // The person was told. What counts is shown again.
+      mine.value = before
+    } finally {
+      sending.value = false
+    }
+  }
+
+  return { mine, marked, answered, complete, sending, send }
+}
