@@ -64,6 +64,8 @@ TRIGGERS = (
         "closed", "rooms_room", "UPDATE OF closed", *("deleted", "0", "OLD.id", "OLD.slug"), when="NEW.closed AND NOT OLD.closed"
     ),
     Trigger("deleted", "rooms_room", "DELETE", "deleted", "0", "OLD.id", "OLD.slug"),
+    Trigger("feature_off", "switches_featureoff", "INSERT", "feature", "0", "0", "NEW.name"),
+    Trigger("feature_on", "switches_featureoff", "DELETE", "feature", "0", "0", "OLD.name"),
     Trigger("member", "rooms_membership", "DELETE", "member", "OLD.user_id", "OLD.room_id", SLUG),
 )
 

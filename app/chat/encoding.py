@@ -133,6 +133,12 @@ def _content(row: EventRow) -> dict[str, Any]:
     return {"at": row.at, **(kinds.public_state(row) or {})}
 
 
+def _shown_parts() -> Iterable[str]:
+    """Name the parts of features that are on."""
+    features = installed()
+    return features.message_parts.keys() - features.parts_off if features.parts_off else features.message_parts
+
+
 def _parts(row: EventRow) -> dict[str, Any]:
     """What a message carries where there is any."""
     found: dict[str, Any] = {}
@@ -143,7 +149,7 @@ def _parts(row: EventRow) -> dict[str, Any]:
             found["mentions"] = row.data["mentions"]
         if row.data.get("bot"):
             found["bot"] = True
-        found.update((name, row.data[name]) for name in installed().message_parts if name in row.data)
+        found.update((name, row.data[name]) for name in _shown_parts() if name in row.data)
     return found
 
 

@@ -14,7 +14,7 @@ from chat.mentions import mentioned
 from chat.publish import Key, Target, room_of, take_token
 from chat.quotes import quote
 from core.emoji import is_emoji
-from core.errors import BadFrame
+from core.errors import BadFrame, FeatureOff
 from core.features import installed
 from db import database
 from realtime.publish import DeferredReply, FrameId, Head, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
@@ -145,7 +145,10 @@ def _is_plain(frame: MessageSend) -> bool:
 
 def _extra(frame: MessageSend) -> dict[str, Any]:
     """Return the parts of features that the message has, by name, as the client sent them."""
-    return {name: value for name in installed().message_parts if (value := getattr(frame, name))}
+    given = {name: value for name in installed().message_parts if (value := getattr(frame, name))}
+    if given and (off := given.keys() & installed().parts_off):
+        raise FeatureOff(f"the feature of {', '.join(sorted(off))} is switched off")
+    return given
 
 
 async def _parts(socket: Socket, room: RoomRef, frame: MessageSend) -> services.Parts:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
@@ -12,6 +16,7 @@ from ninja.renderers import BaseRenderer
 from config import api_errors
 from config.openapi import DocumentedAPI
 from core.features import installed
+from realtime.switches import require
 
 
 class StrictParser(Parser):
@@ -41,6 +46,27 @@ api = DocumentedAPI(
     docs_url="docs",
     urls_namespace="api",
 )
-for path, router in installed().every("routers"):
-    api.add_router(path, router)
+
+
+def _guard(feature: str) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[Any]]]:
+    """Refuse a feature's calls while it is switched off."""
+
+    def guarded(view: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+        waits = inspect.iscoroutinefunction(view)
+
+        @functools.wraps(view)
+        async def run(*args: Any, **fields: Any) -> Any:
+            await require(feature)
+            return await view(*args, **fields) if waits else await sync_to_async(view)(*args, **fields)
+
+        return run
+
+    return guarded
+
+
+for feature in installed().all:
+    for path, router in feature.routers:
+        if feature in installed().features:
+            router.add_decorator(_guard(feature.name))
+        api.add_router(path, router)
 api_errors.install(api)

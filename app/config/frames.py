@@ -11,6 +11,7 @@ from accounts.people import people_now
 from changes import journal as changes_journal
 from changes.journal import Place
 from chat import history
+from chat.kinds import KINDS
 from core.features import installed
 from db import database
 from db.batch_loader import BatchLoader
@@ -20,6 +21,7 @@ from realtime.dialects.room_lines import RoomDialect
 from realtime.events import JournalRow, News, State
 from realtime.ports import Membership
 from rooms import access, join_flow
+from switches.reads import off
 
 # Frame type → its struct and handler.
 FRAMES = installed().frames
@@ -35,6 +37,7 @@ DIALECTS = (
 LOG = history
 authenticate = credentials.authenticate
 enter_room = join_flow.enter_first_use
+hide_kinds = KINDS.hide
 set_alias = chat.frames.set_alias
 
 
@@ -67,6 +70,11 @@ async def journal(changes: Place, members: Place, expired_s: float) -> News:
         return News([_named(row) for row in rows], added, [accounts.session_named(key) for key in expired])
 
     return await database.run(read)
+
+
+async def features_off() -> frozenset[str]:
+    """Return the names of the features that an administrator has switched off."""
+    return await database.run(off)
 
 
 def _named(row: JournalRow) -> JournalRow:

@@ -79,15 +79,18 @@ class PeriodicWork(Service):
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(run_forever(_turn(one))) for one in installed().every("periodic")]
+        work = [(feature.name, one) for feature in installed().all for one in feature.periodic]
+        self._tasks = [loop.create_task(run_forever(_turn(name, one))) for name, one in work]
 
     async def stop(self) -> None:
         await cancel_all(self._tasks)
 
 
-def _turn(one: Periodic) -> Callable[[], Awaitable[None]]:
+def _turn(name: str, one: Periodic) -> Callable[[], Awaitable[None]]:
     async def turn() -> None:
         await asyncio.sleep(one.every_s * random.uniform(0.8, 1.2))  # noqa: S311
+        if name in installed().off:
+            return
         with contextlib.suppress(DatabaseUnavailable):
             await one.run()
 

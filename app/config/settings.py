@@ -156,6 +156,7 @@ INSTALLED_APPS = [
     "accounts",
     "rooms",
     "changes",
+    "switches",
     "chat",
     "realtime",
     *FEATURES,
@@ -177,6 +178,7 @@ MIDDLEWARE = [
     "config.inline.Authentication",
     "config.inline.Messages",
     "config.api_errors.methods",
+    "config.switched_pages.hide",
 ]
 ROOT_URLCONF = "config.urls"
 SOCKET_FRAMES = "config.frames"

@@ -16,6 +16,7 @@ urlpatterns = [
     *installed().every("urlpatterns"),
     path("", home, name="home"),
     re_path(r"^chat/?$", chat_app, name="chat"),
+    re_path(r"^features/?$", chat_app, name="features"),
     re_path(r"^chat/(?P<room>[^/]+)/?$", chat_app, name="room"),
     re_path(r"^chat/(?P<room>[^/]+)/(?P<seq>[0-9]+)/?$", chat_app, name="message"),
     path("accounts/sign-in/", SignIn.as_view(), name="sign_in"),

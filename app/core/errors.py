@@ -7,7 +7,7 @@ SocketRefused            closes the socket with `close_code`
 └── RateAbuse            4009
 FrameRefused             an `error` frame with `code`; the socket stays open
 ├── BadJson  BadFrame  UnknownType  NotAMember  NoSuchRoom  NoSuchTarget
-└── Forbidden  TooLong  TooMany  Empty  Closed  RateLimited  Unavailable
+└── Forbidden  FeatureOff  TooLong  TooMany  Empty  Closed  RateLimited  Unavailable
 """
 
 from __future__ import annotations
@@ -109,6 +109,13 @@ class NoSuchTarget(FrameRefused):
 class Forbidden(FrameRefused):
     code = "forbidden"
     status = 403
+
+
+class FeatureOff(FrameRefused):
+    """An administrator has switched the feature off."""
+
+    code = "feature_off"
+    status = 404
 
 
 class TooLong(FrameRefused):

@@ -114,6 +114,8 @@ class EventKinds:
 
     def __init__(self, kinds: Iterable[EventKind] = ()) -> None:
         self._kinds: dict[str, EventKind] = {}
+        # Those of features that are on. Replaced as a whole: database threads read it meanwhile.
+        self._shown: dict[str, EventKind] = {}
         self.register(*kinds)
 
     def register(self, *kinds: EventKind) -> None:
@@ -122,15 +124,22 @@ class EventKinds:
             if self._kinds.get(kind.name, kind) is not kind:
                 raise ValueError(f"event kind {kind.name!r} is registered twice")
             self._kinds[kind.name] = kind
+        self._shown = dict(self._kinds)
+
+    def hide(self, hidden: Iterable[EventKind]) -> None:
+        """Treat these, and only these, as unknown: their events keep their places in the log, unseen."""
+        names = {kind.name for kind in hidden}
+        self._shown = {name: kind for name, kind in self._kinds.items() if name not in names}
 
     def __iter__(self) -> Iterator[EventKind]:
-        return iter(self._kinds.values())
+        return iter(self._shown.values())
 
     def __getitem__(self, name: str) -> EventKind:
+        """Return a kind, also a hidden one: an event that was accepted before is still to be committed."""
         return self._kinds[name]
 
     def get(self, name: str) -> EventKind | None:
-        return self._kinds.get(name)
+        return self._shown.get(name)
 
     def listed(self) -> list[str]:
         """Name the kinds that history lists."""
@@ -296,6 +305,8 @@ class Feature:
     signalled: tuple[Callable[[int, dict[str, Any]], None], ...] = ()
     # Sockets of simpler clients: a compiled pattern of the path, and a realtime.dialects.base.Dialect.
     dialects: tuple[tuple[Any, Any], ...] = ()
+    # Dialects of its own that no path of a socket leads to.
+    own_dialects: tuple[Any, ...] = ()
     # Django paths below the root, and Channels consumers behind the same credentials.
     urlpatterns: tuple[Any, ...] = ()
     websocket_urlpatterns: tuple[Any, ...] = ()
@@ -310,12 +321,19 @@ class Installed:
     def __init__(self, features: Iterable[Feature], core: Iterable[Feature] = ()) -> None:
         self.features = tuple(features)
         self.all = (*core, *self.features)
+        # Features that an administrator has switched off (app/switches), by name, and what nobody reaches meanwhile: structs of
+        # frames, dialects, views and consumers.
+        self.off: frozenset[str] = frozenset()
+        self.refused: frozenset[Any] = frozenset()
+        # Names of their message parts.
+        self.parts_off: frozenset[str] = frozenset()
         parts = _unique("message part", "message_parts", self.all, lambda one: one.name)
         self.message_parts: dict[str, MessagePart] = {part.name: part for part in parts}
         handlers = _unique("frame", "frames", self.all, lambda one: one.type)
         self.frames = {handler.type: self._with_parts(handler) for handler in handlers}
         self.kinds: list[EventKind] = _unique("event kind", "events", self.all, lambda one: one.name)
         self.topics = {topic.name: topic for topic in _unique("live topic", "live", self.all, lambda one: one.name)}
+        self._topics = self.topics
         _unique("server frame", "sends", self.all, lambda one: one.__struct_config__.tag)
         self.parts = {part.name: part for part in _unique("part", "parts", self.all, lambda one: one.name)}
         self.tokens = {kind.name: kind for kind in _unique("token kind", "tokens", self.all, lambda one: one.name)}
@@ -326,7 +344,25 @@ class Installed:
     @property
     def names(self) -> list[str]:
         """The names that `hello` carries."""
-        return [feature.name for feature in self.features] + self.every("abilities")
+        shown = [feature for feature in self.features if feature.name not in self.off]
+        core = [feature for feature in self.all if feature not in self.features]
+        return [feature.name for feature in shown] + [name for feature in (*core, *shown) for name in feature.abilities]
+
+    def switch(self, off: Iterable[str]) -> bool:
+        """Take these features, and only these, for off. Return whether that changed anything. Other names are ignored."""
+        switched = [feature for feature in self.features if feature.name in set(off)]
+        names = frozenset(feature.name for feature in switched)
+        if names == self.off:
+            return False
+        topics = {topic.name for feature in switched for topic in feature.live}
+        self.topics = {name: topic for name, topic in self._topics.items() if name not in topics}
+        self.parts_off = frozenset(part.name for feature in switched for part in feature.message_parts)
+        self.off, self.refused = names, frozenset(one for feature in switched for one in _reached(feature))
+        return True
+
+    def owner_of(self, part: Any) -> str:
+        """Name the feature that brings a frame's struct, a dialect, a view or a consumer. "" for the core's."""
+        return next((feature.name for feature in self.features if part in set(_reached(feature))), "")
 
     def every(self, part: str) -> list[Any]:
         """Return what all features bring of one part."""
@@ -353,6 +389,19 @@ class Installed:
             if body.method == method and body.path.fullmatch(path):
                 return body
         return None
+
+
+def _reached(feature: Feature) -> Iterator[Any]:
+    """Yield what clients reach of a feature, but for its API."""
+    yield from (handler.frame for handler in feature.frames)
+    yield from (dialect for _, dialect in feature.dialects)
+    yield from feature.own_dialects
+    yield from _callbacks((*feature.urlpatterns, *feature.websocket_urlpatterns))
+
+
+def _callbacks(patterns: Iterable[Any]) -> Iterator[Any]:
+    for pattern in patterns:
+        yield from (_callbacks(pattern.url_patterns) if hasattr(pattern, "url_patterns") else (pattern.callback,))
 
 
 def _unique(what: str, part: str, features: Iterable[Feature], name: Callable[[Any], str]) -> list[Any]:

@@ -51,6 +51,7 @@ LIVE = Tally(LIVE_SHOWN)
 REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole", ["cause"])
 LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
 CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by every process", ["kind"])
+FEATURES_OFF = Gauge("hubbub_features_off", "Features that an administrator has switched off", multiprocess_mode="max")
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
 # 1 means degraded, since a process without a hub, such as Gunicorn's master, reports 0.
 LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")

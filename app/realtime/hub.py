@@ -19,7 +19,7 @@ import structlog
 from django.conf import settings
 
 from core import metrics
-from core.errors import Close, RateAbuse
+from core.errors import Close, RateAbuse, RoomRefused
 from core.features import installed
 from core.limits import Buckets
 from core.per_loop import PerLoop
@@ -45,6 +45,7 @@ from realtime.repair import Repair
 from realtime.revocations import Revocations
 from realtime.send_buffer_budget import SendBufferBudget
 from realtime.send_queue import Batch
+from realtime.switches import Switches
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
@@ -75,6 +76,7 @@ class Hub:
         self.revocations = Revocations(self)
         self.nginx_drain = NginxDrain(self)
         self.journal = Journal(self)
+        self.switches = Switches(self)
         self.housekeeping = Housekeeping(self)
         self.presence = Presence(self)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -180,8 +182,12 @@ class Hub:
     async def register(self, socket: Socket) -> None:
         """Register an authenticated socket.
 
-        Raises RateAbuse if the person has too many sockets here.
+        Raises RateAbuse if the person has too many sockets here, RoomRefused if the feature it is for is switched off.
         """
+        if not self.switches.known:
+            await self.switches.ready()
+        if socket.served in installed().refused:
+            raise RoomRefused("the feature is switched off")
         user = socket.user.id
         local = self.people.get(user)
         if local is None:

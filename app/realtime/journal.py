@@ -137,6 +137,8 @@ class Journal:
             by_kind.setdefault(row.kind, []).append(row)
         for kind, rows in by_kind.items():
             metrics.CHANGES.labels(kind).inc(len(rows))
+        if "feature" in by_kind or not self.hub.switches.known:
+            await self.hub.switches.read()
         await self._end([*(row.detail for row in by_kind.get("ended", ())), *news.expired])
         changed = {row.user for kind in ("access", "name") for row in by_kind.get(kind, ())}
         renamed = {row.user for row in by_kind.get("name", ())}

@@ -62,6 +62,8 @@ class LiveValues:
             raise ValueError(f"the key of a live value has 1 to {KEY_CHARS} characters: {key[:80]!r}")
         if len(encode(value)) > VALUE_CHARS:
             raise TooLong(f"a value of {topic} has at most {VALUE_CHARS} characters")
+        if topic not in installed().topics:  # its feature is switched off
+            return
         found = self._topic(room, installed().topics[topic])
         known = found.values.get(key)
         if value is None and known is not None and known.value is None:  # another process may end it at the same moment
@@ -167,6 +169,8 @@ class LiveValues:
     def joined(self, socket: Socket, room: LiveRoom) -> None:
         """Send a socket that has just joined what is kept; read what other processes have stored, once."""
         for found in self._rooms.get(room.ref.id, {}).values():
+            if found.topic.name not in installed().topics:
+                continue
             kept = [one for one in found.kept() if found.topic.to_sender or one.sender.id != socket.user.id]
             dialect = type(socket.dialect)
             if kept and dialect.signals:

@@ -114,6 +114,7 @@ async def serve(scope: Scope, socket: Socket, receive: Receive) -> None:
     """Run the consumer of a registered socket until it ends."""
     queue: Any = socket.send_queue
     match = _resolver().resolve(scope["path"])
+    socket.state["consumer"] = match.func
     try:
         user = await database.run(_user, socket.user.id)
         await socket.hub.register(socket)

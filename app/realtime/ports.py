@@ -6,7 +6,7 @@ realtime imports no domain package; this is the complete interface.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from django.conf import settings
 
 from core.errors import BadCredentials
-from core.features import installed
+from core.features import EventKind, installed
 from realtime.dialects.base import Dialect
 from realtime.events import Head, LogEvent, News, Person, RoomRef, State
 from realtime.protocol import Frames
@@ -61,6 +61,12 @@ class Domains(Protocol):
     async def journal(
         self, changes: tuple[int, list[int]] | None, members: tuple[int, list[int]] | None, expired_s: float
     ) -> News: ...
+    async def features_off(self) -> frozenset[str]:
+        """Return the names of the features that an administrator has switched off."""
+
+    def hide_kinds(self, hidden: Iterable[EventKind]) -> None:
+        """Treat these kinds of events, and only these, as unknown."""
+
     async def state(self, people: set[int], renamed: set[int], rooms: set[int], members: set[tuple[int, int]]) -> State: ...
     async def enter_room(self, user: Person, slug: str) -> RoomRef: ...
     async def set_alias(self, socket: Socket, alias: str) -> None: ...

@@ -12,7 +12,7 @@ from typing import Any, Union
 import msgspec
 from django.conf import settings
 
-from core.errors import BadFrame, BadJson, FrameRefused, UnknownType
+from core.errors import BadFrame, BadJson, FeatureOff, FrameRefused, UnknownType
 from core.features import FrameHandler, installed
 from core.heartbeat import HEARTBEAT_S
 from realtime.events import DeferredReply, FrameId, Person, encode
@@ -35,6 +35,8 @@ class Frames:
     def __init__(self, table: Mapping[str, FrameHandler]) -> None:
         # By type.
         self.handlers = table
+        # Structs of features that are switched off (realtime/switches.py).
+        self.off: frozenset[Any] = frozenset()
         # By struct: those that may be handled without a task.
         self.at_once = {one.frame: (one.type, one.at_once) for one in table.values() if one.at_once is not None}
         structs = [one.frame for one in table.values()]
@@ -62,6 +64,11 @@ class Frames:
             raise BadFrame(str(error)) from error
         _refuse_nul(frame)
         return frame
+
+    def refuse_off(self, frame: msgspec.Struct) -> None:
+        """Raise FeatureOff for a frame of a feature that is switched off."""
+        if type(frame) in self.off:
+            raise FeatureOff(f"the feature {installed().owner_of(type(frame))} is switched off")
 
     def id_of(self, text: str) -> FrameId:
         """Return the `id` of a refused frame, if it can be found."""

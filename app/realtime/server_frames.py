@@ -116,6 +116,10 @@ class UserUpdated(msgspec.Struct, tag="user.updated"):
     user: Person
 
 
+class FeaturesUpdated(msgspec.Struct, tag="features.updated"):
+    features: list[str]
+
+
 class Gap(msgspec.Struct, tag="gap"):
     room: StoredSlug
     head: Seq
@@ -150,5 +154,5 @@ class HistoryPage(msgspec.Struct, tag="history.page"):
 
 FRAMES: tuple[type[msgspec.Struct], ...] = (
     Hello, RoomJoined, MessageSent, Stored, HistoryPage, Ok, Pong, ErrorFrame, Presence, Read, Unread, RoomAdded, RoomUpdated,
-    RoomLeft, UserUpdated, Gap, Drain,
+    RoomLeft, UserUpdated, FeaturesUpdated, Gap, Drain,
 )  # fmt: skip

@@ -76,6 +76,11 @@ class Socket:
     def credential_name(self) -> str:
         return credential_name(self.credential)
 
+    @property
+    def served(self) -> Any:
+        """Return the consumer behind this socket, or its dialect: what a feature may have brought."""
+        return self.state.get("consumer", type(self.dialect))
+
     def is_older_than(self, mark: str) -> bool:
         """Return whether the session is older than the password with that mark."""
         kind, *parts = self.credential.split(":")
@@ -159,7 +164,7 @@ class Socket:
         except FrameRefused:
             return False
         found = table.at_once.get(type(frame))
-        if found is None or not self.frames.take():
+        if found is None or type(frame) in table.off or not self.frames.take():
             return False
         kind, handler = found
         try:
@@ -213,7 +218,9 @@ class Socket:
     async def _perform(self, frame: msgspec.Struct) -> protocol.Reply:
         kind = str(type(frame).__struct_config__.tag)
         metrics.FRAMES_IN.add(1, kind)
-        found = frames().handlers[kind]
+        table = frames()
+        table.refuse_off(frame)
+        found = table.handlers[kind]
         if found.paced:
             await pace.calls().wait(self.user.id)
         try:

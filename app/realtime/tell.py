@@ -27,7 +27,7 @@ def sign_out(socket: Socket) -> None:
 async def room_updated(hub: Hub, room: LiveRoom, details: RoomDetails) -> None:
     """Send `room.updated` to every socket of every member, joined or not."""
     frame = encode({"type": "room.updated", "room": room.ref.slug, **details})
-    await _push(_sockets_of(room), frame)
+    await push(_sockets_of(room), frame)
 
 
 async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
@@ -40,7 +40,7 @@ async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
     for room in filter(None, map(hub.rooms.get, rooms)):
         room.presence.forget_list()
         found.update(dict.fromkeys(_sockets_of(room)))
-    await _push(found, encode({"type": "user.updated", "user": person.wire()}))
+    await push(found, encode({"type": "user.updated", "user": person.wire()}))
 
 
 def rename(hub: Hub, local: LocalUser, name: str) -> None:
@@ -60,7 +60,8 @@ def _sockets_of(room: LiveRoom) -> dict[Socket, None]:
     return found
 
 
-async def _push(sockets: Iterable[Socket], frame: str) -> None:
+async def push(sockets: Iterable[Socket], frame: str) -> None:
+    """Send a frame without seq to these sockets, in slices."""
     batch = Batch([frame])
     for index, socket in enumerate(sockets, 1):
         if type(socket.dialect).signals:

@@ -51,6 +51,20 @@ export interface LeftRooms {
   more: boolean
 }
 
+export interface FeatureState {
+  name: string
+  on: boolean
+  /** switched off by the operator's FEATURES_OFF, which wins */
+  by_operator: boolean
+  off_by: string | null
+  off_at: string | null
+}
+
+export interface FeatureList {
+  features: FeatureState[]
+  may_switch: boolean
+}
+
 /** An answer that is no success. `status` 0 means that no answer came. */
 export class ApiError extends Error {
   constructor(
@@ -101,6 +115,9 @@ export const api = {
     const [[side, seq]] = Object.entries(from) as [[string, number]]
     return call<{ messages: Listed[]; more: boolean }>('GET', `${path(slug)}/messages?${side}=${seq}&limit=${limit}`)
   },
+  /** every feature of the installation; those that are off, too */
+  features: () => call<FeatureList>('GET', '/api/features'),
+  switchFeature: (name: string, on: boolean) => call<FeatureList>('PATCH', `/api/features/${encodeURIComponent(name)}`, { on }),
   /** What was asked before is given up: it would be refused now. */
   signOut: () => {
     for (const request of asking) request.abort()

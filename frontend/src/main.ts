@@ -23,6 +23,7 @@ const router = createRouter({
       // A link to a message: the same page, opened there.
       children: [{ path: ':seq(\\d+)', name: 'message', component: { render: () => null } }],
     },
+    { path: '/features/', name: 'features', component: () => import('./shell/FeaturesView.vue') },
     { path: '/:rest(.*)', redirect: { name: 'home' } },
   ],
 })

@@ -7,6 +7,12 @@
 
 export type FrameId = string | number
 
+export interface AskedQuestion {
+  kind: 'scale' | 'several' | 'single' | 'text'
+  text: string
+  options?: string[]
+}
+
 export interface ChessState {
   fen: string
   moves: string[]
@@ -136,6 +142,22 @@ export interface Score {
   score: number
 }
 
+export interface SurveyState {
+  title: string
+  questions: SurveyStateQuestion[]
+  secret: boolean
+  closes_at: string | null
+  closed: boolean
+  people: number
+  counts: number[][]
+}
+
+export interface SurveyStateQuestion {
+  kind: 'scale' | 'several' | 'single' | 'text'
+  text: string
+  options?: string[]
+}
+
 export type ErrorCode =
   | 'bad_json'
   | 'bad_frame'
@@ -144,6 +166,7 @@ export type ErrorCode =
   | 'no_such_room'
   | 'no_such_target'
   | 'forbidden'
+  | 'feature_off'
   | 'too_long'
   | 'too_many'
   | 'empty'
@@ -171,6 +194,7 @@ export interface MessageEvent {
   reply_to?: Quote
   mentions?: number[]
   alias?: string
+  bot?: true
   files?: MessageFile[]
   key?: string
 }
@@ -267,6 +291,44 @@ export interface PollClosedEvent {
   at: string
   target: number
   state: PollState
+  key?: string
+}
+
+export interface SurveyEvent {
+  type: 'survey'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  title: string
+  questions: SurveyStateQuestion[]
+  secret: boolean
+  closes_at: string | null
+  closed: boolean
+  people: number
+  counts: number[][]
+  key?: string
+}
+
+export interface SurveyAnsweredEvent {
+  type: 'survey.answered'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  target: number
+  state: SurveyState
+  key?: string
+}
+
+export interface SurveyClosedEvent {
+  type: 'survey.closed'
+  room: string
+  seq: number
+  from: Person
+  at: string
+  target: number
+  state: SurveyState
   key?: string
 }
 
@@ -423,6 +485,9 @@ export type KnownEvent =
   | PollEvent
   | PollVotedEvent
   | PollClosedEvent
+  | SurveyEvent
+  | SurveyAnsweredEvent
+  | SurveyClosedEvent
   | QuizEvent
   | QuizAskedEvent
   | QuizAnsweredEvent
@@ -439,6 +504,7 @@ export type KnownListed =
   | MessageEvent
   | LocationEvent
   | PollEvent
+  | SurveyEvent
   | QuizEvent
   | NoteEvent
   | ChessEvent
@@ -564,6 +630,11 @@ export interface UserUpdated {
   user: Person
 }
 
+export interface FeaturesUpdated {
+  type: 'features.updated'
+  features: string[]
+}
+
 export interface Gap {
   type: 'gap'
   room: string
@@ -670,6 +741,7 @@ export type KnownServerFrame =
   | RoomUpdated
   | RoomLeft
   | UserUpdated
+  | FeaturesUpdated
   | Gap
   | Drain
   | Typing
@@ -827,6 +899,34 @@ export type PollCloseFrame = {
   id?: FrameId | null
 }
 
+export type SurveyCreateFrame = {
+  type: 'survey.create'
+  room: string
+  key: string
+  title: string
+  questions: AskedQuestion[]
+  secret?: boolean
+  closes_at?: string | null
+  id?: FrameId | null
+}
+
+export type SurveyAnswerFrame = {
+  type: 'survey.answer'
+  room: string
+  key: string
+  target: number
+  answers: (number[] | number | string | null)[]
+  id?: FrameId | null
+}
+
+export type SurveyCloseFrame = {
+  type: 'survey.close'
+  room: string
+  key: string
+  target: number
+  id?: FrameId | null
+}
+
 export type QuizCreateFrame = {
   type: 'quiz.create'
   room: string
@@ -975,6 +1075,9 @@ export type KnownClientFrame =
   | PollCreateFrame
   | PollVoteFrame
   | PollCloseFrame
+  | SurveyCreateFrame
+  | SurveyAnswerFrame
+  | SurveyCloseFrame
   | QuizCreateFrame
   | QuizStartFrame
   | QuizAnswerFrame

@@ -6,6 +6,7 @@ import type {
   Drain,
   ErrorCode as KnownErrorCode,
   ErrorFrame as KnownError,
+  FeaturesUpdated,
   FrameId,
   Gap,
   Hello,
@@ -105,7 +106,7 @@ export interface PushFrame {
 }
 
 export type Reply = RoomJoined | MessageSent | Stored | HistoryPage | Ok | Pong | FeatureReply
-export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | Unread | LiveFrame | PushFrame
+export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | FeaturesUpdated | Unread | LiveFrame | PushFrame
 export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | Drain
 
 export type ClientFrame = KnownClientFrame

@@ -7,6 +7,7 @@
 import type {
   ClientFrame,
   FeatureFrame,
+  FeaturesUpdated,
   Hello,
   LiveFrame,
   LogEvent,
@@ -78,6 +79,7 @@ export type ChatSocketEvents = {
   /** The membership has ended; the room is not joined any more. */
   'room.left': RoomLeft
   'user.updated': UserUpdated
+  'features.updated': FeaturesUpdated
   live: LiveFrame
   /** Whatever else the server sends: for features. */
   push: PushFrame
@@ -229,6 +231,7 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
       case 'room.added':
       case 'room.updated':
       case 'user.updated':
+      case 'features.updated':
       case 'live':
         this.emit(frame.type, frame as never)
         return

@@ -97,6 +97,14 @@ class Bot:
             if reply["type"] == "message.sent":
                 return
 
+    def frame(self, kind: str, room: str, **fields: Any) -> dict[str, Any]:
+        """Send a frame of a feature and return its reply."""
+        return self._ask(type=kind, room=room, **fields)
+
+    def tell(self, kind: str, room: str) -> None:
+        """Send a frame that is not answered."""
+        self._socket.send(json.dumps({"type": kind, "room": room}))
+
     def write_to(self, name: str, text: str) -> None:
         """Write to one person directly."""
         self._ask(type="message.send", to=name, key=secrets.token_hex(8), text=text)

@@ -1,14 +1,17 @@
 /** What a feature's components use of the connection. */
 import { computed, onBeforeUnmount, ref, type ComputedRef, type MaybeRefOrGetter, toValue } from 'vue'
-import type { FeatureFrame, LiveFrame, LiveValue, PushFrame } from '../protocol'
+import type { FeatureFrame, Hello, LiveFrame, LiveValue, PushFrame } from '../protocol'
 import { RequestFailed, type ChatSocket, type OutgoingFrame, type Sent } from '../socket'
 import { useConnection } from '../stores/connection'
 import { useLiveValues } from '../stores/live'
+import { useTimelines } from '../stores/timelines'
 import { reasonOf } from '../ui/reasons'
 import { toast } from '../ui/toasts'
-import { allFeatures, isEnabled, outgoingOf, type Feature } from './registry'
+import { allFeatures, hiddenKinds, isEnabled, outgoingOf, type Feature } from './registry'
 
 const REPLY_TIMEOUT = 15_000
+/** All open pages hear of a switch at once: they read their rooms again within this time. */
+const REFRESH_WITHIN = 3_000
 
 /**
  * Sends a frame and awaits its reply: `request<NoteOpened>({ type: 'note.open', room, note, vector }, 'note.opened')`.
@@ -91,7 +94,25 @@ export function startFeatures(socket: ChatSocket, me: number): void {
   const pushes = new Map(features.flatMap((feature) => Object.entries(feature.pushes ?? {})))
   socket.on('push', (frame) => pushes.get(frame.type)?.(frame))
   socket.on('failed', (frame) => dropUndrawn(socket, frame))
+  followSwitches(socket)
   for (const feature of features) feature.start?.(socket, me)
+}
+
+/** Rows of a feature that is switched off go, and come back when it is switched on. */
+function followSwitches(socket: ChatSocket): void {
+  const timelines = useTimelines()
+  let hidden: Set<string> | null = null
+  const follow = (hello: Hello | null): void => {
+    if (!hello) return
+    const now = hiddenKinds(hello)
+    const before = hidden
+    hidden = now
+    if (!before) return
+    if ([...now].some((kind) => !before.has(kind))) timelines.hide(now)
+    if ([...before].some((kind) => !now.has(kind))) setTimeout(() => timelines.refresh(), Math.random() * REFRESH_WITHIN)
+  }
+  socket.on('hello', follow)
+  socket.on('features.updated', () => follow(useConnection().hello))
 }
 
 /** A refused frame that no row shows would stay in the outbox for ever, and nobody would know. */

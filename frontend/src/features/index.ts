@@ -4,9 +4,13 @@ import chess from './chess'
 import messages from './messages'
 import notes from './notes'
 import polls from './polls'
+import surveys from './surveys'
 import quiz from './quiz'
 import search from './search'
 import sensors from './sensors'
 import typing from './typing'
+import webhooks from './webhooks'
+import stream from './stream'
+import demo from './demo'
 
-export const features = [messages, polls, quiz, typing, location, sensors, mentions, search, notes, chess]
+export const features = [messages, polls, surveys, quiz, typing, location, sensors, mentions, search, notes, chess, webhooks, stream, demo]

@@ -27,6 +27,8 @@ export interface Panel {
   title: string
   icon: Component
   component: Slot
+  /** reactive: whether a room has it; by default each has */
+  when?: (room: string) => boolean
 }
 
 /** A dialog of the whole page, with a button above the list of rooms. `label` is a key of the locales; `dialog` emits `close`. */
@@ -48,8 +50,19 @@ export interface RoomSlot {
   when?: (room: string) => boolean
 }
 
+/** What the page of features says about it: keys of the locales, and addresses of pictures for both themes. */
+export interface About {
+  title: string
+  text: string
+  /** how to begin */
+  begin: string
+  light?: string
+  dark?: string
+}
+
 export interface Feature {
   name: string
+  about?: () => Promise<{ default: About }>
   /** kind of event → what is drawn in its row; gets `event` and `me` (id) */
   rows?: Record<string, Slot>
   /** kind of event → what can be done with it: both get `event`. `bar` is drawn in the corner of the row that the pointer or the keyboard
@@ -124,9 +137,16 @@ export function allFeatures(): readonly Feature[] {
   return installed
 }
 
-/** The row of a kind of events; a plain one for a kind of a newer server. */
-export function rowOf(kind: string): Component {
-  return rows.get(kind) ?? UnknownRow
+/** The row of a kind of events; a plain one for a kind of a newer server, or of a feature that is off. */
+export function rowOf(kind: string, hello: Hello | null = null): Component {
+  const feature = installed.find((one) => one.rows && kind in one.rows)
+  const hidden = feature !== undefined && hello !== null && !isEnabled(feature, hello)
+  return (hidden ? undefined : rows.get(kind)) ?? UnknownRow
+}
+
+/** The kinds of events that are not shown: of features that are off. */
+export function hiddenKinds(hello: Hello): Set<string> {
+  return new Set(installed.filter((one) => !isEnabled(one, hello)).flatMap((one) => Object.keys(one.rows ?? {})))
 }
 
 /** What can be done with an event of a kind; null for nothing. */

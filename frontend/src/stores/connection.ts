@@ -42,6 +42,9 @@ export const useConnection = defineStore('connection', () => {
       hello.value = greeting
       textLimit.value = greeting.limits.text
     })
+    socket.on('features.updated', ({ features }) => {
+      if (hello.value) hello.value = { ...hello.value, features }
+    })
     socket.on('outbox', (frames) => (unsent.value = frames))
     socket.connect()
     return socket

@@ -61,6 +61,12 @@ export function withName(segments: Segments, person: Person): Segments {
   return { ...segments, messages: renamed(segments.messages), past: segments.past && renamed(segments.past) }
 }
 
+/** Without the events of these kinds. */
+export function withoutKinds(segments: Segments, kinds: ReadonlySet<string>): Segments {
+  const others = (list: Messages) => list.filter(({ type }) => !kinds.has(type))
+  return { ...segments, messages: others(segments.messages), past: segments.past && others(segments.past) }
+}
+
 /** Back to the latest messages. */
 export function withoutPast(segments: Segments): Segments {
   return segments.past ? { messages: segments.messages, past: null, more: true } : segments

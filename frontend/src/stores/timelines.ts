@@ -7,7 +7,7 @@ import { explained } from '../ui/reasons'
 import { useConnection } from './connection'
 import { placesOf } from './places'
 import { useSession } from './session'
-import { shown, withEvents, withName, withNewer, withOlder, withoutPast, withPlace, type Segments } from './segments'
+import { shown, withEvents, withName, withNewer, withOlder, withoutKinds, withoutPast, withPlace, type Segments } from './segments'
 import { applyEvents, type Messages } from './timeline'
 
 export interface Timeline extends Segments {
@@ -124,6 +124,19 @@ export const useTimelines = defineStore('timelines', () => {
     if (timeline) Object.assign(timeline, withEvents(timeline, events, placesOf(useSession().me?.id ?? 0).get(room)?.seq ?? null))
   }
 
+  function hide(kinds: ReadonlySet<string>): void {
+    for (const timeline of timelines.values()) Object.assign(timeline, withoutKinds(timeline, kinds))
+  }
+
+  /** Reads the joined rooms again: events of a feature that was off came without their fields. */
+  function refresh(): void {
+    const chat = useConnection().chat()
+    for (const room of timelines.keys()) {
+      chat.leave(room)
+      chat.join(room)
+    }
+  }
+
   function listen(socket: ChatSocket, me: number): void {
     socket.on('snapshot', ({ room, events, head, more }) => {
       const timeline = timelines.get(room)
@@ -153,7 +166,7 @@ export const useTimelines = defineStore('timelines', () => {
     })
   }
 
-  return { get, enter, drop, loadOlder, loadNewer, loadPlace, toLatest, apply, listen }
+  return { get, enter, drop, loadOlder, loadNewer, loadPlace, toLatest, apply, hide, refresh, listen }
 })
 
 function settle(timeline: Timeline, highest: number): void {

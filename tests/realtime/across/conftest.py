@@ -1,10 +1,12 @@
 """Two servers of one worker each, so that each user's process is known."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
@@ -54,6 +56,17 @@ def fragile(profile: Profile) -> Iterator[Pair]:
     with ExitStack() as exits:
         postgres = exits.enter_context(Postgres())
         yield start_pair(profile, exits, postgres)
+
+
+async def healthy(pair: Pair) -> None:
+    """Wait until both processes report a working layer."""
+    async with httpx.AsyncClient() as http:
+        for _ in range(150):
+            answers = [(await http.get(f"{server.base_url}/readyz")).json() for server in (pair.one, pair.two)]
+            if all(answer["degraded"] == [] for answer in answers):
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError("the layer did not heal")
 
 
 class Circle:

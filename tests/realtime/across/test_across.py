@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.realtime.across.conftest import Circle, Pair
+from tests.realtime.across.conftest import Circle, Pair, healthy
 from tests.support.api import anonymous, session_cookie, signed_in, with_token
 from tests.support.chat_client import ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -21,17 +21,6 @@ async def heard(chat: ChatClient, circle: Circle, seq: int, *, within: float = B
     started = time.monotonic()
     await chat.expect("message", room=circle.room, seq=seq, timeout=within)
     return time.monotonic() - started
-
-
-async def healthy(pair: Pair) -> None:
-    """Wait until both processes report a working layer."""
-    async with httpx.AsyncClient() as http:
-        for _ in range(150):
-            answers = [(await http.get(f"{server.base_url}/readyz")).json() for server in (pair.one, pair.two)]
-            if all(answer["degraded"] == [] for answer in answers):
-                return
-            await asyncio.sleep(0.1)
-    raise AssertionError("the layer did not heal")
 
 
 async def test_message_reaches_the_other_process_at_once(circle: Circle) -> None:

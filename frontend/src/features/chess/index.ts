@@ -5,6 +5,7 @@ import { announced } from './announced'
 /** Chess between two; the room watches. The server knows the rules, the page shows what it says. */
 export default defineFeature({
   name: 'chess',
+  about: () => import('./about'),
   rows: { chess: () => import('./ChessRow.vue') },
   outgoing: { 'chess.offer': () => import('./WaitingGame.vue') },
   composer: [{ id: 'chess', label: 'chess.new', icon: ChessKnight, dialog: () => import('./NewGame.vue') }],

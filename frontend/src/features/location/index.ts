@@ -8,6 +8,7 @@ import { kept, running } from './running'
 /** Places that people share, on a map. */
 export default defineFeature({
   name: 'location',
+  about: () => import('./about'),
   rows: { location: () => import('./LocationRow.vue') },
   composer: [{ id: 'location', label: 'location.share', icon: MapPin, dialog: () => import('./ShareDialog.vue') }],
   panels: [{ id: 'location', title: 'location.map', icon: Map, component: () => import('./MapPanel.vue') }],

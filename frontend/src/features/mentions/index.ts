@@ -5,6 +5,7 @@ import { defineFeature } from '../registry'
 /** Names in messages: completion while one types them, and the way to the next unread message that names me. */
 export default defineFeature({
   name: 'mentions',
+  about: () => import('./about'),
   composerTop: { component: () => import('./NameCompletion.vue') },
   pages: [
     {

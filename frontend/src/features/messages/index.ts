@@ -1,3 +1,4 @@
+import { authorOf } from '../../ui/author'
 import { isolated } from '../../ui/text'
 import { defineFeature } from '../registry'
 import { useAmendments } from './amendments'
@@ -15,7 +16,7 @@ export default defineFeature({
   rows: { message: MessageRow },
   actions: { message: { bar, sheet } },
   outgoing: { 'message.send': OutgoingMessage },
-  announce: (event) => (event.type === 'message' ? `${isolated(event.from.name)}: ${isolated(event.text)}` : null),
+  announce: (event) => (event.type === 'message' ? `${isolated(authorOf(event).name)}: ${isolated(event.text)}` : null),
   composerTop: { component: () => import('./ReplyStrip.vue'), when: (room) => useReplying().to(room) !== null },
   messageFields: (room) => useReplying().fields(room),
   emptyComposerKey: (event, room) => event.key === 'ArrowUp' && useAmendments().editLast(room),

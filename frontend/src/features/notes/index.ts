@@ -4,6 +4,7 @@ import { defineFeature } from '../registry'
 /** Notes that many people edit at once. Yjs and the editor are loaded with the panel. */
 export default defineFeature({
   name: 'notes',
+  about: () => import('./about'),
   rows: { note: () => import('./NoteRow.vue') },
   outgoing: { 'note.create': () => import('./WaitingNote.vue') },
   composer: [{ id: 'note', label: 'notes.new', icon: NotebookPen, dialog: () => import('./NewNote.vue') }],

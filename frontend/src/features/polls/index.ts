@@ -6,6 +6,7 @@ import { defineFeature } from '../registry'
 /** Polls: one question, votes as live bars. */
 export default defineFeature({
   name: 'polls',
+  about: () => import('./about'),
   rows: { poll: () => import('./PollRow.vue') },
   outgoing: { 'poll.create': () => import('./WaitingPoll.vue') },
   composer: [{ id: 'poll', label: 'polls.new', icon: ListChecks, dialog: () => import('./NewPoll.vue') }],

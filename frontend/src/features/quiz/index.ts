@@ -5,6 +5,7 @@ import { listen, running, winnerOf } from './running'
 /** Quizzes: the server asks, everybody answers, speed counts. */
 export default defineFeature({
   name: 'quiz',
+  about: () => import('./about'),
   rows: { quiz: () => import('./QuizRow.vue') },
   outgoing: { 'quiz.create': () => import('./WaitingQuiz.vue') },
   composer: [{ id: 'quiz', label: 'quiz.new', icon: Trophy, dialog: () => import('./NewQuiz.vue') }],

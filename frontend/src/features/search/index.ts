@@ -4,6 +4,7 @@ import { defineFeature } from '../registry'
 /** Search in the messages of my rooms, as one types. */
 export default defineFeature({
   name: 'search',
+  about: () => import('./about'),
   pages: [
     {
       id: 'search',

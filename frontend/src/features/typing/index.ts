@@ -5,6 +5,7 @@ import TypingLine from './TypingLine.vue'
 /** The line below the messages that says who is typing. */
 export default defineFeature({
   name: 'typing',
+  about: () => import('./about'),
   footer: { component: TypingLine },
   typed: (room) => useTyping().tell(room),
   start: (socket, me) => useTyping().listen(socket, me),

@@ -1,0 +1,76 @@
+"""Apply the switches of features (app/switches) to this process and its sockets.
+
+The journal brings each change, as it brings all others: at once through the layer, else by the poll. A process reads the
+switches before its first socket and its first call of a feature's API, so it never serves a feature that is off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from core import metrics
+from core.errors import Close, FeatureOff
+from core.features import installed
+from core.words import words as _
+from realtime import tell
+from realtime.events import encode
+from realtime.ports import domains, frames
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+
+logger = structlog.get_logger(__name__)
+
+
+class Switches:
+    """One per hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        # Whether the switches were read once.
+        self.known = False
+
+    async def ready(self) -> None:
+        """Read the switches unless they are known. Raises DatabaseUnavailable."""
+        if not self.known:
+            await self.read()
+
+    async def read(self) -> None:
+        """Read the switches and act on what changed. Raises DatabaseUnavailable."""
+        off = await domains().features_off()
+        self.known = True
+        if self._apply(off):
+            await self._tell()
+
+    def _apply(self, off: frozenset[str]) -> bool:
+        features = installed()
+        if not features.switch(off):
+            return False
+        frames().off = features.refused
+        domains().hide_kinds([kind for feature in features.features if feature.name in features.off for kind in feature.events])
+        metrics.FEATURES_OFF.set(len(features.off))
+        logger.info("features are switched", off=sorted(features.off), on=features.names)
+        return True
+
+    async def _tell(self) -> None:
+        """Send the features that are on to every socket, and close those of a dialect that is off."""
+        refused = installed().refused
+        sockets = [socket for local in self._hub.people.values() for socket in local.sockets]
+        for socket in sockets:
+            if socket.served in refused:
+                # The client comes back, and its handshake is refused by name.
+                socket.close_soon(Close.RESTART, "the feature is switched off")
+        await tell.push(sockets, encode({"type": "features.updated", "features": installed().names}))
+
+
+async def require(name: str) -> None:
+    """Raise FeatureOff if that feature is switched off. On the event loop."""
+    from realtime import hub  # noqa: PLC0415  # the hub holds the switches
+
+    running = hub.current.peek()
+    if running is not None and not running.switches.known:
+        await running.switches.ready()
+    if name in installed().off:
+        raise FeatureOff(_("the feature {name} is switched off", name=name))
