@@ -396,6 +396,7 @@ def _reached(feature: Feature) -> Iterator[Any]:
     yield from (handler.frame for handler in feature.frames)
     yield from (dialect for _, dialect in feature.dialects)
     yield from feature.own_dialects
+    yield from (dialect for token in feature.tokens for dialect in token.dialects.values())
     yield from _callbacks((*feature.urlpatterns, *feature.websocket_urlpatterns))
 
 

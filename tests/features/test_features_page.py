@@ -42,7 +42,8 @@ def card(somebody: Person, name: str) -> Locator:
 def pictures_are_there(somebody: Person) -> None:
     for picture in somebody.page.locator(".feature img:visible").all():
         picture.scroll_into_view_if_needed()
-        somebody.waits_for(lambda one=picture: one.evaluate("one => one.naturalWidth > 0"))
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("one => one.naturalWidth > 0")
     somebody.page.locator(".features__all").evaluate("one => one.scrollTo(0, 0)")
 
 
