@@ -27,6 +27,7 @@ DESCRIPTIONS = {
     404: "Nothing of that name: `no_such_room`, `no_such_target`, `not_found`",
     409: "It is so already, or would leave nobody in charge: `taken`, and those of leaving",
     413: "The body is above 1 MiB: `too_large`",
+    414: "The address is above 8,192 bytes: `too_large`",
     429: "Too often: `rate_limited`; `Retry-After` says when again",
     500: "A fault of the server: `internal`",
     503: "A part of the server is away: `unavailable`; `Retry-After` says when again",
@@ -88,6 +89,8 @@ def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
         yield 409
     if "requestBody" in operation:
         yield 413
+    if operation.get("parameters"):
+        yield 414
     yield from (429, 500, 503)
 
 
