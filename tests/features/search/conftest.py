@@ -1,3 +1,4 @@
 from tests.support.profile import profile as chosen
 
-collect_ignore = [] if chosen.postgres else ["postgres"]
+# The embedded profile has no second process.
+collect_ignore = [] if chosen.postgres else ["postgres", "test_across.py"]
