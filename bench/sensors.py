@@ -3,7 +3,8 @@
     PYTHONPATH=app:. .venv/bin/python -m bench.sensors --workers 2 --seconds 10
 
 It starts a Postgres, a Redis and a server of its own, on the cores that this process may use, with the load beside them. Each
-device pushes `--batch` readings of `--sensors` sensors, and the next ones once these are stored.
+device pushes `--batch` readings of `--sensors` sensors, and the next ones once these are stored. The chat is measured `--rounds`
+times alone and as often beside the devices, in turn. It also prints the share of a core that each part takes.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import asyncio
 import math
 import os
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench import cpu
 
 if TYPE_CHECKING:
     from tests.support.chat_client import ChatClient
@@ -49,17 +54,59 @@ async def _measure(base_url: str, ws_url: str, options: argparse.Namespace) -> N
         await chat.open()
     await speaker.join(talk)
     await listener.join(talk)
-    alone = await _chat(speaker, listener, talk, options.seconds)
-    stop = time.monotonic() + options.seconds
-    pushing = [asyncio.create_task(_push(chat, data, number, stop, options)) for number, chat in enumerate(devices)]
-    beside = await _chat(speaker, listener, talk, options.seconds)
-    stored = sum([await one for one in pushing])
+    alone: list[float] = []
+    beside: list[float] = []
+    stored = 0
+    for number in range(options.rounds):
+        with _processor(f"alone, round {number + 1}"):
+            alone += await _chat(speaker, listener, talk, options.seconds)
+        stop = time.monotonic() + options.seconds
+        pushing = [asyncio.create_task(_push(chat, data, number, stop, options)) for number, chat in enumerate(devices)]
+        with _processor(f"beside, round {number + 1}"):
+            beside += await _chat(speaker, listener, talk, options.seconds)
+        stored += sum([await one for one in pushing])
     for chat in (*devices, speaker, listener):
         await chat.close()
-    print(f"{stored / options.seconds:,.0f} readings/s stored by {options.workers} workers, {options.devices} devices")
+    seconds = options.seconds * options.rounds
+    print(f"{stored / seconds:,.0f} readings/s stored by {options.workers} workers, {options.devices} devices")
     for name, times in (("alone", alone), ("beside", beside)):
-        print(f"chat {name}: p50 {_part(times, 0.5):.1f} ms, p99 {_part(times, 0.99):.1f} ms, {len(times)} messages")
+        parts = ", ".join(f"p{part * 100:g} {_part(times, part):.1f} ms" for part in (0.5, 0.9, 0.99))
+        print(f"chat {name}: {parts}, {len(times)} messages")
     print(f"p99 moves by {_part(beside, 0.99) / _part(alone, 0.99):.2f}")
+
+
+@contextmanager
+def _processor(phase: str) -> Iterator[None]:
+    """Print the share of a core that each kind of process takes meanwhile."""
+    before, begun = _used(), time.monotonic()
+    yield
+    took = time.monotonic() - begun
+    parts = ", ".join(f"{name} {(used - before.get(name, 0.0)) / took:.2f}" for name, used in sorted(_used().items()))
+    print(f"cores, {phase}: {parts}")
+
+
+def _used() -> dict[str, float]:
+    """Return the processor seconds of this process and of those that it has started, by program."""
+    found: dict[str, float] = {}
+    for pid in _started():
+        with suppress(OSError):
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            kind = "load" if pid == os.getpid() else {"python": "web", "gunicorn": "web"}.get(name, name)
+            found[kind] = found.get(kind, 0.0) + cpu.seconds([pid])
+    return found
+
+
+def _started() -> list[int]:
+    """Return this process and all below it."""
+    children: dict[int, list[int]] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(process.name))
+    found = [os.getpid()]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
 
 
 async def _push(chat: ChatClient, room: str, device: int, stop: float, options: argparse.Namespace) -> int:
@@ -101,6 +148,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--rate", type=float, default=0, help="readings a second in all; 0: as many as go")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=1)
     return parser.parse_args()
 
 

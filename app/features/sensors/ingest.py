@@ -25,13 +25,16 @@ from realtime.publish import Person, RoomRef
 logger = structlog.get_logger(__name__)
 
 TOPIC = "sensor"
-# Readings that wait, and readings of one commit.
+# Readings that wait, and readings of one commit: a thread that writes them holds the interpreter for a few milliseconds.
 WAITING = 50_000
-MANY = 5_000
+MANY = 1_000
 KNOWN = 20_000
 TRIES = 3
-# Pause between commits: small pushes come together, and a chart is no later for it.
+# Pause between commits: pushes come together, and a commit writes each sensor's buckets once. The pause is REST times what the
+# commit took, so that readings leave most of the database's time to messages.
+REST = 4
 REST_S = 0.02
+REST_MOST_S = 0.25
 
 
 class Push(NamedTuple):
@@ -66,21 +69,39 @@ class Ingest:
             await asyncio.wait([self._task], timeout=database.LIMIT_S)
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while self._waiting:
-            part, size = [], 0
-            while self._waiting and size < MANY:
-                push = self._waiting.pop(0)
-                part.append(push)
-                size += len(push.readings)
-            self._size -= size
-            try:
-                await self._commit(part)
-            except (database.DatabaseUnavailable, FrameRefused):
-                self._fail(part, Unavailable(_("the database is away; the same readings may be sent again")))
-            except Exception:  # whoever pushed must not wait for ever
-                logger.exception("readings could not be stored")
-                self._fail(part, Unavailable(_("the readings could not be stored; send these again")))
-            await asyncio.sleep(REST_S)
+            part = self._next()
+            begun = clock()
+            await self._commit_or_fail(part)
+            await asyncio.sleep(min(REST_MOST_S, max(REST_S, REST * (clock() - begun))))
+
+    def _next(self) -> list[Push]:
+        """Take the oldest pushes, at most MANY readings or one push."""
+        size = number = 0
+        for push in self._waiting:
+            if number and size + len(push.readings) > MANY:
+                break
+            number += 1
+            size += len(push.readings)
+        part, self._waiting = self._waiting[:number], self._waiting[number:]
+        self._size -= size
+        return part
+
+    async def _commit_or_fail(self, part: list[Push]) -> None:
+        try:
+            await self._commit(part)
+        except (database.DatabaseUnavailable, FrameRefused):
+            self._fail(part, Unavailable(_("the database is away; the same readings may be sent again")))
+        except DatabaseError:
+            if len(part) > 1:  # one room's end must not fail the readings of others
+                for push in part:
+                    await self._commit_or_fail([push])
+                return
+            self._fail(part, Unavailable(_("the readings could not be stored; send these again")))
+        except Exception:  # whoever pushed must not wait for ever
+            logger.exception("readings could not be stored")
+            self._fail(part, Unavailable(_("the readings could not be stored; send these again")))
 
     @staticmethod
     def _fail(part: list[Push], refusal: FrameRefused) -> None:
@@ -89,40 +110,49 @@ class Ingest:
                 push.done.set_exception(refusal)
 
     async def _commit(self, part: list[Push]) -> None:
-        known = await self._sensors(part)
-        ready: list[Push] = []
-        for push in part:
-            refusal = next(
-                (one for reading in push.readings if isinstance(one := known[push.room.id, reading.sensor_id], TooMany)), None
-            )
-            if refusal is None:
-                ready.append(push)
-            else:
-                self._fail([push], refusal)
-        ids = {key: one for key, one in known.items() if isinstance(one, int)}
-        rows = [Row(ids[push.room.id, one.sensor_id], one.at, one.value) for push in ready for one in push.readings]
+        """Store pushes in one transaction, then answer and show them. Raises DatabaseError or DatabaseUnavailable."""
+        ready, rows = await self._stored(part)
         if rows:
-            await self._store(rows)
             READINGS.inc(len(rows))
             BATCH.observe(len(rows))
+        show(ready)
         for push in ready:
-            show(push)
             if not push.done.done():
                 push.done.set_result(len(push.readings))
-        alarms.check([(ids[push.room.id, one.sensor_id], push.room, one) for push in ready for one in push.readings])
+        places = ((push.room, reading) for push in ready for reading in push.readings)
+        alarms.check([(row.sensor, room, reading) for row, (room, reading) in zip(rows, places, strict=True)])
 
-    async def _store(self, rows: list[Row]) -> None:
+    async def _stored(self, part: list[Push]) -> tuple[list[Push], list[Row]]:
+        """Return the pushes that were stored, and their rows in the same order. Those that a full room refuses have failed."""
         for attempt in range(TRIES):
             try:
-                await database.run(store, rows)
+                ready, rows = self._rows(part, await self._sensors(part))
+                if rows:
+                    await database.run(store, rows)
             except DatabaseError:
-                # A deadlock with the deletion of old readings, or a sensor that was deleted with its room.
+                # A sensor was deleted, with its room or by hand: its id is known no more.
                 self._known.clear()
                 if attempt == TRIES - 1:
                     raise
                 await asyncio.sleep(random.uniform(0.02, 0.2))  # noqa: S311
             else:
-                return
+                return ready, rows
+        raise AssertionError("unreachable")
+
+    def _rows(self, part: list[Push], known: dict[tuple[int, str], int | TooMany]) -> tuple[list[Push], list[Row]]:
+        ready, rows = [], []
+        for push in part:
+            found = []
+            for one in push.readings:
+                sensor = known[push.room.id, one.sensor_id]
+                if isinstance(sensor, TooMany):
+                    self._fail([push], sensor)
+                    break
+                found.append(Row(sensor, one.at, one.value))
+            else:
+                ready.append(push)
+                rows += found
+        return ready, rows
 
     async def _sensors(self, part: list[Push]) -> dict[tuple[int, str], int | TooMany]:
         wanted = {(push.room.id, one.sensor_id) for push in part for one in push.readings}
@@ -136,17 +166,20 @@ class Ingest:
         return found
 
 
-def show(push: Push) -> None:
-    """Show each sensor's latest reading live. One that is older than what is shown is not."""
-    latest: dict[str, Reading] = {}
-    for one in push.readings:
-        if one.sensor_id not in latest or one.at > latest[one.sensor_id].at:
-            latest[one.sensor_id] = one
-    shown = live.values(push.room, TOPIC)
-    for name, one in latest.items():
-        before = shown.get(name)
-        if before is None or before.value["at"] < one.at:
-            live.publish(push.room, TOPIC, name, {"value": one.value, "at": one.at}, sender=push.sender)
+def show(pushes: list[Push]) -> None:
+    """Show each sensor's latest reading live, once for all pushes. One that is older than what is shown is not."""
+    latest: dict[RoomRef, dict[str, tuple[Reading, Person]]] = {}
+    for push in pushes:
+        found = latest.setdefault(push.room, {})
+        for one in push.readings:
+            if one.sensor_id not in found or one.at > found[one.sensor_id][0].at:
+                found[one.sensor_id] = one, push.sender
+    for room, readings in latest.items():
+        shown = live.values(room, TOPIC)
+        for name, (one, sender) in readings.items():
+            before = shown.get(name)
+            if before is None or before.value["at"] < one.at:
+                live.publish(room, TOPIC, name, {"value": one.value, "at": one.at}, sender=sender)
 
 
 ingest = PerLoop(Ingest)

@@ -137,7 +137,7 @@ def test_device_is_made_used_and_revoked(person: NewPerson, site: Server) -> Non
     bob.page.get_by_role("menuitemcheckbox", name="Sensors").click()
     bob.page.get_by_role("button", name="Devices").click()
     bob.page.get_by_role("dialog").get_by_label("Name of a new device").fill("of a member")
-    bob.page.get_by_role("button", name="Add").click()
+    bob.page.get_by_role("dialog").get_by_role("button", name="Add").click()
     expect(bob.page.get_by_role("dialog").locator("pre")).to_be_visible()
     picture(bob, "device-made-phone-dark")
 

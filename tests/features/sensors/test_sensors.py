@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
@@ -132,6 +132,33 @@ async def test_refusals_name_their_reason(connect: Connect, server: Server, ada:
         assert_problem(await http.post(f"/api/rooms/{room}/sensors/readings", json={"readings": good}), 403, "not_a_member")
     async with with_token(server.base_url, ada) as http:
         assert_problem(await http.get(f"/api/rooms/{room}/sensors/none/series"), 404, "no_such_target")
+
+
+async def test_deleted_sensor_is_made_again(connect: Connect, server: Server, ada: Account, room: str) -> None:
+    mine = await connect(ada)
+    assert await push(mine, room, ("t1", 1)) == 1
+    await asyncio.to_thread(
+        server.shell, f"from features.sensors.models import Sensor; Sensor.objects.filter(room__slug={room!r}).delete()"
+    )
+    assert await push(mine, room, ("t1", 2)) == 1
+
+
+async def test_readings_of_a_deleted_room_fail_alone(connect: Connect, server: Server, ada: Account, room: str) -> None:
+    """Pushes that arrive together share a transaction."""
+    gone = await create_room(server.base_url, ada)
+    mine, theirs = await connect(ada), await connect(ada)
+    await mine.join(gone)
+    await push(mine, gone, ("t1", 1))
+    await push(mine, room, ("t1", 1))
+    delete = (
+        "from django.db import connection; cursor = connection.cursor();"
+        "from rooms.models import Room; from features.sensors.models import Sensor;"
+        f"room = Room.objects.get(slug={gone!r}); Sensor.objects.filter(room=room).delete(); room.delete()"
+    )
+    await asyncio.to_thread(server.shell, delete)
+    outcomes = await asyncio.gather(push(mine, gone, ("t1", 2)), push(theirs, room, ("t1", 2)), return_exceptions=True)
+    assert isinstance(outcomes[0], Refused)
+    assert outcomes[1] == 1
 
 
 async def test_alarm_posts_each_change_once(

@@ -50,7 +50,7 @@ async def test_reply_arrives_whole_without_redis(circle: Circle) -> None:
     await there.expect("message", seq=1)
     circle.pair.redis.stop()
     try:
-        reply = {"room": circle.room, "text": "yes", "reply_to": 1, "key": "r"}
+        reply: Frame = {"room": circle.room, "text": "yes", "reply_to": 1, "key": "r"}
         first, again = await asyncio.gather(there.request("message.send", **reply), there.request("message.send", **reply))
         assert first["seq"] == again["seq"]
         event = await here.expect("message", text="yes", timeout=10)
