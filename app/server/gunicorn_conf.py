@@ -1,4 +1,4 @@
-"""Gunicorn's hooks. Its options come from scripts/run_gunicorn.sh."""
+"""Gunicorn's hooks. Its options come from start.py."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    """Remove the metrics directory if scripts/run_gunicorn.sh made it.
+    """Remove the metrics directory if start.py made it.
 
     Keep an operator's own.
     """

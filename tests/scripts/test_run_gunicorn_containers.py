@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.stack
 
@@ -22,7 +22,8 @@ def facts(*limits: str) -> dict[str, str]:
         *limits,
         "--env=REDIS_URL=redis://r",
     ]
-    command += [f"--volume={SCRIPTS}:/srv/scripts:ro", "python:3.13-slim", "/srv/scripts/run_gunicorn.sh", "--print"]
+    command += [f"--volume={ROOT / each}:/srv/{each}:ro" for each in ("scripts", "app/server")]
+    command += ["python:3.13-slim", "/srv/scripts/run_gunicorn.sh", "--print"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     return dict(line.split(": ", 1) for line in done.stdout.splitlines())

@@ -121,8 +121,12 @@ def test_all_grace_periods_follow_from_one_setting(copied: Path, drain: int) -> 
 @pytest.mark.parametrize(
     ("file", "change", "why"),
     [
-        ("scripts/run_gunicorn.sh", ('--graceful-timeout "$drain"', "--graceful-timeout 20"), "Gunicorn kills a worker"),
-        ("scripts/run_gunicorn.sh", ("--timeout 30", "--timeout 8"), "takes a draining worker for a stuck one"),
+        (
+            "app/server/start.py",
+            ('"--graceful-timeout", str(settings.drain_s)', '"--graceful-timeout", "20"'),
+            "Gunicorn kills a worker",
+        ),
+        ("app/server/start.py", ('"--timeout", "30"', '"--timeout", "8"'), "takes a draining worker for a stuck one"),
         ("nginx/templates/nginx.conf.template", ("${DRAIN_SECONDS}s", "10s"), "nginx closes sockets sooner or later"),
         ("compose.yaml", ("${DRAIN_SECONDS:-25}s10000ms", "30s"), "Docker kills web before"),
         ("compose.yaml", ("${DRAIN_SECONDS:-25}s10000ms", "${DRAIN_SECONDS:-25}s"), "Docker kills nginx before"),
