@@ -36,6 +36,14 @@ def profile() -> Profile:
     return chosen
 
 
+@pytest.fixture(scope="session", autouse=True)
+def epoch() -> None:
+    """A hub in the tests' own process greets without the database, whose rows are gone between tests."""
+    from db import installation  # noqa: PLC0415  # not before Django's settings
+
+    installation._epoch = "of-tests"
+
+
 @pytest.fixture(scope="session")
 def server(profile: Profile) -> Iterator[Server]:
     """A running server for all tests, without limits by address.

@@ -1,7 +1,11 @@
-"""The id of this installation, part of every name that other installations on the same Redis could use.
+"""The id of this installation, and the epoch of its logs; both in the database from the first migration on.
 
-Redis pub/sub has no database numbers, and every database numbers rooms and people from 1: without the id, two installations
-on one server would exchange messages. The first migration creates it; INSTALLATION_ID overrides it.
+The id is part of every name that other installations on the same Redis could use. Redis pub/sub has no database numbers, and
+every database numbers rooms and people from 1: without the id, two installations on one server would exchange messages.
+INSTALLATION_ID overrides it.
+
+A restored database gives numbers of events out again that clients have seen already. So a restore makes a new epoch, and
+clients that know another one start anew.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ logger = structlog.get_logger(__name__)
 RETRY_S = (0.2, 1.0)
 
 _read_from_database: str | None = None
+_epoch: str | None = None
 
 
 class Unknown(LookupError):
@@ -61,6 +66,33 @@ async def wait_for_identity() -> str:
                 said = True
             await asyncio.sleep(random.uniform(*RETRY_S))  # noqa: S311
     return found
+
+
+async def epoch() -> str:
+    """Return the epoch, on first use from the database; processes keep it until their end.
+
+    Raises DatabaseUnavailable, Unknown or a database error.
+    """
+    return _epoch if _epoch is not None else await database.run(_read_epoch)
+
+
+def known_epoch() -> str:
+    """Return the cached epoch; "" before the first use of `epoch`."""
+    return _epoch or ""
+
+
+def _read_epoch() -> str:
+    global _epoch
+    found: str | None = _table().objects.values_list("epoch", flat=True).first()
+    if not found:
+        raise Unknown("the epoch of the logs is not there: run manage.py migrate")
+    _epoch = found
+    return found
+
+
+def replace_epoch() -> None:
+    """Tell clients to start anew: the log may lack events that they have. Processes tell them from their next start."""
+    _table().objects.update(epoch=secrets.token_hex(8))
 
 
 def replace_identity() -> str:

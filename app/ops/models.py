@@ -4,10 +4,11 @@ from django.db import models
 
 
 class Installation(models.Model):
-    """One row: the id of this installation in shared services (db/installation.py)."""
+    """One row: the id of this installation in shared services, and the epoch of its logs (db/installation.py)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     identity = models.CharField(max_length=64)
+    epoch = models.CharField(max_length=16, db_default="")
 
     class Meta:
         constraints = (models.CheckConstraint(condition=models.Q(id=1), name="ops_installation_one_row"),)

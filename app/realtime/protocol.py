@@ -149,10 +149,10 @@ async def ping(socket: object, frame: Ping) -> dict[str, Any]:
     return {"type": "pong"}
 
 
-def hello(user: Person, *, stream: str = "") -> str:
+def hello(user: Person, epoch: str, *, stream: str = "") -> str:
     """Encode the greeting. `stream`: the name of the stream that carries it, if it is no WebSocket."""
     limits = {"text": settings.MAX_TEXT, "frame": settings.MAX_FRAME, "rate": settings.LIMIT_MESSAGES_PER_S}
-    fields = {"protocol": VERSION, "user": user.wire(), "heartbeat": HEARTBEAT_S, "limits": limits}
+    fields = {"protocol": VERSION, "user": user.wire(), "heartbeat": HEARTBEAT_S, "limits": limits, "epoch": epoch}
     named = {"stream": stream} if stream else {}
     return encode({"type": "hello", **fields, "features": installed().names, **named})
 

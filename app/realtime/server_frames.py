@@ -17,6 +17,8 @@ Count = Annotated[int, Meta(ge=0)]
 Kind = Literal["public", "private", "direct"]
 Title = Annotated[str, Meta(max_length=120)]
 Time = Annotated[datetime, Meta(tz=True)]
+# Of the logs (db/installation.py).
+Epoch = Annotated[str, Meta(max_length=16)]
 # An encoded event of a log, and one that history lists.
 LogEvent = Annotated[dict[str, Any], Meta(extra_json_schema={"x-name": "LogEvent"})]
 Listed = Annotated[dict[str, Any], Meta(extra_json_schema={"x-name": "Listed"})]
@@ -38,6 +40,7 @@ class Hello(msgspec.Struct, tag="hello"):
     user: Person
     heartbeat: Annotated[int, Meta(ge=1)]
     limits: Limits
+    epoch: Epoch
     features: list[str]
     stream: str | UnsetType = UNSET
 
@@ -66,6 +69,7 @@ class RoomJoined(msgspec.Struct, tag="room.joined"):
     online_count: Count
     online: Annotated[list[Person], Meta(max_length=100)]
     away: Annotated[list[int], Meta(max_length=100)]
+    epoch: Epoch
 
 
 class Presence(msgspec.Struct, tag="presence"):

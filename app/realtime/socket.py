@@ -14,6 +14,7 @@ from django.conf import settings
 from core import metrics, pace
 from core.errors import BadFrame, Close, Forbidden, FrameRefused, NotAMember, RateAbuse, Unavailable
 from core.limits import Bucket
+from db import installation
 from db.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.dialects.base import Dialect
@@ -305,6 +306,7 @@ class Socket:
                 "online_count": online_count,
                 "online": online,
                 "away": away,
+                "epoch": installation.known_epoch(),
             }
         )
 

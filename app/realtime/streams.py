@@ -21,6 +21,7 @@ from core.client_network import client_network
 from core.errors import Close, RateAbuse, SocketRefused
 from core.heartbeat import HEARTBEAT_S
 from core.refusals import note_refusal
+from db import installation
 from db.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime import protocol
@@ -46,7 +47,7 @@ class StreamDialect(NativeDialect):
     name = "stream"
 
     async def open(self) -> None:
-        self.socket.push(protocol.hello(self.socket.user, stream=self.room))
+        self.socket.push(protocol.hello(self.socket.user, await installation.epoch(), stream=self.room))
 
 
 class Stream:
@@ -150,9 +151,9 @@ class Stream:
 
     @property
     def cursor(self) -> str:
-        """Return `room:seq,…` of the joined rooms, percent-encoded: what Last-Event-ID brings back."""
+        """Return `epoch,room:seq,…` of the joined rooms, percent-encoded: what Last-Event-ID brings back."""
         places = [f"{quote(room)}:{seq}" for room, seq in self._sent.items() if room in self.socket.rooms]
-        return ",".join(places[-CURSOR_ROOMS:])
+        return ",".join([installation.known_epoch(), *places[-CURSOR_ROOMS:]])
 
     def _note(self, text: str) -> None:
         found = _EVENT.match(text)
@@ -192,12 +193,19 @@ class Stream:
             self._waiting -= len(texts)
 
     async def resume(self, cursor: str, rooms: Iterable[str]) -> None:
-        """Join the rooms of a cursor from their seqs on, and further rooms from their latest messages."""
-        for place in cursor.split(",")[:CURSOR_ROOMS]:
+        """Join the rooms of a cursor from their seqs on, and further rooms from their latest messages.
+
+        Those of a cursor of another epoch likewise: its seqs are of another log.
+        """
+        epoch, *places = cursor.split(",")[: CURSOR_ROOMS + 1]
+        anew = []
+        for place in places:
             room, _, seq = place.rpartition(":")
-            if room and seq.isdecimal() and len(seq) < 17:
+            if room and epoch != installation.known_epoch():
+                anew.append(unquote(room))
+            elif room and seq.isdecimal() and len(seq) < 17:
                 await self._join_from(unquote(room), int(seq))
-        for room in rooms:
+        for room in dict.fromkeys([*anew, *rooms]):
             await self.receive([encode({"type": "room.join", "room": room})])
 
     async def _join_from(self, room: str, after: int) -> None:

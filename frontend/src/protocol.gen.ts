@@ -515,6 +515,7 @@ export interface Hello {
   user: Person
   heartbeat: number
   limits: Limits
+  epoch: string
   features: string[]
   stream?: string
 }
@@ -530,6 +531,7 @@ export interface RoomJoined {
   online_count: number
   online: Person[]
   away: number[]
+  epoch: string
 }
 
 export interface MessageSent {

@@ -213,7 +213,7 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
     if (state.name === 'open') {
       this.emit('hello', state.hello)
       this.emit('state', state)
-      this.resume.open()
+      this.resume.open(state.hello.epoch)
       this.outbox.open(state.hello.limits.rate)
       return
     }

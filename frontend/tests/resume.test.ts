@@ -121,6 +121,21 @@ test.each(['connected', 'away'])('a log that went back while the client was %s i
   await until(() => expect(client.seqs()).toEqual([1, 2, 3]))
 })
 
+test('in another epoch of the logs a room starts anew, though its log is longer', async () => {
+  for (const n of range(1, 3)) server.write('lobby', `m${n}`)
+  await joined()
+  server.sever()
+  server.epoch = 'restored'
+  server.log('lobby').length = 0
+  for (const n of range(1, 9)) server.write('lobby', `other${n}`)
+  await until(() => expect(client.snapshots).toHaveLength(2))
+  expect(client.seqs()).toEqual(range(1, 9))
+  expect(joins().at(-1)).not.toHaveProperty('after')
+  server.sever()
+  await until(() => expect(joins()).toHaveLength(3))
+  expect(joins().at(-1)).toHaveProperty('after', 9)
+})
+
 test('a join that fails for a moment is tried again', async () => {
   let failures = 2
   server.fault = (frame) => (frame.type === 'room.join' && failures-- > 0 ? 'unavailable' : null)

@@ -20,9 +20,15 @@ async def test_hello_has_its_fields(connect: Connect, ada: Account) -> None:
         "user": {"id": ada.id, "name": ada.name},
         "heartbeat": 20,
         "limits": {"text": 10_000, "frame": 262_144, "rate": 20},
+        "epoch": chat.hello["epoch"],
         "features": [*(name_of(package) for package in FEATURES), "replies", "mentions"],
     }
     assert_shape(chat.hello)
+    # Every process says the same, at each join, too.
+    others = [await connect(ada) for _ in range(4)]
+    joined = [await other.join("lobby") for other in others]
+    assert {one["epoch"] for one in (*joined, *(other.hello for other in others))} == {chat.hello["epoch"]}
+    assert len(chat.hello["epoch"]) == 16
 
 
 async def test_path_works_without_the_last_slash(connect: Connect, ada: Account) -> None:

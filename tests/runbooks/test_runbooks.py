@@ -268,7 +268,8 @@ with connection.cursor() as cursor:
         cursor.execute(f'SELECT t::text FROM "{table}" t')
         found[table] = sorted(row for (row,) in cursor.fetchall())
 for changing in ("django_migrations", "django_tasks_database_dbtaskresult", "changes_change", "search_progress", "search_word",
-                 "search_entry"):
+                 "search_entry",
+                 "ops_installation"):
     found.pop(changing, None)
 print(json.dumps(found))
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from db import installation
 from realtime import protocol
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, RoomRef
@@ -12,7 +13,7 @@ class NativeDialect(Dialect):
     signals = True
 
     async def open(self) -> None:
-        self.socket.push(protocol.hello(self.socket.user))
+        self.socket.push(protocol.hello(self.socket.user, await installation.epoch()))
 
     async def text(self, text: str) -> None:
         if text == "ping":

@@ -47,6 +47,7 @@ export class Resume {
   /** the room on screen is the last */
   private readonly rooms = new Map<string, RoomState>()
   private connected = false
+  private epoch: string | undefined
   private joins = 0
   private window = 1
 
@@ -75,10 +76,16 @@ export class Resume {
     this.rooms.delete(room)
   }
 
-  open(): void {
+  /** `epoch`: of the server's logs. In another one than before all that was handed on is void: the rooms start anew. */
+  open(epoch?: string): void {
     this.connected = true
     this.window = 1
-    for (const state of this.rooms.values()) state.phase = 'queued'
+    const anew = epoch !== undefined && this.epoch !== undefined && epoch !== this.epoch
+    this.epoch = epoch ?? this.epoch
+    for (const state of this.rooms.values()) {
+      state.phase = 'queued'
+      if (anew) state.last = null
+    }
     this.pump()
   }
 

@@ -19,6 +19,7 @@ export class TestServer {
   snapshotSize = 50
   heartbeat = 20
   rate = 0
+  epoch = 'first'
   /** decides what happens to a request before it is handled: an error code, or `drop` for no answer at all */
   fault: (frame: Request) => string | null = () => null
   /** closes a socket with this code instead of greeting it */
@@ -103,7 +104,7 @@ export class TestServer {
     socket.on('close', () => this.clients.delete(client))
     socket.on('message', (data) => this.handle(client, JSON.parse(data.toString()) as Request))
     const limits = { text: 10_000, frame: 262_144, rate: this.rate }
-    socket.send(JSON.stringify({ type: 'hello', protocol: 1, user: AUTHOR, heartbeat: this.heartbeat, limits }))
+    socket.send(JSON.stringify({ type: 'hello', protocol: 1, user: AUTHOR, heartbeat: this.heartbeat, limits, epoch: this.epoch }))
   }
 
   private handle(client: Client, frame: Request): void {

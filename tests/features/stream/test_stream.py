@@ -69,6 +69,24 @@ async def test_cursor_resumes_every_event_once(server: Server, ada: Account, con
         assert (await mine.expect("message"))["seq"] == 47
 
 
+async def test_cursor_of_another_epoch_is_void(server: Server, ada: Account, connect: Connect, bob: Account, room: str) -> None:
+    """Its seqs are of a log that a restore has replaced: the room comes with its latest messages."""
+    theirs = await connect(bob)
+    await theirs.join(room)
+    async with stream(server.base_url, ada, room=room) as mine:
+        epoch = (await mine.expect("room.joined"))["epoch"]
+        for text in "12":
+            await theirs.send(room, text)
+        await mine.expect("message", text="2")
+        cursor = mine.last_id
+    assert cursor.startswith(f"{epoch},")
+    async with stream(server.base_url, ada, last_id=cursor) as mine:
+        assert (await mine.expect("room.joined", room=room))["events"] == []
+    async with stream(server.base_url, ada, last_id=cursor.replace(epoch, "of-another-log")) as mine:
+        events = (await mine.expect("room.joined", room=room))["events"]
+        assert [event["text"] for event in events] == ["1", "2"]
+
+
 async def test_stream_of_another_person_takes_no_frames(server: Server, ada: Account, bob: Account) -> None:
     async with stream(server.base_url, ada) as mine, stream(server.base_url, bob) as theirs:
         answer = await theirs.http.post("/api/frames", json={"type": "ping"}, headers={"Hubbub-Stream": mine.id})

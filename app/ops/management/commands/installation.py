@@ -1,4 +1,4 @@
-"""`manage.py installation`: show the id of this installation, or give it a new one."""
+"""`manage.py installation`: show the id of this installation, give it a new one, or tell clients to start anew."""
 
 from __future__ import annotations
 
@@ -17,12 +17,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--new", action="store_true", help="make a new id; restart all processes afterwards")
 
-    def handle(self, *args: Any, new: bool, **options: Any) -> None:
+        parser.add_argument(
+            "--new-epoch",
+            action="store_true",
+            help="the database went back in time otherwise than by manage.py restore: clients start anew; restart all processes",
+        )
+
+    def handle(self, *args: Any, new: bool, new_epoch: bool, **options: Any) -> None:
+        if new_epoch:
+            installation.replace_epoch()
         if new and settings.INSTALLATION_ID:
             raise CommandError("INSTALLATION_ID is set and overrides the database: change or remove it instead")
         try:
             self.stdout.write(installation.replace_identity() if new else installation.identity())
         except installation.Unknown as error:
             raise CommandError(str(error)) from error
-        if new:
+        if new or new_epoch:
             self.stderr.write("Restart every process of this installation now: until then they use the id before.")

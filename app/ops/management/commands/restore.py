@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from db import installation
 from ops.backup import archive, postgres, sqlite
 from ops.backup.files import write_member
 from server import pidfiles
@@ -90,6 +91,7 @@ class Command(BaseCommand):
             connection.close()
         # What the backup's release did not have yet, and the triggers.
         call_command("migrate", interactive=False, verbosity=0)
+        installation.replace_epoch()
         self.stderr.write(f"Restored: {manifest.summary()}, each compared with the original.")
 
     def make_schema(self, header: dict[str, Any]) -> None:
