@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test test-fast check fmt up roll down clean doctor backup restore load capacity bench chaos fuzz lock protocol
+.PHONY: help run test test-fast check fmt up roll down clean doctor backup restore archive rewind load capacity bench chaos fuzz lock protocol
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -39,6 +39,12 @@ backup: ## database, files and .env of the running installation, into var/backup
 
 restore: ## bring a backup back into a stack without data: make restore FROM=var/backups/hubbub-….tar.gz
 	@scripts/restore "$(FROM)"
+
+archive: ## with ARCHIVE_DAYS: what changed in the database since the last full backup; ARGS="--full" or "--info"
+	@scripts/archive $(ARGS)
+
+rewind: ## with ARCHIVE_DAYS: the database as it was: make rewind TO="2026-11-30 12:34:56+00"
+	@scripts/archive --rewind "$(TO)"
 
 down: ## stop the stack and keep its data
 	@scripts/down

@@ -264,6 +264,22 @@ VARIABLES: tuple[Variable, ...] = (
         "Whose key backups are encrypted with: a recipient of age (age1…), or a key of gpg. Unset: not encrypted",
         scope="script",
     ),
+    Variable(
+        "ARCHIVE_DAYS",
+        "int",
+        None,
+        "Days for which the stack's own database can be brought back to any second (`make archive`). Unset: no archive",
+        scope="compose",
+        minimum=1,
+        maximum=9_999,
+    ),
+    Variable(
+        "ARCHIVE_CIPHER_PASS",
+        "secret",
+        None,
+        "Encrypts the archive, from its first backup on. Without it nothing can be brought back",
+        scope="compose",
+    ),
     Variable("IMAGE_TAG", "text", "local", "Tag of the images compose builds and runs", scope="compose"),
     Variable("IMAGE_SOURCE", "url", None, "Address of the sources, for the images' labels", scope="compose"),
     Variable(

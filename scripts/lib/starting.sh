@@ -47,6 +47,7 @@ refuse_wrong_numbers() {
   refuse_wrong_number HTTP_PORT 65535 "a port"
   refuse_wrong_number HTTPS_PORT 65535 "a port"
   refuse_wrong_number WEB_REPLICAS 9999 "a whole number"
+  refuse_wrong_number ARCHIVE_DAYS 9999 "whole days"
 }
 
 # refuse_wrong_number NAME MOST WHAT: NAME is unset or WHAT from 1 to MOST.
@@ -70,12 +71,13 @@ refuse_wrong_bind() {
 }
 
 build() {
-  local image
+  local image images=(web nginx)
+  if keeps_archive; then images+=(postgres); fi
   say "Building the images; the first time takes minutes."
   IMAGE_REVISION=${IMAGE_REVISION:-$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)}
   export IMAGE_REVISION
   # One after the other: side by side, each would build the stages they share.
-  for image in web nginx; do
+  for image in "${images[@]}"; do
     seconds=1200 compose build "$image" >&2 || fail "the image of $image could not be built: see above"
   done
 }

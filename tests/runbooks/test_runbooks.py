@@ -5,8 +5,10 @@ A test is named after its page. In this order, since the last ones end the stack
 
 import asyncio
 import json
+import secrets
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -298,6 +300,52 @@ async def test_restore(book: Book, site: Stack) -> None:
     assert rows(site) == before
     await run(book, "Verify")
     await talk(site)
+
+
+async def test_point_in_time(book: Book, site: Stack) -> None:
+    """To the second before everybody's messages were deleted, and back to the one after it."""
+    file = site.directory / ".env"
+    env = file.read_text()
+    file.write_text(f"{env}ARCHIVE_DAYS=2\nARCHIVE_CIPHER_PASS={secrets.token_urlsafe(32)}\n")
+    try:
+        await asyncio.to_thread(site.up)
+        await run(book, "Do", number=0)
+        await run(book, "Look")
+        await talk(site)
+        before, book.here["2026-11-30 12:34:56+00"] = rows(site), now(site)
+        sql(site, "DELETE FROM chat_event WHERE seq > 1")
+        mistaken, book.here["2026-11-30 12:40:00+00"] = rows(site), now(site)
+        assert len(mistaken["chat_event"]) < len(before["chat_event"])
+        epoch = sql(site, "SELECT epoch FROM ops_installation")
+        await run(book, "Do", number=1)
+        assert rows(site) == before
+        assert sql(site, "SELECT epoch FROM ops_installation") != epoch
+        await run(book, "Verify")
+        await talk(site)
+        await run(book, "Undo")
+        assert rows(site) == mistaken
+        refused = site.script("archive", "--rewind", "yesterday")
+        assert (refused.returncode, "this is 'yesterday'" in refused.stderr) == (1, True)
+    finally:
+        file.write_text(env)
+        await asyncio.to_thread(site.up)
+        docker("volume", "rm", f"{site.project}_archive")
+        docker("image", "rm", f"{site.project}-archive:{site.project}")
+    await talk(site)
+
+
+def sql(site: Stack, statement: str) -> str:
+    answer = site.exec("postgres", "psql", "-U", "postgres", "-d", "hubbub", "-Atc", statement)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip()
+
+
+def now(site: Stack) -> str:
+    """The database's time, with nothing committed in the second before it and after it."""
+    time.sleep(1.5)
+    found = sql(site, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') || '+00'")
+    time.sleep(1.5)
+    return found
 
 
 async def test_postgres_upgrade(book: Book, site: Stack) -> None:

@@ -23,7 +23,14 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("nginx", "web", "worker", "migrate", "redis", "postgres")
-_BUILT_FROM = (".dockerignore", ".env.example", "compose.yaml", "compose.tls.yaml", "compose.loadtest.yaml")
+_BUILT_FROM = (
+    ".dockerignore",
+    ".env.example",
+    "compose.yaml",
+    "compose.tls.yaml",
+    "compose.archive.yaml",
+    "compose.loadtest.yaml",
+)
 _BUILT_FROM_FOLDERS = ("app", "docker", "frontend", "nginx", "requirements", "scripts")
 _LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "__pycache__", "tests", "*.tsbuildinfo")
 
