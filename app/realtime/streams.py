@@ -24,7 +24,6 @@ from core.refusals import note_refusal
 from db import installation
 from db.database import DatabaseUnavailable
 from realtime import hub as hubs
-from realtime import protocol
 from realtime.dialects.native import NativeDialect
 from realtime.events import Person, encode
 from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, Batch
@@ -47,7 +46,7 @@ class StreamDialect(NativeDialect):
     name = "stream"
 
     async def open(self) -> None:
-        self.socket.push(protocol.hello(self.socket.user, await installation.epoch(), stream=self.room))
+        await self.greet(stream=self.room)
 
 
 class Stream:

@@ -8,7 +8,6 @@ from core.errors import BadFrame, FrameRefused
 from core.words import words as _
 from features.sensors.device_sockets import opened
 from features.sensors.frames import SensorPush
-from realtime import protocol
 from realtime.dialects.base import Dialect, decode_object
 from realtime.publish import LogEvent, Person, RoomRef, encode
 from rooms.join_flow import enter_first_use
@@ -72,7 +71,7 @@ class DeviceDialect(Dialect):
 
     async def open(self) -> None:
         opened(self.socket)
-        self.socket.push(protocol.hello(self.socket.user))
+        await self.greet()
 
     async def text(self, text: str) -> None:
         if text == "ping":

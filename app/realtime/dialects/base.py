@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from core.errors import BadFrame
+from db import installation
 from realtime.events import LogEvent, Person, RoomRef
-from realtime.protocol import syntax_error
+from realtime.protocol import hello, syntax_error
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
@@ -42,6 +43,10 @@ class Dialect:
 
     async def open(self) -> None:
         """Start the dialect, after the credentials were accepted."""
+
+    async def greet(self, *, stream: str = "") -> None:
+        """Send `hello`. `stream`: the name of the stream that carries it, if it is no WebSocket."""
+        self.socket.push(hello(self.socket.user, await installation.epoch(), stream=stream))
 
     async def text(self, text: str) -> None:
         """Handle one text frame from the client."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from db import installation
-from realtime import protocol
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, RoomRef
 
@@ -13,7 +11,7 @@ class NativeDialect(Dialect):
     signals = True
 
     async def open(self) -> None:
-        self.socket.push(protocol.hello(self.socket.user, await installation.epoch()))
+        await self.greet()
 
     async def text(self, text: str) -> None:
         if text == "ping":
