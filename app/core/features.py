@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -265,6 +265,18 @@ class Periodic(NamedTuple):
     every_s: float
 
 
+class Checked(NamedTuple):
+    """One result of a feature's check: what is so, and the line to change where something is wrong."""
+
+    level: Literal["ok", "warning", "failure"]
+    text: str
+    change: str = ""
+
+
+DoctorCheck = Callable[[float], Iterable[Checked]]
+"""(seconds for each step of the network) → results"""
+
+
 class Routine(NamedTuple):
     """Work that the background worker does again and again, in a thread of its own. There may be several workers."""
 
@@ -310,9 +322,8 @@ class Feature:
     # Django paths below the root, and Channels consumers behind the same credentials.
     urlpatterns: tuple[Any, ...] = ()
     websocket_urlpatterns: tuple[Any, ...] = ()
-    # Checks of `manage.py doctor`: name → a function of the timeout in seconds that yields (level, text, change), where level is
-    # ok, warning or failure.
-    checks: tuple[tuple[str, Callable[[float], Iterable[tuple[str, str, str]]]], ...] = ()
+    # Checks of `manage.py doctor`, by name.
+    checks: tuple[tuple[str, DoctorCheck], ...] = ()
 
 
 class Installed:

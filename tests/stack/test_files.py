@@ -53,7 +53,7 @@ def test_only_nginx_shares_a_network_with_web_and_publishes() -> None:
     assert {name: set(service["networks"]) for name, service in services.items()} == {
         "nginx": {"edge"},
         "web": {"edge", "data"},
-        "worker": {"data"},
+        "worker": {"data", "out"},
         "migrate": {"data"},
         "redis": {"data"},
         "postgres": {"data"},

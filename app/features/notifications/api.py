@@ -12,8 +12,12 @@ from pydantic import Field
 
 from accounts.http_auth import authenticated
 from core.api_types import Body
+from core.errors import RateLimited
+from core.limits import Buckets
+from core.per_loop import PerLoop
+from core.words import words as _
 from db import database
-from features.notifications import services
+from features.notifications import services, tasks
 from features.notifications.endpoints import LONGEST
 from realtime.publish import person_signal
 
@@ -82,6 +86,16 @@ class Made(Schema):
     id: int
 
 
+class Tried(Schema):
+    devices: int
+
+
+# Addresses that one person may have a link mailed to.
+_confirmations = PerLoop(lambda: Buckets(5 / 86_400, 5))
+# Test pushes of one person.
+_tests = PerLoop(lambda: Buckets(1 / 20, 3))
+
+
 @router.get("", response=SettingsAndDevices, by_alias=True, summary="How I want to be told")
 async def settings_get(request: HttpRequest) -> dict[str, Any]:
     """`rooms`: the levels that differ from the default, which is `all` in direct rooms and `mentions` in others."""
@@ -94,7 +108,16 @@ async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any
     """Fields that are not given stay. A new `email` is used once the link that is mailed to it was opened."""
     me, language = _me(request), _language()
     changes = payload.dict(exclude_unset=True, by_alias=True)
-    changed = await database.run_for(me, lambda: services.settings_change(user=me, changes=changes, language=language))
+    if services.checked_email(changes.get("email")) and not _confirmations().take(str(me)):
+        raise RateLimited(_("too many addresses today; try again tomorrow"), retry_after=3_600)
+
+    def change() -> services.Changed:
+        changed = services.settings_change(user=me, changes=changes, language=language)
+        if changed.confirm:
+            tasks.email_confirmation.enqueue(me)
+        return changed
+
+    changed = await database.run_for(me, change)
     return _told(me, changed.settings)
 
 
@@ -125,6 +148,21 @@ async def device_delete(request: HttpRequest, device: DeviceId) -> tuple[int, No
     me = _me(request)
     await database.run_for(me, lambda: services.device_remove(user=me, device=device))
     return 204, None
+
+
+@router.post("/test", response={202: Tried}, summary="Send a Web Push to my own devices")
+async def test_post(request: HttpRequest) -> tuple[int, dict[str, Any]]:
+    """It comes within seconds. `devices`: how many there are."""
+    me = _me(request)
+    if not _tests().take(str(me)):
+        raise RateLimited(_("too many tests; wait a little"), retry_after=20)
+
+    def begin() -> int:
+        if number := services.device_count(me):
+            tasks.push_test.enqueue(me)
+        return number
+
+    return 202, {"devices": await database.run_for(me, begin)}
 
 
 def _told(me: int, settings: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from core.errors import BadFrame
 from core.words import words as _
@@ -13,6 +14,12 @@ from core.words import words as _
 LONGEST = 2_048
 # Names that resolve within a machine or a cluster.
 INTERNAL = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc", ".cluster.local")
+
+
+def check() -> None:
+    """Raise ImproperlyConfigured where production would let people make it call itself."""
+    if settings.PUSH_LOOPBACK and settings.DEPLOYMENT == "production":
+        raise ImproperlyConfigured("PUSH_LOOPBACK is for tests: remove it in production")
 
 
 def checked_endpoint(address: str) -> str:

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils import timezone
 
 from core.errors import BadFrame, NoSuchTarget
 from core.words import words as _
 from features.notifications import mail, quiet, vapid
 from features.notifications.endpoints import checked_endpoint
+from features.notifications.mail import Link
 from features.notifications.models import Device, Preferences, RoomLevel
 from features.notifications.quiet import Quiet
 from features.notifications.table import DEFAULT, Level
@@ -75,11 +77,14 @@ def settings_change(*, user: int, changes: dict[str, Any], language: str) -> Cha
     if "quiet" in changes:
         fields |= _quiet_fields(changes["quiet"])
     if "email" in changes:
-        fields["email"] = _checked_email(changes["email"])
+        fields["email"] = checked_email(changes["email"])
     with transaction.atomic():
         found, _made = Preferences.objects.select_for_update().get_or_create(user_id=user)
-        is_new = "email" in fields and fields["email"] != found.email
-        for name, value in {**fields, "language": language, **({"email_confirmed": False} if is_new else {})}.items():
+        if "email" in fields and fields["email"] != found.email:
+            fields["email_confirmed"] = False
+        if fields.get("digest", found.digest) != found.digest:
+            fields["mailed_at"] = timezone.now()  # the first digest comes after a whole period
+        for name, value in {**fields, "language": language}.items():
             setattr(found, name, value)
         found.save()
     # Given again, an address that was never confirmed gets its link again.
@@ -92,7 +97,8 @@ def _quiet_fields(hours: dict[str, str] | None) -> dict[str, str]:
     return {"quiet_from": found.begin, "quiet_to": found.end, "quiet_zone": found.zone}
 
 
-def _checked_email(email: str | None) -> str:
+def checked_email(email: str | None) -> str:
+    """Return an address to which mails may go; "" for none. Raises BadFrame."""
     address = (email or "").strip()
     if not address:
         return ""
@@ -105,6 +111,21 @@ def _checked_email(email: str | None) -> str:
     if len(address) > LONGEST_EMAIL or not address.isascii():
         raise BadFrame(_("email is no address"))
     return address
+
+
+def email_confirm(link: Link) -> dict[str, Any] | None:
+    """Confirm an address. Return the settings; None if the person has another one now."""
+    found = Preferences.objects.filter(user_id=link.user, email=link.email)
+    changed = found.update(email_confirmed=True, mailed_at=timezone.now())
+    return settings_of(link.user) if changed else None
+
+
+def unsubscribe(link: Link) -> dict[str, Any] | None:
+    """Stop mails to an address; one that was never confirmed is forgotten. Return the settings; None for another address."""
+    found = Preferences.objects.filter(user_id=link.user, email=link.email)
+    changed = found.update(digest="off")
+    found.filter(email_confirmed=False).update(email="")
+    return settings_of(link.user) if changed else None
 
 
 def level_set(*, user: int, slug: str, level: str) -> tuple[int, dict[str, Any]]:
@@ -150,8 +171,8 @@ def device_remove(*, user: int, device: int) -> None:
         raise NoSuchTarget(_("there is no such device"))
 
 
-def has_devices(user: int) -> bool:
-    return Device.objects.filter(user_id=user).exists()
+def device_count(user: int) -> int:
+    return Device.objects.filter(user_id=user).count()
 
 
 def person_forget(*, user: int) -> None:

@@ -86,12 +86,19 @@ def subject() -> str:
 
 
 def headers(endpoint_origin: str, expires: int) -> dict[str, Any]:
-    """Return the header that authorizes a request to this origin until `expires` (seconds since 1970)."""
-    from py_vapid import Vapid02  # noqa: PLC0415
+    """Return the header that authorizes a request to this origin until `expires` (seconds since 1970).
+
+    Raises ValueError for an origin that cannot be signed.
+    """
+    from py_vapid import Vapid02, VapidException  # noqa: PLC0415
 
     found = pair()
     if found is None:
         raise LookupError("there is no VAPID key: run manage.py migrate")
     signer = Vapid02.from_raw(found[0].encode())
-    signed: dict[str, Any] = signer.sign({"aud": endpoint_origin, "exp": expires, "sub": subject()})
+    signer.conf = {"no-strict": True}  # else it takes no address with a port: PUBLIC_URL of a trial
+    try:
+        signed: dict[str, Any] = signer.sign({"aud": endpoint_origin, "exp": expires, "sub": subject()})
+    except VapidException as error:
+        raise ValueError(f"{endpoint_origin} cannot be signed") from error
     return signed

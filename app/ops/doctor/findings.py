@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from core.features import DoctorCheck
+
 
 class Level(StrEnum):
     OK = "ok"
@@ -50,6 +52,17 @@ def warning(check: str, text: str, change: str) -> Finding:
 
 def failure(check: str, text: str, change: str) -> Finding:
     return Finding(check, Level.FAILURE, text, change)
+
+
+def of_feature(name: str, check: DoctorCheck) -> Check:
+    """Return a feature's check in the form of our own."""
+
+    def run(options: Options) -> Iterator[Finding]:
+        for found in check(options.timeout):
+            yield Finding(name, Level(found.level), found.text, found.change)
+
+    run.__name__ = f"check_{name}"
+    return run
 
 
 def run_checks(checks: Iterable[Check], options: Options) -> Iterator[Finding]:

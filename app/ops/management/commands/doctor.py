@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from core.features import installed
 from ops.doctor import database, machine, public, redis
 from ops.doctor import settings as settings_checks
-from ops.doctor.findings import Check, Finding, Level, Options, run_checks
+from ops.doctor.findings import Check, Finding, Level, Options, of_feature, run_checks
 
 CHECKS: dict[str, Check] = {
     "settings": settings_checks.check_settings,
@@ -28,6 +29,7 @@ CHECKS: dict[str, Check] = {
     "disk": machine.check_disk,
     "files": machine.check_files,
     "workers": machine.check_workers,
+    **{name: of_feature(name, check) for name, check in installed().every("checks")},
 }
 MARKS = {Level.OK: "ok      ", Level.WARNING: "WARNING ", Level.FAILURE: "FAILURE "}
 

@@ -1,0 +1,166 @@
+"""The e-mail digest: once a day or an hour, what a person has missed. In the background worker.
+
+Missed is what they would be told of, have not read, and were not mailed yet.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from django.conf import settings
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import Q
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from features.notifications import lease, mail, outcomes
+from features.notifications.mail import Link
+from features.notifications.missed import Missed, RoomMissed, missed, people_of
+from features.notifications.models import Preferences, Progress
+from features.notifications.table import Fact, Way, tells
+from rooms.models import Room
+
+logger = structlog.get_logger(__name__)
+
+EVERY_S = 10.0
+PERIODS = {"daily": timedelta(days=1), "hourly": timedelta(hours=1)}
+# What is so young may still be read in the page.
+SETTLED = timedelta(minutes=5)
+# What is older is not mailed any more.
+OLDEST = timedelta(days=7)
+# People of one turn, and what a mail shows of each room and of all.
+PEOPLE = 50
+LINES, ROOMS = 10, 20
+MOST_TEXT = 300
+
+
+class Part(NamedTuple):
+    """One room of a digest."""
+
+    id: int
+    title: str
+    url: str
+    messages: list[Missed]
+    # Messages that are not shown.
+    more: int
+    last_seq: int
+
+
+def run() -> None:
+    """One turn of the background worker."""
+    if mail.is_on():
+        digests_send()
+        outcomes.flush()
+
+
+def digests_send() -> int:
+    """Send the digests that are due, and return how many were sent. One worker at a time."""
+    now = timezone.now()
+    people = list(_due(now))
+    if not people or lease.hold("mail", now) is None:
+        return 0
+    found = _digests(people, now)
+    sent = 0
+    try:
+        with mail.connection() as connection:
+            for person in people:
+                sent += _send(connection, person, found.get(person.user_id, []), now)
+    except (OSError, smtplib.SMTPException) as error:  # those who are left are due at the next turn
+        logger.warning("the mail server does not take mails", error=type(error).__name__)
+        outcomes.add(Way.MAIL, "later")
+    finally:
+        lease.release("mail")
+    return sent
+
+
+def _due(now: datetime) -> Iterable[Preferences]:
+    """Return the people whose period is over, those who have waited longest first."""
+    over = [Q(digest=name) & (Q(mailed_at__isnull=True) | Q(mailed_at__lte=now - period)) for name, period in PERIODS.items()]
+    wanted = Preferences.objects.filter(over[0] | over[1], email_confirmed=True, user__is_active=True).exclude(email="")
+    return wanted.order_by("mailed_at")[:PEOPLE]
+
+
+def _digests(people: list[Preferences], now: datetime) -> dict[int, list[tuple[RoomMissed, list[Missed]]]]:
+    ids = [person.user_id for person in people]
+    rooms = Room.objects.filter(last_at__gt=now - OLDEST, memberships__user_id__in=ids).distinct()
+
+    def users(column: str) -> Q:
+        return Q(**{f"{column}__in": ids})
+
+    found = list(missed(rooms, users, since=now - OLDEST, until=now - SETTLED, way=1))
+    blocked = {user: one.blocked for user, one in people_of(found).items()} if found else {}
+    digests: dict[int, list[tuple[RoomMissed, list[Missed]]]] = {}
+    for room in found:
+        for user, messages in room.people.items():
+            told = [one for one in messages if _is_told(one, user, blocked[user])]
+            if told:
+                digests.setdefault(user, []).append((room, told))
+    return digests
+
+
+def _is_told(one: Missed, user: int, blocked: frozenset[int]) -> bool:
+    facts = {
+        Fact.OWN: one.message.author == user,
+        Fact.BLOCKED: one.message.author in blocked,
+        Fact.DELETED: one.message.deleted,
+    }
+    return tells(Way.MAIL, {fact for fact, holds in facts.items() if holds})
+
+
+def _send(connection: BaseEmailBackend, person: Preferences, found: list[tuple[RoomMissed, list[Missed]]], now: datetime) -> bool:
+    """Send one digest. Raises OSError or SMTPException when the server takes no mails at all."""
+    parts = [_part(room, messages) for room, messages in found]
+    if parts:
+        with translation.override(person.language):
+            subject = _("What you missed in Hubbub")
+            context = {"parts": parts[:ROOMS], "more": len(parts) > ROOMS, "url": settings.PUBLIC_URL}
+            to = Link(person.user_id, person.email)
+            one = mail.message(to, template="digest", subject=subject, context=context, language=person.language)
+        try:
+            connection.send_messages([one])
+        except smtplib.SMTPRecipientsRefused as error:
+            _refused(person, error)
+            return False
+        outcomes.add(Way.MAIL, "sent")
+        progress = [Progress(room_id=part.id, user_id=person.user_id, mailed=part.last_seq) for part in parts]
+        Progress.objects.bulk_create(progress, update_conflicts=True, unique_fields=["room", "user"], update_fields=["mailed"])
+    Preferences.objects.filter(user_id=person.user_id).update(mailed_at=now)
+    return bool(parts)
+
+
+def _refused(person: Preferences, error: smtplib.SMTPRecipientsRefused) -> None:
+    """Mail no address again that its server refuses for good; another one at the next period."""
+    codes = [code for code, _reason in error.recipients.values()]
+    is_final = any(500 <= code < 600 for code in codes)
+    outcomes.add(Way.MAIL, "refused" if is_final else "later")
+    changes = {"email_confirmed": False} if is_final else {}
+    Preferences.objects.filter(user_id=person.user_id, email=person.email).update(mailed_at=timezone.now(), **changes)
+
+
+def _part(room: RoomMissed, messages: list[Missed]) -> Part:
+    shown = [one._replace(message=one.message._replace(text=one.message.text[:MOST_TEXT])) for one in messages[-LINES:]]
+    title = messages[-1].message.author_name if room.direct else room.title or room.slug
+    url = f"{settings.PUBLIC_URL}/chat/{room.slug}/{shown[0].message.seq}"
+    return Part(room.id, title, url, shown, len(messages) - len(shown), messages[-1].message.seq)
+
+
+def confirmation_send(user: int) -> bool:
+    """Mail the link that confirms a person's address. Return whether there was anything to confirm."""
+    person = Preferences.objects.filter(user_id=user, email_confirmed=False).exclude(email="").select_related("user").first()
+    if person is None or not mail.is_on():
+        return False
+    to = Link(user, person.email)
+    with translation.override(person.language):
+        context = {"link": mail.confirm_link(to), "name": person.user.username}
+        one = mail.message(
+            to, template="confirm", subject=_("Confirm your e-mail address"), context=context, language=person.language
+        )
+    with mail.connection() as connection:
+        connection.send_messages([one])
+    outcomes.add(Way.MAIL, "confirm")
+    outcomes.flush()
+    return True

@@ -1,0 +1,48 @@
+"""One background worker at a time does a sweep; another takes over when it dies. Synchronous, in a database thread."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from features.notifications.models import Cursor
+
+# After so long without a sign of life another process takes over; a holder renews in time for two missed turns.
+HELD = timedelta(seconds=15)
+RENEW = timedelta(seconds=6)
+# One process, whatever its id on its machine.
+_holder = secrets.token_hex(8)
+
+
+def hold(name: str, begin: datetime) -> datetime | None:
+    """Take or keep the lease of a sweep and return how far it has come; None while another process has it.
+
+    `begin`: where a sweep that has never run begins.
+    """
+    now = timezone.now()
+    found = Cursor.objects.filter(name=name).first()
+    if found is None:
+        try:
+            with transaction.atomic():
+                Cursor.objects.create(name=name, at=begin, holder=_holder, held_until=now + HELD)
+        except IntegrityError:
+            return None
+        return begin
+    if found.holder == _holder and found.held_until is not None and found.held_until > now + (HELD - RENEW):
+        return found.at
+    free = Q(holder=_holder) | Q(held_until__isnull=True) | Q(held_until__lt=now)
+    taken = Cursor.objects.filter(free, name=name).update(holder=_holder, held_until=now + HELD)
+    return found.at if taken else None
+
+
+def move(name: str, to: datetime) -> None:
+    """Note how far the sweep has come, and keep the lease."""
+    Cursor.objects.filter(name=name, holder=_holder).update(at=to, held_until=timezone.now() + HELD)
+
+
+def release(name: str) -> None:
+    Cursor.objects.filter(name=name, holder=_holder).update(held_until=None)

@@ -1,0 +1,168 @@
+"""Which messages of a time people have missed: for Web Push and for the digest. Synchronous, in a database thread.
+
+Rooms are read in parts. Of a room only those people are asked who could be told: both of a direct room, those who have it at
+`all`, and those whom an unread message names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+from django.db.models import Q, QuerySet
+
+from chat.kinds import counts
+from chat.models import Event
+from features.notifications import reads
+from features.notifications.models import Progress, RoomLevel
+from features.notifications.reads import PersonRead
+from features.notifications.table import Level, Reason, level_of, reason_for
+from rooms import access
+from rooms.models import Kind, Membership, Mention, Room
+
+# Rooms and events in one query.
+ROOMS = 100
+EVENTS = 10_000
+# Each is two parameters of a query.
+PAIRS = 5_000
+# The newest events of a room that are looked at, but for those that name somebody.
+NEWEST = 100
+
+Users = Callable[[str], Q]
+"""A condition on the column of that name which holds for the people in question."""
+Pair = tuple[int, int]
+"""(room id, user id)"""
+
+
+class Message(NamedTuple):
+    """An event that counts, as a notification shows it."""
+
+    seq: int
+    author: int
+    author_name: str
+    at: datetime
+    text: str
+    deleted: bool
+
+
+class Missed(NamedTuple):
+    """A message that a person has not read, and why they are told of it."""
+
+    message: Message
+    reason: Reason
+
+
+@dataclass
+class RoomMissed:
+    """What people have missed in one room, oldest first."""
+
+    id: int
+    slug: str
+    title: str
+    direct: bool
+    # By person.
+    people: dict[int, list[Missed]] = field(default_factory=dict)
+
+
+class _Part:
+    """The rooms of one part, and what is known of the people in question."""
+
+    def __init__(self, rooms: list[Room], users: Users) -> None:
+        self.rooms = {room.id: room for room in rooms}
+        ids = list(self.rooms)
+        self.levels: dict[Pair, str] = {}
+        for room, user, level in _rows(RoomLevel.objects, ids, users, "level"):
+            self.levels[room, user] = level
+        self.named: dict[Pair, set[int]] = {}
+        for room, user, seq in _rows(Mention.objects, ids, users, "seq"):
+            self.named.setdefault((room, user), set()).add(seq)
+        direct = [room.id for room in rooms if room.kind == Kind.DIRECT]
+        both = {(room, user) for room, user, _ in _rows(Membership.objects, direct, users, "id")}
+        watched = {pair for pair, level in self.levels.items() if level == Level.ALL}
+        self.read = _read_marks(both | watched | self.named.keys())
+        self.by_room: dict[int, list[Pair]] = {}
+        for pair in self.read:
+            self.by_room.setdefault(pair[0], []).append(pair)
+        self.seen: dict[Pair, tuple[int, int]] = {
+            (room, user): (pushed, mailed)
+            for room, user, pushed, mailed in Progress.objects.filter(
+                room_id__in=ids, user_id__in={user for _, user in self.read}
+            ).values_list("room_id", "user_id", "pushed", "mailed")
+        }
+
+    def level(self, pair: Pair) -> Level:
+        return level_of(self.levels.get(pair), direct=self.rooms[pair[0]].kind == Kind.DIRECT)
+
+
+def _read_marks(pairs: set[Pair]) -> dict[Pair, int]:
+    """Return the read mark of each pair that is a membership."""
+    listed, found = list(pairs), dict[Pair, int]()
+    for start in range(0, len(listed), PAIRS):
+        found |= access.read_marks(listed[start : start + PAIRS])
+    return found
+
+
+def _rows(table: Any, rooms: list[int], users: Users, column: str) -> list[Any]:
+    if not rooms:
+        return []
+    return list(table.filter(users("user_id"), room_id__in=rooms).values_list("room_id", "user_id", column))
+
+
+def missed(rooms: QuerySet[Room], users: Users, *, since: datetime, until: datetime, way: int) -> Iterator[RoomMissed]:
+    """Yield the rooms in which these people have missed messages from `since` to `until`.
+
+    `way`: 0 leaves out what Web Push, 1 what a mail has told already.
+    """
+    ids = list(rooms.values_list("id", flat=True))
+    for start in range(0, len(ids), ROOMS):
+        part = _Part(list(Room.objects.filter(id__in=ids[start : start + ROOMS], closed=False)), users)
+        if part.read:
+            yield from _of_part(part, since, until, way)
+
+
+def _of_part(part: _Part, since: datetime, until: datetime, way: int) -> Iterator[RoomMissed]:
+    low = {pair: max(upto, part.seen.get(pair, (0, 0))[way]) for pair, upto in part.read.items()}
+    events = _events(part, low, since, until)
+    for room in part.rooms.values():
+        found = RoomMissed(room.id, room.slug, room.title, room.kind == Kind.DIRECT)
+        for message in events.get(room.id, ()):
+            for pair in part.by_room.get(room.id, ()):
+                if low[pair] >= message.seq:
+                    continue
+                named = message.seq in part.named.get(pair, ())
+                reason = reason_for(part.level(pair), direct=found.direct, named=named)
+                if reason is not None and message.author != pair[1]:
+                    found.people.setdefault(pair[1], []).append(Missed(message, reason))
+        if found.people:
+            yield found
+
+
+def _events(part: _Part, low: dict[Pair, int], since: datetime, until: datetime) -> dict[int, list[Message]]:
+    wanted: list[Q] = []
+    for room in part.rooms.values():
+        pairs = part.by_room.get(room.id, [])
+        all_of = [low[pair] for pair in pairs if reason_for(part.level(pair), direct=room.kind == Kind.DIRECT, named=False)]
+        if all_of and min(all_of) < room.head:
+            wanted.append(Q(room_id=room.id, seq__gt=max(min(all_of), room.head - NEWEST)))
+        seqs = {seq for pair in pairs for seq in part.named.get(pair, ()) if seq > low[pair]}
+        if seqs:
+            wanted.append(Q(room_id=room.id, seq__in=sorted(seqs)[-NEWEST:]))
+    found: dict[int, list[Message]] = {}
+    if not wanted:
+        return found
+    rows = Event.objects.filter(reduce(or_, wanted), at__gt=since, at__lte=until, target__isnull=True).order_by("room_id", "seq")
+    columns = ("room_id", "seq", "kind", "author_id", "author__username", "alias", "at", "text", "deleted", "data")
+    for room_id, seq, kind, author, name, alias, at, text, deleted, data in rows.values_list(*columns)[:EVENTS]:
+        if counts(kind, None):
+            shown = text or str((data or {}).get("question") or (data or {}).get("title") or "")
+            found.setdefault(room_id, []).append(Message(seq, author, alias or name, at, shown, deleted))
+    return found
+
+
+def people_of(rooms: list[RoomMissed]) -> dict[int, PersonRead]:
+    """Read quiet hours and blocks of all these people."""
+    return reads.people({user for room in rooms for user in room.people})

@@ -1,0 +1,295 @@
+"""Web Push: every few seconds the background worker looks for messages that no device has shown, and tells of them.
+
+The place it has come to is kept in the database: what a process committed before it died, and what came while no worker ran, is
+told of, too. Of each room a person is told of the newest message: a newer notification replaces the older one anyway. What a
+push service does not take is tried again for RETRY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from features.notifications import lease, outcomes, push, vapid
+from features.notifications.claims import Claim, claimed_among
+from features.notifications.missed import Missed, RoomMissed, missed, people_of
+from features.notifications.models import Device, Progress
+from features.notifications.push import Answer, Result, Subscription
+from features.notifications.quiet import is_quiet
+from features.notifications.reads import PersonRead
+from features.notifications.table import Fact, Reason, Way, tells
+from rooms.models import Room
+
+logger = structlog.get_logger(__name__)
+
+EVERY_S = 2.0
+# A commit may be as much later than its event's time.
+OVERLAP = timedelta(seconds=30)
+# What is older when a worker comes back is left to the digest.
+OLDEST = timedelta(days=1)
+# How long a push is tried again, while later messages go on.
+RETRY = timedelta(minutes=10)
+# A device whose service refuses for so long is removed.
+FAILING = timedelta(days=7)
+# Requests under way, and those of one sweep.
+AT_ONCE, MANY = 16, 2_000
+MOST_TEXT = 200
+# Pauses for a push service that fails: doubled each time, with jitter.
+PAUSE_S, LONGEST_PAUSE_S = 2.0, 120.0
+REMEMBERED = 20_000
+
+
+class Push(NamedTuple):
+    """One notification for one device."""
+
+    device: Device
+    room: int
+    seq: int
+    at: datetime
+    payload: dict[str, Any]
+    urgent: bool
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return (self.device.id, self.room, self.seq)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.device.endpoint).netloc
+
+
+class Hosts:
+    """Push services that fail, and when they are asked again."""
+
+    def __init__(self) -> None:
+        self._failing: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def are_resting(self, host: str) -> bool:
+        return self._failing.get(host, (0.0, 0.0))[0] > time.monotonic()
+
+    def note(self, host: str, answer: Answer) -> None:
+        if answer.result != Result.LATER:
+            self._failing.pop(host, None)
+            return
+        if self.are_resting(host):  # of the same volley
+            return
+        pause = min(LONGEST_PAUSE_S, 2 * self._failing.get(host, (0.0, PAUSE_S / 2))[1])
+        until = time.monotonic() + max(min(answer.retry_after, LONGEST_PAUSE_S), pause * random.uniform(0.5, 1.0))  # noqa: S311
+        self._failing[host] = (until, pause)
+        if len(self._failing) > REMEMBERED:
+            self._failing.popitem(last=False)
+
+
+class _Sent:
+    """What devices were sent lately: while one device of a person is retried, the others are not told twice."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[tuple[int, int, int], None] = OrderedDict()
+
+    def add(self, push: Push) -> None:
+        self._keys[push.key] = None
+        if len(self._keys) > REMEMBERED:
+            self._keys.popitem(last=False)
+
+    def __contains__(self, push: Push) -> bool:
+        return push.key in self._keys
+
+
+_hosts, _sent = Hosts(), _Sent()
+
+
+def sweep() -> int:
+    """Push what is due, and return how many devices were told. Nothing where nobody has a device."""
+    if not Device.objects.exists() or vapid.pair() is None:
+        return 0
+    now = timezone.now()
+    until = now - timedelta(seconds=settings.PUSH_AFTER_S)
+    at = lease.hold("push", until - OVERLAP)
+    if at is None:
+        return 0
+    since = max(at - OVERLAP, now - OLDEST)
+    rooms = list(missed(Room.objects.filter(last_at__gt=since), _with_device, since=since, until=until, way=0))
+    pushes, considered = _decide(rooms, now) if rooms else ([], {})
+    answers = asyncio.run(_send_all(pushes)) if pushes else {}
+    waiting = _settle(pushes, answers, considered, now)
+    _move(at, min([until, *(one.at - timedelta(seconds=1) for one in waiting)]), now)
+    return sum(answer.result == Result.SENT for answer in answers.values())
+
+
+def _with_device(column: str) -> Q:
+    return Q(**{f"{column}__in": Device.objects.values("user_id")})
+
+
+def _move(at: datetime, to: datetime, now: datetime) -> None:
+    """Move on; what is tried again holds the place for RETRY. Seldom, as each time is a write."""
+    to = max(to, now - RETRY)
+    if to - at > OVERLAP / 2:
+        lease.move("push", to)
+
+
+def _decide(rooms: list[RoomMissed], now: datetime) -> tuple[list[Push], dict[tuple[int, int], int]]:
+    """Return the pushes, and for each (room, person) the last message that was considered."""
+    people = people_of(rooms)
+    pairs = [(room, user, found) for room in rooms for user, found in room.people.items()]
+    claimed = claimed_among([Claim(user, room.id, one.message.seq) for room, user, found in pairs for one in found])
+    devices: dict[int, list[Device]] = {}
+    active = Device.objects.filter(user_id__in={user for _, user, _ in pairs}, user__is_active=True)
+    for device in active:
+        devices.setdefault(device.user_id, []).append(device)
+    pushes: list[Push] = []
+    considered: dict[tuple[int, int], int] = {}
+    for room, user, found in pairs:
+        considered[room.id, user] = found[-1].message.seq
+        chosen = _newest(found, user, people[user], {one.seq for one in claimed if (one.user, one.room) == (user, room.id)}, now)
+        if chosen is None:
+            outcomes.add(Way.PUSH, "silent")
+            continue
+        pushes += [one for device in devices.get(user, ()) if (one := _push(device, room, chosen)) and one not in _sent]
+    # Those that are left out come first in the next sweep.
+    pushes.sort(key=lambda one: one.at)
+    for one in pushes[MANY:]:
+        considered.pop((one.room, one.device.user_id), None)
+    return pushes[:MANY], considered
+
+
+def _newest(found: list[Missed], user: int, person: PersonRead, claimed: set[int], now: datetime) -> Missed | None:
+    """Return the newest message that the person is told of."""
+    for one in reversed(found):
+        message = one.message
+        facts = {
+            Fact.OWN: message.author == user,
+            Fact.BLOCKED: message.author in person.blocked,
+            Fact.DELETED: message.deleted,
+            Fact.CLAIMED: message.seq in claimed,
+            Fact.QUIET: is_quiet(person.quiet, now),
+        }
+        if tells(Way.PUSH, {fact for fact, holds in facts.items() if holds}):
+            return one
+        if message.seq in claimed:  # a device has shown a newer one than all before
+            return None
+    return None
+
+
+def _push(device: Device, room: RoomMissed, one: Missed) -> Push | None:
+    """Return the notification for a device; None for a message older than the device."""
+    message = one.message
+    if message.at < device.created_at:
+        return None
+    with translation.override(device.language):
+        where = room.title or room.slug
+        title = message.author_name if room.direct else _("%(name)s in %(room)s") % {"name": message.author_name, "room": where}
+        body = message.text[:MOST_TEXT] or _("New message")
+    payload = {
+        "room": room.slug,
+        "seq": message.seq,
+        "title": title,
+        "body": body,
+        "url": f"/chat/{room.slug}/{message.seq}",
+        "tag": f"room-{room.slug}",
+    }
+    return Push(device, room.id, message.seq, message.at, payload, one.reason != Reason.ALL)
+
+
+async def _send_all(pushes: list[Push]) -> dict[tuple[int, int, int], Answer]:
+    gate, answers = asyncio.Semaphore(AT_ONCE), dict[tuple[int, int, int], Answer]()
+
+    async def send(one: Push) -> None:
+        async with gate:
+            if _hosts.are_resting(one.host):
+                answers[one.key] = Answer(Result.LATER, "the service rests")
+                return
+            to = Subscription(one.device.endpoint, one.device.p256dh, one.device.auth)
+            topic = push.topic_of(one.payload["tag"])
+            try:
+                answer = await push.send(to, one.payload, topic=topic, urgent=one.urgent)
+            except Exception:  # one push must not end the others
+                logger.exception("a push could not be made", device=one.device.id)
+                answer = Answer(Result.REFUSED, "it could not be made")
+            answers[one.key] = answer
+            _hosts.note(one.host, answer)
+
+    await asyncio.gather(*map(send, pushes))
+    return answers
+
+
+def _settle(
+    pushes: list[Push],
+    answers: dict[tuple[int, int, int], Answer],
+    considered: dict[tuple[int, int], int],
+    now: datetime,
+) -> list[Push]:
+    """Store what became of the pushes, and return those to be tried again."""
+    waiting = [one for one in pushes if answers[one.key].result == Result.LATER and one.at > now - RETRY]
+    for one in pushes:
+        if answers[one.key].result == Result.SENT:
+            _sent.add(one)
+    for one in waiting:
+        considered.pop((one.room, one.device.user_id), None)
+    progress = [Progress(room_id=room, user_id=user, pushed=seq) for (room, user), seq in considered.items()]
+    Progress.objects.bulk_create(progress, update_conflicts=True, unique_fields=["room", "user"], update_fields=["pushed"])
+    devices_settle([(one.device, answers[one.key]) for one in pushes], now)
+    return waiting
+
+
+def devices_settle(told: Iterable[tuple[Device, Answer]], now: datetime) -> None:
+    """Count answers, remove devices that have ended, and note those that fail."""
+    by_result: dict[Result, set[int]] = {}
+    for device, answer in told:
+        outcomes.add(Way.PUSH, str(answer.result))
+        by_result.setdefault(answer.result, set()).add(device.id)
+        if answer.result in {Result.REFUSED, Result.LATER}:
+            logger.info("a push service refuses", host=urlsplit(device.endpoint).netloc, answer=answer.detail)
+    Device.objects.filter(id__in=by_result.get(Result.GONE, ())).delete()
+    failed = by_result.get(Result.REFUSED, set()) | by_result.get(Result.LATER, set())
+    Device.objects.filter(id__in=failed, failing_since__isnull=True).update(failing_since=now)
+    Device.objects.filter(id__in=failed, failing_since__lt=now - FAILING).delete()
+    Device.objects.filter(id__in=by_result.get(Result.SENT, set()) - failed, failing_since__isnull=False).update(
+        failing_since=None
+    )
+
+
+def try_devices(user: int) -> Counter[str]:
+    """Send a push to each device of a person, to try them. Return how many ended how."""
+    if vapid.pair() is None:
+        return Counter()
+    devices = list(Device.objects.filter(user_id=user))
+    answers = asyncio.run(_send_tests(devices)) if devices else []
+    devices_settle(zip(devices, answers, strict=True), timezone.now())
+    outcomes.flush()
+    return Counter(str(answer.result) for answer in answers)
+
+
+async def _send_tests(devices: list[Device]) -> list[Answer]:
+    async def send(device: Device) -> Answer:
+        with translation.override(device.language):
+            payload = {
+                "room": "",
+                "seq": 0,
+                "title": "Hubbub",
+                "body": _("Notifications reach this device."),
+                "url": "/",
+                "tag": "test",
+            }
+        return await push.send(
+            Subscription(device.endpoint, device.p256dh, device.auth), payload, topic=push.topic_of("test"), urgent=True
+        )
+
+    return list(await asyncio.gather(*map(send, devices)))
+
+
+def run() -> None:
+    """One turn of the background worker."""
+    sweep()
+    outcomes.flush()
