@@ -12,6 +12,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,7 +94,8 @@ class Hub:
         # Kinds of events that a feature wants to hear of.
         self._heard = {kind.name: kind.delivered for kind in installed().kinds if kind.delivered is not None}
         # Features that hear of all events, and of frames to a person.
-        self._delivered, self._signalled = installed().every("delivered"), installed().every("signalled")
+        self._delivered = [(feature.name, heard) for feature in installed().all for heard in feature.delivered]
+        self._signalled = installed().every("signalled")
 
     # --- start and end
 
@@ -263,8 +265,7 @@ class Hub:
             return
         with contextlib.suppress(DatabaseUnavailable):
             missed = await domains().LOG.events({room.ref.id: (after, min(room.last_seq, after + PAGE))})
-            for heard in self._delivered:
-                heard(room.ref, missed.get(room.ref.id, []), {local})
+            self._call_features(room.ref, missed.get(room.ref.id, []), {local})
 
     def _add_watcher(self, room: LiveRoom, local: LocalUser, upto: int, uncounted: int) -> None:
         if local.sockets:
@@ -480,9 +481,13 @@ class Hub:
         if room.watchers:
             note_mentions(room, events, self.people)
             self.housekeeping.unread_due(room)
-            for heard in self._delivered:
-                heard(room.ref, events, room.watchers)
+            self._call_features(room.ref, events, room.watchers)
         self._call_delivered(room.ref, events)
+
+    def _call_features(self, room: RoomRef, events: Sequence[LogEvent], watchers: AbstractSet[LocalUser]) -> None:
+        for name, heard in self._delivered:
+            if name not in installed().off:
+                heard(room, events, watchers)
 
     def _call_delivered(self, room: RoomRef, events: Sequence[LogEvent]) -> None:
         for event in events if self._heard else ():

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from features.notifications import lease, mail, outcomes
+from features.notifications import lease, mail, outcomes, reads
 from features.notifications.mail import Link
 from features.notifications.missed import Missed, RoomMissed, missed, people_of
 from features.notifications.models import Preferences, Progress
@@ -52,7 +52,7 @@ class Part(NamedTuple):
 
 def run() -> None:
     """One turn of the background worker."""
-    if mail.is_on():
+    if mail.is_on() and not reads.is_off():
         digests_send()
         outcomes.flush()
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from chat.kinds import counts
+from chat.kinds import KINDS, counts
 from chat.models import Event
 from features.notifications import reads
 from features.notifications.models import Progress, RoomLevel
@@ -158,7 +158,9 @@ def _events(part: _Part, low: dict[Pair, int], since: datetime, until: datetime)
     columns = ("room_id", "seq", "kind", "author_id", "author__username", "alias", "at", "text", "deleted", "data")
     for room_id, seq, kind, author, name, alias, at, text, deleted, data in rows.values_list(*columns)[:EVENTS]:
         if counts(kind, None):
-            shown = text or str((data or {}).get("question") or (data or {}).get("title") or "")
+            # Of a kind that is unknown here, or switched off, nothing is shown.
+            fields = (data or {}) if KINDS.get(kind) is not None else {}
+            shown = text or str(fields.get("question") or fields.get("title") or "")
             found.setdefault(room_id, []).append(Message(seq, author, alias or name, at, shown, deleted))
     return found
 

@@ -10,6 +10,7 @@ from features.notifications.quiet import Quiet
 from features.notifications.services import quiet_of
 from features.notifications.table import Level
 from rooms.models import Block, Room
+from switches import reads as switches
 
 
 class RoomRead(NamedTuple):
@@ -26,10 +27,16 @@ class PersonRead(NamedTuple):
     blocked: frozenset[int]
 
 
+NAME = "notifications"
 # Most rooms have no level: they share these.
 _NONE: dict[int, str] = {}
 _NOBODY: frozenset[int] = frozenset()
 _ANYBODY = PersonRead(None, _NOBODY)
+
+
+def is_off() -> bool:
+    """Say whether an administrator has switched notifications off. The background worker has no hub that would know."""
+    return NAME in switches.off()
 
 
 def rooms(ids: Collection[int]) -> dict[int, RoomRead]:
