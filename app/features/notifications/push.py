@@ -84,15 +84,12 @@ async def send(to: Subscription, payload: dict[str, Any], *, topic: str, urgent:
 
 def encrypted(to: Subscription, payload: dict[str, Any]) -> bytes:
     """Encrypt a payload. Raises ValueError for keys that are none, or for a payload that is too large."""
-    import http_ece  # noqa: PLC0415  # only a process that sends needs the cryptography
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from features.notifications.encryption import encrypt  # noqa: PLC0415  # only a process that sends needs the cryptography
 
     data = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
     if len(data) > MOST_BYTES:
         raise OverflowError(f"a push has at most {MOST_BYTES} bytes, not {len(data)}")
-    key = ec.generate_private_key(ec.SECP256R1())
-    found: bytes = http_ece.encrypt(data, private_key=key, dh=vapid.decoded(to.p256dh), auth_secret=vapid.decoded(to.auth))
-    return found
+    return encrypt(data, p256dh=vapid.decoded(to.p256dh), auth=vapid.decoded(to.auth))
 
 
 def topic_of(name: str) -> str:
