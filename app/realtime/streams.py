@@ -6,6 +6,7 @@ A stream is a socket whose send queue an HTTP response reads. It has the hub, th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 CURSOR_ROOMS = 32
 # How long a response that nobody reads may go on after its stream was closed.
 CLOSE_S = 5.0
+# How long a stream waits for its answer to begin: its client may have gone before.
+BEGIN_S = 2.0
 # Frames of one request that wait for their turn.
 WAITING_FRAMES = 200
 # A log event, as realtime encodes it; a slug needs no escapes.
@@ -54,8 +57,9 @@ class Stream:
 
     writer = None
 
-    def __init__(self) -> None:
-        self.id = f"{hubs.current().origin}.{secrets.token_urlsafe(12)}"
+    def __init__(self, user: int) -> None:
+        # Every process can tell from it whose stream it is, and on which process.
+        self.id = f"{hubs.current().origin}.{user}.{secrets.token_urlsafe(12)}"
         self.socket: Socket
         self._texts: deque[str] = deque()
         self._size = 0
@@ -96,7 +100,7 @@ class Stream:
         self._more.set()
         self._empty.set()
         if self._reader is None:  # the client was gone before the answer began
-            self._forget()
+            self.forget()
         elif self._texts:
             asyncio.get_running_loop().call_later(CLOSE_S, self._reader.cancel)
 
@@ -121,12 +125,17 @@ class Stream:
                 except TimeoutError:
                     yield b": \n\n"
         finally:
-            self._forget()
+            self.forget()
 
-    def _forget(self) -> None:
-        self.socket.closed = True
-        _streams.pop(self.id, None)
-        self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
+    def forget_unless_begun(self) -> None:
+        if self._reader is None:
+            self.forget()
+
+    def forget(self) -> None:
+        """Let the stream go: nobody reads it any more."""
+        if _streams.pop(self.id, None) is not None:
+            self.socket.closed = True
+            self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
 
     def _take(self) -> bytes:
         """Take up to HALT_BYTES of what waits, as one chunk."""
@@ -217,6 +226,22 @@ class Stream:
             after = self._sent[room]
 
 
+class Answer:
+    """The body of a stream's HTTP answer. Django calls `close` in a thread when the answer has ended, in whatever way."""
+
+    def __init__(self, stream: Stream, cursor: str, rooms: Iterable[str]) -> None:
+        """`cursor` and `rooms` as for `Stream.resume`."""
+        self._stream, self._cursor, self._rooms = stream, cursor, rooms
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.body(self._cursor, self._rooms)
+
+    def close(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the hub with it
+            self._loop.call_soon_threadsafe(self._stream.forget)
+
+
 _streams: dict[str, Stream] = {}
 
 
@@ -231,7 +256,7 @@ async def open_stream(user: Person, credential: str, address: str) -> Stream:
     if not hub.handshakes.take(network):
         note_refusal("handshakes", network, "LIMIT_HANDSHAKES_PER_S")
         raise RateAbuse("too many handshakes from this address")
-    stream = Stream()
+    stream = Stream(user.id)
     socket = stream.socket = Socket(hub, user, credential, stream)
     socket.dialect = StreamDialect(socket, stream.id)
     socket.dialect.frames = stream.receive
@@ -243,6 +268,7 @@ async def open_stream(user: Person, credential: str, address: str) -> Stream:
         await hub.unregister(socket)
         raise
     _streams[stream.id] = stream
+    asyncio.get_running_loop().call_later(BEGIN_S, stream.forget_unless_begun)
     return stream
 
 
@@ -255,6 +281,11 @@ def find(stream: str, user: int) -> Stream | None:
 def receive_soon(stream: Stream, texts: list[str]) -> None:
     """Handle client frames after all earlier ones."""
     stream.socket.hub.spawn(stream.receive(texts))
+
+
+def is_of(stream: str, user: int) -> bool:
+    """Return whether a stream of that name would be one of that person."""
+    return stream.split(".")[1:2] == [str(user)]
 
 
 def is_here(stream: str) -> bool:

@@ -42,7 +42,7 @@ async def stream_open(
         raise RateLimited(refusal.reason) from refusal
     except SocketRefused as refusal:
         raise (Unavailable if refusal.close_code == Close.RESTART else BadFrame)(refusal.reason) from refusal
-    body = found.body(request.headers.get("Last-Event-ID", ""), room)
+    body = streams.Answer(found, request.headers.get("Last-Event-ID", ""), room)
     headers = {"Hubbub-Stream": found.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=headers)
 
@@ -67,6 +67,8 @@ async def frames_send(
     found = streams.find(stream, person.id)
     if found is not None:
         streams.receive_soon(found, texts)
+    elif not streams.is_of(stream, person.id):
+        raise NoSuchStream("this is no stream of yours; open another one")
     elif streams.is_here(stream) or not settings.REDIS_SHARDS:
         raise NoSuchStream("this stream has ended; open another one")
     elif not streams.forward(stream, person.id, texts):
