@@ -70,7 +70,7 @@ async def sign_up(request: HttpRequest, payload: Credentials) -> tuple[int, dict
 
     # Check the rate first: a refused client must not wait in the queue for a hash.
     await database.run_for(throttle.address_of(request), throttle.sign_up_attempt, request)
-    user, token = await hashers.run(create)
+    user, token = await hashers.run_for(throttle.address_of(request), create)
     return 201, {"user": {"id": user.id, "name": user.username}, "token": token}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-from accounts import hashers
+from accounts import hashers, throttle
 from accounts.models import User
 
 
@@ -27,4 +27,5 @@ class CaseInsensitiveBackend(ModelBackend):
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         # ModelBackend's version compares case, and hashes for an unknown name on the event loop.
-        return await hashers.run(self.authenticate, request, username, password)
+        address = throttle.address_of(request) if request is not None else ""
+        return await hashers.run_for(address, self.authenticate, request, username, password)

@@ -1,12 +1,14 @@
-"""The password hasher, and the limit of concurrent hashes.
+"""The password hasher, the limit of concurrent hashes, and the queues before it: one for each address.
 
 A hash takes 19 MiB and a whole core for 50 ms. Pages run in as many threads as there are requests: without a limit, a crowd
-at the sign-in form would take the worker's memory and the sockets' processor time.
+at the sign-in form would take the worker's memory and the sockets' processor time. Addresses take turns, and one address has
+one slot at most, so that whoever floods the form waits behind their own calls only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
@@ -14,11 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
+from core.errors import RateLimited
+from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from core.words import words as _
 from db import database
+from db.fair_gate import FairGate
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,8 +32,11 @@ R = TypeVar("R")
 # Concurrent hashes in a process.
 AT_ONCE = 2
 WAIT_S = 10.0
-# API calls waiting to hash; each form waits in a thread of its own.
-QUEUE = 200
+# Longest time of one hash and its queries, once they have begun.
+CALL_S = 5.0
+# Calls of one address, and of all, that wait to hash; each form waits in a thread of its own.
+QUEUE_EACH = 100
+QUEUE = 1_000
 
 
 class Busy(Exception):
@@ -41,6 +50,7 @@ class Busy(Exception):
 _slots = threading.BoundedSemaphore(AT_ONCE)
 _mine = threading.local()
 _waiting = 0
+_gate = PerLoop(lambda: FairGate(AT_ONCE, share=1, waiting=QUEUE_EACH))
 
 
 @contextmanager
@@ -64,22 +74,58 @@ def turn() -> Iterator[None]:
         _slots.release()
 
 
-async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a function that hashes and uses the database, in threads of its own.
+@contextmanager
+def turn_for(address: str) -> Iterator[None]:
+    """Hold a hash slot in this thread, in the queue of `address`; for a page of Django.
 
-    Raises Busy or DatabaseUnavailable.
+    Raises RateLimited if too many calls of the address wait, Busy after WAIT_S seconds behind others.
     """
+    leave = async_to_sync(_enter)(address)
+    try:
+        with turn():
+            yield
+    finally:
+        leave()
+
+
+async def run_for(address: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a function that hashes and uses the database, in threads of its own, in the queue of `address`.
+
+    Raises as `turn_for` does, or DatabaseUnavailable.
+    """
+    leave = await _enter(address)
+    call = functools.partial(_in_turn, database.call, function, *args, **kwargs)
+    hashed = _threads().submit(call)
+    hashed.add_done_callback(lambda _: leave())  # its slot is free at its end, even if the caller gave up
+    try:
+        async with asyncio.timeout(CALL_S):
+            return await asyncio.wrap_future(hashed)
+    except TimeoutError as error:
+        raise Busy from error
+
+
+async def _enter(address: str) -> Callable[[], None]:
+    """Wait for a slot; return the function that frees it, for any thread."""
     global _waiting
     if _waiting >= QUEUE:
         raise Busy
+    loop, gate = asyncio.get_running_loop(), _gate()
     _waiting += 1
-    call = functools.partial(_in_turn, database.call, function, *args, **kwargs)
     try:
-        return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(_threads(), call), WAIT_S)
+        await gate.enter(address, limit_s=WAIT_S)
+    except RateLimited:
+        note_refusal("passwords", f"address {address}", "")
+        raise
     except TimeoutError as error:
         raise Busy from error
     finally:
         _waiting -= 1
+
+    def leave() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(gate.leave, address)
+
+    return leave
 
 
 def _in_turn(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:

@@ -14,6 +14,7 @@ from django.views.generic import FormView
 
 from accounts import hashers, throttle
 from accounts.forms import SignInForm, SignUpForm
+from core.errors import RateLimited
 from core.refusals import note_refusal
 from core.words import said, sentence
 
@@ -25,8 +26,10 @@ class Hashing:
         if request.method != "POST":
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         try:
-            with hashers.turn():
+            with hashers.turn_for(throttle.address_of(request)):
                 return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        except RateLimited as error:
+            return _refused(self, said(error), status=429, retry_after=error.retry_after)  # type: ignore[arg-type]
         except hashers.Busy as error:
             return _refused(self, said(error), status=503, retry_after=5)  # type: ignore[arg-type]  # the view it is mixed into
 

@@ -5,11 +5,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from accounts import hashers
 from accounts.hashers import AT_ONCE, Argon2Hasher, Busy
+from core.errors import RateLimited
+from core.per_loop import PerLoop
+from db.fair_gate import FairGate
 from tests.accounts.test_pages import form
 from tests.conftest import StartServer
 from tests.support.api import anonymous
@@ -71,6 +75,46 @@ def test_hash_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert refused("queue") == before + 1
     with hashers.turn():
         assert Argon2Hasher().encode("password", "salt-of-this-test"), "a nested hash waits for no second slot"
+
+
+async def test_flooding_address_is_refused_and_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashers, "_gate", PerLoop(lambda: FairGate(AT_ONCE, share=1, waiting=3)))
+    leave, order = threading.Event(), list[str]()
+
+    def check(address: str) -> str:
+        leave.wait(5)
+        order.append(address)
+        return address
+
+    flood = [asyncio.create_task(hashers.run_for("192.0.2.1", check, "192.0.2.1")) for _ in range(10)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(hashers.run_for("198.51.100.7", check, "198.51.100.7"))
+    await asyncio.sleep(0)
+    leave.set()
+    assert await other == "198.51.100.7"
+    ended = await asyncio.gather(*flood, return_exceptions=True)
+    refusals = [error for error in ended if isinstance(error, RateLimited)]
+    assert len(refusals) == 6, "one has the address's slot, three wait"
+    assert all(refusal.retry_after >= 1 for refusal in refusals)
+    assert order.index("198.51.100.7") < 2, "it waited behind the flood"
+
+
+async def test_flood_of_sign_ins_is_refused_to_its_address_alone(start_server: StartServer) -> None:
+    """Behind a proxy each address has its queue; nobody at another one is refused."""
+    server = start_server(WEB_CONCURRENCY="1", LIMIT_CALLS_PER_S="0")
+    ada = await sign_up(server.base_url)
+    body = {"username": ada.name, "password": ada.password}
+    async with httpx.AsyncClient(base_url=server.base_url, timeout=30, limits=httpx.Limits(max_connections=200)) as http:
+
+        async def sign_in(address: str, **fields: str) -> httpx.Response:
+            return await http.post("/api/session", json=body | fields, headers={"X-Forwarded-For": address})
+
+        flood = [asyncio.create_task(sign_in("192.0.2.1", username=f"nobody{number}")) for number in range(130)]
+        await asyncio.sleep(0.3)
+        assert (await sign_in("198.51.100.7")).status_code == 204
+        answers = await asyncio.gather(*flood)
+    assert {answer.status_code for answer in answers} == {401, 429}, "503 would blame the server"
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
 
 
 async def test_sockets_are_answered_while_a_crowd_signs_in(start_server: StartServer) -> None:
