@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test test-fast check fmt up roll down clean doctor backup restore archive rewind load capacity bench chaos fuzz lock protocol
+.PHONY: help run test test-fast check docs fmt up roll down clean doctor backup restore archive rewind load capacity bench chaos fuzz lock protocol
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -21,6 +21,9 @@ check: ## linters, types, import rules, configuration of nginx and Kubernetes
 
 protocol: ## write docs/asyncapi.yaml and the page's types from the server's structs
 	@scripts/protocol
+
+docs: ## the pages in docs/ as a site, into artifacts/site
+	@scripts/docs
 
 fmt: ## format Python and fix what the linter can
 	@scripts/fmt

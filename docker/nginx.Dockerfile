@@ -10,12 +10,12 @@ RUN npm run build
 
 FROM python:3.13-slim AS packages
 WORKDIR /srv/hubbub
-COPY requirements/base.txt requirements/
+COPY requirements/base.txt requirements/traces.txt requirements/
 # Wheels only: nothing is compiled, so no compiler is needed. The environment gets no pip of its own.
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip .venv \
     && python -m pip --python .venv/bin/python install --require-hashes --only-binary :all: \
-        --no-input --disable-pip-version-check --root-user-action ignore -r requirements/base.txt
+        --no-input --disable-pip-version-check --root-user-action ignore -r requirements/base.txt -r requirements/traces.txt
 
 FROM packages AS application
 COPY app/ app/

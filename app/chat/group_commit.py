@@ -139,6 +139,8 @@ class Writer:
             await write_coalescer().short()
             batch = self._committing[task] = _unanswered(self._lanes.take(lanes, BATCH))
             if batch:
+                oldest = min(append.expires for append in batch) - ANSWER_S
+                metrics.COMMIT_WAIT.observe(asyncio.get_running_loop().time() - oldest)
                 await self._commit(batch, lanes)
         finally:
             del self._committing[task]
@@ -152,25 +154,30 @@ class Writer:
         while parts:
             part = parts.pop()
             results = await self._stored(part)
+            committed = time.perf_counter()
             if isinstance(results, CannotStore):
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]  # the first half first: messages keep their order
             else:
                 for earlier in {lane.publishing for lane in lanes if lane.publishing is not None}:
                     await earlier  # a room's events in their order
-                publishing = asyncio.get_running_loop().create_task(self._publish_all(part, results))
+                publishing = asyncio.get_running_loop().create_task(self._publish_all(part, results, committed))
                 for lane in lanes:
                     lane.publishing = publishing
             if parts:
                 parts = [rest for rest in map(_unanswered, parts) if rest]
 
-    async def _publish_all(self, part: list[Append], results: Sequence[Result]) -> None:
-        """Publishes and answers what was committed, room by room, so that others have their turn on the event loop."""
+    async def _publish_all(self, part: list[Append], results: Sequence[Result], committed: float) -> None:
+        """Publishes and answers what was committed, room by room, so that others have their turn on the event loop.
+
+        `committed`: when, in time.perf_counter().
+        """
         rooms: dict[RoomRef, list[tuple[Append, Result]]] = {}
         for append, result in zip(part, results, strict=True):
             rooms.setdefault(append.room, []).append((append, result))
         for number, (room, told) in enumerate(rooms.items(), 1):
-            self._publish(room, [result for _, result in told])
+            if published := self._publish(room, [result for _, result in told]):
+                metrics.DELIVERY_HERE.observe(time.perf_counter() - committed, published)
             for append, result in told:
                 _resolve(append, result)
                 if append.payload is not None and isinstance(result, Stored) and not result.duplicate:
@@ -203,15 +210,17 @@ class Writer:
             metrics.COMMIT_SIZE.observe(len(part))
 
     @staticmethod
-    def _publish(room: RoomRef, results: Sequence[Result]) -> None:
+    def _publish(room: RoomRef, results: Sequence[Result]) -> int:
+        """Return how many events are new."""
         events = [result.event for result in results if isinstance(result, Stored) and not result.duplicate]
         if not events:
-            return
+            return 0
         metrics.STORED.add(len(events))
         try:
             log_events(room, events)
         except Exception:  # it is committed: the senders are told so, and the hubs find it in the log
             log.exception("committed events could not be published", room=room.slug)
+        return len(events)
 
 
 def _unanswered(batch: list[Append]) -> list[Append]:

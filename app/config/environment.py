@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +78,13 @@ class Environment:
         if not variable.minimum <= int(value) <= variable.maximum:
             raise ImproperlyConfigured(f"{name} is {value}: use a whole number from {variable.minimum} to {variable.maximum}")
         return int(value)
+
+    def share(self, name: str) -> float:
+        """Return a part of one, from 0 to 1."""
+        value = self.text(name) or ""
+        if not re.fullmatch(r"0|1|[01]?\.[0-9]{1,9}", value) or float(value) > 1:
+            raise ImproperlyConfigured(f"{name} is {value!r}: use a number from 0 to 1, such as 0.01")
+        return float(value)
 
     def flag(self, name: str) -> bool:
         value = (self.text(name) or "").lower()

@@ -14,10 +14,14 @@ from chat.group_commit import writer
 from core.features import Periodic, installed
 from core.services import Service, register
 from core.supervise import cancel_all, run_forever
-from db import batch_loader
+from db import batch_loader, database
 from db.database import DatabaseUnavailable
 from jobs.background import Background
+from jobs.figures import measure_tasks
 from realtime import hub
+
+# Prometheus waits 10 s for all figures.
+FIGURES_S = 1.0
 
 
 class BackgroundTasks(Service):
@@ -31,6 +35,32 @@ class BackgroundTasks(Service):
 
     def stop_soon(self) -> None:
         self._background.stop()
+
+
+class TaskFigures(Service):
+    """Looks up how many background tasks wait: their worker has no /metrics of its own."""
+
+    name = "tasks"
+
+    async def measure(self) -> None:
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(FIGURES_S):
+                await database.run(measure_tasks)
+
+
+class Traces(Service):
+    """Traces, where there is somebody to take them."""
+
+    name = "traces"
+
+    def start(self) -> None:
+        from config.traces import Tracing  # noqa: PLC0415  # a package of its own, which few installations have
+
+        self._tracing = Tracing()
+        self._tracing.start()
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._tracing.stop)
 
 
 class Log(Service):
@@ -98,6 +128,7 @@ def _turn(name: str, one: Periodic) -> Callable[[], Awaitable[None]]:
 
 
 def register_all() -> None:
+    traces = (Traces(),) if settings.TRACES_ENDPOINT else ()
     background = (BackgroundTasks(),) if settings.EMBEDDED else ()
     of_features = [make() for make in installed().every("services")]
-    register(*background, PeriodicWork(), *of_features, Log(), Sockets(), LookUps())
+    register(*background, PeriodicWork(), TaskFigures(), *of_features, Log(), Sockets(), LookUps(), *traces)

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -163,6 +164,7 @@ INSTALLED_APPS = [
     "config.apps.Features",
 ]
 MIDDLEWARE = [
+    "config.requests.measured",
     "config.response_headers.uncached",
     "changes.middleware.nudge",
     "config.inline.Security",
@@ -306,3 +308,10 @@ logging_config(LOG_LEVEL, LOG_FORMAT)
 # The manifest is made by collectstatic, after migrate.
 SILENCED_SYSTEM_CHECKS = ["django_vite.W001"]
 METRICS_DIR = env.text("PROMETHEUS_MULTIPROC_DIR")
+TRACES_ENDPOINT = (env.text("OTEL_EXPORTER_OTLP_ENDPOINT") or "").rstrip("/")
+TRACES_HEADERS = env.text("OTEL_EXPORTER_OTLP_HEADERS") or ""
+TRACES_SHARE = env.share("OTEL_TRACES_SAMPLER_ARG")
+if TRACES_ENDPOINT and find_spec("opentelemetry") is None:
+    raise ImproperlyConfigured(
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set without the packages of requirements/traces.txt: install them, or remove it"
+    )

@@ -150,6 +150,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "PROMETHEUS_MULTIPROC_DIR", "path", None, "Where workers share their metrics; scripts/run_gunicorn.sh makes a fresh one"
     ),
+    Variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "text",
+        None,
+        "A collector of OpenTelemetry that takes traces over HTTP, such as http://collector:4318. Unset: nothing is traced",
+    ),
+    Variable("OTEL_EXPORTER_OTLP_HEADERS", "secret", None, "What the collector asks for, such as Authorization=Bearer%20secret"),
+    Variable("OTEL_TRACES_SAMPLER_ARG", "text", "0.01", "Share of the frames that are traced, from 0 to 1"),
     Variable("DEBUG", "bool", "0", "Django's debug pages; never in production"),
     Variable(
         "FEATURES_OFF",
@@ -246,6 +254,35 @@ VARIABLES: tuple[Variable, ...] = (
         scope="compose",
         minimum=64,
     ),
+    Variable(
+        "COMPOSE_PROFILES",
+        "text",
+        None,
+        "`observability` starts Prometheus, Grafana and Alertmanager beside the stack",
+        scope="compose",
+    ),
+    Variable(
+        "ALERTS_URL",
+        "secret",
+        None,
+        "The address of a room's webhook that Alertmanager posts to. Unset: alerts stay on its own page",
+        scope="compose",
+    ),
+    Variable(
+        "RUNBOOKS_URL",
+        "text",
+        None,
+        "Where the runbooks are published, for the links of alerts. Unset: docs/runbooks",
+        scope="compose",
+    ),
+    Variable("PROMETHEUS_DAYS", "int", "15", "Days for which Prometheus keeps figures", scope="compose", minimum=1),
+    Variable(
+        "PROMETHEUS_PORT", "int", "9090", "The port of Prometheus on this machine", scope="compose", minimum=1, maximum=65_535
+    ),
+    Variable(
+        "ALERTMANAGER_PORT", "int", "9093", "The port of Alertmanager on this machine", scope="compose", minimum=1, maximum=65_535
+    ),
+    Variable("GRAFANA_PORT", "int", "3000", "The port of Grafana on this machine", scope="compose", minimum=1, maximum=65_535),
     Variable(
         "COMPOSE_PROJECT_NAME",
         "text",

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from django.conf import settings
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Summary,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 
@@ -28,6 +39,33 @@ class Tally:
             (self._counter.labels(*labels) if labels else self._counter).inc(number)
 
 
+class Spread:
+    """A histogram for every commit or message: adds up in the process and is exported once a second, as a Tally is."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds: list[float] = list(histogram._upper_bounds)  # noqa: SLF001  # core/upstream.py names it
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._sum += value * times
+
+    def settle(self) -> None:
+        """Export the observations to /metrics."""
+        if not any(self._counts):
+            return
+        counts, self._counts = self._counts, [0] * len(self._bounds)
+        total, self._sum = self._sum, 0.0
+        for bucket, number in zip(self._histogram._buckets, counts, strict=True):  # noqa: SLF001
+            if number:
+                bucket.inc(number)
+        self._histogram._sum.inc(total)  # noqa: SLF001
+
+
+# From a local network's round trip to a wait that people complain about.
+SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 SOCKETS_SHOWN = Gauge("hubbub_sockets", "Open sockets", ["dialect"], multiprocess_mode="livesum")
 SOCKETS = Tally(SOCKETS_SHOWN)
 ROOMS = Gauge("hubbub_rooms_open", "Rooms with local sockets or watchers", multiprocess_mode="livesum")
@@ -41,6 +79,17 @@ KINDS_SHOWN = Counter("hubbub_events_of_kind_total", "Events committed to the lo
 KINDS = Tally(KINDS_SHOWN)
 COMMIT_SECONDS = Histogram("hubbub_commit_seconds", "Time of one group commit")
 COMMIT_SIZE = Histogram("hubbub_commit_events", "Events in one group commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
+COMMIT_WAIT_SHOWN = Histogram("hubbub_commit_wait_seconds", "Longest wait of an event of a commit for its turn", buckets=SHORT)
+COMMIT_WAIT = Spread(COMMIT_WAIT_SHOWN)
+DELIVERY_SHOWN = Histogram(
+    "hubbub_delivery_seconds",
+    "From the commit of an event until its room's sockets of a process were handed it",
+    ["way"],
+    buckets=SHORT,
+)
+# In the process that committed, and in the others: there it holds the difference between two machines' clocks, too.
+DELIVERY_HERE = Spread(DELIVERY_SHOWN.labels("here"))
+DELIVERY_LAYER = Spread(DELIVERY_SHOWN.labels("layer"))
 UNSENT = Gauge("hubbub_unsent_bytes", "Bytes that wait for readers to take them", multiprocess_mode="livesum")
 DELIVERED_SHOWN = Counter("hubbub_deliveries_total", "Events handed to sockets")
 DELIVERED = Tally(DELIVERED_SHOWN)
@@ -61,12 +110,33 @@ PEERS_LOST = Counter("hubbub_presence_processes_lost_total", "Other processes th
 PRESENCE_LISTS = Counter("hubbub_presence_lists_total", "Times all people of this process were announced because somebody asked")
 RECYCLED = Counter("hubbub_worker_recycled_total", "Workers replaced because they grew past their memory ceiling")
 LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its last one-second tick", multiprocess_mode="max")
+LOOP_LATE = Histogram("hubbub_loop_late_seconds", "How late the event loop ran each one-second tick", buckets=SHORT)
+GC_PAUSE_SHOWN = Histogram(
+    "hubbub_gc_pause_seconds", "Pauses for the garbage collector", ["generation"], buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
+)
+GC_PAUSES = tuple(Spread(GC_PAUSE_SHOWN.labels(str(generation))) for generation in range(3))
+LAYER_ROUND_TRIP = Histogram(
+    "hubbub_layer_round_trip_seconds", "From publishing a message to Redis until it came back, once a second", buckets=SHORT
+)
+DRAINING = Gauge("hubbub_workers_draining", "Workers that hand their sockets over", multiprocess_mode="livesum")
+# A collector of sum and count: with buckets, each of about a hundred routes would have a dozen series.
+REQUESTS = Summary(
+    "hubbub_http_requests_seconds", "Time of HTTP requests until the head of the answer", ["method", "route", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "hubbub_http_seconds", "Time of HTTP requests until the head of the answer", ["kind"], buckets=(*SHORT, 10)
+)
+# Asked of the database when /metrics is read: each replica answers the same, so take the largest.
+TASKS = Gauge("hubbub_tasks", "Background tasks by their state", ["state"], multiprocess_mode="mostrecent")
+TASKS_WAIT = Gauge(
+    "hubbub_tasks_wait_seconds", "Age of the oldest task that should run and does not", multiprocess_mode="mostrecent"
+)
 
 
 def settle() -> None:
     """Export the counters of this process to /metrics. Call it on the event loop."""
-    for tally in (SOCKETS, FRAMES_IN, STORED, KINDS, DELIVERED, LIVE):
-        tally.settle()
+    for each in (SOCKETS, FRAMES_IN, STORED, KINDS, DELIVERED, LIVE, COMMIT_WAIT, DELIVERY_HERE, DELIVERY_LAYER, *GC_PAUSES):
+        each.settle()
 
 
 def exposition() -> tuple[bytes, str]:

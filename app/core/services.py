@@ -21,6 +21,9 @@ class Service:
         """Return whether the shared parts that it needs are available."""
         return True
 
+    async def measure(self) -> None:
+        """Update figures that are looked up when /metrics is read: within a second, and without an error."""
+
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
         """Hand clients over to other processes within `spread_s`; at once when `hurry()`."""
 

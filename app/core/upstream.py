@@ -157,6 +157,12 @@ RELIED_ON = (
     Relied("websockets", "websockets.datastructures:Headers", "a handshake that is parsed once", members=("set_insecure",)),
     Relied("websockets", "websockets.utils", "unmasks text frames where there is no wheel", members=("apply_mask",)),
     Relied(
+        "prometheus-client",
+        "prometheus_client:Histogram",
+        "histograms that add up in the process and are exported once a second",
+        attributes=("_buckets", "_sum", "_upper_bounds"),
+    ),
+    Relied(
         "redis",
         "redis.asyncio.connection:AbstractConnection",
         "the layer reads and writes the connection that redis-py opens",

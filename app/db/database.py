@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from core.errors import RateLimited
+from core.logging import carrying
 from core.pace import Pace
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
@@ -115,7 +116,7 @@ def _submit(owner: Owner, work: Callable[[], R]) -> Future[R]:
 
     Its slot is freed at its end, even if the caller gave up.
     """
-    loop, gate, timed = asyncio.get_running_loop(), _gate(), _Timed(work)
+    loop, gate, timed = asyncio.get_running_loop(), _gate(), _Timed(carrying(work))
 
     def leave(took_s: float) -> None:
         gate.leave(owner, rest_s=0.0 if owner is None else min(REST_S, _used().charge(owner, took_s)))

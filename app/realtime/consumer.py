@@ -15,6 +15,7 @@ import structlog
 from core import metrics, state
 from core.client_network import client_network
 from core.errors import Close, RateAbuse, RoomRefused, SocketRefused
+from core.logging import about
 from core.refusals import note_refusal
 from db.database import DatabaseUnavailable
 from realtime import hub as hubs
@@ -95,6 +96,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     queue: SendQueue = ConsumerQueue(send) if mounts else BufferedUntilAccept(_send_queue(scope, send, hub))
     socket = Socket(hub, user, credential, queue)
     socket.nginx = instance_of(scope)
+    about(socket)
     socket.dialect = dialect(socket, room)
     if not mounts and (writer := _door(scope)) is not None:
         writer.on_text = socket.receive_at_once

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from core import metrics, process
+from core import metrics, process, state
 from realtime.live_room import LiveRoom, unread
 from realtime.send_queue import Batch
 
@@ -33,7 +33,10 @@ class Housekeeping:
         due = time.monotonic() + 1
         await asyncio.sleep(1)
         now = time.monotonic()
-        metrics.LOOP_LAG.set(max(0.0, now - due))
+        late = max(0.0, now - due)
+        metrics.LOOP_LAG.set(late)
+        metrics.LOOP_LATE.observe(late)
+        metrics.DRAINING.set(state.draining)
         process.measure()
         metrics.settle()
         metrics.LAYER_DEGRADED.set(not self.hub.layer_works)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import random
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
@@ -370,7 +371,7 @@ class Hub:
         else:
             self._call_delivered(ref, events)
         # As the release before reads it: each event has four fields, and which of them do not count is said beside them.
-        message: dict[str, Any] = {"kind": "log", "room": ref, "events": [event[:4] for event in events]}
+        message: dict[str, Any] = {"kind": "log", "room": ref, "events": [event[:4] for event in events], "sent": time.time()}
         if quiet := [event.seq for event in events if not event.counts]:
             message["uncounted"] = quiet
         self.bus.send(f"room.{ref.id}", message)
@@ -381,8 +382,11 @@ class Hub:
         A room's events reach its sockets in one write.
         """
         logs: dict[int, list[LogEvent]] = {}
+        sent: list[float] = []
         for message in messages:
             if message["kind"] == "log":
+                if "sent" in message:  # the release before does not say it
+                    sent.append(message["sent"])
                 quiet = message.get("uncounted", ())
                 found = (LogEvent(*event) for event in message["events"])
                 events = (event if event.seq not in quiet else event._replace(counts=False) for event in found)
@@ -391,6 +395,10 @@ class Hub:
             self._take_logs(logs)
             self._on_other(message)
         self._take_logs(logs)
+        if sent:
+            now = time.time()
+            for at in sent:
+                metrics.DELIVERY_LAYER.observe(max(0.0, now - at))
 
     def _take_logs(self, logs: dict[int, list[LogEvent]]) -> None:
         for room_id, events in logs.items():

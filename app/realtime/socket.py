@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from core import metrics, pace
 from core.errors import BadFrame, Close, Forbidden, FrameRefused, NotAMember, RateAbuse, Unavailable
 from core.limits import Bucket
+from core.logging import about, about_again
 from db import installation
 from db.database import DatabaseUnavailable
 from realtime import protocol
@@ -28,6 +30,7 @@ from realtime.send_queue import Batch, SendQueue
 log = structlog.get_logger(__name__)
 
 IN_FLIGHT = 64
+_numbers = itertools.count(1)
 
 
 class Socket:
@@ -45,6 +48,7 @@ class Socket:
         "in_flight",
         "local",
         "nginx",
+        "number",
         "rooms",
         "send_queue",
         "state",
@@ -55,6 +59,8 @@ class Socket:
         self.hub, self.user, self.credential, self.send_queue = hub, user, credential, send_queue
         # The nginx that proxies this socket (realtime/nginx_drain.py).
         self.nginx: str | None = None
+        # Counts this process's sockets.
+        self.number = next(_numbers)
         self.dialect: Dialect
         self.local: LocalUser | None = None
         self.rooms: dict[str, LiveRoom] = {}
@@ -82,6 +88,10 @@ class Socket:
         """Return the consumer behind this socket, or its dialect: what a feature may have brought."""
         return self.state.get("consumer", type(self.dialect))
 
+    def log_ids(self) -> dict[str, Any]:
+        """Return what log lines say of this socket."""
+        return {"connection": f"{self.hub.origin[:8]}-{self.number}", "user": self.user.id}
+
     def is_older_than(self, mark: str) -> bool:
         """Return whether the session is older than the password with that mark."""
         kind, *parts = self.credential.split(":")
@@ -101,6 +111,7 @@ class Socket:
         if not self.closed:
             self.closed = True
             metrics.CLOSED.labels(int(code)).inc()
+            log.debug("a socket is closed", code=int(code), reason=reason, **self.log_ids())
             self.closing = self.hub.spawn(self.send_queue.close(int(code), reason))
 
     def removed_from(self, room: RoomRef) -> None:
@@ -130,12 +141,15 @@ class Socket:
             return True
         if self.in_flight >= IN_FLIGHT - 1 or self.send_queue.above_high_water():
             return False
+        earlier = about(self)  # the server's callbacks share a context
         try:
             return self.dialect.text_at_once(text)
         except Exception:
             log.exception("a socket failed", dialect=self.dialect.name)
             self.close_soon(Close.INTERNAL, "internal error")
             return True
+        finally:
+            about_again(earlier)
 
     async def handle(self, text: str, only: type[msgspec.Struct] = msgspec.Struct) -> None:
         """Handle a native frame: decode, perform, reply. `only`: the one kind of frame that this socket may send."""
@@ -213,7 +227,7 @@ class Socket:
         elif isinstance(error, FrameRefused):
             self._refuse(re, error)
         else:
-            log.error("a frame failed after it was accepted", exc_info=error)
+            log.error("a frame failed after it was accepted", exc_info=error, **self.log_ids())
             self.close_soon(Close.INTERNAL, "internal error")
 
     async def _perform(self, frame: msgspec.Struct) -> protocol.Reply:

@@ -32,6 +32,7 @@ async def lifespan(scope: dict[str, Any], receive: Receive, send: Send) -> None:
             # The event loop waits this long for a busy database thread, several times per join; the default is 5 ms.
             sys.setswitchinterval(SWITCH_S)
             _keep_start_up_out_of_collections()
+            gc.callbacks.append(_measured_collections())
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             state.draining = True
@@ -61,3 +62,17 @@ def _keep_start_up_out_of_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _measured_collections() -> Callable[[str, dict[str, int]], None]:
+    """Return a callback that measures how long each collection stops the process."""
+    begun = 0.0
+
+    def measured(phase: str, info: dict[str, int]) -> None:
+        nonlocal begun
+        if phase == "start":
+            begun = time.perf_counter()
+        else:
+            metrics.GC_PAUSES[info["generation"]].observe(time.perf_counter() - begun)
+
+    return measured

@@ -73,6 +73,8 @@ async def readyz() -> Query:
 
 async def metrics() -> Query:
     settle()
+    for service in registered():
+        await service.measure()
     body, content_type = await asyncio.to_thread(exposition)  # reads every worker's files
     return 200, body, content_type
 

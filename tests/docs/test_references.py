@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Summary
 
 from accounts import throttle
 from config.api import api
@@ -20,7 +20,7 @@ from tests.support.server import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 PROTOCOL = ROOT / "docs" / "protocol.md"
-DEPLOY = ROOT / "docs" / "deploy.md"
+OBSERVABILITY = ROOT / "docs" / "observability.md"
 
 #: Folders that come to be by running something, and files a page tells the reader to write.
 MADE = {"var", ".venv", "artifacts", "node_modules"}
@@ -106,6 +106,7 @@ def test_names_in_capitals_are_settings_or_constants(page: Path) -> None:
         *(ROOT / "app").rglob("*.py"),
         ROOT / "compose.yaml",
         ROOT / "compose.loadtest.yaml",
+        ROOT / "compose.observability.yaml",
     ]
     for source in sources:
         if source.is_file():
@@ -199,8 +200,8 @@ def test_examples_of_frames_are_valid(frame: str) -> None:
 
 
 def test_documented_metrics_exist() -> None:
-    ours = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
+    ours = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram | Summary)}
     # A counter's name lacks `_total` here; the exposition adds it.
     shown = {value._name + ("_total" if isinstance(value, Counter) else "") for value in ours.values()}
-    named = [row[0].strip("`") for row in rows_under(DEPLOY, "Metrics")]
+    named = [row[0].strip("`") for row in rows_under(OBSERVABILITY, "Metrics")]
     assert [name for name in named if name.startswith("hubbub_")] == sorted(shown)

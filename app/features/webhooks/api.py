@@ -62,6 +62,8 @@ class Post(Body):
 
 
 class Posted(Schema):
+    # Programs that speak to Slack take an answer without it for an error.
+    ok: bool = True
     room: str
     seq: int
 
@@ -79,7 +81,7 @@ async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, 
     POSTED.inc()
     if not stored.duplicate:
         await database.run(services.hook_used, hook.id)
-    return 201, {"room": stored.room.slug, "seq": stored.seq}
+    return 201, {"ok": True, "room": stored.room.slug, "seq": stored.seq}
 
 
 @rooms.get("/{slug}/hooks", response=Hooks, summary="Webhooks of a room, for its owners")

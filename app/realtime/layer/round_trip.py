@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 
+from core import metrics
 from core.supervise import cancel_all, run_forever
 
 EVERY_S = 1.0
@@ -52,6 +53,8 @@ class RoundTrip:
         self._publish()
 
     def heard(self) -> None:
+        if self._unheard_since is not None:
+            metrics.LAYER_ROUND_TRIP.observe(time.monotonic() - self._unheard_since)
         self._confirmed, self._unheard_since = True, None
 
     async def _turn(self) -> None:

@@ -31,9 +31,9 @@ async def test_program_posts_into_a_room_until_it_is_revoked(server: Server, con
         path = f"/api/hooks/{made['token']}"
         assert made["url"] == f"{server.base_url}{path}"
         answer = await program.post(path, json={"text": "passed", "icon_emoji": ":robot:"}, headers={"Idempotency-Key": "b41"})
-        assert (answer.status_code, answer.json()) == (201, {"room": room, "seq": 1})
+        assert (answer.status_code, answer.json()) == (201, {"ok": True, "room": room, "seq": 1})
         again = await program.post(path, json={"text": "passed"}, headers={"Idempotency-Key": "b41"})
-        assert again.json() == {"room": room, "seq": 1}
+        assert again.json() == {"ok": True, "room": room, "seq": 1}
         await program.post(path, json={"username": "Deploys", "attachments": [{"title": "v2", "text": "is out"}]})
         first, second = await chat.expect("message", seq=1), await chat.expect("message", seq=2)
         assert (first["text"], first["alias"]) == ("passed", "CI")

@@ -1,0 +1,21 @@
+"""How many background tasks there are, by state, and how long the oldest one waits."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Min
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from core import metrics
+
+STATES = ("READY", "RUNNING", "FAILED", "SUCCESSFUL")
+
+
+def measure_tasks() -> None:
+    """Set the gauges. Synchronous, in a database thread. Finished tasks are kept for a week."""
+    found = dict.fromkeys(STATES, 0)
+    found |= dict(DBTaskResult.objects.order_by().values_list("status").annotate(Count("id")))
+    for state in STATES:
+        metrics.TASKS.labels(state.lower()).set(found[state])
+    oldest = DBTaskResult.objects.ready().aggregate(at=Min("enqueued_at"))["at"]
+    metrics.TASKS_WAIT.set(max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0)

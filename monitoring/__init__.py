@@ -1,0 +1,1 @@
+"""Dashboards and rules. They hold what is said in docs/observability.md."""

@@ -1,0 +1,76 @@
+"""From figures to a message in a room: Prometheus, Alertmanager and a room's webhook."""
+
+from pathlib import Path
+
+import httpx
+import yaml
+
+from tests.conftest import Connect
+from tests.monitoring.programs import MONITORING, Alertmanager, Prometheus
+from tests.nginx.front import Front
+from tests.support.api import with_token
+from tests.support.chat_client import create_room, sign_up
+from tests.support.ports import free_port
+from tests.support.server import Server
+
+
+def hurried_rules(folder: Path) -> Path:
+    """Write our rules without their waits."""
+    rules = yaml.safe_load((MONITORING / "prometheus" / "rules.yaml").read_text())
+    for rule in rules["groups"][0]["rules"]:
+        rule.pop("for", None)
+    made = folder / "rules.yaml"
+    made.write_text(yaml.safe_dump(rules))
+    return made
+
+
+async def test_alert_becomes_a_message_of_a_room(server: Server, connect: Connect, tmp_path: Path) -> None:
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada, private=True)
+    async with with_token(server.base_url, ada) as http:
+        hook = (await http.post(f"/api/rooms/{room}/hooks", json={"name": "Alerts"})).json()
+    chat = await connect(ada)
+    await chat.join(room)
+    silent = f"127.0.0.1:{free_port()}"
+    targets = [f"127.0.0.1:{server.port}", silent]
+    with (
+        Alertmanager(tmp_path, hook["url"]) as alertmanager,
+        Prometheus(tmp_path, targets, f"127.0.0.1:{alertmanager.port}", hurried_rules(tmp_path)),
+    ):
+        message = await chat.expect("message", timeout=90)
+        assert message["alias"] == "Alertmanager"
+        title, text = message["text"].split("\n", 1)
+        assert title == "🔥 HubbubReplicaDown (https://docs.example.org/runbooks/README.md)"
+        assert text.startswith(f"A replica of web does not answer. {silent} does not answer /metrics.")
+        log = (tmp_path / "prometheus-alertmanager" / "log").read_text()
+        assert "level=error" not in log, log
+        assert hook["token"] not in log
+
+
+async def test_alertmanager_reaches_plain_http_through_the_stacks_nginx(server: Server, connect: Connect, tmp_path: Path) -> None:
+    """The public address of a machine of one's own leads nowhere inside a container: nginx takes the request as a proxy."""
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada, private=True)
+    async with with_token(server.base_url, ada) as http:
+        token = (await http.post(f"/api/rooms/{room}/hooks", json={"name": "Alerts"})).json()["token"]
+    chat = await connect(ada)
+    await chat.join(room)
+    address = f"http://127.0.0.1:{free_port()}/api/hooks/{token}"
+    alert = {
+        "labels": {"alertname": "HubbubDown", "severity": "critical"},
+        "annotations": {"summary": "Gone.", "description": "All."},
+    }
+    (tmp_path / "nginx").mkdir()
+    with Front(tmp_path / "nginx", [server.port], {}) as front, Alertmanager(tmp_path, address, front.url) as alertmanager:
+        async with httpx.AsyncClient(timeout=10) as http:
+            (await http.post(f"{alertmanager.url}/api/v2/alerts", json=[alert])).raise_for_status()
+        message = await chat.expect("message", timeout=60)
+        assert message["text"] == "🔥 HubbubDown\nGone. All."
+        assert token not in front.log
+
+
+def test_without_a_webhook_nothing_is_sent(tmp_path: Path) -> None:
+    with Alertmanager(tmp_path, "") as alertmanager:
+        loaded = httpx.get(f"{alertmanager.url}/api/v2/status", timeout=10).json()["config"]["original"]
+    route = yaml.safe_load(loaded)["route"]
+    assert [route["receiver"], *(one["receiver"] for one in route["routes"])] == ["nobody", "nobody"]
