@@ -1,0 +1,75 @@
+"""docs/ as a site: every page is in a menu, and a dead link fails the build."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import ROOT
+
+pytestmark = pytest.mark.once
+
+
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build a copy of docs/ that lies in `folder`."""
+    config = (
+        f"INHERIT: {ROOT}/mkdocs.yml\ndocs_dir: {folder}/docs\nsite_dir: {folder}/site\nhooks: [{ROOT}/scripts/docs_hooks.py]\n"
+    )
+    (folder / "mkdocs.yml").write_text(config)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", folder / "mkdocs.yml"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=folder)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    return tmp_path
+
+
+def test_site_has_every_page_and_asks_nobody_else(copy: Path) -> None:
+    done = build(copy)
+    assert done.returncode == 0, done.stderr
+    for page in (ROOT / "docs").rglob("*.md"):
+        relative = page.relative_to(ROOT / "docs")
+        folder = relative.parent if page.name in {"README.md", "index.md"} else relative.with_suffix("")
+        assert (copy / "site" / folder / "index.html").is_file(), relative
+    start = (copy / "site" / "index.html").read_text()
+    for name in ("Deploying", "Redis lost", "Webhooks"):
+        assert name in start or name in (copy / "site" / "search" / "search_index.json").read_text()
+    assert "fonts.googleapis" not in start
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "says"),
+    [
+        ("deploy.md", "[gone](gone.md)", "gone.md"),
+        ("deploy.md", "[gone](scaling.md#no-such-heading)", "no-such-heading"),
+        ("deploy.md", "[gone](../k8s/gone.yaml)", "../k8s/gone.yaml"),
+        ("alone.md", "# In no menu", "alone.md"),
+    ],
+)
+def test_what_leads_nowhere_fails_the_build(copy: Path, page: str, text: str, says: str) -> None:
+    with (copy / "docs" / page).open("a") as file:
+        file.write(f"\n{text}\n")
+    done = build(copy)
+    assert done.returncode != 0
+    assert says in done.stderr
+
+
+def test_links_to_sources_lead_to_the_forge() -> None:
+    config = {"repo_url": "https://forge.example/hubbub/"}
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from docs_hooks import on_page_markdown  # noqa: PLC0415  # beside the scripts, in no package
+    finally:
+        sys.path.pop(0)
+
+    class Page:
+        class file:  # noqa: N801
+            src_uri = "features/polls.md"
+
+    said = on_page_markdown("[the file](../../compose.yaml#x) `[not](../a-link)` [page](../deploy.md)", page=Page, config=config)
+    assert said == "[the file](https://forge.example/hubbub/blob/main/compose.yaml#x) `[not](../a-link)` [page](../deploy.md)"
+    assert on_page_markdown("[the file](../../compose.yaml)", page=Page, config={"repo_url": ""}) == "the file"
