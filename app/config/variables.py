@@ -318,6 +318,14 @@ VARIABLES: tuple[Variable, ...] = (
         scope="compose",
     ),
     Variable("IMAGE_TAG", "text", "local", "Tag of the images compose builds and runs", scope="compose"),
+    Variable(
+        "IMAGE_PREFIX",
+        "text",
+        None,
+        "Where released images are, such as ghcr.io/OWNER/hubbub for ghcr.io/OWNER/hubbub-web; set IMAGE_TAG to the release."
+        " Unset: `make up` builds them",
+        scope="compose",
+    ),
     Variable("IMAGE_SOURCE", "url", None, "Address of the sources, for the images' labels", scope="compose"),
     Variable(
         "IMAGE_REVISION",

