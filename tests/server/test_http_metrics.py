@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 from django.urls import URLPattern, URLResolver, get_resolver
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -73,6 +74,7 @@ async def test_delivery_and_wait_are_measured(server: Server) -> None:
         await chat.join(room)
         for _ in range(5):
             await chat.send(room, "measured")
+        after = before
         for _ in range(30):
             after = await counts()
             if after[0] > before[0] and after[1] >= before[1] + 5:
@@ -82,8 +84,8 @@ async def test_delivery_and_wait_are_measured(server: Server) -> None:
 
 
 def test_spread_adds_up_like_the_librarys_histogram() -> None:
-    one = metrics.Histogram("spread_one", "…", buckets=metrics.SHORT, registry=metrics.CollectorRegistry())
-    two = metrics.Histogram("spread_two", "…", buckets=metrics.SHORT, registry=metrics.CollectorRegistry())
+    one = Histogram("spread_one", "…", buckets=metrics.SHORT, registry=CollectorRegistry())
+    two = Histogram("spread_two", "…", buckets=metrics.SHORT, registry=CollectorRegistry())
     spread = metrics.Spread(one)
     for value in (0.0, 0.001, 0.0011, 0.3, 5, 5.1, 700):
         spread.observe(value)

@@ -107,7 +107,7 @@ async def test_no_call_of_the_api_leaves_text_or_secrets_in_the_log(logging_serv
     server = logging_server
     ada = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada)
-    called, statuses = 0, set()
+    called, statuses = 0, set[int]()
     async with with_token(server.base_url, ada) as http:
         document = (await http.get("/api/openapi.json")).json()
         for path, operations in document["paths"].items():
@@ -219,8 +219,8 @@ async def test_lines_of_a_request_carry_its_id_and_person(start_server: StartSer
     server = start_server(LOG_FORMAT="json", LIMIT_ROOMS_PER_H="1")
     ada = await sign_up(server.base_url)
     async with with_token(server.base_url, ada) as http:
-        for slug in ("one", "two"):
-            answer = await http.post("/api/rooms", json={"slug": slug, "title": slug}, headers={"X-Request-ID": f"proxy-{slug}"})
+        await http.post("/api/rooms", json={"slug": "one", "title": "one"})
+        answer = await http.post("/api/rooms", json={"slug": "two", "title": "two"}, headers={"X-Request-ID": "proxy-two"})
     assert answer.status_code == 429
     assert answer.headers["X-Request-ID"] == "proxy-two"
     (line,) = [one for one in lines(server) if one.get("kind") == "quota"]

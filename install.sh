@@ -1,0 +1,248 @@
+#!/usr/bin/env bash
+# Install Hubbub on this server: look at the server, ask two questions, start the stack, make an administrator, call the doctor.
+# Safe to repeat. `./install.sh --help` lists the options.
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/scripts/lib/common.sh"
+# shellcheck source=scripts/lib/stack.sh
+. "$root/scripts/lib/stack.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: ./install.sh [--address URL] [--admin NAME] [--password-file FILE] [--certificate FILE --key FILE] [--dry-run]
+       ./install.sh --uninstall [--delete-data] [--dry-run]
+
+  --address URL         where people open it, such as https://chat.example.com. Asked for when missing; http://127.0.0.1:8080 is for
+                        this machine alone
+  --admin NAME          the administrator's account. Asked for when missing
+  --password-file FILE  holds the administrator's password. Without it one is made and shown once
+  --certificate, --key  PEM files for an https address. Without them another server in front has to speak TLS
+  --dry-run             looks at the server and says what would be done; changes nothing
+  --uninstall           stops the stack and keeps data and .env; with --delete-data those go, too, for good
+
+Exit codes: 0 done; 1 not done, with the reason; 2 wrong options; 3 installed, but the doctor finds something wrong
+TEXT
+}
+
+# What describes the machine; tests replace it.
+: "${MEMINFO:=/proc/meminfo}" "${CPUS:=$(nproc)}"
+least_mb=1800 usual_mb=3500 least_disk_mb=6000
+
+address='' admin='' password_file='' certificate='' key='' dry='' uninstall='' delete=''
+warnings=0
+
+main() {
+  read_options "$@"
+  cd "$root"
+  if [ -n "$uninstall" ]; then
+    step "Uninstall"
+    remove
+    return
+  fi
+  step "Look at the server"
+  look_at_size
+  look_at_programs
+  step "Questions"
+  ask
+  check_address
+  look_at_ports
+  step "Settings"
+  write_settings
+  step "Start"
+  run scripts/up
+  step "Administrator"
+  make_administrator
+  step "Doctor"
+  call_doctor
+}
+
+step() {
+  say "== $1"
+}
+
+warn() {
+  warnings=$((warnings + 1))
+  say "warning: $1"
+}
+
+# run COMMAND...: run it, or say it.
+run() {
+  if [ -n "$dry" ]; then say "would run: $*"; else "$@"; fi
+}
+
+wrong_option() {
+  say "install.sh: $1; --help lists the options"
+  exit 2
+}
+
+read_options() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --address | --admin | --password-file | --certificate | --key)
+        [ $# -gt 1 ] || wrong_option "$1 needs a value"
+        local name=${1#--}
+        printf -v "${name//-/_}" %s "$2"
+        shift
+        ;;
+      --dry-run) dry=yes ;;
+      --uninstall) uninstall=yes ;;
+      --delete-data) delete=yes ;;
+      --help | -h) usage && exit ;;
+      *) wrong_option "there is no option $1" ;;
+    esac
+    shift
+  done
+  if [ -n "$delete" ] && [ -z "$uninstall" ]; then wrong_option "--delete-data goes with --uninstall"; fi
+  if [ -n "$certificate$key" ] && { [ -z "$certificate" ] || [ -z "$key" ]; }; then wrong_option "--certificate and --key go together"; fi
+  local file
+  for file in $password_file $certificate $key; do
+    [ -r "$file" ] || wrong_option "there is no file $file that can be read"
+  done
+  if [ -n "$password_file" ] && [ "$(head -n 1 "$password_file" | wc -m)" -lt 9 ]; then
+    wrong_option "the password in $password_file has fewer than 8 characters"
+  fi
+}
+
+look_at_programs() {
+  [ "$(uname -s)" = Linux ] || fail "this is $(uname -s): the stack is installed on Linux. \`make run\` serves from a checkout elsewhere"
+  local program
+  for program in base64 sed; do command -v "$program" >/dev/null || fail "$program is not installed"; done
+  if ! command -v docker >/dev/null; then
+    fail "docker is not installed. On Debian and Ubuntu: apt-get install docker.io docker-compose-v2 (or docker-compose-plugin); other systems: Docker's own pages"
+  fi
+  need_docker
+}
+
+look_at_size() {
+  local memory disk
+  memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "$MEMINFO")
+  disk=$(df -Pm "$root" | awk 'NR == 2 { print $4 }')
+  [ "$memory" -ge $least_mb ] || fail "this server has $memory MB of memory: the stack needs $least_mb MB, better $usual_mb"
+  [ "$memory" -ge $usual_mb ] || warn "$memory MB of memory are few: $usual_mb MB are usual"
+  [ "$CPUS" -ge 2 ] || warn "one CPU works, slowly: two are usual"
+  [ "$disk" -ge $least_disk_mb ] || fail "$root has $disk MB free: images and data need $least_disk_mb MB"
+  say "$memory MB of memory, $CPUS CPUs, $disk MB of disk free"
+}
+
+# The answers of an earlier run stand in .env; options change them.
+ask() {
+  if [ -e "$env_file" ]; then
+    read_settings
+    address=${address:-$(set_value PUBLIC_URL)}
+  fi
+  if [ -z "$address" ]; then question address "Where will people open it?" http://127.0.0.1:8080; fi
+  if [ -z "$admin" ]; then question admin "Name of the administrator?" admin; fi
+}
+
+question() {
+  local answer
+  [ -t 0 ] || wrong_option "nobody is here to ask: give --$1"
+  read -rp "$2 [$3] " answer
+  printf -v "$1" %s "${answer:-$3}"
+}
+
+check_address() {
+  [[ $address =~ ^https?://[^/[:space:]]+/?$ ]] || fail "$address is no address of the form https://chat.example.com"
+  address=${address%/}
+  local host=${address#*://} standard=80
+  scheme=${address%%:*}
+  if [ "$scheme" = https ]; then standard=443; fi
+  case $host in
+    \[*\]:* | [!\[]*:*) port=${host##*:} ;;
+    *) port=$standard ;;
+  esac
+  case $host in
+    127.* | localhost | localhost:* | \[::1\]*) bind=127.0.0.1 ;;
+    *) bind=0.0.0.0 ;;
+  esac
+  if [ "$scheme" = https ] && [ -z "$certificate" ] && { [ ! -e "$env_file" ] || ! uses_tls; }; then
+    # Another server speaks TLS, on this machine.
+    bind=127.0.0.1 port=8080 behind=yes
+    say "Without a certificate, Hubbub listens on http://127.0.0.1:8080 for a server in front of it that speaks TLS (docs/deploy.md)."
+  fi
+}
+
+look_at_ports() {
+  if [ -n "$(docker compose ps --quiet --status running nginx 2>/dev/null)" ]; then return; fi
+  local one
+  for one in $(ports); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$one") 2>/dev/null; then fail "port $one is in use: stop what listens there, or choose another address"; fi
+  done
+}
+
+ports() {
+  echo "$port"
+  if [ -n "$certificate" ]; then echo 80; fi
+}
+
+write_settings() {
+  if [ ! -e "$env_file" ]; then run scripts/up --env; fi
+  setting PUBLIC_URL "$address"
+  setting HTTP_BIND "$bind"
+  if [ -n "$certificate" ]; then
+    setting TLS_CERTIFICATE "$(realpath "$certificate")"
+    setting TLS_KEY "$(realpath "$key")"
+    setting HTTPS_PORT "$port"
+    setting HTTP_PORT 80
+  elif [ -n "${behind:-}" ] || [ "$scheme" = http ]; then
+    setting HTTP_PORT "$port"
+  fi
+}
+
+# setting NAME VALUE: one line in .env; the rest of the file stays as it is. Variables of the environment win in compose, as always.
+setting() {
+  if [ -n "$dry" ]; then
+    say "would set: $1=$2"
+    return
+  fi
+  if grep -q "^$1=" "$env_file"; then
+    sed -i "s|^$1=.*|$1=${2//|/\\|}|" "$env_file"
+  else
+    sed -i "s|^#$1=.*|$1=${2//|/\\|}|" "$env_file"
+  fi
+  grep -q "^$1=" "$env_file" || echo "$1=$2" >>"$env_file"
+}
+
+make_administrator() {
+  local password made=''
+  if [ -n "$dry" ]; then
+    say "would make the administrator $admin, unless there is one"
+    return
+  fi
+  read_settings
+  if compose exec -T web python app/manage.py account "$admin" </dev/null >/dev/null 2>&1; then
+    say "$admin is there already, and keeps the password"
+    return
+  fi
+  if [ -n "$password_file" ]; then password=$(head -n 1 "$password_file"); else password=$(random_text | head -c 24) made=yes; fi
+  # Through standard input: a command line can be read by everybody on this machine.
+  # shellcheck disable=SC2016  # the container's own
+  printf '%s\n' "$password" | compose exec -T web sh -c \
+    'read -r DJANGO_SUPERUSER_PASSWORD && export DJANGO_SUPERUSER_PASSWORD && exec python app/manage.py createsuperuser --no-input --username "$1"' sh "$admin" ||
+    fail "the administrator $admin could not be made: see above"
+  if [ -n "$made" ]; then say "The password of $admin, shown this once: $password"; fi
+}
+
+call_doctor() {
+  local status=0
+  run scripts/doctor || status=3
+  if [ -n "$dry" ]; then
+    say "Nothing was changed."
+  else
+    say "Hubbub is at $address. Keep a copy of .env elsewhere; \`make backup\` takes it along, and docs/deploy.md has the nightly timer."
+  fi
+  [ $warnings = 0 ] || say "$warnings warnings: see above"
+  exit $status
+}
+
+remove() {
+  if [ -z "$delete" ]; then
+    run scripts/down
+    say "Data and .env are kept: ./install.sh brings it back; --uninstall --delete-data removes them."
+    return
+  fi
+  run scripts/clean --yes
+  run rm -f "$env_file"
+}
+
+main "$@"

@@ -1,0 +1,46 @@
+"""The systemd units are valid, and the server's gives it few rights."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.variables import VARIABLES
+from tests.support.server import ROOT
+
+pytestmark = pytest.mark.once
+UNITS = ROOT / "scripts" / "systemd"
+SERVER = UNITS / "hubbub.service"
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_server_is_exposed_little() -> None:
+    """2.0 of 10: no capability, a read-only system, no new namespaces, few system calls."""
+    done = analyze("security", "--offline=true", "--no-pager", "--threshold=20", SERVER)
+    assert done.returncode == 0, done.stdout
+    planted = analyze("security", "--offline=true", "--no-pager", "--threshold=20", UNITS / "hubbub-backup.service")
+    assert planted.returncode != 0, "a unit without hardening is above it"
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS.iterdir()), ids=lambda unit: str(unit.name))
+def test_unit_is_valid(unit: Path, tmp_path: Path) -> None:
+    """On a copy with programs that are here: systemd looks whether each can be run."""
+    for one in UNITS.iterdir():
+        text = one.read_text().replace("/opt/hubbub/.venv/bin/python", sys.executable).replace("/opt/hubbub", str(ROOT))
+        (tmp_path / one.name).write_text(text.replace("Requires=docker.service\n", ""))
+    done = analyze("verify", "--man=no", "--recursive-errors=no", tmp_path / unit.name)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_server_has_time_to_hand_its_sockets_over() -> None:
+    text = SERVER.read_text()
+    drain = next(variable.default for variable in VARIABLES if variable.name == "DRAIN_SECONDS")
+    assert int(re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[0]) == int(drain or 0) + 10
+    assert "KillMode=mixed" in text, "the signal goes to Gunicorn's master alone"
+    for name in re.findall(r"\b([A-Z_]+)=", re.findall(r"^Environment=(.*)$", text, re.MULTILINE)[0]):
+        assert name == "PYTHONDONTWRITEBYTECODE" or name in {variable.name for variable in VARIABLES}
