@@ -32,6 +32,7 @@ def keep(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
+    allowed = {"require-concurrent-index-creation": "the table is new"}
     initial = True
     dependencies = []
     operations = [
