@@ -20,7 +20,7 @@ from django.http import parse_cookie
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import ApiToken, Ticket, User
-from accounts.services import MARK, digest_of, session_mark, session_named, token_credential
+from accounts.services import MARK, digest_of, session_marks, session_named, token_credential
 from core.errors import BadCredentials, NoCredentials
 from core.features import installed
 from core.refusals import note_refusal
@@ -127,19 +127,23 @@ def _ticket_owners(digests: list[str]) -> Query[dict[str, Credential]]:
     taken = yield functools.partial(_take_tickets, digests)
     people = yield _PEOPLE({user for _, user, _ in taken})
     found = {user: (Person(user, name), password) for user, name, password in people}
-    return {
-        digest: (found[user][0], credential)
-        for digest, user, credential in taken
-        if user in found and _bought_well(credential, found[user][1])
-    }
+    owners = {}
+    for digest, user, credential in taken:
+        if user in found and (good := _bought_well(credential, found[user][1])):
+            owners[digest] = found[user][0], good
+    return owners
 
 
-def _bought_well(credential: str, password: str) -> bool:
-    """Return whether a ticket's credential is still good.
+def _bought_well(credential: str, password: str) -> str | None:
+    """Return a ticket's credential if it is still good: no session older than the current password.
 
-    No session older than the current password.
+    While a secret key is replaced, another process may have marked it with the other key: it gets the mark of this one.
     """
-    return not credential.startswith("session:") or credential.endswith(f":{session_mark(password)}")
+    if not credential.startswith("session:"):
+        return credential
+    name, _, mark = credential.rpartition(":")
+    marks = session_marks(password)
+    return f"{name}:{marks[0]}" if mark in marks else None
 
 
 def _take_tickets(digests: list[str]) -> list[tuple[str, int, str]]:
@@ -161,12 +165,12 @@ def _session_owners(keys: list[str]) -> Query[dict[str, Credential]]:
     ids = {str(session.get(SESSION_KEY)) for session in sessions.values()}
     people = yield _PEOPLE(map(int, filter(str.isdecimal, ids)))
     users = {str(user): Person(user, name) for user, name, _ in people}
-    hashes = {str(user): _session_hash(password) for user, _, password in people}
+    hashes = {str(user): _session_hashes(password) for user, _, password in people}
     owners, unclear = {}, []
     for key, session in sessions.items():
         user = str(session.get(SESSION_KEY))
         if user in users and _signed_in(session, hashes[user]):
-            owners[key] = users[user], hashes[user]
+            owners[key] = users[user], hashes[user][0]
         else:
             unclear.append(key)
     if unclear:
@@ -174,17 +178,20 @@ def _session_owners(keys: list[str]) -> Query[dict[str, Credential]]:
     return {key: (person, f"{session_named(key)}:{expected[:MARK]}") for key, (person, expected) in owners.items()}
 
 
-def _session_hash(password: str) -> str:
-    return User(password=password).get_session_auth_hash()
+def _session_hashes(password: str) -> list[str]:
+    """Return the hash of each valid secret key, the current one first."""
+    user = User(password=password)
+    return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
 
 
-def _signed_in(session: dict[str, Any], expected: str) -> bool:
-    """Check a session as Django's `get_user` does, in the plain case.
+def _signed_in(session: dict[str, Any], expected: list[str]) -> bool:
+    """Check a session as Django's `get_user` does.
 
-    Django itself decides the other cases (a fallback secret, another backend).
+    But for an earlier secret key: Django gives such a session a new name, which only the answer to a page can tell the browser.
+    Django itself decides about another backend.
     """
     known = session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-    return known and constant_time_compare(str(session.get(HASH_SESSION_KEY)), expected)
+    return known and any(constant_time_compare(str(session.get(HASH_SESSION_KEY)), one) for one in expected)
 
 
 def _decided_by_django(keys: list[str]) -> dict[str, tuple[Person, str]]:

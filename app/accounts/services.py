@@ -42,6 +42,12 @@ def session_mark(password: str) -> str:
     return User(password=password).get_session_auth_hash()[:MARK]
 
 
+def session_marks(password: str) -> list[str]:
+    """Return the marks of the stored password by each valid secret key, the current one first."""
+    user = User(password=password)
+    return [user.get_session_auth_hash()[:MARK], *(one[:MARK] for one in user.get_session_auth_fallback_hash())]
+
+
 def session_named(key: str) -> str:
     """Return a session's name: its credential without the password mark."""
     return "session:" + digest_of(key)

@@ -10,7 +10,7 @@ FEWEST_CHARACTERS = 10
 KNOWN_KEYS = ("django-insecure-", "changeme", "change-me", "change_me", "secret", "your-", "example", "collectstatic-only")
 
 
-def check_secret_key(key: str) -> None:
+def check_secret_key(key: str, name: str = "SECRET_KEY") -> None:
     """Refuse a guessable key: it would let anyone sign sessions.
 
     Raises ImproperlyConfigured.
@@ -24,7 +24,7 @@ def check_secret_key(key: str) -> None:
     else:
         return
     raise ImproperlyConfigured(
-        f"SECRET_KEY {problem}, and anybody who guesses it can sign in as everybody: use 50 random characters"
+        f"{name} {problem}, and anybody who guesses it can sign in as everybody: use 50 random characters"
         ' (python3 -c "import secrets; print(secrets.token_urlsafe(50))"); people then sign in again.'
         " Only DEPLOYMENT=development takes any key"
     )

@@ -114,6 +114,10 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+if DEPLOYMENT != "development":
+    for _fallback in SECRET_KEY_FALLBACKS:
+        check_secret_key(_fallback, name="SECRET_KEY_FALLBACKS")
 
 INSTALLATION_ID = env.text("INSTALLATION_ID")
 if INSTALLATION_ID and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", INSTALLATION_ID):

@@ -42,6 +42,12 @@ VARIABLES: tuple[Variable, ...] = (
         "Signs sessions; 50 random characters or more. The embedded run makes one and keeps it in DATA_DIR; with Postgres it is required",
     ),
     Variable(
+        "SECRET_KEY_FALLBACKS",
+        "secret",
+        None,
+        "Earlier or coming values of SECRET_KEY, separated by commas: sessions that they signed stay good (`scripts/rotate-secret`)",
+    ),
+    Variable(
         "DATABASE_URL",
         "secret",
         None,
