@@ -1,4 +1,4 @@
-"""`python -m monitoring.dashboards [--check]`: write the dashboards of panels.py as Grafana's JSON."""
+"""`python -m monitoring.dashboards [--check]`: write the dashboards as Grafana's JSON, and the rules for Kubernetes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from monitoring.panels import DASHBOARDS, Dashboard, Panel
 
 ROOT = Path(__file__).resolve().parent.parent
+RULES = ROOT / "monitoring" / "prometheus" / "rules.yaml"
+COMPONENT = ROOT / "k8s" / "components" / "prometheus-operator"
+MADE = "# Made by `python -m monitoring.dashboards` from monitoring/prometheus/rules.yaml.\n"
 FOLDER = ROOT / "monitoring" / "grafana" / "dashboards"
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH, HEIGHT, NUMBER_HEIGHT = 24, 8, 4
@@ -104,10 +109,30 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
     }
 
 
+def rules_for_kubernetes() -> str:
+    """Return the rules as an object of the Prometheus Operator."""
+    made = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "hubbub"},
+        "spec": yaml.safe_load(RULES.read_text()),
+    }
+    return MADE + yaml.dump(made, Dumper=Indented, sort_keys=False, allow_unicode=True, width=120)
+
+
+class Indented(yaml.SafeDumper):
+    """Indents lists as our files do."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
 def files() -> Iterator[tuple[Path, str]]:
     """Yield each file and its content."""
     for dashboard in DASHBOARDS:
         yield FOLDER / f"{dashboard.uid}.json", as_json(dashboard)
+        yield COMPONENT / "dashboards" / f"{dashboard.uid}.json", as_json(dashboard)
+    yield COMPONENT / "rules.yaml", rules_for_kubernetes()
 
 
 def main(arguments: list[str]) -> int:

@@ -85,6 +85,11 @@ class Manifests:
             and all(workload.labels.get(rule["key"]) in rule["values"] for rule in sets)
         ]
 
+    def of_an_operator(self, labels: Mapping[str, Any]) -> bool:
+        """Return whether a selector means pods that an operator makes from an object here."""
+        cluster = labels.get("matchLabels", {}).get("cnpg.io/cluster")
+        return cluster is not None and self.find("Cluster", cluster) is not None
+
     def services_of(self, workload: Workload) -> list[Object]:
         """Return the Services of its pods."""
         return [
@@ -97,8 +102,22 @@ class Manifests:
         """Return whether its pods have a Service."""
         return bool(self.services_of(workload))
 
+    def autoscalers(self) -> list[Object]:
+        """Return HorizontalPodAutoscalers, and KEDA's ScaledObjects as the ones that it makes of them."""
+        found = self.of("HorizontalPodAutoscaler")
+        for item in self.of("ScaledObject"):
+            spec = item["spec"]
+            made = {
+                "scaleTargetRef": {"kind": "Deployment", **spec["scaleTargetRef"]},
+                "minReplicas": spec.get("minReplicaCount", 0),
+                "maxReplicas": spec.get("maxReplicaCount", 100),
+                "behavior": spec.get("advanced", {}).get("horizontalPodAutoscalerConfig", {}).get("behavior", {}),
+            }
+            found.append({**item, "spec": made})
+        return found
+
     def autoscaler(self, workload: Workload) -> Object | None:
-        for item in self.of("HorizontalPodAutoscaler"):
+        for item in self.autoscalers():
             target = item["spec"]["scaleTargetRef"]
             if f"{target['kind']}/{target['name']}" == workload.ref:
                 return item

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import kubernetes_validate
 
+from k8s.checks import custom
 from k8s.checks.manifests import Manifests, ref
 
 # 1.30 is the first with `preStop.sleep` without a feature gate.
@@ -28,7 +30,11 @@ class Schemas:
             yield from self._seen[key]
 
 
-def _violations(item: dict[str, object], version: str) -> Iterator[str]:
+def _violations(item: dict[str, Any], version: str) -> Iterator[str]:
+    if custom.knows(item):
+        if version == NEWEST:  # they have versions of their own
+            yield from (f"{ref(item)}: {found}" for found in custom.violations(item))
+        return
     try:
         kubernetes_validate.validate(item, version, strict=True)
     except kubernetes_validate.ValidationError as error:

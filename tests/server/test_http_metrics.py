@@ -42,7 +42,7 @@ async def test_requests_are_counted_by_route_and_status(server: Server) -> None:
         for _ in range(3):
             assert (await http.get(f"/api/rooms/{room}/messages")).is_success
         assert (await http.get("/api/rooms/no-such-room/messages")).status_code == 404
-        await http.request("BREW", f"/api/rooms/{room}/messages")
+        await http.request("PROPFIND", f"/api/rooms/{room}/messages")
     assert (await number(route=route), await number(route=route, status="4xx")) >= (before[0] + 4, before[1] + 1)
     assert await number(method="other") == before[2] + 1
 
@@ -51,7 +51,7 @@ async def test_no_path_becomes_a_label(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.base_url) as http:
         for path in ("/made-up/", "/api/made-up", "/chat/made-up/", "/static/made-up.js", "/admin/made-up/", "/%00made-up"):
             await http.get(path)
-            await http.request("MADE-UP", path)
+            await http.request("PROPFIND", path)
     known = routes(get_resolver()) | {"none", "static", "admin", "/"}
     found = await samples(server, "hubbub_http_requests_seconds_count")
     assert found

@@ -128,7 +128,7 @@ def autoscaling_is_gentle(manifests: Manifests) -> Iterator[str]:
 
     One pod at a time, after a quiet period.
     """
-    for scaler in manifests.of("HorizontalPodAutoscaler"):
+    for scaler in manifests.autoscalers():
         target = scaler["spec"]["scaleTargetRef"]
         found = manifests.find(target["kind"], target["name"])
         if found is None:

@@ -25,13 +25,13 @@ def permissions_lead_somewhere(manifests: Manifests) -> Iterator[str]:
     """Require policies to select our pods, existing peers, and open ports."""
     for item in manifests.of("NetworkPolicy"):
         own = manifests.selected(item["spec"]["podSelector"])
-        if not own:
+        if not own and not manifests.of_an_operator(item["spec"]["podSelector"]):
             yield f"{ref(item)}: selects no pods"
         for direction, peers_in in (("ingress", "from"), ("egress", "to")):
             for rule in item["spec"].get(direction, []):
                 peers = [peer for peer in rule.get(peers_in, []) if set(peer) == {"podSelector"}]
                 for peer in peers:
-                    if not manifests.selected(peer["podSelector"]):
+                    if not manifests.selected(peer["podSelector"]) and not manifests.of_an_operator(peer["podSelector"]):
                         yield f"{ref(item)}: {direction} names pods that do not exist: {peer['podSelector']}"
                 called = [workload for peer in peers for workload in manifests.selected(peer["podSelector"])]
                 yield from _closed_ports(item, rule, own if direction == "ingress" else called)

@@ -106,6 +106,10 @@ def public_address_agrees(manifests: Manifests) -> Iterator[str]:
             yield f"{ref(ingress)}: answers for {', '.join(sorted(map(str, hosts)))}, PUBLIC_URL says {public.hostname}"
         if not ingress["spec"].get("tls"):
             yield f"{ref(ingress)}: no tls"
+    for route in manifests.of("HTTPRoute"):
+        if route["spec"].get("hostnames") != [public.hostname]:
+            hosts = ", ".join(route["spec"].get("hostnames", ["everything"]))
+            yield f"{ref(route)}: answers for {hosts}, PUBLIC_URL says {public.hostname}"
 
 
 def tls_ends_once(manifests: Manifests) -> Iterator[str]:
@@ -115,7 +119,7 @@ def tls_ends_once(manifests: Manifests) -> Iterator[str]:
     """
     for workload, container in _containers(manifests):
         if "TLS_CERTIFICATE" in dict(manifests.environment(container)):
-            for ingress in manifests.of("Ingress"):
+            for ingress in manifests.of("Ingress", "HTTPRoute"):
                 yield f"{workload.ref}: ends TLS, and so does {ref(ingress)}: use one of the two components"
 
 

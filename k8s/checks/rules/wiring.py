@@ -85,6 +85,9 @@ def secret_files_are_mounted(manifests: Manifests) -> Iterator[str]:
                     yield f"{workload.ref}: container {container['name']}: {name} names {value}, which no volume holds"
 
 
+OF_THE_CLUSTER = {"Namespace", "PriorityClass"}
+
+
 def one_namespace(manifests: Manifests) -> Iterator[str]:
     """Require one namespace, outside the rendering.
 
@@ -92,7 +95,7 @@ def one_namespace(manifests: Manifests) -> Iterator[str]:
     """
     for item in manifests.of("Namespace"):
         yield f"{ref(item)}: `kubectl delete -k` would take the volume and the Secret with it: k8s/create_secrets makes it"
-    names = {item["metadata"].get("namespace") for item in manifests.objects if item["kind"] != "Namespace"}
+    names = {item["metadata"].get("namespace") for item in manifests.objects if item["kind"] not in OF_THE_CLUSTER}
     if len(names) > 1 or None in names:
         yield f"objects are in the namespaces {', '.join(sorted(map(str, names)))}: there must be one"
 
