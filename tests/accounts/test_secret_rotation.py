@@ -62,7 +62,7 @@ async def test_ticket_of_one_key_is_good_where_the_other_is_used(start_server: S
     ada = await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
         await signed_in(http, ada)
-        token = http.cookies.get("csrftoken", "")
+        token = http.cookies.get("csrftoken") or ""
         answer = await http.post("/api/tickets", headers={"X-CSRFToken": token, "Origin": server.base_url})
         assert answer.is_success, answer.text
         restart(server, SECRET_KEY=NEW, SECRET_KEY_FALLBACKS=OLD)

@@ -108,7 +108,7 @@ def test_exception_that_nothing_needs_is_a_fault(lint: ModuleType) -> None:
 
 def test_our_migrations_fit(tmp_path: Path) -> None:
     env = base_environment() | {"DATA_DIR": str(tmp_path)}
-    command = [sys.executable, ROOT / "scripts" / "lint_migrations.py"]
+    command: list[str | Path] = [sys.executable, ROOT / "scripts" / "lint_migrations.py"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[0]) > 30

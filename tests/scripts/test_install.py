@@ -15,7 +15,7 @@ ENOUGH = "MemTotal:       8000000 kB\nMemFree:         100 kB\n"
 def install(
     *arguments: str, meminfo: str | Path = "/proc/meminfo", path: str | None = None, **env: str
 ) -> subprocess.CompletedProcess[str]:
-    command = [ROOT / "install.sh", *arguments]
+    command: list[str | Path] = [ROOT / "install.sh", *arguments]
     made = {"PATH": path or os.environ["PATH"], "HOME": os.environ.get("HOME", "/root"), "MEMINFO": str(meminfo), **env}
     return subprocess.run(command, env=made, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
 

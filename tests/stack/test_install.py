@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[Stack]:
 
 
 def install(stack: Stack, *arguments: str) -> Answer:
-    command = [stack.directory / "install.sh", *arguments]
+    command: list[str | Path] = [stack.directory / "install.sh", *arguments]
     return subprocess.run(
         command,
         env=stack.env,

@@ -108,8 +108,8 @@ def public_address_agrees(manifests: Manifests) -> Iterator[str]:
             yield f"{ref(ingress)}: no tls"
     for route in manifests.of("HTTPRoute"):
         if route["spec"].get("hostnames") != [public.hostname]:
-            hosts = ", ".join(route["spec"].get("hostnames", ["everything"]))
-            yield f"{ref(route)}: answers for {hosts}, PUBLIC_URL says {public.hostname}"
+            named = ", ".join(route["spec"].get("hostnames", ["everything"]))
+            yield f"{ref(route)}: answers for {named}, PUBLIC_URL says {public.hostname}"
 
 
 def tls_ends_once(manifests: Manifests) -> Iterator[str]:
