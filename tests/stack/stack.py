@@ -28,16 +28,10 @@ _BUILT_FROM = (
     ".env.example",
     "compose.yaml",
     "compose.tls.yaml",
-_BUILT_FROM = (
-    ".dockerignore",
-    ".env.example",
-    "compose.yaml",
-    "compose.tls.yaml",
     "compose.archive.yaml",
     "compose.loadtest.yaml",
     "compose.observability.yaml",
     "install.sh",
-)
 )
 _BUILT_FROM_FOLDERS = ("app", "docker", "frontend", "nginx", "requirements", "scripts")
 _LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "__pycache__", "tests", "*.tsbuildinfo")
