@@ -76,6 +76,11 @@ async def epoch() -> str:
     return _epoch if _epoch is not None else await database.run(_read_epoch)
 
 
+def epoch_now() -> str:
+    """Return the epoch as `epoch` does. Synchronous, in a database thread."""
+    return _epoch if _epoch is not None else _read_epoch()
+
+
 def known_epoch() -> str:
     """Return the cached epoch; "" before the first use of `epoch`."""
     return _epoch or ""

@@ -32,9 +32,9 @@ class Claim(NamedTuple):
     room: int
     seq: int
 
-    @property
-    def name(self) -> str:
-        return installation.shared_name(f"notified:{self.user}:{self.room}:{self.seq}", installation.identity())
+    def name(self, epoch: str) -> str:
+        """Return the key in Redis. A restored database gives numbers out again: they are claimed anew."""
+        return installation.shared_name(f"notified:{epoch}:{self.user}:{self.room}:{self.seq}", installation.identity())
 
 
 class _Local:
@@ -72,7 +72,7 @@ async def claim(what: Claim) -> bool:
         return _local.add(what)
     try:
         await installation.wait_for_identity()
-        first = await _client().set(what.name, 1, nx=True, ex=KEPT_S)
+        first = await _client().set(what.name(await installation.epoch()), 1, nx=True, ex=KEPT_S)
     except FAULTS as error:
         report_fault("claims", error)
         return _local.add(what)
@@ -88,7 +88,8 @@ def claimed_among(claims: list[Claim]) -> set[Claim]:
     try:
         if not _blocking:
             _blocking.append(blocking_client_for(settings.REDIS_SHARDS[0]))
-        found: Any = _blocking[0].mget([one.name for one in claims])
+        epoch = installation.epoch_now()
+        found: Any = _blocking[0].mget([one.name(epoch) for one in claims])
     except FAULTS as error:
         report_fault("claims", error)
         return set()

@@ -33,7 +33,7 @@ async def circle(pair: Pair) -> AsyncIterator[Circle]:
 
 
 async def test_both_processes_tell_and_share_claims_and_settings(circle: Circle) -> None:
-    here, there = await circle.here(), await circle.there(join=False)
+    here, there = await circle.here(), await circle.there()
     elsewhere = await circle.connect(circle.pair.one, circle.bob, join=False)
     sent = await here.send_to(circle.bob.id, "hello")
     for chat in (there, elsewhere):
