@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { MessageEvent } from '../src/protocol'
-import { MAX_MESSAGES, shown, withEvents, withNewer, withOlder, withoutPast, withPlace, type Segments } from '../src/stores/segments'
+import { MAX_MESSAGES, shown, withEvents, withNewer, withOlder, withoutKinds, withoutPast, withPlace, type Segments } from '../src/stores/segments'
 import { range } from './support/client'
 
 const rest = { room: 'lobby', from: { id: 1, name: 'ada' }, at: '2026-03-01T12:00:00Z' }
@@ -14,6 +14,12 @@ function loaded(first: number, last: number): Segments {
 }
 
 const span = (segments: Segments) => [shown(segments)[0]?.seq, shown(segments).at(-1)?.seq]
+
+test('kinds that are switched off go from both parts', () => {
+  const poll = { ...rest, type: 'poll', seq: 7 } as never
+  const next = withoutKinds({ messages: [...messages(8, 9), poll], past: [...messages(1, 2), poll], more: false }, new Set(['poll']))
+  expect([next.messages.map(({ seq }) => seq), next.past?.map(({ seq }) => seq)]).toEqual([[8, 9], [1, 2]])
+})
 
 test('a live event leaves the place of a reader far above', () => {
   const full = loaded(1, MAX_MESSAGES)

@@ -2,8 +2,9 @@ import { createSSRApp, defineComponent, h } from 'vue'
 import { renderToString } from 'vue/server-renderer'
 import { expect, test } from 'vitest'
 import { features } from '../../src/features'
-import { componentOf, defineFeature, installFeatures, isEnabled, outgoingOf, rowOf, type Feature } from '../../src/features/registry'
+import { componentOf, defineFeature, hiddenKinds, installFeatures, isEnabled, outgoingOf, rowOf, type Feature } from '../../src/features/registry'
 import type { Hello } from '../../src/protocol'
+import { cardsOf } from '../../src/shell/featureCards'
 
 const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, features: [] }
 const PollRow = defineComponent({ props: ['event', 'me'], setup: ({ event }) => () => h('p', event.question) })
@@ -28,6 +29,25 @@ test('the row of a kind is loaded when it is first drawn', async () => {
 test('a kind nobody knows gets a plain row', async () => {
   installFeatures([polls])
   expect(await drawn('hologram')).toContain('something this version cannot show')
+})
+
+test('nothing of a feature that is off is drawn', () => {
+  installFeatures([polls])
+  const on = { ...HELLO, features: ['polls'] }
+  expect(rowOf('poll', HELLO)).toBe(rowOf('hologram'))
+  expect(rowOf('poll', on)).not.toBe(rowOf('hologram'))
+  expect([...hiddenKinds(HELLO)]).toEqual(['poll'])
+  expect([...hiddenKinds(on)]).toEqual([])
+})
+
+test('the page of features shows what says something about itself, then the rest of the server', () => {
+  const about = { title: 'polls.about_title', text: 'polls.about', begin: 'polls.about_begin' }
+  const state = (name: string, on: boolean) => ({ name, on, by_operator: false, off_by: null, off_at: null })
+  const cards = cardsOf(new Map([['polls', about]]), [state('stream', true), state('polls', false)], new Set(['stream']))
+  expect(cards.map(({ name, on, state: known }) => [name, on, known?.on])).toEqual([
+    ['polls', false, false],
+    ['stream', true, true],
+  ])
 })
 
 test.each<[string, Partial<Feature>]>([
