@@ -45,6 +45,15 @@ export type Columns = [number[], number[], number[], number[]]
 
 export type AlarmRule = Omit<Alarm, 'state'>
 
+/** the colours of charts, as the theme has them now */
+export interface Palette {
+  line: string
+  /** between the least and the greatest value */
+  band: string
+  grid: string
+  words: string
+}
+
 /** points of one chart: as many as it has pixels */
 export const POINTS = 600
 
