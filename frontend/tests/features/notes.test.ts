@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import * as Y from 'yjs'
 import { fromBase64, toBase64 } from '../../src/features/notes/base64'
+import type { Kept } from '../../src/features/notes/kept'
 import { NoteSession } from '../../src/features/notes/session'
 import { RequestFailed, type ChatSocket } from '../../src/socket'
 import type { FeatureFrame } from '../../src/protocol'
@@ -133,5 +134,71 @@ describe('a note', () => {
     expect(session.text.toString()).toBe('')
     server.emit('push', { type: 'note.update', room: 'lobby', note: 7, update })
     expect(session.text.toString()).toBe('pushed')
+  })
+})
+
+/** What is kept of a note between two pages. */
+class Store {
+  updates: Uint8Array[] = []
+  unsent = false
+  forgotten = false
+
+  keep = (doc: Y.Doc): Kept => {
+    const origin = {}
+    doc.on('update', (update: Uint8Array, from: unknown) => {
+      if (from !== origin) this.updates.push(update)
+    })
+    const loaded = Promise.resolve().then(() => {
+      for (const update of this.updates) Y.applyUpdate(doc, update, origin)
+      return this.unsent
+    })
+    return { loaded, origin, works: true, mark: (unsent) => (this.unsent = unsent), end: (forget) => (this.forgotten = forget) }
+  }
+}
+
+describe('a note that is kept', () => {
+  it('brings what an earlier page could not send, once', async () => {
+    const store = new Store()
+    const before = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await before.open()
+    server.cut()
+    before.text.insert(0, 'offline ')
+    await settled()
+    expect([store.unsent, before.isSaved, before.isKept]).toEqual([true, false, true])
+    server.doc.getText('text').insert(0, 'meanwhile ')
+    // Another page, which has nothing but what was kept.
+    server.connected = true
+    const later = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    expect(later.isSaved).toBe(false)
+    await later.open()
+    await settled()
+    expect(server.text.trim().split(' ').sort()).toEqual(['meanwhile', 'offline'])
+    expect(server.updates).toBe(1)
+    expect(later.text.toString()).toBe(server.text)
+    expect([later.state, later.isSaved, store.unsent]).toEqual(['saved', true, false])
+  })
+
+  it('is forgotten once all is stored, and not before', async () => {
+    const store = new Store()
+    const one = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await one.open()
+    server.cut()
+    one.text.insert(0, 'x')
+    one.end()
+    expect(store.forgotten).toBe(false)
+    server.connected = true
+    const other = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await other.open()
+    await settled()
+    other.end()
+    expect([store.forgotten, server.text]).toEqual([true, 'x'])
+  })
+
+  it('tells that all is saved when it is', async () => {
+    const said: boolean[] = []
+    session.onState = (state) => state === 'saved' && said.push(session.isSaved)
+    session.text.insert(0, 'x')
+    await settled()
+    expect(said).toEqual([true])
   })
 })

@@ -15,6 +15,13 @@ from tests.support.cable import Cable
 pytestmark = pytest.mark.browser
 
 
+# The edits are in IndexedDB, and marked; and: nothing is left of them.
+UNSENT = """async () => localStorage.getItem('hubbub.notes.unsent') &&
+    (await indexedDB.databases()).some(({name}) => name.startsWith('hubbub-note/'))"""
+FORGOTTEN = """async () => !localStorage.getItem('hubbub.notes.unsent') &&
+    !(await indexedDB.databases()).some(({name}) => name.startsWith('hubbub-note/'))"""
+
+
 def editor(one: Person) -> Locator:
     return one.page.locator(".cm-content")
 
@@ -102,3 +109,34 @@ def test_two_write_in_one_note(person: NewPerson, bot: Bot, cable: Cable, scheme
     ada.screenshot("notes-list")
     panel.get_by_role("searchbox").fill("mountain")
     expect(panel).to_contain_text("No note matches.")
+
+
+def test_offline_edits_survive_a_closed_page(person: NewPerson, bot: Bot, cable: Cable) -> None:
+    room = bot.make_room("Minutes")
+    ada = person("Ada")
+    bob = person("Bob", base_url=cable.url)
+    ada.open(room)
+    bob.open(room)
+    make_note(ada, "Minutes")
+    open_note(bob)
+    ada.page.keyboard.type("begun ")
+    bob.waits_for(lambda: "begun" in text(bob))
+    saved(bob)
+    bob.tolerate("WebSocket", "ERR_", "Failed to load", "Failed to fetch")
+    cable.cut()
+    expect(bob.page.locator(".note__text p")).to_contain_text("Not connected")
+    bob.page.keyboard.press("ControlOrMeta+End")
+    bob.page.keyboard.type("written offline ")
+    bob.page.wait_for_function(UNSENT)
+    ada.page.keyboard.type("written meanwhile ")
+    # The page ends without a network; another one begins with it, and sends what was kept before the note is opened.
+    bob.page.goto("about:blank")
+    cable.mend()
+    bob.open(room)
+    ada.waits_for(lambda: "written offline" in text(ada))
+    open_note(bob)
+    saved(bob)
+    bob.waits_for(lambda: text(ada) == text(bob))
+    assert text(bob).count("written offline") == text(bob).count("written meanwhile") == text(bob).count("begun") == 1
+    bob.page.get_by_role("button", name="All notes").click()
+    bob.page.wait_for_function(FORGOTTEN)

@@ -1,5 +1,6 @@
 import { NotebookPen } from '@lucide/vue'
 import { defineFeature } from '../registry'
+import { unsentNotes } from './unsent'
 
 /** Notes that many people edit at once. Yjs and the editor are loaded with the panel. */
 export default defineFeature({
@@ -9,5 +10,8 @@ export default defineFeature({
   outgoing: { 'note.create': () => import('./WaitingNote.vue') },
   composer: [{ id: 'note', label: 'notes.new', icon: NotebookPen, dialog: () => import('./NewNote.vue') }],
   panels: [{ id: 'notes', title: 'notes.title', icon: NotebookPen, component: () => import('./NotesPanel.vue') }],
+  start(_, me) {
+    if (unsentNotes().length) void import('./sessions').then(({ resumeNotes }) => resumeNotes(me))
+  },
   live: { 'note.cursor': () => undefined },
 })

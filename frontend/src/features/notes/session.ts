@@ -3,6 +3,7 @@ import type { PushFrame } from '../../protocol'
 import { RequestFailed, type ChatSocket } from '../../socket'
 import { request } from '../client'
 import { fromBase64, toBase64 } from './base64'
+import type { Kept } from './kept'
 
 /** bytes of one frame's update; the server takes a little more */
 const MAX_UPDATE = 100_000
@@ -27,6 +28,10 @@ export class NoteSession {
   /** what the server has not confirmed, oldest first */
   private unsent: Uint8Array[] = []
   private sending = false
+  private readonly kept: Kept | undefined
+  /** while what was kept is read, and then whether the server may lack some of it */
+  private loading: boolean
+  private unsentBefore = false
   private timer: ReturnType<typeof setTimeout> | undefined
   private readonly stops: (() => void)[]
 
@@ -34,9 +39,12 @@ export class NoteSession {
     socket: ChatSocket,
     readonly room: string,
     readonly note: number,
+    keep?: (doc: Y.Doc) => Kept,
   ) {
+    this.kept = keep?.(this.doc)
+    this.loading = this.kept !== undefined
     this.doc.on('update', (update: Uint8Array, origin: unknown) => {
-      if (origin !== REMOTE) this.send(update)
+      if (origin !== REMOTE && (this.kept === undefined || origin !== this.kept.origin)) this.send(update)
     })
     this.stops = [
       socket.on('hello', () => void this.open()),
@@ -51,19 +59,26 @@ export class NoteSession {
   }
 
   get isSaved(): boolean {
-    return !this.unsent.length && !this.sending
+    return !this.unsent.length && !this.sending && !this.loading && !this.unsentBefore
+  }
+
+  /** Whether edits that are not stored survive the page. */
+  get isKept(): boolean {
+    return this.kept?.works ?? false
   }
 
   /** Reads what is missing here, and sends what the server lacks: edits made without a connection, too. */
   async open(): Promise<void> {
     clearTimeout(this.timer)
+    await this.load()
     try {
       const vector = toBase64(Y.encodeStateVector(this.doc))
       const { update, vector: theirs } = await request<Opened>({ type: 'note.open', room: this.room, note: this.note, vector }, 'note.opened')
       this.apply(update)
       const lacks = Y.encodeStateAsUpdate(this.doc, fromBase64(theirs))
       // One update of all that was written meanwhile, unless a frame cannot hold it.
-      if (this.unsent.length && lacks.length <= MAX_UPDATE) this.unsent = [lacks]
+      if (this.unsentBefore || (this.unsent.length && lacks.length <= MAX_UPDATE)) this.unsent = [lacks]
+      this.unsentBefore = false
       this.set('saved')
       void this.flush()
     } catch (error) {
@@ -75,12 +90,21 @@ export class NoteSession {
   end(): void {
     clearTimeout(this.timer)
     this.stops.forEach((stop) => stop())
+    this.kept?.end(this.isSaved || this.state === 'gone')
     if (this.state !== 'opening' && this.state !== 'gone') void request({ type: 'note.close', room: this.room, note: this.note }).catch(() => undefined)
     this.doc.destroy()
   }
 
+  /** Reads, once, what an earlier page has kept. */
+  private async load(): Promise<void> {
+    if (!this.loading) return
+    this.unsentBefore = (await this.kept?.loaded) ?? false
+    this.loading = false
+  }
+
   private send(update: Uint8Array): void {
     this.unsent.push(update)
+    this.kept?.mark(true)
     void this.flush()
   }
 
@@ -92,6 +116,8 @@ export class NoteSession {
     try {
       await request({ type: 'note.update', room: this.room, note: this.note, update: toBase64(update) })
       this.unsent.splice(0, count)
+      if (!this.unsent.length) this.kept?.mark(false)
+      this.sending = false // whoever is told that all is saved may ask
       this.set(this.unsent.length ? 'saving' : 'saved')
     } catch (error) {
       this.failed(error, () => void this.flush())

@@ -1,4 +1,6 @@
 import { useConnection } from '../../stores/connection'
+import { useSession } from '../../stores/session'
+import { keep, keptOf } from './kept'
 import { NoteSession } from './session'
 
 /** Notes that are shown, and those with edits that are not stored yet. */
@@ -9,7 +11,7 @@ export function showNote(room: string, note: number): NoteSession {
   const key = `${room}/${note}`
   let session = open.get(key)
   if (!session) {
-    session = new NoteSession(useConnection().chat(), room, note)
+    session = new NoteSession(useConnection().chat(), room, note, (doc) => keep(doc, { me: useSession().me!.id, room, note }))
     open.set(key, session)
     void session.open()
   }
@@ -30,6 +32,11 @@ export function hideNote(session: NoteSession): void {
   endIfDone()
 }
 
+/** Brings the edits that an earlier page could not send. */
+export function resumeNotes(me: number): void {
+  for (const { room, note } of keptOf(me)) hideNote(showNote(room, note))
+}
+
 addEventListener('beforeunload', (event) => {
-  if ([...open.values()].some((session) => !session.isSaved && session.state !== 'gone')) event.preventDefault()
+  if ([...open.values()].some((session) => !session.isSaved && !session.isKept && session.state !== 'gone')) event.preventDefault()
 })
