@@ -97,6 +97,17 @@ def run(target: Target, *, ready: Callable[[], None] | None = None, **options: A
             child.wait(10)
 
 
+def idle_figure(system: str, *, arrivals_per_s: float, failed: int) -> Figure:
+    """Return a figure of connections that were opened without the generator, and only held."""
+    latency = dict.fromkeys(("p50", "p90", "p99", "p999", "max"), 0.0)
+    counts = ("deliveries", "messages", "handshakes", "lost", "refused", "doubled", "wrong_connections", "sent")
+    found: dict[str, Any] = dict.fromkeys(counts, 0)
+    found |= {"system": system, "options": {"mode": "idle"}, "seconds": 1.0, "failed": failed, "closed_early": 0}
+    found |= {"latency_ms": latency, "completion_ms": latency, "cpu": {"generator": 0.0}, "load_core": 0.0, "server_core": 0.0}
+    found |= {"overloaded": False, "load_average": round(os.getloadavg()[0], 2), "ready": arrivals_per_s, "arrival_s": 1.0}
+    return Figure.of(found)
+
+
 def _arguments(target: Target, requests: str, options: Mapping[str, Any]) -> list[str]:
     named = {"port": target.port, "tls": int(target.tls), "requests": requests, "room": target.client.room}
     named |= {"message": target.client.message} | {name: value for name, value in options.items() if name != "steps"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bench import cpu, front, load, rounds, servers
+from bench import cpu, front, load, rounds, servers, streams
 from bench.load import Target
 from bench.results import Figure, shown
 from bench.search import highest_rate
@@ -225,6 +225,27 @@ def _idle(run: Run, target: Target, number: int) -> None:
     run.add(figure, kb_per_connection=round((held[0] - before) / number / 1000, 1))
 
 
+def idle_streams(run: Run) -> None:
+    """Measure memory per event stream, each of another person in one of 100 rooms; one worker."""
+    number, rooms = (1000, 20) if run.quick else (5000, 100)
+    for product in run.products.values():
+        tokens = product.newcomers(number)
+        product.restart()
+        target = product.target(rooms, tokens=tokens)
+        names = [target.client.room % room for room in range(rooms)]
+        # Loads code and data of the first streams. Few, since the measured ones would reuse their freed memory.
+        streams.hold(product.port, tokens[:10], names, lambda: None)
+        before = cpu.memory(target.server_pids())
+        held = [0]
+
+        def opened(pids: list[int], held: list[int]) -> None:
+            held[0] = cpu.memory(pids)
+
+        rate, failed = streams.hold(product.port, tokens, names, partial(opened, target.server_pids(), held))
+        figure = load.idle_figure(product.name, arrivals_per_s=rate, failed=failed)
+        run.add(figure, kb_per_stream=round((held[0] - before) / (number - failed) / 1000, 1), streams=number)
+
+
 def handshakes(run: Run) -> None:
     """Measure sockets per second up to the greeting, by token and by session cookie.
 
@@ -420,6 +441,7 @@ ROWS: dict[str, Callable[[Run], None]] = {
     "ingest 64": _ingest(64),
     "ingest 512": _ingest(512),
     "idle memory": idle_memory,
+    "idle streams": idle_streams,
     "handshakes": handshakes,
     "first joins": first_joins,
     "two workers": two_workers,

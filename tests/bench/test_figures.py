@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench import plots, profile, report, rounds, rows
+from bench import load, plots, profile, report, results, rounds, rows
 from bench.__main__ import rows_of_before, verdict
 from bench.results import Figure, ratio, wrong
 from bench.search import highest_rate, keeps_up
@@ -202,6 +202,13 @@ def test_settings_of_the_caller_do_not_reach_the_servers(monkeypatch: pytest.Mon
 
 def test_rows_of_the_quick_form_exist() -> None:
     assert set(rows.QUICK) < set(rows.ROWS)
+
+
+def test_streams_that_failed_to_open_are_no_good_figure() -> None:
+    good, bad = (load.idle_figure("hubbub", arrivals_per_s=200.0, failed=failed) for failed in (0, 3))
+    assert (good.valid, good.whole, results.shown(good).split()[1]) == (True, True, "200")
+    assert list(wrong({"idle streams": [good]})) == []
+    assert "3 failed" in next(wrong({"idle streams": [bad]}))
 
 
 def test_baseline_without_deliveries_is_not_beaten() -> None:
