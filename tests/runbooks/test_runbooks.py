@@ -329,9 +329,9 @@ async def test_point_in_time(book: Book, site: Stack) -> None:
     finally:
         file.write_text(env)
         await asyncio.to_thread(site.up)
-        docker("volume", "rm", f"{site.project}_archive")
-        docker("image", "rm", f"{site.project}-archive:{site.project}")
     await talk(site)
+    docker("volume", "rm", f"{site.project}_archive")
+    docker("image", "rm", f"{site.project}-archive:{site.project}")
 
 
 def sql(site: Stack, statement: str) -> str:

@@ -3,12 +3,14 @@ import json, os, random, time, urllib.error, urllib.request
 ROOM, TOKEN = "https://chat.example.org/api/rooms/greenhouse", os.environ["TOKEN"]
 waiting = []
 
+
 def push():
     body = json.dumps({"readings": waiting[:1000]}).encode()
     headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{ROOM}/sensors/readings", body, headers)
     with urllib.request.urlopen(request, timeout=10):
         del waiting[:1000]
+
 
 while True:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
