@@ -27,6 +27,13 @@ class Bucket:
         self.tokens -= number
         return True
 
+    def owe(self) -> float:
+        """Take a token, before there is one if need be. Return the seconds until there is."""
+        if self.take() or not self.rate:
+            return 0.0
+        self.tokens -= 1
+        return -self.tokens / self.rate
+
     def give_back(self) -> None:
         """Return the last token unused."""
         self.tokens += 1

@@ -60,6 +60,8 @@ POLL_EVERY_S = 2.4
 CATCH_UP_S = 0.3
 PAGE = 200
 WATCHED_ROOMS = 500
+# Pauses between two attempts to read a person's rooms: nobody sees them online before.
+WATCH_AGAIN_S = (0.4, 3.0)
 DRAIN_PER_S = 200
 DRAIN_BATCH = 20
 
@@ -206,8 +208,10 @@ class Hub:
         metrics.SOCKETS.add(1, socket.dialect.name)
         self.journal.check_new(socket)
         if first:
-            await self.bus.subscribe([f"user.{user}"])
-            self.spawn(self._watch(local))
+            try:
+                await self.bus.subscribe([f"user.{user}"])
+            finally:  # also when this socket has gone: the person may have another one by now
+                self.spawn(self._watch(local))
 
     async def unregister(self, socket: Socket) -> None:
         for room in list(socket.rooms.values()):
@@ -229,36 +233,55 @@ class Hub:
             self.bus.unsubscribe(f"user.{local.person.id}")
 
     async def _watch(self, local: LocalUser) -> None:
-        """Start to send a person the news of their rooms.
+        """Bring a person online and send them the news of their rooms.
 
-        Retry while the database is down.
+        Retry until it succeeds: nothing else does it.
         """
+        pause = WATCH_AGAIN_S[0]
         while local.sockets:
             try:
-                memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
-                rooms = await self.open_many([one.room for one in memberships])
-                # Behind the opening of the rooms: what comes later is delivered.
-                mentions = await domains().mentions(local.person.id)
+                await self._read_rooms_of(local)
+            except DatabaseUnavailable:
+                pass
+            except Exception:
+                log.exception("the rooms of a person could not be read", user=local.person.id)
+            else:
+                return
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(2 * pause, WATCH_AGAIN_S[1])
+
+    async def _read_rooms_of(self, local: LocalUser) -> None:
+        local.left_meanwhile = set()
+        try:
+            memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
+            memberships = [one for one in memberships if one.room.id not in local.left_meanwhile]
+        finally:
+            local.left_meanwhile = None
+        if not local.sockets:
+            return
+        for one in memberships:
+            local.add_room(one.room, one.upto, one.uncounted)
+        self.presence.watched(local)
+        rooms = await self.open_many([one.room for one in memberships])
+        # Behind the opening of the rooms: what comes later is delivered.
+        mentions = await domains().mentions(local.person.id)
+        for room in rooms:
+            self._add_watcher(room, local)
+            local.add_mentions(room.ref.id, mentions.get(room.ref.id, ()))
+
+    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
+        """Watch a room that the person has just joined: later messages are unread."""
+        while local.sockets and ref.id in local.upto:
+            try:
+                room = await self.open(ref)
             except DatabaseUnavailable:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
-            for room, one in zip(rooms, memberships, strict=True):
-                self._add_watcher(room, local, one.upto, one.uncounted)
-                local.add_mentions(room.ref.id, mentions.get(room.ref.id, ()))
-            if local.sockets:
-                self.presence.watched(local, rooms)
+            self._add_watcher(room, local)
+            if room.last_seq > upto:
+                self.housekeeping.unread_due(room)
+                await self._hear_missed(room, local, upto)
             return
-
-    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int, uncounted: int) -> None:
-        """Watch a room that the person has just joined: later messages are unread."""
-        try:
-            room = await self.open(ref)
-        except DatabaseUnavailable:
-            return
-        self._add_watcher(room, local, upto, uncounted)
-        if room.last_seq > upto:
-            self.housekeeping.unread_due(room)
-            await self._hear_missed(room, local, upto)
 
     async def _hear_missed(self, room: LiveRoom, local: LocalUser, after: int) -> None:
         """Hand features the events that came before this process watched the room for the person: a new room's first message."""
@@ -268,11 +291,11 @@ class Hub:
             missed = await domains().LOG.events({room.ref.id: (after, min(room.last_seq, after + PAGE))})
             self._call_features(room.ref, missed.get(room.ref.id, []), {local})
 
-    def _add_watcher(self, room: LiveRoom, local: LocalUser, upto: int, uncounted: int) -> None:
-        if local.sockets:
-            local.mark_read(room.ref.id, upto, uncounted)
-            local.rooms[room.ref.slug] = room.ref
+    def _add_watcher(self, room: LiveRoom, local: LocalUser) -> None:
+        """Send the room's news to the person, unless they have gone or left it meanwhile."""
+        if local.sockets and room.ref.id in local.upto:
             room.watchers.add(local)
+            self.presence.watches(local, room)
         room.mark_used()
 
     # --- rooms
@@ -457,9 +480,9 @@ class Hub:
             frame = encode({"type": "room.added", "room": ref.slug, **fields})
             local.push_unjoined(ref.slug, Batch([frame]), but_for=but_for)
         uncounted = message.get("uncounted", 0)  # the release before does not say it
-        local.mark_read(ref.id, message["upto"], uncounted)
+        local.add_room(ref, message["upto"], uncounted)
         self.presence.entered(local, ref.id)
-        self.spawn(self._watch_new(local, ref, message["upto"], uncounted))
+        self.spawn(self._watch_new(local, ref, message["upto"]))
         for socket in local.sockets:
             socket.dialect.member_of(ref, message["upto"])
 

@@ -144,7 +144,9 @@ class Journal:
         renamed = {row.user for row in by_kind.get("name", ())}
         self._changed.update(dict.fromkeys(changed, time.monotonic()))
         rooms = {row.room for row in by_kind.get("room", ())} & self.hub.rooms.keys()
-        left = [row for row in news.rows if row.kind in {"left", "member"} and row.user in people]
+        shows = self.hub.presence.shows
+        ends = [row for row in news.rows if row.kind in {"left", "member"}]
+        left = [row for row in ends if row.user in people or shows(row.user, row.room)]
         added = [row for row in news.added if (local := people.get(row.user)) and row.room not in local.upto]
         if changed or rooms or left or added:
             state = await domains().state(
@@ -206,6 +208,8 @@ class Journal:
         local = self.hub.people.get(user)
         if local is not None:
             self.hub.revocations.act(local, Revoked(user, room=room, reason=reason), polled=True)
+        else:
+            self.hub.presence.not_a_member(user, room.id)
 
     def _end_room(self, ref: RoomRef) -> None:
         room = self.hub.rooms.get(ref.id)

@@ -218,6 +218,10 @@ class LiveRoom:
         """Return whether a joined socket understands frames without seq."""
         return any(sockets for dialect, sockets in self.sockets.items() if dialect.signals)
 
+    def others_hear(self, socket: Socket) -> bool:
+        """Return whether another joined socket understands frames without seq."""
+        return any(one is not socket for dialect, sockets in self.sockets.items() if dialect.signals for one in sockets)
+
     def mark_used(self) -> None:
         """Start or stop the timer that closes an unused room."""
         self.empty_since = None if self.in_use else (self.empty_since or time.monotonic())

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 
 
 class LocalUser:
-    __slots__ = ("announced", "away", "beyond", "bucket", "mentions", "person", "rooms", "sockets", "uncounted", "upto")
+    __slots__ = (
+        "announced",
+        "away",
+        "beyond",
+        "bucket",
+        "frames",
+        "left_meanwhile",
+        "mentions",
+        "person",
+        "rooms",
+        "sockets",
+        "uncounted",
+        "upto",
+    )
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -31,12 +44,16 @@ class LocalUser:
         self.mentions: dict[int, set[int]] | None = None
         # Rooms joined on a socket but not in `rooms`, by id: usually none.
         self.beyond: set[int] | None = None
+        # Rooms left while the memberships are being read, by id; None at all other times.
+        self.left_meanwhile: set[int] | None = None
         # Whether the person is away on all local sockets.
         self.away = False
         # Whether the person was announced as online to the other processes.
         self.announced = False
         rate = settings.LIMIT_MESSAGES_PER_S
         self.bucket = Bucket(rate, rate)
+        # Of all local sockets together: as a socket's own, with enough saved up for two that join all their rooms again.
+        self.frames = Bucket(rate and 5 * rate + 50, 2 * (10 * rate + 200))
 
     def push_unjoined(self, slug: str, batch: Batch, *, but_for: Socket | None = None) -> None:
         """Send a room's frame to unjoined sockets whose dialect has signals."""
@@ -49,6 +66,11 @@ class LocalUser:
         for socket in self.sockets:
             if type(socket.dialect).signals:
                 socket.push_batch(batch)
+
+    def add_room(self, ref: RoomRef, upto: int, uncounted: int) -> None:
+        """Add a room that the person is a member of, with its read mark."""
+        self.mark_read(ref.id, upto, uncounted)
+        self.rooms[ref.slug] = ref
 
     def mark_read(self, room_id: int, upto: int, uncounted: int) -> None:
         """Move the read mark of a room, never back."""
@@ -63,6 +85,8 @@ class LocalUser:
 
     def forget_room(self, ref: RoomRef) -> None:
         """Forget a room that the person is no longer a member of."""
+        if self.left_meanwhile is not None:
+            self.left_meanwhile.add(ref.id)
         self.upto.pop(ref.id, None)
         if self.mentions is not None:
             self.mentions.pop(ref.id, None)

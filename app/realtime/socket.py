@@ -128,6 +128,9 @@ class Socket:
         """Handle one text frame. Raises SocketRefused if the socket must be closed."""
         if not self.frames.take():
             raise RateAbuse
+        if self.local is not None and (ahead := self.local.frames.owe()):
+            # No refusal: another client of the person has sent what is too much, perhaps.
+            await asyncio.sleep(ahead)
         await self.dialect.text(text)
 
     def receive_at_once(self, text: str) -> bool:
@@ -179,19 +182,33 @@ class Socket:
         except FrameRefused:
             return False
         found = table.at_once.get(type(frame))
-        if found is None or type(frame) in table.off or not self.frames.take():
+        if found is None or type(frame) in table.off or not self._take_frame():
             return False
         kind, handler = found
         try:
             reply = handler(self, frame)
             if reply is None:
-                self.frames.give_back()
+                self._give_frame_back()
                 return False
             self._answer(frame.id, reply)
         except FrameRefused as refusal:
             self._refuse(frame.id, refusal)
         metrics.FRAMES_IN.add(1, kind)
         return True
+
+    def _take_frame(self) -> bool:
+        """Take a token of the socket's limit of frames and of its person's; or none."""
+        if not self.frames.take():
+            return False
+        if self.local is None or self.local.frames.take():
+            return True
+        self.frames.give_back()
+        return False
+
+    def _give_frame_back(self) -> None:
+        self.frames.give_back()
+        if self.local is not None:
+            self.local.frames.give_back()
 
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
         """Perform a native frame of another dialect. Raises FrameRefused."""
@@ -307,7 +324,7 @@ class Socket:
 
     def _joined(self, room: LiveRoom, page: Page, re: FrameId) -> str:
         events = batch_for(room.ref, self, page.events).texts
-        online_count, online, away = self.hub.presence.snapshot(room)
+        online_count, online, away = self.hub.presence.snapshot(room, self)
         return encode(
             {
                 "type": "room.joined",

@@ -209,3 +209,22 @@ async def test_zero_lifts_the_limits(unlimited: Server, connect: Connect) -> Non
             await sockets[0].push("nonsense", id=str(number))
         sent = await asyncio.gather(*[sockets[1].send(room, "x") for _ in range(60)])
         assert max(reply["seq"] for reply in sent) == 60
+
+
+async def test_sockets_of_one_user_share_a_frame_limit(start_server: StartServer) -> None:
+    """Each stays below its own limit: together they are slowed, and none is closed."""
+    server = start_server(WEB_CONCURRENCY="1", LIMIT_MESSAGES_PER_S="1")
+    pest, other = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with AsyncExitStack() as exits:
+        sockets = [await exits.enter_async_context(PlainSocket(server.ws_url("/ws/"), headers=pest.headers)) for _ in range(4)]
+        chat = await exits.enter_async_context(ChatClient(server.ws_url(), other))
+        started = time.monotonic()
+        for number in range(200):
+            for socket in sockets:
+                await socket.send_json({"type": "ping", "id": number})
+        assert (await chat.request("ping"))["type"] == "pong"
+        for socket in sockets:
+            answers = await replies(socket, 200)
+            assert {answer["type"] for answer in answers.values()} == {"pong"}
+        saved_up, a_second = 2 * (10 + 200), 5 + 50
+        assert time.monotonic() - started > (4 * 200 - saved_up) / a_second - 1

@@ -18,7 +18,7 @@ def names(people: list[dict[str, object]]) -> set[object]:
     return {person["name"] for person in people}
 
 
-async def online(chat: ChatClient, room: str, number: int, *, timeout: float = 15) -> None:
+async def online(chat: ChatClient, room: str, number: int, *, timeout: float = 5) -> None:
     """Wait until `presence` shows this number online."""
     async with asyncio.timeout(timeout):
         while (await chat.expect("presence", room=room, timeout=timeout))["online_count"] != number:

@@ -86,19 +86,23 @@ class Inbox:
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
         self.waiting: list[bytes] = []
+        self.ended = False
 
     @property
     def echoed_at(self) -> float:
         return self.world.now
 
     def send(self, group: str, message: dict[str, Any]) -> None:
+        if self.ended:
+            return
         payload = msgspec.msgpack.encode(message)
         for hub in self.world.hubs:
             if group == "people" and hub.bus is not self:
                 hub.bus.waiting.append(payload)
 
     async def subscribe(self, groups: Iterable[str]) -> None:
-        """Do nothing: all ends get all messages."""
+        """Wait for a few steps; all ends get all messages."""
+        await self.world.step()
 
     def unsubscribe(self, group: str) -> None:
         """Do nothing: unwanted messages are ignored."""
@@ -119,36 +123,49 @@ class World:
         patch.setattr("realtime.hub.bus_for", lambda origin, *_: Inbox(self, origin))
         patch.setattr("realtime.hub.domains", lambda: self)
         patch.setattr("realtime.presence.placing.domains", lambda: self)
-        patch.setattr("realtime.presence.placing.random", SimpleNamespace(uniform=lambda *_: 0.0005))
+        at_once = SimpleNamespace(uniform=lambda *_: 0.0005)
+        patch.setattr("realtime.presence.placing.random", at_once)
+        patch.setattr("realtime.hub.random", at_once)
         self.reads_fail = 0
+        self.steps = 0
         self.joining: dict[tuple[Socket, int], asyncio.Task[None]] = {}
         self.members: set[tuple[int, int]] = {(room, user) for room in ROOMS for user in range(1, USERS) if (room + user) % 2}
-        self.removed: set[tuple[int, int]] = set()
-        self.hubs: list[Any] = [Hub() for _ in range(PROCESSES)]
+        self.hubs: list[Any] = [_new_hub() for _ in range(PROCESSES)]
         self.sockets: list[Any] = []
         self.LOG = self
 
-    # --- calls of the hubs to the domains
+    # --- calls of the hubs to the domains: each takes another number of the loop's steps
+
+    async def step(self) -> None:
+        self.steps += 1
+        for _ in range(self.steps * 7 % 5):
+            await asyncio.sleep(0)
+
+    async def read(self) -> None:
+        """Wait for an answer of the database, or fail."""
+        await self.step()
+        if self.reads_fail:
+            self.reads_fail -= 1
+            raise DatabaseUnavailable
 
     async def heads(self, rooms: list[int]) -> dict[int, Head]:
+        await self.read()
         return dict.fromkeys(rooms, Head(0))
 
     async def mentions(self, user: int) -> dict[int, list[int]]:
+        await self.read()
         return {}
 
     async def memberships(self, user: int) -> list[Membership]:
+        await self.step()
         found = [Membership(ROOMS[room], 0) for room, member in sorted(self.members) if member == user]
-        await asyncio.sleep(0)
+        await self.read()
         return found
 
     async def members_among(self, rooms: list[int], users: Collection[int]) -> dict[int, set[int]]:
-        if self.reads_fail:
-            self.reads_fail -= 1
-            await asyncio.sleep(0)
-            raise DatabaseUnavailable
+        await self.step()
         found = {room: {user for user in users if (room, user) in self.members} for room in rooms}
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await self.read()
         return found
 
     # --- steps
@@ -167,6 +184,19 @@ class World:
         socket.dialect = NativeDialect(socket, "")
         self.sockets.append(socket)
         await hub.register(socket)
+
+    async def connect_in_vain(self, number: int) -> None:
+        """Cancel a handshake, perhaps while another socket of the person comes."""
+        hub, user = self.hubs[number % PROCESSES], 1 + number // PROCESSES % USERS
+        socket = Socket(hub, Person(user, f"user-{user}"), "", Seen())
+        socket.dialect = NativeDialect(socket, "")
+        begun = asyncio.create_task(hub.register(socket))
+        await asyncio.sleep(0)
+        if number % 2:
+            await self.connect(number)
+        begun.cancel()
+        await asyncio.gather(begun, return_exceptions=True)
+        await hub.unregister(socket)
 
     async def disconnect(self, number: int) -> None:
         if self.sockets:
@@ -201,7 +231,7 @@ class World:
                 raise NotAMember("they were removed meanwhile")
             return Page(0, [], more=False, complete=True, member_count=0)
 
-        with contextlib.suppress(NotAMember):
+        with contextlib.suppress(NotAMember, DatabaseUnavailable):
             await socket.join(room, None, page)
 
     async def sweep(self, number: int) -> None:
@@ -224,10 +254,20 @@ class World:
                 hub.deliver([{"kind": "member", "user": user, "room": list(room), "upto": 0}])
 
     async def remove(self, number: int) -> None:
+        """Remove a member: their processes are told at once, and all processes by their next read of the journal."""
         room, user = self._pair(number)
         self.members.discard((room.id, user))
-        self.removed.add((room.id, user))
         self._revoke(room.id, user)
+        for hub in self.hubs:
+            hub.rows.append((room, user))
+
+    async def poll(self, number: int) -> None:
+        """Let a process read the journal."""
+        hub = self.hubs[number % PROCESSES]
+        rows, hub.rows = hub.rows, []
+        for room, user in rows:
+            if (room.id, user) not in self.members and (user in hub.people or hub.presence.shows(user, room.id)):
+                hub.journal._leave(user, room, "removed")
 
     def _pair(self, number: int) -> tuple[RoomRef, int]:
         return ROOMS[1 + number % len(ROOMS)], 1 + number // len(ROOMS) % USERS
@@ -255,7 +295,8 @@ class World:
     async def kill(self, number: int) -> None:
         """Replace the process by another one; its sockets end without a message."""
         place = number % PROCESSES
-        gone, self.hubs[place] = self.hubs[place], Hub()
+        gone, self.hubs[place] = self.hubs[place], _new_hub()
+        gone.bus.ended = True
         for task in gone._tasks:
             task.cancel()
         for task in [task for (socket, _), task in self.joining.items() if socket.hub is gone]:
@@ -282,12 +323,11 @@ class World:
     # --- the end
 
     async def settle(self) -> None:
-        """Deliver all messages, poll revocations, and expire silent processes."""
+        """Deliver all messages, and expire silent processes."""
         for result in await asyncio.gather(*self.joining.values(), return_exceptions=True):
             assert result is None or isinstance(result, asyncio.CancelledError), result
-        for _ in range(STEPS):
-            for room, user in self.removed - self.members:
-                self._revoke(room, user)
+        for number in range(STEPS):
+            await self.poll(number)
             for hub in self.hubs:
                 for other in self.hubs:
                     if other is not hub:
@@ -310,13 +350,20 @@ class World:
         return found
 
 
+def _new_hub() -> Any:
+    """Return a hub with the rows of the journal that it has not read."""
+    hub: Any = Hub()
+    hub.rows = []
+    return hub
+
+
 def hub_beat(hub: Hub) -> dict[str, Any]:
     return {"kind": "beat", "process": hub.origin, "number": hub.presence.announcer.number}
 
 
 STEP = st.tuples(
-    st.sampled_from(["connect", "connect", "disconnect", "join", "add", "remove", "activity", "arrive", "arrive", "arrive",
-                     "lose", "wait", "wait", "kill", "restart", "join_soon", "sweep", "fail"]),
+    st.sampled_from(["connect", "connect", "disconnect", "join", "add", "remove", "activity", "poll", "arrive", "arrive",
+                     "arrive", "lose", "wait", "wait", "kill", "connect_in_vain", "restart", "join_soon", "sweep", "fail"]),
     st.integers(0, 60),
 )  # fmt: skip
 

@@ -11,11 +11,14 @@ import random
 import threading
 from collections.abc import Awaitable, Callable
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from core.redis_faults import report_fault
 from realtime.presence.peers import BEAT_S
+
+logger = structlog.get_logger(__name__)
 
 STOP_S = 2.0
 BEATS_A_CHECK = 4
@@ -67,7 +70,7 @@ class Heartbeat:
         try:
             while True:
                 pause = BEAT_S * random.uniform(0.9, 1.0)  # noqa: S311
-                if not await self._try("presence", client.publish(self._channel, self._payload())):
+                if not await self._try("presence", self._publish(client)):
                     pause *= random.uniform(1, 3)  # noqa: S311
                 elif beats % BEATS_A_CHECK == 0:
                     await self._try("throttle", self._check(client))
@@ -76,6 +79,9 @@ class Heartbeat:
         finally:
             with contextlib.suppress(*FAULTS):
                 await asyncio.wait_for(client.aclose(), STOP_S)
+
+    async def _publish(self, client: Redis) -> None:
+        await client.publish(self._channel, self._payload())
 
     async def _check(self, client: Redis) -> None:
         await client.set(self._check_key, "1", ex=CHECK_KEPT_S)
@@ -87,6 +93,10 @@ class Heartbeat:
         except FAULTS as error:
             self._failed.add(part)
             report_fault(part, error)
+            return False
+        except Exception:  # the thread must not end: the others would take this process for dead as long as it lives
+            self._failed.add(part)
+            logger.exception("a heartbeat failed", part=part)
             return False
         self._failed.discard(part)
         return True

@@ -59,7 +59,9 @@ class Presence:
         self.departures: dict[int, Departure] = {}
         """By user; the oldest first."""
         self._carried: dict[int, set[int]] = {}
-        """Rooms of people who came back within LINGER_S and whose memberships are being read again."""
+        """People whose memberships are being read → rooms in which they are shown already."""
+        self._offline: dict[int, str] = {}
+        """People whose last socket anywhere is gone → their names, until no active room shows them."""
         self._dirty: set[LiveRoom] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._heartbeat: Heartbeat | None = None
@@ -114,18 +116,23 @@ class Presence:
         if departure is not None:
             local.announced = departure.announced
             self._carried[user] = departure.rooms
+        elif not local.announced:
+            self._carried.setdefault(user, set())
         self.activity(local)
 
-    def watched(self, local: LocalUser, rooms: Iterable[LiveRoom]) -> None:
+    def watched(self, local: LocalUser) -> None:
         """The person's memberships were read: they are online in all of these rooms."""
-        for room in rooms:
-            self._set(room, local.person.id)
+        self._set_in(local.room_ids(), local.person.id, local.person.name)
         stale = self._carried.pop(local.person.id, set()) - local.room_ids()
         for room_id in stale:
             self._end(local, room_id)
         local.forget_watched()
         local.announced = True
         self.announcer.came(local)
+
+    def watches(self, local: LocalUser, room: LiveRoom) -> None:
+        """A room of the person is open: it may have become active without them."""
+        self._set(room, local.person.id)
 
     def entered(self, local: LocalUser, room_id: int) -> None:
         """The person became a member of a room, or joined one that is not among the watched ones."""
@@ -142,6 +149,23 @@ class Presence:
         if local.beyond is not None:
             local.beyond.discard(room_id)
         self._end(local, room_id)
+
+    def shows(self, user: int, room_id: int) -> bool:
+        """Whether a person may be shown in a room without a socket here."""
+        room = self.hub.rooms.get(room_id)
+        return user in self.departures or (room is not None and user in room.presence.online)
+
+    def not_a_member(self, user: int, room_id: int) -> None:
+        """The database says that a person without a socket here is no member."""
+        departure = self.departures.get(user)
+        if departure is not None and room_id in departure.rooms:
+            departure.rooms.discard(room_id)
+            if departure.announced:
+                self.announcer.member(user, room_id, member=False)
+        self.placing.changed(room_id, user)
+        room = self.hub.rooms.get(room_id)
+        if room is not None:
+            self._update(room, user, None, self.name(user))
 
     def joined(self, socket: Socket, room: LiveRoom) -> None:
         """A socket was attached to a room."""
@@ -246,7 +270,9 @@ class Presence:
             self.peers.begin_list(peer)
         for user, rooms in message["left"]:
             name = self.peers.remove(peer, user)
-            self._set_in(rooms, user, name or "?")
+            for room in filter(None, map(self.hub.rooms.get, rooms)):
+                self._left_elsewhere(room, user, name or "?")
+            self._note_offline(user, name or "?")
         for user, name, away, rooms in message["came"]:
             self.peers.add(peer, user, name, away=away)
             self._set_in(rooms, user, name)
@@ -255,13 +281,16 @@ class Presence:
         for user, away, rooms in message["away"]:
             if user in peer.people:
                 self.peers.add(peer, user, peer.people[user], away=away)
-                self._set_in(rooms, user, peer.people[user])
+                self._renew_in(rooms, user, peer.people[user])
         if message["ends"]:
             self._on_list(process, peer)
         elif ask:
             self.announcer.ask(process)
 
     def _on_member(self, user: int, room_id: int, *, member: bool) -> None:
+        local = self.hub.people.get(user)
+        if not member and local is not None and local.is_in(room_id):
+            return  # old news: this process is told itself when they leave
         self.placing.changed(room_id, user)
         room = self.hub.rooms.get(room_id)
         if room is not None:
@@ -283,7 +312,7 @@ class Presence:
         for index, room in enumerate(list(self.hub.rooms.values()), 1):
             if room.presence.active:
                 for user in room.presence.online.keys() & gone.people.keys():
-                    self._update(room, user, self._state(user), gone.people[user])
+                    self._left_elsewhere(room, user, gone.people[user])
             if index % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -299,6 +328,26 @@ class Presence:
             states.append(self.departures[user].away)
         return all(states) if states else None
 
+    def _note_offline(self, user: int, name: str) -> None:
+        """Take a person without a socket anywhere out of all rooms: a process that lets them go need not know of all."""
+        if not self.alone and self._state(user) is None:
+            self._offline[user] = name
+            self._schedule()
+
+    def _left_elsewhere(self, room: LiveRoom, user: int, name: str) -> None:
+        """A person shown in a room lost their last socket on another process, the only one perhaps that put them there."""
+        if user not in room.presence.online:
+            return
+        departure, local = self.departures.get(user), self.hub.people.get(user)
+        state = self._state(user)
+        if departure is not None:
+            departure.rooms.add(room.ref.id)
+        elif user in self._carried:
+            self._carried[user].add(room.ref.id)
+        elif local is not None and not local.is_in(room.ref.id) and not self.peers.states(user):
+            state = None
+        self._update(room, user, state, name)
+
     def _set(self, room: LiveRoom, user: int) -> None:
         self.placing.changed(room.ref.id, user)
         if room.presence.active:
@@ -310,6 +359,14 @@ class Presence:
             self.placing.changed(room_id, user)
             room = self.hub.rooms.get(room_id)
             if room is not None:
+                self._update(room, user, state, name)
+
+    def _renew_in(self, rooms: Iterable[int], user: int, name: str) -> None:
+        """As `_set_in`, but only where the person is shown: what ends or changes a state says nothing of memberships."""
+        state = self._state(user)
+        for room_id in rooms:
+            room = self.hub.rooms.get(room_id)
+            if room is not None and user in room.presence.online:
                 self._update(room, user, state, name)
 
     def _end(self, local: LocalUser, room_id: int) -> None:
@@ -343,6 +400,9 @@ class Presence:
         self._timer = None
         now = time.monotonic()
         self._depart(now)
+        if self._offline:
+            offline, self._offline = self._offline, {}
+            self.hub.spawn(self._everywhere(Gone("", offline)))
         for room in [room for room in self._dirty if now - room.presence.flushed_at >= EVENT_EVERY_S]:
             room.presence.flushed_at = now
             self._flush_room(room)
@@ -352,7 +412,8 @@ class Presence:
     def _depart(self, now: float) -> None:
         for user in [user for user, gone in self.departures.items() if gone.due <= now]:
             gone = self.departures.pop(user)
-            self._set_in(gone.rooms, user, gone.name)
+            self._renew_in(gone.rooms, user, gone.name)
+            self._note_offline(user, gone.name)
             if gone.announced:
                 self.announcer.left(user, gone.rooms)
 
@@ -362,6 +423,9 @@ class Presence:
         if change is not None:
             self.hub.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
 
-    def snapshot(self, room: LiveRoom) -> tuple[int, list[dict[str, Any]], list[int]]:
+    def snapshot(self, room: LiveRoom, socket: Socket) -> tuple[int, list[dict[str, Any]], list[int]]:
         """What a joining socket is told of a room: how many are online, who, and who of them is away."""
+        if not room.others_hear(socket):
+            room.presence.dirty.clear()  # nobody was told an earlier state
+            self._dirty.discard(room)
         return room.presence.snapshot(self.name, time.monotonic())
