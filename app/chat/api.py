@@ -36,7 +36,7 @@ async def messages(
     def read() -> bytes:
         room = access.membership_in(person.id, slug).room
         events, more = history.message_page(room, before=before, after=after, limit=limit)
-        shown = history.shown_to(person.id, events)
+        shown = history.encode_for(person.id, events)
         return msgspec.json.encode({"room": room.slug, "messages": shown, "more": more})
 
     return HttpResponse(await database.run_for(person.id, read), content_type="application/json")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Append:
+class PendingEvent:
     """One event on its way into the log."""
 
     room: RoomRef
@@ -72,9 +72,9 @@ class Stored:
 class CannotStore(Exception):
     """A row is at fault, and nothing of its batch is stored."""
 
-    def __init__(self, *, passing: bool = False) -> None:
+    def __init__(self, *, transient: bool = False) -> None:
         super().__init__()
-        self.passing = passing
+        self.transient = transient
         """Whether the fault lies not with the message: it may be stored another time."""
 
 
@@ -86,16 +86,16 @@ Seqs = Mapping[Identity, int | Exception]
 the refusal of an amending event."""
 
 
-def firsts(batch: Sequence[Append]) -> dict[Identity, Append]:
+def dedupe_by_key(batch: Sequence[PendingEvent]) -> dict[Identity, PendingEvent]:
     """The first event of each key, in their order."""
-    found: dict[Identity, Append] = {}
+    found: dict[Identity, PendingEvent] = {}
     for append in batch:
         found.setdefault(append.identity, append)
     return found
 
 
 def results(
-    batch: Sequence[Append],
+    batch: Sequence[PendingEvent],
     seqs: Seqs,
     known: dict[Identity, EventRow],
     now: datetime,
@@ -125,7 +125,7 @@ def results(
     return told
 
 
-def row_of(append: Append, seq: int, now: datetime, amended: Amended | None = None) -> EventRow:
+def row_of(append: PendingEvent, seq: int, now: datetime, amended: Amended | None = None) -> EventRow:
     """The event as it reads right after its commit."""
     row = EventRow(seq, append.kind, append.author, append.author_name, append.key, now, append.text, append.alias)
     return row._replace(target=append.target, data=append.data, amended=amended, quoted=append.quoted)

@@ -207,7 +207,7 @@ async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
     def read() -> dict[str, Any]:
         room = access.membership_in(socket.user.id, frame.room).room
         events, more = history.message_page(room, before=frame.before, after=frame.after, limit=frame.limit)
-        shown = history.shown_to(socket.user.id, events)
+        shown = history.encode_for(socket.user.id, events)
         return {"type": "history.page", "room": room.slug, "messages": shown, "more": more}
 
     return await database.run_for(socket.user.id, read)

@@ -18,7 +18,7 @@ from typing import Protocol
 import structlog
 from django.db import connection
 
-from chat.batch import Append, CannotStore, Result, Stored
+from chat.batch import CannotStore, PendingEvent, Result, Stored
 from chat.lanes import Lane, Lanes
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
@@ -40,11 +40,11 @@ CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
 """The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit."""
 ROOMS_A_TURN = 16
 """Told of what was committed, before the next batch's way to the database has a turn."""
-LATE = _("the database did not answer in time; send the same key again")
-AWAY = _("the database is away; send the same key again")
-GOING = _("this server is going away; send the same key again")
-NOT_NOW = _("the message could not be stored now; send the same key again")
-LOOK_S = 0.25
+MSG_LATE = _("the database did not answer in time; send the same key again")
+MSG_AWAY = _("the database is away; send the same key again")
+MSG_GOING = _("this server is going away; send the same key again")
+MSG_NOT_NOW = _("the message could not be stored now; send the same key again")
+EXPIRY_CHECK_S = 0.25
 """How often it is looked for messages that waited for ANSWER_S: a timer for each would cost more than the message."""
 
 
@@ -54,12 +54,12 @@ class Store(Protocol):
     Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored.
     """
 
-    async def store(self, batch: Sequence[Append]) -> list[Result]: ...
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]: ...
 
     async def close(self) -> None: ...
 
 
-class Writer:
+class GroupCommitter:
     """Takes messages and commits them. A room's messages are committed in the order of their submission."""
 
     def __init__(self, store: Store, lanes: int = 1) -> None:
@@ -67,27 +67,27 @@ class Writer:
         self._store = store
         self._lanes = Lanes(lanes)
         self._idle = IdleClock()
-        self._committing: dict[asyncio.Task[None], list[Append]] = {}
+        self._committing: dict[asyncio.Task[None], list[PendingEvent]] = {}
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         # Told when the server has to act on what was committed (chat/due.py).
         self.on_due: Callable[[datetime], None] | None = None
 
-    def submit(self, append: Append) -> asyncio.Future[Stored]:
+    def submit(self, append: PendingEvent) -> asyncio.Future[Stored]:
         """Puts one event in the queue.
 
         Raises Unavailable when the queue is full. The result raises Unavailable within ANSWER_S seconds (outcome unknown: the
         same key may be sent again) or NotAMember.
         """
         if self._closed:
-            raise Unavailable(GOING)
+            raise Unavailable(MSG_GOING)
         self._lanes.add(append)
         loop = asyncio.get_running_loop()
         append.done = loop.create_future()
         append.expires = loop.time() + ANSWER_S
         self._begin()
         if self._timer is None:
-            self._timer = loop.call_later(LOOK_S, self._give_up_late)
+            self._timer = loop.call_later(EXPIRY_CHECK_S, self._give_up_late)
         return append.done
 
     def _give_up_late(self) -> None:
@@ -95,8 +95,8 @@ class Writer:
         now = loop.time()
         late = [append for batch in self._committing.values() for append in batch if append.expires <= now]
         for append in (*late, *self._lanes.take_expired(now)):
-            _resolve(append, Unavailable(LATE))
-        self._timer = loop.call_later(LOOK_S, self._give_up_late) if self._lanes or self._committing else None
+            _resolve(append, Unavailable(MSG_LATE))
+        self._timer = loop.call_later(EXPIRY_CHECK_S, self._give_up_late) if self._lanes or self._committing else None
 
     async def close(self) -> None:
         """Commit the queue within CLOSE_S. Fail the messages left then, or when cancelled, with Unavailable (outcome unknown)."""
@@ -111,7 +111,7 @@ class Writer:
             self._idle.close()
             left = [append for batch in self._committing.values() for append in batch]
             for append in (*left, *self._lanes.take_all()):
-                _resolve(append, Unavailable(GOING))
+                _resolve(append, Unavailable(MSG_GOING))
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """Commits and publications under way."""
@@ -148,7 +148,7 @@ class Writer:
                 lane.busy = False
         self._begin()
 
-    async def _commit(self, batch: list[Append], lanes: list[Lane]) -> None:
+    async def _commit(self, batch: list[PendingEvent], lanes: list[Lane]) -> None:
         """One transaction; when a row is at fault, halves of it, each published and answered at once: the row fails alone."""
         parts = [batch]
         while parts:
@@ -167,12 +167,12 @@ class Writer:
             if parts:
                 parts = [rest for rest in map(_unanswered, parts) if rest]
 
-    async def _publish_all(self, part: list[Append], results: Sequence[Result], committed: float) -> None:
+    async def _publish_all(self, part: list[PendingEvent], results: Sequence[Result], committed: float) -> None:
         """Publishes and answers what was committed, room by room, so that others have their turn on the event loop.
 
         `committed`: when, in time.perf_counter().
         """
-        rooms: dict[RoomRef, list[tuple[Append, Result]]] = {}
+        rooms: dict[RoomRef, list[tuple[PendingEvent, Result]]] = {}
         for append, result in zip(part, results, strict=True):
             rooms.setdefault(append.room, []).append((append, result))
         for number, (room, told) in enumerate(rooms.items(), 1):
@@ -187,18 +187,18 @@ class Writer:
             if number % ROOMS_A_TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _stored(self, part: list[Append]) -> Sequence[Result] | CannotStore:
+    async def _stored(self, part: list[PendingEvent]) -> Sequence[Result] | CannotStore:
         """One result for each; CannotStore when they are several and a row is at fault."""
         started, idle = time.perf_counter(), self._idle.read()
         try:
             return await self._store.store(part)
         except database.DatabaseUnavailable:
-            return [Unavailable(AWAY)] * len(part)
+            return [Unavailable(MSG_AWAY)] * len(part)
         except CannotStore as error:
             if len(part) > 1:
                 return error
             log.warning("a message cannot be stored", room=part[0].room.slug, **database.facts(error.__cause__ or error))
-            return [Unavailable(NOT_NOW) if error.passing else BadFrame(_("the message cannot be stored"))]
+            return [Unavailable(MSG_NOT_NOW) if error.transient else BadFrame(_("the message cannot be stored"))]
         except Exception as error:  # noqa: BLE001  # logged below, but not its text: the database's quotes the row
             stack = "".join(format_tb(error.__traceback__))
             log.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400
@@ -223,11 +223,11 @@ class Writer:
         return len(events)
 
 
-def _unanswered(batch: list[Append]) -> list[Append]:
+def _unanswered(batch: list[PendingEvent]) -> list[PendingEvent]:
     return [append for append in batch if append.done is not None and not append.done.done()]
 
 
-def _resolve(append: Append, result: Result) -> None:
+def _resolve(append: PendingEvent, result: Result) -> None:
     assert append.done is not None
     if append.done.done():
         return
@@ -237,10 +237,10 @@ def _resolve(append: Append, result: Result) -> None:
         append.done.set_result(result)
 
 
-def _made() -> Writer:
+def _made() -> GroupCommitter:
     if connection.vendor == "postgresql":
-        return Writer(PostgresStore(), lanes=LOG_CONNECTIONS)
-    return Writer(OrmStore())  # SQLite has one writer
+        return GroupCommitter(PostgresStore(), lanes=LOG_CONNECTIONS)
+    return GroupCommitter(OrmStore())  # SQLite has one writer
 
 
 writer = PerLoop(_made)

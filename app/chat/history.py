@@ -29,7 +29,7 @@ PAGE_BYTES = 400_000
 
 async def events(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
     """Of each room the events above the first and up to the second seq, oldest first, in one query: about PAGE_BYTES in all."""
-    return await database.run(_within, spans)
+    return await database.run(_events_in_spans, spans)
 
 
 async def heads(rooms: list[int]) -> dict[int, Head]:
@@ -59,7 +59,7 @@ def uncounted_at(room: Room, seq: int) -> int:
 
 def resume_page(room: RoomRef, after: int, head: int) -> tuple[list[LogEvent], bool]:
     """(events above `after` and up to `head`, whether more follow). Without more, the page ends at `head`."""
-    events = _within({room.id: (after, min(head, after + PAGE))}).get(room.id, [])
+    events = _events_in_spans({room.id: (after, min(head, after + PAGE))}).get(room.id, [])
     return events, bool(events) and events[-1].seq < head
 
 
@@ -78,11 +78,11 @@ def message_page(room: Room | RoomRef, *, before: int | None, after: int | None,
     forward = after is not None
     rows = list(event_rows(messages.order_by("seq" if forward else "-seq"))[: limit + 1])
     listed = with_quotes((room.id, event_row(*row)) for row in rows[:limit])
-    events, more = _fit([log_event(row, room.slug) for _, row in listed])
+    events, more = _fit_page([log_event(row, room.slug) for _, row in listed])
     return (events if forward else events[::-1]), more or len(rows) > limit
 
 
-def shown_to(user: int, events: list[LogEvent]) -> list[msgspec.Raw]:
+def encode_for(user: int, events: list[LogEvent]) -> list[msgspec.Raw]:
     """The frames as this person sees them: their own carry `key`."""
     return [msgspec.Raw((event.for_author() if event.author == user else event.text).encode()) for event in events]
 
@@ -97,7 +97,7 @@ class Size(Func):
         return Length(*self.source_expressions).as_sql(compiler, connection, **context)
 
 
-def _within(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
+def _events_in_spans(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
     """Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred."""
     wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=upto) for room, (after, upto) in spans.items()))
     before = Window(Sum(Size(SHOWN)), order_by=("room_id", "seq"), frame=RowRange(None, -1))
@@ -110,7 +110,7 @@ def _within(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
         slugs[room] = slug
         events.append((room, event_row(*columns)))
     read = [(room, log_event(row, slugs[room])) for room, row in with_quotes(with_targets(events))]
-    for (room, _), event in zip(read, _fit([event for _, event in read])[0], strict=False):
+    for (room, _), event in zip(read, _fit_page([event for _, event in read])[0], strict=False):
         found.setdefault(room, []).append(event)
     return found
 
@@ -119,7 +119,7 @@ def _events(room: int) -> QuerySet[Event]:
     return Event.objects.filter(room_id=room)
 
 
-def _fit(events: list[LogEvent]) -> tuple[list[LogEvent], bool]:
+def _fit_page(events: list[LogEvent]) -> tuple[list[LogEvent], bool]:
     """As many as fit into PAGE_BYTES, at least one, and whether some did not."""
     size = 0
     for index, event in enumerate(events):

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from chat.batch import Append
+from chat.batch import PendingEvent
 from core.errors import Unavailable
 from core.refusals import note_refusal
 from core.words import words as _
@@ -28,7 +28,7 @@ SPLIT_COMMITS = 200
 
 class Lane:
     def __init__(self) -> None:
-        self.queue: deque[Append] = deque()
+        self.queue: deque[PendingEvent] = deque()
         self.busy = False
         self.publishing: asyncio.Task[None] | None = None
 
@@ -48,7 +48,7 @@ class Lanes:
     def __bool__(self) -> bool:
         return self._length > 0
 
-    def add(self, append: Append) -> None:
+    def add(self, append: PendingEvent) -> None:
         """Raises Unavailable when the queues are full."""
         size = _size(append)
         if self._length >= QUEUE or self._bytes + size > QUEUE_BYTES:
@@ -64,15 +64,15 @@ class Lanes:
             return next(([lane] for lane in self._lanes if lane.queue and not lane.busy), [])
         return self._lanes if self and not any(lane.busy for lane in self._lanes) else []
 
-    def take(self, lanes: Sequence[Lane], most: int) -> list[Append]:
+    def take(self, lanes: Sequence[Lane], most: int) -> list[PendingEvent]:
         """At most so many messages of these lanes, each lane's oldest first; none of them is starved."""
-        taken: list[Append] = []
+        taken: list[PendingEvent] = []
         for left, lane in zip(range(len(lanes), 0, -1), sorted(lanes, key=lambda lane: len(lane.queue)), strict=True):
             taken += [lane.queue.popleft() for _ in range(min((most - len(taken)) // left, len(lane.queue)))]
         self._forget(taken)
         return taken
 
-    def take_expired(self, now: float) -> list[Append]:
+    def take_expired(self, now: float) -> list[PendingEvent]:
         """The messages whose senders have waited long enough."""
         late = []
         for lane in self._lanes:
@@ -81,7 +81,7 @@ class Lanes:
         self._forget(late)
         return late
 
-    def take_all(self) -> list[Append]:
+    def take_all(self) -> list[PendingEvent]:
         left = [append for lane in self._lanes for append in lane.queue]
         for lane in self._lanes:
             lane.queue.clear()
@@ -101,11 +101,11 @@ class Lanes:
                 self._split_left = SPLIT_COMMITS
             self._judged, self._idle_s, self._elapsed_s = 0, 0.0, 0.0
 
-    def _forget(self, appends: Sequence[Append]) -> None:
+    def _forget(self, appends: Sequence[PendingEvent]) -> None:
         self._length -= len(appends)
         self._bytes -= sum(map(_size, appends))
 
 
-def _size(append: Append) -> int:
+def _size(append: PendingEvent) -> int:
     """Bytes its text takes at most; without encoding it, which the ordinary case would pay for."""
     return len(append.text) * (1 if append.text.isascii() else 4)

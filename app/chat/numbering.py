@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from chat import kinds
-from chat.batch import Append, Identity
+from chat.batch import Identity, PendingEvent
 from chat.encoding import Amended, EventRow
 from core.errors import FrameRefused, NoSuchTarget
 from core.features import Context, EventKind
@@ -24,7 +24,7 @@ Place = tuple[int, int]
 
 
 class NewEvent(NamedTuple):
-    append: Append
+    append: PendingEvent
     seq: int
     # How many events of the room do not count, up to and including this one.
     uncounted: int
@@ -76,7 +76,7 @@ class Plan:
         return [(append.room.id, seq, append.author, person) for append, seq, person in named]
 
 
-def plan(asked: Mapping[Identity, Append], found: Found, now: datetime) -> Plan:
+def plan(asked: Mapping[Identity, PendingEvent], found: Found, now: datetime) -> Plan:
     """Give out seqs in the order of the batch and change the targets. An event that is refused takes no seq."""
     made = Plan(now)
     for identity, append in asked.items():
@@ -91,7 +91,7 @@ def plan(asked: Mapping[Identity, Append], found: Found, now: datetime) -> Plan:
     return made
 
 
-def _add(append: Append, role: str, found: Found, made: Plan) -> int | Exception:
+def _add(append: PendingEvent, role: str, found: Found, made: Plan) -> int | Exception:
     kind = kinds.KINDS[append.kind]
     try:
         if kind.amends is not None:
@@ -114,7 +114,7 @@ def _add(append: Append, role: str, found: Found, made: Plan) -> int | Exception
     return state.head
 
 
-def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan) -> None:
+def _amend(append: PendingEvent, kind: EventKind, role: str, found: Found, made: Plan) -> None:
     """Change the target's state. Raises FrameRefused."""
     place = (append.room.id, append.target or 0)
     row = made.changed.get(place) or found.targets.get(place)
@@ -130,7 +130,7 @@ def _amend(append: Append, kind: EventKind, role: str, found: Found, made: Plan)
     made.amended[append.identity] = Amended(row.kind, row.text, row.data, row.state)
 
 
-def _context(append: Append, role: str, target_author: int, now: datetime) -> Context:
+def _context(append: PendingEvent, role: str, target_author: int, now: datetime) -> Context:
     return Context(
         target_author=target_author,
         is_owner=role == Role.OWNER,

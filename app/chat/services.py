@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from django.conf import settings
 
-from chat.batch import Append, Stored
+from chat.batch import PendingEvent, Stored
 from chat.group_commit import writer
 from chat.kinds import KINDS
 from chat.text import is_visible
@@ -51,7 +51,7 @@ def message_send(
     the result raises NotAMember, or Unavailable when the outcome is unknown.
     """
     check_text(text, may_be_empty=parts is not None and stands_alone(parts.extra))
-    append = Append(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias)
+    append = PendingEvent(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias)
     append.by_server = by_server
     if parts is not None:
         append.data, append.quoted = parts.data(), parts.quoted
@@ -71,7 +71,7 @@ def event_append(
     text = getattr(payload, "text", "")
     if kind.has_text:
         check_text(text)
-    append = Append(
+    append = PendingEvent(
         room=room,
         author=author.id,
         author_name=author.name,
@@ -99,7 +99,7 @@ def check_text(text: str, *, may_be_empty: bool = False) -> None:
         raise Empty(_("text is empty"))
 
 
-def _submit(append: Append) -> asyncio.Future[Stored]:
+def _submit(append: PendingEvent) -> asyncio.Future[Stored]:
     if not append.key.strip():
         raise BadFrame("key is blank")
     return writer().submit(append)

@@ -13,7 +13,7 @@ from django.db.models import Case, F, Field, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chat.batch import Append, CannotStore, Identity, Result, firsts, results
+from chat.batch import CannotStore, Identity, PendingEvent, Result, dedupe_by_key, results
 from chat.encoding import EventRow, event_row, event_rows, with_targets
 from chat.models import Due, Event
 from chat.numbering import Found, NewEvent, Place, Plan, RoomState, plan
@@ -23,12 +23,12 @@ from rooms.models import Membership, Mention, Room
 
 
 class OrmStore:
-    async def store(self, batch: Sequence[Append]) -> list[Result]:
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         """Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored."""
         try:
             return await database.run(_store, batch)
         except (DataError, IntegrityError, ValueError, OverflowError) as error:
-            raise CannotStore(passing=_is_double(error)) from error
+            raise CannotStore(transient=_is_double(error)) from error
 
     async def close(self) -> None:
         """Nothing is held between batches."""
@@ -40,9 +40,9 @@ def _is_double(error: Exception) -> bool:
     return "UNIQUE" in getattr(cause, "sqlite_errorname", "") or getattr(cause, "sqlstate", None) == "23505"
 
 
-def _store(batch: Sequence[Append]) -> list[Result]:
+def _store(batch: Sequence[PendingEvent]) -> list[Result]:
     """One transaction. Runs in a database thread."""
-    asked = firsts(batch)
+    asked = dedupe_by_key(batch)
     with transaction.atomic():
         # In the order of the ids, so that two processes never wait for each other.
         ids = sorted({append.room.id for append in batch})
@@ -62,7 +62,7 @@ def _store(batch: Sequence[Append]) -> list[Result]:
     return results(batch, made.seqs, known, now, made)
 
 
-def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
+def _known(batch: Sequence[PendingEvent]) -> dict[Identity, EventRow]:
     rows = Event.objects.filter(
         room_id__in={append.room.id for append in batch},
         author_id__in={append.author for append in batch},
@@ -72,7 +72,7 @@ def _known(batch: Sequence[Append]) -> dict[Identity, EventRow]:
     return {(room, row.author, row.key): row for room, row in found}
 
 
-def _targets(asked: Iterable[Append]) -> dict[Place, EventRow]:
+def _targets(asked: Iterable[PendingEvent]) -> dict[Place, EventRow]:
     places = {(append.room.id, append.target) for append in asked if append.target is not None}
     if not places:
         return {}

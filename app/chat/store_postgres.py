@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from chat.batch import Append, CannotStore, Identity, Result, Stored, firsts, results
+from chat.batch import CannotStore, Identity, PendingEvent, Result, Stored, dedupe_by_key, results
 from chat.encoding import EventRow, event_row
 from chat.numbering import Found, Place, Plan, RoomState, plan
 from db.connections import LOG_CONNECTIONS
@@ -106,7 +106,7 @@ class PostgresStore:
     def __init__(self) -> None:
         self.pool = Pool("log", LOG_CONNECTIONS)
 
-    async def store(self, batch: Sequence[Append]) -> list[Result]:
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         """Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored."""
         tries: list[datetime] = []
 
@@ -118,7 +118,7 @@ class PostgresStore:
         try:
             results = await self.pool.run(commit)
         except ROW_AT_FAULT as error:
-            raise CannotStore(passing=isinstance(error, psycopg.errors.UniqueViolation)) from error
+            raise CannotStore(transient=isinstance(error, psycopg.errors.UniqueViolation)) from error
         return _as_first_sent(results, set(tries[:-1])) if len(tries) > 1 else results
 
     async def close(self) -> None:
@@ -137,8 +137,8 @@ def _as_first_sent(results: list[Result], tried: set[datetime]) -> list[Result]:
     return results
 
 
-async def _commit(connection: Connection, batch: Sequence[Append], now: datetime) -> list[Result]:
-    of_key = firsts(batch)
+async def _commit(connection: Connection, batch: Sequence[PendingEvent], now: datetime) -> list[Result]:
+    of_key = dedupe_by_key(batch)
     asked = of_key.values()
     rooms = [append.room.id for append in asked]
     answer = await connection.execute(
@@ -168,9 +168,9 @@ async def _events(cursor: psycopg.AsyncCursor[Any]) -> list[tuple[int, EventRow]
     return [(room, event_row(*columns)) for room, *columns in await cursor.fetchall()]
 
 
-async def _commit_planned(connection: Connection, batch: Sequence[Append], now: datetime) -> list[Result]:
+async def _commit_planned(connection: Connection, batch: Sequence[PendingEvent], now: datetime) -> list[Result]:
     """Statements of a pipeline share a trip: it ends where an answer is read."""
-    asked = firsts(batch)
+    asked = dedupe_by_key(batch)
     async with connection.pipeline(), connection.transaction():
         found = await _lock(connection, list(asked.values()))
         made = plan(asked, found, now)
@@ -179,7 +179,7 @@ async def _commit_planned(connection: Connection, batch: Sequence[Append], now: 
     return results(batch, made.seqs, dict(found.known), now, made)
 
 
-async def _lock(connection: Connection, asked: Sequence[Append]) -> Found:
+async def _lock(connection: Connection, asked: Sequence[PendingEvent]) -> Found:
     rooms = _numbers(append.room.id for append in asked)
     people = _numbers(append.author for append in asked)
     # Each target once: of a poll that many amend at a time, the state is large.

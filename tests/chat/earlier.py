@@ -19,13 +19,13 @@ EVENTS = f"""
 """
 _REACT = """
 import asyncio, json
-from chat.batch import Append, Stored
+from chat.batch import PendingEvent, Stored
 from chat.kinds import REACTION, Reaction
 from chat.group_commit import writer
 from realtime.publish import RoomRef
 from rooms import listing
 async def store(key, **fields):
-    append = Append(room=RoomRef(1, "lobby", direct=False), author=1, author_name="ada", key=key, **fields)
+    append = PendingEvent(room=RoomRef(1, "lobby", direct=False), author=1, author_name="ada", key=key, **fields)
     (result,) = await writer()._store.store([append])
     assert isinstance(result, Stored), result
     await writer().close()

@@ -11,7 +11,7 @@ from django.db import close_old_connections, connection
 
 from accounts.models import User
 from chat import history, kinds
-from chat.batch import Append, CannotStore, Result, Stored
+from chat.batch import CannotStore, PendingEvent, Result, Stored
 from chat.kinds import MessageDeleted, MessageEdited, Reaction
 from chat.models import Event
 from chat.store_orm import OrmStore
@@ -42,12 +42,12 @@ class World:
                 role = Role.OWNER if user is self.olga else Role.MEMBER
                 Membership.objects.create(room=room, user=user, role=role)
 
-    def message(self, user: User, key: str, text: str = "hi", room: int = 0) -> Append:
-        return Append(room=self.rooms[room], author=user.id, author_name=user.username, key=key, text=text)
+    def message(self, user: User, key: str, text: str = "hi", room: int = 0) -> PendingEvent:
+        return PendingEvent(room=self.rooms[room], author=user.id, author_name=user.username, key=key, text=text)
 
-    def amend(self, user: User, key: str, target: int, payload: Any, room: int = 0) -> Append:
+    def amend(self, user: User, key: str, target: int, payload: Any, room: int = 0) -> PendingEvent:
         kind = kinds.KINDS[type(payload).__struct_config__.tag]
-        return Append(
+        return PendingEvent(
             room=self.rooms[room], author=user.id, author_name=user.username, key=key, text=getattr(payload, "text", ""),
             kind=kind.name, target=target, payload=payload, data=kind.data_of(payload),
         )  # fmt: skip

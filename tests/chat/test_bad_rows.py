@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from django.db import connection
 
-from chat.batch import Append, Result, Stored
-from chat.group_commit import Writer
+from chat.batch import PendingEvent, Result, Stored
+from chat.group_commit import GroupCommitter
 from core.errors import BadFrame, Unavailable
 from db import database
 from rooms.models import Room
@@ -46,7 +46,7 @@ class Counting:
     def __init__(self, trips: int = 1_000) -> None:
         self.real, self.sizes, self._left = store(), list[int](), trips
 
-    async def store(self, batch: Sequence[Append]) -> list[Result]:
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         if not self._left:
             raise database.DatabaseUnavailable
         self._left -= 1
@@ -57,19 +57,19 @@ class Counting:
         await self.real.close()
 
 
-async def outcomes(writer: Writer, appends: list[Append]) -> list[Stored | BaseException]:
+async def outcomes(writer: GroupCommitter, appends: list[PendingEvent]) -> list[Stored | BaseException]:
     """What each sender is told."""
     return await asyncio.gather(*[writer.submit(append) for append in appends], return_exceptions=True)
 
 
-def batch(world: World, bad: set[int], size: int = 100) -> list[Append]:
+def batch(world: World, bad: set[int], size: int = 100) -> list[PendingEvent]:
     return [world.append(0, f"k{number}", REFUSED if number in bad else f"text {number}") for number in range(size)]
 
 
 @pytest.mark.parametrize("bad", [{0}, {37}, {99}, {12, 13, 80}], ids=str)
 async def test_it_fails_alone(refusing: World, published: dict[str, list[int]], bad: set[int]) -> None:
     counting = Counting()
-    writer = Writer(counting)
+    writer = GroupCommitter(counting)
     told = await outcomes(writer, batch(refusing, bad))
     assert {number for number, result in enumerate(told) if isinstance(result, BadFrame)} == bad
     good = [result for result in told if isinstance(result, Stored)]
@@ -83,7 +83,7 @@ async def test_it_fails_alone(refusing: World, published: dict[str, list[int]], 
 
 
 async def test_one_that_nobody_can_encode_fails_alone(world: World) -> None:
-    writer = Writer(store())
+    writer = GroupCommitter(store())
     told = await outcomes(writer, [world.append(0, "a"), world.append(0, "b", "lone \ud800 surrogate"), world.append(0, "c")])
     assert isinstance(told[1], BadFrame)
     assert [result.seq for result in told if isinstance(result, Stored)] == [1, 2]
@@ -93,7 +93,7 @@ async def test_one_that_nobody_can_encode_fails_alone(world: World) -> None:
 async def test_what_was_stored_before_the_database_went_is_answered_and_published(
     refusing: World, published: dict[str, list[int]]
 ) -> None:
-    writer = Writer(Counting(trips=2))  # the whole, which fails, and its first half
+    writer = GroupCommitter(Counting(trips=2))  # the whole, which fails, and its first half
     started = time.monotonic()
     told = await outcomes(writer, batch(refusing, {80}))
     assert time.monotonic() - started < 4
@@ -105,7 +105,7 @@ async def test_what_was_stored_before_the_database_went_is_answered_and_publishe
 
 async def test_a_room_whose_row_is_wrong_fails_alone_and_no_message_is_blamed(world: World) -> None:
     """As after a restore that lost the head: clients keep their messages and send them again."""
-    writer = Writer(store())
+    writer = GroupCommitter(store())
     await writer.submit(world.append(0, "first"))
     await database.run(lambda: Room.objects.filter(id=world.rooms[0].id).update(head=0))
     broken, whole = await outcomes(writer, [world.append(0, "second"), world.append(1, "elsewhere")])
@@ -118,7 +118,7 @@ async def test_a_room_whose_row_is_wrong_fails_alone_and_no_message_is_blamed(wo
 
 async def test_neither_log_nor_answer_holds_the_text(refusing: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    writer = Writer(store())
+    writer = GroupCommitter(store())
     for result in await outcomes(writer, batch(refusing, {2}, size=4)):
         assert REFUSED not in str(result)
     await writer.close()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 import chat.lanes
-from chat.batch import Append, Result, Stored
-from chat.group_commit import Writer
+from chat.batch import PendingEvent, Result, Stored
+from chat.group_commit import GroupCommitter
 from realtime.publish import RoomRef
 from tests.chat.world import ROOMS, World, store
 
@@ -25,7 +25,7 @@ class Disk:
         self.under_way: list[set[int]] = []
         self.most = 0
 
-    async def store(self, batch: Sequence[Append]) -> list[Result]:
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         rooms = {append.room.id for append in batch}
         assert not any(rooms & other for other in self.under_way), "a room is in two commits at a time"
         self.commits.append(rooms)
@@ -42,14 +42,14 @@ class Disk:
         await self.real.close()
 
 
-async def write(writer: Writer, world: World, room: int, number: int) -> list[int]:
+async def write(writer: GroupCommitter, world: World, room: int, number: int) -> list[int]:
     """`number` messages one after the other; the seqs they got."""
     return [(await writer.submit(world.append(room, f"{room}-{each}"))).seq for each in range(number)]
 
 
 async def test_slow_commits_overlap_and_keep_each_rooms_order(world: World, published: dict[str, list[int]]) -> None:
     disk = Disk(0.02)
-    writer = Writer(disk, lanes=2)
+    writer = GroupCommitter(disk, lanes=2)
     seqs = await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
     await writer.close()
     assert disk.most == 2
@@ -60,7 +60,7 @@ async def test_slow_commits_overlap_and_keep_each_rooms_order(world: World, publ
 async def test_lanes_meet_again_when_commits_are_quick(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat.lanes, "SPLIT_COMMITS", 10)
     disk = Disk(0.02)
-    writer = Writer(disk, lanes=2)
+    writer = GroupCommitter(disk, lanes=2)
     await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
     assert disk.most == 2
     monkeypatch.setattr(chat.lanes, "IDLE_S", 60.0)
@@ -76,7 +76,7 @@ async def test_lanes_meet_again_when_commits_are_quick(world: World, monkeypatch
 
 async def test_one_hung_lane_leaves_the_other_alone(world: World) -> None:
     disk = Disk(0.02)
-    writer = Writer(disk, lanes=2)
+    writer = GroupCommitter(disk, lanes=2)
     await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
     disk.delay_s = 1.0
     hung = writer.submit(world.append(0, "hung"))
@@ -89,7 +89,7 @@ async def test_one_hung_lane_leaves_the_other_alone(world: World) -> None:
     await writer.close()
 
 
-def test_a_full_batch_takes_from_both_lanes(world_of_lanes: tuple[chat.lanes.Lanes, list[Append]]) -> None:
+def test_a_full_batch_takes_from_both_lanes(world_of_lanes: tuple[chat.lanes.Lanes, list[PendingEvent]]) -> None:
     lanes, appends = world_of_lanes
     for append in appends:
         lanes.add(append)
@@ -102,12 +102,12 @@ def test_a_full_batch_takes_from_both_lanes(world_of_lanes: tuple[chat.lanes.Lan
 
 
 @pytest.fixture
-def world_of_lanes() -> tuple[chat.lanes.Lanes, list[Append]]:
+def world_of_lanes() -> tuple[chat.lanes.Lanes, list[PendingEvent]]:
     """Two lanes, and many messages of one of them before few of the other."""
     rooms = [RoomRef(number, f"room-{number}", direct=False) for number in (2, 4, 3)]
     dice = random.Random(5)
     many = [dice.choice(rooms[:2]) for _ in range(40)] + [rooms[2]] * 3
-    appends = [Append(room=room, author=1, author_name="ada", key=f"k{n}", text="hi") for n, room in enumerate(many)]
+    appends = [PendingEvent(room=room, author=1, author_name="ada", key=f"k{n}", text="hi") for n, room in enumerate(many)]
     return chat.lanes.Lanes(2), appends
 
 
@@ -130,7 +130,7 @@ def test_lanes_split_while_commits_leave_the_process_idle(idle_s: float, elapsed
 def _next_lanes(lanes: chat.lanes.Lanes) -> list[chat.lanes.Lane]:
     """The lanes of the commit after one message for each."""
     for room in (RoomRef(1, "one", direct=False), RoomRef(2, "two", direct=False)):
-        lanes.add(Append(room=room, author=1, author_name="ada", key="k", text="hi"))
+        lanes.add(PendingEvent(room=room, author=1, author_name="ada", key="k", text="hi"))
     found = lanes.next()
     lanes.take_all()
     return found

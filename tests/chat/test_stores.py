@@ -9,7 +9,7 @@ import pytest
 from django.db import close_old_connections, connection
 
 from accounts.models import User
-from chat.batch import Append, CannotStore, Stored
+from chat.batch import CannotStore, PendingEvent, Stored
 from chat.models import Event
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
@@ -47,8 +47,8 @@ class World:
             for user in (self.ada, self.bob):
                 Membership.objects.create(room=room, user=user)
 
-    def append(self, room: int, user: User, key: str, text: str = "hi") -> Append:
-        return Append(room=self.rooms[room], author=user.id, author_name=user.username, key=key, text=text)
+    def append(self, room: int, user: User, key: str, text: str = "hi") -> PendingEvent:
+        return PendingEvent(room=self.rooms[room], author=user.id, author_name=user.username, key=key, text=text)
 
 
 @pytest.fixture

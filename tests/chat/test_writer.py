@@ -13,8 +13,8 @@ import chat.group_commit
 import chat.lanes
 import core.write_coalescer
 from chat import history, joins
-from chat.batch import Append, Result, Stored
-from chat.group_commit import Writer
+from chat.batch import PendingEvent, Result, Stored
+from chat.group_commit import GroupCommitter
 from core.errors import Unavailable
 from db import database
 from realtime.publish import Head
@@ -32,7 +32,7 @@ class Hanging:
         self.real = store()
         self.answers = asyncio.Event()
 
-    async def store(self, batch: Sequence[Append]) -> list[Result]:
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         results = await self.real.store(batch)
         await self.answers.wait()
         return results
@@ -44,7 +44,7 @@ class Hanging:
 async def test_a_full_queue_refuses_at_once_and_nothing_that_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat.lanes, "QUEUE", 3)
     hanging = Hanging()
-    writer = Writer(hanging)
+    writer = GroupCommitter(hanging)
     waiting = [writer.submit(world.append(0, "first"))]
     await asyncio.sleep(0.01)  # it is with the database now
     waiting += [writer.submit(world.append(0, f"k{number}")) for number in range(3)]
@@ -64,7 +64,7 @@ async def test_a_queue_full_of_text_refuses_at_once_and_takes_more_when_it_has_g
 ) -> None:
     monkeypatch.setattr(chat.lanes, "QUEUE_BYTES", 10_000)
     hanging = Hanging()
-    writer = Writer(hanging)
+    writer = GroupCommitter(hanging)
     for turn in range(2):
         waiting = [writer.submit(world.append(0, f"{turn}-first", text))]
         await asyncio.sleep(0.01)  # it is with the database now
@@ -82,7 +82,7 @@ async def test_texts_that_were_given_up_make_room_for_others(world: World, monke
     monkeypatch.setattr(chat.lanes, "QUEUE_BYTES", 10_000)
     monkeypatch.setattr(chat.group_commit, "ANSWER_S", 0.2)
     hanging = Hanging()
-    writer = Writer(hanging)
+    writer = GroupCommitter(hanging)
     waiting = [writer.submit(world.append(0, "first"))]
     await asyncio.sleep(0.01)
     waiting += [writer.submit(world.append(0, f"k{number}", "x" * 5_000)) for number in range(2)]
@@ -99,7 +99,7 @@ async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: Worl
     sizes: list[int] = []
 
     class Measuring(Hanging):
-        async def store(self, batch: Sequence[Append]) -> list[Result]:
+        async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
             sizes.append(len(batch))
             return await super().store(batch)
 
@@ -110,7 +110,7 @@ async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: Worl
     monkeypatch.setattr(core.write_coalescer, "SLICE", 1)
     measuring = Measuring()
     measuring.answers.set()
-    writer = Writer(measuring)
+    writer = GroupCommitter(measuring)
     waiting = []
     for number in range(core.write_coalescer.BACKLOG + 100):
         core.write_coalescer.write_coalescer().add(Quiet())
@@ -127,7 +127,7 @@ async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: Worl
 
 async def test_closing_waits_for_what_is_being_committed_however_long_its_limit(world: World) -> None:
     hanging = Hanging()
-    writer = Writer(hanging)
+    writer = GroupCommitter(hanging)
     sending = writer.submit(world.append(0, "k"))
     await asyncio.sleep(0.01)
     closing = asyncio.create_task(writer.close())
@@ -145,7 +145,7 @@ async def test_closing_waits_for_what_is_being_committed_however_long_its_limit(
 async def test_whoever_is_left_when_it_closes_is_told_so(world: World, monkeypatch: pytest.MonkeyPatch, ended_by: str) -> None:
     monkeypatch.setattr(chat.group_commit, "CLOSE_S", 0.2 if ended_by == "its limit" else 10)
     hanging = Hanging()
-    writer = Writer(hanging)
+    writer = GroupCommitter(hanging)
     sending = [writer.submit(world.append(0, "being committed"))]
     await asyncio.sleep(0.01)
     sending.append(writer.submit(world.append(0, "queued")))
@@ -165,7 +165,7 @@ async def test_a_database_that_hangs_is_unavailable_in_time_and_the_key_finds_ou
 ) -> None:
     monkeypatch.setattr(chat.group_commit, "ANSWER_S", 0.3)
     hanging = Hanging()
-    writer = Writer(hanging)
+    writer = GroupCommitter(hanging)
     started = time.monotonic()
     with pytest.raises(Unavailable):
         await writer.submit(world.append(0, "k"))

@@ -3,7 +3,7 @@
 from django.db import connection
 
 from accounts.models import User
-from chat.batch import Append
+from chat.batch import PendingEvent
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
 from realtime.publish import RoomRef
@@ -21,8 +21,8 @@ class World:
         Membership.objects.bulk_create([Membership(room=room, user=self.ada) for room in self.models])
         self.rooms = [RoomRef(room.id, room.slug, direct=False) for room in self.models]
 
-    def append(self, room: int, key: str, text: str = "hi") -> Append:
-        return Append(room=self.rooms[room], author=self.ada.id, author_name="ada", key=key, text=text)
+    def append(self, room: int, key: str, text: str = "hi") -> PendingEvent:
+        return PendingEvent(room=self.rooms[room], author=self.ada.id, author_name="ada", key=key, text=text)
 
 
 def store() -> OrmStore | PostgresStore:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from chat.group_commit import Writer
+from chat.group_commit import GroupCommitter
 from chat.store_postgres import PostgresStore
 from tests.chat.postgres.line import Line
 from tests.support.profile import Profile
@@ -42,9 +42,9 @@ async def through(line: Line, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 @pytest.fixture
-async def writer(through: Callable[[], Awaitable[PostgresStore]]) -> AsyncIterator[Writer]:
+async def writer(through: Callable[[], Awaitable[PostgresStore]]) -> AsyncIterator[GroupCommitter]:
     """A writer whose connections lead through the line."""
-    made = Writer(await through())
+    made = GroupCommitter(await through())
     yield made
     await made.close()
 

@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 
 import db.pool
 from chat.batch import CannotStore, Stored
-from chat.group_commit import Writer
+from chat.group_commit import GroupCommitter
 from chat.models import Event
 from chat.store_postgres import PostgresStore
 from core.errors import FrameRefused, Unavailable
@@ -28,9 +28,9 @@ SECRET = "what Ada wrote"
 
 
 @pytest.fixture
-async def direct() -> AsyncIterator[Writer]:
+async def direct() -> AsyncIterator[GroupCommitter]:
     """A writer with connections of its own."""
-    made = Writer(PostgresStore())
+    made = GroupCommitter(PostgresStore())
     yield made
     await made.close()
 
@@ -42,7 +42,7 @@ async def refused(sending: Awaitable[Stored]) -> FrameRefused:
 
 
 async def test_a_standby_under_the_same_name_is_left_as_soon_as_the_primary_is_back(
-    world: World, direct: Writer, read_only: ReadOnly, published: dict[str, list[int]]
+    world: World, direct: GroupCommitter, read_only: ReadOnly, published: dict[str, list[int]]
 ) -> None:
     await asyncio.to_thread(read_only, True)
     started = time.monotonic()
@@ -89,7 +89,7 @@ async def test_the_orm_leaves_a_standby_too(world: World, read_only: ReadOnly) -
 
 
 async def test_a_commit_whose_connection_ends_while_it_waits_for_a_room_is_tried_again(
-    world: World, direct: Writer, published: dict[str, list[int]]
+    world: World, direct: GroupCommitter, published: dict[str, list[int]]
 ) -> None:
     await direct.submit(world.append(0, "before"))
     locked, ended = asyncio.Event(), asyncio.Event()
@@ -129,7 +129,7 @@ async def test_the_orm_tells_of_a_transaction_that_was_given_up(world: World) ->
 
 
 async def test_what_was_committed_though_its_answer_was_lost_is_published_and_no_duplicate(
-    world: World, writer: Writer, line: Line, published: dict[str, list[int]]
+    world: World, writer: GroupCommitter, line: Line, published: dict[str, list[int]]
 ) -> None:
     await writer.submit(world.append(0, "before"))
     line.lose_answers = 1
@@ -146,7 +146,7 @@ async def test_what_was_committed_though_its_answer_was_lost_is_published_and_no
 
 
 async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
-    world: World, writer: Writer, direct: Writer, line: Line
+    world: World, writer: GroupCommitter, direct: GroupCommitter, line: Line
 ) -> None:
     await direct.submit(world.append(0, "theirs"))
     line.lose_answers = 1
@@ -156,7 +156,7 @@ async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
 
 
 async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
-    world: World, writer: Writer, line: Line, monkeypatch: pytest.MonkeyPatch
+    world: World, writer: GroupCommitter, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db.pool, "LIMIT_S", 1.5)
     await writer.submit(world.append(0, "before"))
@@ -172,7 +172,7 @@ async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals
     assert sorted(result.seq for result in stored) == [2, 3]
 
 
-async def test_a_deadlock_is_tried_again(world: World, direct: Writer) -> None:
+async def test_a_deadlock_is_tried_again(world: World, direct: GroupCommitter) -> None:
     """Another transaction takes the rows in the wrong order; the server ends one of the two, ours is told nothing of it."""
     await direct.submit(world.append(0, "before"))
     locked, waiting = asyncio.Event(), asyncio.Event()
@@ -197,8 +197,8 @@ async def test_a_deadlock_is_tried_again(world: World, direct: Writer) -> None:
 
 async def test_neither_log_nor_answer_holds_the_text_or_the_servers_name(
     world: World,
-    writer: Writer,
-    direct: Writer,
+    writer: GroupCommitter,
+    direct: GroupCommitter,
     line: Line,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,

@@ -13,8 +13,8 @@ from uvicorn.server import ServerState
 import chat.group_commit as writers
 import realtime.hub as hubs
 import realtime.layer.bus
-from chat.batch import Append, Result
-from chat.group_commit import Store, Writer
+from chat.batch import PendingEvent, Result
+from chat.group_commit import GroupCommitter, Store
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
 from server.websocket.socket_protocol import LINGER_S
@@ -34,7 +34,7 @@ class HeldStore:
     def __init__(self, loop: ProcessLoop, store: PostgresStore) -> None:
         self._loop, self._store = loop, store
 
-    async def store(self, batch: Sequence[Append]) -> list[Result]:
+    async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         if self._loop.hold == "queries":
             await self._loop.ask(lambda: None)
         committing = asyncio.ensure_future(self._store.store(batch))
@@ -73,7 +73,7 @@ class Process:
         self.end = End(network)
         self._patch.setattr(realtime.layer.bus, "get_channel_layer", lambda: self.end)
         store: Store = HeldStore(self.loop, self._postgres) if self._postgres else OrmStore()
-        writers.writer.put(self.loop, Writer(store))
+        writers.writer.put(self.loop, GroupCommitter(store))
         self.alive = True
         self.loop.hold, self.loop.draining = "", False
         self.loop.queries.clear()

@@ -18,7 +18,7 @@ import chat.store_orm
 import chat.store_postgres
 import realtime.consumer
 import realtime.socket
-from chat.batch import Append, Stored, results
+from chat.batch import PendingEvent, Stored, results
 from core.errors import Close
 from realtime.events import LogEvent
 from realtime.hub import Hub
@@ -146,7 +146,7 @@ def a_reply_has_a_wrong_seq(patch: Patch) -> None:
 
 
 def a_timeout_is_an_acknowledgement(patch: Patch) -> None:
-    def resolve(append: Append, result: Any) -> None:
+    def resolve(append: PendingEvent, result: Any) -> None:
         if isinstance(result, Stored):
             whole(append, result)
         else:
