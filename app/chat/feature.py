@@ -13,7 +13,6 @@ FEATURE = Feature(
         FrameHandler(
             frames.MessageSend,
             frames.message_send,
-            at_once=frames.message_send_at_once,
             paced=False,
             reply="message.sent",
             takes_parts=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -120,22 +121,21 @@ async def _amend(socket: Socket, frame: MessageEdit | MessageDelete | MessageRea
     return DeferredReply(amended, _sent)
 
 
-async def message_send(socket: Socket, frame: MessageSend) -> DeferredReply:
+def message_send(socket: Socket, frame: MessageSend) -> DeferredReply | Awaitable[DeferredReply]:
     """Answers later: a client that sends many need not wait for each commit."""
+    room = _known_room(socket, frame.room)
+    if room is None or not _alias_is_known(socket, frame) or not _is_plain(frame):
+        return _send_after_look_ups(socket, frame)
+    _check(socket, frame)
+    return _queued(socket, frame, room)
+
+
+async def _send_after_look_ups(socket: Socket, frame: MessageSend) -> DeferredReply:
     _check(socket, frame)
     if not _alias_is_known(socket, frame):
         await set_alias(socket, frame.alias)
     room = _known_room(socket, frame.room) or await _addressed_room(socket, frame)
     return _queued(socket, frame, room, None if _is_plain(frame) else await _parts(socket, room, frame))
-
-
-def message_send_at_once(socket: Socket, frame: MessageSend) -> DeferredReply | None:
-    """As message_send; None, with nothing done, where the room has to be looked up."""
-    room = _known_room(socket, frame.room)
-    if room is None or not _alias_is_known(socket, frame) or not _is_plain(frame):
-        return None
-    _check(socket, frame)
-    return _queued(socket, frame, room)
 
 
 def _is_plain(frame: MessageSend) -> bool:

@@ -150,10 +150,8 @@ class FrameHandler(NamedTuple):
     """A frame of clients: its struct, whose tag is its type, and what handles it."""
 
     frame: type[msgspec.Struct]
-    # (socket, frame) → the reply's fields, now or deferred, or None.
-    handle: Callable[[Any, Any], Awaitable[Any]]
-    # Handles a frame without waiting. None, without effect, if `handle` must run.
-    at_once: Callable[[Any, Any], Any] | None = None
+    # (socket, frame) → the reply's fields, now or deferred, or None; or an awaitable of one of them, without effect until then.
+    handle: Callable[[Any, Any], Any]
     # Whether LIMIT_CALLS_PER_S holds: False for what reads nothing from the database, or has its own limit.
     paced: bool = True
     # The tag of its reply, for the documents. "": `stored` for a frame with a `key`, else `ok`.

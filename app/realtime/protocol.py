@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from typing import Any, Union
 
 import msgspec
@@ -37,8 +38,10 @@ class Frames:
         self.handlers = table
         # Structs of features that are switched off (realtime/switches.py).
         self.off: frozenset[Any] = frozenset()
-        # By struct: those that may be handled without a task.
-        self.at_once = {one.frame: (one.type, one.at_once) for one in table.values() if one.at_once is not None}
+        # By struct: those whose handler may reply at once.
+        self.at_once = {
+            one.frame: (one.type, one.handle) for one in table.values() if not one.paced and not iscoroutinefunction(one.handle)
+        }
         structs = [one.frame for one in table.values()]
         self._union: Any = Union[tuple(structs)]  # noqa: UP007
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._union)

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -187,7 +188,8 @@ class Socket:
         kind, handler = found
         try:
             reply = handler(self, frame)
-            if reply is None:
+            if type(reply) is not DeferredReply and isawaitable(reply):
+                reply.close()  # nothing of it has run: `handle` calls the handler again, and waits
                 self._give_frame_back()
                 return False
             self._answer(frame.id, reply)
@@ -256,7 +258,8 @@ class Socket:
         if found.paced:
             await pace.calls().wait(self.user.id)
         try:
-            reply: protocol.Reply = await found.handle(self, frame)
+            answer = found.handle(self, frame)
+            reply: protocol.Reply = await answer if isawaitable(answer) else answer
         except DatabaseUnavailable as error:
             raise Unavailable("the database is away; the same key may be sent again") from error
         return reply
