@@ -12,6 +12,8 @@ import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import structlog
+
 from db.database import DatabaseUnavailable
 from realtime.ports import domains
 from realtime.presence.peers import chunks
@@ -19,6 +21,8 @@ from realtime.presence.peers import chunks
 if TYPE_CHECKING:
     from realtime.live_room import LiveRoom
     from realtime.presence.sync import Presence
+
+logger = structlog.get_logger(__name__)
 
 WAIT_S = 0.5
 """How long a join waits for the people of other processes; a later answer goes to the room as `presence`."""
@@ -75,9 +79,11 @@ class Placing:
                     await self._place(rooms, list(self._presence.peers))
                 if users:
                     await self._place(self._presence.active_rooms(), list(users))
-            except DatabaseUnavailable:
+            except Exception as error:  # whatever it was: nobody else asks again
+                if not isinstance(error, DatabaseUnavailable):
+                    logger.exception("people of other processes could not be looked up")
                 self._rooms, self._users = rooms | self._rooms, users | self._users
-                await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
+                await asyncio.sleep(random.uniform(0.3, 2))  # noqa: S311
             finally:
                 if answered is not None:
                     answered.set()
