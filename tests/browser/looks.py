@@ -13,8 +13,14 @@ GRAVE = {"serious", "critical"}
 STRUCTURE = {"landmark-one-main", "page-has-heading-one", "region", "heading-order", "landmark-unique"}
 
 
+# Colours in the middle of a transition are nobody's choice. What never ends (a spinner) is looked at as it is.
+SETTLED = """() => Promise.allSettled(
+    document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity).map((one) => one.finished))"""
+
+
 def findings(page: Page) -> list[str]:
     """Return what axe holds to be serious or critical, and faults of a page's structure, with where they are."""
+    page.evaluate(SETTLED)
     page.add_script_tag(content=Path(AXE).read_text())
     result: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
