@@ -14,8 +14,11 @@ STRUCTURE = {"landmark-one-main", "page-has-heading-one", "region", "heading-ord
 
 
 # Colours in the middle of a transition are nobody's choice. What never ends (a spinner) is looked at as it is.
-SETTLED = """() => Promise.allSettled(
-    document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity).map((one) => one.finished))"""
+SETTLED = """() => Promise.race([
+    Promise.allSettled(document.getAnimations()
+        .filter((one) => one.playState === 'running' && one.effect.getComputedTiming().endTime !== Infinity)
+        .map((one) => one.finished)),
+    new Promise((settled) => setTimeout(settled, 2000))])"""
 
 
 def findings(page: Page) -> list[str]:

@@ -11,7 +11,8 @@ from tests.browser.conftest import NewPerson
 from tests.browser.looks import findings
 from tests.browser.person import PHONE, Person
 
-pytestmark = pytest.mark.browser
+# Two browsers, many pictures and as many runs of axe.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 LOOKS = pytest.mark.parametrize(
     "options", [{"color_scheme": "light"}, {"color_scheme": "dark", **PHONE}], ids=["desktop-light", "phone-dark"]

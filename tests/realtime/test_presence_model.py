@@ -123,6 +123,7 @@ class World:
         patch.setattr("realtime.hub.bus_for", lambda origin, *_: Inbox(self, origin))
         patch.setattr("realtime.hub.domains", lambda: self)
         patch.setattr("realtime.presence.placing.domains", lambda: self)
+        patch.setattr("realtime.switches.domains", lambda: self)
         at_once = SimpleNamespace(uniform=lambda *_: 0.0005)
         patch.setattr("realtime.presence.placing.random", at_once)
         patch.setattr("realtime.hub.random", at_once)
@@ -147,6 +148,9 @@ class World:
         if self.reads_fail:
             self.reads_fail -= 1
             raise DatabaseUnavailable
+
+    async def features_off(self) -> frozenset[str]:
+        return frozenset()
 
     async def heads(self, rooms: list[int]) -> dict[int, Head]:
         await self.read()
