@@ -150,7 +150,7 @@ class FrameHandler(NamedTuple):
     """A frame of clients: its struct, whose tag is its type, and what handles it."""
 
     frame: type[msgspec.Struct]
-    # (socket, frame) → the reply's fields, now or deferred, or None; or an awaitable of one of them, without effect until then.
+    # (socket, frame) → the reply's fields, now or deferred, or None; or a coroutine of one of them.
     handle: Callable[[Any, Any], Any]
     # Whether LIMIT_CALLS_PER_S holds: False for what reads nothing from the database, or has its own limit.
     paced: bool = True

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import itertools
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Any
 
 import msgspec
@@ -188,7 +188,7 @@ class Socket:
         kind, handler = found
         try:
             reply = handler(self, frame)
-            if type(reply) is not DeferredReply and isawaitable(reply):
+            if type(reply) is not DeferredReply and iscoroutine(reply):
                 reply.close()  # nothing of it has run: `handle` calls the handler again, and waits
                 self._give_frame_back()
                 return False
