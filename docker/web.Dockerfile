@@ -29,7 +29,8 @@ RUN SECRET_KEY=collectstatic-only DATA_DIR=/tmp/build STATIC_ROOT=/srv/hubbub/st
 
 FROM python:3.13-slim
 RUN groupadd --system --gid 10001 hubbub \
-    && useradd --system --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp --shell /usr/sbin/nologin hubbub
+    && useradd --system --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp --shell /usr/sbin/nologin hubbub \
+    && install --directory --mode 0700 --owner 10001 --group 10001 /srv/files
 # The official image comes without the standard library's bytecode, and what runs here may write none: each start would compile.
 RUN python -m compileall -q -j 0 -x '/(test|tests|idlelib|idle_test|turtledemo|tkinter|ensurepip|lib2to3|site-packages|dist-packages)/' \
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
@@ -39,7 +40,7 @@ COPY scripts/run_gunicorn.sh scripts/
 COPY --from=application /srv/hubbub/static/ static/
 COPY --from=application /srv/hubbub/app/ app/
 
-# Writable are /tmp and /dev/shm alone; everything else may be mounted read-only.
+# Writable are /tmp, /dev/shm, and /srv/files where a volume lies there; everything else may be mounted read-only.
 ENV PATH=/srv/hubbub/.venv/bin:$PATH \
     PYTHONPATH=/srv/hubbub/app \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -49,6 +50,7 @@ ENV PATH=/srv/hubbub/.venv/bin:$PATH \
     PORT=8000 \
     LOG_FORMAT=json \
     DATA_DIR=/tmp/hubbub \
+    FILES_DIR=/srv/files \
     STATIC_ROOT=/srv/hubbub/static \
     HOME=/tmp
 USER 10001:10001

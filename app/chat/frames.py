@@ -140,7 +140,13 @@ async def _send_after_look_ups(socket: Socket, frame: MessageSend) -> DeferredRe
 
 def _is_plain(frame: MessageSend) -> bool:
     """Whether nothing has to be looked up for the message."""
-    return frame.reply_to is None and "@" not in frame.text and not _extra(frame)
+    if frame.reply_to is not None or "@" in frame.text:
+        return False
+    # A loop: this runs for every message.
+    for name in installed().message_parts:  # noqa: SIM110
+        if getattr(frame, name):
+            return False
+    return True
 
 
 def _extra(frame: MessageSend) -> dict[str, Any]:

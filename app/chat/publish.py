@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from chat import services
 from chat.batch import Stored, refusal_of
-from chat.encoding import EventRow, event_row, event_rows
+from chat.encoding import EventRow, event_row, event_rows, summary_of
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
 from chat.services import Parts
@@ -41,6 +41,7 @@ __all__ = [
     "message_of",
     "refusal_of",
     "room_of",
+    "summary_of",
     "take_token",
     "thing",
     "things",

@@ -238,6 +238,8 @@ class MessagePart:
     prepare: Callable[[Any, Any, str, Any], Awaitable[Any]]
     # What stands for the text of a message without one, as in a quote.
     summary: Callable[[Any], str] | None = None
+    # (ids of rooms, how many) → (room id, seq) of the latest messages with it, for a search. In a database thread.
+    places: Callable[[list[int], int], list[Place]] | None = None
 
     @property
     def stands_alone(self) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from core.features import installed
+from core.features import LargeBody, installed
 from core.refusals import note_refusal
 
 URL_BYTES = 8_192
@@ -138,7 +138,7 @@ class RequestLimits(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        large = None if self._refusal is not None else installed().body_of(self.parser.get_method().decode(), self._path())
+        large = None if self._refusal is not None else self._large_body()
         self._most_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if large is None else large.most()
         self._set_deadline(BODY_S if large is None else large.within_s)
         if self._refusal is None and len(self.pipeline) >= PIPELINED:
@@ -152,8 +152,11 @@ class RequestLimits(HttpToolsProtocol):
             if self.cycle is not latest:  # a handshake makes none
                 self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete] + [self.cycle]
 
-    def _path(self) -> str:
-        return unquote(self.url.partition(b"?")[0].decode("ascii", "replace"))
+    def _large_body(self) -> LargeBody | None:
+        method = self.parser.get_method()
+        if method == b"GET":
+            return None
+        return installed().body_of(method.decode(), unquote(self.url.partition(b"?")[0].decode("ascii", "replace")))
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

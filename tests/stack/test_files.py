@@ -9,7 +9,7 @@ from config.variables import VARIABLES
 from tests.stack.stack import ROOT
 
 # Fixed by the image or made at each start; DEBUG must not be set on a reachable stack.
-FIXED_IN_IMAGE = {"HOST", "PORT", "DATA_DIR", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR", "RUNTIME_DIR", "DEBUG"}
+FIXED_IN_IMAGE = {"HOST", "PORT", "DATA_DIR", "FILES_DIR", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR", "RUNTIME_DIR", "DEBUG"}
 # The role that owns the tables is for migrations alone.
 FOR_MIGRATIONS = {"MIGRATE_DATABASE_URL"}
 # Read by `make backup`, outside of the containers.

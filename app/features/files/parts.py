@@ -45,4 +45,5 @@ FILES = MessagePart(
     shows=Annotated[list[MessageFile], Meta(min_length=1, max_length=services.MOST)],
     prepare=prepare,
     summary=summary,
+    places=services.messages_with_files,
 )

@@ -126,6 +126,12 @@ def with_message() -> QuerySet[Any, Any]:
     return Upload.objects.annotate(**{name: Subquery(message.values(column)) for name, column in columns.items()})
 
 
+def messages_with_files(rooms: list[int], most: int) -> list[tuple[int, int]]:
+    """Return (room, seq) of the latest messages with files in these rooms."""
+    sent = with_message().filter(room_id__in=rooms, gone=False).exclude(key="").order_by("-id")
+    return list(dict.fromkeys(sent.values_list("room_id", "seq")[:most]))
+
+
 def upload_read(user: int, code: str) -> Upload:
     """Return a file that the person may read: a member of its room, once its message is there; before that its owner.
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
+from chat.publish import summary_of
 from core.limits import Buckets
 from core.per_loop import PerLoop
 from db import database
@@ -200,7 +201,7 @@ def _frame(one: _Waiting, room: RoomRead, reason: Reason) -> Batch:
         "target": one.event.seq,
         "from": event.sender,
         "at": event.at,
-        "text": (event.text or event.question or event.title)[:MOST_TEXT],
+        "text": (event.text or event.question or event.title or summary_of("", msgspec.json.decode(one.event.text)))[:MOST_TEXT],
     }
     if room.title and not one.room.direct:
         frame["title"] = room.title

@@ -10,6 +10,8 @@ from django.db import connection
 from accounts.models import User
 from accounts.names import key_of
 from chat.kinds import KINDS
+from chat.models import Event
+from chat.publish import summary_of
 from core.errors import NoSuchRoom
 from features.search import find_plain, find_postgres
 from features.search.matching import Match, excerpt, match
@@ -43,7 +45,15 @@ def find(user: int, query: str, *, room: str | None = None, before: Before = Non
     if before is None:
         matches.sort(key=lambda one: (-one[1].score, -one[0].id))
     page = _page(matches, limit, by_time=isinstance(before, datetime))
+    words = _words_of([row.id for row, _ in page if not row.text])
+    page = [(row._replace(text=row.text or words.get(row.id, "")), found) for row, found in page]
     return Results([_shown(row, found, wanted.rooms) for row, found in page], more or len(matches) > len(page))
+
+
+def _words_of(ids: list[int]) -> dict[int, str]:
+    """Return what stands for the text of messages without one, by id."""
+    found = Event.objects.filter(id__in=ids).values_list("id", "data") if ids else ()
+    return {number: summary_of("", data) for number, data in found}
 
 
 def _wanted(user: int, query: str, room: str | None, before: Before, limit: int) -> Wanted | None:

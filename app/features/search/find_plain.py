@@ -18,7 +18,7 @@ _COLUMNS = ("id", "room_id", "seq", "author_id", "author__username", "at", "text
 def search(wanted: Wanted) -> tuple[list[Found], bool]:
     """Return matches, the newest ones first, and whether there may be more."""
     question = wanted.question
-    events = Event.objects.filter(room_id__in=wanted.rooms, kind__in=wanted.kinds).exclude(text="").order_by("-id")
+    events = Event.objects.filter(room_id__in=wanted.rooms, kind__in=wanted.kinds).order_by("-id")
     if wanted.author is not None:
         events = events.filter(author_id=wanted.author)
     if wanted.before_seq is not None:
@@ -27,8 +27,8 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
         events = events.filter(at__lt=question.before)
     if question.after is not None:
         events = events.filter(at__gte=question.after)
-    if question.has_file:
-        events = events.filter(data__files__isnull=False)
+    # A message with files may have no text.
+    events = events.filter(data__files__isnull=False) if question.has_file else events.exclude(text="")
     found: list[Found] = []
     last, read, end = 0, 0, time.monotonic() + LIMIT_S
     while read < MOST_ROWS and time.monotonic() < end:

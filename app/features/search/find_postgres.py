@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
+from core.features import installed
 from features.search import words
 from features.search.metrics import SEARCHED
 from features.search.wanted import CANDIDATES, Found, Wanted
@@ -22,6 +23,8 @@ FEW_ROOMS = 100
 # Words of the index that hold a part of a word.
 EXPANDED = 50
 LIMIT_MS = 1_500
+# The latest messages with files that are looked at.
+MOST_WITH_FILES = 5_000
 
 _COLUMNS = "e.id, e.room_id, e.seq, e.author_id, u.username, e.at, e.text"
 _FOUND = f"SELECT {_COLUMNS} FROM found e JOIN accounts_user u ON u.id = e.author_id ORDER BY e.id DESC"  # noqa: S608  # constants
@@ -52,12 +55,21 @@ WITH found AS MATERIALIZED (
     SELECT e.* FROM search_entry s JOIN chat_event e ON e.id = s.id WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
 ) {_FOUND}
 """  # noqa: S608  # constants
+_WITH_FILES = f"""
+WITH found AS MATERIALIZED (
+    SELECT e.* FROM unnest(%(file_rooms)s::bigint[], %(file_seqs)s::bigint[]) AS mine (room, place)
+    JOIN chat_event e ON e.room_id = room AND e.seq = place
+    WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
+) {_FOUND}
+"""  # noqa: S608  # constants
 
 
 def search(wanted: Wanted) -> tuple[list[Found], bool]:
     """Return matches, the newest ones first, and whether there may be more."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LIMIT_MS)])
+        if wanted.question.has_file:
+            return _with_files(cursor, wanted)
         latest = _latest(cursor, wanted) if _is_exact(wanted) else []
         if len(latest) > wanted.limit:
             SEARCHED.labels("latest").inc()
@@ -97,6 +109,20 @@ def _unentered(cursor: Any, wanted: Wanted) -> list[Found]:
     return [Found(*row) for row in cursor.fetchall()]
 
 
+def _with_files(cursor: Any, wanted: Wanted) -> tuple[list[Found], bool]:
+    """Search in the messages with files: their feature knows them, and they are few."""
+    part = installed().message_parts.get("files")
+    places = part.places(list(wanted.rooms), MOST_WITH_FILES) if part is not None and part.places is not None else []
+    conditions, values = _conditions(wanted, wanted.question.terms)
+    if wanted.before_seq is not None:
+        conditions.append("e.seq < %(before_seq)s")
+    values |= {"file_rooms": [room for room, _ in places], "file_seqs": [seq for _, seq in places]}
+    cursor.execute(_WITH_FILES.format(conditions=" AND ".join(conditions)), values)
+    found = [Found(*row) for row in cursor.fetchall()]
+    SEARCHED.labels("files").inc()
+    return found, len(found) >= CANDIDATES or len(places) >= MOST_WITH_FILES
+
+
 def _matching(cursor: Any, wanted: Wanted) -> list[Found]:
     terms = wanted.question.terms
     lookup = words.tsquery(terms, {part: _words_with(cursor, part) for part in words.parts(terms)})
@@ -129,7 +155,7 @@ def _words_with(cursor: Any, part: str) -> list[str]:
 def _conditions(wanted: Wanted, terms: tuple[str, ...]) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions that hold in both ways, and all values."""
     question = wanted.question
-    conditions = ["e.text <> ''", "e.kind = ANY (%(kinds)s)"]
+    conditions = ["e.kind = ANY (%(kinds)s)"]
     values: dict[str, Any] = {
         "rooms": list(wanted.rooms),
         "kinds": wanted.kinds,
@@ -148,8 +174,8 @@ def _conditions(wanted: Wanted, terms: tuple[str, ...]) -> tuple[list[str], dict
         conditions.append("e.at < %(before)s")
     if question.after is not None:
         conditions.append("e.at >= %(after)s")
-    if question.has_file:
-        conditions.append("e.data->'files' IS NOT NULL")
+    # Of a deleted message its feature may not know yet.
+    conditions.append("e.data->'files' IS NOT NULL" if question.has_file else "e.text <> ''")
     return conditions, values
 
 

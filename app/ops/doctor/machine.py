@@ -59,7 +59,7 @@ def _clocks() -> Iterator[tuple[str, float]]:
 
 
 def check_disk(options: Options) -> Iterator[Finding]:
-    here = {"DATA_DIR": settings.DATA_DIR, "/tmp": Path("/tmp")}  # noqa: S108 - its room is looked at, nothing is written
+    here = {"DATA_DIR": settings.DATA_DIR, "FILES_DIR": Path(settings.MEDIA_ROOT), "/tmp": Path("/tmp")}  # noqa: S108 - its room is looked at, nothing is written
     disks = dict(options.disks)
     for name, directory in here.items():
         if directory.is_dir():

@@ -29,8 +29,8 @@ FOREIGN = {
 RESERVED_CONNECTIONS = 10
 HTTPS = 443
 CLOSED = {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE", "ALLOW_SEED", "DEBUG"}
-# Both the app and nginx limit handshakes; the lower limit would hide the other.
-SHARED = ("LIMIT_HANDSHAKES_PER_S",)
+# Both the app and nginx limit handshakes and uploads; the lower limit would hide the other.
+SHARED = ("LIMIT_HANDSHAKES_PER_S", "LIMIT_FILE_MB")
 # Capacity of 2 CPUs and 4 GB without the kubelet, the network and the DNS.
 SMALL_NODE_MILLICORES, SMALL_NODE_MIB = 1500, 2560
 FALSE, TRUE = {"0", "false", "no", "off"}, {"1", "true", "yes", "on"}

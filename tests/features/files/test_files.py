@@ -167,6 +167,26 @@ async def test_list_of_a_room_has_pages(server: Server, connect: Connect, ada: A
         assert (await http.get("/api/files")).json() == {"size": 25 * 2**20, "count": 10}
 
 
+async def test_search_finds_messages_with_files(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+    room = await create_room(server.base_url, ada, private=True)
+    chat, stranger = await connect(ada), await connect(bob)
+    async with with_token(server.base_url, ada) as http:
+        files = [await uploaded(http, room, b"x", f"{name}.txt") for name in ("plan", "other", "gone")]
+    await send(chat, room, files[0], text="the budget")
+    await chat.send(room, "the budget without a file")
+    await send(chat, room, files[1])
+    await chat.request("message.delete", room=room, target=(await send(chat, room, files[2]))["seq"], key="gone")
+
+    async def texts(query: str) -> list[str]:
+        found = await chat.request("search", query=query, room=room)
+        return [one["text"] for one in found["results"]]
+
+    assert await texts("has:file") == ["other.txt", "the budget"]
+    assert await texts("has:file budget") == ["the budget"]
+    assert await texts(f"has:file from:{bob.name}") == []
+    assert (await stranger.request("search", query="has:file"))["results"] == []
+
+
 @pytest.mark.parametrize(("data", "name"), [(HTML, "page.html"), (HTML, "a.png"), (SVG, "a.svg"), (SVG, "a.png")])
 async def test_nothing_that_runs_is_shown_inline(server: Server, ada: Account, room: str, data: bytes, name: str) -> None:
     async with with_token(server.base_url, ada) as http:
