@@ -31,8 +31,8 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.re import parse_env_headers
 
-from chat.batch import Append, CannotStore, Stored
-from chat.group_commit import Writer
+from chat.batch import CannotStore, PendingEvent, Stored
+from chat.group_commit import GroupCommitter
 from core.errors import FrameRefused
 from core.features import FrameHandler
 from realtime.events import DeferredReply, LogEvent, RoomRef
@@ -69,9 +69,9 @@ class Tracing:
         table = frames()
         table.handlers = {kind: self._traced(one) for kind, one in table.handlers.items()}
         table.at_once = {frame: (kind, self._traced_at_once(kind, handle)) for frame, (kind, handle) in table.at_once.items()}
-        _wrap(Writer, "submit", self._submit)
-        _wrap(Writer, "_stored", self._stored)
-        _wrap(Writer, "_publish_all", self._publish_all)
+        _wrap(GroupCommitter, "submit", self._submit)
+        _wrap(GroupCommitter, "_stored", self._stored)
+        _wrap(GroupCommitter, "_publish_all", self._publish_all)
         _wrap(Hub, "publish_log", self._publish_log)
         _wrap(Hub, "deliver", self._deliver)
         _wrap(Bus, "_signed", self._signed)
@@ -131,14 +131,14 @@ class Tracing:
 
     # --- the log
 
-    def _submit(self, submit: Callable[..., Any], writer: Writer, append: Append) -> Future[Stored]:
+    def _submit(self, submit: Callable[..., Any], writer: GroupCommitter, append: PendingEvent) -> Future[Stored]:
         future: Future[Stored] = submit(writer, append)
         self._commits[future] = self._tracer.start_span(
             "commit", attributes={"hubbub.room": append.room.id, "hubbub.kind": append.kind}
         )
         return future
 
-    async def _stored(self, stored: Callable[..., Any], writer: Writer, part: list[Append]) -> Any:
+    async def _stored(self, stored: Callable[..., Any], writer: GroupCommitter, part: list[PendingEvent]) -> Any:
         begun = time.time_ns()
         results = await stored(writer, part)
         if isinstance(results, CannotStore):  # its halves are tried again
@@ -154,7 +154,12 @@ class Tracing:
         return results
 
     async def _publish_all(
-        self, publish: Callable[..., Any], writer: Writer, part: list[Append], results: Sequence[Any], committed: float
+        self,
+        publish: Callable[..., Any],
+        writer: GroupCommitter,
+        part: list[PendingEvent],
+        results: Sequence[Any],
+        committed: float,
     ) -> None:
         try:
             await publish(writer, part, results, committed)
