@@ -53,7 +53,8 @@ class Traces(Service):
 
     name = "traces"
 
-    def start(self) -> None:
+    def __init__(self) -> None:
+        """Wrap before another service starts: the hub hands its methods on when it is made. This one ends last."""
         from config.traces import Tracing  # noqa: PLC0415  # a package of its own, which few installations have
 
         self._tracing = Tracing()
