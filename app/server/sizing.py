@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def _ceiling(memory: int | None, workers: int, worker_memory: int) -> int:
     return min(share, MOST_CEILING) if share >= worker_memory // 2 else 0
 
 
-def measure(cgroups: Path, proc: Path) -> Machine:
+def measure(cgroups: Path, proc: Path, env: Mapping[str, str]) -> Machine:
     """Ask the kernel, below its trees of control groups and processes.
 
     Any group on the way from our own one to the root can stop us: the tightest limit counts.
@@ -72,15 +72,15 @@ def measure(cgroups: Path, proc: Path) -> Machine:
     quotas = [*map(_quota_v2, v2), *map(_quota_v1, cpu)]
     limits = [*(_mebibytes(_line(group / "memory.max")) for group in v2)]
     limits += [_mebibytes(_line(group / "memory.limit_in_bytes")) for group in memory]
-    return Machine(_cores(), _least(quotas), _least([*limits, _machine_memory(proc)]))
+    return Machine(_cores(env), _least(quotas), _least([*limits, _machine_memory(proc)]))
 
 
-def _cores() -> int:
+def _cores(env: Mapping[str, str]) -> int:
     """`nproc` follows the affinity mask, but would follow OpenMP's variables first."""
     if shutil.which("nproc") is None:
         return os.cpu_count() or 1
-    env = {name: value for name, value in os.environ.items() if name not in {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT"}}
-    return int(subprocess.run(["nproc"], env=env, capture_output=True, timeout=10, check=True).stdout)  # noqa: S607
+    plain = {name: value for name, value in env.items() if name not in {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT"}}
+    return int(subprocess.run(["nproc"], env=plain, capture_output=True, timeout=10, check=True).stdout)  # noqa: S607
 
 
 def _groups(cgroups: Path, proc: Path, controller: str) -> list[Path]:

@@ -183,7 +183,7 @@ def main(arguments: list[str]) -> None:
             f"unknown argument {arguments[0]}" if len(arguments) == 1 else f"takes one argument at most, got {len(arguments)}"
         )
     settings = read(os.environ)
-    machine = sizing.measure(settings.cgroups, settings.proc)
+    machine = sizing.measure(settings.cgroups, settings.proc, os.environ)
     decision = sizing.decide(
         machine,
         asked=settings.asked,

@@ -5,7 +5,7 @@ import type { Hello, Presence } from '../src/protocol'
 import { useConnection } from '../src/stores/connection'
 import { usePresence } from '../src/stores/presence'
 
-const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, features: [] }
+const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, epoch: 'first', features: [] }
 const ADA = { id: 1, name: 'ada' }
 const BOB = { id: 2, name: 'bob' }
 

@@ -8,7 +8,7 @@ import { Emitter } from '../src/socket/emitter'
 import { useConnection } from '../src/stores/connection'
 import { titleOf, useRooms } from '../src/stores/rooms'
 
-const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, features: [] }
+const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, epoch: 'first', features: [] }
 const LOBBY = {
   slug: 'lobby', title: 'Lobby', kind: 'public', private: false, head: 0, member: true, upto: 0, unread: 0, member_count: 1, peer: null,
   role: 'member', last_at: null,

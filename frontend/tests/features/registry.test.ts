@@ -6,7 +6,7 @@ import { componentOf, defineFeature, hiddenKinds, installFeatures, isEnabled, ou
 import type { Hello } from '../../src/protocol'
 import { cardsOf } from '../../src/shell/featureCards'
 
-const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, features: [] }
+const HELLO: Hello = { type: 'hello', protocol: 1, user: { id: 1, name: 'ada' }, heartbeat: 20, limits: { text: 1, frame: 1, rate: 1 }, epoch: 'first', features: [] }
 const PollRow = defineComponent({ props: ['event', 'me'], setup: ({ event }) => () => h('p', event.question) })
 const loading = { loads: 0 }
 const polls = defineFeature({
