@@ -98,7 +98,7 @@ def sensors(scene: Scene) -> None:
 def mentions(scene: Scene) -> None:
     scene.grace.say(scene.room, f"@{scene.ada.name} could you read the notes of the release?", "They are due at noon.")
     expect(scene.ada.rows).to_have_count(2)
-    scene.ada.page.add_style_tag(content=".composer { display: flex !important }")
+    scene.ada.page.add_style_tag(content=".composer { display: revert !important }")
     scene.ada.composer.click()
     scene.ada.page.keyboard.type("Sure, and @")
     expect(scene.ada.page.get_by_role("option").first).to_be_visible()
@@ -113,7 +113,7 @@ def search(scene: Scene) -> None:
 
 
 def notes(scene: Scene) -> None:
-    scene.ada.page.add_style_tag(content=".composer { display: flex !important }")
+    scene.ada.page.add_style_tag(content=".composer { display: revert !important }")
     scene.ada.page.get_by_role("button", name="Add to the conversation").click()
     scene.ada.page.get_by_role("menuitem", name="New note").click()
     dialog = scene.ada.page.get_by_role("dialog")
