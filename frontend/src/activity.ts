@@ -5,10 +5,17 @@ export const AWAY_AFTER = 600_000
 const LOOK_EVERY = 15_000
 const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'touchstart', 'wheel', 'visibilitychange'] as const
 
+let away = false
+
+/** Whether the person is away from this device. */
+export function isAway(): boolean {
+  return away
+}
+
 /** Tells the server when the person goes away from this device and when they are back: on change only. Returns its end. */
 export function watchActivity(socket: Pick<ChatSocket, 'on' | 'request'>, page: Document = document): () => void {
   let last = Date.now()
-  let away = false
+  away = false
 
   function tell(): void {
     // Without a connection the next `hello` tells it.

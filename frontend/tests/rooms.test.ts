@@ -74,6 +74,19 @@ test('mark all as read sends one mark after the other', async () => {
   expect(rooms.totalUnread).toBe(0)
 })
 
+test('a mark further up leaves what was not in view unread, and is taken back where the server did not hear of it', async () => {
+  const connection = useConnection()
+  const rooms = useRooms()
+  answer = () => Response.json({ rooms: [{ ...LOBBY, head: 9, upto: 3, unread: 6 }] })
+  await rooms.load()
+  connection.chat = () => ({ request: async () => ({}) }) as never
+  await rooms.read('lobby', 7, 2)
+  expect(rooms.get('lobby')).toMatchObject({ upto: 7, unread: 2 })
+  connection.chat = () => ({ request: () => Promise.reject(new Error('gone')) }) as never
+  await rooms.read('lobby', 9)
+  expect(rooms.get('lobby')).toMatchObject({ upto: 7, unread: 2 })
+})
+
 test('what is refused for good, or without a connection, is not asked for again', async () => {
   const rooms = useRooms()
   useConnection().state = { name: 'open', hello: HELLO }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { shallowRef } from 'vue'
 import type { MessageEvent } from '../src/protocol'
-import { countBelow } from '../src/rooms/countBelow'
+import { countBelow, followsOn } from '../src/rooms/countBelow'
 import { buildRows, firstUnread, type RowSources } from '../src/rooms/rows'
 import { useWindow } from '../src/rooms/useWindow'
 import type { Messages } from '../src/stores/timeline'
@@ -143,6 +143,15 @@ test('messages below the view are counted, unloaded ones by the server', () => {
   expect(countBelow({ messages: latest, past, more: false }, 1, 1, unread)).toBe(6)
   expect(countBelow({ messages: latest, past, more: false }, 3, 1, unread)).toBe(4)
   expect(countBelow({ messages: latest, past: null, more: false }, 12, 1, unread)).toBe(0)
+})
+
+test('messages that a jump left out are not seen', () => {
+  const list = [message(10), message(12), message(15), message(20)]
+  expect([10, 12, 15, 20].map((first) => followsOn(list, false, 12, first))).toEqual([true, true, true, false])
+  // Older ones are not loaded: some of them may be unread.
+  expect(followsOn(list, true, 4, 10)).toBe(false)
+  expect(followsOn(list, false, 4, 10)).toBe(true)
+  expect(followsOn(list, true, 9, 10)).toBe(true)
 })
 
 test('a message on its way becomes the stored one without a second row', () => {

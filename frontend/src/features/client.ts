@@ -115,6 +115,15 @@ function followSwitches(socket: ChatSocket): void {
   socket.on('features.updated', () => follow(useConnection().hello))
 }
 
+const SIGN_OUT_MS = 2_000
+
+/** Called before the person signs out. Neither fails nor takes longer than two seconds. */
+export async function signOutFeatures(): Promise<void> {
+  const { hello } = useConnection()
+  const ends = allFeatures().filter((feature) => isEnabled(feature, hello)).map(async (feature) => feature.signOut?.())
+  await Promise.race([Promise.allSettled(ends), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))])
+}
+
 /** A refused frame that no row shows would stay in the outbox for ever, and nobody would know. */
 function dropUndrawn(socket: ChatSocket, frame: OutgoingFrame): void {
   if (outgoingOf(frame.type)) return

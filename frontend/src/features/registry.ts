@@ -31,11 +31,13 @@ export interface Panel {
   when?: (room: string) => boolean
 }
 
-/** A dialog of the whole page, with a button above the list of rooms. `label` is a key of the locales; `dialog` emits `close`. */
+/** A dialog of the whole page. `label` is a key of the locales; `dialog` emits `close`. */
 export interface PageDialog {
   id: string
   label: string
   icon: Component
+  /** where its button is: above the list of rooms, or in the account menu */
+  place?: 'side' | 'account'
   /** a key of the locales: how the keys that open it are written beside its label */
   keys?: string
   opens?: (event: KeyboardEvent) => boolean
@@ -73,6 +75,10 @@ export interface Feature {
   composer?: ComposerItem[]
   panels?: Panel[]
   pages?: PageDialog[]
+  /** a component without a place of its own, in the page from the first greeting on */
+  always?: Slot
+  /** among the buttons of a room's header, for members */
+  header?: RoomSlot
   /** above the messages */
   room?: RoomSlot
   /** between the messages and the composer */
@@ -95,6 +101,8 @@ export interface Feature {
   emptyComposerKey?: (event: KeyboardEvent, room: string) => boolean
   /** called once, as soon as there is a socket */
   start?: (socket: ChatSocket, me: number) => void
+  /** called before the person signs out, which waits for it two seconds at most */
+  signOut?: () => Promise<unknown>
 }
 
 export function defineFeature(feature: Feature): Feature {

@@ -2,7 +2,7 @@ import { position, type Messages } from '../stores/timeline'
 import type { Segments } from '../stores/segments'
 
 /**
- * Messages of others above `seen`. Where a part between is not loaded nobody here can count it: then the server's count of what is unread
+ * Messages of others above `seen`, which the reader has not come to. Where a part between is not loaded nobody here can count it: then the server's count of what is unread
  * says it, less what has been seen above the read mark.
  */
 export function countBelow({ messages, past }: Segments, seen: number, me: number, unread: { count: number; upto: number }): number {
@@ -12,4 +12,10 @@ export function countBelow({ messages, past }: Segments, seen: number, me: numbe
 
 function between(messages: Messages, above: number, upto: number): number {
   return Math.max(0, position(messages, upto + 1) - position(messages, above + 1))
+}
+
+/** Whether no message stands between those that were seen, up to `seen`, and the first one in view: a jump leaves unread ones out. */
+export function followsOn(list: Messages, more: boolean, seen: number, first: number): boolean {
+  if (more && (list[0]?.seq ?? Infinity) > seen + 1) return false
+  return position(list, seen + 1) >= position(list, first)
 }

@@ -1,13 +1,20 @@
 import { onBeforeUnmount, onMounted, watch, type Ref } from 'vue'
 import { useConnection } from '../stores/connection'
 import { useRooms } from '../stores/rooms'
+import { present } from '../stores/screen'
 
 const SETTLE = 300
+/** On the way down the mark follows more slowly: each one is stored. */
+const SETTLE_ABOVE = 1_000
 /** Any of these may mean that somebody has come to look; which of them come differs between browsers. */
 const SIGNS = ['visibilitychange', 'focus', 'pointerdown', 'keydown'] as const
 
-/** Moves the read mark of a room while its latest message is really in front of somebody. */
-export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<boolean>): void {
+/**
+ * Moves the read mark of a room while its messages are really in front of somebody.
+ *
+ * At the bottom everything is read; above it what has been in view: `left` messages of others are not.
+ */
+export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<boolean>, seen: Ref<{ upto: number; left: number }>): void {
   const rooms = useRooms()
   const connection = useConnection()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -15,19 +22,22 @@ export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<bo
   /** An edit or a reaction moves the head, and makes nothing unread: no mark is sent for it. */
   function isUnread(): boolean {
     const known = rooms.get(room)
-    return highest.value > (known?.upto ?? 0) && (known?.unread ?? 1) > 0
+    const upto = atBottom.value ? highest.value : seen.value.upto
+    return upto > (known?.upto ?? 0) && (known?.unread ?? 1) > 0
   }
 
   function look(): void {
     clearTimeout(timer)
-    if (atBottom.value && connection.isOpen && isUnread()) timer = setTimeout(mark, SETTLE)
+    if (connection.isOpen && isUnread()) timer = setTimeout(mark, atBottom.value ? SETTLE : SETTLE_ABOVE)
   }
 
   function mark(): void {
-    if (document.visibilityState === 'visible' && document.hasFocus()) void rooms.read(room, highest.value)
+    if (document.visibilityState !== 'visible' || !document.hasFocus()) return
+    if (atBottom.value) void rooms.read(room, highest.value)
+    else void rooms.read(room, seen.value.upto, seen.value.left)
   }
 
-  watch([highest, atBottom, () => connection.isOpen, () => rooms.get(room)?.upto, () => rooms.get(room)?.unread], look, { immediate: true })
+  watch([highest, atBottom, seen, present, () => connection.isOpen, () => rooms.get(room)?.upto, () => rooms.get(room)?.unread], look, { immediate: true })
   onMounted(() => SIGNS.forEach((sign) => window.addEventListener(sign, look, true)))
   onBeforeUnmount(() => {
     clearTimeout(timer)

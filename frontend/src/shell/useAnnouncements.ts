@@ -2,6 +2,7 @@ import { onBeforeUnmount, watch } from 'vue'
 import { useRoute } from 'vue-router'
 import { t } from '../i18n'
 import { useConnection } from '../stores/connection'
+import { levelOf } from '../stores/attention'
 import { titleOf, unreadIn, useRooms } from '../stores/rooms'
 import { announce } from '../ui/announcer'
 import { isolated, shownTitle } from '../ui/text'
@@ -56,7 +57,7 @@ export function useAnnouncements(): void {
   }
 
   watch(
-    () => (rooms.loaded ? new Map(rooms.all.map((room) => [room.slug, unreadIn(room)])) : null),
+    () => (rooms.loaded ? new Map(rooms.all.map((room) => [room.slug, levelOf(room) === 'nothing' ? 0 : unreadIn(room)])) : null),
     (now, before) => {
       if (!now || !before) return
       for (const [slug, count] of now) {

@@ -7,6 +7,7 @@ import type { ChatSocket } from '../socket'
 import { fullJitter } from '../socket/backoff'
 import { shownTitle } from '../ui/text'
 import { useConnection } from './connection'
+import { isOnScreen } from './screen'
 import { isListed } from './timeline'
 
 const RELOAD_AFTER = 400
@@ -149,16 +150,18 @@ export const useRooms = defineStore('rooms', () => {
     change(slug, { head: fresh.at(-1)!.seq, unread: room.unread + counting.length, mentions, last_at: counting.at(-1)?.at ?? room.last_at })
   }
 
-  /** Everything up to `upto` has been seen; taken back where the server did not hear of it. */
-  async function read(slug: string, upto: number): Promise<void> {
+  /** Everything up to `upto` has been seen, and `left` messages above it have not; taken back where the server did not hear of it. */
+  async function read(slug: string, upto: number, left?: number): Promise<void> {
     const room = bySlug.value.get(slug)
     if (!room || upto <= room.upto) return
-    change(slug, upto >= room.head ? { upto, unread: 0, mentions: 0 } : { upto })
+    change(slug, upto >= room.head ? { upto, unread: 0, mentions: 0 } : { upto, unread: left ?? room.unread })
     try {
       await useConnection().chat().request({ type: 'read', room: slug, upto })
     } catch {
-      change(slug, { upto: room.upto, unread: room.unread, mentions: room.mentions ?? 0 })
+      return change(slug, { upto: room.upto, unread: room.unread, mentions: room.mentions ?? 0 })
     }
+    // Which of the mentions are left only the server can say.
+    if (upto < room.head && room.mentions) reloadSoon()
   }
 
   /** One room after the other: a flood of frames would be refused. */
@@ -270,8 +273,9 @@ export function names(event: LogEvent, user: number): boolean {
   return event.mentions?.some((id) => id === user || id === EVERYBODY) ?? false
 }
 
+/** None where the latest message is in front of the person: it is read in a moment. */
 export function unreadIn(room: Room): number {
-  return room.member ? room.unread : 0
+  return room.member && !isOnScreen(room.slug) ? room.unread : 0
 }
 
 export function titleOf(room: Room): string {
