@@ -5,6 +5,8 @@ import type { Plugin } from 'vite'
 const MAX_CHARACTERS = 1_500
 /** Every room needs these at once. */
 const AT_ONCE = ['messages', 'typing']
+/** Not modules, see src/sw.ts. */
+const PLAIN_SCRIPTS = ['sw', 'theme']
 
 export function entryBudget(): Plugin {
   return {
@@ -13,6 +15,10 @@ export function entryBudget(): Plugin {
     generateBundle(_, bundle) {
       for (const chunk of Object.values(bundle)) {
         if (chunk.type !== 'chunk' || !chunk.isEntry) continue
+        if (PLAIN_SCRIPTS.includes(chunk.name)) {
+          if (chunk.imports.length || chunk.dynamicImports.length || chunk.exports.length) this.error(`${chunk.name} is loaded as a plain script: it must import nothing that the page imports.`)
+          continue
+        }
         for (const [feature, size] of sizes(Object.entries(chunk.modules))) {
           if (AT_ONCE.includes(feature) || size <= MAX_CHARACTERS) continue
           this.error(

@@ -22,6 +22,14 @@ async def chat_app(request: HttpRequest, room: str = "", seq: str = "") -> HttpR
     return render(request, "chat/app.html", {"person": user, "words": words})
 
 
+async def service_worker(request: HttpRequest) -> HttpResponse:
+    """The page's service worker. It works for the paths below its own, so it is not below /static/."""
+    response = render(request, "chat/sw.js", content_type="text/javascript")
+    # A browser asks at each visit whether there is a new one.
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
 async def home(request: HttpRequest) -> HttpResponseBase:
     """The app for those signed in; the sign-in page itself, not a redirect, for the rest."""
     user = await request.auser()

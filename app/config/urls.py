@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.i18n import set_language
 
 from accounts.views import PasswordChange, PasswordDone, SignIn, SignUp
-from chat.views import chat_app, home
+from chat.views import chat_app, home, service_worker
 from config import api_errors
 from config.api import api
 from core.features import installed
@@ -19,6 +19,7 @@ urlpatterns = [
     re_path(r"^features/?$", chat_app, name="features"),
     re_path(r"^chat/(?P<room>[^/]+)/?$", chat_app, name="room"),
     re_path(r"^chat/(?P<room>[^/]+)/(?P<seq>[0-9]+)/?$", chat_app, name="message"),
+    path("sw.js", service_worker, name="service_worker"),
     path("accounts/sign-in/", SignIn.as_view(), name="sign_in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign_up"),
     path("accounts/sign-out/", LogoutView.as_view(), name="sign_out"),

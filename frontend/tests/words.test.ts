@@ -18,6 +18,8 @@ const NOT_WORDS = new Set([
   'Natural Earth', 'Polygon', 'MultiPolygon', 'color-mix(in srgb, ',
   // A form of files, and styles of the editor of notes.
   'PGN', 'ui-monospace, monospace', '2px solid var(--person)', 'color-mix(in srgb, var(--person) 24%, transparent)',
+  // A font of the icon's number.
+  '700 34px system-ui, sans-serif',
 ])
 
 /** Words by key, of the shell and all features. */

@@ -3,6 +3,7 @@ import mentions from './mentions'
 import chess from './chess'
 import messages from './messages'
 import notes from './notes'
+import notifications from './notifications'
 import polls from './polls'
 import surveys from './surveys'
 import quiz from './quiz'
@@ -13,4 +14,4 @@ import webhooks from './webhooks'
 import stream from './stream'
 import demo from './demo'
 
-export const features = [messages, polls, surveys, quiz, typing, location, sensors, mentions, search, notes, chess, webhooks, stream, demo]
+export const features = [messages, polls, surveys, quiz, typing, location, sensors, mentions, search, notes, chess, webhooks, stream, demo, notifications]

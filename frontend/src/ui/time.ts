@@ -52,6 +52,23 @@ export function shortTime(at: Date, now = new Date()): string {
   return days === 1 ? capitalised(formats.value.relativeDay.format(-1, 'day')) : formats.value.short.format(at)
 }
 
+/** Minutes since midnight in a time zone. @throws RangeError for a zone that the browser does not know */
+export function minuteOfDay(at: Date, zone: string): number {
+  const parts = new Intl.DateTimeFormat('en', { hour: 'numeric', minute: 'numeric', hourCycle: 'h23', timeZone: zone }).formatToParts(at)
+  const part = (type: string) => Number(parts.find((one) => one.type === type)?.value)
+  return part('hour') * 60 + part('minute')
+}
+
+/** The zone of this device. */
+export function ownZone(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
+/** All zones that the browser knows, with this device's own among them. */
+export function allZones(): string[] {
+  return [...new Set([...Intl.supportedValuesOf('timeZone'), 'UTC', ownZone()])].sort()
+}
+
 function daysBetween(earlier: Date, later: Date): number {
   const midnight = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
   return Math.round((midnight(later) - midnight(earlier)) / DAY)

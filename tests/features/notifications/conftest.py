@@ -1,16 +1,24 @@
-"""A server with a push service, and a background worker where it is a process of its own."""
+"""A server with a push service, its background worker, and people whose pages say what they raise."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browser.conftest import NewPerson
+from tests.browser.person import Person
+from tests.features.notifications.pages import Watched, ready
 from tests.features.notifications.push_service import PushService, push_service
 from tests.support.processes import Process
 from tests.support.profile import Profile
 from tests.support.server import ROOT, Server
+
+WATCHED = Path(__file__).with_name("watched.js").read_text()
 
 
 class Installation:
@@ -57,3 +65,23 @@ def installation(profile: Profile) -> Iterator[Installation]:
 def service() -> Iterator[PushService]:
     with push_service() as found:
         yield found
+
+
+@pytest.fixture
+def watched(person: NewPerson) -> Watched:
+    """Make somebody whose pages say what they raise. `of`: another device of the same person."""
+
+    def make(name: str = "Ada", *, of: Person | None = None, allowed: bool = True, script: str = "", **options: Any) -> Person:
+        one = person(of.name if of else name, signed_up=False, exact_name=of is not None, **options)
+        one.context.add_init_script(WATCHED + script)
+        if allowed:
+            one.context.grant_permissions(["notifications"])
+        if of:
+            one.sign_in()
+        else:
+            one.sign_up()
+        expect(one.status).to_have_text("Connected")
+        ready(one)
+        return one
+
+    return make
