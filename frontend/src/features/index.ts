@@ -1,6 +1,7 @@
 import location from './location'
 import mentions from './mentions'
 import chess from './chess'
+import files from './files'
 import messages from './messages'
 import notes from './notes'
 import notifications from './notifications'
@@ -14,4 +15,4 @@ import webhooks from './webhooks'
 import stream from './stream'
 import demo from './demo'
 
-export const features = [messages, polls, surveys, quiz, typing, location, sensors, mentions, search, notes, chess, webhooks, stream, demo, notifications]
+export const features = [messages, polls, surveys, quiz, typing, location, sensors, mentions, search, notes, chess, webhooks, stream, demo, notifications, files]

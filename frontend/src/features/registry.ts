@@ -85,6 +85,13 @@ export interface Feature {
   footer?: RoomSlot
   /** in the composer, above the field */
   composerTop?: RoomSlot
+  /** in the composer, beside its menu */
+  composerButton?: RoomSlot
+  /** field → what is drawn of it below the text of a message that has it; gets `value`. `summary` stands for the text of a message without one */
+  messageParts?: Record<string, { component: Slot; summary: (value: never) => string }>
+  /** reactive: what the next message of a room has beside its text. `ready`: it needs no text; `busy`: it waits until that is ready;
+   * `partly`: some of it failed, so that a message that waits is not sent by itself */
+  attached?: (room: string) => 'none' | 'ready' | 'partly' | 'busy'
   /** further fields of the message that is sent to a room now */
   messageFields?: (room: string) => Record<string, unknown>
   /** the sentence read to a screen reader about another person's event in the open room; null for none */
@@ -118,6 +125,7 @@ let installed: readonly Feature[] = []
 const rows = new Map<string, Component>()
 const outgoing = new Map<string, Component>()
 const actions = new Map<string, RowActions>()
+const parts = new Map<string, { component: Component; summary: (value: never) => string }>()
 
 /** @throws Error that names what two features claim */
 export function installFeatures(features: readonly Feature[]): void {
@@ -125,6 +133,7 @@ export function installFeatures(features: readonly Feature[]): void {
   refuseDoubles('kind', features.flatMap((feature) => Object.keys(feature.rows ?? {})))
   refuseDoubles('actions', features.flatMap((feature) => Object.keys(feature.actions ?? {})))
   refuseDoubles('outgoing frame', features.flatMap((feature) => Object.keys(feature.outgoing ?? {})))
+  refuseDoubles('part', features.flatMap((feature) => Object.keys(feature.messageParts ?? {})))
   refuseDoubles('topic', features.flatMap((feature) => Object.keys(feature.live ?? {})))
   refuseDoubles('push', features.flatMap((feature) => Object.keys(feature.pushes ?? {})))
   refuseDoubles('composer item', features.flatMap((feature) => (feature.composer ?? []).map(({ id }) => id)))
@@ -134,9 +143,11 @@ export function installFeatures(features: readonly Feature[]): void {
   rows.clear()
   outgoing.clear()
   actions.clear()
+  parts.clear()
   for (const feature of features) {
     for (const [kind, slot] of Object.entries(feature.rows ?? {})) rows.set(kind, rowComponent(slot))
     for (const [kind, { bar, sheet }] of Object.entries(feature.actions ?? {})) actions.set(kind, { bar: componentOf(bar), sheet: componentOf(sheet) })
+    for (const [field, { component, summary }] of Object.entries(feature.messageParts ?? {})) parts.set(field, { component: componentOf(component), summary })
     for (const [type, slot] of Object.entries(feature.outgoing ?? {})) outgoing.set(type, rowComponent(slot))
   }
 }
@@ -165,6 +176,19 @@ export function actionsOf(kind: string): RowActions | null {
 /** How a frame is drawn while it waits; null where it is not. */
 export function outgoingOf(type: string): Component | null {
   return outgoing.get(type) ?? null
+}
+
+/** What features draw of the fields that a message has: a component for each, and the field's value. */
+export function partsOf(fields: object): { field: string; component: Component; value: unknown }[] {
+  const given = fields as Record<string, unknown>
+  return [...parts].flatMap(([field, { component }]) => (given[field] ? [{ field, component, value: given[field] }] : []))
+}
+
+/** A message's text, or what stands for it. */
+export function wordsOf(message: { text: string }): string {
+  if (message.text) return message.text
+  const given = message as unknown as Record<string, unknown>
+  return [...parts].flatMap(([field, { summary }]) => (given[field] ? [summary(given[field] as never)] : [])).join(', ')
 }
 
 /** Before the first `hello` only features that need no server are on. */

@@ -1,6 +1,6 @@
 import { authorOf } from '../../ui/author'
 import { isolated } from '../../ui/text'
-import { defineFeature } from '../registry'
+import { defineFeature, wordsOf } from '../registry'
 import { useAmendments } from './amendments'
 import MessageRow from './MessageRow.vue'
 import { useReplying } from './replying'
@@ -16,7 +16,7 @@ export default defineFeature({
   rows: { message: MessageRow },
   actions: { message: { bar, sheet } },
   outgoing: { 'message.send': OutgoingMessage },
-  announce: (event) => (event.type === 'message' ? `${isolated(authorOf(event).name)}: ${isolated(event.text)}` : null),
+  announce: (event) => (event.type === 'message' ? `${isolated(authorOf(event).name)}: ${isolated(wordsOf(event))}` : null),
   composerTop: { component: () => import('./ReplyStrip.vue'), when: (room) => useReplying().to(room) !== null },
   messageFields: (room) => useReplying().fields(room),
   emptyComposerKey: (event, room) => event.key === 'ArrowUp' && useAmendments().editLast(room),

@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import type { MessageEvent, Quote } from '../../protocol'
+import { wordsOf } from '../registry'
 import { useConnection } from '../../stores/connection'
 import { position } from '../../stores/timeline'
 import { useTimelines } from '../../stores/timelines'
@@ -13,8 +14,9 @@ export const useReplying = defineStore('replying', () => {
     return quotes.get(room) ?? null
   }
 
-  function start({ room, seq, from, text }: MessageEvent): void {
-    quotes.set(room, { seq, from, text })
+  function start(message: MessageEvent): void {
+    const { room, seq, from } = message
+    quotes.set(room, { seq, from, text: wordsOf(message) })
   }
 
   function stop(room: string): void {
@@ -31,7 +33,7 @@ export const useReplying = defineStore('replying', () => {
   /** A quote as its message is now, where that is loaded. Null: it was deleted. */
   function present(room: string, quote: Quote): Quote | null {
     const source = loaded(room, quote.seq)
-    if (source) return source.deleted ? null : source
+    if (source) return source.deleted ? null : { ...quote, text: wordsOf(source) }
     return quote.text ? quote : null
   }
 
