@@ -1,5 +1,7 @@
 """Bodies of uploads: larger than others, passed on as they come."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
@@ -30,7 +32,7 @@ def test_upload_above_the_limit_is_a_problem_that_names_it(start_front: StartFro
 def test_upload_reaches_the_app_before_its_end(front: Front) -> None:
     """Nothing of it is kept here: the app refuses a stranger's at once."""
 
-    def endless() -> object:
+    def endless() -> Iterator[bytes]:
         yield b"x" * MIB
         # The app has answered by now where the body was passed on.
         found = [path for path in (front.directory / "temp").rglob("*") if path.is_file() and path.stat().st_size > MIB // 2]
