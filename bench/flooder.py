@@ -69,7 +69,9 @@ async def _call(http: httpx.AsyncClient, world: World, name: str, call: floods.C
         address = floods.address_of(call, world)
         headers = credentials | {"Hubbub-Stream": "nobody.nothing"}
         # A stream has no end: what opening it costs is over with its headers.
-        async with http.stream(call.method, address, params=call.query, json=body, headers=headers) as answer:
+        form = {"file": (body.name, body.content)} if isinstance(body, floods.Upload) else None
+        sent: dict[str, Any] = {"files": form} if form else {"json": body}
+        async with http.stream(call.method, address, params=call.query, headers=headers, **sent) as answer:
             if not answer.headers.get("content-type", "").startswith("text/event-stream"):
                 await answer.aread()
         answers[str(answer.status_code)] += 1

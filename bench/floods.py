@@ -30,6 +30,13 @@ class World(NamedTuple):
     other_name: str
 
 
+class Upload(NamedTuple):
+    """The body of a form with one file."""
+
+    name: str
+    content: bytes
+
+
 class Call(NamedTuple):
     method: str
     path: str
@@ -45,6 +52,11 @@ def _fresh(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
+# Of a browser that takes pushes: a point of the curve, and a secret.
+KEYS = {
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}
 # By operation; only calls with a body are listed.
 BODIES: dict[str, Fields] = {
     "POST /api/signup": lambda _: {"username": _fresh("new"), "password": secrets.token_hex(12)},
@@ -59,6 +71,13 @@ BODIES: dict[str, Fields] = {
     "POST /api/leave": lambda _: {"rooms": [f"nowhere-{number}" for number in range(500)]},
     "POST /api/rooms/{slug}/sensors/readings": lambda _: {"readings": [{"sensor_id": "t1", "value": 1.5}] * 100},
     "PUT /api/rooms/{slug}/sensors/{sensor_id}/alarm": lambda _: {"above": 30},
+    "POST /api/rooms/{slug}/devices": lambda _: {"name": _fresh("device")},
+    "POST /api/rooms/{slug}/files": lambda _: Upload("flood.txt", b"flood\n" * 50_000),
+    "PATCH /api/notifications": lambda _: {"sound": bool(next(_numbers) % 2)},
+    "PUT /api/notifications/rooms/{slug}": lambda _: {"level": ("all", "mentions")[next(_numbers) % 2]},
+    "POST /api/notifications/devices": lambda _: {"endpoint": f"https://push.example.com/{_fresh('x')}", "keys": KEYS},
+    # An administrator's.
+    "PATCH /api/features/{name}": lambda _: {"on": True},
     "POST /api/blocks": lambda world: {"user": world.other},
     # For a stream that is not there: the call itself is what costs.
     "POST /api/frames": lambda _: [{"type": "ping"}] * 50,
@@ -104,6 +123,17 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     ),
     "quiz.start": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
     "quiz.answer": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "question": 0, "choice": 0},),
+    "survey.create": (
+        lambda world: {
+            "room": world.room,
+            "key": secrets.token_hex(8),
+            "title": "flood",
+            "questions": [{"kind": "single", "text": "?", "options": ["yes", "no"]}],
+        },
+    ),
+    "survey.answer": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1, "answers": [[0]]},),
+    "survey.close": (lambda world: {"room": world.room, "key": secrets.token_hex(8), "target": 1},),
+    "notify.claim": (lambda world: {"room": world.room, "target": next(_numbers)},),
     "typing": (lambda world: {"room": world.room},),
     "location.share": (lambda world: {"room": world.room, "seconds": 60, "key": secrets.token_hex(8)},),
     "location.update": (lambda world: {"room": world.room, "latitude": 1.5, "longitude": 2.5},),
@@ -180,5 +210,8 @@ def address_of(call: Call, world: World) -> str:
         "token": "none",
         "seq": "1",
         "number": "1",
+        "device": "1",
+        "code": "none",
+        "name": "none",
     }
     return _PARAMETER.sub(lambda found: values[found[1]], call.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import logging.config
 import re
@@ -45,14 +46,15 @@ def carrying(work: Callable[[], R]) -> Callable[[], R]:
     if subject is None:
         return work
 
-    def carried() -> R:
-        earlier = about(subject)
-        try:
-            return work()
-        finally:
-            about_again(earlier)
+    return functools.partial(_carried, subject, work)
 
-    return carried
+
+def _carried(subject: Subject, work: Callable[[], R]) -> R:
+    earlier = about(subject)
+    try:
+        return work()
+    finally:
+        about_again(earlier)
 
 
 def _add_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

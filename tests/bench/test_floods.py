@@ -31,8 +31,8 @@ def test_every_endpoint_and_frame_has_a_flood(document: dict[str, Any]) -> None:
 
 
 def test_new_endpoint_or_frame_without_a_flood_is_named(document: dict[str, Any]) -> None:
-    grown = {"paths": document["paths"] | {"/api/files": {"post": {"requestBody": {}}}}}
-    assert floods.missing(grown, FRAMES | {"dream": None}) == ["POST /api/files", "dream"]
+    grown = {"paths": document["paths"] | {"/api/dreams": {"post": {"requestBody": {}}}}}
+    assert floods.missing(grown, FRAMES | {"dream": None}) == ["POST /api/dreams", "dream"]
     shrunk = {kind: handler for kind, handler in FRAMES.items() if kind != "history"}
     assert floods.missing(document, shrunk) == ["history"]
 

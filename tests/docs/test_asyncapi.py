@@ -188,6 +188,9 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
     rename = f"from accounts.models import User; User.objects.filter(id={bob_is.id}).update(username='{bob_is.name}-new')"
     await asyncio.to_thread(server.shell, rename)
     await ada.expect("user.updated")
+    switch = f"from switches.models import FeatureOff; FeatureOff.objects.create(name='polls', by_id={ada_is.id})"
+    await asyncio.to_thread(server.shell, switch)
+    await ada.expect("features.updated")
     await ada.request("ping")
     await ada.push_raw("ping")
     await ada.expect("pong", bare=True)
