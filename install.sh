@@ -218,7 +218,7 @@ make_administrator() {
   # Through standard input: a command line can be read by everybody on this machine.
   # shellcheck disable=SC2016  # the container's own
   printf '%s\n' "$password" | compose exec -T web sh -c \
-    'read -r DJANGO_SUPERUSER_PASSWORD && export DJANGO_SUPERUSER_PASSWORD && exec python app/manage.py createsuperuser --no-input --username "$1"' sh "$admin" ||
+    'read -r DJANGO_SUPERUSER_PASSWORD && export DJANGO_SUPERUSER_PASSWORD && exec python app/manage.py createsuperuser --no-input --email "" --username "$1"' sh "$admin" ||
     fail "the administrator $admin could not be made: see above"
   if [ -n "$made" ]; then say "The password of $admin, shown this once: $password"; fi
 }
