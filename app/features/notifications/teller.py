@@ -177,10 +177,10 @@ class _Event(msgspec.Struct):
     at: str
     deleted: bool = False
     mentions: list[int] = []
-    # Of a message; question or title of a thing that has one.
-    text: str = ""
-    question: str = ""
-    title: str = ""
+    # What a message, a poll or a note says. A thing of another feature may call anything by these names.
+    text: Any = ""
+    question: Any = ""
+    title: Any = ""
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -194,6 +194,7 @@ def _named(event: LogEvent) -> set[int] | None:
 
 def _frame(one: _Waiting, room: RoomRead, reason: Reason) -> Batch:
     event = _decode(one.event.text)
+    said = next((words for words in (event.text, event.question, event.title) if words and isinstance(words, str)), None)
     frame: dict[str, Any] = {
         "type": "notify",
         "reason": str(reason),
@@ -201,7 +202,7 @@ def _frame(one: _Waiting, room: RoomRead, reason: Reason) -> Batch:
         "target": one.event.seq,
         "from": event.sender,
         "at": event.at,
-        "text": (event.text or event.question or event.title or summary_of("", msgspec.json.decode(one.event.text)))[:MOST_TEXT],
+        "text": (said or summary_of("", msgspec.json.decode(one.event.text)))[:MOST_TEXT],
     }
     if room.title and not one.room.direct:
         frame["title"] = room.title

@@ -50,6 +50,25 @@ async def told(chat: ChatClient, room: str, seq: int, reason: str) -> Frame:
     return frame
 
 
+async def test_thing_of_another_feature_is_told_in_its_own_words(
+    server: Server, connect: Connect, ada: Account, bob: Account
+) -> None:
+    """Its fields may be called as a message's are, and hold something else: a quiz has a `question` that is none yet."""
+    mine, theirs = await connect(ada), await connect(bob)
+    room = await members(server, ada, bob)
+    await set_level(server, bob, room, "all")
+    questions = [{"text": "Which?", "choices": ["this", "that"], "right": 0, "seconds": 5}]
+    things: list[tuple[str, dict[str, Any], str]] = [
+        ("quiz.create", {"title": "Warm up", "questions": questions}, "Warm up"),
+        ("poll.create", {"question": "Tea?", "options": ["yes", "no"]}, "Tea?"),
+        ("chess.offer", {"seconds": 60, "increment": 0}, ""),
+    ]
+    for kind, fields, words in things:
+        stored = await mine.request(kind, room=room, key=secrets.token_hex(8), **fields)
+        frame = await told(theirs, room, stored["seq"], "all")
+        assert frame["text"] == words or (not words and frame["text"])
+
+
 async def test_first_direct_message_and_the_next_notify_every_device(connect: Connect, ada: Account, bob: Account) -> None:
     mine, phone, laptop = await connect(ada), await connect(bob), await connect(bob)
     text = "\N{GRINNING FACE}" * 250
