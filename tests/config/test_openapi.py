@@ -51,7 +51,7 @@ def explore(server: Server, account: Account, *arguments: str, config: Path, see
 
 
 # A run with one seed looks at few of the wrong values.
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.timeout(300)
 async def test_every_answer_matches_the_openapi_document(seed: int, start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(**{f"LIMIT_{name}": "0" for name in QUOTAS})
