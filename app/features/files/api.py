@@ -35,7 +35,8 @@ FORM = {
             # One field of any name.
             "schema": {
                 "type": "object",
-                "properties": {"file": {"type": "string", "format": "binary"}},
+                "minProperties": 1,
+                "maxProperties": 1,
                 "additionalProperties": {"type": "string", "format": "binary"},
             }
         }
