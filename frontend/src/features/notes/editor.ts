@@ -27,7 +27,8 @@ const colours = HighlightStyle.define([
   { tag: tags.processingInstruction, color: 'var(--text-muted)' },
 ])
 
-const PEOPLE = ['#0f8a73', '#c2571a', '#7a52c7', '#b0327a', '#2f6fd0', '#8a7a10', '#b3382c', '#3d8a2b']
+// White on each of them has a contrast of 4.8:1 at least.
+const PEOPLE = ['#0d816b', '#b65118', '#7a52c7', '#b0327a', '#2f6fd0', '#81720e', '#b3382c', '#398127']
 const theme = EditorView.theme({
   '&': { height: '100%', color: 'var(--text)', fontSize: '0.9375rem' },
   '&.cm-focused': { outline: 'none' },
