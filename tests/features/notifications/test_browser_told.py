@@ -109,6 +109,8 @@ def test_a_visible_page_says_it_in_itself_and_leads_there(watched: Watched, bot:
     bot.write_to(ada.name, "over here")
     toast = ada.page.locator(".toast", has_text=f"{bot.name}: over here")
     expect(toast).to_be_visible()
+    # It lies over the page and takes no room from it.
+    assert ada.page.evaluate("document.querySelector('nav.side').offsetHeight === innerHeight")
     ada.screenshot("told-toast")
     assert raised(ada.page) == []
     toast.get_by_role("button", name="Look at it").click()
