@@ -19,7 +19,7 @@ from features.sensors import devices
 from features.sensors.devices import KIND, device_of
 from features.sensors.frames import push, push_of_device
 from features.sensors.models import Alarm, Device, Sensor
-from features.sensors.readings import GREATEST, MANY, ReadingIn
+from features.sensors.readings import GREATEST, MANY, ReadingIn, milliseconds
 from features.sensors.series import series, time_of
 from realtime.publish import Person, Revoked, folded, revoked
 from rooms import access
@@ -112,8 +112,8 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
 @router.get("/{slug}/sensors/{sensor_id}/series", summary="History of a sensor")
 async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Query[Range]) -> dict[str, Any]:
     """Each reading while they fit into `points` (`step` 0), else means of whole minutes or hours. The last hour by default."""
-    last = _ms(query.last) if query.last else int(time.time() * 1_000)
-    first = _ms(query.first) if query.first else last - HOUR_MS
+    last = milliseconds(query.last) if query.last else int(time.time() * 1_000)
+    first = milliseconds(query.first) if query.first else last - HOUR_MS
     if first >= last:
         raise BadFrame(_("from must be before to"))
 
@@ -207,7 +207,3 @@ def _device(device: Device, *, revocable: bool) -> dict[str, Any]:
         "last_seen_at": device.last_seen_at,
         "revocable": revocable,
     }
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1_000)

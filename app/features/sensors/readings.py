@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -16,6 +16,8 @@ MANY = 1_000
 # How far a device's clock may be ahead.
 AHEAD_MS = 60_000
 DAY_MS = 86_400_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 # The database adds up the values of an hour: their sum must stay a number.
 GREATEST = 1e300
 
@@ -39,6 +41,14 @@ class Reading(NamedTuple):
     value: float
 
 
+def milliseconds(at: datetime) -> int:
+    """Return whole milliseconds since 1970.
+
+    Rounding to the even one would make one time of two that are a millisecond apart.
+    """
+    return (at - _EPOCH) // _MILLISECOND
+
+
 def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None) -> list[Reading]:
     """Return what is stored: nothing from the future, and nothing older than readings are kept. Raises BadFrame.
 
@@ -56,7 +66,7 @@ def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None
         elif one.at.tzinfo is None:
             raise BadFrame(_("at of {sensor} needs a zone, such as 2030-01-01T12:00:00Z", sensor=repr(one.sensor_id)))
         else:
-            at = round(one.at.timestamp() * 1_000)
+            at = milliseconds(one.at)
         if now_ms - keep_days * DAY_MS <= at <= now_ms + AHEAD_MS:
             found.append(Reading(one.sensor_id, at, one.value))
     return found

@@ -24,6 +24,13 @@ def test_readings_without_a_time_are_a_millisecond_apart() -> None:
     assert found == [Reading("t1", NOW_MS, 1), Reading("t2", NOW_MS, 2), Reading("t1", NOW_MS + 1, 3)]
 
 
+def test_readings_a_millisecond_apart_keep_apart_times() -> None:
+    """Half milliseconds, too: a push of them lost readings once."""
+    begun = NOW + timedelta(microseconds=500)
+    found = accepted([ReadingIn("t1", step, begun + timedelta(milliseconds=step)) for step in range(5)], 7, NOW.timestamp())
+    assert [one.at for one in found] == [NOW_MS + step for step in range(5)]
+
+
 @pytest.mark.parametrize("reading", [ReadingIn(" ", 1), ReadingIn("a\nb", 1), ReadingIn("t1", 1, datetime(2030, 1, 1))])  # noqa: DTZ001
 def test_reading_without_a_name_or_zone_is_refused(reading: ReadingIn) -> None:
     with pytest.raises(BadFrame):
