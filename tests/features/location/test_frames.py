@@ -197,6 +197,7 @@ async def test_share_ends_when_its_person_is_gone(
     async with with_token(server.base_url, bob if how == "leaves" else ada) as http:
         answer = await http.delete(f"/api/rooms/{room}/members/{bob.id}")
     assert answer.status_code == httpx.codes.NO_CONTENT
+    await theirs.expect("room.left", timeout=SOON_S)  # another process may have answered
     assert await code(theirs, "location.update", room=room, **HERE) == "not_a_member"
     ended = await owner.expect("location.ended", timeout=SOON_S)
     assert ended["from"]["id"] == bob.id
