@@ -117,15 +117,15 @@ async def _measure(ids: list[int], options: argparse.Namespace) -> None:
 
     hub, watcher = Hub(), LocalUser(Person(1, "ada"))
     for room_id in ids:
-        room = hub.rooms[room_id] = LiveRoom(RoomRef(room_id, f"room-{room_id}", direct=False))
+        room = hub.registry.rooms[room_id] = LiveRoom(RoomRef(room_id, f"room-{room_id}", direct=False))
         room.skip_to(Head(10_000))
         room.opened.set()
         room.watchers.add(watcher)
     await hub.repair.poll_heads()  # opens the connections
     print(f"== one process, {len(ids)} rooms open, {options.rooms} in the table, {options.moved} moved")
     _print("poll of the heads", [await _cost(hub.repair.poll_heads) for _ in range(options.polls)])
-    for room in list(hub.rooms.values())[: options.moved]:
-        hub.housekeeping.unread_due(room)
+    for room in list(hub.registry.rooms.values())[: options.moved]:
+        hub.registry.note_unread(room)
     _print("tick (one second of it is its pause)", [await _cost(hub.housekeeping.tick) for _ in range(min(5, options.polls))])
     await database.run(_close)
 

@@ -16,7 +16,7 @@ from ninja.renderers import BaseRenderer
 from config import api_errors
 from config.openapi import DocumentedAPI
 from core.features import installed
-from realtime.switches import require
+from realtime.feature_gate import require
 
 
 class StrictParser(Parser):

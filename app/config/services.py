@@ -85,10 +85,10 @@ class Sockets(Service):
         return hub.current().layer_works
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
-        await hub.current().drain(spread_s, hurry)
+        await hub.current().handover.drain(spread_s, hurry)
 
     async def share(self, part: float, per_s: float, wanted: Callable[[], bool]) -> int:
-        return await hub.current().share(part, per_s, wanted)
+        return await hub.current().handover.share(part, per_s, wanted)
 
     async def stop(self) -> None:
         await hub.current().stop()

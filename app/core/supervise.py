@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 import structlog
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 AGAIN_S = 1.0
 TRIES = 5
 
 
-async def run_forever(turn: Callable[[], Awaitable[None]]) -> None:
-    """Run `turn` repeatedly until cancelled, with a jittered pause after a failure."""
+async def run_forever(tick: Callable[[], Awaitable[None]]) -> None:
+    """Run `tick` repeatedly until cancelled, with a jittered pause after a failure."""
     while True:
         try:
-            await turn()
+            await tick()
         except Exception:
-            log.exception("a background turn failed", turn=turn.__qualname__)
+            logger.exception("a background turn failed", turn=tick.__qualname__)
             await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
 
 
@@ -38,4 +38,27 @@ async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=AGAIN_S)
-    log.error("background tasks did not end", tasks=[task.get_name() for task in tasks])
+    logger.error("background tasks did not end", tasks=[task.get_name() for task in tasks])
+
+
+class BackgroundTasks:
+    """Tasks of one owner: referenced until they end, their errors logged."""
+
+    def __init__(self) -> None:
+        self.running: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` in a task of its own."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("background task failed", task=task.get_name(), exc_info=error)
+
+    async def cancel(self) -> None:
+        """Cancel all, and wait for them within a limit."""
+        await cancel_all(self.running)

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Any
 
 import structlog
 
@@ -21,11 +21,13 @@ from core import metrics
 from db.database import DatabaseUnavailable
 from realtime import tell
 from realtime.events import JournalRow, News, Person, Revoked, RoomRef, State
+from realtime.memberships import Memberships
 from realtime.ports import domains
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
-    from realtime.socket import Socket
+from realtime.presence.sync import Presence
+from realtime.registry import Registry
+from realtime.revocations import Revocations
+from realtime.subscriber import Subscriber
+from realtime.switches import Switches
 
 logger = structlog.get_logger(__name__)
 
@@ -68,8 +70,17 @@ class Place:
 
 
 class Journal:
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(
+        self,
+        registry: Registry,
+        presence: Presence,
+        memberships: Memberships,
+        revocations: Revocations,
+        switches: Switches,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._registry, self._presence, self._memberships = registry, presence, memberships
+        self._revocations, self._switches, self._spawn = revocations, switches, spawn
         self._changes, self._members = Place(), Place()
         self._read_at = time.monotonic()
         self._nudged = asyncio.Event()
@@ -110,12 +121,12 @@ class Journal:
                 more = max(len(news.rows), len(news.added)) >= FULL
         self._forget()
 
-    def check_new(self, socket: Socket) -> None:
+    def check_new(self, socket: Subscriber) -> None:
         """Act on recent changes that came before this socket was registered."""
         if socket.credential_name in self._ended:
             tell.sign_out(socket)
         elif socket.user.id in self._changed:
-            self.hub.spawn(self._check_person(socket.user.id))
+            self._spawn(self._check_person(socket.user.id))
 
     async def _check_person(self, user: int) -> None:
         with contextlib.suppress(DatabaseUnavailable):
@@ -131,20 +142,20 @@ class Journal:
             logger.exception("changes could not be acted on", first=news.rows[:1], number=len(news.rows))
 
     async def _act(self, news: News) -> None:
-        people = self.hub.people
+        people = self._registry.people
         by_kind: dict[str, list[JournalRow]] = {}
         for row in news.rows:
             by_kind.setdefault(row.kind, []).append(row)
         for kind, rows in by_kind.items():
             metrics.CHANGES.labels(kind).inc(len(rows))
-        if "feature" in by_kind or not self.hub.switches.known:
-            await self.hub.switches.read()
+        if "feature" in by_kind or not self._switches.known:
+            await self._switches.read()
         await self._end([*(row.detail for row in by_kind.get("ended", ())), *news.expired])
         changed = {row.user for kind in ("access", "name") for row in by_kind.get(kind, ())}
         renamed = {row.user for row in by_kind.get("name", ())}
         self._changed.update(dict.fromkeys(changed, time.monotonic()))
-        rooms = {row.room for row in by_kind.get("room", ())} & self.hub.rooms.keys()
-        shows = self.hub.presence.shows
+        rooms = {row.room for row in by_kind.get("room", ())} & self._registry.rooms.keys()
+        shows = self._presence.shows
         ends = [row for row in news.rows if row.kind in {"left", "member"}]
         left = [row for row in ends if row.user in people or shows(row.user, row.room)]
         added = [row for row in news.added if (local := people.get(row.user)) and row.room not in local.upto]
@@ -165,31 +176,33 @@ class Journal:
         self._act_on_people(changed, state)
         for user, common in state.rooms_of.items():
             if user in state.people:
-                await tell.user_updated(self.hub, Person(user, state.people[user].name), common)
+                person = Person(user, state.people[user].name)
+                self._presence.renamed(person)
+                await tell.user_updated(self._registry, person, common)
         for room_id in rooms & state.rooms.keys():
             found = state.rooms[room_id]
-            if (room := self.hub.rooms.get(room_id)) is not None:
-                await tell.room_updated(self.hub, room, found.details)
+            if (room := self._registry.rooms.get(room_id)) is not None:
+                await tell.room_updated(room, found.details)
         for row in left:
             if (row.room, row.user) not in state.members:
                 known = state.rooms.get(row.room)
                 reason = ("left" if row.kind == "left" else "removed") if known else "deleted"
                 self._leave(row.user, known.ref if known else RoomRef(row.room, row.detail, direct=False), reason)
         for row in added:
-            local, now = self.hub.people.get(row.user), state.rooms.get(row.room)
+            local, now = self._registry.people.get(row.user), state.rooms.get(row.room)
             if local and now and (row.room, row.user) in state.members and row.room not in local.upto:
                 upto, uncounted = map(int, row.detail.split())
                 fields = {"room": list(now.ref), "details": now.details, "head": now.head, "upto": upto, "uncounted": uncounted}
-                self.hub.on_member(local, fields)
+                self._memberships.add(local, fields)
 
     def _act_on_people(self, users: set[int], state: State) -> None:
         for user in users:
-            local, now = self.hub.people.get(user), state.people.get(user)
+            local, now = self._registry.people.get(user), state.people.get(user)
             for socket in list(local.sockets) if local else ():
                 if now is None or not now.active or socket.is_older_than(now.mark):
                     tell.sign_out(socket)
             if local and now:
-                tell.rename(self.hub, local, now.name)
+                tell.rename(local, now.name)
 
     async def _end(self, names: list[str]) -> None:
         """Close the sockets of credentials that ended, in slices."""
@@ -197,7 +210,7 @@ class Journal:
         if not new:
             return
         self._ended.update(dict.fromkeys(new, time.monotonic()))
-        for index, local in enumerate(list(self.hub.people.values()), 1):
+        for index, local in enumerate(list(self._registry.people.values()), 1):
             for socket in list(local.sockets):
                 if socket.credential_name in new:
                     tell.sign_out(socket)
@@ -205,19 +218,19 @@ class Journal:
                 await asyncio.sleep(0)
 
     def _leave(self, user: int, room: RoomRef, reason: str) -> None:
-        local = self.hub.people.get(user)
+        local = self._registry.people.get(user)
         if local is not None:
-            self.hub.revocations.act(local, Revoked(user, room=room, reason=reason), polled=True)
+            self._revocations.act(local, Revoked(user, room=room, reason=reason), polled=True)
         else:
-            self.hub.presence.not_a_member(user, room.id)
+            self._presence.not_a_member(user, room.id)
 
     def _end_room(self, ref: RoomRef) -> None:
-        room = self.hub.rooms.get(ref.id)
+        room = self._registry.rooms.get(ref.id)
         if room is None:
             return
         joined = {socket.local for sockets in room.sockets.values() for socket in sockets if socket.local}
         for local in room.watchers | joined:
-            self.hub.revocations.act(local, Revoked(local.person.id, room=room.ref, reason="deleted"))
+            self._revocations.act(local, Revoked(local.person.id, room=room.ref, reason="deleted"))
 
     def _forget(self) -> None:
         before = time.monotonic() - RECENT_S

@@ -6,17 +6,14 @@ import asyncio
 import time
 from collections.abc import Container, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from realtime import send_queue
 from realtime.dialects.base import Dialect
 from realtime.events import Head, LogEvent, RoomRef, encode
+from realtime.local_users import LocalUser
 from realtime.presence.room import RoomPresence
 from realtime.send_queue import Batch, FrameWriter
-
-if TYPE_CHECKING:
-    from realtime.local_users import LocalUser
-    from realtime.socket import Socket
+from realtime.subscriber import Subscriber
 
 # Events kept for a joining socket, or received ahead of a gap. Beyond it the log is read instead.
 MAX_HELD = 1_000
@@ -35,12 +32,12 @@ class LiveRoom:
         # How many events up to `last_seq` do not count as unread.
         self.uncounted = 0
         self.opened = asyncio.Event()
-        # Sockets with their frame writers, in joining order: neighbours in memory, mostly, and so faster to visit.
-        self.sockets: dict[type[Dialect], dict[Socket, FrameWriter | None]] = {}
+        # Subscribers with their frame writers, in joining order: neighbours in memory, mostly, and so faster to visit.
+        self.sockets: dict[type[Dialect], dict[Subscriber, FrameWriter | None]] = {}
         # Joined sockets that already hold later events than this room has delivered, with their last seq.
-        self.caught_up_to: dict[Socket, int] = {}
+        self.caught_up_to: dict[Subscriber, int] = {}
         # Live events kept for sockets whose join is being read; None after more than MAX_HELD.
-        self.joining: dict[Socket, list[LogEvent] | None] = {}
+        self.joining: dict[Subscriber, list[LogEvent] | None] = {}
         self.watchers: set[LocalUser] = set()
         self.pending: dict[int, LogEvent] = {}
         self.presence = RoomPresence()
@@ -56,17 +53,17 @@ class LiveRoom:
     def head(self) -> Head:
         return Head(self.last_seq, self.uncounted)
 
-    def add(self, socket: Socket, head: int) -> None:
+    def add(self, socket: Subscriber, head: int) -> None:
         """Add a socket that has everything up to `head`; later events are pushed to it."""
         self.sockets.setdefault(type(socket.dialect), {})[socket] = socket.send_queue.writer
         if head > self.last_seq:
             self.caught_up_to[socket] = head
 
-    def released(self, socket: Socket) -> None:
+    def released(self, socket: Subscriber) -> None:
         """Use the socket's new send queue: its handshake was answered."""
         self.sockets[type(socket.dialect)][socket] = socket.send_queue.writer
 
-    def discard(self, socket: Socket) -> bool:
+    def discard(self, socket: Subscriber) -> bool:
         """Remove the socket. Return whether it was joined."""
         members = self.sockets.get(type(socket.dialect), {})
         joined = socket in members
@@ -114,7 +111,7 @@ class LiveRoom:
         self.pending.clear()
         self.caught_up_to.clear()
 
-    def deliver(self, events: list[LogEvent], people: Mapping[int, LocalUser]) -> tuple[int, list[Socket]]:
+    def deliver(self, events: list[LogEvent], people: Mapping[int, LocalUser]) -> tuple[int, list[Subscriber]]:
         """Send events to every joined socket.
 
         Return the number of deliveries and the sockets that are too slow.
@@ -138,7 +135,7 @@ class LiveRoom:
                 slow += late
         return delivered, slow
 
-    def _push_individual(self, individual: Mapping[Socket, list[LogEvent]]) -> tuple[int, list[Socket]]:
+    def _push_individual(self, individual: Mapping[Subscriber, list[LogEvent]]) -> tuple[int, list[Subscriber]]:
         """Send events per socket, where some are ahead or are the author's.
 
         Return as `deliver` does.
@@ -157,8 +154,8 @@ class LiveRoom:
 
     @staticmethod
     def _push_all(
-        sockets: Mapping[Socket, FrameWriter | None], batch: Batch, but_for: Container[Socket]
-    ) -> tuple[int, list[Socket]]:
+        sockets: Mapping[Subscriber, FrameWriter | None], batch: Batch, but_for: Container[Subscriber]
+    ) -> tuple[int, list[Subscriber]]:
         """Write `batch` to each of `sockets`.
 
         Return the number of deliveries and the sockets that are too slow.
@@ -178,8 +175,8 @@ class LiveRoom:
                 slow.append(socket)
         return number, slow
 
-    def _split_caught_up(self, events: list[LogEvent]) -> dict[Socket, list[LogEvent]]:
-        late: dict[Socket, list[LogEvent]] = {}
+    def _split_caught_up(self, events: list[LogEvent]) -> dict[Subscriber, list[LogEvent]]:
+        late: dict[Subscriber, list[LogEvent]] = {}
         if not self.caught_up_to:
             return late
         for socket, head in list(self.caught_up_to.items()):
@@ -188,7 +185,7 @@ class LiveRoom:
                 del self.caught_up_to[socket]
         return late
 
-    def push_signal(self, frame: str, *, but_for: int | None = None, only: int | None = None) -> list[Socket]:
+    def push_signal(self, frame: str, *, but_for: int | None = None, only: int | None = None) -> list[Subscriber]:
         """Send a frame without seq to the joined sockets whose dialect has signals.
 
         Return the slow ones.
@@ -204,7 +201,7 @@ class LiveRoom:
             if socket.user.id != but_for and only in {None, socket.user.id} and not socket.send_queue.push(batch)
         ]
 
-    def push_to(self, dialect: type[Dialect], batch: Batch) -> list[Socket]:
+    def push_to(self, dialect: type[Dialect], batch: Batch) -> list[Subscriber]:
         """Send to the sockets of one dialect. Return the slow ones."""
         if not batch.texts:
             return []
@@ -218,16 +215,22 @@ class LiveRoom:
         """Return whether a joined socket understands frames without seq."""
         return any(sockets for dialect, sockets in self.sockets.items() if dialect.signals)
 
-    def others_hear(self, socket: Socket) -> bool:
+    def others_hear(self, socket: Subscriber) -> bool:
         """Return whether another joined socket understands frames without seq."""
         return any(one is not socket for dialect, sockets in self.sockets.items() if dialect.signals for one in sockets)
+
+    def send_unread(self) -> None:
+        """Send each watcher their unread count, on the sockets that have not joined the room."""
+        self.unread_due, self.unread_at = False, time.monotonic()
+        for local in self.watchers:
+            local.push_unjoined(self.ref.slug, Batch([unread(self.ref, self.head, local)]))
 
     def mark_used(self) -> None:
         """Start or stop the timer that closes an unused room."""
         self.empty_since = None if self.in_use else (self.empty_since or time.monotonic())
 
 
-def batch_for(room: RoomRef, socket: Socket, events: list[LogEvent]) -> Batch:
+def batch_for(room: RoomRef, socket: Subscriber, events: list[LogEvent]) -> Batch:
     """Encode events for this one socket."""
     dialect, user = type(socket.dialect), socket.user.id
     texts = (dialect.encode_own(room, event) if event.author == user else dialect.encode(room, event) for event in events)

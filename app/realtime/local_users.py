@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from core.limits import Bucket
 from realtime.events import Head, Person, RoomRef
 from realtime.send_queue import Batch
-
-if TYPE_CHECKING:
-    from realtime.socket import Socket
+from realtime.subscriber import Subscriber
 
 
 class LocalUser:
@@ -33,7 +30,7 @@ class LocalUser:
 
     def __init__(self, person: Person) -> None:
         self.person = person
-        self.sockets: set[Socket] = set()
+        self.sockets: set[Subscriber] = set()
         # Read mark per room (by id) of the person's memberships.
         self.upto: dict[int, int] = {}
         # The same rooms by slug.
@@ -55,7 +52,7 @@ class LocalUser:
         # Of all local sockets together: as a socket's own, with enough saved up for two that join all their rooms again.
         self.frames = Bucket(rate and 5 * rate + 50, 2 * (10 * rate + 200))
 
-    def push_unjoined(self, slug: str, batch: Batch, *, but_for: Socket | None = None) -> None:
+    def push_unjoined(self, slug: str, batch: Batch, *, but_for: Subscriber | None = None) -> None:
         """Send a room's frame to unjoined sockets whose dialect has signals."""
         for socket in self.sockets:
             if socket is not but_for and type(socket.dialect).signals and slug not in socket.rooms:

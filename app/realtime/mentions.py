@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from realtime.events import LogEvent
-
-if TYPE_CHECKING:
-    from realtime.live_room import LiveRoom
-    from realtime.local_users import LocalUser
+from realtime.live_room import LiveRoom
+from realtime.local_users import LocalUser
 
 # As encoded; in a text the quotation marks are escaped.
 _NAMES = '"mentions":['

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from core.limits import Bucket
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
-    from realtime.socket import Socket
+from realtime.handover import Handover
+from realtime.registry import Registry
+from realtime.subscriber import Subscriber
 
 HEADER = b"x-nginx-instance"
 NAME = re.compile(r"[0-9a-f]{32}")
@@ -37,8 +37,14 @@ def instance_of(scope: dict[str, Any]) -> str | None:
 
 
 class NginxDrain:
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(
+        self,
+        registry: Registry,
+        handover: Handover,
+        publish: Callable[[str, dict[str, Any]], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._registry, self._handover, self._publish, self._spawn = registry, handover, publish, spawn
         # Limited, since anyone who reaches this process directly may ask.
         self.asked = Bucket(ASKED_PER_S, ASKED_BURST)
         self._draining: set[str] = set()
@@ -50,28 +56,23 @@ class NginxDrain:
         """
         if not self.asked.take():
             return False
-        self.hub.publish(GROUP, {"kind": "nginx_drain", "instance": instance, "seconds": seconds})
+        self._publish(GROUP, {"kind": "nginx_drain", "instance": instance, "seconds": seconds})
         return True
 
     def begin(self, instance: str, seconds: float) -> None:
         """Drain this process's sockets, once: both nginx and the layer bring the request."""
         if instance not in self._draining:
             self._draining.add(instance)
-            self.hub.spawn(self._drain(instance, seconds))
+            self._spawn(self._drain(instance, seconds))
 
     async def _drain(self, instance: str, seconds: float) -> None:
         try:
             # Two rounds: a handshake that nginx has already passed on may finish after the first.
             for _ in range(2):
-                await self.hub.hand_over(self._sockets(instance), seconds)
+                await self._handover.close(self._sockets(instance), seconds)
                 await asyncio.sleep(SECOND_ROUND_S)
         finally:
             self._draining.discard(instance)
 
-    def _sockets(self, instance: str) -> list[Socket]:
-        return [
-            socket
-            for local in self.hub.people.values()
-            for socket in local.sockets
-            if socket.nginx == instance and not socket.closed
-        ]
+    def _sockets(self, instance: str) -> list[Subscriber]:
+        return [socket for socket in self._registry.sockets() if socket.nginx == instance and not socket.closed]

@@ -9,18 +9,15 @@ import functools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 
 from core.errors import BadCredentials
 from core.features import EventKind, installed
-from realtime.dialects.base import Dialect
+from realtime.dialects.base import Dialect, DialectSocket
 from realtime.events import Head, LogEvent, News, Person, RoomRef, State
 from realtime.protocol import Frames
-
-if TYPE_CHECKING:
-    from realtime.socket import Socket
 
 
 class Membership(NamedTuple):
@@ -69,7 +66,7 @@ class Domains(Protocol):
 
     async def state(self, people: set[int], renamed: set[int], rooms: set[int], members: set[tuple[int, int]]) -> State: ...
     async def enter_room(self, user: Person, slug: str) -> RoomRef: ...
-    async def set_alias(self, socket: Socket, alias: str) -> None: ...
+    async def set_alias(self, socket: DialectSocket, alias: str) -> None: ...
 
 
 @functools.cache

@@ -7,7 +7,7 @@ dropped, because every hub that finds a gap reads the log.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from realtime import hub, journal
 from realtime.events import (
@@ -34,9 +34,7 @@ from realtime.events import (
 )
 from realtime.local_users import LocalUser
 from realtime.send_queue import Batch
-
-if TYPE_CHECKING:
-    from realtime.socket import Socket
+from realtime.subscriber import Subscriber
 
 __all__ = [
     "Batch",
@@ -96,7 +94,7 @@ def person_signal(user: int, frame: dict[str, Any]) -> None:
 
 def local_user(user: int) -> LocalUser | None:
     """Return a person with sockets in this process."""
-    return hub.current().people.get(user)
+    return hub.current().registry.people.get(user)
 
 
 def changed() -> None:
@@ -124,7 +122,7 @@ def member_added(
     *,
     head: int = 0,
     upto: Head = Head(0),  # noqa: B008  # a tuple
-    but_for: Socket | None = None,
+    but_for: Subscriber | None = None,
 ) -> None:
     """Send `room.added` to new members' sockets, except the socket that joined."""
     message = {"kind": "member", "room": list(room), "head": head, "upto": upto.seq, "details": details}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Any
 
 import structlog
 
@@ -18,14 +18,12 @@ from db.database import DatabaseUnavailable
 from realtime.events import Head
 from realtime.live_room import MAX_HELD, LiveRoom, gap
 from realtime.ports import domains
+from realtime.registry import Registry
 
-if TYPE_CHECKING:
-    from realtime.hub import Hub
-
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 # The missing message is often only a moment late. After this time the log is read.
-HOLE_GRACE_S = 0.05
+GAP_GRACE_S = 0.05
 PAGE = 200
 # Rooms read with one query, PAGE events in all: after an outage of the layer every room may lack events.
 ROOMS_A_READ = 100
@@ -48,8 +46,8 @@ class Gap:
 
 
 class Repair:
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(self, registry: Registry, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        self._registry, self._spawn = registry, spawn
         # In reading order. One task reads them all, so that many gaps cannot crowd out other database calls.
         self._gaps: dict[LiveRoom, Gap] = {}
         self._task: asyncio.Task[None] | None = None
@@ -59,13 +57,13 @@ class Repair:
 
     def note_gap(self, room: LiveRoom) -> None:
         """Note that a seq is missing before a received one."""
-        self._soon(room, Gap("gap", max(room.pending), _now() + HOLE_GRACE_S))
+        self._soon(room, Gap("gap", max(room.pending), _now() + GAP_GRACE_S))
 
     def _soon(self, room: LiveRoom, gap: Gap) -> None:
         known = self._gaps.setdefault(room, gap)
         known.upto = max(known.upto, gap.upto)
         if self._task is None or self._task.done():
-            self._task = self.hub.spawn(self._fill())
+            self._task = self._spawn(self._fill())
 
     # --- the poll
 
@@ -76,7 +74,7 @@ class Repair:
         moved since the last poll, and another the next HEADS_A_QUERY rooms by name.
         """
         asked = datetime.now(UTC)
-        if len(self.hub.rooms) > HEADS_A_QUERY:
+        if len(self._registry.rooms) > HEADS_A_QUERY:
             await self._compare(await domains().LOG.heads_moved(self._moved_since))
         passed_on = {room.ref.id: room.last_seq for room in self._next_to_ask()}
         heads = await domains().LOG.heads(list(passed_on))
@@ -86,15 +84,15 @@ class Repair:
 
     def _next_to_ask(self) -> Iterable[LiveRoom]:
         if not self._unasked:
-            self._unasked = list(self.hub.rooms.values())
+            self._unasked = list(self._registry.rooms.values())
         some, self._unasked = self._unasked[:HEADS_A_QUERY], self._unasked[HEADS_A_QUERY:]
         return (room for room in some if room.opened.is_set())
 
     async def _compare(self, heads: dict[int, Head]) -> None:
         for index, (room_id, head) in enumerate(heads.items(), 1):
-            room = self.hub.rooms.get(room_id)
+            room = self._registry.rooms.get(room_id)
             if room is not None and room.opened.is_set() and head.seq > room.last_seq:
-                self._soon(room, Gap("poll", head.seq, _now() + HOLE_GRACE_S))
+                self._soon(room, Gap("poll", head.seq, _now() + GAP_GRACE_S))
             elif room is not None and head.seq == room.last_seq:
                 room.uncounted = head.uncounted
             if index % SLICE == 0:
@@ -108,10 +106,10 @@ class Repair:
         New events will reuse the lost seqs, so no client may wait for events above them.
         """
         for room_id, last in passed_on.items():
-            room, head = self.hub.rooms.get(room_id), heads.get(room_id)
+            room, head = self._registry.rooms.get(room_id), heads.get(room_id)
             if room is not None and head is not None and head.seq < last:
                 metrics.LOG_WENT_BACK.inc()
-                log.error("the database lost events that were passed on", room=room.ref.slug, passed_on=last, head=head.seq)
+                logger.error("the database lost events that were passed on", room=room.ref.slug, passed_on=last, head=head.seq)
                 room.go_back(head)
                 self._send_back(room, head.seq, "the log went back")
 
@@ -136,7 +134,7 @@ class Repair:
                 break
             del self._gaps[room]
             lacking = gap.upto - room.last_seq
-            if lacking <= 0 or self.hub.rooms.get(room.ref.id) is not room:
+            if lacking <= 0 or self._registry.rooms.get(room.ref.id) is not room:
                 continue  # the event arrived, or the room is no longer used
             if not gap.told:
                 gap.told = True
@@ -145,13 +143,15 @@ class Repair:
                 # The next poll says how many of these events do not count.
                 room.skip_to(Head(gap.upto, room.uncounted))
                 self._send_back(room, gap.upto, "too far behind")
-                self.hub.deliver_events(room, room.sequence([]))
+                self._registry.deliver(room, room.sequence([]))
                 continue
             some[room] = gap
             events += lacking
         if some:
             room, gap = next(iter(some.items()))
-            log.info("repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, upto=gap.upto)
+            logger.info(
+                "repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, upto=gap.upto
+            )
         return some
 
     async def _read(self, some: dict[LiveRoom, Gap]) -> None:
@@ -165,8 +165,8 @@ class Repair:
             await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
             return
         for room in some:
-            if self.hub.rooms.get(room.ref.id) is room:
-                self.hub.deliver_events(room, room.sequence(found.get(room.ref.id, [])))
+            if self._registry.rooms.get(room.ref.id) is room:
+                self._registry.deliver(room, room.sequence(found.get(room.ref.id, [])))
         more = any(room.last_seq > spans[room.ref.id][0] for room in some)
         for room, gap in some.items():
             if room.last_seq >= gap.upto:
@@ -179,9 +179,9 @@ class Repair:
     def _send_back(self, room: LiveRoom, head: int, why: str) -> None:
         """Make each client read the missing events itself, by joining again."""
         sockets = [socket for members in room.sockets.values() for socket in members if type(socket.dialect).signals]
-        self.hub.close_slow(room.push_signal(gap(room.ref, head)))
+        self._registry.close_slow(room.push_signal(gap(room.ref, head)))
         for socket in sockets:
-            self.hub.detach(socket, room)
+            self._registry.detach(socket, room)
         for socket in {socket for members in room.sockets.values() for socket in members}:
             socket.close_soon(Close.RESTART, why)  # a dialect without gaps: its client reconnects and reads on
         room.unread_due = True

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from realtime import tell
 from realtime.events import Revoked, RoomRef, credential_name, encode
 from realtime.local_users import LocalUser
+from realtime.open_parts import Parts
+from realtime.presence.sync import Presence
+from realtime.registry import Registry
 from realtime.send_queue import Batch
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
 
 
 class Revocations:
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(self, registry: Registry, presence: Presence, parts: Parts) -> None:
+        self._registry, self._presence, self._parts = registry, presence, parts
 
     def act(self, local: LocalUser, what: Revoked, *, polled: bool = False) -> None:
         """Act on a revocation.
@@ -41,9 +39,9 @@ class Revocations:
 
     def _end_membership(self, local: LocalUser, ref: RoomRef) -> None:
         local.forget_room(ref)
-        self.hub.presence.removed(local, ref.id)
-        self.hub.parts.left(local.sockets, ref.id)
-        room = self.hub.rooms.get(ref.id)
+        self._presence.removed(local, ref.id)
+        self._parts.left(local.sockets, ref.id)
+        room = self._registry.rooms.get(ref.id)
         if room is None:
             return
         room.watchers.discard(local)
@@ -51,6 +49,6 @@ class Revocations:
             room.joining[socket] = None  # a join under way ends with `gap`, and the next one is refused
         for socket in list(local.sockets):
             if ref.slug in socket.rooms:
-                self.hub.detach(socket, room)
+                self._registry.detach(socket, room)
                 socket.removed_from(ref)
         room.mark_used()

@@ -296,8 +296,8 @@ class Socket:
 
     async def join(self, ref: RoomRef, re: FrameId, read: Callable[[], Awaitable[Page]]) -> None:
         """Subscribe to a room and reply `room.joined`, without losing or repeating events."""
-        room = await self.hub.open(ref)
-        again = self.hub.detach(self, room)
+        room = await self.hub.opener.open(ref)
+        again = self.hub.registry.detach(self, room)
         if self in room.joining:
             raise BadFrame("a join of this room is under way on this socket")
         room.joining[self] = []  # before any wait: a room without sockets forgets its people
@@ -349,14 +349,20 @@ class Socket:
 
         Raises NotAMember if the room is not joined here.
         """
-        self.hub.detach(self, self.joined(slug))
+        self.hub.registry.detach(self, self.joined(slug))
 
     async def attach(self, refs: list[RoomRef]) -> None:
         """Push live events from now on: for dialects without history."""
-        for room in await self.hub.open_many(refs):
+        for room in await self.hub.opener.open_many(refs):
             if not self.closed and room.ref.slug not in self.rooms:
                 self.hub.attach(self, room, room.last_seq)
             room.mark_used()
+
+    def send_live_values(self, slug: str) -> None:
+        """Send the kept live values of a joined room: for dialects without a join."""
+        room = self.rooms.get(slug)
+        if room is not None:
+            self.hub.live.joined(self, room)
 
     def attach_soon(self, ref: RoomRef, after: int) -> None:
         self.hub.spawn(self._attach_from(ref, after))

@@ -6,20 +6,15 @@ switches before its first socket and its first call of a feature's API, so it ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import structlog
 
 from core import metrics
-from core.errors import Close, FeatureOff
+from core.errors import Close
 from core.features import installed
-from core.words import words as _
 from realtime import tell
 from realtime.events import encode
 from realtime.ports import domains, frames
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
+from realtime.registry import Registry
 
 logger = structlog.get_logger(__name__)
 
@@ -27,8 +22,8 @@ logger = structlog.get_logger(__name__)
 class Switches:
     """One per hub."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         # Whether the switches were read once.
         self.known = False
 
@@ -57,20 +52,9 @@ class Switches:
     async def _tell(self) -> None:
         """Send the features that are on to every socket, and close those of a dialect that is off."""
         refused = installed().refused
-        sockets = [socket for local in self._hub.people.values() for socket in local.sockets]
+        sockets = self._registry.sockets()
         for socket in sockets:
             if socket.served in refused:
                 # The client comes back, and its handshake is refused by name.
                 socket.close_soon(Close.RESTART, "the feature is switched off")
         await tell.push(sockets, encode({"type": "features.updated", "features": installed().names}))
-
-
-async def require(name: str) -> None:
-    """Raise FeatureOff if that feature is switched off. On the event loop."""
-    from realtime import hub  # noqa: PLC0415  # the hub holds the switches
-
-    running = hub.current.peek()
-    if running is not None and not running.switches.known:
-        await running.switches.ready()
-    if name in installed().off:
-        raise FeatureOff(_("the feature {name} is switched off", name=name))

@@ -4,55 +4,51 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from core.errors import Close
 from realtime.events import Person, RoomDetails, encode
+from realtime.live_room import LiveRoom
+from realtime.local_users import LocalUser
+from realtime.registry import Registry
 from realtime.send_queue import Batch
+from realtime.subscriber import Subscriber
 
-if TYPE_CHECKING:
-    from realtime.hub import Hub
-    from realtime.live_room import LiveRoom
-    from realtime.local_users import LocalUser
-    from realtime.socket import Socket
-
-# Sockets written to before the event loop runs other tasks: a room may include all of the process.
+# Subscribers written to before the event loop runs other tasks: a room may include all of the process.
 SOCKETS_A_TICK = 500
 
 
-def sign_out(socket: Socket) -> None:
+def sign_out(socket: Subscriber) -> None:
     socket.close_soon(Close.REVOKED, "signed out or access revoked")
 
 
-async def room_updated(hub: Hub, room: LiveRoom, details: RoomDetails) -> None:
+async def room_updated(room: LiveRoom, details: RoomDetails) -> None:
     """Send `room.updated` to every socket of every member, joined or not."""
     frame = encode({"type": "room.updated", "room": room.ref.slug, **details})
     await push(_sockets_of(room), frame)
 
 
-async def user_updated(hub: Hub, person: Person, rooms: Iterable[int]) -> None:
+async def user_updated(registry: Registry, person: Person, rooms: Iterable[int]) -> None:
     """Send `user.updated` to the person's own sockets and to those in the given rooms."""
-    found: dict[Socket, None] = {}
-    local = hub.people.get(person.id)
+    found: dict[Subscriber, None] = {}
+    local = registry.people.get(person.id)
     if local is not None:
         found.update(dict.fromkeys(local.sockets))
-    hub.presence.renamed(person)
-    for room in filter(None, map(hub.rooms.get, rooms)):
+    for room in filter(None, map(registry.rooms.get, rooms)):
         room.presence.forget_list()
         found.update(dict.fromkeys(_sockets_of(room)))
     await push(found, encode({"type": "user.updated", "user": person.wire()}))
 
 
-def rename(hub: Hub, local: LocalUser, name: str) -> None:
+def rename(local: LocalUser, name: str) -> None:
     """Use the new name in a local person's later messages and presence."""
     local.person = Person(local.person.id, name)
     for socket in local.sockets:
         socket.user = local.person
 
 
-def _sockets_of(room: LiveRoom) -> dict[Socket, None]:
+def _sockets_of(room: LiveRoom) -> dict[Subscriber, None]:
     """Return every member's socket that this process knows, once."""
-    found: dict[Socket, None] = {}
+    found: dict[Subscriber, None] = {}
     for sockets in room.sockets.values():
         found.update(dict.fromkeys(sockets))
     for local in room.watchers:
@@ -60,7 +56,7 @@ def _sockets_of(room: LiveRoom) -> dict[Socket, None]:
     return found
 
 
-async def push(sockets: Iterable[Socket], frame: str) -> None:
+async def push(sockets: Iterable[Subscriber], frame: str) -> None:
     """Send a frame without seq to these sockets, in slices."""
     batch = Batch([frame])
     for index, socket in enumerate(sockets, 1):

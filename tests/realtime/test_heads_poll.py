@@ -39,7 +39,7 @@ class Polled:
         old = datetime.now(UTC) - timedelta(hours=1)
         rooms = [Stored(slug=f"room-{number}", head=1, last_at=old) for number in range(ROOMS)]
         for room in await database.run(lambda: Stored.objects.bulk_create(rooms)):
-            served = self.hub.rooms[room.id] = LiveRoom(RoomRef(room.id, room.slug, direct=False))
+            served = self.hub.registry.rooms[room.id] = LiveRoom(RoomRef(room.id, room.slug, direct=False))
             served.skip_to(Head(1))
             served.opened.set()
 
@@ -54,12 +54,12 @@ class Polled:
 
     async def repaired(self) -> None:
         async with asyncio.timeout(20):
-            while any(room.last_seq < 2 for room in self.hub.rooms.values()):  # noqa: ASYNC110
+            while any(room.last_seq < 2 for room in self.hub.registry.rooms.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     @property
     def ids(self) -> list[int]:
-        return list(self.hub.rooms)
+        return list(self.hub.registry.rooms)
 
 
 @pytest.fixture
@@ -142,13 +142,13 @@ async def test_rows_missing_in_the_database_are_read_once_a_poll(polled: Polled,
     reads: list[int] = []
     monkeypatch.setattr(domains().LOG, "events", _counted(domains().LOG.events, reads))
     author = await database.run(lambda: User.objects.create_user("ada"))
-    room = polled.hub.rooms[polled.ids[0]]
+    room = polled.hub.registry.rooms[polled.ids[0]]
     event = Event(room_id=room.ref.id, seq=3, author=author, key="k", text="hi", at=datetime.now(UTC))
     await database.run(event.save)
     await database.run(lambda: Stored.objects.filter(id=room.ref.id).update(head=3))
     await polled.hub.repair.poll_heads()
     async with asyncio.timeout(20):
-        await next(iter(polled.hub._tasks))
+        await next(iter(polled.hub.tasks.running))
     assert (reads, room.last_seq, room.pending) == ([1], 1, {})
 
 
@@ -157,36 +157,36 @@ async def test_closed_and_opening_rooms_are_skipped(polled: Polled, monkeypatch:
     await polled.poll()
     await polled.move(*polled.ids, at=datetime.now(UTC))
     gone, opening = polled.ids[0], polled.ids[1]
-    del polled.hub.rooms[gone]
-    polled.hub.rooms[opening].opened.clear()
+    del polled.hub.registry.rooms[gone]
+    polled.hub.registry.rooms[opening].opened.clear()
     assert await polled.poll() == set(polled.ids) - {opening}
 
 
 async def test_tick_closes_unused_rooms_only(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = list(polled.hub.rooms.values())
+    rooms = list(polled.hub.registry.rooms.values())
     for room in rooms[:3]:
         room.watchers.add(LocalUser(Person(1, "ada")))
     later = 0.0
     for _ in range(3):  # seen unused once, then unused for long
         await polled.hub.housekeeping._close_empty(asyncio.get_running_loop().time() + later)
         later += 20
-    assert set(polled.hub.rooms.values()) == set(rooms[:3])
+    assert set(polled.hub.registry.rooms.values()) == set(rooms[:3])
 
 
 async def test_tick_visits_only_rooms_with_due_work(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = list(polled.hub.rooms.values())
+    rooms = list(polled.hub.registry.rooms.values())
     hub = polled.hub
     told: list[LiveRoom] = []
-    monkeypatch.setattr(hub.housekeeping, "_flush_unread", told.append)
+    monkeypatch.setattr(LiveRoom, "send_unread", lambda room: told.append(room))  # noqa: PLW0108  # a method
     for room in rooms[:2]:
         room.unread_due = True
-        hub.housekeeping.due.add(room)
-    await hub.housekeeping._flush_due(asyncio.get_running_loop().time())
+        hub.registry.dirty.add(room)
+    await hub.housekeeping._send_unread(asyncio.get_running_loop().time())
     assert set(told) == set(rooms[:2])
     for room in rooms[:2]:
         room.unread_due = False
-    await hub.housekeeping._flush_due(asyncio.get_running_loop().time())
-    assert hub.housekeeping.due == set()
+    await hub.housekeeping._send_unread(asyncio.get_running_loop().time())
+    assert hub.registry.dirty == set()
 
 
 def _counted(events: Any, reads: list[int]) -> Any:

@@ -1,4 +1,4 @@
-"""A hub hands all its sockets over within its deadline."""
+"""A process hands all its sockets over within its deadline."""
 
 from types import SimpleNamespace
 from typing import Any, Self
@@ -6,7 +6,8 @@ from typing import Any, Self
 import pytest
 
 from core.errors import Close
-from realtime.hub import Hub
+from realtime.handover import Handover
+from realtime.registry import Registry
 
 SPREAD_S = 2.0
 SOCKETS = 400
@@ -47,14 +48,14 @@ class Socket:
 
 @pytest.mark.parametrize("cost_s", [0.0, 0.003, 0.004, 0.02])
 async def test_time_of_closing_counts_towards_the_deadline(cost_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.hub.random.uniform", lambda _low, high: high)
-    hub, clock = Hub(), Clock()
+    monkeypatch.setattr("realtime.handover.random.uniform", lambda _low, high: high)
+    registry, clock = Registry(), Clock()
     closed: list[tuple[float, Close]] = []
     sockets: Any = [Socket(clock, cost_s, closed) for _ in range(SOCKETS)]
-    hub.people[1] = SimpleNamespace(sockets=sockets)  # type: ignore[assignment]
-    monkeypatch.setattr("realtime.hub.asyncio", clock)
+    registry.people[1] = SimpleNamespace(sockets=sockets)  # type: ignore[assignment]
+    monkeypatch.setattr("realtime.handover.asyncio", clock)
     started = clock.now
-    await hub.drain(SPREAD_S, hurry=lambda: False)
+    await Handover(registry).drain(SPREAD_S, hurry=lambda: False)
     assert [code for _, code in closed] == [Close.RESTART] * SOCKETS
     assert clock.now - started == pytest.approx(max(SPREAD_S, SOCKETS * cost_s)), "the sockets were closed one after the other"
     half = next(moment for moment, _ in closed[SOCKETS // 2 :])

@@ -57,7 +57,7 @@ async def test_poll_uses_the_primary_key_and_one_table_pass(rooms: list[int], mo
     monkeypatch.setattr(settings, "REDIS_SHARDS", [])
     hub = Hub()
     for room_id in rooms:
-        room = hub.rooms[room_id] = LiveRoom(RoomRef(room_id, f"r{room_id}", direct=False))
+        room = hub.registry.rooms[room_id] = LiveRoom(RoomRef(room_id, f"r{room_id}", direct=False))
         room.skip_to(Head(1))
         room.opened.set()
     asked: list[str] = []

@@ -84,7 +84,7 @@ class Inbox:
     layer = None
 
     def __init__(self, world: World, name: str) -> None:
-        self.world, self.name = world, name
+        self.world, self.origin = world, name
         self.waiting: list[bytes] = []
         self.ended = False
 
@@ -121,12 +121,11 @@ class World:
         patch.setattr(django_settings, "REDIS_SHARDS", [{}])
         patch.setattr(django_settings, "LIMIT_SOCKETS_PER_USER", 0)
         patch.setattr("realtime.hub.bus_for", lambda origin, *_: Inbox(self, origin))
-        patch.setattr("realtime.hub.domains", lambda: self)
-        patch.setattr("realtime.presence.placing.domains", lambda: self)
-        patch.setattr("realtime.switches.domains", lambda: self)
+        for name in ("memberships", "room_opener", "presence.placing", "switches"):
+            patch.setattr(f"realtime.{name}.domains", lambda: self)
         at_once = SimpleNamespace(uniform=lambda *_: 0.0005)
         patch.setattr("realtime.presence.placing.random", at_once)
-        patch.setattr("realtime.hub.random", at_once)
+        patch.setattr("realtime.memberships.random", at_once)
         self.reads_fail = 0
         self.steps = 0
         self.joining: dict[tuple[Socket, int], asyncio.Task[None]] = {}
@@ -243,7 +242,7 @@ class World:
         for _ in range(number % 6):
             await asyncio.sleep(0)
         for hub in self.hubs:
-            for room in hub.rooms.values():
+            for room in hub.registry.rooms.values():
                 hub.presence.close_unused(room)
 
     async def fail(self, number: int) -> None:
@@ -254,7 +253,7 @@ class World:
         room, user = self._pair(number)
         self.members.add((room.id, user))
         for hub in self.hubs:
-            if user in hub.people:
+            if user in hub.registry.people:
                 hub.deliver([{"kind": "member", "user": user, "room": list(room), "upto": 0}])
 
     async def remove(self, number: int) -> None:
@@ -270,7 +269,7 @@ class World:
         hub = self.hubs[number % PROCESSES]
         rows, hub.rows = hub.rows, []
         for room, user in rows:
-            if (room.id, user) not in self.members and (user in hub.people or hub.presence.shows(user, room.id)):
+            if (room.id, user) not in self.members and (user in hub.registry.people or hub.presence.shows(user, room.id)):
                 hub.journal._leave(user, room, "removed")
 
     def _pair(self, number: int) -> tuple[RoomRef, int]:
@@ -278,7 +277,7 @@ class World:
 
     def _revoke(self, room: int, user: int) -> None:
         for hub in self.hubs:
-            local = hub.people.get(user)
+            local = hub.registry.people.get(user)
             if local is not None:
                 hub.revocations.act(local, Revoked(user, room=ROOMS[room]))
 
@@ -301,7 +300,7 @@ class World:
         place = number % PROCESSES
         gone, self.hubs[place] = self.hubs[place], _new_hub()
         gone.bus.ended = True
-        for task in gone._tasks:
+        for task in gone.tasks.running:
             task.cancel()
         for task in [task for (socket, _), task in self.joining.items() if socket.hub is gone]:
             task.cancel()
@@ -343,7 +342,7 @@ class World:
             await asyncio.sleep(0.002)
             self.now += 0.6
             for hub in self.hubs:
-                await hub.presence.judge()
+                await hub.presence.remove_dead()
 
     def online(self, room: int) -> dict[int, bool]:
         found: dict[int, bool] = {}
@@ -386,7 +385,7 @@ async def _run(steps: list[tuple[str, int]]) -> None:
                 assert socket.send_queue.rooms[room.slug] == truth, (socket.user, room.slug)
                 assert socket.send_queue.counts[room.slug] == len(truth)
         for hub in world.hubs:
-            for task in hub._tasks:
+            for task in hub.tasks.running:
                 task.cancel()
 
 

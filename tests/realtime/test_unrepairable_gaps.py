@@ -51,7 +51,7 @@ async def the_log_went_back(hub: Hub, room: LiveRoom) -> None:
 @pytest.mark.parametrize("what_happens", [too_far_behind, the_log_went_back])
 async def test_native_gets_gap_and_other_dialects_a_close(what_happens: Any) -> None:
     hub = Hub()
-    room = hub.rooms[REF.id] = LiveRoom(REF)
+    room = hub.registry.rooms[REF.id] = LiveRoom(REF)
     room.skip_to(Head(LAST))
     room.opened.set()
     native, plain, infra = (Peer(hub, room, dialect) for dialect in (NativeDialect, RoomDialect, InfraDialect))

@@ -30,9 +30,7 @@ class LocationDialect(Dialect):
     async def open(self) -> None:
         self.lobby = await enter_first_use(self.socket.user, LOBBY)
         await self.socket.attach([self.lobby])
-        room = self.socket.rooms.get(self.lobby.slug)
-        if room is not None:
-            self.socket.hub.live.joined(self.socket, room)
+        self.socket.send_live_values(self.lobby.slug)
 
     async def text(self, text: str) -> None:
         try:

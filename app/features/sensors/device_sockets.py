@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from core.errors import Close
@@ -10,9 +9,7 @@ from core.per_loop import PerLoop
 from db import database
 from features.sensors import devices
 from features.sensors.devices import DeviceRef, device_of
-
-if TYPE_CHECKING:
-    from realtime.socket import Socket
+from realtime.dialects.base import DialectSocket
 
 # The feature's place on a socket.
 STATE = "sensors"
@@ -20,7 +17,7 @@ STATE = "sensors"
 
 class Connected:
     def __init__(self) -> None:
-        self.sockets: WeakSet[Socket] = WeakSet()
+        self.sockets: WeakSet[DialectSocket] = WeakSet()
         # Devices seen since the last look.
         self.seen: set[int] = set()
 
@@ -32,7 +29,7 @@ def note_seen(device: DeviceRef) -> None:
     connected().seen.add(device.id)
 
 
-def opened(socket: Socket) -> DeviceRef:
+def opened(socket: DialectSocket) -> DeviceRef:
     """Note a device's socket."""
     device = device_of(socket.credential)
     assert device is not None
@@ -42,7 +39,7 @@ def opened(socket: Socket) -> DeviceRef:
     return device
 
 
-def device_on(socket: Socket) -> DeviceRef | None:
+def device_on(socket: DialectSocket) -> DeviceRef | None:
     """Return the device of a socket; None for a person's."""
     return socket.state.get(STATE)
 

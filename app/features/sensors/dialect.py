@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.errors import BadFrame, FrameRefused
 from core.words import words as _
 from features.sensors.device_sockets import opened
 from features.sensors.frames import SensorPush
-from realtime.dialects.base import Dialect, decode_object
+from realtime.dialects.base import Dialect, DialectSocket, decode_object
 from realtime.publish import LogEvent, Person, RoomRef, encode
 from rooms.join_flow import enter_first_use
-
-if TYPE_CHECKING:
-    from realtime.socket import Socket
 
 LOBBY = "lobby"
 
@@ -22,15 +19,13 @@ class SensorDialect(Dialect):
     name = "sensor_data"
     topic = "sensor"
 
-    def __init__(self, socket: Socket, room: str) -> None:
+    def __init__(self, socket: DialectSocket, room: str) -> None:
         super().__init__(socket, LOBBY)
 
     async def open(self) -> None:
         lobby = await enter_first_use(self.socket.user, LOBBY)
         await self.socket.attach([lobby])
-        room = self.socket.rooms.get(lobby.slug)
-        if room is not None:
-            self.socket.hub.live.joined(self.socket, room)
+        self.socket.send_live_values(lobby.slug)
 
     async def text(self, text: str) -> None:
         try:

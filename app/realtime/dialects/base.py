@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from core.errors import BadFrame
+from core.errors import BadFrame, Close, FrameRefused
 from db import installation
 from realtime.events import LogEvent, Person, RoomRef
 from realtime.protocol import hello, syntax_error
 
-if TYPE_CHECKING:
-    from realtime.socket import Socket
+
+class DialectSocket(Hashable, Protocol):
+    """What a dialect may do with its socket (realtime/socket.py)."""
+
+    user: Person
+    credential: str
+    # The last alias used in its messages: as written, and as others see it.
+    alias: tuple[str, str]
+    # What features keep with it, by feature.
+    state: dict[str, Any]
+    closed: bool
+
+    def push(self, text: str) -> None: ...
+    def close_soon(self, code: Close, reason: str) -> None: ...
+    def count_refusal(self, refusal: FrameRefused) -> None: ...
+    async def handle(self, text: str, only: type[msgspec.Struct] = msgspec.Struct) -> None:
+        """Handle a native frame: decode, perform, reply. `only`: the one kind of frame that this socket may send."""
+
+    def handle_at_once(self, text: str) -> bool: ...
+    async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+        """Perform a native frame of another dialect. Raises FrameRefused."""
+
+    async def attach(self, refs: list[RoomRef]) -> None:
+        """Push live events of these rooms from now on."""
+
+    def attach_soon(self, ref: RoomRef, after: int) -> None:
+        """Attach a room, and push its events above `after`."""
+
+    def send_live_values(self, slug: str) -> None:
+        """Send the kept live values of a joined room."""
 
 
 def decode_object(text: str) -> dict[str, Any]:
@@ -38,7 +66,7 @@ class Dialect:
     # The live topic whose values the dialect receives in a form of its own; without one it receives none.
     topic: ClassVar[str] = ""
 
-    def __init__(self, socket: Socket, room: str) -> None:
+    def __init__(self, socket: DialectSocket, room: str) -> None:
         self.socket, self.room = socket, room
 
     async def open(self) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core import metrics
+from realtime.layer.bus import Bus
 from realtime.local_users import LocalUser
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
-    from realtime.presence.sync import Departure
+from realtime.presence.departures import Departure
 
 GROUP = "people"
 """All processes of the installation."""
@@ -25,8 +23,8 @@ LIST_EVERY_S = 1.0
 class Announcer:
     """Numbers its announcements, so that others notice a lost one."""
 
-    def __init__(self, hub: Hub, *, alone: bool) -> None:
-        self._hub, self._alone = hub, alone
+    def __init__(self, people: Mapping[int, LocalUser], bus: Bus, *, alone: bool) -> None:
+        self._people, self._bus, self._alone = people, bus, alone
         self.number = 0
         self._came: dict[int, LocalUser] = {}
         self._left: dict[int, set[int]] = {}
@@ -39,7 +37,7 @@ class Announcer:
 
     def beat(self) -> dict[str, Any]:
         """A heartbeat. Called from its thread: only reads."""
-        return {"type": "hub", "origin": self._hub.origin, "kind": "beat", "process": self._hub.origin, "number": self.number}
+        return {"type": "hub", "origin": self._bus.origin, "kind": "beat", "process": self._bus.origin, "number": self.number}
 
     def came(self, local: LocalUser) -> None:
         """A person has a socket here, and their rooms are known."""
@@ -69,7 +67,7 @@ class Announcer:
 
     def ask(self, process: str) -> None:
         """Ask a process for the whole list of its people."""
-        self._hub.bus.send(GROUP, {"kind": "people.ask", "process": process})
+        self._bus.send(GROUP, {"kind": "people.ask", "process": process})
 
     def _schedule(self) -> None:
         if self._alone:
@@ -102,8 +100,8 @@ class Announcer:
     def _send(self, *, begins: bool = False, ends: bool = False, **changes: list[Any]) -> None:
         self.number += 1
         empty: dict[str, list[Any]] = {"came": [], "left": [], "members": [], "away": []}
-        message = {"kind": "people", "process": self._hub.origin, "number": self.number, "begins": begins, "ends": ends}
-        self._hub.bus.send(GROUP, message | empty | changes)
+        message = {"kind": "people", "process": self._bus.origin, "number": self.number, "begins": begins, "ends": ends}
+        self._bus.send(GROUP, message | empty | changes)
 
     # --- the whole list
 
@@ -118,9 +116,7 @@ class Announcer:
         self._listed_at = asyncio.get_running_loop().time()
         metrics.PRESENCE_LISTS.inc()
         # Without rooms: whoever asks reads them from the database, for the rooms it has open.
-        people: list[Any] = [
-            (user, local.person.name, local.away, []) for user, local in self._hub.people.items() if local.announced
-        ]
+        people: list[Any] = [(user, local.person.name, local.away, []) for user, local in self._people.items() if local.announced]
         people += [(user, gone.name, gone.away, []) for user, gone in departures.items() if gone.announced]
         pieces = [people[start : start + USERS_A_MESSAGE] for start in range(0, len(people), USERS_A_MESSAGE)] or [[]]
         for index, piece in enumerate(pieces):

@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol
 
 import structlog
 
 from db.database import DatabaseUnavailable
+from realtime.live_room import LiveRoom
 from realtime.ports import domains
-from realtime.presence.peers import chunks
-
-if TYPE_CHECKING:
-    from realtime.live_room import LiveRoom
-    from realtime.presence.sync import Presence
+from realtime.presence.peers import Peers, chunks
 
 logger = structlog.get_logger(__name__)
 
@@ -30,11 +27,20 @@ ROOMS_A_QUERY = 200
 USERS_A_QUERY = 5_000
 
 
+class Placed(Protocol):
+    """Where the answers go: presence/sync.py."""
+
+    peers: Peers
+
+    def active_rooms(self) -> dict[int, LiveRoom]: ...
+    def place(self, room: LiveRoom, user: int, *, member: bool) -> None: ...
+
+
 class Placing:
     """Reads in batches: what is asked for while a query is under way goes with the next one."""
 
-    def __init__(self, presence: Presence) -> None:
-        self._presence = presence
+    def __init__(self, presence: Placed, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        self._presence, self._spawn = presence, spawn
         self._rooms: dict[int, LiveRoom] = {}
         """Active rooms for which everybody on the other processes is looked up."""
         self._users: set[int] = set()
@@ -66,7 +72,7 @@ class Placing:
         if self._answered is None:
             self._answered = asyncio.Event()
         if self._task is None or self._task.done():
-            self._task = self._presence.hub.spawn(self._work())
+            self._task = self._spawn(self._work())
         return self._answered
 
     async def _work(self) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from django.conf import settings
 
@@ -17,17 +17,17 @@ from core import metrics
 from core.redis_urls import client_for
 from db import installation
 from realtime.events import Person, encode
+from realtime.layer.bus import Bus
+from realtime.live_room import LiveRoom
 from realtime.local_users import LocalUser
 from realtime.presence.announcer import GROUP, Announcer
+from realtime.presence.departures import Departure
 from realtime.presence.heartbeat import Heartbeat
 from realtime.presence.peers import BEAT_S, Gone, Peer, Peers
 from realtime.presence.placing import Placing
 from realtime.presence.room import EVENT_EVERY_S, Away
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
-    from realtime.live_room import LiveRoom
-    from realtime.socket import Socket
+from realtime.registry import Registry
+from realtime.subscriber import Subscriber
 
 KINDS = frozenset({"people", "people.ask", "people.bye", "beat"})
 LINGER_S = 0.75
@@ -36,26 +36,16 @@ FLUSH_S = 0.2
 SLICE = 2_000
 
 
-class Departure(NamedTuple):
-    """A person whose last local socket is gone, not announced yet."""
-
-    due: float
-    name: str
-    away: bool
-    announced: bool
-    rooms: set[int]
-
-
 class Presence:
     """One per hub."""
 
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(self, registry: Registry, bus: Bus, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        self._registry, self._bus, self._spawn = registry, bus, spawn
         self.peers = Peers()
         self.alone = not settings.REDIS_SHARDS
         """Whether this process is the whole installation."""
-        self.announcer = Announcer(hub, alone=self.alone)
-        self.placing = Placing(self)
+        self.announcer = Announcer(registry.people, bus, alone=self.alone)
+        self.placing = Placing(self, spawn)
         self.departures: dict[int, Departure] = {}
         """By user; the oldest first."""
         self._carried: dict[int, set[int]] = {}
@@ -70,16 +60,16 @@ class Presence:
 
     async def start(self) -> None:
         """Join the other processes, once the layer has its names."""
-        layer = self.hub.bus.layer
+        layer = self._bus.layer
         shard, channel = layer.address(GROUP)
         self._heartbeat = Heartbeat(
             lambda: client_for(settings.REDIS_SHARDS[shard]),
             channel,
             lambda: bytes(layer.serialize(self.announcer.beat())),
-            installation.shared_name(f"check:{self.hub.origin}", installation.identity()),
+            installation.shared_name(f"check:{self._bus.origin}", installation.identity()),
         )
-        await self.hub.bus.subscribe([GROUP])
-        self.hub.bus.send(GROUP, {"kind": "people.ask", "process": ""})
+        await self._bus.subscribe([GROUP])
+        self._bus.send(GROUP, {"kind": "people.ask", "process": ""})
         self._heartbeat.start()
 
     def stop(self) -> None:
@@ -89,7 +79,7 @@ class Presence:
         if self._heartbeat is not None:
             self._heartbeat.stop()
         if not self.alone:
-            self.hub.bus.send(GROUP, {"kind": "people.bye", "process": self.hub.origin})
+            self._bus.send(GROUP, {"kind": "people.bye", "process": self._bus.origin})
 
     @property
     def works(self) -> bool:
@@ -99,11 +89,11 @@ class Presence:
     async def tick(self) -> None:
         """Once in BEAT_S: remove the processes that are gone."""
         await asyncio.sleep(BEAT_S)
-        await self.judge()
+        await self.remove_dead()
 
-    async def judge(self) -> None:
+    async def remove_dead(self) -> None:
         """Remove the people of processes that were silent for too long."""
-        for gone in self.peers.dead(time.monotonic(), self.hub.bus.echoed_at):
+        for gone in self.peers.dead(time.monotonic(), self._bus.echoed_at):
             metrics.PEERS_LOST.inc()
             await self._everywhere(gone)
 
@@ -136,7 +126,7 @@ class Presence:
 
     def entered(self, local: LocalUser, room_id: int) -> None:
         """The person became a member of a room, or joined one that is not among the watched ones."""
-        room = self.hub.rooms.get(room_id)
+        room = self._registry.rooms.get(room_id)
         if room is not None:
             self._set(room, local.person.id)
         local.forget_watched()
@@ -152,7 +142,7 @@ class Presence:
 
     def shows(self, user: int, room_id: int) -> bool:
         """Whether a person may be shown in a room without a socket here."""
-        room = self.hub.rooms.get(room_id)
+        room = self._registry.rooms.get(room_id)
         return user in self.departures or (room is not None and user in room.presence.online)
 
     def not_a_member(self, user: int, room_id: int) -> None:
@@ -163,13 +153,13 @@ class Presence:
             if departure.announced:
                 self.announcer.member(user, room_id, member=False)
         self.placing.changed(room_id, user)
-        room = self.hub.rooms.get(room_id)
+        room = self._registry.rooms.get(room_id)
         if room is not None:
             self._update(room, user, None, self.name(user))
 
-    def joined(self, socket: Socket, room: LiveRoom) -> None:
+    def joined(self, socket: Subscriber, room: LiveRoom) -> None:
         """A socket was attached to a room."""
-        local = socket.local
+        local: LocalUser | None = socket.local
         if local is None:
             return
         if local.is_in(room.ref.id):
@@ -187,7 +177,7 @@ class Presence:
             return
         local.away = away
         for room_id in local.room_ids():
-            room = self.hub.rooms.get(room_id)
+            room = self._registry.rooms.get(room_id)
             if room is not None:
                 self._set(room, local.person.id)
         if local.announced:
@@ -234,14 +224,14 @@ class Presence:
             self._dirty.discard(room)
 
     def active_rooms(self) -> dict[int, LiveRoom]:
-        return {number: room for number, room in self.hub.rooms.items() if room.presence.active}
+        return {number: room for number, room in self._registry.rooms.items() if room.presence.active}
 
     def place(self, room: LiveRoom, user: int, *, member: bool) -> None:
         """Apply what the database says of a person of another process."""
         self._update(room, user, self._state(user) if member else None, self.name(user))
 
     def name(self, user: int) -> str:
-        local = self.hub.people.get(user)
+        local = self._registry.people.get(user)
         if local is not None:
             return local.person.name
         departure = self.departures.get(user)
@@ -259,7 +249,7 @@ class Presence:
             case "people":
                 self._on_people(process, message, now)
             case "people.ask":
-                if process in {"", self.hub.origin}:
+                if process in {"", self._bus.origin}:
                     self.announcer.list_soon(self.departures)
             case "people.bye":
                 self.peers.leaving(process, now, LINGER_S)
@@ -270,7 +260,7 @@ class Presence:
             self.peers.begin_list(peer)
         for user, rooms in message["left"]:
             name = self.peers.remove(peer, user)
-            for room in filter(None, map(self.hub.rooms.get, rooms)):
+            for room in filter(None, map(self._registry.rooms.get, rooms)):
                 self._left_elsewhere(room, user, name or "?")
             self._note_offline(user, name or "?")
         for user, name, away, rooms in message["came"]:
@@ -288,11 +278,11 @@ class Presence:
             self.announcer.ask(process)
 
     def _on_member(self, user: int, room_id: int, *, member: bool) -> None:
-        local = self.hub.people.get(user)
+        local = self._registry.people.get(user)
         if not member and local is not None and local.is_in(room_id):
             return  # old news: this process is told itself when they leave
         self.placing.changed(room_id, user)
-        room = self.hub.rooms.get(room_id)
+        room = self._registry.rooms.get(room_id)
         if room is not None:
             self._update(room, user, self._state(user) if member else None, self.name(user))
 
@@ -303,13 +293,13 @@ class Presence:
         if gone is None:
             return
         if gone.people:
-            self.hub.spawn(self._everywhere(gone))
+            self._spawn(self._everywhere(gone))
         if not was_in_sync:  # else somebody else had asked for it
             self.placing.users(peer.people)
 
     async def _everywhere(self, gone: Gone) -> None:
         """People who lost their sockets on a process, in all active rooms."""
-        for index, room in enumerate(list(self.hub.rooms.values()), 1):
+        for index, room in enumerate(list(self._registry.rooms.values()), 1):
             if room.presence.active:
                 for user in room.presence.online.keys() & gone.people.keys():
                     self._left_elsewhere(room, user, gone.people[user])
@@ -321,7 +311,7 @@ class Presence:
     def _state(self, user: int) -> Away:
         """Away on all sockets anywhere, active on one, or offline."""
         states = self.peers.states(user)
-        local = self.hub.people.get(user)
+        local = self._registry.people.get(user)
         if local is not None and local.sockets:
             states.append(local.away)
         elif user in self.departures:
@@ -338,7 +328,7 @@ class Presence:
         """A person shown in a room lost their last socket on another process, the only one perhaps that put them there."""
         if user not in room.presence.online:
             return
-        departure, local = self.departures.get(user), self.hub.people.get(user)
+        departure, local = self.departures.get(user), self._registry.people.get(user)
         state = self._state(user)
         if departure is not None:
             departure.rooms.add(room.ref.id)
@@ -357,7 +347,7 @@ class Presence:
         state = self._state(user)
         for room_id in rooms:
             self.placing.changed(room_id, user)
-            room = self.hub.rooms.get(room_id)
+            room = self._registry.rooms.get(room_id)
             if room is not None:
                 self._update(room, user, state, name)
 
@@ -365,13 +355,13 @@ class Presence:
         """As `_set_in`, but only where the person is shown: what ends or changes a state says nothing of memberships."""
         state = self._state(user)
         for room_id in rooms:
-            room = self.hub.rooms.get(room_id)
+            room = self._registry.rooms.get(room_id)
             if room is not None and user in room.presence.online:
                 self._update(room, user, state, name)
 
     def _end(self, local: LocalUser, room_id: int) -> None:
         self.placing.changed(room_id, local.person.id)
-        room = self.hub.rooms.get(room_id)
+        room = self._registry.rooms.get(room_id)
         if room is not None:
             self._update(room, local.person.id, None, local.person.name)
         if local.announced:
@@ -402,7 +392,7 @@ class Presence:
         self._depart(now)
         if self._offline:
             offline, self._offline = self._offline, {}
-            self.hub.spawn(self._everywhere(Gone("", offline)))
+            self._spawn(self._everywhere(Gone("", offline)))
         for room in [room for room in self._dirty if now - room.presence.flushed_at >= EVENT_EVERY_S]:
             room.presence.flushed_at = now
             self._flush_room(room)
@@ -421,9 +411,9 @@ class Presence:
         self._dirty.discard(room)
         change = room.presence.take_change(self.name)
         if change is not None:
-            self.hub.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
+            self._registry.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
 
-    def snapshot(self, room: LiveRoom, socket: Socket) -> tuple[int, list[dict[str, Any]], list[int]]:
+    def snapshot(self, room: LiveRoom, socket: Subscriber) -> tuple[int, list[dict[str, Any]], list[int]]:
         """What a joining socket is told of a room: how many are online, who, and who of them is away."""
         if not room.others_hear(socket):
             room.presence.dirty.clear()  # nobody was told an earlier state

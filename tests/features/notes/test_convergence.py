@@ -24,7 +24,7 @@ from features.notes import crdt, services
 from features.notes.models import Document
 from features.notes.services import Incoming
 from features.notes.versions import note_compact
-from realtime.parts import Numbered, Parts
+from realtime.open_parts import Numbered, Parts
 from realtime.publish import Person, RoomRef
 from rooms.models import Membership, Room
 from tests.features.notes.editor import Copy
@@ -80,7 +80,7 @@ class Network:
 
 class Process:
     def __init__(self, network: Network) -> None:
-        self.parts = Parts(SimpleNamespace(bus=SimpleNamespace(send=lambda _, message: network.send(self, message))))  # type: ignore[arg-type]
+        self.parts = Parts(SimpleNamespace(send=lambda _, message: network.send(self, message)))  # type: ignore[arg-type]
 
 
 class Client(Copy):

@@ -89,7 +89,7 @@ class Process:
         hub, writer = hubs.current.take(self.loop), writers.writer.take(self.loop)
         for served in list(self.server.connections):
             served.transport.abort()
-        tasks = {*self.tasks, *self.server.tasks, *hub._tasks, *hub.bus._tasks}
+        tasks = {*self.tasks, *self.server.tasks, *hub.tasks.running, *hub.bus._tasks}
         tasks |= writer.tasks()
         writer.cancel_timer()
         self.loop.hold = "queries"  # queries that did not reach the database are lost
@@ -113,7 +113,7 @@ class Process:
         """
         self.loop.release()
         self.loop.draining = True
-        draining = self.run(hubs.current[self.loop].drain(DRAIN_S, hurry=lambda: False))
+        draining = self.run(hubs.current[self.loop].handover.drain(DRAIN_S, hurry=lambda: False))
         knock()
         self.loop.advance(DRAIN_S + LINGER_S)
         assert draining.done(), "the drain does not end"
@@ -150,7 +150,7 @@ class Process:
 
     def unused_rooms(self) -> int:
         """Return the open rooms without sockets; they are closed after a while."""
-        return sum(not room.in_use for room in hubs.current[self.loop].rooms.values()) if self.alive else 0
+        return sum(not room.in_use for room in hubs.current[self.loop].registry.rooms.values()) if self.alive else 0
 
     def _call(self, function: Callable[[], None]) -> None:
         """Call on the running loop, and run the resulting tasks."""

@@ -20,16 +20,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from redis.exceptions import ConnectionError as RedisAway
 
-import realtime.live
 import realtime.live_store
 import realtime.live_topic
+import realtime.live_values
 from core import features
 from core.features import Feature, Installed, LiveTopic
 from db import installation
 from realtime.dialects.native import NativeDialect
 from realtime.events import Person, RoomRef, encode
-from realtime.live import LiveValues
 from realtime.live_store import RedisLiveStore
+from realtime.live_values import LiveValues
 from tests.realtime.property.loop import LoopClock, ProcessLoop
 
 ROOM = RoomRef(1, "room", direct=False)
@@ -137,7 +137,7 @@ class Late:
 
 
 class Process:
-    """What LiveValues needs of a hub, on a clock of its own. Starting again forgets all."""
+    """The registry, the bus and the parts of LiveValues, on a clock of its own. Starting again forgets all."""
 
     def __init__(self, number: int, world: World) -> None:
         self.number, self.world = number, world
@@ -155,9 +155,8 @@ class Process:
         self.origin = f"{self.number}.{self.starts}"
         self.rooms: dict[int, Room] = {}
         self.inbox.clear()
-        self.bus = self
         store = RedisLiveStore(self.spawn, lambda: Client(self.world.memory))  # type: ignore[arg-type,return-value]
-        self.live = LiveValues(self, store)  # type: ignore[arg-type]
+        self.live = LiveValues(self, self, self, self.spawn, store)  # type: ignore[arg-type]
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         task = self.loop.create_task(work)
@@ -354,7 +353,7 @@ class Live(RuleBasedStateMachine):
 @pytest.fixture
 def _clocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     clock = LoopClock()
-    for module in (realtime.live, realtime.live_topic, realtime.live_store):
+    for module in (realtime.live_values, realtime.live_topic, realtime.live_store):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(installation, "known", lambda: "test")
     before = features.installed()

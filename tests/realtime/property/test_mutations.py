@@ -21,6 +21,7 @@ import realtime.socket
 from chat.batch import PendingEvent, Stored, results
 from core.errors import Close
 from realtime.events import LogEvent
+from realtime.handover import Handover
 from realtime.hub import Hub
 from realtime.live_room import LiveRoom
 from realtime.repair import Repair
@@ -188,12 +189,12 @@ def a_turn_forgets_what_comes_late(patch: Patch) -> None:
 
 
 def a_drain_forgets_half(patch: Patch) -> None:
-    async def drain(hub: Hub, *_arguments: Any, **_options: Any) -> None:
-        sockets = [socket for local in hub.people.values() for socket in local.sockets]
+    async def drain(handover: Handover, *_arguments: Any, **_options: Any) -> None:
+        sockets = handover._registry.sockets()
         for socket in sockets[: len(sockets) // 2]:
             socket.close_soon(Close.RESTART, "service restart")
 
-    patch.setattr(Hub, "drain", drain)
+    patch.setattr(Handover, "drain", drain)
 
 
 def a_drain_takes_handshakes(patch: Patch) -> None:

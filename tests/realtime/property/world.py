@@ -19,6 +19,7 @@ import realtime.housekeeping
 import realtime.hub
 import realtime.live_room
 import realtime.presence
+import realtime.registry
 import realtime.repair
 import realtime.send_queue
 import server.websocket.socket_protocol
@@ -63,7 +64,13 @@ def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     The product's clocks and limits are changed during the run.
     """
     clock = LoopClock()
-    for module in (realtime.live_room, realtime.housekeeping, realtime.send_queue, server.websocket.socket_protocol):
+    for module in (
+        realtime.live_room,
+        realtime.registry,
+        realtime.housekeeping,
+        realtime.send_queue,
+        server.websocket.socket_protocol,
+    ):
         patch.setattr(module, "time", clock)
     patch.setattr(realtime.consumer, "state", LoopState())
     threads = LoopThreads()

@@ -1,0 +1,120 @@
+"""The rooms whose news a person's sockets are sent: read at their first socket, then changed one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from db.database import DatabaseUnavailable
+from realtime.events import RoomRef, encode
+from realtime.live_room import LiveRoom
+from realtime.local_users import LocalUser
+from realtime.ports import domains
+from realtime.presence.sync import Presence
+from realtime.registry import Registry
+from realtime.room_opener import RoomOpener
+from realtime.send_queue import Batch
+from realtime.subscriber import Subscriber
+
+logger = structlog.get_logger(__name__)
+
+WATCHED_ROOMS = 500
+# Pauses between two attempts to read a person's rooms: nobody sees them online before.
+WATCH_AGAIN_S = (0.4, 3.0)
+PAGE = 200
+
+
+class Memberships:
+    def __init__(
+        self,
+        registry: Registry,
+        opener: RoomOpener,
+        presence: Presence,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._registry, self._opener, self._presence, self._spawn = registry, opener, presence, spawn
+
+    async def watch(self, local: LocalUser) -> None:
+        """Bring a person online and send them the news of their rooms.
+
+        Retry until it succeeds: nothing else does it.
+        """
+        pause = WATCH_AGAIN_S[0]
+        while local.sockets:
+            try:
+                await self._read(local)
+            except DatabaseUnavailable:
+                pass
+            except Exception:
+                logger.exception("the rooms of a person could not be read", user=local.person.id)
+            else:
+                return
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(2 * pause, WATCH_AGAIN_S[1])
+
+    async def _read(self, local: LocalUser) -> None:
+        local.left_meanwhile = set()
+        try:
+            memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
+            memberships = [one for one in memberships if one.room.id not in local.left_meanwhile]
+        finally:
+            local.left_meanwhile = None
+        if not local.sockets:
+            return
+        for one in memberships:
+            local.add_room(one.room, one.upto, one.uncounted)
+        self._presence.watched(local)
+        rooms = await self._opener.open_many([one.room for one in memberships])
+        # Behind the opening of the rooms: what comes later is delivered.
+        mentions = await domains().mentions(local.person.id)
+        for room in rooms:
+            self._add_watcher(room, local)
+            local.add_mentions(room.ref.id, mentions.get(room.ref.id, ()))
+
+    def add(self, local: LocalUser, message: dict[str, Any], but_for: Subscriber | None = None) -> None:
+        """Act on a new membership; the socket that made it needs no frame."""
+        ref = RoomRef(*message["room"])
+        if "details" in message:  # the previous release does not send them
+            fields = {**message["details"], "head": message["head"], "upto": message["upto"]}
+            frame = encode({"type": "room.added", "room": ref.slug, **fields})
+            local.push_unjoined(ref.slug, Batch([frame]), but_for=but_for)
+        uncounted = message.get("uncounted", 0)  # the release before does not say it
+        local.add_room(ref, message["upto"], uncounted)
+        self._presence.entered(local, ref.id)
+        self._spawn(self._watch_new(local, ref, message["upto"]))
+        for socket in local.sockets:
+            socket.dialect.member_of(ref, message["upto"])
+
+    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
+        """Watch a room that the person has just joined: later messages are unread."""
+        while local.sockets and ref.id in local.upto:
+            try:
+                room = await self._opener.open(ref)
+            except DatabaseUnavailable:
+                await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
+                continue
+            self._add_watcher(room, local)
+            if room.last_seq > upto:
+                self._registry.note_unread(room)
+                await self._hand_on_missed(room, local, upto)
+            return
+
+    async def _hand_on_missed(self, room: LiveRoom, local: LocalUser, after: int) -> None:
+        """Let features hear of the events before this process watched the room for the person: a new room's first message."""
+        if not self._registry.listeners.watch:
+            return
+        with contextlib.suppress(DatabaseUnavailable):
+            missed = await domains().LOG.events({room.ref.id: (after, min(room.last_seq, after + PAGE))})
+            self._registry.listeners.watched(room.ref, missed.get(room.ref.id, []), {local})
+
+    def _add_watcher(self, room: LiveRoom, local: LocalUser) -> None:
+        """Send the room's news to the person, unless they have gone or left it meanwhile."""
+        if local.sockets and room.ref.id in local.upto:
+            room.watchers.add(local)
+            self._presence.watches(local, room)
+        room.mark_used()
