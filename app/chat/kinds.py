@@ -80,6 +80,8 @@ class Quote(msgspec.Struct):
     seq: Annotated[int, msgspec.Meta(ge=1)]
     sender: server_frames.Person = msgspec.field(name="from")
     text: Annotated[str, msgspec.Meta(max_length=200)] = msgspec.field()
+    # Of a bot only: the name that its message shows.
+    alias: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class MessageShown(msgspec.Struct):

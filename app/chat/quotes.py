@@ -1,4 +1,4 @@
-"""The message that another one answers: `reply_to {seq, from, text}`."""
+"""The message that another one answers: `reply_to {seq, from, text}`, with the `alias` of a bot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 200
 
 Quote = dict[str, Any]
 # A thing's data, such as the votes of a poll, may be large.
-_PARTS = Case(When(kind="message", text="", then=F("data")), default=None)
+_PARTS = Case(When(Q(kind="message") & (Q(text="") | ~Q(alias="")), then=F("data")), default=None)
 
 
 def quote(room: int, seq: int) -> Quote:
@@ -49,8 +49,12 @@ def answered(row: EventRow) -> int | None:
 def _read(places: set[tuple[int, int]]) -> dict[tuple[int, int], Quote]:
     wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
     events = Event.objects.filter(wanted, target=None).annotate(excerpt=Left("text", LONGEST), parts=_PARTS)
-    rows = events.values_list("room_id", "seq", "author_id", "author__username", "excerpt", "parts")
-    return {
-        (room, seq): {"seq": seq, "from": {"id": author, "name": name}, "text": summary_of(text, parts)[:LONGEST]}
-        for room, seq, author, name, text, parts in rows
-    }
+    rows = events.values_list("room_id", "seq", "author_id", "author__username", "excerpt", "alias", "parts")
+    return {(room, seq): _quote(seq, *row) for room, seq, *row in rows}
+
+
+def _quote(seq: int, author: int, name: str, text: str, alias: str, data: dict[str, Any] | None) -> Quote:
+    found: Quote = {"seq": seq, "from": {"id": author, "name": name}, "text": summary_of(text, data)[:LONGEST]}
+    if alias and data and data.get("bot"):  # a bot's own name says nothing to people
+        found["alias"] = alias
+    return found

@@ -128,6 +128,7 @@ export interface Quote {
   seq: number
   from: Person
   text: string
+  alias?: string
 }
 
 export interface ReadingIn {

@@ -40,6 +40,11 @@ async def test_program_posts_into_a_room_until_it_is_revoked(server: Server, con
         assert (second["text"], second["alias"]) == ("v2\nis out", "Deploys")
         assert first["bot"] is True
         assert_shape({name: value for name, value in first.items() if name not in {"alias", "bot"}})
+        await chat.request("message.send", room=room, key="answer", text="Well done", reply_to=1)
+        answer_to = {"seq": 1, "from": first["from"], "text": "passed", "alias": "CI"}
+        assert (await chat.expect("message", seq=3))["reply_to"] == answer_to
+        page = await chat.request("history", room=room, before=4)
+        assert page["messages"][-1]["reply_to"] == answer_to
         (hook,) = (await http.get(f"/api/rooms/{room}/hooks")).json()["hooks"]
         assert (hook["name"], hook["created_by"]) == ("CI", ada.name)
         assert (hook["posts"], hook["last_used_at"] is None) == (2, False)

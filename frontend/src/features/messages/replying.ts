@@ -5,6 +5,12 @@ import { wordsOf } from '../registry'
 import { useConnection } from '../../stores/connection'
 import { position } from '../../stores/timeline'
 import { useTimelines } from '../../stores/timelines'
+import { isBot } from '../../ui/author'
+
+function quoteOf(message: MessageEvent): Quote {
+  const { seq, from, alias } = message
+  return { seq, from, text: wordsOf(message), ...(isBot(message) && alias && { alias }) }
+}
 
 /** The message that the next one of a room answers. */
 export const useReplying = defineStore('replying', () => {
@@ -15,8 +21,7 @@ export const useReplying = defineStore('replying', () => {
   }
 
   function start(message: MessageEvent): void {
-    const { room, seq, from } = message
-    quotes.set(room, { seq, from, text: wordsOf(message) })
+    quotes.set(message.room, quoteOf(message))
   }
 
   function stop(room: string): void {
@@ -51,5 +56,11 @@ export const useReplying = defineStore('replying', () => {
     return useConnection().hello?.features?.includes('replies') ?? false
   }
 
-  return { to, start, stop, fields, present, loaded, isKnown }
+  /** The quote of a message that is loaded. */
+  function of(room: string, seq: number): Quote | null {
+    const source = loaded(room, seq)
+    return source && quoteOf(source)
+  }
+
+  return { to, start, stop, fields, present, of, isKnown }
 })
