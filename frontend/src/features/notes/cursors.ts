@@ -99,7 +99,7 @@ function decorate(view: EditorView, text: Y.Text): DecorationSet {
     if (anchor === null || head === null || Math.max(anchor, head) > length) continue
     const colour = `cm-person-${hue(cursor.id)}`
     if (anchor !== head) ranges.push(Decoration.mark({ class: `cm-theirs ${colour}` }).range(Math.min(anchor, head), Math.max(anchor, head)))
-    ranges.push(Decoration.widget({ widget: new Caret(cursor.name, colour), side: head >= anchor ? -1 : 1 }).range(head))
+    ranges.push(Decoration.widget({ widget: new Caret(cursor.name, colour, cursor.head!), side: head >= anchor ? -1 : 1 }).range(head))
   }
   return Decoration.set(ranges, true)
 }
@@ -108,12 +108,14 @@ class Caret extends WidgetType {
   constructor(
     private readonly name: string,
     private readonly colour: string,
+    /** A caret that moved is drawn anew: its name shows again for a while. */
+    private readonly where: string,
   ) {
     super()
   }
 
   override eq(other: Caret): boolean {
-    return other.name === this.name && other.colour === this.colour
+    return other.name === this.name && other.colour === this.colour && other.where === this.where
   }
 
   override toDOM(): HTMLElement {

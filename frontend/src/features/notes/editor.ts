@@ -42,7 +42,11 @@ const theme = EditorView.theme({
     position: 'absolute', bottom: '100%', left: '-2px', zIndex: '2', maxWidth: '16ch', overflow: 'hidden', padding: '1px 5px',
     borderRadius: '5px 5px 5px 0', background: 'var(--person)', color: '#fff', fontSize: '0.6875rem', fontWeight: '600', lineHeight: '1.3',
     textOverflow: 'ellipsis', whiteSpace: 'nowrap', pointerEvents: 'none',
+    // It lies on the line above, which wants to be read.
+    animation: 'cm-caret-name 300ms 3s forwards',
   },
+  '.cm-caret:hover .cm-caret-name': { animation: 'none' },
+  '@keyframes cm-caret-name': { to: { opacity: '0' } },
   '.cm-line:first-child .cm-caret-name': { bottom: 'auto', top: '100%', borderRadius: '0 5px 5px 5px' },
   '.cm-theirs': { background: 'color-mix(in srgb, var(--person) 24%, transparent)' },
   ...Object.fromEntries(PEOPLE.map((colour, index) => [`.cm-person-${index}`, { '--person': colour }])),
