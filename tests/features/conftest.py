@@ -6,10 +6,15 @@ import pytest
 
 from tests.browser.conftest import bot, browser, cable, one_cable, person, site, start_site, static_files
 from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.profile import profile as chosen
 from tests.support.server import Server
 
 # Fixtures of the browser tests.
 __all__ = ["bot", "browser", "cable", "one_cable", "person", "site", "start_site", "static_files"]
+
+
+# The embedded profile has no second process.
+collect_ignore = [] if chosen.redis else ["test_across.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
