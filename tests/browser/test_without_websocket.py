@@ -1,33 +1,36 @@
 """A network that lets no WebSocket through: the page chats over an event stream, and returns when one works."""
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
+from tests.support.cable import Cable
 
 pytestmark = pytest.mark.browser
 
-# As a proxy that refuses the upgrade, until the test lets it through. A look at a socket comes without a wait.
-REFUSING = """
-const Real = window.WebSocket
-window.WebSocket = function (url) {
-  if (window.upgradesWork) return new Real(url)
-  const refused = { readyState: 0, send() {}, close() {} }
-  setTimeout(() => refused.onclose?.({ code: 1006 }), 5)
-  return refused
-}
+# Looks at a socket, minutes apart, come without a wait.
+SOON = """
 const later = window.setTimeout
 window.setTimeout = (run, ms, ...rest) => later(run, ms >= 15000 && ms <= 120000 ? ms / 10 : ms, ...rest)
 """
+# From the first socket that is refused to the stream.
+FALLBACK_S = 5.0
 
 
-def test_two_people_chat_over_a_stream_and_a_socket(person: NewPerson, bot: Bot) -> None:
+def test_two_people_chat_over_a_stream_and_a_socket(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Behind a proxy")
-    ada, bob = person("Ada"), person("Bob")
-    ada.context.add_init_script(REFUSING)
-    streams: list[str] = []
-    ada.page.on("request", lambda request: streams.append(request.url) if "/api/stream" in request.url else None)
+    cable.upgrades = False
+    ada, bob = person("Ada", base_url=cable.url, signed_up=False), person("Bob")
+    ada.tolerate("WebSocket connection to")
+    ada.context.add_init_script(SOON)
+    streams: list[float] = []
+    ada.page.on("request", lambda request: streams.append(time.monotonic()) if "/api/stream" in request.url else None)
+    ada.sign_up()
+    expect(ada.status).to_have_text("Connected")
+    assert streams[0] - cable.refused_upgrades[0] < FALLBACK_S
     ada.open(room)
     bob.open(room)
     ada.say("without a socket")
@@ -35,10 +38,10 @@ def test_two_people_chat_over_a_stream_and_a_socket(person: NewPerson, bot: Bot)
     bob.say("I see you")
     ada.sees("without a socket", "I see you")
     ada.all_sent()
-    assert streams
 
-    with ada.page.expect_websocket(timeout=40_000):
-        ada.page.evaluate("window.upgradesWork = true")
+    # A socket greets, and the stream is given up.
+    with ada.page.expect_event("requestfailed", lambda request: "/api/stream" in request.url, timeout=40_000):
+        cable.upgrades = True
     expect(ada.status).to_have_text("Connected")
     bob.say("and now?")
     ada.sees("without a socket", "I see you", "and now?")

@@ -1,4 +1,4 @@
-"""A TCP proxy that can reset its connections, refuse new ones, or be slow."""
+"""A TCP proxy that can reset its connections, refuse new ones or WebSockets, or be slow."""
 
 import socket
 import struct
@@ -12,6 +12,7 @@ from typing import Self
 
 _CHUNK = 65_536
 _DROP = 2_048
+_FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -26,6 +27,9 @@ class Cable:
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
         self.refused = 0
+        # Whether WebSockets get through, and when each did not (time.monotonic).
+        self.upgrades = True
+        self.refused_upgrades: list[float] = []
 
     @property
     def port(self) -> int:
@@ -62,7 +66,7 @@ class Cable:
             self._ends.clear()
 
     def mend(self) -> None:
-        self._whole = True
+        self._whole = self.upgrades = True
 
     def slow(self, bytes_per_s: float | None) -> None:
         """Limit the bytes from the server on each connection.
@@ -89,8 +93,19 @@ class Cable:
             far.settimeout(None)
             with self._lock:
                 self._ends |= {near, far}
-            for source, target, send in ((near, far, far.sendall), (far, near, partial(self._trickle, near))):
+            for source, target, send in (
+                (near, far, partial(self._forward, near, far)),
+                (far, near, partial(self._trickle, near)),
+            ):
                 threading.Thread(target=self._pump, args=(source, target, send), daemon=True).start()
+
+    def _forward(self, near: socket.socket, far: socket.socket, data: bytes) -> None:
+        if self.upgrades or b"upgrade: websocket" not in data.lower():
+            far.sendall(data)
+            return
+        self.refused_upgrades.append(time.monotonic())
+        near.sendall(_FORBIDDEN)
+        raise ConnectionRefusedError
 
     def _trickle(self, target: socket.socket, data: bytes) -> None:
         for start in range(0, len(data), _DROP):
