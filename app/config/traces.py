@@ -15,7 +15,8 @@ import os
 import socket as sockets
 import time
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,7 +35,6 @@ from opentelemetry.util.re import parse_env_headers
 from chat.batch import CannotStore, PendingEvent, Stored
 from chat.group_commit import GroupCommitter
 from core.errors import FrameRefused
-from core.features import FrameHandler
 from realtime.events import DeferredReply, LogEvent, RoomRef
 from realtime.hub import Hub
 from realtime.layer.bus import Bus
@@ -67,8 +67,9 @@ class Tracing:
 
     def start(self) -> None:
         table = frames()
-        table.handlers = {kind: self._traced(one) for kind, one in table.handlers.items()}
-        table.at_once = {frame: (kind, self._traced_at_once(kind, handle)) for frame, (kind, handle) in table.at_once.items()}
+        table.by_struct = {
+            frame: (kind, paced, self._traced(kind, handle)) for frame, (kind, paced, handle) in table.by_struct.items()
+        }
         _wrap(GroupCommitter, "submit", self._submit)
         _wrap(GroupCommitter, "_stored", self._stored)
         _wrap(GroupCommitter, "_publish_all", self._publish_all)
@@ -83,36 +84,36 @@ class Tracing:
 
     # --- frames
 
-    def _traced(self, handler: FrameHandler) -> FrameHandler:
-        handle, kind = handler.handle, handler.type
-
-        async def traced(socket: Socket, frame: Any) -> Any:
+    def _traced(self, kind: str, handle: Callable[..., Any]) -> Callable[..., Any]:
+        def traced(socket: Socket, frame: Any) -> Any:
             span = self._of_frame(socket, kind)
-            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                try:
-                    reply = await handle(socket, frame)
-                except BaseException as error:
-                    _end(span, error)
-                    raise
+            reply = self._within(span, handle, socket, frame)
+            if isawaitable(reply):
+                return self._awaited(span, reply)
             self._answered(span, reply)
             return reply
 
-        return handler._replace(handle=traced)
-
-    def _traced_at_once(self, kind: str, handle: Callable[..., Any]) -> Callable[..., Any]:
-        def traced(socket: Socket, frame: Any) -> Any:
-            span = self._of_frame(socket, kind)
-            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                try:
-                    reply = handle(socket, frame)
-                except BaseException as error:
-                    _end(span, error)
-                    raise
-            if reply is not None:  # else the other handler begins anew; a span that never ends is not exported
-                self._answered(span, reply)
-            return reply
-
         return traced
+
+    async def _awaited(self, span: Span, waiting: Awaitable[Any]) -> Any:
+        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+            try:
+                reply = await waiting
+            except BaseException as error:
+                _end(span, error)
+                raise
+        self._answered(span, reply)
+        return reply
+
+    @staticmethod
+    def _within(span: Span, handle: Callable[..., Any], socket: Socket, frame: Any) -> Any:
+        """Call a handler; its span ends with its error."""
+        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+            try:
+                return handle(socket, frame)
+            except BaseException as error:
+                _end(span, error)
+                raise
 
     def _of_frame(self, socket: Socket, kind: str) -> Span:
         ids = {f"hubbub.{name}": value for name, value in socket.log_ids().items()}

@@ -27,11 +27,11 @@ from realtime.send_queue import AsgiSendQueue, BufferedUntilAccept, SendQueue, T
 from realtime.socket import Socket
 
 # Frames handled in a row. One read can bring thousands of tiny frames, and handling them does not yield.
-FRAMES_A_TURN = 32
+FRAMES_IN_A_ROW = 32
 # The client has done with it. After a lost connection it comes back.
 CLOSED_BY_CLIENT = (1000, 1001)
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -56,7 +56,7 @@ async def consume(scope: Scope, receive: Receive, send: Send) -> None:
         await _refuse(send, _restart("the database is away"))
         return
     except Exception:
-        log.exception("a handshake failed")
+        logger.exception("a handshake failed")
         await _refuse(send, SocketRefused("internal error"))
         return
     try:
@@ -98,8 +98,8 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     socket.nginx = instance_of(scope)
     about(socket)
     socket.dialect = dialect(socket, room)
-    if not mounts and (writer := _door(scope)) is not None:
-        writer.on_text = socket.receive_at_once
+    if not mounts and (writer := _frame_writer(scope)) is not None:
+        writer.on_text = socket.on_text
     return socket
 
 
@@ -112,10 +112,10 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
         handled = 0
         while (event := await receive())["type"] == "websocket.receive":
             handled += 1
-            if handled % FRAMES_A_TURN == 0:
+            if handled % FRAMES_IN_A_ROW == 0:
                 await asyncio.sleep(0)
-            if not socket.closed:
-                await _take(socket, event)
+            if "rest" in event or not socket.closed:
+                await _handle(socket, event)
             del event  # otherwise an idle socket keeps its last message in memory
         if not socket.closed and event.get("code") in CLOSED_BY_CLIENT:
             await socket.dialect.closed()
@@ -124,7 +124,7 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
     except DatabaseUnavailable:
         socket.close_soon(Close.RESTART, "the database is away")
     except Exception:
-        log.exception("a socket failed", dialect=socket.dialect.name)
+        logger.exception("a socket failed", dialect=socket.dialect.name)
         socket.close_soon(Close.INTERNAL, "internal error")
     if socket.closing is not None:
         await _accept(socket, send)
@@ -132,12 +132,16 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
         await _until_disconnect(receive)
 
 
-async def _take(socket: Socket, event: dict[str, Any]) -> None:
-    """Handle one ASGI event of the socket."""
-    if event.get("text") is None:
-        socket.close_soon(Close.UNEXPECTED_BINARY, "binary frames are not expected here")
-        return
-    await socket.receive(event["text"])
+async def _handle(socket: Socket, event: dict[str, Any]) -> None:
+    """Handle one ASGI event of the socket: a text, or the rest of one that our server has handed over."""
+    rest: Awaitable[None] | None = event.get("rest")
+    if rest is None:
+        if event.get("text") is None:
+            socket.close_soon(Close.UNEXPECTED_BINARY, "binary frames are not expected here")
+            return
+        rest = socket.receive(event["text"])
+    if rest is not None:
+        await rest
     if socket.send_queue.above_high_water():
         await socket.send_queue.drain()
 
@@ -162,13 +166,13 @@ async def _until_disconnect(receive: Receive) -> None:
 
 
 def _send_queue(scope: Scope, send: Send, hub: hubs.Hub) -> SendQueue:
-    transport = _door(scope)
+    transport = _frame_writer(scope)
     if transport is None or transport.conn.extensions:  # compressed frames differ per socket and are framed by the server
         return AsgiSendQueue(send)
     return TransportSendQueue(transport, hub.send_budget)
 
 
-def _door(scope: Scope) -> Any:
+def _frame_writer(scope: Scope) -> Any:
     """Return our server's ASGI extension (server/websocket/socket_protocol.py).
 
     None on other servers.
@@ -181,7 +185,7 @@ def _forget(scope: Scope) -> None:
 
     Only under our server; others may read them later.
     """
-    if (writer := _door(scope)) is not None:
+    if (writer := _frame_writer(scope)) is not None:
         writer.forget_scope()
 
 

@@ -18,7 +18,7 @@ class LocalUser:
         "away",
         "beyond",
         "bucket",
-        "frames",
+        "frame_limiter",
         "left_meanwhile",
         "mentions",
         "person",
@@ -50,7 +50,7 @@ class LocalUser:
         rate = settings.LIMIT_MESSAGES_PER_S
         self.bucket = Bucket(rate, rate)
         # Of all local sockets together: as a socket's own, with enough saved up for two that join all their rooms again.
-        self.frames = Bucket(rate and 5 * rate + 50, 2 * (10 * rate + 200))
+        self.frame_limiter = Bucket(rate and 5 * rate + 50, 2 * (10 * rate + 200))
 
     def push_unjoined(self, slug: str, batch: Batch, *, but_for: Subscriber | None = None) -> None:
         """Send a room's frame to unjoined sockets whose dialect has signals."""

@@ -156,7 +156,7 @@ def _receive(socket: Socket, receive: Receive) -> Receive:
             if event["type"] != "websocket.receive":
                 return event
             metrics.FRAMES_IN.add(1, "consumer")
-            if socket.frames.take() and not socket.closed:
+            if socket.frame_limiter.take() and not socket.closed:
                 return event
             socket.close_soon(Close.RATE_ABUSE, "too many frames")
 

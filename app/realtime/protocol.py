@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from inspect import iscoroutinefunction
 from typing import Any, Union
 
 import msgspec
@@ -34,14 +33,11 @@ class Frames:
     """The frames of all features, compiled into one decoder."""
 
     def __init__(self, table: Mapping[str, FrameHandler]) -> None:
-        # By type.
-        self.handlers = table
+        self._types = table.keys()
         # Structs of features that are switched off (realtime/switches.py).
         self.off: frozenset[Any] = frozenset()
-        # By struct: those whose handler may reply at once.
-        self.at_once = {
-            one.frame: (one.type, one.handle) for one in table.values() if not one.paced and not iscoroutinefunction(one.handle)
-        }
+        # Struct → (type, whether LIMIT_CALLS_PER_S holds, handler).
+        self.by_struct = {one.frame: (one.type, one.paced, one.handle) for one in table.values()}
         structs = [one.frame for one in table.values()]
         self._union: Any = Union[tuple(structs)]  # noqa: UP007
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._union)
@@ -91,7 +87,7 @@ class Frames:
             kind = self._header.decode(text).type
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return BadFrame(f"not a frame: {error}")
-        if kind not in self.handlers:
+        if kind not in self._types:
             return UnknownType(f"unknown type {kind[:64]!r}")
         return BadFrame(f"{kind}: {error}")
 

@@ -187,7 +187,8 @@ class Stream:
                 for text in texts:
                     if self.socket.closed:
                         return
-                    await self.socket.receive(text)
+                    if (rest := self.socket.receive(text)) is not None:
+                        await rest
                     if self.above_high_water():
                         await self.drain()
         except SocketRefused as refusal:

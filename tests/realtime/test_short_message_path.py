@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -133,8 +134,12 @@ def test_short_messages_take_the_short_path() -> None:
     assert conn.whole_text(data, 8) == ("x" * 300, len(data))
 
 
-async def peer(takes: list[bool]) -> tuple[SocketProtocol, list[str]]:
-    """A connection whose app answers `takes` in turn, and the frames it got."""
+async def waits() -> None:
+    """Do what an app cannot do at once."""
+
+
+async def peer(waiting: str = "") -> tuple[SocketProtocol, list[str]]:
+    """A connection whose app must wait at each message in `waiting`, and the messages it got."""
     made: Any = SocketProtocol.__new__(SocketProtocol)
     made.conn, made.queue = opened(), Inbox()
     made.transport = SimpleNamespace(is_closing=lambda: False, pause_reading=lambda: None, resume_reading=lambda: None)
@@ -143,70 +148,74 @@ async def peer(takes: list[bool]) -> tuple[SocketProtocol, list[str]]:
     made.unparsed, made.frames = bytearray(), []
     heard: list[str] = []
 
-    def on_text(data: str) -> bool:
+    def on_text(data: str) -> Coroutine[Any, Any, None] | None:
         heard.append(data)
-        return takes.pop(0) if takes else True
+        return waits() if data in waiting else None
 
     made.on_text = on_text
     return made, heard
 
 
-def queued(one: SocketProtocol) -> list[str]:
-    """Return the messages that wait for the app's task."""
+async def queued(one: SocketProtocol) -> list[str]:
+    """Return the messages that wait for the app's task; "…" is the rest of one that the app was given."""
     found = []
     while not one.queue.empty():
-        found.append(one.queue.get_nowait()["text"])
+        message = one.queue.get_nowait()
+        found.append(message.get("text") or "…")
+        if "rest" in message:
+            await message["rest"]
     return found
 
 
-async def test_message_refused_by_the_app_waits_with_later_ones() -> None:
-    one, heard = await peer([True, False])
+async def test_rest_of_a_message_goes_before_later_ones() -> None:
+    one, heard = await peer("b")
     one.data_received(text("a") + text("b") + text("c"))
     one.data_received(text("d"))
     assert heard == ["a", "b"]
-    assert queued(one) == ["b", "c"]
+    assert one.read_paused
+    assert await queued(one) == ["…"]
     one.read_paused = False  # as after `receive`
     one.parse()
-    assert queued(one) == ["d"]
+    assert await queued(one) == ["c", "d"]
     assert heard == ["a", "b"]
 
 
 async def test_busy_app_is_not_asked() -> None:
-    one, heard = await peer([])
+    one, heard = await peer()
     one.idle = False
     one.data_received(text("a"))
     assert heard == []
-    assert queued(one) == ["a"]
+    assert await queued(one) == ["a"]
 
 
 async def test_app_is_busy_between_two_receives() -> None:
-    one, heard = await peer([True, False])
+    one, heard = await peer("b")
     one.idle = False
     asking = asyncio.create_task(one.receive())
     await asyncio.sleep(0)
     one.data_received(text("a"))
     assert not asking.done()
     one.data_received(text("b"))
-    assert (await asking)["text"] == "b"
+    await (await asking)["rest"]
     one.data_received(text("c"))
     assert heard == ["a", "b"]
     assert (await one.receive())["text"] == "c"
 
 
 async def test_partial_message_continues_with_the_next_read() -> None:
-    one, heard = await peer([])
+    one, heard = await peer()
     whole = text("abc") + text("def")
     one.data_received(whole[:12])
     one.data_received(whole[12:])
     assert heard == ["abc"]
-    assert queued(one) == ["def"]
+    assert await queued(one) == ["def"]
 
 
 async def test_one_large_read_does_not_block_other_sockets() -> None:
-    one, heard = await peer([])
+    one, heard = await peer()
     one.data_received(b"".join(text(str(number)) for number in range(3 * AT_ONCE)))
     assert len(heard) == AT_ONCE
-    assert len(queued(one)) == 2 * AT_ONCE
+    assert len(await queued(one)) == 2 * AT_ONCE
 
 
 async def test_message_does_not_overtake_a_waiting_one(server: Server, connect: Connect, ada: Account) -> None:

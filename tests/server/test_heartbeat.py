@@ -83,9 +83,8 @@ class Listening:
     def __init__(self, *, at_once: bool) -> None:
         self.at_once, self.heard, self.later = at_once, list[str](), list[str]()
 
-    def on_text(self, text: str) -> bool:
+    def on_text(self, text: str) -> None:
         self.heard.append(text)
-        return True
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from core.errors import BadFrame, FrameRefused
@@ -68,8 +69,8 @@ class DeviceDialect(Dialect):
         opened(self.socket)
         await self.greet()
 
-    async def text(self, text: str) -> None:
-        if text == "ping":
-            self.socket.push("pong")
-        else:
-            await self.socket.handle(text, SensorPush)
+    def text(self, text: str) -> Awaitable[None] | None:
+        if text != "ping":
+            return self.socket.handle(text, SensorPush)
+        self.socket.push("pong")
+        return None

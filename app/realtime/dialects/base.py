@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -27,10 +27,12 @@ class DialectSocket(Hashable, Protocol):
     def push(self, text: str) -> None: ...
     def close_soon(self, code: Close, reason: str) -> None: ...
     def count_refusal(self, refusal: FrameRefused) -> None: ...
-    async def handle(self, text: str, only: type[msgspec.Struct] = msgspec.Struct) -> None:
-        """Handle a native frame: decode, perform, reply. `only`: the one kind of frame that this socket may send."""
+    def handle(self, text: str, only: type[msgspec.Struct] = msgspec.Struct) -> Awaitable[None] | None:
+        """Handle a native frame. Return what must be awaited, if anything.
 
-    def handle_at_once(self, text: str) -> bool: ...
+        `only`: the one kind of frame that this socket may send.
+        """
+
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
         """Perform a native frame of another dialect. Raises FrameRefused."""
 
@@ -76,15 +78,11 @@ class Dialect:
         """Send `hello`. `stream`: the name of the stream that carries it, if it is no WebSocket."""
         self.socket.push(hello(self.socket.user, await installation.epoch(), stream=stream))
 
-    async def text(self, text: str) -> None:
-        """Handle one text frame from the client."""
+    def text(self, text: str) -> Awaitable[None] | None:
+        """Handle one text frame from the client. Return what must be awaited before the next one, if anything.
 
-    def text_at_once(self, text: str) -> bool:
-        """Handle a text frame that needs no wait.
-
-        Return False, without effect, if it must go to `text`.
+        A dialect that always waits has a coroutine function here.
         """
-        return False
 
     def member_of(self, room: RoomRef, head: int) -> None:
         """Note that the person joined a room whose log stood at `head`."""

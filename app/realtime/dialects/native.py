@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from realtime.dialects.base import Dialect
 from realtime.events import LogEvent, RoomRef
 
@@ -13,14 +15,11 @@ class NativeDialect(Dialect):
     async def open(self) -> None:
         await self.greet()
 
-    async def text(self, text: str) -> None:
-        if text == "ping":
-            self.socket.push("pong")
-        else:
-            await self.socket.handle(text)
-
-    def text_at_once(self, text: str) -> bool:
-        return text != "ping" and self.socket.handle_at_once(text)
+    def text(self, text: str) -> Awaitable[None] | None:
+        if text != "ping":
+            return self.socket.handle(text)
+        self.socket.push("pong")
+        return None
 
     @staticmethod
     def encode(room: RoomRef, event: LogEvent) -> str:

@@ -12,7 +12,7 @@ import os
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from uvicorn._types import ASGISendEvent
@@ -40,6 +40,8 @@ AT_ONCE = 32
 
 # Collected bytes of a socket above which they are written at once.
 COLLECTED_BYTES = 65_536
+
+OnText = Callable[[str], Awaitable[None] | None]
 
 
 class SocketProtocol(LeanProtocol):
@@ -84,8 +86,8 @@ class SocketProtocol(LeanProtocol):
         self._waited = self._written = 0
         # Called with the size of each write to a peer that already has unsent bytes.
         self.on_unsent: Callable[[SocketProtocol, int], None] | None = None
-        # Called with a text message; the app handles it without waiting, or returns False to get it from `receive`.
-        self.on_text: Callable[[str], bool] | None = None
+        # Called with a text message; the app returns what it must await, if anything, and gets that back from `receive`.
+        self.on_text: OnText | None = None
         # Whether the app has handled all input and waits in `receive`, so that direct handling keeps the order.
         self.idle = False
         self.unparsed = bytearray()
@@ -140,7 +142,7 @@ class SocketProtocol(LeanProtocol):
         if self.conn.refused is not None or self.failed:
             return
         if self.idle and self.on_text and not self.read_paused and not self.unparsed and self.conn.between_messages:
-            data = self.hand_over(data, self.on_text)
+            data = self.pass_texts(data, self.on_text)
             if not data:
                 return
         self.unparsed += data
@@ -149,8 +151,8 @@ class SocketProtocol(LeanProtocol):
             return
         self.parse()
 
-    def hand_over(self, data: bytes, on_text: Callable[[str], bool]) -> bytes:
-        """Pass leading messages of `data` to the app while it handles them directly.
+    def pass_texts(self, data: bytes, on_text: OnText) -> bytes:
+        """Pass leading messages of `data` to the app while it need not wait.
 
         Return the rest.
         """
@@ -160,15 +162,25 @@ class SocketProtocol(LeanProtocol):
                 break
             found = self.conn.whole_text(data, start)
             if found is not None:
-                if self.close_sent or not on_text(found[0]):
+                if self.close_sent:
                     break
                 start = found[1]
+                if (rest := on_text(found[0])) is not None:
+                    self.queue_rest(rest)
+                    break
             elif (pong := self.conn.whole_pong(data, start)) is not None:
                 self.on_pong(pong[0])
                 start = pong[1]
             else:
                 break
         return data[start:]
+
+    def queue_rest(self, rest: Awaitable[None]) -> None:
+        """Have the app's task await `rest` before it gets a further message."""
+        self.queue.put_nowait({"type": "websocket.receive", "rest": rest})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def parse(self) -> None:
         """Parse input until a message is ready for the app; meanwhile reading is paused."""
