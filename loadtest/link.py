@@ -86,10 +86,10 @@ class Follower:
         self._teller: gevent.Greenlet | None = None
         self._asking = itertools.count()
         self._numbers: dict[int, AsyncResult] = {}
-        runner.register_message("number.answer", self._number_told)
+        runner.register_message("number.answer", self._on_number)
         runner.register_message("trial.order", self._obey)
         if isinstance(runner, WorkerRunner):
-            runner.register_message("clock.answer", self._time_told)
+            runner.register_message("clock.answer", self._on_time)
 
     def follow(self, trial: Trial) -> None:
         """Begin a run: set the clock, then report the state."""
@@ -111,7 +111,7 @@ class Follower:
         finally:
             del self._numbers[asked]
 
-    def _number_told(self, environment: Any, msg: Any) -> None:
+    def _on_number(self, environment: Any, msg: Any) -> None:
         if (waiting := self._numbers.get(msg.data["asked"])) is not None:
             waiting.set(msg.data["number"])
 
@@ -173,6 +173,6 @@ class Follower:
             answers.append(Answer(told["asked"], told["leader"], time.perf_counter()))
         return answers
 
-    def _time_told(self, environment: Any, msg: Any) -> None:
+    def _on_time(self, environment: Any, msg: Any) -> None:
         if self._answer is not None:
             self._answer.set(msg.data)

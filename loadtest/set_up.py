@@ -1,26 +1,24 @@
 """Prepare a chat user over HTTP: an account and a room."""
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from locust.clients import HttpSession
 from locust.exception import StopUser
 
 from loadtest import advice, figures
-
-if TYPE_CHECKING:
-    from loadtest.chat_user import ChatUser
+from loadtest.chat_socket import ChatSocket
 
 _TIMEOUT = 60.0
 
 
-def sign_up(user: "ChatUser") -> str:
+def sign_up(user: ChatSocket) -> str:
     """Make an account with the user's name and return its token."""
     account = {"username": f"load-{user.name}", "password": secrets.token_urlsafe(12)}
     return str(_post(user, "/api/signup", figures.SIGN_UP, account)["token"])
 
 
-def make_room(user: "ChatUser") -> None:
+def make_room(user: ChatSocket) -> None:
     """Make the user's room, unless another user has made it."""
     trial = user.trial
     with trial.making_rooms:
@@ -30,7 +28,7 @@ def make_room(user: "ChatUser") -> None:
             trial.rooms.add(user.room)
 
 
-def get(user: "ChatUser", path: str) -> Any:
+def get(user: ChatSocket, path: str) -> Any:
     """Return the JSON of a call. Raises OSError for any answer but success."""
     http = HttpSession(user.host, user.environment.events.request, user=user)
     headers = {"Authorization": f"Token {user.token}"}
@@ -44,7 +42,7 @@ def get(user: "ChatUser", path: str) -> Any:
         return answer.json()
 
 
-def _post(user: "ChatUser", path: str, name: str, body: dict[str, Any], also: int = 0) -> dict[str, Any]:
+def _post(user: ChatSocket, path: str, name: str, body: dict[str, Any], also: int = 0) -> dict[str, Any]:
     """POST JSON; the run ends after any answer except success or the status `also`."""
     http = HttpSession(user.host, user.environment.events.request, user=user)
     headers = {"Authorization": f"Token {user.token}"} if user.token else {}

@@ -10,10 +10,10 @@ import math
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
@@ -28,12 +28,20 @@ from loadtest.profiles import Profile
 from loadtest.shapes import Shape
 from loadtest.timeline import Timeline
 
-if TYPE_CHECKING:
-    from loadtest.chat_user import ChatUser
-
 _EXCEPTIONS = 20  # different ones kept; all are counted
 _LETTERS = 200  # kept of each
 _PLACES = 5  # late users whose places are printed
+
+
+class Member(Hashable, Protocol):
+    """A user, as its trial knows it (chat_user.py)."""
+
+    name: str
+    opened: Event
+    _greenlet: Any
+
+    def be_cut(self, within: float) -> None:
+        """Lose the connection, and reconnect within so many seconds."""
 
 
 class Trial:
@@ -61,7 +69,7 @@ class Trial:
         self.begun = 0.0  # start of the timed run, on this process's perf_counter; 0: not yet
         self.ended = 0.0  # its end; 0: not yet
         self.started, self.stopping, self.quiet = Event(), Event(), Event()
-        self.users: dict[ChatUser, str] = {}  # → connecting, connected, silent
+        self.users: dict[Member, str] = {}  # → connecting, connected, silent
         self._profiles = shape.profiles()
         self._ledgers: dict[str, Any] = {}
         self._sampler: gevent.Greenlet | None = None
@@ -82,11 +90,11 @@ class Trial:
             self._ledgers[activity.name] = activity.ledger()
         return self._ledgers[activity.name]
 
-    def reached(self, user: "ChatUser", phase: str) -> None:
+    def reached(self, user: Member, phase: str) -> None:
         """Note that a user is `connecting`, `connected` or `silent`."""
         self.users[user] = phase
 
-    def gone(self, user: "ChatUser") -> None:
+    def gone(self, user: Member) -> None:
         """Note that a user has left."""
         self.users.pop(user, None)
 
@@ -211,7 +219,7 @@ class Trial:
             gevent.sleep(left)
 
 
-def _place(user: "ChatUser") -> str:
+def _place(user: Member) -> str:
     """Return a user's innermost place in this package."""
     greenlet = user._greenlet  # noqa: SLF001
     if greenlet is None or greenlet.dead:

@@ -20,7 +20,7 @@ Times are `time.perf_counter()` in seconds; Locust gets milliseconds. Every wait
 server (2.5 heartbeats), an expected answer (`owed_within`), closing.
 
 Without any action of a subclass Locust's tables contain: each handshake, including failed ones; connections by their end (CLOSE);
-bytes received and sent (BYTES). A user that never connects is a failure. `await_turn` (turns.py) waits for the next action and
+bytes received and sent (BYTES). A user that never connects is a failure. `await_turn` (schedule.py) waits for the next action and
 returns its due time.
 """
 
@@ -39,8 +39,8 @@ from websocket import ABNF
 
 from loadtest.buffered_socket import BufferedSocket
 from loadtest.closing import Closing, How, full_jitter
+from loadtest.schedule import Turns
 from loadtest.stream_socket import StreamSocket
-from loadtest.turns import Turns
 
 _SILENCE = 2.5  # heartbeats without a byte from the server
 _LASTED = 5.0  # seconds of a connection's life that reset the backoff

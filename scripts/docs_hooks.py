@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-log = logging.getLogger("mkdocs.hooks.docs")
+logger = logging.getLogger("mkdocs.hooks.docs")
 
 
 def on_config(config: Any) -> Any:
@@ -62,7 +62,7 @@ def _link(link: re.Match[str], folder: Path, page: Any, config: Any) -> str:
     if file.is_relative_to(DOCS):
         return link[0]
     if not file.exists() or not file.is_relative_to(ROOT):
-        log.warning("%s links %s, which does not exist", page.file.src_uri, target)
+        logger.warning("%s links %s, which does not exist", page.file.src_uri, target)
     if not config["repo_url"]:
         return text
     return f"[{text}]({config['repo_url'].rstrip('/')}/blob/main/{file.relative_to(ROOT)}{anchor and '#' + anchor})"

@@ -54,23 +54,23 @@ _gate = PerLoop(lambda: FairGate(AT_ONCE, share=1, waiting=QUEUE_EACH))
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def hash_slot() -> Iterator[None]:
     """Hold a hash slot in this thread; a nested one is free.
 
     Raises Busy after WAIT_S seconds.
 
     Enter it before using the database: a connection must not be held while waiting.
     """
-    if getattr(_mine, "turn", False):
+    if getattr(_mine, "has_slot", False):
         yield
         return
     if not _slots.acquire(timeout=WAIT_S):
         raise Busy
-    _mine.turn = True
+    _mine.has_slot = True
     try:
         yield
     finally:
-        _mine.turn = False
+        _mine.has_slot = False
         _slots.release()
 
 
@@ -82,7 +82,7 @@ def turn_for(address: str) -> Iterator[None]:
     """
     leave = async_to_sync(_enter)(address)
     try:
-        with turn():
+        with hash_slot():
             yield
     finally:
         leave()
@@ -129,7 +129,7 @@ async def _enter(address: str) -> Callable[[], None]:
 
 
 def _in_turn(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    with turn():
+    with hash_slot():
         return function(*args, **kwargs)
 
 
@@ -146,9 +146,9 @@ class Argon2Hasher(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with turn():
+        with hash_slot():
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        with turn():
+        with hash_slot():
             return super().verify(password, encoded)

@@ -6,15 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from chat.encoding import Amended, EventRow, log_event
+from chat.encoding import Amended, EventRow
 from core.errors import Forbidden, FrameRefused, NotAMember
 from core.words import words as _
 from realtime.publish import LogEvent, RoomRef
-
-if TYPE_CHECKING:
-    from chat.numbering import Plan
 
 
 @dataclass(slots=True)
@@ -92,37 +89,6 @@ def dedupe_by_key(batch: Sequence[PendingEvent]) -> dict[Identity, PendingEvent]
     for append in batch:
         found.setdefault(append.identity, append)
     return found
-
-
-def results(
-    batch: Sequence[PendingEvent],
-    seqs: Seqs,
-    known: dict[Identity, EventRow],
-    now: datetime,
-    plan: Plan | None = None,
-) -> list[Result]:
-    """What each sender is told, in the order of the batch.
-
-    `known` are the events of the keys that were; `plan` holds the targets as each new event left them, and what is due.
-    """
-    told: list[Result] = []
-    new: dict[Identity, EventRow] = {}
-    for append in batch:
-        identity = append.identity
-        seq = seqs[identity]
-        if isinstance(seq, Exception):
-            told.append(seq)
-            continue
-        if not seq:
-            told.append(refusal_of(append.room))
-            continue
-        row = known[identity] if seq < 0 else new.get(identity)
-        duplicate = row is not None
-        if row is None:
-            row = new[identity] = row_of(append, seq, now, plan.amended.get(identity) if plan else None)
-        due = plan.due.get((append.room.id, append.target or row.seq)) if plan else None
-        told.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug), due))
-    return told
 
 
 def row_of(append: PendingEvent, seq: int, now: datetime, amended: Amended | None = None) -> EventRow:

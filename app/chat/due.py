@@ -24,7 +24,7 @@ from realtime.publish import Person, RoomRef
 from rooms import access
 from rooms.models import Room
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 EVERY_S = 2.0
 MANY = 200
@@ -46,7 +46,7 @@ async def act() -> None:
         except Unavailable:
             return  # the next turn has the same key
         except Exception:
-            log.exception("a thing could not be acted on", room=late.room.slug, seq=late.row.seq, kind=late.row.kind)
+            logger.exception("a thing could not be acted on", room=late.room.slug, seq=late.row.seq, kind=late.row.kind)
             await database.run(_postpone, late)
 
 
@@ -62,7 +62,7 @@ async def _act_on(late: _Late) -> None:
     except FrameRefused as refusal:
         if isinstance(refusal, Unavailable):
             raise
-        log.warning("a thing refused what was due", room=late.room.slug, seq=late.row.seq, code=refusal.code)
+        logger.warning("a thing refused what was due", room=late.room.slug, seq=late.row.seq, code=refusal.code)
         await database.run(_postpone, late)
 
 
@@ -70,7 +70,7 @@ def _read_late() -> list[_Late]:
     due = list(
         Due.objects.filter(at__lte=timezone.now(), room__closed=False).order_by("at").values_list("room_id", "seq", "at")[:MANY]
     )
-    rooms = {room.id: access.ref(room) for room in Room.objects.filter(id__in={room for room, _, _ in due})}
+    rooms = {room.id: access.to_ref(room) for room in Room.objects.filter(id__in={room for room, _, _ in due})}
     found = []
     for room, seq, at in due:
         columns = event_rows(Event.objects.filter(room_id=room, seq=seq)).first()
@@ -114,4 +114,4 @@ class Timers(Service):
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.warning("what is due waits for the database", error=str(error))
+            logger.warning("what is due waits for the database", error=str(error))

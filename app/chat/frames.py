@@ -231,7 +231,7 @@ async def read(socket: Socket, frame: Read) -> dict[str, Any]:
 
     found, mark = await database.run_for(socket.user.id, move)
     if mark is not None:
-        room = access.ref(found.room)
+        room = access.to_ref(found.room)
         read_mark(room, socket.user.id, head=Head(found.room.head, found.room.uncounted), upto=mark)
         signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": mark.seq}
         if found.silenced:
@@ -264,5 +264,5 @@ async def _direct_room(socket: Socket, to: int | str) -> RoomRef:
 
     room, other, made = await database.run_for(socket.user.id, resolve)
     if made:
-        member_added(access.ref(room), (socket.user.id, other), access.details(room), but_for=socket)
-    return access.ref(room)
+        member_added(access.to_ref(room), (socket.user.id, other), access.details(room), but_for=socket)
+    return access.to_ref(room)

@@ -32,7 +32,7 @@ from db import database
 from db.connections import LOG_CONNECTIONS
 from realtime.publish import RoomRef, log_events
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 BATCH = 500
 ANSWER_S = 5.0
@@ -197,11 +197,11 @@ class GroupCommitter:
         except CannotStore as error:
             if len(part) > 1:
                 return error
-            log.warning("a message cannot be stored", room=part[0].room.slug, **database.facts(error.__cause__ or error))
+            logger.warning("a message cannot be stored", room=part[0].room.slug, **database.facts(error.__cause__ or error))
             return [Unavailable(MSG_NOT_NOW) if error.transient else BadFrame(_("the message cannot be stored"))]
         except Exception as error:  # noqa: BLE001  # logged below, but not its text: the database's quotes the row
             stack = "".join(format_tb(error.__traceback__))
-            log.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400
+            logger.error("a batch of the log failed", stack=stack, **database.facts(error))  # noqa: TRY400
             return [RuntimeError("a batch of the log failed")] * len(part)
         finally:
             elapsed = time.perf_counter() - started
@@ -219,7 +219,7 @@ class GroupCommitter:
         try:
             log_events(room, events)
         except Exception:  # it is committed: the senders are told so, and the hubs find it in the log
-            log.exception("committed events could not be published", room=room.slug)
+            logger.exception("committed events could not be published", room=room.slug)
         return len(events)
 
 

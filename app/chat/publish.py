@@ -98,7 +98,7 @@ async def room_of(socket: Socket, slug: str) -> RoomRef:
     """
     joined = socket.find_joined(slug)
     known = joined.ref if joined else socket.find_known(slug)
-    return known or access.ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, slug)).room)
+    return known or access.to_ref((await database.run_for(socket.user.id, access.membership_in, socket.user.id, slug)).room)
 
 
 def message_of(*, room: str, author: str, key: str) -> QuerySet[Event]:
@@ -143,7 +143,7 @@ def _things(due: QuerySet[Due]) -> list[Thing]:
     if not places:
         return []
     wanted = reduce(or_, (Q(room_id=room.id, seq=seq) for room, seq in places))
-    rooms = {room.id: access.ref(room) for room, _ in places}
+    rooms = {room.id: access.to_ref(room) for room, _ in places}
     rows = ((room, event_row(*columns)) for room, *columns in event_rows(Event.objects.filter(wanted).order_by("seq"), "room_id"))
     return [_thing(rooms[room], row) for room, row in rows]
 
@@ -162,7 +162,7 @@ def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thin
     found = event_rows(Event.objects.filter(room_id=room.id, seq=seq, kind=kind)).first()
     if found is None or KINDS.get(kind) is None:
         raise NoSuchTarget(f"there is no {kind} at {seq} in {room.slug}")
-    return _thing(access.ref(room), event_row(*found))
+    return _thing(access.to_ref(room), event_row(*found))
 
 
 def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, **having: Any) -> list[Thing]:
@@ -173,4 +173,4 @@ def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, *
     room = access.membership_in(user, slug).room
     kind = str(payload.__struct_config__.tag)
     found = Event.objects.filter(room_id=room.id, kind=kind, target__isnull=True, **having).exclude(kind="message")
-    return [_thing(access.ref(room), event_row(*columns)) for columns in event_rows(found.order_by("-seq"))[:limit]]
+    return [_thing(access.to_ref(room), event_row(*columns)) for columns in event_rows(found.order_by("-seq"))[:limit]]

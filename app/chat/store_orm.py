@@ -13,10 +13,11 @@ from django.db.models import Case, F, Field, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chat.batch import CannotStore, Identity, PendingEvent, Result, dedupe_by_key, results
+from chat.batch import CannotStore, Identity, PendingEvent, Result, dedupe_by_key
 from chat.encoding import EventRow, event_row, event_rows, with_targets
 from chat.models import Due, Event
 from chat.numbering import Found, NewEvent, Place, Plan, RoomState, plan
+from chat.results import results
 from db import database
 from rooms import access
 from rooms.models import Membership, Mention, Room

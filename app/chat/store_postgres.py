@@ -15,9 +15,10 @@ from typing import Any
 
 import psycopg
 
-from chat.batch import CannotStore, Identity, PendingEvent, Result, Stored, dedupe_by_key, results
+from chat.batch import CannotStore, Identity, PendingEvent, Result, Stored, dedupe_by_key
 from chat.encoding import EventRow, event_row
 from chat.numbering import Found, Place, Plan, RoomState, plan
+from chat.results import results
 from db.connections import LOG_CONNECTIONS
 from db.pool import Connection, Pool
 from realtime.publish import encode

@@ -26,7 +26,7 @@ from db.database import DatabaseUnavailable
 from rooms.leaving import OwnershipConflict
 from rooms.services import SlugTaken
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 def problem(
@@ -131,7 +131,7 @@ def methods(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) 
 
 
 def failed(request: HttpRequest, error: Exception) -> HttpResponse:
-    log.error("an API call failed", path=request.path, exc_info=error)
+    logger.error("an API call failed", path=request.path, exc_info=error)
     return problem(500, "internal", _("internal error"))
 
 

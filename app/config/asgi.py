@@ -17,14 +17,14 @@ from core.bodies import with_large_bodies  # noqa: E402
 from ops.echo import with_echo, with_socket_echo  # noqa: E402
 from realtime.consumer import consume  # noqa: E402
 from realtime.nginx_drain_http import with_nginx_drain  # noqa: E402
-from realtime.ports import domains, frames  # noqa: E402
+from realtime.ports import domains, frame_table  # noqa: E402
 from server.connection_close import closing_when_drained  # noqa: E402
 from server.lifespan import lifespan  # noqa: E402
 from server.probes import with_probes  # noqa: E402
 
 without_first_hop()
 domains()
-frames()
+frame_table()
 register_all()
 application = ProtocolTypeRouter(
     {

@@ -111,21 +111,21 @@ class PeriodicWork(Service):
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         work = [(feature.name, one) for feature in installed().all for one in feature.periodic]
-        self._tasks = [loop.create_task(run_forever(_turn(name, one))) for name, one in work]
+        self._tasks = [loop.create_task(run_forever(_ticker(name, one))) for name, one in work]
 
     async def stop(self) -> None:
         await cancel_all(self._tasks)
 
 
-def _turn(name: str, one: Periodic) -> Callable[[], Awaitable[None]]:
-    async def turn() -> None:
+def _ticker(name: str, one: Periodic) -> Callable[[], Awaitable[None]]:
+    async def tick() -> None:
         await asyncio.sleep(one.every_s * random.uniform(0.8, 1.2))  # noqa: S311
         if name in installed().off:
             return
         with contextlib.suppress(DatabaseUnavailable):
             await one.run()
 
-    return turn
+    return tick
 
 
 def register_all() -> None:

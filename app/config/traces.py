@@ -38,7 +38,7 @@ from core.errors import FrameRefused
 from realtime.events import DeferredReply, LogEvent, RoomRef
 from realtime.hub import Hub
 from realtime.layer.bus import Bus
-from realtime.ports import frames
+from realtime.ports import frame_table
 from realtime.socket import Socket
 
 # Spans that wait for the exporter; above it new ones are dropped. A collector that is away costs memory for so many.
@@ -66,7 +66,7 @@ class Tracing:
         self._carried: list[str] = []
 
     def start(self) -> None:
-        table = frames()
+        table = frame_table()
         table.by_struct = {
             frame: (kind, paced, self._traced(kind, handle)) for frame, (kind, paced, handle) in table.by_struct.items()
         }

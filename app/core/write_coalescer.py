@@ -18,7 +18,7 @@ SLICE = 32
 # Unflushed sockets at which the next commit may begin: some 6 ms of a busy process, a little longer than a commit.
 BACKLOG = 700
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Sender(Protocol):
@@ -77,7 +77,7 @@ class WriteCoalescer:
             try:
                 sender.flush()
             except Exception:  # one failure must not stop the writes of all sockets
-                log.exception("a socket could not be written to")
+                logger.exception("a socket could not be written to")
         self._flushed += number
         while self._waiting and self._waiting[0][0] <= self._flushed:
             waiter = self._waiting.popleft()[1]

@@ -22,7 +22,7 @@ from db.connections import LOOKUP_CONNECTIONS
 from db.pool import Pool
 from db.queries import Query
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -96,7 +96,7 @@ class _Batches(Generic[K, V]):
                 waiting, self._waiting, self._lines = self._waiting, {}, {}
                 _fail((*asked.values(), *waiting.values()), error)
             except Exception as error:
-                log.exception("a question to the database failed", answer=repr(self._answer))
+                logger.exception("a question to the database failed", answer=repr(self._answer))
                 _fail(asked.values(), error)
             else:
                 for key, futures in asked.items():

@@ -36,7 +36,7 @@ QUEUE = 2_000
 QUEUE_EACH = 100
 # SQLSTATEs for a write to a standby under the primary's name, and for a transaction that the server ended because this process
 # was stopped in the middle of it.
-AWAY = frozenset({"25006", "25P03"})
+READ_ONLY_STATES = frozenset({"25006", "25P03"})
 # SQLSTATE class whose messages quote values.
 DATA_EXCEPTION = "22"
 
@@ -141,7 +141,7 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         _let_go()
         raise DatabaseUnavailable("the database is away") from error
     except InternalError as error:
-        if _sqlstate(error) not in AWAY:
+        if _sqlstate(error) not in READ_ONLY_STATES:
             raise
         _let_go(for_good=True)
         raise DatabaseUnavailable("the database is away") from error

@@ -19,7 +19,7 @@ from db import database
 from db.connections import RECONNECT_S
 from db.database import DatabaseUnavailable, facts
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 R = TypeVar("R")
 Connection = psycopg.AsyncConnection[Any]
@@ -30,11 +30,11 @@ RETRY_S = 0.1
 # Extra time after the connection was cut at the time limit; then the wait itself is cancelled.
 CUT_S = 1.0
 # PoolTimeout is an OperationalError as well.
-AWAY: tuple[type[Exception], ...] = (
+CONNECTION_LOST: tuple[type[Exception], ...] = (
     TimeoutError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    *map(psycopg.errors.lookup, database.AWAY),
+    *map(psycopg.errors.lookup, database.READ_ONLY_STATES),
 )
 # Serialization, deadlock, lock timeout, cancelled: the transaction was rolled back, and the connection is good.
 ROLLED_BACK = frozenset({"40001", "40P01", "55P03", "57014"})
@@ -63,10 +63,10 @@ class Pool:
             try:
                 async with asyncio.timeout_at(deadline + CUT_S):
                     return await self._try(work, deadline)
-            except AWAY as error:
+            except CONNECTION_LOST as error:
                 if tries >= TRIES or loop.time() >= deadline or isinstance(error, TimeoutError | PoolTimeout):
                     raise DatabaseUnavailable("the database is away") from error
-                log.info("trying the database again", pool=self._name, **facts(error))
+                logger.info("trying the database again", pool=self._name, **facts(error))
             await asyncio.sleep(random.uniform(0, RETRY_S))  # noqa: S311
 
     async def open(self) -> AsyncConnectionPool[Connection]:
@@ -99,7 +99,7 @@ class Pool:
             cut = loop.call_at(deadline, _cut, connection)
             try:
                 return await work(connection)
-            except AWAY as error:
+            except CONNECTION_LOST as error:
                 if getattr(error, "sqlstate", None) not in ROLLED_BACK:
                     # The server was restarted or became a standby: the pool's other connections are affected as well.
                     await connection.close()

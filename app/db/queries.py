@@ -1,6 +1,6 @@
 """Write a query once and run it in two ways: through the ORM, or without a thread on Postgres.
 
-A query is a generator. It yields its reads (`Rows`, or a function for a database thread), receives their results, and
+A query is a generator. It yields its reads (`TableRead`, or a function for a database thread), receives their results, and
 returns its own:
 
     TOKENS = WhereIn("digest", lambda: ApiToken.objects.values_list("digest", "user_id"))
@@ -35,8 +35,8 @@ class WhereIn:
         """
         self.field, self.rows = field, rows
 
-    def __call__(self, values: Iterable[Any]) -> Rows:
-        return Rows(self, list(values))
+    def __call__(self, values: Iterable[Any]) -> TableRead:
+        return TableRead(self, list(values))
 
     @cached_property
     def sql(self) -> Callable[[list[Any]], tuple[str, list[Any]]]:
@@ -63,7 +63,7 @@ class _InArray(Lookup[list[Any]]):
         return f"{field} = ANY(%s)", [*known, self.rhs]
 
 
-class Rows(NamedTuple):
+class TableRead(NamedTuple):
     """A read of a query: its result is a list of tuples in the order of the statement."""
 
     among: WhereIn
@@ -87,7 +87,7 @@ class Rows(NamedTuple):
         return await pool.run(ask)
 
 
-Query = Generator[Rows | Callable[[], Any], Any, R]
+Query = Generator[TableRead | Callable[[], Any], Any, R]
 
 
 def by_orm(answer: Query[R]) -> R:
@@ -96,7 +96,7 @@ def by_orm(answer: Query[R]) -> R:
     try:
         while True:
             wanted = answer.send(known)
-            known = wanted.by_orm() if isinstance(wanted, Rows) else wanted()
+            known = wanted.by_orm() if isinstance(wanted, TableRead) else wanted()
     except StopIteration as end:
         return end.value
 
@@ -107,7 +107,7 @@ async def by(pool: Pool, answer: Query[R]) -> R:
     try:
         while True:
             wanted = answer.send(known)
-            known = await (wanted.by(pool) if isinstance(wanted, Rows) else database.run(wanted))
+            known = await (wanted.by(pool) if isinstance(wanted, TableRead) else database.run(wanted))
     except StopIteration as end:
         return end.value
 

@@ -20,7 +20,7 @@ from django_tasks_db.models import DBTaskResult
 
 from core.features import Routine, installed
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 REGULARLY_S = 900.0
 KEEP_RESULTS = timedelta(days=7)
@@ -56,7 +56,7 @@ class Background:
             try:
                 self.worker.run()
             except DatabaseError as error:
-                log.warning("background tasks wait for the database: %s", error)
+                logger.warning("background tasks wait for the database: %s", error)
                 close_old_connections()
                 time.sleep(random.uniform(1, 3))  # noqa: S311
 
@@ -69,9 +69,9 @@ class Background:
             try:
                 routine.run()
             except DatabaseError as error:
-                log.warning("%s waits for the database: %s", routine.name, error)
+                logger.warning("%s waits for the database: %s", routine.name, error)
             except Exception:
-                log.exception("%s failed", routine.name)
+                logger.exception("%s failed", routine.name)
             finally:
                 close_old_connections()
 
@@ -82,6 +82,6 @@ class Background:
                     task.enqueue()
                 DBTaskResult.objects.filter(finished_at__lt=timezone.now() - KEEP_RESULTS).delete()
             except DatabaseError as error:
-                log.warning("regular tasks could not be enqueued: %s", error)
+                logger.warning("regular tasks could not be enqueued: %s", error)
             finally:
                 close_old_connections()

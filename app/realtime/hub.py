@@ -171,7 +171,7 @@ class Hub:
         else:
             self.registry.people.pop(local.person.id, None)
             self.presence.left(local)
-            for watched in filter(None, map(self.registry.rooms.get, local.upto)):
+            for watched in filter(None, map(self.registry.rooms.get, local.last_read)):
                 watched.watchers.discard(local)
                 watched.mark_used()
             self.bus.unsubscribe(f"user.{local.person.id}")

@@ -158,7 +158,7 @@ class Journal:
         shows = self._presence.shows
         ends = [row for row in news.rows if row.kind in {"left", "member"}]
         left = [row for row in ends if row.user in people or shows(row.user, row.room)]
-        added = [row for row in news.added if (local := people.get(row.user)) and row.room not in local.upto]
+        added = [row for row in news.added if (local := people.get(row.user)) and row.room not in local.last_read]
         if changed or rooms or left or added:
             state = await domains().state(
                 (changed & people.keys()) | renamed,
@@ -190,7 +190,7 @@ class Journal:
                 self._leave(row.user, known.ref if known else RoomRef(row.room, row.detail, direct=False), reason)
         for row in added:
             local, now = self._registry.people.get(row.user), state.rooms.get(row.room)
-            if local and now and (row.room, row.user) in state.members and row.room not in local.upto:
+            if local and now and (row.room, row.user) in state.members and row.room not in local.last_read:
                 upto, uncounted = map(int, row.detail.split())
                 fields = {"room": list(now.ref), "details": now.details, "head": now.head, "upto": upto, "uncounted": uncounted}
                 self._memberships.add(local, fields)

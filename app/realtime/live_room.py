@@ -247,7 +247,7 @@ def gap(room: RoomRef, head: int) -> str:
 
 def unread(room: RoomRef, head: Head, local: LocalUser) -> str:
     """Encode `unread` for a person; the log ends at `head`."""
-    upto, count = local.upto.get(room.id, 0), local.unread(room.id, head)
+    upto, count = local.last_read.get(room.id, 0), local.unread(room.id, head)
     fields = {"room": room.slug, "head": head.seq, "upto": upto, "count": count, "mentions": local.mentioned(room.id)}
     return encode({"type": "unread", **fields})
 

@@ -19,20 +19,20 @@ class LocalUser:
         "beyond",
         "bucket",
         "frame_limiter",
+        "last_read",
         "left_meanwhile",
         "mentions",
         "person",
         "rooms",
         "sockets",
         "uncounted",
-        "upto",
     )
 
     def __init__(self, person: Person) -> None:
         self.person = person
         self.sockets: set[Subscriber] = set()
         # Read mark per room (by id) of the person's memberships.
-        self.upto: dict[int, int] = {}
+        self.last_read: dict[int, int] = {}
         # The same rooms by slug.
         self.rooms: dict[str, RoomRef] = {}
         # How many events up to the read mark do not count as unread, of rooms that have any.
@@ -64,17 +64,17 @@ class LocalUser:
             if type(socket.dialect).signals:
                 socket.push_batch(batch)
 
-    def add_room(self, ref: RoomRef, upto: int, uncounted: int) -> None:
+    def add_room(self, ref: RoomRef, last_read: int, uncounted: int) -> None:
         """Add a room that the person is a member of, with its read mark."""
-        self.mark_read(ref.id, upto, uncounted)
+        self.mark_read(ref.id, last_read, uncounted)
         self.rooms[ref.slug] = ref
 
-    def mark_read(self, room_id: int, upto: int, uncounted: int) -> None:
+    def mark_read(self, room_id: int, last_read: int, uncounted: int) -> None:
         """Move the read mark of a room, never back."""
-        if upto < self.upto.get(room_id, 0):
+        if last_read < self.last_read.get(room_id, 0):
             return
-        self.upto[room_id] = upto
-        self.forget_mentions(room_id, range(upto + 1))
+        self.last_read[room_id] = last_read
+        self.forget_mentions(room_id, range(last_read + 1))
         if uncounted:
             self.uncounted = {**(self.uncounted or {}), room_id: uncounted}
         elif self.uncounted is not None:
@@ -84,7 +84,7 @@ class LocalUser:
         """Forget a room that the person is no longer a member of."""
         if self.left_meanwhile is not None:
             self.left_meanwhile.add(ref.id)
-        self.upto.pop(ref.id, None)
+        self.last_read.pop(ref.id, None)
         if self.mentions is not None:
             self.mentions.pop(ref.id, None)
         self._forget_uncounted(ref.id)
@@ -97,7 +97,7 @@ class LocalUser:
 
     def add_mentions(self, room_id: int, seqs: Iterable[int]) -> None:
         """Note messages that name the person."""
-        read = self.upto.get(room_id, 0)
+        read = self.last_read.get(room_id, 0)
         new = {seq for seq in seqs if seq > read}
         if new:
             self.mentions = self.mentions or {}
@@ -117,17 +117,17 @@ class LocalUser:
 
     def unread(self, room_id: int, head: Head) -> int:
         """Count the unread events of a room."""
-        read = self.upto.get(room_id, 0) - (self.uncounted or {}).get(room_id, 0)
+        read = self.last_read.get(room_id, 0) - (self.uncounted or {}).get(room_id, 0)
         return max(0, head.seq - head.uncounted - read)
 
     def room_ids(self) -> set[int]:
         """Return the rooms in which the person is online."""
-        return self.upto.keys() | (self.beyond or ())
+        return self.last_read.keys() | (self.beyond or ())
 
     def forget_watched(self) -> None:
         """Drop rooms from `beyond` that are in `rooms` now: saves an idle person's set."""
         if self.beyond is not None:
-            self.beyond = self.beyond - self.upto.keys() or None
+            self.beyond = self.beyond - self.last_read.keys() or None
 
     def is_in(self, room_id: int) -> bool:
-        return room_id in self.upto or (self.beyond is not None and room_id in self.beyond)
+        return room_id in self.last_read or (self.beyond is not None and room_id in self.beyond)

@@ -92,7 +92,7 @@ class Memberships:
 
     async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
         """Watch a room that the person has just joined: later messages are unread."""
-        while local.sockets and ref.id in local.upto:
+        while local.sockets and ref.id in local.last_read:
             try:
                 room = await self._opener.open(ref)
             except DatabaseUnavailable:
@@ -114,7 +114,7 @@ class Memberships:
 
     def _add_watcher(self, room: LiveRoom, local: LocalUser) -> None:
         """Send the room's news to the person, unless they have gone or left it meanwhile."""
-        if local.sockets and room.ref.id in local.upto:
+        if local.sockets and room.ref.id in local.last_read:
             room.watchers.add(local)
             self._presence.watches(local, room)
         room.mark_used()

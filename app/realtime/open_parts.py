@@ -45,19 +45,19 @@ class _OpenPart:
         self.ref = ref
         self.sockets: dict[Subscriber, None] = {}
         # Every frame up to this number was pushed here; None until the first opening has read the part.
-        self.upto: int | None = None
+        self.pushed: int | None = None
         self.ahead: set[int] = set()
         # The part's head at the last poll: what is missing up to it now was lost.
         self.head = 0
 
     def note(self, numbers: Iterable[int]) -> None:
         self.ahead.update(numbers)
-        if self.upto is None:
+        if self.pushed is None:
             return
-        self.ahead = {number for number in self.ahead if number > self.upto}
-        while self.upto + 1 in self.ahead:
-            self.upto += 1
-            self.ahead.discard(self.upto)
+        self.ahead = {number for number in self.ahead if number > self.pushed}
+        while self.pushed + 1 in self.ahead:
+            self.pushed += 1
+            self.ahead.discard(self.pushed)
         if len(self.ahead) > MAX_AHEAD:
             self.ahead.clear()
 
@@ -86,8 +86,8 @@ class Parts:
     def opened(self, room: RoomRef, name: str, seq: int, number: int) -> None:
         """Note that what a socket has read includes every frame up to `number`."""
         found = self._open.get(PartKey(name, room.id, seq))
-        if found is not None and found.upto is None:
-            found.upto = number
+        if found is not None and found.pushed is None:
+            found.pushed = number
             found.note(())
 
     def is_open(self, socket: Subscriber, room: RoomRef, name: str, seq: int) -> bool:
@@ -178,28 +178,28 @@ class Parts:
                 await self._repair(_part(name))
 
     async def _repair(self, part: Part) -> None:
-        places = [(key.room, key.seq) for key, found in self._open.items() if key.name == part.name and found.upto is not None]
+        places = [(key.room, key.seq) for key, found in self._open.items() if key.name == part.name and found.pushed is not None]
         if not places:
             return
         heads = await database.run(part.heads, places)
         for place, head in heads.items():
             key = PartKey(part.name, *place)
             found = self._open.get(key)
-            if found is None or found.upto is None:
+            if found is None or found.pushed is None:
                 continue
             lost, found.head = found.head, head
-            if head < found.upto:  # the database lost frames, and their numbers will be used again
-                found.upto = head
+            if head < found.pushed:  # the database lost frames, and their numbers will be used again
+                found.pushed = head
                 found.ahead.clear()
-            if found.upto < lost:
-                self._push_lost(key, found, await database.run(part.read, found.ref, key.seq, found.upto))
+            if found.pushed < lost:
+                self._push_lost(key, found, await database.run(part.read, found.ref, key.seq, found.pushed))
 
     def _push_lost(self, key: PartKey, found: _OpenPart, frames: list[tuple[int, dict[str, Any]]]) -> None:
-        if not frames or found.upto is None or self._open.get(key) is not found:
+        if not frames or found.pushed is None or self._open.get(key) is not found:
             return
         first = frames[0][0]
-        if first > found.upto + 1:  # it stands for all before it
-            found.upto = first
+        if first > found.pushed + 1:  # it stands for all before it
+            found.pushed = first
         else:
             frames = [one for one in frames if one[0] not in found.ahead]
         self._deliver(key, [number for number, _ in frames], [encode(frame) for _, frame in frames])

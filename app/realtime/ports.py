@@ -76,7 +76,7 @@ def domains() -> Domains:
 
 
 @functools.cache
-def frames() -> Frames:
+def frame_table() -> Frames:
     return Frames(installed().frames)
 
 

@@ -37,10 +37,10 @@ SLICE = 1_000
 
 @dataclass(slots=True)
 class Gap:
-    """The missing events of a room: above its `last`, up to `upto`."""
+    """The missing events of a room: above its `last_seq`, up to `end`."""
 
     cause: str
-    upto: int
+    end: int
     due: float
     told: bool = False
 
@@ -61,7 +61,7 @@ class Repair:
 
     def _soon(self, room: LiveRoom, gap: Gap) -> None:
         known = self._gaps.setdefault(room, gap)
-        known.upto = max(known.upto, gap.upto)
+        known.end = max(known.end, gap.end)
         if self._task is None or self._task.done():
             self._task = self._spawn(self._fill())
 
@@ -133,7 +133,7 @@ class Repair:
             if gap.due > now or events >= PAGE or len(some) == ROOMS_A_READ:
                 break
             del self._gaps[room]
-            lacking = gap.upto - room.last_seq
+            lacking = gap.end - room.last_seq
             if lacking <= 0 or self._registry.rooms.get(room.ref.id) is not room:
                 continue  # the event arrived, or the room is no longer used
             if not gap.told:
@@ -141,8 +141,8 @@ class Repair:
                 metrics.REPAIRS.labels(gap.cause).inc()
             if lacking > MAX_HELD:
                 # The next poll says how many of these events do not count.
-                room.skip_to(Head(gap.upto, room.uncounted))
-                self._send_back(room, gap.upto, "too far behind")
+                room.skip_to(Head(gap.end, room.uncounted))
+                self._send_back(room, gap.end, "too far behind")
                 self._registry.deliver(room, room.sequence([]))
                 continue
             some[room] = gap
@@ -150,13 +150,13 @@ class Repair:
         if some:
             room, gap = next(iter(some.items()))
             logger.info(
-                "repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, upto=gap.upto
+                "repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, upto=gap.end
             )
         return some
 
     async def _read(self, some: dict[LiveRoom, Gap]) -> None:
         """Read all these rooms for all their sockets with one query."""
-        spans = {room.ref.id: (room.last_seq, min(gap.upto, room.last_seq + PAGE)) for room, gap in some.items()}
+        spans = {room.ref.id: (room.last_seq, min(gap.end, room.last_seq + PAGE)) for room, gap in some.items()}
         try:
             found = await domains().LOG.events(spans)
         except DatabaseUnavailable:
@@ -169,7 +169,7 @@ class Repair:
                 self._registry.deliver(room, room.sequence(found.get(room.ref.id, [])))
         more = any(room.last_seq > spans[room.ref.id][0] for room in some)
         for room, gap in some.items():
-            if room.last_seq >= gap.upto:
+            if room.last_seq >= gap.end:
                 continue
             if more:  # the page was full
                 self._soon(room, gap)

@@ -21,7 +21,7 @@ class Revocations:
         `polled`: the journal repeats the signals, so send only news.
         """
         if what.room is not None:
-            if not polled or what.room.id in local.upto:
+            if not polled or what.room.id in local.last_read:
                 self._tell_left(local, what.room, what.reason)
             self._end_membership(local, what.room)
             return

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from core import metrics
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 # Share of the bound that is written between two measurements, at most.
 STEP = 1 / 16
@@ -32,7 +32,7 @@ class Peer(Protocol):
     def unsent(self) -> int:
         """Return the unsent bytes of the transport."""
 
-    def cut(self) -> None:
+    def evict(self) -> None:
         """Drop the connection and its unsent bytes."""
 
 
@@ -79,9 +79,9 @@ class SendBufferBudget:
             if left <= self.bound * CUT_TO:
                 break
             left -= peer.unsent()
-            peer.cut()
+            peer.evict()
             number += 1
-        log.warning("sockets leave too much unread, cut those that have not kept up for longest", sockets=number)
+        logger.warning("sockets leave too much unread, cut those that have not kept up for longest", sockets=number)
         self.measure()
 
 

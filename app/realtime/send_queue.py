@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from realtime.events import frame_of
+from core.framing import encode_text_frame
 from realtime.send_buffer_budget import SendBufferBudget
 
 MAX_BYTES = 1_048_576
 # High-water mark: above it no more frames of the socket are handled, so replies keep to the client's reading speed.
-HALT_BYTES = 262_144
+HIGH_WATER_BYTES = 262_144
 MAX_AGE_S = 15.0
 
 
@@ -38,7 +38,7 @@ class Batch:
 
     def frame(self) -> bytes:
         """Encode the texts as whole WebSocket frames."""
-        self.framed = frame_of(self.texts[0]) if len(self.texts) == 1 else b"".join(map(frame_of, self.texts))
+        self.framed = encode_text_frame(self.texts[0]) if len(self.texts) == 1 else b"".join(map(encode_text_frame, self.texts))
         return self.framed
 
 
@@ -64,7 +64,7 @@ class SendQueue(Protocol):
 
     def push(self, batch: Batch) -> bool: ...
     def above_high_water(self) -> bool:
-        """Return whether more than HALT_BYTES are unsent."""
+        """Return whether more than HIGH_WATER_BYTES are unsent."""
 
     async def drain(self) -> None:
         """Wait until the queue is empty or the reader has disconnected."""
@@ -133,7 +133,7 @@ class TransportSendQueue:
         return waiting <= MAX_BYTES
 
     def above_high_water(self) -> bool:
-        return self.socket.paused_at is not None and self.socket.unsent() > HALT_BYTES
+        return self.socket.paused_at is not None and self.socket.unsent() > HIGH_WATER_BYTES
 
     async def drain(self) -> None:
         await self.socket.writable.wait()
@@ -171,7 +171,7 @@ class AsgiSendQueue:
         return self._size <= MAX_BYTES
 
     def above_high_water(self) -> bool:
-        return self._size > HALT_BYTES
+        return self._size > HIGH_WATER_BYTES
 
     async def drain(self) -> None:
         if self._task is not None:

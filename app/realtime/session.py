@@ -18,13 +18,13 @@ from db.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.connection import Connection
 from realtime.events import DeferredReply, FrameId, encode
-from realtime.ports import frames
+from realtime.ports import frame_table
 
 logger = structlog.get_logger(__name__)
 
 # Deferred replies of one socket. Above it the next frame is not read.
 IN_FLIGHT = 64
-_AWAY = "the database is away; the same key may be sent again"
+MSG_AWAY = "the database is away; the same key may be sent again"
 
 
 class Session(Connection):
@@ -81,7 +81,7 @@ class Session(Connection):
 
         `only`: the one kind of frame that this socket may send.
         """
-        table, re = frames(), None
+        table, re = frame_table(), None
         try:
             frame = table.decode(text)
             re = frame.id
@@ -105,7 +105,7 @@ class Session(Connection):
         try:
             reply: protocol.Reply | Awaitable[protocol.Reply] = handler(self, frame)
         except DatabaseUnavailable as error:
-            raise Unavailable(_AWAY) from error
+            raise Unavailable(MSG_AWAY) from error
         return reply
 
     async def _paced(self, handler: Callable[[Any, Any], Any], frame: msgspec.Struct) -> protocol.Reply:
@@ -125,7 +125,7 @@ class Session(Connection):
 
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
         """Perform a native frame of another dialect. Raises FrameRefused."""
-        table = frames()
+        table = frame_table()
         called = self._call(table, table.convert(kind, fields))
         reply = await _awaited(called) if not isinstance(called, DeferredReply) and isawaitable(called) else called
         return reply.fields(await reply.done) if isinstance(reply, DeferredReply) else reply
@@ -185,4 +185,4 @@ async def _awaited(reply: Awaitable[protocol.Reply]) -> protocol.Reply:
     try:
         return await reply
     except DatabaseUnavailable as error:
-        raise Unavailable(_AWAY) from error
+        raise Unavailable(MSG_AWAY) from error

@@ -27,10 +27,10 @@ from db.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime.dialects.native import NativeDialect
 from realtime.events import Person, encode
-from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, Batch
+from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, MAX_BYTES, Batch
 from realtime.socket import Socket
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 # Rooms that a cursor names: it goes with each event. A client with more joins the others itself.
 CURSOR_ROOMS = 32
@@ -87,7 +87,7 @@ class Stream:
         return self._size <= MAX_BYTES
 
     def above_high_water(self) -> bool:
-        return self._size > HALT_BYTES
+        return self._size > HIGH_WATER_BYTES
 
     async def drain(self) -> None:
         await self._empty.wait()
@@ -138,9 +138,9 @@ class Stream:
             self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
 
     def _take(self) -> bytes:
-        """Take up to HALT_BYTES of what waits, as one chunk."""
+        """Take up to HIGH_WATER_BYTES of what waits, as one chunk."""
         lines, size = [], 0
-        while self._texts and size < HALT_BYTES:
+        while self._texts and size < HIGH_WATER_BYTES:
             text = self._texts.popleft()
             size += len(text)
             self._note(text)
@@ -196,7 +196,7 @@ class Stream:
         except DatabaseUnavailable:
             self.socket.close_soon(Close.RESTART, "the database is away")
         except Exception:
-            log.exception("a stream failed")
+            logger.exception("a stream failed")
             self.socket.close_soon(Close.INTERNAL, "internal error")
         finally:
             self._waiting -= len(texts)
@@ -227,7 +227,7 @@ class Stream:
             after = self._sent[room]
 
 
-class Answer:
+class StreamBody:
     """The body of a stream's HTTP answer. Django calls `close` in a thread when the answer has ended, in whatever way."""
 
     def __init__(self, stream: Stream, cursor: str, rooms: Iterable[str]) -> None:

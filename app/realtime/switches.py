@@ -13,7 +13,7 @@ from core.errors import Close
 from core.features import installed
 from realtime import tell
 from realtime.events import encode
-from realtime.ports import domains, frames
+from realtime.ports import domains, frame_table
 from realtime.registry import Registry
 
 logger = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Switches:
         features = installed()
         if not features.switch(off):
             return False
-        frames().off = features.refused
+        frame_table().off = features.refused
         domains().hide_kinds([kind for feature in features.features if feature.name in features.off for kind in feature.events])
         metrics.FEATURES_OFF.set(len(features.off))
         logger.info("features are switched", off=sorted(features.off), on=features.names)

@@ -146,7 +146,7 @@ _MENTIONS = WhereIn("user_id", lambda: Mention.objects.values_list("user_id", "r
 
 
 def rooms_now(ids: set[int]) -> dict[int, RoomNow]:
-    return {room.id: RoomNow(ref(room), details(room), room.head) for room in Room.objects.filter(id__in=ids, closed=False)}
+    return {room.id: RoomNow(to_ref(room), details(room), room.head) for room in Room.objects.filter(id__in=ids, closed=False)}
 
 
 def room_ids_of(users: set[int]) -> dict[int, list[int]]:
@@ -162,7 +162,7 @@ def details(room: Room) -> RoomDetails:
     return {"title": room.title, "kind": room.kind, "private": room.kind != Kind.PUBLIC}
 
 
-def ref(room: Room) -> RoomRef:
+def to_ref(room: Room) -> RoomRef:
     return RoomRef(room.id, room.slug, room.kind == Kind.DIRECT)
 
 

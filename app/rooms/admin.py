@@ -53,4 +53,6 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
 
 async def _publish_member(found: Membership) -> None:
     room = found.room
-    member_added(access.ref(room), [found.user_id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted))
+    member_added(
+        access.to_ref(room), [found.user_id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted)
+    )

@@ -90,7 +90,7 @@ async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[
     room = await database.run_for(
         me, services.room_create, slug=payload.slug, title=payload.title, private=payload.private, owner=me
     )
-    member_added(access.ref(room), [me], access.details(room))
+    member_added(access.to_ref(room), [me], access.details(room))
     return 201, await database.run_for(me, listing.room_for, me, room.slug)
 
 
@@ -132,7 +132,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
     found, new, user = await database.run_for(_me(request), add)
     if new:
         room = found.room
-        member_added(access.ref(room), [user.id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted))
+        member_added(access.to_ref(room), [user.id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted))
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 

@@ -134,7 +134,7 @@ def _leave(memberships: list[Membership], reason: str) -> Left:
             journal.note_left([(one.user_id, one.room_id, one.room.slug) for one in memberships])
         Membership.objects.filter(id__in=[one.id for one in memberships]).delete()
         changed = [one.room for one in memberships if one.role == Role.OWNER and _keep_an_owner(one.room)]
-    return Left([Revoked(one.user_id, room=access.ref(one.room), reason=reason) for one in memberships], changed)
+    return Left([Revoked(one.user_id, room=access.to_ref(one.room), reason=reason) for one in memberships], changed)
 
 
 def _keep_an_owner(room: Room) -> bool:

@@ -17,7 +17,7 @@ from core.services import registered
 
 SWITCH_S = 0.001
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -51,7 +51,7 @@ async def _finish() -> None:
             for service in registered():
                 await service.stop()
     except TimeoutError:
-        log.warning("not everything was finished: the database or Redis does not answer")
+        logger.warning("not everything was finished: the database or Redis does not answer")
 
 
 def _keep_start_up_out_of_collections() -> None:

@@ -21,7 +21,7 @@ from core import metrics
 from core.process import resident_bytes
 from server import pidfiles
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 MIB = 2**20
 # A ceiling close to a fresh worker's size would replace workers all the time.
@@ -44,7 +44,7 @@ class MemoryWatch:
         if not self.ceiling or fresh is None:
             return
         if fresh > self.ceiling * FRESH_SHARE:
-            log.error(
+            logger.error(
                 "a fresh worker is near its memory ceiling: not watched", memory_mb=fresh // MIB, ceiling_mb=self.ceiling // MIB
             )
             return
@@ -57,7 +57,7 @@ class MemoryWatch:
         memory, age = resident_bytes() or 0, time.monotonic() - self.started
         if memory <= self.ceiling or age < settings.WORKER_MIN_AGE_S or not self.here.begin_replacement(os.getpid()):
             return False
-        log.warning(
+        logger.warning(
             "a worker grew past its memory ceiling and is replaced",
             memory_mb=memory // MIB,
             ceiling_mb=self.ceiling // MIB,
@@ -74,6 +74,6 @@ class MemoryWatch:
         deadline = time.monotonic() + SUCCESSOR_S
         while not self.here.workers() - before:
             if time.monotonic() > deadline:
-                log.error("no successor became ready; the worker ends all the same", waited_s=SUCCESSOR_S)
+                logger.error("no successor became ready; the worker ends all the same", waited_s=SUCCESSOR_S)
                 return
             await asyncio.sleep(ASK_EVERY_S)

@@ -14,16 +14,16 @@ from django.conf import settings
 from core.services import registered
 from server import pidfiles
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
-LOOK_S = 2.0
+CHECK_EVERY_S = 2.0
 
 
 async def share_when_asked() -> None:
     """Hand over the requested share, until cancelled."""
     here = pidfiles.current()
     while True:
-        await asyncio.sleep(LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311
+        await asyncio.sleep(CHECK_EVERY_S * random.uniform(0.7, 1.3))  # noqa: S311
         percent = here.share()
         if percent is None:
             continue
@@ -31,4 +31,4 @@ async def share_when_asked() -> None:
         for service in registered():
             number += await service.share(percent / 100, settings.DRAIN_SHARE_PER_S, lambda: here.share() is not None)
         here.shared()
-        log.info("handed over a share of the sockets", percent=percent, sockets=number)
+        logger.info("handed over a share of the sockets", percent=percent, sockets=number)

@@ -34,12 +34,14 @@ import {
   type Network,
   type WireSocket,
 } from './socket/environment'
-import { Outbox, type Destination, type OutgoingFrame, type Sent } from './socket/outbox'
+import { Outbox, type Sent } from './socket/outbox'
+import type { Destination, OutgoingFrame } from './socket/outgoing'
 import type { FailureCode } from './socket/requests'
 import { Resume } from './socket/resume'
 
 export type { ConnectionState } from './socket/connection'
-export { OutboxFull, type Destination, type OutgoingFrame, type Sent } from './socket/outbox'
+export { OutboxFull, type Sent } from './socket/outbox'
+export type { Destination, OutgoingFrame } from './socket/outgoing'
 export type { FailureCode } from './socket/requests'
 
 export interface ChatSocketOptions {

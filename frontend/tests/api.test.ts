@@ -18,7 +18,7 @@ const givenUp = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
 
 /** An answer whose body comes in two halves, the second after a while; null: never. */
-function halting(body: string, pause: number | null): typeof answer {
+function inHalves(body: string, pause: number | null): typeof answer {
   return async (signal) => {
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -47,7 +47,7 @@ function outcome<T>(call: Promise<T>): () => T | ApiError | 'pending' {
 }
 
 test('an answer that has begun may take its time', async () => {
-  answer = halting(JSON.stringify({ room: 'lobby', messages: [], more: false }), 50_000)
+  answer = inHalves(JSON.stringify({ room: 'lobby', messages: [], more: false }), 50_000)
   const page = outcome(api.messages('lobby', { before: 9, limit: 50 }))
   await vi.advanceTimersByTimeAsync(49_000)
   expect(page()).toBe('pending')
@@ -56,7 +56,7 @@ test('an answer that has begun may take its time', async () => {
 })
 
 test('one that does not end is given up after a minute, one that does not begin after ten seconds', async () => {
-  answer = halting('{}', null)
+  answer = inHalves('{}', null)
   const endless = outcome(api.myRooms())
   await vi.advanceTimersByTimeAsync(59_999)
   expect(endless()).toBe('pending')

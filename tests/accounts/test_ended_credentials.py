@@ -8,7 +8,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.realtime.doors import PEOPLE, World, admin, administrator, shell
+from tests.realtime.change_ways import PEOPLE, World, admin, administrator, shell
 from tests.support.api import anonymous, session_cookie, signed_in, with_token
 from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -19,7 +19,7 @@ NEW = "a better horse 7"
 
 class Row(NamedTuple):
     what: str
-    door: str
+    way: str
     by: Callable[[World], Awaitable[None]]
     # The sockets that end: those of this session, of another session, of a token.
     ends: str
@@ -154,7 +154,7 @@ async def world(server: Server, boss: Account) -> AsyncIterator[World]:
         yield World(server, ada, bob, boss, "lobby", await signed_in(http, bob))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.what} by {row.door}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.what} by {row.way}")
 async def test_ended_credential_closes_its_sockets(world: World, row: Row) -> None:
     if row.staff:
         await shell(world, f"User.objects.filter(id={world.bob.id}).update(is_staff=True)")
@@ -174,7 +174,7 @@ async def test_ended_credential_closes_its_sockets(world: World, row: Row) -> No
         }
         await row.by(world)
         for name in row.ends.split():
-            await sockets.pop(name).expect_close(4010, timeout=6 if row.door == "time" else 5)
+            await sockets.pop(name).expect_close(4010, timeout=6 if row.way == "time" else 5)
         for name, socket in sockets.items():
             await socket.send('{"type":"ping","id":1}')
             assert await socket.receive_type("pong"), name

@@ -39,7 +39,7 @@ class Person:
 
     def new_page(self) -> Page:
         page = self.context.new_page()
-        page.on("console", self._heard)
+        page.on("console", self._on_console)
         page.on("websocket", self._dialled)
         page.on("pageerror", lambda error: self._complaints.append(f"uncaught: {error}"))
         return page
@@ -57,7 +57,7 @@ class Person:
         """Errors and warnings of the console and uncaught errors that were not tolerated."""
         return [text for text in self._complaints if not any(pattern.search(text) for pattern in self._tolerated)]
 
-    def _heard(self, message: ConsoleMessage) -> None:
+    def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self._complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
@@ -98,10 +98,10 @@ class Person:
     def open(self, room: str) -> None:
         """Open a room by its address, joining it where it is public."""
         self.page.goto(f"/chat/{room}/")
-        door = self.page.get_by_role("button", name="Join the room")
-        expect(door.or_(self.composer)).to_be_visible()
-        if door.is_visible():
-            door.click()
+        join = self.page.get_by_role("button", name="Join the room")
+        expect(join.or_(self.composer)).to_be_visible()
+        if join.is_visible():
+            join.click()
         expect(self.composer).to_be_visible()
         expect(self.status).to_have_text("Connected")
 

@@ -216,7 +216,7 @@ def test_every_other_view_shuts_nobody_out(
     view("no-such-room")
     ada.page.goto(f"/chat/{public}/")
     expect(ada.page.get_by_role("button", name="Join the room")).to_be_visible()
-    view("door")
+    view("join-room")
     ada.open(room)
     view("empty-room")
     dialog = ada.page.get_by_role("dialog")

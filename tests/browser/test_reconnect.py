@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 LINE_CUT = ("WebSocket connection to", "net::ERR_", "Failed to load resource")
 
 
-def cut_off(somebody: Person, cable: Cable) -> None:
+def disconnect(somebody: Person, cable: Cable) -> None:
     somebody.tolerate(*LINE_CUT)
     cable.cut()
     somebody.context.set_offline(True)
@@ -37,7 +37,7 @@ def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bo
     bob.sees("before the tunnel")
     ada.all_sent()
 
-    cut_off(ada, cable)
+    disconnect(ada, cable)
     ada.say("written in the dark 1", "written in the dark 2")
     expect(ada.messages.get_by_text("Waiting for the connection")).to_have_count(2)
     expect(ada.banner).to_contain_text("2 messages wait to be sent")
@@ -143,7 +143,7 @@ def test_a_page_that_is_long_on_its_way_is_asked_for_once(person: NewPerson, bot
     ada.say("before")
     ada.sees("before")
     ada.all_sent()
-    cut_off(ada, cable)
+    disconnect(ada, cable)
     bot.join(room)
     bot.say(room, *(f"{number} " + "x" * 7_000 for number in range(1, 71)))
     cable.slow(10_000)

@@ -3,7 +3,7 @@
     client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
     task = asyncio.create_task(client.run())
     client.outbox.write("a")            # sent, and repeated until acknowledged
-    client.cut(); client.stop_reading(); client.read_on()
+    client.cut(); client.stop_reading(); client.resume_reading()
     client.sight()                      # its records, for the checker
 
 It keeps every event as received and records each broken promise of a socket together
@@ -96,13 +96,13 @@ class Client:
             self._socket.transport.abort()
 
     def stop_reading(self) -> None:
-        """Leave all bytes in the kernel's small buffers until `read_on`."""
+        """Leave all bytes in the kernel's small buffers until `resume_reading`."""
         if self._socket is not None:
             self._socket.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             self._socket.transport.pause_reading()
         self._stopped_at = time()
 
-    def read_on(self) -> None:
+    def resume_reading(self) -> None:
         """Read the buffered bytes, if the socket is still open."""
         if self._socket is not None and not self._socket.transport.is_closing():
             self._socket.transport.resume_reading()

@@ -24,7 +24,7 @@ def room_of(texts: list[str]) -> RoomRef:
         Event(room=room, seq=seq, author=ada, key=f"k{seq}", at="2026-11-21T09:00:00Z", text=text)
         for seq, text in enumerate(texts, 1)
     )
-    return access.ref(room)
+    return access.to_ref(room)
 
 
 def test_a_log_of_large_texts_is_read_in_pages_without_holes_or_doubles() -> None:

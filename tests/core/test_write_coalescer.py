@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from core.framing import encode_text_frame
 from core.write_coalescer import BACKLOG, SLICE, WriteCoalescer
-from realtime.events import LogEvent, RoomRef, frame_of
+from realtime.events import LogEvent, RoomRef
 from realtime.live_room import LiveRoom
 from realtime.send_queue import MAX_BYTES, Batch
 from server.websocket import socket_protocol
@@ -222,4 +223,4 @@ def test_room_writes_directly_to_a_frame_writer() -> None:
     room.released(socket)
     assert room.deliver([LogEvent(2, "{}", author=1, key="l")], {}) == (1, [])
     assert room.deliver([LogEvent(3, "{}", author=1, key="m")], {}) == (1, [socket]), "the unsent bytes exceed the limit"
-    assert (len(pushed), written) == (1, [frame_of("{}")] * 2)
+    assert (len(pushed), written) == (1, [encode_text_frame("{}")] * 2)

@@ -106,7 +106,7 @@ def module_runs(
     with ExitStack() as exits, AtOnce[LoadRun](AT_ONCE) as made:
         own = []
         for number, item in enumerate(items):
-            told = _told(item)
+            told = _settings_of(item)
             arguments = {"arguments": told.pop("arguments", ()), "split": told.pop("split", False)}
             settings, fault, proxied = told.pop("server", {}), told.pop("fault", None), told.pop("proxy", None)
             report = tmp_path_factory.mktemp("runs") / f"{number}"
@@ -136,7 +136,7 @@ def run(request: pytest.FixtureRequest, module_runs: AtOnce[LoadRun]) -> LoadRun
     return module_runs.result(request.node.nodeid)
 
 
-def _told(item: pytest.Item) -> dict[str, Any]:
+def _settings_of(item: pytest.Item) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for mark in item.iter_markers("load"):
         told = {**mark.kwargs, **told}

@@ -10,8 +10,8 @@ from gevent.event import Event
 from loadtest import conductor as module
 from loadtest import shapes
 from loadtest.conductor import Conductor
+from loadtest.schedule import Turns
 from loadtest.trial import Trial
-from loadtest.turns import Turns
 from tests.loadtest.options import settings
 
 
@@ -122,7 +122,7 @@ def test_places_of_users_that_delay_the_end_are_reported() -> None:
         trial.obey(order)
     late._greenlet.kill()
     told = " ".join(trial.advice)
-    assert "not silent: 1 users, at turns.py:" in told
+    assert "not silent: 1 users, at schedule.py:" in told
     assert ", in over_after" in told
     assert "not silent: 1 users, which have ended" in told
 

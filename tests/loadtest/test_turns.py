@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from loadtest.turns import Turns
+from loadtest.schedule import Turns
 
 
 class Quick(Turns):

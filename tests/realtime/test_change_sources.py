@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import Connect
-from tests.realtime.doors import PEOPLE, ROOMS, Door, World, admin, administrator, api, room_id, shell
+from tests.realtime.change_ways import PEOPLE, ROOMS, Way, World, admin, administrator, api, room_id, shell
 from tests.support.api import anonymous
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -19,8 +19,8 @@ BOB = ("bob joined", "bob away")
 
 class Row(NamedTuple):
     what: str
-    door: str
-    by: Door
+    way: str
+    by: Way
     seen: tuple[str, ...]
     frame: str
     fields: dict[str, Any]
@@ -122,7 +122,7 @@ async def sockets(world: World, connect: Connect) -> dict[str, ChatClient]:
     return found
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.what} by {row.door}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.what} by {row.way}")
 async def test_change_reaches_open_sockets(world: World, sockets: dict[str, ChatClient], row: Row) -> None:
     await row.by(world)
     named: dict[str, Any] = {} if row.frame == "user.updated" else {"room": world.room}

@@ -15,7 +15,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 
 from core.limits import Bucket
-from server.websocket.frame_limits import FRAGMENTS, GuardedProtocol
+from server.websocket.frame_limits import FRAGMENTS, LimitedProtocol
 from tests.realtime.conftest import Witness
 from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -137,9 +137,9 @@ async def test_many_frames_in_one_write_are_answered_in_order(server: Server, pe
         assert [(await plain.receive_type("pong"))["re"] for _ in range(number)] == list(range(number))
 
 
-def opened() -> GuardedProtocol:
+def opened() -> LimitedProtocol:
     """A connection after its handshake, without the time limit."""
-    guarded = GuardedProtocol(max_size=2**18)
+    guarded = LimitedProtocol(max_size=2**18)
     guarded.state = State.OPEN
     guarded.small_frames = Bucket(0, 0)
     return guarded

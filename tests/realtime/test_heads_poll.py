@@ -33,7 +33,7 @@ class Polled:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.hub = Hub()
         self.found: set[int] = set()
-        monkeypatch.setattr(self.hub.repair, "_soon", lambda room, _hole: self.found.add(room.ref.id))
+        monkeypatch.setattr(self.hub.repair, "_soon", lambda room, _gap: self.found.add(room.ref.id))
 
     async def serve(self) -> None:
         old = datetime.now(UTC) - timedelta(hours=1)

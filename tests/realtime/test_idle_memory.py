@@ -24,7 +24,7 @@ from db import database
 from realtime import hub
 from rooms.services import room_create
 from server.http_protocol import HttpProtocol
-from server.websocket.compact_protocol import LeanProtocol
+from server.websocket.compact_protocol import CompactProtocol
 from server.websocket.socket_protocol import SocketProtocol
 
 PEOPLE = 60
@@ -176,6 +176,6 @@ async def test_every_attribute_of_uvicorn_has_a_slot() -> None:
     stock = WebSocketsSansIOProtocol(config, state, {})
     set_later = {"request", "response", "scope"}
     own = {"slot"}
-    assert vars(stock).keys() | set_later | own == set(LeanProtocol.__slots__)
+    assert vars(stock).keys() | set_later | own == set(CompactProtocol.__slots__)
     ours = SocketProtocol(config, state, {})
     assert len(vars(ours.conn)) < 30  # instances of a class share the names of this many attributes

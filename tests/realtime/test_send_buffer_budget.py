@@ -28,7 +28,7 @@ class Peer:
     def unsent(self) -> int:
         return 0 if self.gone else self.waiting
 
-    def cut(self) -> None:
+    def evict(self) -> None:
         self.gone = True
 
 

@@ -8,8 +8,8 @@ import pytest
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from realtime.events import frame_of
-from realtime.send_queue import HALT_BYTES, MAX_AGE_S, MAX_BYTES, AsgiSendQueue, Batch, BufferedUntilAccept
+from core.framing import encode_text_frame
+from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, MAX_BYTES, AsgiSendQueue, Batch, BufferedUntilAccept
 
 
 class Server:
@@ -71,9 +71,9 @@ async def test_old_bytes_are_overdue() -> None:
 async def test_no_frame_is_handled_above_the_high_water_mark() -> None:
     server = Server(reading=False)
     send_queue = AsgiSendQueue(server.send)
-    send_queue.push(Batch(["x" * (HALT_BYTES // 2)]))
+    send_queue.push(Batch(["x" * (HIGH_WATER_BYTES // 2)]))
     assert not send_queue.above_high_water()
-    send_queue.push(Batch(["x" * HALT_BYTES, "y"]))
+    send_queue.push(Batch(["x" * HIGH_WATER_BYTES, "y"]))
     await settle()
     assert send_queue.above_high_water()
     reading = asyncio.create_task(send_queue.drain())
@@ -125,4 +125,4 @@ def test_text_frames_follow_rfc_6455(size: int) -> None:
     client.receive_data(Batch([text, text]).frame())
     frames = client.events_received()
     assert [(frame.opcode, frame.fin, frame.data.decode()) for frame in frames] == [(Opcode.TEXT, True, text)] * 2  # type: ignore[union-attr]
-    assert frame_of(text)[-size:] == text.encode() or size == 0
+    assert encode_text_frame(text)[-size:] == text.encode() or size == 0

@@ -18,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from server.websocket.compact_protocol import Inbox
-from server.websocket.frame_limits import GuardedProtocol
+from server.websocket.frame_limits import LimitedProtocol
 from server.websocket.socket_protocol import AT_ONCE, SocketProtocol
 from tests.conftest import Connect
 from tests.support.chat_client import Account, create_room, sign_up
@@ -67,14 +67,14 @@ messages = st.one_of(
 )
 
 
-def opened(limit: int | None = 70_000) -> GuardedProtocol:
-    conn = GuardedProtocol(max_size=limit)
+def opened(limit: int | None = 70_000) -> LimitedProtocol:
+    conn = LimitedProtocol(max_size=limit)
     conn.state = State.OPEN
     conn.expect_frames()
     return conn
 
 
-def parsed(conn: GuardedProtocol, data: bytes) -> list[tuple[Any, ...]]:
+def parsed(conn: LimitedProtocol, data: bytes) -> list[tuple[Any, ...]]:
     """Return the parser's result as comparable values."""
     conn.receive_data(data)
     events = [(event.opcode, bytes(event.data), event.fin) for event in conn.events_received() if isinstance(event, Frame)]

@@ -45,7 +45,7 @@ async def test_stream_closed_before_its_answer_is_let_go(monkeypatch: pytest.Mon
 async def test_answer_that_began_outlives_the_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "BEGIN_S", 0.01)
     world, stream = await _open(monkeypatch)
-    answer = streams.Answer(stream, "", ())
+    answer = streams.StreamBody(stream, "", ())
     body = aiter(answer)
     assert b'"hello"' in await anext(body)
     await asyncio.sleep(0.05)

@@ -12,15 +12,15 @@ async def test_failed_pass_does_not_end_the_loop() -> None:
     turns = 0
     second = asyncio.Event()
 
-    async def turn() -> None:
+    async def tick() -> None:
         nonlocal turns
         turns += 1
         if turns == 1:
-            raise ValueError("one bad turn")
+            raise ValueError("one bad tick")
         second.set()
         await asyncio.sleep(3600)
 
-    task = asyncio.create_task(run_forever(turn))
+    task = asyncio.create_task(run_forever(tick))
     async with asyncio.timeout(10):
         await second.wait()
     await cancel_all([task])
@@ -31,7 +31,7 @@ async def test_a_cancellation_that_is_swallowed_is_repeated(monkeypatch: pytest.
     monkeypatch.setattr(loops, "AGAIN_S", 0.05)
     swallowed = 0
 
-    async def turn() -> None:
+    async def tick() -> None:
         nonlocal swallowed
         try:
             await asyncio.sleep(3600)
@@ -40,7 +40,7 @@ async def test_a_cancellation_that_is_swallowed_is_repeated(monkeypatch: pytest.
             if swallowed > 2:
                 raise
 
-    tasks = [asyncio.create_task(run_forever(turn)), asyncio.create_task(asyncio.sleep(0))]
+    tasks = [asyncio.create_task(run_forever(tick)), asyncio.create_task(asyncio.sleep(0))]
     await asyncio.sleep(0.01)
     async with asyncio.timeout(5):
         await cancel_all(tasks)

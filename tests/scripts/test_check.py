@@ -71,6 +71,28 @@ def test_an_unformatted_file_is_found(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "line"),
+    [
+        ("app/core/planted.py", "app/core/planted_too.py", "from core.{} import X"),
+        ("loadtest/planted.py", "loadtest/planted_too.py", "def late():\n    import loadtest.{}"),
+        ("frontend/src/planted.ts", "frontend/src/planted_too.ts", "import type {{ X }} from './{}'"),
+    ],
+)
+def test_files_that_import_each_other_are_found(copy: Copy, first: str, second: str, line: str) -> None:
+    copy.write(first, line.format("planted_too"))
+    copy.write(second, line.format("planted"))
+    refuses(copy, "circles", "planted_too")
+
+
+@pytest.mark.parametrize(
+    "line", ["def frame_" + "of(text): ...", "log" + " = structlog.get_logger()", "x = access." + "ref(room)"]
+)
+def test_a_replaced_name_is_found(copy: Copy, line: str) -> None:
+    copy.append("app/core/errors.py", line)
+    refuses(copy, "words", "app/core/errors.py")
+
+
+@pytest.mark.parametrize(
     ("module", "line"),
     [("realtime", "from rooms import models"), ("rooms", "from realtime import hub"), ("chat", "import realtime.hub")],
 )

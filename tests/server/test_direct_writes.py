@@ -13,7 +13,7 @@ import uvloop
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from realtime.events import frame_of
+from core.framing import encode_text_frame
 from server.http_protocol import HttpProtocol
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 from tests.server.test_unanswered_ping import HANDSHAKE
@@ -42,7 +42,7 @@ class App:
     """Accepts and exposes its frame writer; answers a request with RESPONSE."""
 
     def __init__(self) -> None:
-        self.door: asyncio.Future[SocketProtocol] = asyncio.get_running_loop().create_future()
+        self.frame_writer: asyncio.Future[SocketProtocol] = asyncio.get_running_loop().create_future()
         self.gone = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -52,7 +52,7 @@ class App:
             return
         await receive()
         await send({"type": "websocket.accept"})
-        self.door.set_result(scope["extensions"][EXTENSION])
+        self.frame_writer.set_result(scope["extensions"][EXTENSION])
         while (await receive())["type"] != "websocket.disconnect":
             continue
         self.gone.set()
@@ -72,19 +72,19 @@ class Place:
 
     async def open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> SocketProtocol:
         writer.write(HANDSHAKE)
-        door = await asyncio.wait_for(self.app.door, 10)
+        frame_writer = await asyncio.wait_for(self.app.frame_writer, 10)
         assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-        return door
+        return frame_writer
 
 
-def write_all(door: SocketProtocol) -> None:
+def write_all(frame_writer: SocketProtocol) -> None:
     for piece in PIECES:
-        door.write_frames(frame_of(piece))
+        frame_writer.write_frames(encode_text_frame(piece))
 
 
 async def read_all(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(30):
-        return await reader.readexactly(sum(len(frame_of(piece)) for piece in PIECES))
+        return await reader.readexactly(sum(len(encode_text_frame(piece)) for piece in PIECES))
 
 
 def test_bytes_beyond_the_kernel_buffer_follow_in_order(run: Run) -> None:
@@ -93,14 +93,14 @@ def test_bytes_beyond_the_kernel_buffer_follow_in_order(run: Run) -> None:
         ours, theirs = sockets.socketpair()
         await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
         reader, writer = await asyncio.open_connection(sock=theirs)
-        door = await place.open(reader, writer)
-        assert door.fd == ours.fileno()
+        frame_writer = await place.open(reader, writer)
+        assert frame_writer.fd == ours.fileno()
         for _ in range(3):
-            write_all(door)
+            write_all(frame_writer)
             await asyncio.sleep(0.05)
-            assert door.paused_at is not None
-            assert await read_all(reader) == b"".join(map(frame_of, PIECES))
-            while door.paused_at is not None:  # noqa: ASYNC110
+            assert frame_writer.paused_at is not None
+            assert await read_all(reader) == b"".join(map(encode_text_frame, PIECES))
+            while frame_writer.paused_at is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         writer.close()
 
@@ -132,9 +132,9 @@ def test_direct_writes_do_not_bypass_tls(run: Run, tmp_path: Path) -> None:
         async with server:
             port = server.sockets[0].getsockname()[1]
             reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=there)
-            door = await place.open(reader, writer)
-            write_all(door)
-            assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+            frame_writer = await place.open(reader, writer)
+            write_all(frame_writer)
+            assert await read_all(reader) == b"".join(map(encode_text_frame, PIECES))
             writer.close()
             await asyncio.wait_for(place.app.gone.wait(), 10)
 
@@ -152,14 +152,14 @@ def test_rest_of_an_http_answer_is_sent_first(run: Run) -> None:
         await loop.sock_sendall(theirs, REQUEST)
         await asyncio.sleep(0.1)  # answered, as far as the kernel takes it
         await loop.sock_sendall(theirs, HANDSHAKE)
-        door = await asyncio.wait_for(place.app.door, 10)
-        assert door.paused_at is not None, "the peer has not read the earlier bytes"
-        write_all(door)
+        frame_writer = await asyncio.wait_for(place.app.frame_writer, 10)
+        assert frame_writer.paused_at is not None, "the peer has not read the earlier bytes"
+        write_all(frame_writer)
         reader, writer = await asyncio.open_connection(sock=theirs)
         assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
         assert await asyncio.wait_for(reader.readexactly(len(RESPONSE)), 10) == RESPONSE
         assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-        assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+        assert await read_all(reader) == b"".join(map(encode_text_frame, PIECES))
         writer.close()
 
     run(body())
@@ -176,14 +176,14 @@ def test_error_of_a_write_is_left_to_the_transport(run: Run) -> None:
         ours, theirs = sockets.socketpair()
         await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
         reader, writer = await asyncio.open_connection(sock=theirs)
-        door = await place.open(reader, writer)
-        door.transport.pause_reading()
+        frame_writer = await place.open(reader, writer)
+        frame_writer.transport.pause_reading()
         writer.transport.abort()
         await asyncio.sleep(0.05)
-        assert not door.disconnected
-        door.write_frames(frame_of("to a closed peer"))
+        assert not frame_writer.disconnected
+        frame_writer.write_frames(encode_text_frame("to a closed peer"))
         await asyncio.wait_for(place.app.gone.wait(), 10)
-        assert door.write_frames(frame_of("later")) == 0
+        assert frame_writer.write_frames(encode_text_frame("later")) == 0
         assert not place.state.connections
 
     run(body())
@@ -195,15 +195,15 @@ def test_interrupted_write_is_left_to_the_transport(run: Run, monkeypatch: pytes
         ours, theirs = sockets.socketpair()
         await asyncio.get_running_loop().connect_accepted_socket(place.protocol, ours)
         reader, writer = await asyncio.open_connection(sock=theirs)
-        door = await place.open(reader, writer)
+        frame_writer = await place.open(reader, writer)
 
         def interrupted(_fd: int, _data: bytes) -> int:
             raise BlockingIOError
 
         with monkeypatch.context() as patch:
             patch.setattr("server.websocket.socket_protocol.os.write", interrupted)
-            write_all(door)
-            assert await read_all(reader) == b"".join(map(frame_of, PIECES))
+            write_all(frame_writer)
+            assert await read_all(reader) == b"".join(map(encode_text_frame, PIECES))
         writer.close()
 
     run(body())

@@ -179,44 +179,44 @@ async def test_socket_without_pongs_is_closed(answer: str) -> None:
         assert closed_without_a_pong() == before + 1
 
 
-class Door(Listening):
+class Flooding(Listening):
     """Sends more than the peer reads.
 
     Limits the stall itself, or leaves that to the pings.
     """
 
-    def __init__(self, *, judges: bool) -> None:
+    def __init__(self, *, limits_stalls: bool) -> None:
         super().__init__(at_once=False)
-        self.judges = judges
+        self.limits_stalls = limits_stalls
         self.socket: SocketProtocol | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.socket = scope["extensions"][EXTENSION]
-        if self.judges:
+        if self.limits_stalls:
             self.socket.on_unsent = lambda _socket, _size: None
         await super().__call__(scope, receive, send)
 
 
-@pytest.mark.parametrize("judges", [True, False])
-async def test_peer_with_an_unread_ping_is_left_to_the_app(judges: bool) -> None:
+@pytest.mark.parametrize("limits_stalls", [True, False])
+async def test_peer_with_an_unread_ping_is_left_to_the_app(limits_stalls: bool) -> None:
     """The app's close code gives such a peer the reason.
 
     A ping behind a megabyte tells it nothing.
     """
-    door = Door(judges=judges)
-    async with Peer(app=door) as peer:
+    app = Flooding(limits_stalls=limits_stalls)
+    async with Peer(app=app) as peer:
         pinged = await peer.ping()
         peer.pong(pinged)
         pinged = await peer.ping()  # no answer, and no more reads from now on
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
-        assert door.socket is not None
+        assert app.socket is not None
         filling = b"\x82\x7f" + (4_000_000).to_bytes(8, "big") + bytes(4_000_000)
-        door.socket.write_frames(filling)
+        app.socket.write_frames(filling)
         await asyncio.sleep(1.1)  # five heartbeats
-        assert (door.socket.close_sent or door.socket.transport.is_closing()) is not judges
-        if not judges:
+        assert (app.socket.close_sent or app.socket.transport.is_closing()) is not limits_stalls
+        if not limits_stalls:
             return
-        assert door.socket.paused_at is not None
+        assert app.socket.paused_at is not None
         peer.reader._transport.resume_reading()  # type: ignore[attr-defined]
         assert len(await asyncio.wait_for(peer.reader.readexactly(len(filling)), 5)) == len(filling)
         for _ in range(3):

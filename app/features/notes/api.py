@@ -63,7 +63,7 @@ async def version_restore(request: HttpRequest, slug: str, seq: int, number: int
     """An edit like any other: all who have the note open see it, and the text before becomes a version."""
     me = _me(request)
     update = await database.run_for(me.id, versions.restoring_update, me.id, slug, seq, number)
-    room = access.ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
+    room = access.to_ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
     await writer().submit(room, seq, Incoming(me, update))
     return {"room": room.slug, "note": seq, "version": number}
 

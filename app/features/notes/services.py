@@ -52,7 +52,7 @@ def document_create(room: RoomRef, seq: int, title: str, author: int) -> None:
 
 def document_of(user: int, slug: str, seq: int) -> tuple[RoomRef, Document]:
     """Return a note that the person may see, without its large columns. Raises NoSuchRoom, NotAMember, NoSuchTarget."""
-    room = access.ref(access.membership_in(user, slug).room)
+    room = access.to_ref(access.membership_in(user, slug).room)
     found = _documents(room, seq).first()
     if found is None:  # the process ended between the event and the row
         event = thing(user, slug, seq, Note)

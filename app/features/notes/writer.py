@@ -25,13 +25,13 @@ from realtime.parts import Numbered
 from realtime.publish import RoomRef
 from realtime.socket import Socket
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 BATCH = 200
 BATCH_BYTES = 1_000_000
 # Updates of one note that wait in this process.
 QUEUE = 1_000
-AWAY = "the database is away; the same update may be sent again"
+MSG_AWAY = "the database is away; the same update may be sent again"
 
 UPDATES = Counter("hubbub_note_updates_total", "Updates of notes", ["outcome"])
 STORE_SECONDS = Histogram("hubbub_note_store_seconds", "Time of one transaction that stores updates of a note")
@@ -87,9 +87,9 @@ class NoteWriter:
         try:
             results = await database.run(services.updates_store, room, seq, [one.incoming for one in batch])
         except DatabaseUnavailable:
-            results = [Unavailable(AWAY)] * len(batch)
+            results = [Unavailable(MSG_AWAY)] * len(batch)
         except Exception as error:  # noqa: BLE001  # logged, but not its text: the database's quotes the row
-            log.error("updates of a note failed", room=room.slug, note=seq, **database.facts(error))  # noqa: TRY400
+            logger.error("updates of a note failed", room=room.slug, note=seq, **database.facts(error))  # noqa: TRY400
             results = [Unavailable("the update could not be stored now")] * len(batch)
         STORE_SECONDS.observe(time.perf_counter() - begun)
         stored = [(one, result) for one, result in zip(batch, results, strict=True) if isinstance(result, int) and result]

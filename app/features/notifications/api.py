@@ -118,7 +118,7 @@ async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any
         return changed
 
     changed = await database.run_for(me, change)
-    return _told(me, changed.settings)
+    return _settings_shown(me, changed.settings)
 
 
 @router.put("/rooms/{slug}", response=Settings, by_alias=True, summary="Set what I am told of in a room")
@@ -126,7 +126,7 @@ async def level_put(request: HttpRequest, slug: str, payload: LevelIn) -> dict[s
     """`nothing` silences mentions, too."""
     me = _me(request)
     _room, settings = await database.run_for(me, lambda: services.level_set(user=me, slug=slug, level=payload.level))
-    return _told(me, settings)
+    return _settings_shown(me, settings)
 
 
 @router.post("/devices", response={201: Made}, summary="Let a browser take Web Push")
@@ -165,7 +165,7 @@ async def test_post(request: HttpRequest) -> tuple[int, dict[str, Any]]:
     return 202, {"devices": await database.run_for(me, begin)}
 
 
-def _told(me: int, settings: dict[str, Any]) -> dict[str, Any]:
+def _settings_shown(me: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Show the person's other pages the change, too."""
     person_signal(me, {"type": "notifications", **settings})
     return settings

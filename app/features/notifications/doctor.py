@@ -19,7 +19,7 @@ from features.notifications.sweep import OVERLAP
 
 PAGE = "docs/features/notifications.md"
 # A sweep that comes no further than this much behind is stuck, or no worker runs.
-LATE = OVERLAP + timedelta(minutes=12)
+OVERDUE_AFTER = OVERLAP + timedelta(minutes=12)
 
 
 def check_push(_timeout_s: float) -> Iterator[Checked]:
@@ -45,7 +45,7 @@ def _devices() -> Iterator[Checked]:
     number = Device.objects.count()
     failing = Device.objects.filter(failing_since__isnull=False).count()
     cursor = Cursor.objects.filter(name="push").first()
-    if number and cursor is not None and cursor.held_until is not None and timezone.now() - cursor.held_until > LATE:
+    if number and cursor is not None and cursor.held_until is not None and timezone.now() - cursor.held_until > OVERDUE_AFTER:
         yield Checked("failure", "no background worker looks for what is to be pushed", "docker compose up -d worker")
     elif number and failing * 2 > number:
         text = f"push services refuse {failing} of {number} devices: may the worker call out on port 443?"

@@ -52,7 +52,7 @@ class Subscription(NamedTuple):
     auth: str
 
 
-class Answer(NamedTuple):
+class PushResult(NamedTuple):
     result: Result
     detail: str
     # Seconds, where the service said it.
@@ -63,23 +63,23 @@ class Internal(Exception):
     """The endpoint's name leads into an internal network."""
 
 
-async def send(to: Subscription, payload: dict[str, Any], *, topic: str, urgent: bool) -> Answer:
+async def send(to: Subscription, payload: dict[str, Any], *, topic: str, urgent: bool) -> PushResult:
     """Send a payload of at most MOST_BYTES as JSON. Raises nothing that a service or a device can cause."""
     try:
         body = encrypted(to, payload)
     except ValueError:
-        return Answer(Result.GONE, "the keys are none")
+        return PushResult(Result.GONE, "the keys are none")
     parts = urlsplit(to.endpoint)
     try:
         headers = _signature(f"{parts.scheme}://{parts.netloc}")
         async with asyncio.timeout(LIMIT_S):
             return await _post(to.endpoint, body, {**headers, **_headers(topic, urgent)})
     except ValueError:
-        return Answer(Result.REFUSED, "the address cannot be signed")
+        return PushResult(Result.REFUSED, "the address cannot be signed")
     except Internal:
-        return Answer(Result.REFUSED, "the name leads into an internal network")
+        return PushResult(Result.REFUSED, "the name leads into an internal network")
     except (OSError, TimeoutError, h11.ProtocolError, EOFError) as error:
-        return Answer(Result.LATER, type(error).__name__)
+        return PushResult(Result.LATER, type(error).__name__)
 
 
 def encrypted(to: Subscription, payload: dict[str, Any]) -> bytes:
@@ -121,7 +121,7 @@ def _signature(origin: str) -> dict[str, str]:
     return found
 
 
-async def _post(endpoint: str, body: bytes, headers: dict[str, str]) -> Answer:
+async def _post(endpoint: str, body: bytes, headers: dict[str, str]) -> PushResult:
     parts = urlsplit(endpoint)
     host, secure = str(parts.hostname), parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -149,7 +149,7 @@ async def _address_of(host: str, port: int) -> str:
 
 async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, netloc: str, target: str, body: bytes, headers: dict[str, str]
-) -> Answer:
+) -> PushResult:
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=ANSWER_BYTES)
     sent = [("Host", netloc), ("Content-Length", str(len(body))), ("Connection", "close"), *headers.items()]
     request = h11.Request(method="POST", target=target or "/", headers=sent)
@@ -169,16 +169,16 @@ async def _exchange(
             raise EOFError
 
 
-def _answer(response: h11.Response) -> Answer:
+def _answer(response: h11.Response) -> PushResult:
     status = response.status_code
     if 200 <= status < 300:
-        return Answer(Result.SENT, str(status))
+        return PushResult(Result.SENT, str(status))
     if status in {404, 410}:
-        return Answer(Result.GONE, str(status))
+        return PushResult(Result.GONE, str(status))
     if status in {408, 429} or status >= REFUSED_UNTIL:
         after = dict(response.headers).get(b"retry-after", b"")
-        return Answer(Result.LATER, str(status), float(after) if after.isdigit() and len(after) < 6 else 0.0)
-    return Answer(Result.REFUSED, str(status))
+        return PushResult(Result.LATER, str(status), float(after) if after.isdigit() and len(after) < 6 else 0.0)
+    return PushResult(Result.REFUSED, str(status))
 
 
 @cache

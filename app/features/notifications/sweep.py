@@ -26,7 +26,7 @@ from features.notifications import lease, outcomes, push, reads, vapid
 from features.notifications.claims import Claim, claimed_among
 from features.notifications.missed import Missed, RoomMissed, missed, people_of
 from features.notifications.models import Device, Progress
-from features.notifications.push import Answer, Result, Subscription
+from features.notifications.push import PushResult, Result, Subscription
 from features.notifications.quiet import is_quiet
 from features.notifications.reads import PersonRead
 from features.notifications.table import Fact, Reason, Way, tells
@@ -79,7 +79,7 @@ class Hosts:
     def are_resting(self, host: str) -> bool:
         return self._failing.get(host, (0.0, 0.0))[0] > time.monotonic()
 
-    def note(self, host: str, answer: Answer) -> None:
+    def note(self, host: str, answer: PushResult) -> None:
         if answer.result != Result.LATER:
             self._failing.pop(host, None)
             return
@@ -202,13 +202,13 @@ def _push(device: Device, room: RoomMissed, one: Missed) -> Push | None:
     return Push(device, room.id, message.seq, message.at, payload, one.reason != Reason.ALL)
 
 
-async def _send_all(pushes: list[Push]) -> dict[tuple[int, int, int], Answer]:
-    gate, answers = asyncio.Semaphore(AT_ONCE), dict[tuple[int, int, int], Answer]()
+async def _send_all(pushes: list[Push]) -> dict[tuple[int, int, int], PushResult]:
+    gate, answers = asyncio.Semaphore(AT_ONCE), dict[tuple[int, int, int], PushResult]()
 
     async def send(one: Push) -> None:
         async with gate:
             if _hosts.are_resting(one.host):
-                answers[one.key] = Answer(Result.LATER, "the service rests")
+                answers[one.key] = PushResult(Result.LATER, "the service rests")
                 return
             to = Subscription(one.device.endpoint, one.device.p256dh, one.device.auth)
             topic = push.topic_of(one.payload["tag"])
@@ -216,7 +216,7 @@ async def _send_all(pushes: list[Push]) -> dict[tuple[int, int, int], Answer]:
                 answer = await push.send(to, one.payload, topic=topic, urgent=one.urgent)
             except Exception:  # one push must not end the others
                 logger.exception("a push could not be made", device=one.device.id)
-                answer = Answer(Result.REFUSED, "it could not be made")
+                answer = PushResult(Result.REFUSED, "it could not be made")
             answers[one.key] = answer
             _hosts.note(one.host, answer)
 
@@ -226,7 +226,7 @@ async def _send_all(pushes: list[Push]) -> dict[tuple[int, int, int], Answer]:
 
 def _settle(
     pushes: list[Push],
-    answers: dict[tuple[int, int, int], Answer],
+    answers: dict[tuple[int, int, int], PushResult],
     considered: dict[tuple[int, int], int],
     now: datetime,
 ) -> list[Push]:
@@ -243,7 +243,7 @@ def _settle(
     return waiting
 
 
-def devices_settle(told: Iterable[tuple[Device, Answer]], now: datetime) -> None:
+def devices_settle(told: Iterable[tuple[Device, PushResult]], now: datetime) -> None:
     """Count answers, remove devices that have ended, and note those that fail."""
     by_result: dict[Result, set[int]] = {}
     for device, answer in told:
@@ -271,8 +271,8 @@ def try_devices(user: int) -> Counter[str]:
     return Counter(str(answer.result) for answer in answers)
 
 
-async def _send_tests(devices: list[Device]) -> list[Answer]:
-    async def send(device: Device) -> Answer:
+async def _send_tests(devices: list[Device]) -> list[PushResult]:
+    async def send(device: Device) -> PushResult:
         with translation.override(device.language):
             payload = {
                 "room": "",

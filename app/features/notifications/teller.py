@@ -120,7 +120,7 @@ class Teller:
         facts = {
             Fact.OWN: one.event.author == user.person.id,
             Fact.BLOCKED: one.event.author in person.blocked,
-            Fact.READ: user.upto.get(one.room.id, 0) >= one.event.seq,
+            Fact.READ: user.last_read.get(one.room.id, 0) >= one.event.seq,
             Fact.QUIET: is_quiet(person.quiet, now),
             Fact.UNUSED: not user.sockets,
         }

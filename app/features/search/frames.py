@@ -61,7 +61,7 @@ class SearchResults(msgspec.Struct, tag="search.results"):
     more: bool
 
 
-class _Desk:
+class _NewestQuery:
     """The questions of one socket: one is looked up, and the newest one waits."""
 
     def __init__(self, user: int) -> None:
@@ -98,8 +98,8 @@ class _Desk:
 
 
 async def search(socket: Socket, frame: Search) -> DeferredReply:
-    desk: _Desk = socket.state.setdefault("search", _Desk(socket.user.id))
-    return DeferredReply(desk.ask(frame), _fields(frame.query))
+    newest: _NewestQuery = socket.state.setdefault("search", _NewestQuery(socket.user.id))
+    return DeferredReply(newest.ask(frame), _fields(frame.query))
 
 
 def _fields(query: str) -> Callable[[Results], dict[str, Any]]:

@@ -149,7 +149,7 @@ def _silent() -> list[tuple[State, int, RoomRef, str, float]]:
         state="silent"
     )
     return [
-        (_state(alarm), alarm.sensor_id, access.ref(alarm.sensor.room), alarm.sensor.sensor_id, alarm.sensor.last_value)
+        (_state(alarm), alarm.sensor_id, access.to_ref(alarm.sensor.room), alarm.sensor.sensor_id, alarm.sensor.last_value)
         for alarm in found.select_related("by", "sensor__room")
         if alarm.silent_s is not None and alarm.sensor.last_at < now - alarm.silent_s * 1_000
     ][:MANY]

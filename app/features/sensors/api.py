@@ -90,7 +90,7 @@ async def readings(request: HttpRequest, slug: str, body: PushIn) -> tuple[int, 
     found = [ReadingIn(one.sensor_id, one.value, one.at) for one in body.readings]
     device = device_of(credential)
     if device is None:
-        room = access.ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
+        room = access.to_ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
         return 202, {"accepted": await (await push(room, me, found))}
     if folded(slug) != device.room.slug:
         raise Forbidden(_("this device pushes into {room} only", room=device.room.slug))

@@ -42,7 +42,7 @@ async def stream_open(
         raise RateLimited(refusal.reason) from refusal
     except SocketRefused as refusal:
         raise (Unavailable if refusal.close_code == Close.RESTART else BadFrame)(refusal.reason) from refusal
-    body = streams.Answer(found, request.headers.get("Last-Event-ID", ""), room)
+    body = streams.StreamBody(found, request.headers.get("Last-Event-ID", ""), room)
     headers = {"Hubbub-Stream": found.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(body, content_type="text/event-stream", headers=headers)
 

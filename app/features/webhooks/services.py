@@ -66,7 +66,7 @@ def hook_of(token: str) -> Opened:
     hook = Hook.objects.filter(digest=_digest(token), room__closed=False).select_related("room", "bot").first()
     if hook is None:
         raise NoSuchTarget(_("there is no such webhook"))
-    return Opened(hook.id, access.ref(hook.room), Person(hook.bot_id, hook.bot.username), hook.name)
+    return Opened(hook.id, access.to_ref(hook.room), Person(hook.bot_id, hook.bot.username), hook.name)
 
 
 def hook_used(hook: int) -> None:

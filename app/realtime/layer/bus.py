@@ -23,7 +23,7 @@ from core.supervise import cancel_all, run_forever
 from realtime.layer.old_names import OldNames
 from realtime.layer.redis_layer import Listener
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 SEND_S = 2.0
 QUEUE = 10_000
@@ -143,7 +143,7 @@ class Bus:
 
     def _failed(self, error: Exception) -> None:
         if self._healthy:
-            log.warning("channel layer unavailable; messages to other processes wait in the log", error=str(error))
+            logger.warning("channel layer unavailable; messages to other processes wait in the log", error=str(error))
         self._healthy = False
         self._tell_progress()
 
@@ -159,12 +159,12 @@ class Bus:
         try:
             self._deliver(others)
         except Exception:
-            log.exception("messages of the layer failed together, delivering each alone")
+            logger.exception("messages of the layer failed together, delivering each alone")
             for message in others:
                 try:
                     self._deliver([message])
                 except Exception:
-                    log.exception("a message of the layer failed", kind=message.get("kind"))
+                    logger.exception("a message of the layer failed", kind=message.get("kind"))
 
     async def _send(self) -> None:
         queued_at, group, message = await self._out.get()
@@ -266,5 +266,5 @@ class DirectBus(Bus):
             try:
                 messages.append(self.layer.deserialize(payload))
             except Exception:
-                log.exception("a message of the layer cannot be read", size=len(payload))
+                logger.exception("a message of the layer cannot be read", size=len(payload))
         return messages

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from core.redis_faults import report_fault
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 CONNECT_S = 2.0
 PING_EVERY_S = 1.0
@@ -126,7 +126,7 @@ class Link:
             except FAULTS as error:
                 report_fault("layer", error)
             except Exception:
-                log.exception("a connection to Redis failed")
+                logger.exception("a connection to Redis failed")
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             pause = min(2 * pause, PAUSE_S[1])
 
@@ -151,14 +151,14 @@ class Link:
         transport = self._transport = wire.transport
         try:
             if not self._was_short:
-                log.info("connected to Redis")
+                logger.info("connected to Redis")
             self._up()
             await self._watch(wire)
         finally:
             self._transport = None
             self._out.clear()
             if not self._was_short:  # this refusal is logged already
-                log.warning("the connection to Redis ended; messages to other processes wait in the log")
+                logger.warning("the connection to Redis ended; messages to other processes wait in the log")
             transport.abort()
             # redis-py must not close a descriptor that is no longer its own.
             connection._writer = connection._reader = None  # noqa: SLF001
@@ -170,7 +170,7 @@ class Link:
             await asyncio.wait({wire.lost}, timeout=PING_EVERY_S * random.uniform(0.8, 1))  # noqa: S311
             silent = loop.time() - wire.heard_at
             if silent > SILENT_S:
-                log.warning("Redis is silent; leaving the connection", seconds=round(silent, 1))
+                logger.warning("Redis is silent; leaving the connection", seconds=round(silent, 1))
                 return
             if silent > PING_EVERY_S / 2 and not wire.transport.is_closing():
                 self._pinged()

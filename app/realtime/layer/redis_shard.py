@@ -37,7 +37,7 @@ class Shard:
     def __init__(self, host: dict[str, Any], arrived: Callable[[list[tuple[str, bytes]]], None], restored: Callable[[], None]):
         self._arrived, self._restored = arrived, restored
         self._out = Link(host, on_replies=self._published, up=self._publish_again, pinged=self._pinged)
-        self._in = Link(host, on_replies=self._heard, up=self._subscribe_again)
+        self._in = Link(host, on_replies=self._on_replies, up=self._subscribe_again)
         # Unanswered publications in order, and the pings between them: Redis may refuse pings as well.
         self._unanswered: deque[Publication] = deque()
         self._unanswered_bytes = 0
@@ -218,7 +218,7 @@ class Shard:
         if not self._names:
             self._restoring.clear()
 
-    def _heard(self, replies: list[Any]) -> None:
+    def _on_replies(self, replies: list[Any]) -> None:
         messages = []
         for reply in replies:
             if isinstance(reply, Exception):

@@ -81,7 +81,7 @@ class Peers:
 
     def beat(self, process: str, number: int, now: float) -> bool:
         """Note a heartbeat. Returns whether to ask the process for all its people."""
-        peer = self._heard(process, now)
+        peer = self._note_heard(process, now)
         if peer.named > peer.number:
             peer.in_sync, peer.fresh = False, None
         peer.named = number
@@ -89,7 +89,7 @@ class Peers:
 
     def announced(self, process: str, number: int, now: float) -> tuple[Peer, bool]:
         """Note an announcement. Returns the process and whether to ask it for all its people."""
-        peer = self._heard(process, now)
+        peer = self._note_heard(process, now)
         if number != peer.number + 1:
             peer.in_sync, peer.fresh = False, None
         peer.number = max(peer.number, number)
@@ -147,7 +147,7 @@ class Peers:
             return now >= peer.leaves_at
         return now - max(peer.heard_at, self._judge_from) > DEAD_S
 
-    def _heard(self, process: str, now: float) -> Peer:
+    def _note_heard(self, process: str, now: float) -> Peer:
         peer = self.by_process.get(process)
         if peer is None:
             peer = self.by_process[process] = Peer(now)

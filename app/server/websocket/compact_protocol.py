@@ -46,7 +46,7 @@ class Inbox:
         return self._reader
 
 
-class LeanProtocol(WebSocketsSansIOProtocol):
+class CompactProtocol(WebSocketsSansIOProtocol):
     # The base class's attributes. It has more than 30, the limit for shared keys, so each instance had its own dictionary.
     __slots__ = (
         "app", "app_state", "asgi_version", "client", "close_sent", "close_timeout", "close_timer", "config", "conn",

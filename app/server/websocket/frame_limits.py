@@ -43,7 +43,7 @@ class FrameReader(StreamReader):
         return ended
 
 
-class GuardedProtocol(ServerProtocol):
+class LimitedProtocol(ServerProtocol):
     """Fails the connection at the first frame above a limit and discards the rest of that read."""
 
     # Class attributes until they change: an instance shares keys for 30 attributes, and the base class has 26.
@@ -60,10 +60,10 @@ class GuardedProtocol(ServerProtocol):
         self.guard()
 
     @classmethod
-    def guarding(cls, conn: ServerProtocol) -> GuardedProtocol:
+    def limiting(cls, conn: ServerProtocol) -> LimitedProtocol:
         """Convert `conn` itself; making a new object would cost a tenth of a handshake."""
         conn.__class__ = cls
-        guarded = cast("GuardedProtocol", conn)
+        guarded = cast("LimitedProtocol", conn)
         guarded.guard()
         return guarded
 

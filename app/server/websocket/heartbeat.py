@@ -16,7 +16,7 @@ from core.per_loop import PerLoop
 
 SLOT_S = 0.1
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Pinged(Protocol):
@@ -61,7 +61,7 @@ class Wheel:
             try:
                 socket.on_heartbeat(payload, ping)
             except Exception:  # one failure must not stop the pings of all sockets
-                log.exception("a socket could not be pinged")
+                logger.exception("a socket could not be pinged")
         self._timer = None
         if self._members:
             self._next()

@@ -25,8 +25,8 @@ from core import metrics
 from core.errors import Close
 from core.write_coalescer import WriteCoalescer, write_coalescer
 from server import tcp_options
-from server.websocket.compact_protocol import LeanProtocol
-from server.websocket.frame_limits import GuardedProtocol
+from server.websocket.compact_protocol import CompactProtocol
+from server.websocket.frame_limits import LimitedProtocol
 
 EXTENSION = "hubbub.socket"
 LINGER_S = 2.0
@@ -44,10 +44,10 @@ COLLECTED_BYTES = 65_536
 OnText = Callable[[str], Awaitable[None] | None]
 
 
-class SocketProtocol(LeanProtocol):
+class SocketProtocol(CompactProtocol):
     # Whether connections inherit the options of `tcp_options.tune` from their listening socket.
     tuned_listeners = False
-    conn: GuardedProtocol
+    conn: LimitedProtocol
 
     __slots__ = (
         "_waited",
@@ -69,7 +69,7 @@ class SocketProtocol(LeanProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.app = self.run_app
-        self.conn = GuardedProtocol.guarding(self.conn)
+        self.conn = LimitedProtocol.limiting(self.conn)
         self.coalescer = write_coalescer()
         # Set while frames may simply be collected: the transport is empty and the connection is not closing.
         self.ready: WriteCoalescer | None = self.coalescer
@@ -523,7 +523,7 @@ class SocketProtocol(LeanProtocol):
         self._waited, self._written = waiting, 0
         return now - self.taken_at
 
-    def cut(self) -> None:
+    def evict(self) -> None:
         """Drop the connection and its unsent bytes.
 
         A close frame would have to wait behind them.

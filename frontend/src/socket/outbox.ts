@@ -8,24 +8,9 @@
 import type { FeatureFrame, MessageSent, Reply, Stored } from '../protocol'
 import { atLeast, fullJitter } from './backoff'
 import { uuid, type Clock, type KeyValueStorage } from './environment'
+import type { Destination, OutgoingFrame } from './outgoing'
 import type { Done, FailureCode } from './requests'
 import { OutboxStorage } from './storage'
-
-export type Destination = { room: string } | { to: number }
-
-export interface OutgoingFrame {
-  readonly key: string
-  readonly destination: Destination
-  /** `frame.send`, or a feature's */
-  readonly type: string
-  /** the rest of the frame */
-  readonly fields: Readonly<Record<string, unknown>>
-  /** milliseconds; rises strictly, so it is the order too */
-  readonly at: number
-  state: 'waiting' | 'sending' | 'failed'
-  /** set when `state` is `failed`: the server said no for good */
-  error: { code: FailureCode; message: string } | null
-}
 
 export interface OutboxOptions {
   request: (frame: FeatureFrame, done: Done) => void

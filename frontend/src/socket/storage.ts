@@ -3,7 +3,7 @@
  * a frame that two tabs send carries one key and is stored once.
  */
 import type { KeyValueStorage } from './environment'
-import type { OutgoingFrame } from './outbox'
+import type { OutgoingFrame } from './outgoing'
 
 const PREFIX = 'hubbub.outbox.'
 

@@ -120,7 +120,7 @@ class StalledReaders(PastDocker):
         self.heads = {room: max(client.rooms[room].last for client in self.crowd.members(room)) for room in self.crowd.rooms}
         self.go_by_docker()
         for client in self.stalled:
-            client.read_on()
+            client.resume_reading()
 
     def without_effect(self) -> str:
         """Check that each reader was closed or received all, and one was closed."""

@@ -158,10 +158,10 @@ class Delivery(RuleBasedStateMachine):
         self.world.settle()
 
     @rule(client=clients)
-    def read_on(self, client: int) -> None:
+    def resume_reading(self, client: int) -> None:
         connection = self.world.clients[client].connection
         if connection is not None:
-            connection.read_on()
+            connection.resume_reading()
             self.world.settle()
 
     # --- the layer

@@ -18,7 +18,8 @@ import chat.store_orm
 import chat.store_postgres
 import realtime.consumer
 import realtime.socket
-from chat.batch import PendingEvent, Stored, results
+from chat.batch import PendingEvent, Stored
+from chat.results import results
 from core.errors import Close
 from realtime.events import LogEvent
 from realtime.handover import Handover
@@ -166,7 +167,7 @@ def too_slow_is_ignored(patch: Patch) -> None:
     patch.setattr(SocketProtocol, "write_frames", write_frames)
 
 
-def a_turn_leaves_backwards(patch: Patch) -> None:
+def an_iteration_leaves_backwards(patch: Patch) -> None:
     """Plant: frames of one loop iteration leave in reverse order."""
 
     def flush(protocol: SocketProtocol) -> None:
@@ -178,7 +179,7 @@ def a_turn_leaves_backwards(patch: Patch) -> None:
     patch.setattr(SocketProtocol, "flush", flush)
 
 
-def a_turn_forgets_what_comes_late(patch: Patch) -> None:
+def an_iteration_forgets_what_comes_late(patch: Patch) -> None:
     def flush(protocol: SocketProtocol) -> None:
         if isinstance(protocol.collected, list):
             del protocol.collected[1:]
@@ -215,14 +216,14 @@ def _without_what_does_not_fit(whole: Callable[..., Any], waiting: Callable[[Any
 
 
 def _without_holds(whole: Callable[..., Any]) -> Callable[..., Any]:
-    def pass_on(room: LiveRoom, *what: Any) -> Any:
+    def deliver(room: LiveRoom, *what: Any) -> Any:
         holds, room.joining = room.joining, {}
         try:
             return whole(room, *what)
         finally:
             room.joining = holds
 
-    return pass_on
+    return deliver
 
 
 #: Other mistakes need rare moments: test_moments.py and test_repairs.py create those.
@@ -231,7 +232,7 @@ MUTATIONS = [
     repair_reads_one_too_few, a_join_sends_what_the_page_had,
 giving_up_says_nothing, a_page_skips_one, a_page_says_too_early_that_it_is_the_last,
     keys_are_not_looked_up, a_known_key_answers_with_the_next_seq, a_reply_has_a_wrong_seq,
-    a_timeout_is_an_acknowledgement, a_turn_leaves_backwards, a_turn_forgets_what_comes_late,
+    a_timeout_is_an_acknowledgement, an_iteration_leaves_backwards, an_iteration_forgets_what_comes_late,
 ]  # fmt: skip
 
 

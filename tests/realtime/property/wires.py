@@ -43,7 +43,7 @@ class Wire:
     def stop_reading(self) -> None:
         self.reads, self.has_stopped = False, True
 
-    def read_on(self) -> None:
+    def resume_reading(self) -> None:
         self.reads = True
 
     def drop(self, *, noticed: bool) -> None:
@@ -88,8 +88,8 @@ class AsgiWire(Wire):
         super().stop_reading()
         self._reading.clear()
 
-    def read_on(self) -> None:
-        super().read_on()
+    def resume_reading(self) -> None:
+        super().resume_reading()
         self._reading.set()
 
     def end(self) -> None:
@@ -146,8 +146,8 @@ class TransportWire(Wire):
         super().stop_reading()
         self._listen(None)
 
-    def read_on(self) -> None:
-        super().read_on()
+    def resume_reading(self) -> None:
+        super().resume_reading()
         self._listen(self._arrived)
 
     def end(self) -> None:

@@ -158,7 +158,7 @@ class World:
             connection.end()
         for client in self.clients:
             if client.connection is not None:
-                client.connection.read_on()
+                client.connection.resume_reading()
         self.settle()
 
     def check(self) -> None:

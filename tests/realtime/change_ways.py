@@ -27,7 +27,7 @@ class World:
     page: httpx.AsyncClient
 
 
-Door = Callable[[World], Awaitable[None]]
+Way = Callable[[World], Awaitable[None]]
 
 
 async def shell(world: World, code: str) -> None:
