@@ -146,6 +146,7 @@ class Hub:
             note_refusal("sockets", f"user {user}", "LIMIT_SOCKETS_PER_USER")
             raise RateAbuse(f"more than {limit} sockets of one person")
         first = not local.sockets
+        begun = time.monotonic()
         local.sockets.add(socket)
         socket.local = local
         self.presence.came(local)
@@ -155,7 +156,7 @@ class Hub:
             try:
                 await self.bus.subscribe([f"user.{user}"])
             finally:  # also when this socket has gone: the person may have another one by now
-                self.spawn(self.memberships.watch(local))
+                self.spawn(self.memberships.watch(local, begun))
 
     async def unregister(self, socket: Subscriber) -> None:
         for room in list(socket.rooms.values()):

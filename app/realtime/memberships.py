@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,7 +13,7 @@ import structlog
 
 from db.database import DatabaseUnavailable
 from realtime.events import RoomRef, encode
-from realtime.live_room import LiveRoom
+from realtime.live_room import LiveRoom, unread
 from realtime.local_users import LocalUser
 from realtime.ports import domains
 from realtime.presence.sync import Presence
@@ -27,6 +28,8 @@ WATCHED_ROOMS = 500
 # Pauses between two attempts to read a person's rooms: nobody sees them online before.
 WATCH_AGAIN_S = (0.4, 3.0)
 PAGE = 200
+# A message is stamped before its commit: one that is that much older than a socket may be news to it.
+COMMIT_S = 1.0
 
 
 class Memberships:
@@ -39,15 +42,15 @@ class Memberships:
     ) -> None:
         self._registry, self._opener, self._presence, self._spawn = registry, opener, presence, spawn
 
-    async def watch(self, local: LocalUser) -> None:
-        """Bring a person online and send them the news of their rooms.
+    async def watch(self, local: LocalUser, begun: float) -> None:
+        """Bring a person online and send them the news of their rooms since `begun`, a time of time.monotonic.
 
         Retry until it succeeds: nothing else does it.
         """
         pause = WATCH_AGAIN_S[0]
         while local.sockets:
             try:
-                await self._read(local)
+                await self._read(local, begun)
             except DatabaseUnavailable:
                 pass
             except Exception:
@@ -57,7 +60,7 @@ class Memberships:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             pause = min(2 * pause, WATCH_AGAIN_S[1])
 
-    async def _read(self, local: LocalUser) -> None:
+    async def _read(self, local: LocalUser, begun: float) -> None:
         local.left_meanwhile = set()
         try:
             memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
@@ -69,12 +72,21 @@ class Memberships:
         for one in memberships:
             local.add_room(one.room, one.upto, one.uncounted)
         self._presence.watched(local)
+        since_s = time.monotonic() - begun + COMMIT_S
         rooms = await self._opener.open_many([one.room for one in memberships])
         # Behind the opening of the rooms: what comes later is delivered.
         mentions = await domains().mentions(local.person.id)
-        for room in rooms:
+        for room, one in zip(rooms, memberships, strict=True):
             self._add_watcher(room, local)
             local.add_mentions(room.ref.id, mentions.get(room.ref.id, ()))
+            # Messages since the first socket came; its client may have asked for its list of rooms before them.
+            if room.last_seq > one.head or (one.quiet_s is not None and one.quiet_s < since_s):
+                self._push_unread(room, local)
+
+    @staticmethod
+    def _push_unread(room: LiveRoom, local: LocalUser) -> None:
+        if local in room.watchers and local.unread(room.ref.id, room.head):
+            local.push_unjoined(room.ref.slug, Batch([unread(room.ref, room.head, local)]))
 
     def add(self, local: LocalUser, message: dict[str, Any], but_for: Subscriber | None = None) -> None:
         """Act on a new membership; the socket that made it needs no frame."""

@@ -25,6 +25,9 @@ class Membership(NamedTuple):
     # The read mark, and how many events up to it do not count as unread.
     upto: int
     uncounted: int = 0
+    # The room's head, and the seconds since its last message, both as of this read.
+    head: int = 0
+    quiet_s: float | None = None
 
 
 class Log(Protocol):

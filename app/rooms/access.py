@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Field, Func
 
 from changes import journal
 from core.errors import NoSuchRoom, NotAMember
@@ -113,22 +113,36 @@ def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:
     return found
 
 
-def rooms_of_all(users: list[int]) -> Query[dict[int, list[tuple[RoomRef, int, int]]]]:
+_Membership = tuple[RoomRef, int, int, int, float | None]
+
+
+def rooms_of_all(users: list[int]) -> Query[dict[int, list[_Membership]]]:
     """Return each person's rooms, the most recently active first.
 
-    Each with the read mark, and how many events up to it do not count as unread.
+    Each with the read mark, how many events up to it do not count as unread, the head, and the seconds since its last message.
     """
     found = yield _ROOMS(users)
-    rooms: dict[int, list[tuple[RoomRef, int, int]]] = {}
-    for user, room, slug, kind, upto, uncounted in found:
-        rooms.setdefault(user, []).append((RoomRef(room, slug, kind == Kind.DIRECT), upto, uncounted))
+    rooms: dict[int, list[_Membership]] = {}
+    for user, room, slug, kind, *rest in found:
+        rooms.setdefault(user, []).append((RoomRef(room, slug, kind == Kind.DIRECT), *rest))
     return rooms
+
+
+class _SecondsSince(Func):
+    """Seconds since a time by the database's clock: those of the processes may differ."""
+
+    template = "EXTRACT(EPOCH FROM clock_timestamp() - %(expressions)s)::float8"
+    # Of no special kind: the driver's float needs no conversion.
+    output_field = Field()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(julianday('now') - julianday(%(expressions)s)) * 86400.0", **context)
 
 
 _ROOMS = WhereIn(
     "user_id",
     lambda: Membership.objects.order_by(F("room__last_at").desc(nulls_last=True), "room__slug").values_list(
-        "user_id", "room_id", "room__slug", "room__kind", "upto", "uncounted"
+        "user_id", "room_id", "room__slug", "room__kind", "upto", "uncounted", "room__head", _SecondsSince("room__last_at")
     ),
 )
 

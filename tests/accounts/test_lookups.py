@@ -126,14 +126,17 @@ async def test_room_look_up_is_equal_in_every_way(ask: Ask) -> None:
     def prepare() -> tuple[list[int], dict[int, Any]]:
         people = [make_user(name).id for name in ("ada", "bob", "eve")]
         kinds = {"empty": (None, Kind.PUBLIC), "old": (9, Kind.PRIVATE), "busy": (1, Kind.DIRECT)}
-        rooms = {}
+        rooms, quiet = {}, {}
         for slug, (hours, kind) in kinds.items():
             last_at = None if hours is None else timezone.now() - timedelta(hours=hours)
-            rooms[slug] = Room.objects.create(slug=slug, kind=kind, last_at=last_at)
+            rooms[slug] = Room.objects.create(slug=slug, kind=kind, last_at=last_at, head=2**41)
+            quiet[slug] = None if hours is None else pytest.approx(3600 * hours, abs=60)
             for upto, user in enumerate(people[:2]):
                 Membership.objects.create(room=rooms[slug], user_id=user, upto=upto + 2**40, uncounted=2**33)
         refs = [RoomRef(rooms[slug].id, slug, slug == "busy") for slug in ("busy", "old", "empty")]
-        return people, {user: [(ref, upto + 2**40, 2**33) for ref in refs] for upto, user in enumerate(people[:2])}
+        return people, {
+            user: [(ref, upto + 2**40, 2**33, 2**41, quiet[ref.slug]) for ref in refs] for upto, user in enumerate(people[:2])
+        }
 
     people, known = await database.run(prepare)
     assert await ask(access.rooms_of_all([*people, 2**62])) == known
