@@ -15,6 +15,7 @@ from realtime.live_room import LiveRoom
 from realtime.send_queue import MAX_BYTES, Batch
 from server.websocket import socket_protocol
 from server.websocket.socket_protocol import COLLECTED_BYTES, SocketProtocol
+from tests.support.socket_protocol import open_protocol
 
 
 class Wire:
@@ -60,15 +61,9 @@ class Somebody:
 
 
 def peer(coalescer: WriteCoalescer) -> tuple[SocketProtocol, list[bytes]]:
-    made: Any = SocketProtocol.__new__(SocketProtocol)
-    made.transport = wire = Wire()
-    made.close_sent = made.disconnected = made.read_paused = False
-    made.collected, made.coalescer, made.ready = None, coalescer, coalescer
-    made.fd = made.paused_at = made.on_unsent = None
-    made._waited = made._written = 0
-    made.loop, made.queue = asyncio.get_running_loop(), asyncio.Queue()
-    made.slot = made.pending_ping_payload = made.close_timer = None
-    made.writable = asyncio.Event()
+    wire = Wire()
+    made: Any = open_protocol(wire)
+    made.coalescer = made.ready = coalescer
     made.handle_ping = lambda: wire.write(b"pong")
     made.conn = SimpleNamespace(
         send_close=lambda _code, _reason: None, data_to_send=lambda: [b"close"], late_pong=lambda: None, writable=True

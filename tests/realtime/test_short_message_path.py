@@ -17,13 +17,13 @@ from hypothesis import example, given, settings
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from server.websocket.compact_protocol import Inbox
 from server.websocket.frame_limits import LimitedProtocol
 from server.websocket.socket_protocol import AT_ONCE, SocketProtocol
 from tests.conftest import Connect
 from tests.support.chat_client import Account, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
+from tests.support.socket_protocol import open_protocol
 
 
 def frame(opcode: Opcode, data: bytes, *, fin: bool = True, masked: bool = True) -> bytes:
@@ -140,12 +140,7 @@ async def waits() -> None:
 
 async def peer(waiting: str = "") -> tuple[SocketProtocol, list[str]]:
     """A connection whose app must wait at each message in `waiting`, and the messages it got."""
-    made: Any = SocketProtocol.__new__(SocketProtocol)
-    made.conn, made.queue = opened(), Inbox()
-    made.transport = SimpleNamespace(is_closing=lambda: False, pause_reading=lambda: None, resume_reading=lambda: None)
-    made.failed = made.read_paused = made.close_sent = False
-    made.handshake_initiated = made.handshake_complete = made.idle = True
-    made.unparsed, made.frames = bytearray(), []
+    made = open_protocol(SimpleNamespace(is_closing=lambda: False, pause_reading=lambda: None, resume_reading=lambda: None))
     heard: list[str] = []
 
     def on_text(data: str) -> Coroutine[Any, Any, None] | None:

@@ -4,21 +4,19 @@ import asyncio
 import random
 import socket as sockets
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.write_coalescer import write_coalescer
 from realtime.send_queue import MAX_BYTES
-from server.websocket.socket_protocol import SocketProtocol
 from tests.conftest import StartServer
 from tests.realtime.conftest import witnessing
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
+from tests.support.socket_protocol import open_protocol
 
 TEXT = "\N{GRINNING FACE}" * 10_000  # 40 kB on the wire
 MESSAGES = 400  # 16 MB: more than all buffers together
@@ -183,13 +181,8 @@ class Kernel:
 
 
 async def test_slow_reader_is_not_stalled() -> None:
-    peer = SocketProtocol.__new__(SocketProtocol)
-    peer.transport = kernel = Kernel()  # type: ignore[assignment]
-    peer.close_sent = peer.disconnected = False
-    peer.coalescer = peer.ready = write_coalescer()
-    peer.collected = peer.on_unsent = peer.paused_at = peer.fd = None
-    peer._waited = peer._written = 0
-    peer.writable, peer.conn = asyncio.Event(), SimpleNamespace(writable=True)  # type: ignore[assignment]
+    kernel = Kernel()
+    peer = open_protocol(kernel)
     assert peer.stalled_for(1e9) == 0
     peer.write_frames(b"x" * 1000)
     peer.flush()
