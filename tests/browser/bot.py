@@ -25,7 +25,8 @@ class Bot:
         answer = self._http.post("/api/signup", json={"username": self.name, "password": secrets.token_urlsafe(12)})
         answer.raise_for_status()
         self.id: int = answer.json()["user"]["id"]
-        self._http.headers["Authorization"] = f"Token {answer.json()['token']}"
+        self.token: str = answer.json()["token"]
+        self._http.headers["Authorization"] = f"Token {self.token}"
         address = base_url.replace("http", "ws", 1) + "/ws/"
         headers = {"Authorization": self._http.headers["Authorization"]}
         line = connect(address, additional_headers=headers, open_timeout=_TIMEOUT, max_size=None)
