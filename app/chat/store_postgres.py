@@ -27,7 +27,7 @@ ROW_AT_FAULT = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowE
 """What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one."""
 
 APPEND = "SELECT chat_append(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s)"
-"""migrations/0003_append.py to 0007. For each message its seq; 0: the author may not write; -seq: the key is known."""
+"""migrations/0003_append.py to 0010. For each message its seq; 0: the author may not write; -seq: the key is known."""
 EVENTS = """
     SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at,
         CASE WHEN e.kind = 'message.edited' THEN t.text ELSE e.text END,
@@ -51,7 +51,8 @@ LOCKED_MS = 2_000
 # As in chat_append: a plan made while a table was small would read all of it when it is large.
 BEGIN = f"""
     SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-        set_config('enable_mergejoin', 'off', true), set_config('idle_in_transaction_session_timeout', '{LOCKED_MS}', true)
+        set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true),
+        set_config('idle_in_transaction_session_timeout', '{LOCKED_MS}', true)
 """
 # In the order of the ids, so that two processes never wait for each other. What follows sees what they had committed.
 LOCK = "SELECT id, head, uncounted FROM rooms_room WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
