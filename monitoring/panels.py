@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# A query and the name of its lines.
 Series = tuple[str, str]
-"""A query and the name of its lines."""
 
 
 FAILED = 'status="5xx"'

@@ -35,8 +35,8 @@ class PendingEvent:
     # Written by the server in its author's name: whether they may write is not asked.
     by_server: bool = False
     done: asyncio.Future[Stored] | None = field(default=None)
+    # Time of the event loop at which the sender is told that the outcome is unknown.
     expires: float = 0.0
-    """Time of the event loop at which the sender is told that the outcome is unknown."""
 
     @property
     def identity(self) -> Identity:
@@ -71,16 +71,16 @@ class CannotStore(Exception):
 
     def __init__(self, *, transient: bool = False) -> None:
         super().__init__()
+        # Whether the fault lies not with the message: it may be stored another time.
         self.transient = transient
-        """Whether the fault lies not with the message: it may be stored another time."""
 
 
+# (room, author, key): stored once for ever.
 Identity = tuple[int, int, str]
-"""(room, author, key): stored once for ever."""
 Result = Stored | Exception
+# What became of each key of a batch: the seq it was given; 0 where its author may not write; -seq where it was known already;
+# the refusal of an amending event.
 Seqs = Mapping[Identity, int | Exception]
-"""What became of each key of a batch: the seq it was given; 0 where its author may not write; -seq where it was known already;
-the refusal of an amending event."""
 
 
 def dedupe_by_key(batch: Sequence[PendingEvent]) -> dict[Identity, PendingEvent]:

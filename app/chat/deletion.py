@@ -18,8 +18,8 @@ from rooms.models import Block, Kind, Membership, Room
 EVENTS = 1_000
 MEMBERS = 200
 PAUSE_S = 0.1
+# Every process reads that each of them ended: not too many at once.
 MEMBERS_PAUSE_S = 1.0
-"""Every process reads that each of them ended: not too many at once."""
 
 
 def closed_rooms_delete(*, paused: bool = True) -> int:

@@ -16,8 +16,8 @@ from chat.models import Event
 from core.features import NOBODY, installed
 from realtime.publish import LogEvent, encode
 
+# People listed for each emoji of a message. The first ones: a message that all of a large room like stays small.
 LISTED_PEOPLE = 100
-"""People listed for each emoji of a message. The first ones: a message that all of a large room like stays small."""
 
 #: What history reads of an event, in the order of EventRow.
 COLUMNS = (

@@ -36,16 +36,16 @@ logger = structlog.get_logger(__name__)
 
 BATCH = 500
 ANSWER_S = 5.0
+# The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit.
 CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
-"""The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit."""
+# Told of what was committed, before the next batch's way to the database has a turn.
 ROOMS_A_TURN = 16
-"""Told of what was committed, before the next batch's way to the database has a turn."""
 MSG_LATE = _("the database did not answer in time; send the same key again")
 MSG_AWAY = _("the database is away; send the same key again")
 MSG_GOING = _("this server is going away; send the same key again")
 MSG_NOT_NOW = _("the message could not be stored now; send the same key again")
+# How often it is looked for messages that waited for ANSWER_S: a timer for each would cost more than the message.
 EXPIRY_CHECK_S = 0.25
-"""How often it is looked for messages that waited for ANSWER_S: a timer for each would cost more than the message."""
 
 
 class Store(Protocol):

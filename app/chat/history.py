@@ -23,8 +23,8 @@ from rooms.models import Room
 
 LATEST = 50
 PAGE = 200
+# A page stays below what common WebSocket clients take in one frame (1 MiB), whatever its texts hold.
 PAGE_BYTES = 400_000
-"""A page stays below what common WebSocket clients take in one frame (1 MiB), whatever its texts hold."""
 
 
 async def events(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:

@@ -11,8 +11,8 @@ from core.features import Context, EventKind, EventKinds
 from core.words import words as _
 from realtime import server_frames
 
+# Different emoji on one message.
 MAX_EMOJI = 20
-"""Different emoji on one message."""
 Reactions = dict[str, list[int]]
 
 
@@ -111,8 +111,8 @@ REACTION = EventKind(
     wire=Reaction,
     carries_state=False,
 )
+# Those of the features that are on, too: config/features.py registers them.
 KINDS = EventKinds((MESSAGE, EDITED, DELETED, REACTION))
-"""Those of the features that are on, too: config/features.py registers them."""
 
 
 def counts(kind: str, target: int | None) -> bool:

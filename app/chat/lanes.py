@@ -16,8 +16,8 @@ from core.refusals import note_refusal
 from core.words import words as _
 
 QUEUE = 5_000
+# Of text as it lies in memory, or less: a character outside ASCII counts as four bytes.
 QUEUE_BYTES = 32 * 1024 * 1024
-"""Of text as it lies in memory, or less: a character outside ASCII counts as four bytes."""
 # Commits for all lanes whose idle time decides whether the next ones are split.
 JUDGED = 8
 # Idle seconds of such a commit, and their share of it, from which on two commits at a time pay for their smaller size.

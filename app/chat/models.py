@@ -21,8 +21,8 @@ class Event(models.Model):
     key = models.CharField(max_length=64)
     at = models.DateTimeField()
     text = models.TextField(blank=True)
+    # The name a room-dialect socket gave itself with /name; the account stays the author.
     alias = models.CharField(max_length=64, blank=True)
-    """The name a room-dialect socket gave itself with /name; the account stays the author."""
     edited = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
     reactions = models.JSONField(default=dict)

@@ -19,8 +19,8 @@ from rooms.models import Role
 
 logger = structlog.get_logger(__name__)
 
+# An event: (room, seq).
 Place = tuple[int, int]
-"""(room, seq)"""
 
 
 class NewEvent(NamedTuple):

@@ -49,8 +49,8 @@ __all__ = [
     "with_due_of_gone",
 ]
 
+# Things read together.
 MANY = 100
-"""Things read together."""
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64, extra_json_schema={"x-name": "Key"})]
 Target = Annotated[int, msgspec.Meta(ge=1, le=2**53, extra_json_schema={"x-name": "Target"})]

@@ -23,11 +23,12 @@ from db.connections import LOG_CONNECTIONS
 from db.pool import Connection, Pool
 from realtime.publish import encode
 
+# What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one.
 ROW_AT_FAULT = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
-"""What the driver cannot encode fails before the server sees it: ValueError, of which UnicodeError is one."""
 
+# migrations/0003_append.py to 0010. For each message its seq; 0: the author may not write; -seq: the key is known.
 APPEND = "SELECT chat_append(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s)"
-"""migrations/0003_append.py to 0010. For each message its seq; 0: the author may not write; -seq: the key is known."""
+# In the order of EventRow and Amended, behind the room.
 EVENTS = """
     SELECT e.room_id, e.seq, e.kind, e.author_id, u.username, e.key, e.at,
         CASE WHEN e.kind = 'message.edited' THEN t.text ELSE e.text END,
@@ -36,7 +37,6 @@ EVENTS = """
     JOIN accounts_user u ON u.id = e.author_id
     LEFT JOIN chat_event t ON t.room_id = e.room_id AND t.seq = e.target
 """
-"""In the order of EventRow and Amended, behind the room."""
 KNOWN = f"""
     {EVENTS}
     JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (room, place) ON e.room_id = room AND e.seq = place

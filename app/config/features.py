@@ -30,8 +30,8 @@ FEATURES: tuple[str, ...] = (
     "features.files",
 )
 
+# Registered the same way; never off.
 CORE = ("realtime", "accounts", "changes", "switches", "rooms", "chat")
-"""Registered the same way; never off."""
 
 
 def name_of(package: str) -> str:

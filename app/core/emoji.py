@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import regex
 
+# Code points: the longest flags and families have 14 of them and fewer.
 MAX_POINTS = 32
-"""Code points: the longest flags and families have 14 of them and fewer."""
 
 # UTS 51, ED-17, without the list of those that fonts know: pictographs with a variation selector, a skin tone, a keycap
 # or tags, joined by ZWJ; flags of two letters; keycaps. An arbitrary grapheme would take any number of marks along.

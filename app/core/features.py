@@ -35,12 +35,12 @@ class Context(NamedTuple):
     by_server: bool = False
 
 
+# (state, payload, author, context) → the target's new state. Pure. Raises FrameRefused: that event fails alone.
 Apply = Callable[[Any, Any, int, Context], Any]
-"""(state, payload, author, context) → the target's new state. Pure. Raises FrameRefused: that event fails alone."""
+# Refuses, with a FrameRefused, a thing that may not begin. Pure.
 Check = Callable[[Any, Context], None]
-"""Refuses, with a FrameRefused, a thing that may not begin. Pure."""
+# The fields of a payload, or of a thing's state, that the wire carries.
 Public = Callable[[Any], dict[str, Any]]
-"""The fields of a payload, or of a thing's state, that the wire carries."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ class LiveTopic:
     part: Callable[[str], tuple[str, int]] | None = None
 
 
+# (room id, seq)
 Place = tuple[int, int]
-"""(room id, seq)"""
 
 
 @dataclass(frozen=True)
@@ -273,8 +273,8 @@ class Checked(NamedTuple):
     change: str = ""
 
 
+# (seconds for each step of the network) → results
 DoctorCheck = Callable[[float], Iterable[Checked]]
-"""(seconds for each step of the network) → results"""
 
 
 class Routine(NamedTuple):

@@ -40,8 +40,8 @@ MOST_OLD = 8
 
 logger = structlog.get_logger(__name__)
 
+# Room, topic and key.
 Place = tuple[int, str, str]
-"""Room, topic and key."""
 Spawn = Callable[[Coroutine[Any, Any, None]], Any]
 
 

@@ -32,10 +32,10 @@ PAIRS = 5_000
 # The newest events of a room that are looked at, but for those that name somebody.
 NEWEST = 100
 
+# A condition on the column of that name which holds for the people in question.
 Users = Callable[[str], Q]
-"""A condition on the column of that name which holds for the people in question."""
+# (room id, user id)
 Pair = tuple[int, int]
-"""(room id, user id)"""
 
 
 class Message(NamedTuple):

@@ -80,8 +80,8 @@ SILENT: Mapping[Way, frozenset[Fact]] = {
     Way.MAIL: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.TOLD, Fact.UNUSED}),
 }
 
+# The level of a room of which a person has set none, by whether it is direct.
 DEFAULT: Mapping[bool, Level] = {True: Level.ALL, False: Level.MENTIONS}
-"""The level of a room of which a person has set none, by whether it is direct."""
 
 
 def level_of(stored: str | None, *, direct: bool) -> Level:

@@ -11,13 +11,13 @@ from realtime.layer.bus import Bus
 from realtime.local_users import LocalUser
 from realtime.presence.departures import Departure
 
+# All processes of the installation.
 GROUP = "people"
-"""All processes of the installation."""
+# Changes within that time go out together.
 FLUSH_S = 0.2
-"""Changes within that time go out together."""
 USERS_A_MESSAGE = 500
+# After Redis was away all processes ask for all lists: one answer serves them all.
 LIST_EVERY_S = 1.0
-"""After Redis was away all processes ask for all lists: one answer serves them all."""
 
 
 class Announcer:

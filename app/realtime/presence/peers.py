@@ -10,12 +10,12 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+# Between two heartbeats of a process.
 BEAT_S = 0.25
-"""Between two heartbeats of a process."""
+# Silence after which a process is gone: five heartbeats. People who lost it are shown offline within 2 s.
 DEAD_S = 1.3
-"""Silence after which a process is gone: five heartbeats. People who lost it are shown offline within 2 s."""
+# Without an own heartbeat heard back for that long, silence of others says nothing about them.
 DEAF_S = 0.8
-"""Without an own heartbeat heard back for that long, silence of others says nothing about them."""
 ASK_EVERY_S = 1.0
 
 
@@ -25,21 +25,21 @@ class Peer:
     __slots__ = ("asked_at", "away", "fresh", "heard_at", "in_sync", "leaves_at", "named", "number", "people")
 
     def __init__(self, now: float) -> None:
+        # Users with a socket there → their names.
         self.people: dict[int, str] = {}
-        """Users with a socket there → their names."""
+        # Those of them who are away on all their sockets there.
         self.away: set[int] = set()
-        """Those of them who are away on all their sockets there."""
         self.heard_at = now
+        # Of the last announcement that arrived.
         self.number = -1
-        """Of the last announcement that arrived."""
         self.in_sync = False
+        # Number in the last heartbeat: it may have overtaken that announcement.
         self.named = -1
-        """Number in the last heartbeat: it may have overtaken that announcement."""
+        # Users in the pieces of a whole list that have arrived so far.
         self.fresh: set[int] | None = None
-        """Users in the pieces of a whole list that have arrived so far."""
         self.asked_at = 0.0
+        # When its people are gone, once it said goodbye.
         self.leaves_at: float | None = None
-        """When its people are gone, once it said goodbye."""
 
     def state(self, user: int) -> bool | None:
         """None: no socket there. Else whether the user is away."""
@@ -59,8 +59,8 @@ class Peers:
     def __init__(self) -> None:
         self.by_process: dict[str, Peer] = {}
         self._judged_at = 0.0
+        # Silence counts from here: before it this process could not hear, or did not run.
         self._judge_from = 0.0
-        """Silence counts from here: before it this process could not hear, or did not run."""
 
     def __iter__(self) -> Iterator[int]:
         """Every user with a socket on another process, once."""

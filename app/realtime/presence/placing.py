@@ -21,8 +21,8 @@ from realtime.presence.peers import Peers, chunks
 
 logger = structlog.get_logger(__name__)
 
+# How long a join waits for the people of other processes; a later answer goes to the room as `presence`.
 WAIT_S = 0.5
-"""How long a join waits for the people of other processes; a later answer goes to the room as `presence`."""
 ROOMS_A_QUERY = 200
 USERS_A_QUERY = 5_000
 
@@ -41,13 +41,13 @@ class Placing:
 
     def __init__(self, presence: Placed, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         self._presence, self._spawn = presence, spawn
+        # Active rooms for which everybody on the other processes is looked up.
         self._rooms: dict[int, LiveRoom] = {}
-        """Active rooms for which everybody on the other processes is looked up."""
+        # Users who are looked up for all active rooms.
         self._users: set[int] = set()
-        """Users who are looked up for all active rooms."""
         self._answered: asyncio.Event | None = None
+        # (room, user) pairs announced while a query is under way: the announcement is newer.
         self._changed: set[tuple[int, int]] | None = None
-        """(room, user) pairs announced while a query is under way: the announcement is newer."""
         self._task: asyncio.Task[None] | None = None
 
     async def room(self, room: LiveRoom) -> None:

@@ -14,11 +14,11 @@ EVENT_EVERY_S = 1.0
 NAMES_UP_TO = 200
 LISTED = 100
 
+# A person's state: False active, True away, None offline.
 Away = bool | None
-"""A person's state: False active, True away, None offline."""
 NameOf = Callable[[int], str]
+# Some sockets were told one state and some another: the next frame names the person whatever their state is.
 _UNSURE = "unsure"
-"""Some sockets were told one state and some another: the next frame names the person whatever their state is."""
 
 
 class RoomPresence:
@@ -27,15 +27,15 @@ class RoomPresence:
     __slots__ = ("_list", "active", "dirty", "flushed_at", "named", "online", "placed")
 
     def __init__(self) -> None:
+        # Members with a socket anywhere → whether they are away. Empty while the room is not active.
         self.online: dict[int, bool] = {}
-        """Members with a socket anywhere → whether they are away. Empty while the room is not active."""
+        # Changed since the last frame: user → the announced state and their name.
         self.dirty: dict[int, tuple[bool | str | None, str]] = {}
-        """Changed since the last frame: user → the announced state and their name."""
         self.active = False
+        # Whether the people of other processes were looked up for this room.
         self.placed = False
-        """Whether the people of other processes were looked up for this room."""
+        # Whether the last frame could name people: a room above NAMES_UP_TO only counts them.
         self.named = True
-        """Whether the last frame could name people: a room above NAMES_UP_TO only counts them."""
         self.flushed_at = 0.0
         self._list: tuple[float, list[dict[str, Any]], list[int]] | None = None
 

@@ -30,8 +30,8 @@ from realtime.registry import Registry
 from realtime.subscriber import Subscriber
 
 KINDS = frozenset({"people", "people.ask", "people.bye", "beat"})
+# A person without a socket stays online for that long: a reload of the page is no coming and going.
 LINGER_S = 0.75
-"""A person without a socket stays online for that long: a reload of the page is no coming and going."""
 FLUSH_S = 0.2
 SLICE = 2_000
 
@@ -42,16 +42,16 @@ class Presence:
     def __init__(self, registry: Registry, bus: Bus, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         self._registry, self._bus, self._spawn = registry, bus, spawn
         self.peers = Peers()
+        # Whether this process is the whole installation.
         self.alone = not settings.REDIS_SHARDS
-        """Whether this process is the whole installation."""
         self.announcer = Announcer(registry.people, bus, alone=self.alone)
         self.placing = Placing(self, spawn)
+        # By user; the oldest first.
         self.departures: dict[int, Departure] = {}
-        """By user; the oldest first."""
+        # People whose memberships are being read → rooms in which they are shown already.
         self._carried: dict[int, set[int]] = {}
-        """People whose memberships are being read → rooms in which they are shown already."""
+        # People whose last socket anywhere is gone → their names, until no active room shows them.
         self._offline: dict[int, str] = {}
-        """People whose last socket anywhere is gone → their names, until no active room shows them."""
         self._dirty: set[LiveRoom] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._heartbeat: Heartbeat | None = None

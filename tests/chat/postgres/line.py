@@ -16,8 +16,8 @@ class Line:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
         self.port = 0
+        # So many of the next answers with one row are lost, as a commit's is, and their connections with them.
         self.lose_answers = 0
-        """So many of the next answers with one row are lost, as a commit's is, and their connections with them."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)

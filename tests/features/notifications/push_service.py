@@ -20,8 +20,8 @@ from py_vapid import Vapid02
 
 from features.notifications.vapid import decoded, encoded
 
+# The status of a service that takes a request and never answers.
 HANG = 0
-"""The status of a service that takes a request and never answers."""
 
 
 @dataclass(frozen=True)
