@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -23,6 +24,8 @@ EVERYBODY = ("socket.io", "ws", "python-socketio", "websockets", "tutorial")
 SMALL_ROOMS = 200
 # For costs: the after-effects of a thousand joins are over by then, and chance within a second weighs less.
 SETTLED = {"warmup": 3, "seconds": 8}
+# Messages are indexed after so long (features.search.indexing.SETTLED_S).
+INDEXED_AFTER_S = 16
 # Rounds are compared by the cost per delivery.
 COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "µs", "digits": 2}
 
@@ -199,6 +202,39 @@ def _ingest(senders: int) -> Callable[[Run], None]:
             run.add(run.timed(target, **options, warmup=5, seconds=10, drain=20))
 
     return row
+
+
+def features(run: Run) -> None:
+    """Measure ingest with all features, and without those that watch each message: search, notifications.
+
+    Each product has a Postgres of its own; whose turn it is not is frozen, or its indexing would count for the other.
+    """
+    options = {"connections": 512, "rooms": SMALL_ROOMS, "mode": "senders"}
+    names = {"all": "", "without": "search,notifications"}
+    with ExitStack() as exits:
+        made: dict[str, servers.Product] = {}
+        for kind, off in names.items():
+            env = {"FEATURES_OFF": off}
+            postgres = exits.enter_context(Postgres())
+            product = servers.Product(postgres, run.redis, env=env, name=f"hubbub, {kind}")
+            made[kind] = exits.enter_context(closing(product))
+
+        def turn(kind: str) -> Figure:
+            for other in made.keys() - {kind}:
+                made[other].process.send_all(signal.SIGSTOP)
+            try:
+                figure = run.timed(made[kind].target(SMALL_ROOMS), **options)
+            finally:
+                for product in made.values():
+                    product.process.send_all(signal.SIGCONT)
+            figure.notes["µs of Postgres a message"] = round(figure.cpu["postgres"] / figure.messages_per_s * 1e6, 1)
+            return figure
+
+        kinds = {kind: partial(turn, kind) for kind in names}
+        for measure in kinds.values():
+            measure()  # what it sends is indexed beside the measured rounds
+        time.sleep(INDEXED_AFTER_S)
+        run.add_in_rounds(kinds, key=lambda figure: figure.messages_per_s)
 
 
 def idle_memory(run: Run) -> None:
@@ -440,6 +476,7 @@ ROWS: dict[str, Callable[[Run], None]] = {
     "200 rooms of 5 with fsync": small_rooms_synced,
     "ingest 64": _ingest(64),
     "ingest 512": _ingest(512),
+    "features": features,
     "idle memory": idle_memory,
     "idle streams": idle_streams,
     "handshakes": handshakes,

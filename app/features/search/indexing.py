@@ -19,6 +19,9 @@ MANY = 500
 # A turn ends after BUSY_S, and the next one begins after RESTS times its duration: indexing takes a tenth of one core at most.
 BUSY_S = 0.4
 RESTS = 9
+# While more than MANY_A_S messages a second arrive, none of this keeps up: their commits have the time, indexing a fortieth.
+MANY_A_S = 2_000
+RESTS_BESIDE_MANY = 39
 # Every commit has ended by then: an event with a lower id cannot appear any more.
 SETTLED_S = 15
 _LOCK = 0x5EA7C4
@@ -52,6 +55,10 @@ _ENTER = f"""
 _ADVANCE = """
     INSERT INTO search_progress (id, upto, entered) VALUES (1, 0, %s) ON CONFLICT (id) DO UPDATE SET entered = excluded.entered
 """
+_MANY_ARRIVE = """
+    SELECT at > now() - interval '1 second' FROM chat_event
+    WHERE id <= (SELECT max(id) FROM chat_event) - %s ORDER BY id DESC LIMIT 1
+"""
 _PAUSE = "UPDATE search_progress SET paused_until = now() + make_interval(secs => %s) WHERE id = 1"
 
 
@@ -69,7 +76,9 @@ def enter() -> None:
         busy_s = time.monotonic() - began
     if busy_s:
         with connection.cursor() as cursor:
-            cursor.execute(_PAUSE, [RESTS * busy_s])
+            cursor.execute(_MANY_ARRIVE, [MANY_A_S])
+            many = cursor.fetchone() == (True,)
+            cursor.execute(_PAUSE, [busy_s * (RESTS_BESIDE_MANY if many else RESTS)])
 
 
 def enter_some() -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,6 +118,21 @@ def test_turn_enters_in_pieces_and_the_next_one_waits(world: World, monkeypatch:
     indexing.enter()
     assert entered() == 5
     assert seqs(world, "number6") == [6]
+
+
+@pytest.mark.parametrize(("many_a_s", "shares"), [(4, 40), (5, 10)])
+def test_next_turn_waits_longer_while_many_messages_arrive(
+    world: World, monkeypatch: pytest.MonkeyPatch, many_a_s: int, shares: int
+) -> None:
+    monkeypatch.setattr(indexing, "MANY_A_S", many_a_s)
+    monkeypatch.setattr(indexing, "time", SimpleNamespace(monotonic=iter([0.0, 100.0, 100.0]).__next__))
+    for seq in range(1, 6):
+        event(world, seq, f"number{seq}")
+    begun = datetime.now(UTC)
+    indexing.enter()
+    paused_until = Progress.objects.get().paused_until
+    assert paused_until is not None
+    assert (paused_until - begun).total_seconds() == pytest.approx(100 * (shares - 1), abs=60)
 
 
 def test_another_process_that_indexes_is_left_to_it(world: World) -> None:
