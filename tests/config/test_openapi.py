@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.profile import Profile
 from tests.support.server import Server
 
 SIGN_OUT = "accounts_api_session_delete"
@@ -50,15 +51,15 @@ def explore(server: Server, account: Account, *arguments: str, config: Path, see
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# A run with one seed looks at few of the wrong values.
-@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.timeout(300)
-async def test_every_answer_matches_the_openapi_document(seed: int, start_server: StartServer, tmp_path: Path) -> None:
+async def test_every_answer_matches_the_openapi_document(profile: Profile, start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(**{f"LIMIT_{name}": "0" for name in QUOTAS})
     account, passing = await sign_up(server.base_url), await sign_up(server.base_url)
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format(room=await create_room(server.base_url, account)))
     # Signing out would end the token of the other calls.
+    # A run with one seed looks at few of the wrong values.
+    seed = 1 if profile.postgres is None else 2
     explore(server, account, "--exclude-operation-id", SIGN_OUT, config=config, seed=seed)
     explore(server, passing, "--include-operation-id", SIGN_OUT, config=config)
     assert "Traceback" not in server.log

@@ -1,4 +1,4 @@
-"""scripts/test reruns and reports failures; scripts/test_fast selects tests.
+"""scripts/test chooses, reruns and reports tests; scripts/test_fast selects tests.
 
 The tests are planted.
 """
@@ -40,7 +40,9 @@ class Checkout:
         (self.root / "scripts" / "setup").write_text("#!/bin/sh\n")
         (self.root / ".venv").symlink_to(ROOT / ".venv")
         (self.root / "pyproject.toml").write_text(
-            '[tool.pytest.ini_options]\nmarkers = ["stack", "browser", "once", "own_servers"]\n'
+            # Its plugins are loaded in each process.
+            '[tool.pytest.ini_options]\naddopts = "-p no:schemathesis -p no:hypothesispytest -p no:anyio"\n'
+            'markers = ["stack", "browser", "once", "own_servers"]\n'
         )
         self.bin = root / "bin"
         self.bin.mkdir()
@@ -145,6 +147,32 @@ def test_load_run_with_a_loss_gets_no_second_run(planted: Checkout) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert closing(done)[-1] == "0 passed, 1 failed, 0 skipped"
     assert "Again" not in done.stderr
+
+
+def test_block_reads_the_files_of_its_mark_alone(planted: Checkout) -> None:
+    planted.plant("tests/rooms/test_planted.py", 0, head="import pytest\npytestmark = pytest.mark.stack\n")
+    planted.plant("tests/rooms/test_other.py", 0, head="raise RuntimeError\n")
+    done = planted.test("stack")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert closing(done)[-1] == "1 passed, 0 failed, 0 skipped"
+
+
+# Docker's networks come and go beside it, at which Chromium gives up what it loads.
+def test_browser_has_a_network_of_its_own(planted: Checkout) -> None:
+    head = "import pytest\nimport socket\npytestmark = pytest.mark.browser\n"
+    alone = "def test_network():\n    assert [name for _, name in socket.if_nameindex()] == ['lo']\n"
+    served = "def test_loopback():\n    with socket.create_server(('127.0.0.1', 0)) as it:\n"
+    served += "        socket.create_connection(it.getsockname(), 5).close()\n"
+    planted.plant("tests/browser/test_planted.py", head=head + alone + served)
+    done = planted.test("browser")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert closing(done)[-1] == "2 passed, 0 failed, 0 skipped"
+
+
+def test_unknown_block_is_refused(planted: Checkout) -> None:
+    done = planted.test("brwoser")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are stack, embedded, ")
 
 
 def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> None:

@@ -32,12 +32,12 @@ FORM = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            # One field of any name.
+            # A field of any other name is taken, too.
             "schema": {
                 "type": "object",
-                "minProperties": 1,
-                "maxProperties": 1,
-                "additionalProperties": {"type": "string", "format": "binary"},
+                "properties": {"file": {"type": "string", "format": "binary"}},
+                "required": ["file"],
+                "additionalProperties": False,
             }
         }
     },
