@@ -20,6 +20,8 @@ from tests.support.api import anonymous
 from tests.support.chat_client import ChatClient, create_room, sign_up
 from tests.support.refusals import refused
 
+pytestmark = pytest.mark.once
+
 CROWD = 30
 
 

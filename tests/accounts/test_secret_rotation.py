@@ -10,6 +10,8 @@ from tests.support.api import anonymous, session_cookie, signed_in
 from tests.support.chat_client import sign_up
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 OLD, NEW = "old-key-" + "abcdefghijkl" * 4, "new-key-" + "mnopqrstuvwx" * 4
 
 

@@ -13,6 +13,8 @@ from chat.kinds import MAX_EMOJI, Message, MessageDeleted, MessageEdited, Reacti
 from core.errors import Forbidden, FrameRefused, NoSuchTarget, TooMany
 from core.features import Context
 
+pytestmark = pytest.mark.once
+
 AUTHOR, OTHER = 1, 2
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HI = Message("hi")

@@ -2,6 +2,8 @@ import pytest
 
 from chat.text import is_visible
 
+pytestmark = pytest.mark.once
+
 UNSEEN = ["", " \n\t", "\u200b", "\u2800", "\u3164\u00a0", "\u2060\ufe0f", "\U000e0100\u0085", "\u202e\u200d", "\u00ad\u034f"]
 
 

@@ -13,6 +13,8 @@ from tests.support.api import anonymous
 from tests.support.chat_client import sign_up
 from tests.support.server import Server, manage
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("items", "address", "allowed"),

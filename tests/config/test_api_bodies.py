@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from core.api_types import Body, Moment
 
+pytestmark = pytest.mark.once
+
 # Values that no field takes by mistake: of each kind of JSON, and texts that look like another kind.
 ODD: list[Any] = [True, False, 0, 1, -1, 1.5, 1e308, 10**30, "", "1", "1.5", "true", "yes", "0", "2030-01-01", "x" * 200_000]
 ODD += ["a\0", None, [], [1], [True], ["1"], [None], {}, {"a": 1}, [{}]]

@@ -10,6 +10,8 @@ from config.environment import Environment
 from core.redis_urls import client_for, shards_from_urls
 from tests.support.server import ROOT, base_environment, manage
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "many", "1e3", "٣", "0x10", "1 2"])
 def test_non_integer_is_refused_by_name(value: str) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 APP = Path(__file__).resolve().parents[2] / "app"
 READERS = {"environ", "environb", "getenv", "getenvb"}
 # start.py becomes Gunicorn, which reads the settings.

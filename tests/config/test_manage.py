@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.once
+
 MANAGE = Path(__file__).resolve().parents[2] / "app" / "manage.py"
 
 

@@ -6,6 +6,8 @@ from django.core.exceptions import ImproperlyConfigured
 from config.environment import Environment
 from config.origins import browser_origin, is_loopback, listening_url, main
 
+pytestmark = pytest.mark.once
+
 BROWSERS_FORM = {
     "https://chat.example": "https://chat.example",
     "https://chat.example/": "https://chat.example",

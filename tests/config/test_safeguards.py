@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from config.safeguards import check_secret_key
 from tests.support.server import ROOT, base_environment
 
+pytestmark = pytest.mark.once
+
 GOOD = "8Jm0-tH2vQx_41LrYc9ZpUe6WsKd3BgNaF7iTo5RhXzM"
 PUBLIC = {"PUBLIC_URL": "https://chat.example.com"}
 

@@ -4,6 +4,8 @@ import pytest
 
 from core.client_network import client_network
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("address", "network"),

@@ -4,6 +4,8 @@ import pytest
 
 from core.emoji import is_emoji
 
+pytestmark = pytest.mark.once
+
 ONE = [
     "👍", "👍🏽", "❤️", "❤", "👨‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "1️⃣", "#⃣", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
     "👩🏽‍❤️‍💋‍👨🏿",

@@ -9,6 +9,8 @@ import pytest
 
 from core.idle import IdleClock
 
+pytestmark = pytest.mark.once
+
 
 def spin(seconds: float) -> None:
     until = time.thread_time() + seconds

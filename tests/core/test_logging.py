@@ -6,6 +6,8 @@ import pytest
 
 from core.logging import DropNotUtf8, DropSecrets
 
+pytestmark = pytest.mark.once
+
 
 def record(message: str, *args: object) -> logging.LogRecord:
     return logging.LogRecord("uvicorn.error", logging.INFO, "file.py", 1, message, args, None)

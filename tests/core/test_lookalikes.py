@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from core.lookalikes import _prototypes, is_blank, look_of, mark_objection, script_objection, shown_text, without_ignorables
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("one", "other"),

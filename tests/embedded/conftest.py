@@ -1,5 +1,6 @@
 """`make run` as a process, with its own data and port."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.processes import Process
-from tests.support.server import ROOT, base_environment
+from tests.support.profile import profile
+from tests.support.server import ROOT, base_environment, migrated_directory
 
 _START_TIMEOUT = 300  # the first start on a machine installs and builds
 
@@ -20,13 +22,15 @@ class MakeRun:
     `close` ends the remaining processes.
     """
 
-    def __init__(self, directory: Path, static: Path) -> None:
+    def __init__(self, directory: Path, static: Path, *, migrated: bool = False) -> None:
         self.port = free_port()
         # Sign-ups are limited by address, and all of a test share one.
         self.shared_memory = directory / "shm"
         self.shared_memory.mkdir()
         settings = {"SHM_ROOT": str(self.shared_memory), "PORT": str(self.port), "LIMIT_SIGNUPS_PER_H": "0"}
         self.env = base_environment() | settings | {"DATA_DIR": str(directory / "data"), "STATIC_ROOT": str(static)}
+        if migrated:
+            shutil.copytree(migrated_directory(profile), directory / "data")
         self.log = directory / "log"
         self._exits = ExitStack()
 
@@ -77,5 +81,13 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_run(tmp_path: Path, static: Path) -> Iterator[MakeRun]:
     """`make run` on fresh data; not started yet."""
     run = MakeRun(tmp_path, static)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def later_make_run(tmp_path: Path, static: Path) -> Iterator[MakeRun]:
+    """`make run` on data that an earlier start has migrated, which takes seconds."""
+    run = MakeRun(tmp_path, static, migrated=True)
     yield run
     run.close()

@@ -34,10 +34,10 @@ def printed_address(run: MakeRun) -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "0.0.0.0", "::1", "::", "localhost"])
-async def test_printed_address_works_for_each_host(make_run: MakeRun, host: str) -> None:
-    process = make_run.launch(HOST=host)
+async def test_printed_address_works_for_each_host(later_make_run: MakeRun, host: str) -> None:
+    process = later_make_run.launch(HOST=host)
     process.wait_until(lambda: "comes up at" in process.tail(), timeout=300, what="the greeting")
-    address = printed_address(make_run)
+    address = printed_address(later_make_run)
     process.wait_until(lambda: answers(address), timeout=60, what=address)
     ada = await sign_up(address)
     await signs_in_as_a_browser(address, ada, host=urlsplit(address).netloc, origin=address)
@@ -58,9 +58,9 @@ def answers(address: str) -> bool:
         ("http://[2001:DB8:0::1]:80", "http://[2001:db8::1]"),
     ],
 )
-async def test_public_url_is_accepted_in_its_usual_forms(make_run: MakeRun, written: str, origin: str) -> None:
-    process = make_run.launch(PUBLIC_URL=written)
-    process.wait_until(make_run.ready, timeout=300, what="make run")
-    assert printed_address(make_run) == origin
-    ada = await sign_up(make_run.base_url)
-    await signs_in_as_a_browser(make_run.base_url, ada, host=urlsplit(origin).netloc, origin=origin)
+async def test_public_url_is_accepted_in_its_usual_forms(later_make_run: MakeRun, written: str, origin: str) -> None:
+    process = later_make_run.launch(PUBLIC_URL=written)
+    process.wait_until(later_make_run.ready, timeout=300, what="make run")
+    assert printed_address(later_make_run) == origin
+    ada = await sign_up(later_make_run.base_url)
+    await signs_in_as_a_browser(later_make_run.base_url, ada, host=urlsplit(origin).netloc, origin=origin)

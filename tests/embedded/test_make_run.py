@@ -52,16 +52,16 @@ async def test_messages_of_two_people_survive_a_crash(make_run: MakeRun) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_make_run_ends_all_its_processes_within_30_s(make_run: MakeRun, number: signal.Signals) -> None:
-    process = make_run.start()
-    ada = await sign_up(make_run.base_url)
-    async with ChatClient(make_run.ws_url, ada) as chat:
+async def test_make_run_ends_all_its_processes_within_30_s(later_make_run: MakeRun, number: signal.Signals) -> None:
+    process = later_make_run.start()
+    ada = await sign_up(later_make_run.base_url)
+    async with ChatClient(later_make_run.ws_url, ada) as chat:
         await chat.join(LOBBY)
         assert end(process, number) < 30
         await chat.expect_close(1012)
-    said = make_run.log.read_text()
+    said = later_make_run.log.read_text()
     assert not re.search("error|traceback|exception", said[said.index("Handling signal") :], re.IGNORECASE), said
-    assert list(make_run.shared_memory.iterdir()) == []
+    assert list(later_make_run.shared_memory.iterdir()) == []
 
 
 async def test_make_run_prints_its_address_and_how_to_sign_up(make_run: MakeRun) -> None:
@@ -81,9 +81,9 @@ async def test_make_run_prints_its_address_and_how_to_sign_up(make_run: MakeRun)
             assert (await http.get(f"{make_run.base_url}{asset}")).status_code == 200
 
 
-def test_closed_sign_up_is_not_printed_as_first_step(make_run: MakeRun) -> None:
-    make_run.start(SIGNUP_OPEN="False")
-    said = make_run.log.read_text()
+def test_closed_sign_up_is_not_printed_as_first_step(later_make_run: MakeRun) -> None:
+    later_make_run.start(SIGNUP_OPEN="False")
+    said = later_make_run.log.read_text()
     assert "/accounts/sign-up/" not in said
     assert "Sign-up is closed" in said
 

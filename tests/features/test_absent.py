@@ -13,6 +13,8 @@ from tests.conftest import StartServer
 from tests.support.chat_client import ChatClient, Refused, create_room, sign_up
 from tests.support.server import ROOT, base_environment
 
+pytestmark = pytest.mark.once
+
 NAMES = [name_of(package) for package in FEATURES]
 # Settings, apps, routes, frames and documents of the API, as a worker loads them.
 LOAD = """

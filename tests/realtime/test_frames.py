@@ -7,6 +7,8 @@ import pytest
 from core.errors import BadFrame, BadJson, FrameRefused, UnknownType
 from realtime.ports import frame_table
 
+pytestmark = pytest.mark.once
+
 
 def refusal(text: str) -> FrameRefused:
     with pytest.raises(FrameRefused) as error:

@@ -9,6 +9,8 @@ from core.errors import Close
 from realtime.handover import Handover
 from realtime.registry import Registry
 
+pytestmark = pytest.mark.once
+
 SPREAD_S = 2.0
 SOCKETS = 400
 

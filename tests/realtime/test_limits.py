@@ -2,7 +2,11 @@
 
 import time
 
+import pytest
+
 from core.limits import Bucket, Buckets
+
+pytestmark = pytest.mark.once
 
 
 def taken(bucket: Bucket, tries: int) -> int:

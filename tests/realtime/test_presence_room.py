@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from realtime.presence.room import LISTED, NAMES_UP_TO, RoomPresence
+
+pytestmark = pytest.mark.once
 
 NAMES = {1: "ada", 2: "Bob", 3: "eve"}
 ADA, BOB, EVE = 1, 2, 3

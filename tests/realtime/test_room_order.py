@@ -3,11 +3,14 @@
 Ahead of a gap its buffer is bounded.
 """
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.events import Head, LogEvent, RoomRef
 from realtime.live_room import MAX_HELD, LiveRoom
+
+pytestmark = pytest.mark.once
 
 
 def event(seq: int) -> LogEvent:

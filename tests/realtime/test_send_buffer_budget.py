@@ -10,6 +10,8 @@ from django.conf import settings
 
 from realtime.send_buffer_budget import SendBufferBudget
 
+pytestmark = pytest.mark.once
+
 BOUND = 1_600
 
 

@@ -7,6 +7,8 @@ import pytest
 from core import supervise as loops
 from core.supervise import cancel_all, run_forever
 
+pytestmark = pytest.mark.once
+
 
 async def test_failed_pass_does_not_end_the_loop() -> None:
     turns = 0

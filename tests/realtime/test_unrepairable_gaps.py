@@ -17,6 +17,8 @@ from realtime.repair import Gap
 from realtime.send_queue import AsgiSendQueue
 from realtime.socket import Socket
 
+pytestmark = pytest.mark.once
+
 REF = RoomRef(7, "room", direct=False)
 LAST = 5
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from rooms import slugs
 
+pytestmark = pytest.mark.once
+
 letters = st.text(st.characters(categories=["L", "M", "Nd"], include_characters="_-"), min_size=1, max_size=20)
 
 

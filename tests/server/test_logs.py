@@ -21,6 +21,8 @@ from tests.support.api import with_token
 from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 # In everything that people write, and in every secret.
 TEXT, SECRET = "zqwritten", "zqsecret"
 LIFTED = {"LIMIT_MESSAGES_PER_S": "0", "LIMIT_CALLS_PER_S": "0", "LIMIT_INVITES_PER_H": "0"}

@@ -139,7 +139,7 @@ class Server:
         env = base_environment() | _LIFTED | {"DATA_DIR": str(self.data_dir), "WEB_CONCURRENCY": str(profile.workers)}
         env["STATIC_ROOT"] = str(_front_end(profile))
         if profile.postgres is None:
-            shutil.copytree(_migrated_directory(profile), self.data_dir, dirs_exist_ok=True)
+            shutil.copytree(migrated_directory(profile), self.data_dir, dirs_exist_ok=True)
         else:
             self.redis = self._exits.enter_context(Redis())
             env["DATABASE_URL"] = profile.postgres.create_database(template=_migrated_database(profile.postgres))
@@ -182,7 +182,7 @@ def _front_end(profile: Profile) -> Path:
 
 
 @cache
-def _migrated_directory(profile: Profile) -> Path:
+def migrated_directory(profile: Profile) -> Path:
     """Migrate SQLite once a run; every server starts with a copy."""
     directory = profile.data_dir / "template"
     directory.mkdir()

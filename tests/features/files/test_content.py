@@ -10,6 +10,8 @@ from features.files import content
 from features.files.content import Content
 from tests.features.files import samples
 
+pytestmark = pytest.mark.once
+
 EXIF_GPS = samples.GPS
 
 

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from features.files.names import LONGEST, LONGEST_BYTES, clean
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("sent", "shown"),

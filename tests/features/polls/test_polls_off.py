@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import StartServer
 from tests.support.chat_client import ChatClient, Frame, Refused, create_room, sign_up
 
+pytestmark = pytest.mark.once
+
 POLL: Frame = {"question": "Tea?", "options": ["yes", "no"], "multiple": False, "secret": True}
 
 

@@ -15,6 +15,8 @@ from tests.support.api import with_token
 from tests.support.chat_client import ChatClient, Refused, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 
+pytestmark = pytest.mark.once
+
 
 async def test_sensors_and_places_are_absent_while_off(start_server: StartServer) -> None:
     server = start_server()
