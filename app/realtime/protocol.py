@@ -64,10 +64,10 @@ class Frames:
         _refuse_nul(frame)
         return frame
 
-    def refuse_off(self, frame: msgspec.Struct) -> None:
-        """Raise FeatureOff for a frame of a feature that is switched off."""
-        if type(frame) in self.off:
-            raise FeatureOff(f"the feature {installed().owner_of(type(frame))} is switched off")
+    @staticmethod
+    def refusal_of(frame: msgspec.Struct) -> FeatureOff:
+        """Return the refusal of a frame in `off`."""
+        return FeatureOff(f"the feature {installed().owner_of(type(frame))} is switched off")
 
     def id_of(self, text: str) -> FrameId:
         """Return the `id` of a refused frame, if it can be found."""

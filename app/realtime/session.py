@@ -60,9 +60,10 @@ class Session(Connection):
         """
         if not self.frame_limiter.take():
             raise RateAbuse
-        # No refusal: another client of the person has sent what is too much, perhaps.
-        if self.local is not None and (ahead := self.local.frame_limiter.owe()):
-            return self._receive_after(ahead, text)
+        local = self.local
+        if local is not None and not local.frame_limiter.take():
+            # No refusal: another client of the person has sent what is too much, perhaps.
+            return self._receive_after(local.frame_limiter.owe(), text)
         rest = self.dialect.text(text)
         return self._reader_behind() if rest is None and self.send_queue.above_high_water() else rest
 
@@ -76,7 +77,7 @@ class Session(Connection):
         if self.send_queue.above_high_water():
             await self.send_queue.drain()
 
-    def handle(self, text: str, only: type[msgspec.Struct] = msgspec.Struct) -> Awaitable[None] | None:
+    def handle(self, text: str, only: type[msgspec.Struct] | None = None) -> Awaitable[None] | None:
         """Handle a native frame. Return what must be awaited, as `receive` does.
 
         `only`: the one kind of frame that this socket may send.
@@ -85,7 +86,7 @@ class Session(Connection):
         try:
             frame = table.decode(text)
             re = frame.id
-            if not isinstance(frame, only):
+            if only is not None and not isinstance(frame, only):
                 raise Forbidden(f"this socket takes {only.__struct_config__.tag} only")
             reply = self._call(table, frame)
         except FrameRefused as refusal:
@@ -99,7 +100,8 @@ class Session(Connection):
         """Call the frame's handler. Raises FrameRefused."""
         kind, paced, handler = table.by_struct[type(frame)]
         metrics.FRAMES_IN.add(1, kind)
-        table.refuse_off(frame)
+        if type(frame) in table.off:
+            raise table.refusal_of(frame)
         if paced:
             return self._paced(handler, frame)
         try:

@@ -12,6 +12,7 @@ from accounts.http_auth import authenticated
 from accounts.people import names_of
 from chat.publish import thing, things
 from core.errors import Forbidden
+from core.spreadsheet import csv_response
 from core.words import words as _
 from db import database
 from features.polls.events import Poll, shown
@@ -71,6 +72,4 @@ async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
         poll = thing(me, slug, seq, Poll).state
         return table(poll, {} if poll.secret else names_of(map(int, poll.votes)))
 
-    answer = HttpResponse(await database.run_for(me, read), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="poll-{seq}.csv"'
-    return answer
+    return csv_response(await database.run_for(me, read), f"poll-{seq}")

@@ -11,6 +11,7 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from accounts.people import names_of
 from chat.publish import thing
+from core.spreadsheet import csv_response
 from db import database
 from features.surveys.events import Survey
 from features.surveys.results import table
@@ -47,6 +48,4 @@ async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
         survey = thing(me, slug, seq, Survey).state
         return table(survey, {} if survey.secret else names_of(map(int, survey.answers)))
 
-    answer = HttpResponse(await database.run_for(me, read), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="survey-{seq}.csv"'
-    return answer
+    return csv_response(await database.run_for(me, read), f"survey-{seq}")
