@@ -1,5 +1,6 @@
 """Pictures of each feature for the page of features and the docs: `scripts/pictures` takes them from artifacts/screenshots."""
 
+import io
 import math
 import secrets
 import time
@@ -9,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from PIL import Image, ImageDraw, ImageOps
+from playwright.sync_api import FilePayload, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
@@ -142,9 +144,67 @@ def webhooks(scene: Scene) -> None:
     scene.ada.page.evaluate("document.activeElement.blur()")
 
 
-SCENES: dict[str, Callable[[Scene], None]] = {
-    made.__name__: made for made in (polls, surveys, quiz, typing, location, sensors, mentions, search, notes, chess, webhooks)
-}
+def files(scene: Scene) -> None:
+    scene.ada.page.add_style_tag(content=".composer { display: revert !important }")
+    with scene.ada.page.expect_file_chooser() as chooser:
+        scene.ada.page.get_by_role("button", name="Attach files").click()
+    chooser.value.set_files(
+        [
+            FilePayload(name="harbour.png", mimeType="image/png", buffer=evening()),
+            FilePayload(name="Plan of the release.pdf", mimeType="application/pdf", buffer=b"%PDF-1.7\n" + b"x" * 180_000),
+        ]
+    )
+    expect(scene.ada.page.get_by_test_id("uploads").locator("[data-state=done]")).to_have_count(2)
+    scene.ada.composer.fill("The harbour this evening")
+    scene.ada.page.get_by_role("button", name="Send").click()
+    image = scene.ada.messages.get_by_role("img", name="harbour.png")
+    expect(image).to_have_js_property("complete", True)
+    scene.ada.page.add_style_tag(content=".composer { display: none !important }")
+
+
+def evening() -> bytes:
+    """Return a picture of the sun above the sea."""
+    size, horizon = (800, 450), 290
+    sky = Image.linear_gradient("L").resize(size)
+    picture = ImageOps.colorize(sky, (58, 62, 110), (250, 176, 112), mid=(226, 120, 112))
+    drawn = ImageDraw.Draw(picture)
+    drawn.ellipse((340, horizon - 90, 460, horizon + 30), fill=(255, 226, 170))
+    sea = ImageOps.colorize(sky.crop((0, 0, size[0], size[1] - horizon)), (70, 84, 128), (30, 40, 78))
+    picture.paste(sea, (0, horizon))
+    for step in range(6):
+        drawn.line((340 + 10 * step, horizon + 14 + 22 * step, 460 - 10 * step, horizon + 14 + 22 * step), (255, 214, 160), 4)
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    return data.getvalue()
+
+
+def notifications(scene: Scene) -> None:
+    scene.ada.context.grant_permissions(["notifications"])
+    scene.ada.page.goto("/chat/")
+    scene.ada.page.get_by_role("button", name="Account of").click()
+    scene.ada.page.get_by_role("menuitem", name="Notifications…").click()
+    dialog = scene.ada.page.get_by_role("dialog", name="Notifications")
+    dialog.get_by_role("switch", name="Do not disturb me").check()
+    expect(dialog.get_by_label("From", exact=True)).to_have_value("22:00")
+    scene.ada.page.evaluate("document.activeElement.blur()")
+
+
+def demo(scene: Scene) -> None:
+    page = scene.ada.page
+    page.goto("/demo/websocket")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("status")).to_have_text("Open")
+    for text in ("Are the notes of the release up?", "Lunch at noon"):
+        page.get_by_label("Message").fill(text)
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("listitem").first).to_contain_text(text)
+
+
+QUESTIONS = (polls, surveys, quiz)
+SHOWN_LIVE = (typing, location, sensors)
+MESSAGES = (mentions, search, files, notifications, webhooks)
+MORE = (notes, chess, demo)
+SCENES: dict[str, Callable[[Scene], None]] = {made.__name__: made for made in (*QUESTIONS, *SHOWN_LIVE, *MESSAGES, *MORE)}
 
 
 @pytest.fixture
