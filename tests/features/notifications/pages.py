@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.person import Person
 
@@ -14,3 +14,11 @@ def ready(somebody: Person, page: Page | None = None) -> None:
     loaded = "({name, responseEnd}) => name.endsWith('/api/notifications') && responseEnd"
     asked = f"performance.getEntriesByType('resource').some({loaded})"
     somebody.waits_for(lambda: bool((page or somebody.page).evaluate(asked)))
+
+
+def open_settings(somebody: Person) -> Locator:
+    somebody.page.get_by_role("button", name="Account of").click()
+    somebody.page.get_by_role("menuitem", name="Notifications…").click()
+    dialog = somebody.page.get_by_role("dialog", name="Notifications")
+    expect(dialog.get_by_role("heading", name="Quiet hours")).to_be_visible()
+    return dialog

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.bot import Bot
 from tests.browser.looks import findings
-from tests.browser.person import PHONE, Person
-from tests.features.notifications.pages import Watched, ready
+from tests.browser.person import PHONE
+from tests.features.notifications.pages import Watched, open_settings, ready
 
 pytestmark = pytest.mark.browser
 
@@ -31,14 +31,6 @@ SHOWN = """async () => {
     const registration = await navigator.serviceWorker.ready
     return (await registration.getNotifications()).map(({title, body, tag}) => ({title, body, tag}))
 }"""
-
-
-def open_settings(somebody: Person) -> Locator:
-    somebody.page.get_by_role("button", name="Account of").click()
-    somebody.page.get_by_role("menuitem", name="Notifications…").click()
-    dialog = somebody.page.get_by_role("dialog", name="Notifications")
-    expect(dialog.get_by_role("heading", name="Quiet hours")).to_be_visible()
-    return dialog
 
 
 class Worker:
