@@ -7,14 +7,22 @@ import { nextTick, onBeforeUnmount, onMounted } from 'vue'
 import { useRouter, type RouteLocationNamedRaw, type Router } from 'vue-router'
 
 let open = 0
+/** Set while the entry of the last dialog is being left, which takes the browser a moment. */
+let returning: Promise<void> | null = null
 
 export function useDialogHistory(close: () => void): void {
   const router = useRouter()
+  let gone = false
   let stop: () => void = () => undefined
 
   onMounted(async () => {
     open++
-    if (!hasDialogEntry()) await router.push({ path: router.currentRoute.value.fullPath, state: { dialog: true }, force: true })
+    // Else this dialog would take that entry for its own, and close with it.
+    if (returning) await returning
+    if (!gone && !hasDialogEntry()) {
+      await router.push({ path: router.currentRoute.value.fullPath, state: { dialog: true }, force: true })
+    }
+    if (gone) return leave(router)
     stop = router.afterEach(() => {
       if (!hasDialogEntry()) close()
     })
@@ -22,11 +30,24 @@ export function useDialogHistory(close: () => void): void {
 
   onBeforeUnmount(async () => {
     open--
+    gone = true
     stop()
     // The dialog that follows this one is mounted by then.
     await nextTick()
-    if (open === 0 && hasDialogEntry()) router.back()
+    leave(router)
   })
+}
+
+/** Goes back from a dialog's entry where no dialog is open. */
+function leave(router: Router): void {
+  if (open > 0 || returning || !hasDialogEntry()) return
+  returning = new Promise<void>((resolve) => {
+    const stop = router.afterEach(() => {
+      stop()
+      resolve()
+    })
+    router.back()
+  }).finally(() => (returning = null))
 }
 
 /** Goes to a page. An open dialog closes by that, and Back leads to the page below it. */
