@@ -6,6 +6,8 @@
 import { nextTick, onBeforeUnmount, onMounted } from 'vue'
 import { useRouter, type RouteLocationNamedRaw, type Router } from 'vue-router'
 
+/** milliseconds; a browser that has not gone back by then does not */
+const LEFT_WITHIN = 2_000
 let open = 0
 /** Set while the entry of the last dialog is being left, which takes the browser a moment. */
 let returning: Promise<void> | null = null
@@ -42,10 +44,16 @@ export function useDialogHistory(close: () => void): void {
 function leave(router: Router): void {
   if (open > 0 || returning || !hasDialogEntry()) return
   returning = new Promise<void>((resolve) => {
+    // The navigation to that entry may still end before.
     const stop = router.afterEach(() => {
+      if (!hasDialogEntry()) left()
+    })
+    const timer = setTimeout(left, LEFT_WITHIN)
+    function left(): void {
+      clearTimeout(timer)
       stop()
       resolve()
-    })
+    }
     router.back()
   }).finally(() => (returning = null))
 }
