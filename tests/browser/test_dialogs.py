@@ -59,7 +59,7 @@ def test_dialog_that_opens_while_another_is_left_stays(person: NewPerson) -> Non
     """A busy browser leaves the entry of a closed dialog late."""
     ada = person()
     expect(ada.status).to_have_text("Connected")
-    ada.page.evaluate("{ const go = history.go.bind(history); history.go = (by) => setTimeout(() => go(by), 400) }")
+    ada.page.evaluate("() => { const go = history.go.bind(history); history.go = (by) => void setTimeout(go, 400, by) }")
     dialog = ada.page.get_by_role("dialog")
     ada.page.keyboard.press("Control+k")
     expect(dialog).to_be_visible()
