@@ -1,8 +1,11 @@
 """Editors of one note: time from a key until every other editor's document has it, and the server's processor time.
 
+    PYTHONPATH=app:. .venv/bin/python -m bench.notes [EDITORS] [KEYS_PER_S] [SECONDS]
     python -m bench.notes http://127.0.0.1:8000 [EDITORS] [KEYS_PER_S] [SECONDS] [PID of a worker …]
 
-The editors are pycrdt documents on sockets of their own. Sign-ups are counted by address: lift LIMIT_SIGNUPS_PER_H.
+Without an address it starts a server, a Postgres and a Redis of its own. The editors are pycrdt documents on sockets of their
+own.
+Sign-ups are counted by address: a running server needs LIMIT_SIGNUPS_PER_H lifted.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import secrets
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from itertools import count
 from typing import Any
 
@@ -21,7 +25,9 @@ import httpx
 from pycrdt import Doc, Text
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench import cpu
+from bench import cpu, servers
+from tests.support.profile import profile
+from tests.support.services import Postgres, Redis
 
 
 class Editor:
@@ -113,10 +119,19 @@ async def _note(sockets: list[ClientConnection]) -> int:
 
 
 def main() -> None:
-    url, *numbers = sys.argv[1:]
-    editors, keys, seconds = (float(one) for one in [*numbers[:3], *("20", "5", "20")[len(numbers) :]])
-    for name, value in asyncio.run(run(url, int(editors), keys, seconds, [int(pid) for pid in numbers[3:]])).items():
-        print(f"{name:8} {value:.3f}")
+    arguments = sys.argv[1:]
+    with ExitStack() as exits:
+        if arguments and arguments[0].startswith("http"):
+            url, *numbers = arguments
+            pids = [int(pid) for pid in numbers[3:]]
+        else:
+            exits.callback(profile.exits.close)
+            product = servers.Product(exits.enter_context(Postgres()), exits.enter_context(Redis()))
+            exits.callback(product.close)
+            url, numbers, pids = product.url, arguments, product.process.members()
+        editors, keys, seconds = (float(one) for one in [*numbers[:3], *("20", "5", "20")[len(numbers) :]])
+        for name, value in asyncio.run(run(url, int(editors), keys, seconds, pids)).items():
+            print(f"{name:8} {value:.3f}")
 
 
 if __name__ == "__main__":

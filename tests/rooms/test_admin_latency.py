@@ -61,14 +61,18 @@ async def test_others_do_not_wait_for_the_pages_of_a_large_room(server: Server) 
 
 
 async def _open_and_delete(admin: httpx.AsyncClient, path: str) -> None:
-    text = ""
-    for page in ("/admin/rooms/room/", f"{path}change/", f"{path}delete/"):
-        begun = monotonic()
-        found = await admin.get(page)
-        assert found.status_code == httpx.codes.OK, (page, found.headers)
-        assert monotonic() - begun < PAGE_S
-        text = found.text
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', text)
+    await _page(admin, "/admin/rooms/room/")
+    await _page(admin, f"{path}change/")
+    confirm = await _page(admin, f"{path}delete/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', confirm)
     assert token
     answer = await admin.post(f"{path}delete/", data={"csrfmiddlewaretoken": token[1], "post": "yes"})
     assert answer.status_code == httpx.codes.FOUND, answer.text
+
+
+async def _page(admin: httpx.AsyncClient, path: str) -> str:
+    begun = monotonic()
+    found = await admin.get(path)
+    assert found.status_code == httpx.codes.OK, (path, found.headers)
+    assert monotonic() - begun < PAGE_S
+    return found.text
