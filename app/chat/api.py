@@ -12,7 +12,7 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from chat import history
 from core.errors import BadFrame
-from db import database
+from db import replica
 from rooms import access
 
 router = Router(tags=["messages"], auth=authenticated)
@@ -35,8 +35,8 @@ async def messages(
 
     def read() -> bytes:
         room = access.membership_in(person.id, slug).room
-        events, more = history.message_page(room, before=before, after=after, limit=limit)
+        events, more = history.page_of(room, before=before, after=after, limit=limit)
         shown = history.encode_for(person.id, events)
         return msgspec.json.encode({"room": room.slug, "messages": shown, "more": more})
 
-    return HttpResponse(await database.run_for(person.id, read), content_type="application/json")
+    return HttpResponse(await replica.run_for(person.id, read), content_type="application/json")

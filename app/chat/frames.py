@@ -17,7 +17,7 @@ from chat.quotes import quote
 from core.emoji import is_emoji
 from core.errors import BadFrame, FeatureOff
 from core.features import installed
-from db import database
+from db import database, replica
 from realtime.publish import DeferredReply, FrameId, Head, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
 from rooms import services as rooms
@@ -212,11 +212,11 @@ async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
 
     def read() -> dict[str, Any]:
         room = access.membership_in(socket.user.id, frame.room).room
-        events, more = history.message_page(room, before=frame.before, after=frame.after, limit=frame.limit)
+        events, more = history.page_of(room, before=frame.before, after=frame.after, limit=frame.limit)
         shown = history.encode_for(socket.user.id, events)
         return {"type": "history.page", "room": room.slug, "messages": shown, "more": more}
 
-    return await database.run_for(socket.user.id, read)
+    return await replica.run_for(socket.user.id, read)
 
 
 async def read(socket: Socket, frame: Read) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from chat import kinds
 from chat.encoding import SHOWN, event_row, event_rows, log_event, with_targets
 from chat.models import Event
 from chat.quotes import with_quotes
-from db import database
+from db import database, replica
 from realtime.publish import Head, LogEvent, RoomRef
 from rooms.models import Room
 
@@ -66,6 +66,14 @@ def resume_page(room: RoomRef, after: int, head: int) -> tuple[list[LogEvent], b
 def latest_page(room: RoomRef, head: int) -> tuple[list[LogEvent], bool]:
     """(the latest messages up to `head` in their present state, whether older history exists)."""
     return message_page(room, before=head + 1, after=None, limit=LATEST)
+
+
+def page_of(room: Room, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
+    """As message_page, read from the replica where that has all of the room that the primary had when `room` was read."""
+    with replica.reading():
+        if replica.alias() == replica.ALIAS and _heads(Room.objects.filter(id=room.id))[room.id].seq < room.head:
+            raise replica.Lacking
+        return message_page(room, before=before, after=after, limit=limit)
 
 
 def message_page(room: Room | RoomRef, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:

@@ -15,6 +15,7 @@ SOCKET_FORM = "postgres://user:password@/name?host=/run/postgresql"
 SQLITE_FORM = "sqlite:////absolute/path.sqlite3, or sqlite:///name.sqlite3 for a file in DATA_DIR"
 
 CONNECT_TIMEOUT_S = 5
+REPLICA_TIMEOUT_S = 2
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 4_000
 
@@ -49,6 +50,24 @@ def database_from_url(url: str | None, *, data_dir: Path, pool_size: int, name: 
     if address.scheme not in {"postgres", "postgresql"}:
         refuse(name, f"starts with {address.scheme!r}", "postgres:// or sqlite:///")
     return _postgres(name, address, pool_size)
+
+
+def replica_from_url(url: str | None, *, primary: dict[str, Any], data_dir: Path, pool_size: int) -> dict[str, Any]:
+    """Make the entry of a standby from REPLICA_URL.
+
+    Raises ImproperlyConfigured if it is none of the primary's database.
+    """
+    found = database_from_url(url, data_dir=data_dir, pool_size=pool_size, name="REPLICA_URL")
+    if any(found[part] != primary[part] for part in ("ENGINE", "NAME")) or found["ENGINE"].endswith("sqlite3"):
+        refuse("REPLICA_URL", "names another database than DATABASE_URL", "the same Postgres database on a standby")
+    options = found["OPTIONS"]
+    if options.get("target_session_attrs") == "read-write":
+        options["target_session_attrs"] = "prefer-standby"
+    # A silent replica must not keep the threads that the primary needs.
+    options |= {"connect_timeout": REPLICA_TIMEOUT_S, "tcp_user_timeout": 1000 * REPLICA_TIMEOUT_S}
+    options["pool"]["timeout"] = REPLICA_TIMEOUT_S
+    # A check would wait for a silent server before the watch of db/replica.py begins; a broken connection costs one read.
+    return found | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}
 
 
 def _sqlite_file(name: str, url: str, data_dir: Path) -> Path:

@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.admin_addresses import parse_networks
-from config.databases import database_from_url
+from config.databases import database_from_url, replica_from_url
 from config.environment import Environment
 from config.features import FEATURES, name_of, variables
 from config.origins import LOOPBACK, csp_source, is_loopback, listening_url
@@ -91,6 +91,12 @@ MIGRATE_DATABASE = (
 )
 if MIGRATE_DATABASE and any(MIGRATE_DATABASE[part] != DATABASES["default"][part] for part in ("ENGINE", "NAME")):
     raise ImproperlyConfigured("MIGRATE_DATABASE_URL names another database than DATABASE_URL: use the same with another user")
+REPLICA_STALENESS_S = env.integer("REPLICA_STALENESS_S")
+if env.text("REPLICA_URL"):
+    DATABASES["replica"] = replica_from_url(
+        env.text("REPLICA_URL"), primary=DATABASES["default"], data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE")
+    )
+DATABASE_ROUTERS = ["db.replica.Router"]
 EMBEDDED = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 DATABASE_THREADS = env.integer("DATABASE_POOL_SIZE") - LOOP_CONNECTIONS
 if EMBEDDED:

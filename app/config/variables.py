@@ -60,6 +60,20 @@ VARIABLES: tuple[Variable, ...] = (
         "The same database by the role that owns its tables; `manage.py migrate` alone uses it. Unset: DATABASE_URL",
     ),
     Variable(
+        "REPLICA_URL",
+        "secret",
+        None,
+        "A standby of the same Postgres, for pages of history and for search; several hosts are tried in turn (docs/high-availability.md)."
+        " Unset: DATABASE_URL",
+    ),
+    Variable(
+        "REPLICA_STALENESS_S",
+        "int",
+        "5",
+        "Seconds that an answer of the replica may lack at most; a replica that is further behind is not asked",
+        minimum=1,
+    ),
+    Variable(
         "DATABASE_POOL_SIZE",
         "int",
         "8",

@@ -104,6 +104,12 @@ FEATURES_OFF = Gauge("hubbub_features_off", "Features that an administrator has 
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
 # 1 means degraded, since a process without a hub, such as Gunicorn's master, reports 0.
 LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")
+REPLICA_READS = Counter("hubbub_replica_reads_total", "Reads that the replica may answer, by the server that did", ["server"])
+REPLICA_BEHIND = Gauge(
+    "hubbub_replica_behind_seconds",
+    "How long ago the replica had all that the primary has; -1: unknown",
+    multiprocess_mode="livemax",
+)
 REFUSALS = Counter("hubbub_refusals_total", "Clients refused for a setting: address, origin, limit, drain", ["kind"])
 REDIS_REFUSED = Counter("hubbub_redis_refused_total", "What Redis refused or did not answer", ["part", "kind"])
 PEERS_LOST = Counter("hubbub_presence_processes_lost_total", "Other processes that fell silent without a goodbye")

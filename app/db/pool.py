@@ -96,7 +96,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         pool = await self.open()
         async with pool.connection(timeout=deadline - loop.time()) as connection:
-            cut = loop.call_at(deadline, _cut, connection)
+            timer = loop.call_at(deadline, cut, connection)
             try:
                 return await work(connection)
             except CONNECTION_LOST as error:
@@ -106,10 +106,10 @@ class Pool:
                     await pool.drain()
                 raise
             finally:
-                cut.cancel()
+                timer.cancel()
 
 
-def _cut(connection: Connection) -> None:
+def cut(connection: Connection) -> None:
     """Close the TCP connection, so that its waiting query fails at once.
 
     psycopg on cancellation would first ask the server to cancel and wait for it: 10 s more with a silent server.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.databases import database_from_url
+from config.databases import database_from_url, replica_from_url
 from config.variables import VARIABLES
 from db.connections import LOG_CONNECTIONS, LOOKUP_CONNECTIONS
 
@@ -125,3 +125,20 @@ def test_smallest_pool_leaves_two_connections_to_the_orm() -> None:
 def test_bad_database_urls_are_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL .*: use "):
         database(url)
+
+
+def replica(url: str) -> dict[str, Any]:
+    return replica_from_url(url, primary=database("postgres://ada:s3cr3t@primary/chat"), data_dir=Path("/data"), pool_size=8)
+
+
+def test_replica_url_names_a_standby_of_the_same_database() -> None:
+    found = replica("postgres://reader:other@a,b/chat")
+    assert (found["NAME"], found["HOST"], found["OPTIONS"]["target_session_attrs"]) == ("chat", "a,b", "prefer-standby")
+    assert found["OPTIONS"]["connect_timeout"] < database("postgres://ada:s3cr3t@primary/chat")["OPTIONS"]["connect_timeout"]
+
+
+@pytest.mark.parametrize("url", ["postgres://ada:s3cr3t@b/other", "sqlite:///chat", "mysql://ada:s3cr3t@b/chat"])
+def test_replica_url_of_another_database_is_refused(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^REPLICA_URL .*: use ") as refused:
+        replica(url)
+    assert "s3cr3t" not in str(refused.value)

@@ -13,6 +13,7 @@ from chat.kinds import KINDS
 from chat.models import Event
 from chat.publish import summary_of
 from core.errors import NoSuchRoom
+from db import replica
 from features.search import find_plain, find_postgres
 from features.search.matching import Match, excerpt, match
 from features.search.query import parse
@@ -39,6 +40,11 @@ def find(user: int, query: str, *, room: str | None = None, before: Before = Non
     wanted = _wanted(user, query, room, before, limit)
     if wanted is None:
         return Results([], False)
+    with replica.reading():
+        return _results(wanted, before, limit)
+
+
+def _results(wanted: Wanted, before: Before, limit: int) -> Results:
     search = find_postgres.search if connection.vendor == "postgresql" else find_plain.search
     rows, more = search(wanted)
     matches = [(row, found) for row in rows if (found := match(row.text, wanted.question.terms)) is not None]

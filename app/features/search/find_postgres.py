@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connections, transaction
 
 from core.features import installed
+from db import replica
 from features.search import words
 from features.search.metrics import SEARCHED
 from features.search.wanted import CANDIDATES, Found, Wanted
@@ -66,7 +67,7 @@ WITH found AS MATERIALIZED (
 
 def search(wanted: Wanted) -> tuple[list[Found], bool]:
     """Return matches, the newest ones first, and whether there may be more."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(using=replica.alias()), connections[replica.alias()].cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LIMIT_MS)])
         if wanted.question.has_file:
             return _with_files(cursor, wanted)
@@ -75,7 +76,7 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
             SEARCHED.labels("latest").inc()
             return latest, True
         try:
-            with transaction.atomic():
+            with transaction.atomic(using=replica.alias()):
                 found = [*_unentered(cursor, wanted), *_matching(cursor, wanted)]
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != "57014":  # query_canceled

@@ -12,7 +12,7 @@ import msgspec
 
 from core import pace
 from core.errors import FrameRefused, Unavailable
-from db import database
+from db import replica
 from db.database import DatabaseUnavailable
 from features.search import metrics
 from features.search.find import PAGE, PAGE_MAX, Results, find
@@ -111,6 +111,6 @@ async def look_up(user: int, query: str, room: str | None, before: int | datetim
     await pace.calls().wait(user, weight=WEIGHT)
     begun = time.perf_counter()
     try:
-        return await database.run_for(user, lambda: find(user, query, room=room, before=before, limit=limit))
+        return await replica.run_for(user, lambda: find(user, query, room=room, before=before, limit=limit))
     finally:
         metrics.SECONDS.observe(time.perf_counter() - begun)
