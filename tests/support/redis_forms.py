@@ -28,26 +28,53 @@ class Form:
 
 
 class Sentinel(Redis):
-    """A sentinel that watches `master` under the name `chat`."""
+    """A sentinel that watches `master` under the name `chat`.
 
-    def __init__(self, master: Redis) -> None:
+    It promotes a replica once `quorum` sentinels miss the master for a second.
+    """
+
+    def __init__(self, master: Redis, quorum: int = 1) -> None:
         super().__init__()
-        self._master = master
+        self._master, self._quorum = master, quorum
 
     def _command(self) -> list[str | Path]:
         settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.directory}
         lines = [f"{name} {value}" for name, value in settings.items()]
-        lines += [f"sentinel monitor chat 127.0.0.1 {self._master.port} 1", f"sentinel auth-pass chat {self._master.password}"]
+        lines += [f"sentinel monitor chat 127.0.0.1 {self._master.port} {self._quorum}"]
+        lines += [f"sentinel auth-pass chat {self._master.password}", "sentinel down-after-milliseconds chat 1000"]
+        lines += ["sentinel failover-timeout chat 10000"]
         configuration = self.directory / "sentinel.conf"
         configuration.write_text("\n".join(lines))
         return [str(super()._command()[0]), configuration, "--sentinel"]
 
+    def sentinel_client(self) -> redis.Redis:
+        """Return a client that asks the sentinel; close it."""
+        return redis.Redis(port=self.port, socket_timeout=2, decode_responses=True)
+
     def _ready(self) -> bool:
         try:
-            with redis.Redis(port=self.port, socket_timeout=2) as client:
+            with self.sentinel_client() as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+class Replica(Redis):
+    """A replica of `master`, which a sentinel may promote."""
+
+    def __init__(self, master: Redis) -> None:
+        super().__init__(replicaof=f"127.0.0.1 {master.port}", masterauth=master.password)
+        self.password = master.password
+
+    def role(self) -> str:
+        """Return master or slave, as Redis calls them."""
+        with self.client() as client:
+            return str(client.info("replication")["role"])
+
+    def follows(self) -> bool:
+        """Return whether it has its master's data."""
+        with self.client() as client:
+            return client.info("replication").get("master_link_status") == "up"
 
 
 def add_user(server: Redis, *rights: str) -> None:

@@ -296,7 +296,8 @@ class Redis(Service):
         if program is None:
             raise MissingService("redis-server is not installed (package redis-server)")
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.directory} | self._options
-        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        # A value of several words is several arguments.
+        arguments = [part for name, value in options.items() for part in (f"--{name}", *(str(value).split(" ") or [""]))]
         return [program, *arguments, "--requirepass", self.password]
 
     def _ready(self) -> bool:

@@ -18,16 +18,17 @@ FELT_WITHIN_S = 20
 
 
 class Installation:
-    """Two workers whose database name can be moved to another server."""
+    """Two workers that know both servers, or one name that is moved from one to the other."""
 
-    def __init__(self, profile: Profile, exits: ExitStack) -> None:
+    def __init__(self, profile: Profile, exits: ExitStack, *, both: bool) -> None:
         self.primary = exits.enter_context(Postgres())
         database = self.primary.create_database()
         self.standby = exits.enter_context(Standby(self.primary))
         self.name = exits.enter_context(Cable())
         self.name.connect_to(self.primary.port)
         redis = exits.enter_context(Redis())
-        url = database.replace(f":{self.primary.port}/", f":{self.name.port}/")
+        hosts = f":{self.primary.port},127.0.0.1:{self.standby.port}/" if both else f":{self.name.port}/"
+        url = database.replace(f":{self.primary.port}/", hosts)
         env = {"DATABASE_URL": url, "REDIS_URL": redis.url, "WEB_CONCURRENCY": "2", "LIMIT_MESSAGES_PER_S": "0"}
         self.server = Server(profile, env)
         exits.callback(self.server.close)
@@ -36,10 +37,10 @@ class Installation:
         self.there = database.replace(f":{self.primary.port}/", f":{self.standby.port}/")
 
 
-@pytest.fixture
-def installation(profile: Profile) -> Iterator[Installation]:
+@pytest.fixture(params=["one name", "several hosts"])
+def installation(request: pytest.FixtureRequest, profile: Profile) -> Iterator[Installation]:
     with ExitStack() as exits:
-        yield Installation(profile, exits)
+        yield Installation(profile, exits, both=request.param == "several hosts")
 
 
 async def test_promoted_standby_loses_nothing(installation: Installation) -> None:
