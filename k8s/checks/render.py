@@ -26,6 +26,7 @@ ALTERNATIVES = (
     frozenset({"ingress", "tls-at-nginx", "gateway"}),
     frozenset({"autoscaling", "autoscaling-connections"}),
     frozenset({"managed-postgres", "cloudnative-pg"}),
+    frozenset({"managed-redis", "redis-sentinel"}),
 )
 TIMEOUT_S = 60
 

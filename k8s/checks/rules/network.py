@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from k8s.checks.manifests import Manifests, Object, Workload, ref
 
 # Components that may reach the data. nginx is not among them.
-MAY_REACH = {"postgres": {"web", "worker"}, "redis": {"web", "worker"}, "web": {"nginx"}}
+MAY_REACH = {"postgres": {"web", "worker"}, "redis": {"web", "worker", "redis"}, "web": {"nginx"}}
 COMPONENT = "app.kubernetes.io/component"
 
 

@@ -15,6 +15,9 @@ DOCUMENTED: dict[str, frozenset[str]] = {
     "hubbub-secrets": frozenset(
         {
             "SECRET_KEY",
+            # Optional: a rotation under way, a standby for reads.
+            "SECRET_KEY_FALLBACKS",
+            "REPLICA_URL",
             "DATABASE_URL",
             "MIGRATE_DATABASE_URL",
             "REDIS_URL",
@@ -28,7 +31,7 @@ DOCUMENTED: dict[str, frozenset[str]] = {
 }
 # Names whose literal value would be a secret; NAME_FILE holds a path.
 SECRET_NAME = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^(MIGRATE_)?DATABASE_URL$|^REDIS_URL$)",
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^((MIGRATE_)?DATABASE|REPLICA)_URL$|^REDIS_URL$)",
     re.IGNORECASE,
 )
 HARMLESS_NAME = re.compile(r"(_FILE$|^TLS_KEY$|^TOKENS$)")  # TOKENS: path of a load run's file
