@@ -15,9 +15,6 @@ DOCUMENTED: dict[str, frozenset[str]] = {
     "hubbub-secrets": frozenset(
         {
             "SECRET_KEY",
-            # Optional: a rotation under way, a standby for reads.
-            "SECRET_KEY_FALLBACKS",
-            "REPLICA_URL",
             "DATABASE_URL",
             "MIGRATE_DATABASE_URL",
             "REDIS_URL",
@@ -29,6 +26,8 @@ DOCUMENTED: dict[str, frozenset[str]] = {
     "hubbub-tls": frozenset({"tls.crt", "tls.key"}),
     "loadtest-tokens": frozenset({"tokens"}),
 }
+# Keys of hubbub-secrets that may be missing: a rotation under way, a standby for reads.
+OPTIONAL = frozenset({"SECRET_KEY_FALLBACKS", "REPLICA_URL"})
 # Names whose literal value would be a secret; NAME_FILE holds a path.
 SECRET_NAME = re.compile(
     r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^((MIGRATE_)?DATABASE|REPLICA)_URL$|^REDIS_URL$)",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from k8s.checks.manifests import Manifests, Object, Workload, ref
-from k8s.checks.rules.secrets import DOCUMENTED
+from k8s.checks.rules.secrets import DOCUMENTED, OPTIONAL
 
 PART_OF = "app.kubernetes.io/part-of"
 # Places in a pod that name them: the field, the kind and, in a volume, the key.
@@ -113,11 +113,16 @@ def _references(workload: Workload) -> Iterator[tuple[str, str, set[str]]]:
         for source in container.get("envFrom", []):
             yield from ((kind, source[f]["name"], set()) for f, kind in WHOLE.items() if f in source)
         for source in (entry.get("valueFrom", {}) for entry in container.get("env", [])):
-            yield from ((kind, source[f]["name"], {source[f]["key"]}) for f, kind in ONE_KEY.items() if f in source)
+            yield from ((kind, source[f]["name"], _needed(source[f])) for f, kind in ONE_KEY.items() if f in source)
     for volume in workload.pod.get("volumes", []):
         for field, (kind, name) in VOLUME.items():
             if source := volume.get(field):
                 yield kind, source[name], {item["key"] for item in source.get("items", [])}
+
+
+def _needed(source: Object) -> set[str]:
+    """Return the key of a variable, unless it is a documented one that may be missing."""
+    return set() if source.get("optional") and source["key"] in OPTIONAL else {source["key"]}
 
 
 def _missing(manifests: Manifests, kind: str, name: str, keys: set[str]) -> Iterator[str]:
