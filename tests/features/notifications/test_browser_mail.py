@@ -60,7 +60,7 @@ def test_address_is_confirmed_and_mails_are_stopped_by_their_links(posting: Serv
     looked_at(ada, "mail-settings-desktop")
     (mail,) = mails.wait_for("ada@example.org")
     (confirm,) = re.findall(r"http://\S+/notifications/confirm/\S+", text_of(mail))
-    stop = str(mail["List-Unsubscribe"]).strip("<>")
+    stop = str(mail["List-Unsubscribe"]).strip(" <>")
 
     # On a phone that is not signed in.
     phone = person("Ada", base_url=posting.base_url, signed_up=False, bypass_csp=True, **PHONE)
