@@ -78,11 +78,11 @@ async def test_one_hung_lane_leaves_the_other_alone(world: World) -> None:
     disk = Disk(0.02)
     writer = GroupCommitter(disk, lanes=2)
     await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
-    disk.delay_s = 1.0
+    disk.delay_s = 4.0
     hung = writer.submit(world.append(0, "hung"))
     await asyncio.sleep(0.05)
     disk.delay_s = 0
-    stored = await asyncio.wait_for(writer.submit(world.append(1, "free")), 0.9)
+    stored = await asyncio.wait_for(writer.submit(world.append(1, "free")), 3.0)
     assert isinstance(stored, Stored)
     assert not hung.done()
     assert (await hung).seq == 13

@@ -91,7 +91,8 @@ class Cluster:
         arguments += ["--user", f"{security['runAsUser']}:{security['runAsGroup']}", "--group-add", str(security["fsGroup"])]
         arguments += ["--cpus", limits["cpu"], "--memory", limits["memory"].removesuffix("i")]
         for variable, value in self.manifests.environment(container):
-            arguments += ["--env", f"{variable}={value}"]
+            if value is not None:  # an optional key, which the Secret of these pods lacks
+                arguments += ["--env", f"{variable}={value}"]
         for mount in container.get("volumeMounts", []):
             arguments += self._mount(workload, mount, int(security["fsGroup"]))
         if "command" in container:
