@@ -110,7 +110,8 @@ async def test_message_in_many_fragments_is_accepted(plain: Any, ada: Account) -
     native = await plain("/ws/", ada)
     await native.receive_type("hello")
     await native.send(['{"type":', "", '"ping"', ',"id":', "4", "}"])
-    assert await native.receive_json() == {"type": "pong", "re": 4}
+    # The lobby is busy, of which the socket may be told in between.
+    assert await native.receive_type("pong") == {"type": "pong", "re": 4}
     infra = await plain("/infra/ws", ada)
     await infra.send(["p", "in", "g"])
     assert await infra.receive() == "pong"

@@ -40,16 +40,16 @@ async def test_id_returns_as_re(plain: Any, ada: Account, number: int | str) -> 
     socket = await plain("/ws/", ada)
     await socket.receive_type("hello")
     await socket.send_json({"type": "ping", "id": number})
-    assert await socket.receive_json() == {"type": "pong", "re": number}
+    assert await socket.receive_type("pong") == {"type": "pong", "re": number}
 
 
 async def test_re_is_null_without_an_id(plain: Any, ada: Account) -> None:
     socket = await plain("/ws/", ada)
     await socket.receive_type("hello")
     await socket.send('{"type":"ping"}')
-    assert await socket.receive_json() == {"type": "pong", "re": None}
+    assert await socket.receive_type("pong") == {"type": "pong", "re": None}
     await socket.send('{"type":"ping","id":null}')
-    assert await socket.receive_json() == {"type": "pong", "re": None}
+    assert await socket.receive_type("pong") == {"type": "pong", "re": None}
     await socket.send('{"type":"nonsense"}')
     assert (await socket.receive_json())["re"] is None
 
