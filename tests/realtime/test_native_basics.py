@@ -51,7 +51,7 @@ async def test_re_is_null_without_an_id(plain: Any, ada: Account) -> None:
     await socket.send('{"type":"ping","id":null}')
     assert await socket.receive_type("pong") == {"type": "pong", "re": None}
     await socket.send('{"type":"nonsense"}')
-    assert (await socket.receive_json())["re"] is None
+    assert (await socket.receive_type("error"))["re"] is None
 
 
 async def test_bare_ping_gets_a_bare_pong(plain: Any, ada: Account) -> None:

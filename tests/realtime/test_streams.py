@@ -20,7 +20,7 @@ async def _open(patch: pytest.MonkeyPatch) -> tuple[World, streams.Stream]:
 
 async def _gone(world: World) -> None:
     for _ in range(2_000):
-        if EVE.id not in world.hubs[0].people:
+        if EVE.id not in world.hubs[0].registry.people:
             return
         await asyncio.sleep(0.001)
     raise AssertionError("she still counts as here")
