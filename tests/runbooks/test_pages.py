@@ -72,9 +72,8 @@ def test_pod_for_a_restore_fits_the_schemas(production: Manifests) -> None:
     (worker,) = (one for one in production.objects if (one["kind"], one["metadata"]["name"]) == ("Deployment", "worker"))
     (migrate,) = worker["spec"]["template"]["spec"]["initContainers"]
     (restore,) = pod["spec"]["containers"]
-    assert {one["name"]: one["value"] for one in restore["env"]}.items() <= {
-        one["name"]: one["value"] for one in migrate["env"] if "value" in one
-    }.items()
+    (serving,) = worker["spec"]["template"]["spec"]["containers"]
+    assert [one for one in restore["env"] if one not in migrate["env"] + serving["env"]] == []
     for part in ("securityContext", "resources"):
         assert restore[part].keys() == migrate[part].keys()
     labels = worker["spec"]["template"]["metadata"]["labels"]
