@@ -85,7 +85,7 @@ class Block:
         if self.name.endswith("-again"):
             return [*made, "--last-failed", "--last-failed-no-failures=none", "--numprocesses=0"]
         if self.processes:
-            # Each process has servers and services of its own. Files in the order they are given.
+            # Each process has servers and services of its own. Files in the order of tests/conftest.py.
             made += [f"--numprocesses={self.processes}", "--dist=loadfile", "--no-loadscope-reorder"]
         if self.own_network and has_own_networks():
             made = [*OWN_NETWORK, *made]
@@ -108,19 +108,15 @@ def existing(*paths: str) -> list[str]:
 
 
 def embedded(missing: list[str]) -> Block:
-    # The longest files first: one that begins last holds up the end.
-    long = ["server/test_drain.py", "loadtest/test_shape_runs.py", "scripts/test_setup.py", "loadtest/test_planted_faults.py"]
-    long += ["realtime/property", "loadtest/test_load_run.py", "embedded", "k8s", "realtime/test_stalled_crowd.py"]
     ignored = {f"--ignore={path}" for program in missing for path in IGNORED.get(program, ())}
-    paths = [*existing(*(f"tests/{path}" for path in long)), "tests", *sorted(ignored)]
     # Few processes, for containers are replaced beside them.
-    return Block("embedded", arguments=("-m", "not stack and not browser", *paths), processes=CORES + 1)
+    return Block("embedded", arguments=("-m", "not stack and not browser", "tests", *sorted(ignored)), processes=CORES + 1)
 
 
 def postgres() -> Block:
     """What depends neither on the database nor on the layer runs once, in the embedded block."""
-    here = ["realtime/property", "server", "db", "core", "ops", "realtime/across", "realtime", "accounts", "rooms", "chat"]
-    paths = existing(*(f"tests/{folder}" for folder in [*here, "features", "config"]))
+    here = ("server", "db", "core", "ops", "realtime", "accounts", "rooms", "chat", "features", "config")
+    paths = existing(*(f"tests/{folder}" for folder in here))
     arguments = ("-m", "not stack and not browser and not once", *paths)
     return Block("postgres", ("initdb", "redis-server", "pgbouncer"), arguments, 2 * CORES, "postgres")
 
@@ -132,10 +128,9 @@ def browser() -> Block:
 
 
 def stack() -> Block:
-    """In two processes, each with a stack of its own; the longest files first."""
+    """In two processes, each with a stack of its own."""
     files = [file for file in marked("stack", "tests") if not file.startswith(LOADED)]
-    first = existing("tests/stack/test_roll.py", "tests/stack/test_roll_failures.py")
-    return Block("stack", ("docker",), ("-m", "stack", *dict.fromkeys([*first, *files])), 2)
+    return Block("stack", ("docker",), ("-m", "stack", *files), 2)
 
 
 def lanes(missing: list[str]) -> list[list[Block]]:

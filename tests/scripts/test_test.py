@@ -187,7 +187,7 @@ def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> No
 def test_fast_skips_tests_that_start_a_server(planted: Checkout) -> None:
     planted.plant("tests/rooms/test_planted.py", 0)
     (planted.root / "tests" / "rooms" / "test_own.py").write_text("def test_own(start_server):\n    assert False\n")
-    hook = inspect.getsource(tests.conftest.pytest_collection_modifyitems)
+    hook = "LONGEST = ()\n" + inspect.getsource(tests.conftest.pytest_collection_modifyitems)
     fixture = "@pytest.fixture\ndef start_server():\n    pass\n"
     (planted.root / "tests" / "conftest.py").write_text(f"import pytest\n{hook}\n{fixture}")
     done = planted.fast()
