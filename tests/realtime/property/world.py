@@ -47,7 +47,7 @@ SMALL = {
     # the time limit of retries after a lock's timeout be reached.
     "db.pool.TRIES": 1,
     # A rest is a share of what a query took by the clock of the machine, of which those of the loops know nothing.
-    "db.database.REST_S": 0.0,
+    "db.database.REST_S": 0,
 }  # fmt: skip
 
 
