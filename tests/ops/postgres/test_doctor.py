@@ -102,10 +102,10 @@ def test_a_sound_installation_passes(installation: Installation) -> None:
             "synchronous_commit is off",
         ),
         (
-            "DELETE FROM django_migrations WHERE app = 'chat' AND name = '0009_things'",
-            "INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '0009_things', now())",
+            "DELETE FROM django_migrations WHERE app = 'chat' AND name = '0010_append_by_keys'",
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '0010_append_by_keys', now())",
             "migrations",
-            "1 are not applied: chat.0009_things",
+            "1 are not applied: chat.0010_append_by_keys",
         ),
         (
             "INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '9999_of_tomorrow', now())",
