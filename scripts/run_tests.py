@@ -17,8 +17,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -203,12 +203,11 @@ class Run:
 
     def all(self) -> None:
         beside = [self._callable(lane) for lane in lanes(self.missing)]
-        threads = [threading.Thread(target=self._lane, args=(lane,)) for lane in beside[:-1]]
-        for thread in threads:
-            thread.start()
+        pool = ThreadPoolExecutor()
+        others = [pool.submit(self._lane, lane) for lane in beside[:-1]]
         self._lane(beside[-1], shown=True)
-        for thread in threads:
-            thread.join()
+        for other in others:
+            other.result()  # raises what a lane did: a lane that ended without a word would pass
         for block in [block for lane in beside[:-1] for block in lane]:
             print(f"== {block.name}\n{block.log.read_text(errors='replace')}", flush=True)
         for block in list(self.again):
