@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import redis
-import redis.sentinel
-from redis.asyncio import Redis
-from redis.asyncio.sentinel import Sentinel
-
 from core.addresses import Address, parse_address, refuse
+from core.later import without
+
+# Where OpenTelemetry is installed, redis-py loads its metrics, which nobody asks for: 6 MiB and 0.1 s of each process.
+with without("opentelemetry.sdk.metrics"):
+    import redis
+    import redis.sentinel
+    from redis.asyncio import Redis
+    from redis.asyncio.sentinel import Sentinel
 
 # A dead Redis may cost a bounded wait, never a blocked worker.
 CONNECT_S = 2

@@ -17,7 +17,7 @@ const NOT_WORDS = new Set([
   // A source of maps, its kinds of shapes, and a colour.
   'Natural Earth', 'Polygon', 'MultiPolygon', 'color-mix(in srgb, ',
   // A form of files, and styles of the editor of notes.
-  'PGN', 'ui-monospace, monospace', '2px solid var(--person)', 'color-mix(in srgb, var(--person) 24%, transparent)',
+  'PGN', 'ui-monospace, monospace', '2px solid var(--person)', '@keyframes cm-caret-name', 'color-mix(in srgb, var(--person) 24%, transparent)',
   // A font of the icon's number.
   '700 34px system-ui, sans-serif',
 ])

@@ -3,7 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.support.server import base_environment, manage
+
+pytestmark = pytest.mark.once  # its database is a file of its own
 
 USER = """
     INSERT INTO accounts_user (

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import chess
-import chess.pgn
+from core.later import Later
 
-START = chess.STARTING_FEN
+if TYPE_CHECKING:
+    import chess
+    import chess.pgn as chess_pgn
+else:
+    chess, chess_pgn = Later("chess"), Later("chess.pgn")
+
+START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 WHITE_WINS, BLACK_WINS, DRAW, NONE = "1-0", "0-1", "1/2-1/2", "*"
 COLOURS = ("white", "black")
 
@@ -90,14 +95,14 @@ def pgn(  # each is a header
     *, moves: list[str], white: str, black: str, result: str, date: datetime, seconds: int, increment: int, reason: str | None
 ) -> str:
     """Write a game as PGN."""
-    game = chess.pgn.Game()
+    game = chess_pgn.Game()
     game.headers.update(
         Event="Hubbub", Site="?", Date=f"{date:%Y.%m.%d}", Round="-", White=white, Black=black, Result=result,
         TimeControl=f"{seconds}+{increment}",
     )  # fmt: skip
     if reason:
         game.headers["Termination"] = reason
-    node: chess.pgn.GameNode = game
+    node: chess_pgn.GameNode = game
     for uci in moves:
         node = node.add_variation(chess.Move.from_uci(uci))
     return f"{game}\n"

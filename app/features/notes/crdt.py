@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
-from pycrdt import Decoder, Doc, Text, get_state, get_update, merge_updates
+from core.later import Later
+
+if TYPE_CHECKING:
+    import pycrdt
+else:
+    pycrdt = Later("pycrdt")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +55,7 @@ def _checked(function: Callable[P, R]) -> Callable[P, R]:
 @_checked
 def check(update: bytes) -> None:
     """Raise Unreadable for bytes that are no update."""
-    Doc().apply_update(update)
+    pycrdt.Doc().apply_update(update)
 
 
 @_checked
@@ -58,21 +63,21 @@ def merged(updates: Sequence[bytes]) -> bytes:
     """Merge updates into one. It keeps those whose predecessors are missing."""
     found = list(updates) or [NOTHING]
     while len(found) > 1:
-        found = [merge_updates(*found[start : start + MERGED_AT_ONCE]) for start in range(0, len(found), MERGED_AT_ONCE)]
+        found = [pycrdt.merge_updates(*found[start : start + MERGED_AT_ONCE]) for start in range(0, len(found), MERGED_AT_ONCE)]
     return found[0]
 
 
 @_checked
 def vector_of(update: bytes) -> bytes:
     """Return the state vector of a document with this update alone."""
-    return get_state(update)
+    return pycrdt.get_state(update)
 
 
 @_checked
 def missing(update: bytes, vector: bytes) -> bytes:
     """Return what of `update` a document with this state vector lacks."""
     _check_vector(vector)
-    return get_update(update, vector)
+    return pycrdt.get_update(update, vector)
 
 
 @_checked
@@ -86,7 +91,7 @@ def compacted(update: bytes) -> Compacted:
     document, text = _document(update)
     shown = str(text)
     # Not in the document, and so lost with it: structs above its state.
-    waits = get_update(update, document.get_state())[0] != 0
+    waits = pycrdt.get_update(update, document.get_state())[0] != 0
     return Compacted(update if waits else document.get_update(), shown)
 
 
@@ -112,14 +117,14 @@ def replaced(update: bytes, wanted: str) -> bytes:
     return document.get_update(before)
 
 
-def _document(update: bytes) -> tuple[Doc[Any], Text]:
-    document: Doc[Any] = Doc()
-    text = document.get(TEXT, type=Text)
+def _document(update: bytes) -> tuple[pycrdt.Doc[Any], pycrdt.Text]:
+    document: pycrdt.Doc[Any] = pycrdt.Doc()
+    text = document.get(TEXT, type=pycrdt.Text)
     document.apply_update(update)
     return document, text
 
 
 def _check_vector(vector: bytes) -> None:
     """Refuse a vector that claims more clients than it can hold: the library would allocate room for them."""
-    if Decoder(vector).read_var_uint() > len(vector) // 2:
+    if pycrdt.Decoder(vector).read_var_uint() > len(vector) // 2:
         raise Unreadable("the vector is too short")

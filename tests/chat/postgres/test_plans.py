@@ -90,8 +90,8 @@ def test_a_planned_commit_reads_what_it_is_about_alone() -> None:
         Mention.objects.bulk_create([Mention(room_id=room, user=person, seq=1 + at) for at, person in enumerate(people)])
         Due.objects.bulk_create([Due(room_id=room, seq=seq, at=now) for seq in range(1, MANY + 1)])
         read = _rows_read(own, room, ada, people[-1].id, now)
-    # Whoever is named is looked for among the members of the room.
-    assert MANY <= read.pop("MENTION") <= MANY + FEW
+    # Whoever is named is looked for among the members of the room, unless autovacuum comes by: then the index holds it all.
+    assert read.pop("MENTION") <= MANY + FEW
     assert {name: rows for name, rows in read.items() if rows > FEW} == {}
     assert read["KNOWN"] >= 1, "the counters count"
 
