@@ -50,9 +50,9 @@ if [ "$1" = --version ]; then echo "Python {version[1:-1].replace(", ", ".")}.0"
 exec {sys.executable} "$@\""""
         self.program(name, body)
 
-    def setup(self, *steps: str) -> subprocess.CompletedProcess[str]:
+    def setup(self, *steps: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run scripts/setup."""
-        env = {"PATH": str(self.bin), "HOME": str(self.root)}
+        env = {"PATH": str(self.bin), "HOME": str(self.root)} | more
         command = [str(self.root / "scripts" / "setup"), *steps]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
 
@@ -105,6 +105,21 @@ def test_newest_known_interpreter_is_used(checkout: Checkout) -> None:
     checkout.python("python3.11", version="(3, 11)")
     checkout.python("python3.12", version="(3, 12)")
     assert "Making .venv with Python 3.12.0" in checkout.setup("base").stderr
+
+
+def test_an_interpreter_can_be_named(checkout: Checkout) -> None:
+    checkout.python("python3.12", version="(3, 12)")
+    checkout.python("ours", version="(3, 11)")
+    assert "Making .venv with Python 3.11.0" in checkout.setup("base", PYTHON="ours").stderr
+
+
+def test_a_named_interpreter_that_is_none_is_refused(checkout: Checkout) -> None:
+    checkout.python("python3.12", version="(3, 12)")
+    checkout.python("old", version="(3, 10)")
+    for name in ("old", "/none/python3"):
+        done = checkout.setup("base", PYTHON=name)
+        assert done.returncode == 1
+        assert done.stderr == f"setup: PYTHON={name} is not Python 3.11 or newer\n"
 
 
 def test_too_old_python_is_named(checkout: Checkout) -> None:
