@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.addresses import Address, parse_address, refuse
-from core.later import without
+from core.lazy_module import without
 
 # Where OpenTelemetry is installed, redis-py loads its metrics, which nobody asks for: 6 MiB and 0.1 s of each process.
 with without("opentelemetry.sdk.metrics"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.later import Later
+from core.lazy_module import LazyModule
 
 if TYPE_CHECKING:
     import chess
     import chess.pgn as chess_pgn
 else:
-    chess, chess_pgn = Later("chess"), Later("chess.pgn")
+    chess, chess_pgn = LazyModule("chess"), LazyModule("chess.pgn")
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 WHITE_WINS, BLACK_WINS, DRAW, NONE = "1-0", "0-1", "1/2-1/2", "*"

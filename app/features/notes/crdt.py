@@ -9,12 +9,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
-from core.later import Later
+from core.lazy_module import LazyModule
 
 if TYPE_CHECKING:
     import pycrdt
 else:
-    pycrdt = Later("pycrdt")
+    pycrdt = LazyModule("pycrdt")
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,9 +1,9 @@
-"""Packages that cost megabytes and a tenth of a second, and that most processes never use.
+"""Packages that cost megabytes and a tenth of a second, and that most processes never use:
 
 if TYPE_CHECKING:
     import chess
 else:
-    chess = Later("chess")
+    chess = LazyModule("chess")
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, cast
 
 
-class Later:
+class LazyModule:
     """A module that is loaded when an attribute of it is first asked for. Any thread may ask."""
 
     def __init__(self, name: str) -> None:

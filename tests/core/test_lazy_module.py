@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from core.later import Later, without
+from core.lazy_module import LazyModule, without
 from tests.support.server import ROOT, base_environment
 
 pytestmark = pytest.mark.once
@@ -28,13 +28,13 @@ def test_a_start_loads_no_package_of_an_unused_feature() -> None:
 
 
 def test_a_module_is_loaded_when_first_asked() -> None:
-    later = Later("colorsys")
+    lazy = LazyModule("colorsys")
     sys.modules.pop("colorsys", None)
     assert "colorsys" not in sys.modules
-    assert later.rgb_to_hsv(0, 0, 0) == (0.0, 0.0, 0)
+    assert lazy.rgb_to_hsv(0, 0, 0) == (0.0, 0.0, 0)
     assert "colorsys" in sys.modules
     with pytest.raises(AttributeError, match="no_such_name"):
-        _ = later.no_such_name
+        _ = lazy.no_such_name
 
 
 def test_a_hidden_module_is_found_again_afterwards() -> None:
