@@ -82,9 +82,9 @@ def _fill(options: argparse.Namespace) -> list[int]:
 
 
 def _queries(ids: list[int]) -> list[tuple[str, str, list[Any]]]:
-    from realtime.repair import HEADS_A_QUERY  # noqa: PLC0415
+    from core.limits import LIMITS  # noqa: PLC0415
 
-    some = ids[:HEADS_A_QUERY]
+    some = ids[: LIMITS.heads_a_query]
     return [
         ("what moved: with every poll", MOVED, []),
         (f"{len(some)} by name: with every poll", LISTED.format(", ".join(map(str, some))), []),

@@ -12,12 +12,13 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from chat import history
 from core.errors import BadFrame
+from core.limits import LIMITS
 from db import replica
 from rooms import access
 
 router = Router(tags=["messages"], auth=authenticated)
 Seq = Annotated[int, Field(ge=0, le=2**53)]
-Limit = Annotated[int, Field(ge=1, le=history.PAGE)]
+Limit = Annotated[int, Field(ge=1, le=LIMITS.page_events)]
 
 
 @router.get("/{slug}/messages", summary="Messages in their present state, by seq")
@@ -26,7 +27,7 @@ async def messages(
     slug: str,
     before: Seq | None = None,
     after: Seq | None = None,
-    limit: Limit = history.LATEST,
+    limit: Limit = LIMITS.latest_messages,
 ) -> HttpResponse:
     """At most `limit` messages, oldest first; without `before` and `after` the latest."""
     person, _ = request.auth  # type: ignore[attr-defined]

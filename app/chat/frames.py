@@ -17,6 +17,7 @@ from chat.quotes import quote
 from core.emoji import is_emoji
 from core.errors import BadFrame, FeatureOff
 from core.features import installed
+from core.limits import LIMITS
 from db import database, replica
 from realtime.publish import DeferredReply, FrameId, Head, RoomRef, Seq, Slug, member_added, own_signal, read_mark, room_signal
 from rooms import access
@@ -78,7 +79,7 @@ class History(msgspec.Struct, tag="history"):
     room: Slug
     before: Seq | None = None
     after: Seq | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=history.PAGE)] = history.LATEST
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LIMITS.page_events)] = LIMITS.latest_messages
     id: FrameId = None
 
 
@@ -91,7 +92,7 @@ class Read(msgspec.Struct, tag="read"):
 async def room_join(socket: Socket, frame: RoomJoin) -> None:
     """Replies by itself: the reply and the first live event must not change places."""
     room = await enter(socket.user, frame.room, but_for=socket)
-    await socket.join(room, frame.id, lambda: joins.page_of(socket.user.id, room, frame.after))
+    await socket.join(room, frame.id, lambda: joins.page_of(socket.user.id, room, frame.after, socket.hub.limits))
 
 
 async def room_leave(socket: Socket, frame: RoomLeave) -> dict[str, Any]:

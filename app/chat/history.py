@@ -17,12 +17,11 @@ from chat import kinds
 from chat.encoding import SHOWN, event_row, event_rows, log_event, with_targets
 from chat.models import Event
 from chat.quotes import with_quotes
+from core.limits import LIMITS
 from db import database, replica
 from realtime.publish import Head, LogEvent, RoomRef
 from rooms.models import Room
 
-LATEST = 50
-PAGE = 200
 # A page stays below what common WebSocket clients take in one frame (1 MiB), whatever its texts hold.
 PAGE_BYTES = 400_000
 
@@ -57,15 +56,15 @@ def uncounted_at(room: Room, seq: int) -> int:
     return _events(room.id).filter(seq=seq).values_list("uncounted", flat=True).first() or 0
 
 
-def resume_page(room: RoomRef, after: int, head: int) -> tuple[list[LogEvent], bool]:
-    """(events above `after` and up to `head`, whether more follow). Without more, the page ends at `head`."""
-    events = _events_in_spans({room.id: (after, min(head, after + PAGE))}).get(room.id, [])
+def resume_page(room: RoomRef, after: int, head: int, most: int = LIMITS.page_events) -> tuple[list[LogEvent], bool]:
+    """(at most `most` events above `after` and up to `head`, whether more follow). Without more, the page ends at `head`."""
+    events = _events_in_spans({room.id: (after, min(head, after + most))}).get(room.id, [])
     return events, bool(events) and events[-1].seq < head
 
 
-def latest_page(room: RoomRef, head: int) -> tuple[list[LogEvent], bool]:
+def latest_page(room: RoomRef, head: int, most: int = LIMITS.latest_messages) -> tuple[list[LogEvent], bool]:
     """(the latest messages up to `head` in their present state, whether older history exists)."""
-    return message_page(room, before=head + 1, after=None, limit=LATEST)
+    return message_page(room, before=head + 1, after=None, limit=most)
 
 
 def page_of(room: Room, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from chat import history
 from core.errors import NotAMember
+from core.limits import LIMITS, Limits
 from core.words import words as _
 from db.batch_loader import BatchLoader
 from db.queries import Query
@@ -16,13 +17,14 @@ from rooms import access, counting
 from rooms.models import Room
 
 
-async def page_of(user: int, room: RoomRef, after: int | None) -> Page:
+async def page_of(user: int, room: RoomRef, after: int | None, limits: Limits = LIMITS) -> Page:
     """What a join of `room` brings, as of a head that is read after the call. Raises NotAMember, DatabaseUnavailable."""
     head, member_count = await _state_for(user, room)
     events: list[LogEvent] = []
     more = False
     if head > (after or 0):
-        events, more = await _pages(PageKey(room, after, head), user)
+        most = limits.latest_messages if after is None else limits.page_events
+        events, more = await _pages(PageKey(room, after, head, most), user)
         await _state_for(user, room)  # again: the membership may have ended, and the page is shown now
     return Page(head, events, more, complete=after is None or not more, member_count=member_count)
 
@@ -31,12 +33,13 @@ class PageKey(NamedTuple):
     room: RoomRef
     after: int | None
     head: int
+    most: int
 
 
 def _read_page(key: PageKey) -> tuple[list[LogEvent], bool]:
     if key.after is None:
-        return history.latest_page(key.room, key.head)
-    return history.resume_page(key.room, key.after, key.head)
+        return history.latest_page(key.room, key.head, key.most)
+    return history.resume_page(key.room, key.after, key.head, key.most)
 
 
 async def _state_for(user: int, room: RoomRef) -> tuple[int, int]:

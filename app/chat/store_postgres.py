@@ -19,6 +19,7 @@ from chat.batch import CannotStore, Identity, PendingEvent, Result, Stored, dedu
 from chat.encoding import EventRow, event_row
 from chat.numbering import Found, Place, Plan, RoomState, plan
 from chat.results import results
+from core.limits import LIMITS, Limits
 from db.connections import LOG_CONNECTIONS
 from db.pool import Connection, Pool
 from realtime.publish import encode
@@ -105,8 +106,8 @@ MOVE = """
 
 
 class PostgresStore:
-    def __init__(self) -> None:
-        self.pool = Pool("log", LOG_CONNECTIONS)
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.pool = Pool("log", LOG_CONNECTIONS, limits)
 
     async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
         """Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored."""

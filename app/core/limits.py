@@ -1,9 +1,35 @@
-"""Token buckets. A rate of 0 lifts the limit."""
+"""Bounds of pages and queues, and token buckets. A bucket's rate of 0 lifts its limit."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds that the hub, its parts and the log's store are given. Tests give smaller ones."""
+
+    # Events kept for a joining socket, or received ahead of a gap. Beyond it the log is read instead.
+    held_events: int = 1_000
+    # Events of one page, for a resume and for history.
+    page_events: int = 200
+    # Messages of a first join.
+    latest_messages: int = 50
+    # Events that one repair reads of all rooms together.
+    repair_events: int = 200
+    # Rooms that one repair reads: after an outage of the layer every room may lack events.
+    repair_rooms: int = 100
+    # Rooms whose heads one poll reads by name. With more rooms, a poll reads the moved ones and this many others in turn.
+    heads_a_query: int = 2_000
+    # Unsent bytes of one socket. Above them it is closed with 4008.
+    send_queue_bytes: int = 1_048_576
+    # Attempts of one query whose connection breaks.
+    query_attempts: int = 3
+
+
+LIMITS = Limits()
 
 
 class Bucket:

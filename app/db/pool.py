@@ -15,6 +15,7 @@ import structlog
 from django.db import connections
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from core.limits import LIMITS, Limits
 from db import database
 from db.connections import RECONNECT_S
 from db.database import DatabaseUnavailable, facts
@@ -25,7 +26,6 @@ R = TypeVar("R")
 Connection = psycopg.AsyncConnection[Any]
 
 LIMIT_S = database.LIMIT_S
-TRIES = 3
 RETRY_S = 0.1
 # Extra time after the connection was cut at the time limit; then the wait itself is cancelled.
 CUT_S = 1.0
@@ -43,9 +43,9 @@ ROLLED_BACK = frozenset({"40001", "40P01", "55P03", "57014"})
 class Pool:
     """Connections of one event loop, in autocommit. Opened on first use, so that a start needs no Postgres."""
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, limits: Limits = LIMITS) -> None:
         """`size`: most connections."""
-        self._name, self._size = name, size
+        self._name, self._size, self._attempts = name, size, limits.query_attempts
         self._pool: AsyncConnectionPool[Connection] | None = None
 
     async def run(self, work: Callable[[Connection], Awaitable[R]]) -> R:
@@ -64,7 +64,7 @@ class Pool:
                 async with asyncio.timeout_at(deadline + CUT_S):
                     return await self._try(work, deadline)
             except CONNECTION_LOST as error:
-                if tries >= TRIES or loop.time() >= deadline or isinstance(error, TimeoutError | PoolTimeout):
+                if tries >= self._attempts or loop.time() >= deadline or isinstance(error, TimeoutError | PoolTimeout):
                     raise DatabaseUnavailable("the database is away") from error
                 logger.info("trying the database again", pool=self._name, **facts(error))
             await asyncio.sleep(random.uniform(0, RETRY_S))  # noqa: S311

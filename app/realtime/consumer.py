@@ -93,7 +93,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     room = found[1]
     dialect = dialect_by(credential, found[0])
     mounts = dialect is ConsumerDialect
-    queue: SendQueue = ConsumerQueue(send) if mounts else BufferedUntilAccept(_send_queue(scope, send, hub))
+    queue: SendQueue = ConsumerQueue(send) if mounts else BufferedUntilAccept(_send_queue(scope, send, hub), hub.limits)
     socket = Socket(hub, user, credential, queue)
     socket.nginx = instance_of(scope)
     about(socket)
@@ -168,8 +168,8 @@ async def _until_disconnect(receive: Receive) -> None:
 def _send_queue(scope: Scope, send: Send, hub: hubs.Hub) -> SendQueue:
     transport = _frame_writer(scope)
     if transport is None or transport.conn.extensions:  # compressed frames differ per socket and are framed by the server
-        return AsgiSendQueue(send)
-    return TransportSendQueue(transport, hub.send_budget)
+        return AsgiSendQueue(send, hub.limits)
+    return TransportSendQueue(transport, hub.send_budget, hub.limits)
 
 
 def _frame_writer(scope: Scope) -> Any:

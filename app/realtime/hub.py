@@ -20,7 +20,7 @@ from django.conf import settings
 from core import metrics
 from core.errors import RateAbuse, RoomRefused
 from core.features import installed
-from core.limits import Buckets
+from core.limits import LIMITS, Buckets, Limits
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from core.supervise import BackgroundTasks, run_forever
@@ -32,7 +32,7 @@ from realtime.handover import Handover
 from realtime.housekeeping import Housekeeping
 from realtime.journal import Journal
 from realtime.layer.bus import bus_for
-from realtime.live_room import MAX_HELD, LiveRoom, batch_for, unread
+from realtime.live_room import LiveRoom, batch_for, unread
 from realtime.live_values import LiveValues
 from realtime.local_users import LocalUser
 from realtime.memberships import Memberships
@@ -59,7 +59,8 @@ PAGE = 200
 
 
 class Hub:
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
         self.origin = secrets.token_hex(8)
         self.tasks = BackgroundTasks()
         self.spawn = self.tasks.spawn
@@ -68,12 +69,12 @@ class Hub:
         self.send_budget = SendBufferBudget()
         self.registry = Registry()
         self.bus = bus_for(self.origin, self.deliver, self._layer_restored)
-        self.opener = RoomOpener(self.registry, self.bus)
+        self.opener = RoomOpener(self.registry, self.bus, limits)
         self.presence = Presence(self.registry, self.bus, self.spawn)
         self.parts = Parts(self.bus)
         self.live = LiveValues(self.registry, self.bus, self.parts, self.spawn)
         self.memberships = Memberships(self.registry, self.opener, self.presence, self.spawn)
-        self.repair = Repair(self.registry, self.spawn)
+        self.repair = Repair(self.registry, self.spawn, limits)
         self.revocations = Revocations(self.registry, self.presence, self.parts)
         self.switches = Switches(self.registry)
         self.journal = Journal(self.registry, self.presence, self.memberships, self.revocations, self.switches, self.spawn)
@@ -256,7 +257,7 @@ class Hub:
 
     def _on_log(self, room: LiveRoom, events: list[LogEvent]) -> None:
         if not room.opened.is_set():
-            room.pending.update((event.seq, event) for event in events[:MAX_HELD])
+            room.pending.update((event.seq, event) for event in events[: self.limits.held_events])
             return
         self.registry.deliver(room, room.sequence(events))
         if room.pending:

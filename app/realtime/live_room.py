@@ -7,7 +7,7 @@ import time
 from collections.abc import Container, Mapping
 from itertools import pairwise
 
-from realtime import send_queue
+from core.limits import LIMITS, Limits
 from realtime.dialects.base import Dialect
 from realtime.events import Head, LogEvent, RoomRef, encode
 from realtime.local_users import LocalUser
@@ -15,18 +15,15 @@ from realtime.presence.room import RoomPresence
 from realtime.send_queue import Batch, FrameWriter
 from realtime.subscriber import Subscriber
 
-# Events kept for a joining socket, or received ahead of a gap. Beyond it the log is read instead.
-MAX_HELD = 1_000
-
 
 class LiveRoom:
     __slots__ = (
-        "caught_up_to", "empty_since", "joining", "last_seq", "opened", "pending", "presence", "ref", "sockets",
+        "caught_up_to", "empty_since", "joining", "last_seq", "limits", "opened", "pending", "presence", "ref", "sockets",
         "uncounted", "unread_at", "unread_due", "watchers",
     )  # fmt: skip
 
-    def __init__(self, ref: RoomRef) -> None:
-        self.ref = ref
+    def __init__(self, ref: RoomRef, limits: Limits = LIMITS) -> None:
+        self.ref, self.limits = ref, limits
         # The highest seq delivered to local sockets; valid once `opened` is set.
         self.last_seq = 0
         # How many events up to `last_seq` do not count as unread.
@@ -36,7 +33,7 @@ class LiveRoom:
         self.sockets: dict[type[Dialect], dict[Subscriber, FrameWriter | None]] = {}
         # Joined sockets that already hold later events than this room has delivered, with their last seq.
         self.caught_up_to: dict[Subscriber, int] = {}
-        # Live events kept for sockets whose join is being read; None after more than MAX_HELD.
+        # Live events kept for sockets whose join is being read; None after more than limits.held_events.
         self.joining: dict[Subscriber, list[LogEvent] | None] = {}
         self.watchers: set[LocalUser] = set()
         self.pending: dict[int, LogEvent] = {}
@@ -81,7 +78,7 @@ class LiveRoom:
             return events
         for event in events:
             # An event that closes the gap is accepted even if `pending` is full.
-            if event.seq == self.last_seq + 1 or (event.seq > self.last_seq and len(self.pending) < MAX_HELD):
+            if event.seq == self.last_seq + 1 or (event.seq > self.last_seq and len(self.pending) < self.limits.held_events):
                 self.pending[event.seq] = event
         ready = []
         following = self.last_seq + 1
@@ -118,9 +115,10 @@ class LiveRoom:
 
         `people` maps ids to users with local sockets: their own events are sent per socket.
         """
+        most = self.limits.held_events
         for socket, held in self.joining.items():
             if held is not None:
-                self.joining[socket] = [*held, *events] if len(held) + len(events) <= MAX_HELD else None
+                self.joining[socket] = [*held, *events] if len(held) + len(events) <= most else None
         individual = self._split_caught_up(events)
         for author in {event.author for event in events} & people.keys():
             individual |= {socket: events for socket in people[author].sockets if socket not in individual}
@@ -152,9 +150,8 @@ class LiveRoom:
                     slow.append(socket)
         return delivered, slow
 
-    @staticmethod
     def _push_all(
-        sockets: Mapping[Subscriber, FrameWriter | None], batch: Batch, but_for: Container[Subscriber]
+        self, sockets: Mapping[Subscriber, FrameWriter | None], batch: Batch, but_for: Container[Subscriber]
     ) -> tuple[int, list[Subscriber]]:
         """Write `batch` to each of `sockets`.
 
@@ -163,7 +160,7 @@ class LiveRoom:
         This is the process's hottest loop. For a socket with a known writer it reads no attribute: with thousands of sockets each
         further object is a cache miss.
         """
-        framed, most, number, slow = b"", send_queue.MAX_BYTES, 0, []
+        framed, most, number, slow = b"", self.limits.send_queue_bytes, 0, []
         for socket, writer in sockets.items():
             if socket in but_for:
                 continue

@@ -14,9 +14,10 @@ import structlog
 
 from core import metrics
 from core.errors import Close
+from core.limits import LIMITS, Limits
 from db.database import DatabaseUnavailable
 from realtime.events import Head
-from realtime.live_room import MAX_HELD, LiveRoom, gap
+from realtime.live_room import LiveRoom, gap
 from realtime.ports import domains
 from realtime.registry import Registry
 
@@ -24,11 +25,6 @@ logger = structlog.get_logger(__name__)
 
 # The missing message is often only a moment late. After this time the log is read.
 GAP_GRACE_S = 0.05
-PAGE = 200
-# Rooms read with one query, PAGE events in all: after an outage of the layer every room may lack events.
-ROOMS_A_READ = 100
-# Rooms whose heads one poll reads by name. With more rooms, a poll reads the moved ones and this many others in turn.
-HEADS_A_QUERY = 2_000
 # A head's time is older than its commit. Heads with an even longer delay are found when they are read by name.
 OVERLAP = timedelta(seconds=15)
 # Heads compared before the event loop runs other tasks.
@@ -46,8 +42,13 @@ class Gap:
 
 
 class Repair:
-    def __init__(self, registry: Registry, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
-        self._registry, self._spawn = registry, spawn
+    def __init__(
+        self,
+        registry: Registry,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._registry, self._spawn, self.limits = registry, spawn, limits
         # In reading order. One task reads them all, so that many gaps cannot crowd out other database calls.
         self._gaps: dict[LiveRoom, Gap] = {}
         self._task: asyncio.Task[None] | None = None
@@ -70,11 +71,11 @@ class Repair:
     async def poll_heads(self) -> None:
         """Find lost last events. Raises DatabaseUnavailable.
 
-        One query reads the heads of all rooms of this process. With more than HEADS_A_QUERY rooms, one query reads the rooms that
-        moved since the last poll, and another the next HEADS_A_QUERY rooms by name.
+        One query reads the heads of all rooms of this process. With more than `heads_a_query` rooms, one query reads the rooms
+        that moved since the last poll, and another the next `heads_a_query` rooms by name.
         """
         asked = datetime.now(UTC)
-        if len(self._registry.rooms) > HEADS_A_QUERY:
+        if len(self._registry.rooms) > self.limits.heads_a_query:
             await self._compare(await domains().LOG.heads_moved(self._moved_since))
         passed_on = {room.ref.id: room.last_seq for room in self._next_to_ask()}
         heads = await domains().LOG.heads(list(passed_on))
@@ -85,7 +86,8 @@ class Repair:
     def _next_to_ask(self) -> Iterable[LiveRoom]:
         if not self._unasked:
             self._unasked = list(self._registry.rooms.values())
-        some, self._unasked = self._unasked[:HEADS_A_QUERY], self._unasked[HEADS_A_QUERY:]
+        most = self.limits.heads_a_query
+        some, self._unasked = self._unasked[:most], self._unasked[most:]
         return (room for room in some if room.opened.is_set())
 
     async def _compare(self, heads: dict[int, Head]) -> None:
@@ -127,10 +129,10 @@ class Repair:
     def _next(self) -> dict[LiveRoom, Gap]:
         """Return the gaps to read at once."""
         some: dict[LiveRoom, Gap] = {}
-        now, events = _now(), 0
-        for room in list(islice(self._gaps, 10 * ROOMS_A_READ)):
+        now, events, limits = _now(), 0, self.limits
+        for room in list(islice(self._gaps, 10 * limits.repair_rooms)):
             gap = self._gaps[room]
-            if gap.due > now or events >= PAGE or len(some) == ROOMS_A_READ:
+            if gap.due > now or events >= limits.repair_events or len(some) == limits.repair_rooms:
                 break
             del self._gaps[room]
             lacking = gap.end - room.last_seq
@@ -139,7 +141,7 @@ class Repair:
             if not gap.told:
                 gap.told = True
                 metrics.REPAIRS.labels(gap.cause).inc()
-            if lacking > MAX_HELD:
+            if lacking > limits.held_events:
                 # The next poll says how many of these events do not count.
                 room.skip_to(Head(gap.end, room.uncounted))
                 self._send_back(room, gap.end, "too far behind")
@@ -156,7 +158,8 @@ class Repair:
 
     async def _read(self, some: dict[LiveRoom, Gap]) -> None:
         """Read all these rooms for all their sockets with one query."""
-        spans = {room.ref.id: (room.last_seq, min(gap.end, room.last_seq + PAGE)) for room, gap in some.items()}
+        most = self.limits.repair_events
+        spans = {room.ref.id: (room.last_seq, min(gap.end, room.last_seq + most)) for room, gap in some.items()}
         try:
             found = await domains().LOG.events(spans)
         except DatabaseUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.limits import LIMITS, Limits
 from realtime.events import Head, RoomRef
 from realtime.layer.bus import Bus
 from realtime.live_room import LiveRoom
@@ -10,8 +11,8 @@ from realtime.registry import Registry
 
 
 class RoomOpener:
-    def __init__(self, registry: Registry, bus: Bus) -> None:
-        self._registry, self._bus = registry, bus
+    def __init__(self, registry: Registry, bus: Bus, limits: Limits = LIMITS) -> None:
+        self._registry, self._bus, self._limits = registry, bus, limits
 
     async def open(self, ref: RoomRef) -> LiveRoom:
         """Return the room, subscribed and with a known head.
@@ -25,7 +26,7 @@ class RoomOpener:
     async def open_many(self, refs: list[RoomRef]) -> list[LiveRoom]:
         """Open several rooms, as `open` does, with one read."""
         known = self._registry.rooms
-        new = [known.setdefault(ref.id, LiveRoom(ref)) for ref in refs if ref.id not in known]
+        new = [known.setdefault(ref.id, LiveRoom(ref, self._limits)) for ref in refs if ref.id not in known]
         if new:
             await self._load(new)
         rooms = []

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from core.framing import encode_text_frame
+from core.limits import LIMITS, Limits
 from realtime.send_buffer_budget import SendBufferBudget
 
-MAX_BYTES = 1_048_576
 # High-water mark: above it no more frames of the socket are handled, so replies keep to the client's reading speed.
 HIGH_WATER_BYTES = 262_144
 MAX_AGE_S = 15.0
@@ -48,7 +48,7 @@ class FrameWriter(Protocol):
     def write_frames(self, frames: bytes, /) -> int:
         """Write frames.
 
-        Return the unsent bytes; above MAX_BYTES the socket must be closed.
+        Return the unsent bytes; above Limits.send_queue_bytes the socket must be closed.
         """
 
 
@@ -79,11 +79,11 @@ class BufferedUntilAccept:
     A client of a dialect without a greeting counts as joined once the socket is open, and must miss nothing from then on.
     """
 
-    __slots__ = ("_batches", "_released", "_send_queue", "_size")
+    __slots__ = ("_batches", "_most", "_released", "_send_queue", "_size")
     writer = None
 
-    def __init__(self, send_queue: SendQueue) -> None:
-        self._send_queue = send_queue
+    def __init__(self, send_queue: SendQueue, limits: Limits = LIMITS) -> None:
+        self._send_queue, self._most = send_queue, limits.send_queue_bytes
         self._batches: list[Batch] = []
         self._size = 0
         self._released = asyncio.Event()
@@ -92,9 +92,9 @@ class BufferedUntilAccept:
         if self._released.is_set():
             return self._send_queue.push(batch)
         self._size += batch.size
-        if self._size <= MAX_BYTES:
+        if self._size <= self._most:
             self._batches.append(batch)
-        return self._size <= MAX_BYTES
+        return self._size <= self._most
 
     def above_high_water(self) -> bool:
         return False  # no frame is handled before the handshake is answered
@@ -121,16 +121,16 @@ class BufferedUntilAccept:
 class TransportSendQueue:
     """Writes to the transport in the scope extension `hubbub.socket` of our server."""
 
-    __slots__ = ("socket", "writer")
+    __slots__ = ("_most", "socket", "writer")
 
-    def __init__(self, socket: Any, send_budget: SendBufferBudget) -> None:
-        self.socket = socket
+    def __init__(self, socket: Any, send_budget: SendBufferBudget, limits: Limits = LIMITS) -> None:
+        self.socket, self._most = socket, limits.send_queue_bytes
         self.writer: FrameWriter = socket
         socket.on_unsent = send_budget.record
 
     def push(self, batch: Batch) -> bool:
         waiting: int = self.socket.write_frames(batch.framed or batch.frame())
-        return waiting <= MAX_BYTES
+        return waiting <= self._most
 
     def above_high_water(self) -> bool:
         return self.socket.paused_at is not None and self.socket.unsent() > HIGH_WATER_BYTES
@@ -148,11 +148,11 @@ class TransportSendQueue:
 class AsgiSendQueue:
     """The send queue for any ASGI server."""
 
-    __slots__ = ("_closed", "_queue", "_send", "_since", "_size", "_task")
+    __slots__ = ("_closed", "_most", "_queue", "_send", "_since", "_size", "_task")
     writer = None
 
-    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], limits: Limits = LIMITS) -> None:
+        self._send, self._most = send, limits.send_queue_bytes
         self._queue: deque[str] = deque()
         self._size = 0
         self._since = 0.0
@@ -168,7 +168,7 @@ class AsgiSendQueue:
         self._size += batch.size
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._drain())
-        return self._size <= MAX_BYTES
+        return self._size <= self._most
 
     def above_high_water(self) -> bool:
         return self._size > HIGH_WATER_BYTES

@@ -27,7 +27,7 @@ from db.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime.dialects.native import NativeDialect
 from realtime.events import Person, encode
-from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, MAX_BYTES, Batch
+from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, Batch
 from realtime.socket import Socket
 
 logger = structlog.get_logger(__name__)
@@ -57,9 +57,10 @@ class Stream:
 
     writer = None
 
-    def __init__(self, user: int) -> None:
+    def __init__(self, hub: hubs.Hub, user: int) -> None:
+        self._most = hub.limits.send_queue_bytes
         # Every process can tell from it whose stream it is, and on which process.
-        self.id = f"{hubs.current().origin}.{user}.{secrets.token_urlsafe(12)}"
+        self.id = f"{hub.origin}.{user}.{secrets.token_urlsafe(12)}"
         self.socket: Socket
         self._texts: deque[str] = deque()
         self._size = 0
@@ -84,7 +85,7 @@ class Stream:
             self._size += batch.size
             self._empty.clear()
             self._more.set()
-        return self._size <= MAX_BYTES
+        return self._size <= self._most
 
     def above_high_water(self) -> bool:
         return self._size > HIGH_WATER_BYTES
@@ -257,7 +258,7 @@ async def open_stream(user: Person, credential: str, address: str) -> Stream:
     if not hub.handshakes.take(network):
         note_refusal("handshakes", network, "LIMIT_HANDSHAKES_PER_S")
         raise RateAbuse("too many handshakes from this address")
-    stream = Stream(user.id)
+    stream = Stream(hub, user.id)
     socket = stream.socket = Socket(hub, user, credential, stream)
     socket.dialect = StreamDialect(socket, stream.id)
     socket.dialect.frames = stream.receive

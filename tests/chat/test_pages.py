@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat import history
 from chat.models import Event
+from core.limits import LIMITS
 from realtime.publish import RoomRef
 from rooms import access
 from rooms.models import Room
@@ -42,10 +43,12 @@ def test_a_log_of_large_texts_is_read_in_pages_without_holes_or_doubles() -> Non
 
 
 def test_small_texts_fill_a_page_by_their_number() -> None:
-    room = room_of(["hi"] * (history.PAGE + 1))
-    events, more = history.resume_page(room, 0, history.PAGE + 1)
-    assert ([event.seq for event in events], more) == (list(range(1, history.PAGE + 1)), True)
-    assert [event.seq for event in history.resume_page(room, history.PAGE, history.PAGE + 1)[0]] == [history.PAGE + 1]
+    room = room_of(["hi"] * (LIMITS.page_events + 1))
+    events, more = history.resume_page(room, 0, LIMITS.page_events + 1)
+    assert ([event.seq for event in events], more) == (list(range(1, LIMITS.page_events + 1)), True)
+    assert [event.seq for event in history.resume_page(room, LIMITS.page_events, LIMITS.page_events + 1)[0]] == [
+        LIMITS.page_events + 1
+    ]
 
 
 def test_an_event_larger_than_a_page_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from core.framing import encode_text_frame
+from core.limits import LIMITS
 from core.write_coalescer import BACKLOG, SLICE, WriteCoalescer
 from realtime.events import LogEvent, RoomRef
 from realtime.live_room import LiveRoom
-from realtime.send_queue import MAX_BYTES, Batch
+from realtime.send_queue import Batch
 from server.websocket import socket_protocol
 from server.websocket.socket_protocol import COLLECTED_BYTES, SocketProtocol
 from tests.support.socket_protocol import open_protocol
@@ -212,7 +213,7 @@ def test_room_writes_directly_to_a_frame_writer() -> None:
 
     def write_frames(frames: bytes) -> int:
         written.append(frames)
-        return MAX_BYTES + len(written) - 1
+        return LIMITS.send_queue_bytes + len(written) - 1
 
     socket.writer = SimpleNamespace(write_frames=write_frames)
     room.released(socket)

@@ -14,6 +14,7 @@ from config.variables import VARIABLES
 from core import metrics
 from core.errors import Close, FrameRefused
 from core.features import installed
+from core.limits import LIMITS
 from realtime import send_queue
 from tests.docs.contract import document, matching, resolve
 from tests.support.server import ROOT
@@ -157,7 +158,7 @@ def test_documented_limits_match_the_code() -> None:
         "text of a message": [settings.MAX_TEXT],
         "frame": [settings.MAX_FRAME],
         "tries of a password a minute": [throttle.ATTEMPTS_PER_ACCOUNT, throttle.ATTEMPTS_PER_ADDRESS],
-        "unsent data of a socket": [send_queue.MAX_BYTES // 2**20, int(send_queue.MAX_AGE_S)],
+        "unsent data of a socket": [LIMITS.send_queue_bytes // 2**20, int(send_queue.MAX_AGE_S)],
         "body of an HTTP request": [settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20],
     }
     for what, expected in numbers.items():

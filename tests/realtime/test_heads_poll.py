@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat import history
 from chat.models import Event
+from core.limits import Limits
 from db import database
 from realtime import repair
 from realtime.events import Head, Person, RoomRef
@@ -34,6 +35,9 @@ class Polled:
         self.hub = Hub()
         self.found: set[int] = set()
         monkeypatch.setattr(self.hub.repair, "_soon", lambda room, _gap: self.found.add(room.ref.id))
+
+    def limit(self, **limits: int) -> None:
+        self.hub.repair.limits = Limits(**limits)
 
     async def serve(self) -> None:
         old = datetime.now(UTC) - timedelta(hours=1)
@@ -73,7 +77,7 @@ async def polled(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Polled]:
 
 @pytest.mark.parametrize("by_name", [ROOMS, 2], ids=["few rooms", "many rooms"])
 async def test_changed_head_is_found_by_the_next_poll(polled: Polled, monkeypatch: pytest.MonkeyPatch, by_name: int) -> None:
-    monkeypatch.setattr(repair, "HEADS_A_QUERY", by_name)
+    polled.limit(heads_a_query=by_name)
     assert await polled.poll() == set()
     await polled.move(polled.ids[0], polled.ids[-1], at=datetime.now(UTC))
     assert await polled.poll() == {polled.ids[0], polled.ids[-1]}
@@ -81,7 +85,7 @@ async def test_changed_head_is_found_by_the_next_poll(polled: Polled, monkeypatc
 
 async def test_late_visible_change_is_found(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow commit, or a host with a late clock."""
-    monkeypatch.setattr(repair, "HEADS_A_QUERY", 1)
+    polled.limit(heads_a_query=1)
     for _ in range(3):
         await polled.poll()
     await polled.move(polled.ids[-1], at=datetime.now(UTC) - repair.OVERLAP + timedelta(seconds=5))
@@ -89,7 +93,7 @@ async def test_late_visible_change_is_found(polled: Polled, monkeypatch: pytest.
 
 
 async def test_old_change_is_found_by_the_slow_rotation(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
+    polled.limit(heads_a_query=2)
     await polled.move(polled.ids[-1], at=datetime.now(UTC) - timedelta(minutes=5))
     found = [await polled.poll() for _ in range(ROOMS // 2 + 1)]
     assert [bool(each) for each in found] == [False] * (ROOMS // 2) + [True]
@@ -105,7 +109,7 @@ async def test_a_poll_is_one_query_for_few_rooms_and_two_for_many(polled: Polled
     real = database.run
     monkeypatch.setattr(database, "run", count)
     await polled.hub.repair.poll_heads()
-    monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
+    polled.limit(heads_a_query=2)
     await polled.hub.repair.poll_heads()
     assert asked == [1, 1, 1]
 
@@ -113,7 +117,7 @@ async def test_a_poll_is_one_query_for_few_rooms_and_two_for_many(polled: Polled
 async def test_all_rooms_are_read_a_hundred_at_a_time(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other users reach the database after an outage of the layer."""
     monkeypatch.undo()
-    monkeypatch.setattr(repair, "ROOMS_A_READ", 4)
+    polled.limit(repair_rooms=4)
     reads: list[int] = []
     monkeypatch.setattr(domains().LOG, "events", _counted(domains().LOG.events, reads))
     author = await database.run(lambda: User.objects.create_user("ada"))
@@ -153,7 +157,7 @@ async def test_rows_missing_in_the_database_are_read_once_a_poll(polled: Polled,
 
 
 async def test_closed_and_opening_rooms_are_skipped(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repair, "HEADS_A_QUERY", 2)
+    polled.limit(heads_a_query=2)
     await polled.poll()
     await polled.move(*polled.ids, at=datetime.now(UTC))
     gone, opening = polled.ids[0], polled.ids[1]

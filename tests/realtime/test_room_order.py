@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.limits import LIMITS
 from realtime.events import Head, LogEvent, RoomRef
-from realtime.live_room import MAX_HELD, LiveRoom
+from realtime.live_room import LiveRoom
 
 pytestmark = pytest.mark.once
 
@@ -57,10 +58,10 @@ def test_batch_is_delivered_up_to_its_gap() -> None:
 
 def test_events_behind_a_gap_are_bounded() -> None:
     room = room_at(0)
-    assert room.sequence([event(seq) for seq in range(2, 3 * MAX_HELD)]) == []
-    assert len(room.pending) <= MAX_HELD
+    assert room.sequence([event(seq) for seq in range(2, 3 * LIMITS.held_events)]) == []
+    assert len(room.pending) <= LIMITS.held_events
     # The log is read from the gap on and contains the dropped events.
-    assert seqs(room.sequence([event(seq) for seq in range(1, 3 * MAX_HELD)]))[-1] >= MAX_HELD
+    assert seqs(room.sequence([event(seq) for seq in range(1, 3 * LIMITS.held_events)]))[-1] >= LIMITS.held_events
 
 
 def test_skip_forgets_lower_events() -> None:

@@ -9,7 +9,8 @@ from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from core.framing import encode_text_frame
-from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, MAX_BYTES, AsgiSendQueue, Batch, BufferedUntilAccept
+from core.limits import LIMITS
+from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, AsgiSendQueue, Batch, BufferedUntilAccept
 
 
 class Server:
@@ -50,8 +51,8 @@ async def test_too_many_bytes_are_reported_at_once() -> None:
     pushed = 0
     while send_queue.push(batch):
         pushed += 1
-        assert pushed * 10_000 <= MAX_BYTES + 10_000
-    assert pushed * 10_000 >= MAX_BYTES - 10_000
+        assert pushed * 10_000 <= LIMITS.send_queue_bytes + 10_000
+    assert pushed * 10_000 >= LIMITS.send_queue_bytes - 10_000
 
 
 async def test_old_bytes_are_overdue() -> None:
@@ -115,7 +116,7 @@ async def test_frames_are_kept_before_the_handshake_answer() -> None:
 async def test_frames_kept_before_the_handshake_answer_are_bounded() -> None:
     held = BufferedUntilAccept(AsgiSendQueue(Server().send))
     batch = Batch(["x" * 100_000])
-    assert sum(held.push(batch) for _ in range(100)) <= MAX_BYTES // 100_000
+    assert sum(held.push(batch) for _ in range(100)) <= LIMITS.send_queue_bytes // 100_000
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 100_000])

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from realtime.send_queue import MAX_BYTES
+from core.limits import LIMITS
 from tests.conftest import StartServer
 from tests.realtime.conftest import witnessing
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
@@ -157,7 +157,7 @@ async def test_reader_of_many_pages_is_answered_at_its_own_pace(unlimited: Serve
         answers = [await socket.receive_type("room.joined", timeout=20) for _ in range(20)]
         assert [answer["re"] for answer in answers] == list(range(20))
         pages = [sum(len(event["text"].encode()) for event in answer["events"]) for answer in answers]
-        assert sum(pages) > 4 * MAX_BYTES
+        assert sum(pages) > 4 * LIMITS.send_queue_bytes
         assert len(set(pages)) == 1
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from core.limits import LIMITS
 from realtime.dialects.base import Dialect
 from realtime.dialects.infra import InfraDialect
 from realtime.dialects.native import NativeDialect
 from realtime.dialects.room_lines import RoomDialect
 from realtime.events import Head, Person, RoomRef
 from realtime.hub import Hub
-from realtime.live_room import MAX_HELD, LiveRoom
+from realtime.live_room import LiveRoom
 from realtime.repair import Gap
 from realtime.send_queue import AsgiSendQueue
 from realtime.socket import Socket
@@ -39,10 +40,10 @@ class Peer:
 
 
 async def too_far_behind(hub: Hub, room: LiveRoom) -> None:
-    hub.repair._soon(room, Gap("poll", LAST + MAX_HELD + 1, 0.0))
+    hub.repair._soon(room, Gap("poll", LAST + LIMITS.held_events + 1, 0.0))
     assert hub.repair._task is not None
     await hub.repair._task
-    assert room.last_seq == LAST + MAX_HELD + 1
+    assert room.last_seq == LAST + LIMITS.held_events + 1
 
 
 async def the_log_went_back(hub: Hub, room: LiveRoom) -> None:

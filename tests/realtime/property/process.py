@@ -17,6 +17,7 @@ from chat.batch import PendingEvent, Result
 from chat.group_commit import GroupCommitter, Store
 from chat.store_orm import OrmStore
 from chat.store_postgres import PostgresStore
+from core.limits import Limits
 from server.websocket.socket_protocol import LINGER_S
 from tests.realtime.property.loop import ProcessLoop
 from tests.realtime.property.network import End, Network
@@ -58,10 +59,10 @@ class Process:
     Loop and Postgres connections stay; hub and writer are new.
     """
 
-    def __init__(self, name: str, patch: pytest.MonkeyPatch) -> None:
-        self.name, self._patch = name, patch
+    def __init__(self, name: str, patch: pytest.MonkeyPatch, limits: Limits) -> None:
+        self.name, self._patch, self._limits = name, patch, limits
         self.loop = ProcessLoop()
-        self._postgres = PostgresStore() if connection.vendor == "postgresql" else None
+        self._postgres = PostgresStore(limits) if connection.vendor == "postgresql" else None
         self.alive = False
         self.end: End
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -77,7 +78,7 @@ class Process:
         self.alive = True
         self.loop.hold, self.loop.draining = "", False
         self.loop.queries.clear()
-        self.run(_start_hub())
+        self.run(self._start_hub())
         self.loop.settle()
 
     def crash(self) -> None:
@@ -122,6 +123,9 @@ class Process:
         assert finishing.done(), "the open commits are not finished"
         self.crash()
 
+    async def _start_hub(self) -> None:
+        hubs.current.put(self.loop, hubs.Hub(self._limits)).start()
+
     async def _finish(self) -> None:
         await writers.writer[self.loop].close()
         await hubs.current[self.loop].stop()
@@ -157,7 +161,3 @@ class Process:
         if self.alive:
             self.loop.call_soon(function)
             self.loop.settle()
-
-
-async def _start_hub() -> None:
-    hubs.current()

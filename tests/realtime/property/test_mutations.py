@@ -104,12 +104,12 @@ def giving_up_says_nothing(patch: Patch) -> None:
 
 def a_page_skips_one(patch: Patch) -> None:
     whole = chat.history.resume_page
-    patch.setattr(chat.history, "resume_page", lambda room, after, head: whole(room, after + 1, head))
+    patch.setattr(chat.history, "resume_page", lambda room, after, head, most: whole(room, after + 1, head, most))
 
 
 def a_page_says_too_early_that_it_is_the_last(patch: Patch) -> None:
     whole = chat.history.resume_page
-    patch.setattr(chat.history, "resume_page", lambda room, after, head: (whole(room, after, head)[0], False))
+    patch.setattr(chat.history, "resume_page", lambda room, after, head, most: (whole(room, after, head, most)[0], False))
 
 
 def keys_are_not_looked_up(patch: Patch) -> None:

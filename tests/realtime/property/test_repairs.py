@@ -97,12 +97,12 @@ def test_late_event_needs_no_read(world: World, reads: Counter[str]) -> None:
 
 
 def test_too_large_repair_is_a_gap_for_the_client(world: World) -> None:
-    write(world, SMALL["realtime.live_room.MAX_HELD"] + 4)
+    write(world, SMALL.held_events + 4)
     readers_process(world).end.inbox.clear()
     world.advance(3.0)
     assert world.truth.seen["gap"] == 3
     assert world.truth.seen["page with more"] > 0
-    assert highest(world) == [SMALL["realtime.live_room.MAX_HELD"] + 4] * 3
+    assert highest(world) == [SMALL.held_events + 4] * 3
     world.check()
 
 
@@ -153,7 +153,7 @@ def test_check_finds_a_join_that_drops_later_events(world: World, monkeypatch: p
 
 def test_check_finds_a_silent_join_overflow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     an_overflowing_join_says_nothing(monkeypatch)
-    _join_amid_messages(world, SMALL["realtime.live_room.MAX_HELD"] + 2)
+    _join_amid_messages(world, SMALL.held_events + 2)
     with pytest.raises(AssertionError):
         world.check()
 

@@ -21,12 +21,12 @@ import realtime.live_room
 import realtime.memberships
 import realtime.presence
 import realtime.registry
-import realtime.repair
 import realtime.send_queue
 import server.websocket.socket_protocol
 from accounts.models import ApiToken, User
 from accounts.services import digest_of
 from chat.models import Event
+from core.limits import Limits
 from rooms.models import Membership, Room
 from tests.realtime.property.client import Author, Client, Truth
 from tests.realtime.property.loop import LoopClock, LoopState, LoopThreads, database_thread, in_database
@@ -38,17 +38,19 @@ PROCESSES, ROOMS = 3, 2
 # Promise 4: a live socket gets every committed event within that time.
 LEARNT_S = 5.0
 ROUNDS = 12
-SMALL = {
-    # The product's limits, reduced so that a short example reaches them.
-    "chat.history.PAGE": 3, "chat.history.LATEST": 2, "realtime.repair.PAGE": 2,
-    "realtime.repair.MAX_HELD": 6, "realtime.live_room.MAX_HELD": 6, "realtime.hub.MAX_HELD": 6,
-    "realtime.repair.HEADS_A_QUERY": 1, "realtime.send_queue.MAX_BYTES": 4_000,
-    # A loop's clock stands still during real queries: a pause between retries would never end, nor would
-    # the time limit of retries after a lock's timeout be reached.
-    "db.pool.TRIES": 1,
-    # A rest is a share of what a query took by the clock of the machine, of which those of the loops know nothing.
-    "db.database.REST_S": 0,
-}  # fmt: skip
+# Small enough for a short example to reach them.
+SMALL = Limits(
+    held_events=6,
+    page_events=3,
+    latest_messages=2,
+    repair_events=2,
+    heads_a_query=1,
+    send_queue_bytes=4_000,
+    # A loop's clock stands still during a real query, so a pause between two attempts would never end.
+    query_attempts=1,
+)
+# The pauses of LIMIT_CALLS_PER_S depend on the machine's clock, which the loops do not use.
+LIFTED = ("LIMIT_CALLS_PER_S", "LIMIT_HANDSHAKES_PER_S", "LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER")
 
 
 class Place:
@@ -57,14 +59,14 @@ class Place:
     def __init__(self, patch: pytest.MonkeyPatch, wire: type[Wire]) -> None:
         self.wire = wire
         self.authors: list[Author] = in_database(_people)
-        self.processes = [Process(name, patch) for name in "abc"[:PROCESSES]]
+        self.processes = [Process(name, patch, SMALL) for name in "abc"[:PROCESSES]]
 
 
 @contextmanager
 def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     """Uses the test database.
 
-    The product's clocks and limits are changed during the run.
+    The product's clocks are replaced during the run, and the limits per person lifted.
     """
     clock = LoopClock()
     for module in (
@@ -80,9 +82,7 @@ def place(patch: pytest.MonkeyPatch, wire: type[Wire]) -> Iterator[Place]:
     patch.setattr(realtime.consumer, "state", LoopState())
     threads = LoopThreads()
     patch.setattr(db.database, "_threads", lambda: threads)
-    for name, bound in SMALL.items():
-        patch.setattr(name, bound)
-    for name in ("LIMIT_MESSAGES_PER_S", "LIMIT_SOCKETS_PER_USER", "LIMIT_HANDSHAKES_PER_S"):
+    for name in LIFTED:
         patch.setattr(settings, name, 0)
     # Queries start at once: otherwise time would have to pass for a handshake.
     patch.setattr(db.batch_loader._Batches, "_pace_s", property(lambda _desk: 0.0, lambda _desk, _pace: None), raising=False)
