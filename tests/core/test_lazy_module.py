@@ -10,7 +10,7 @@ from tests.support.server import ROOT, base_environment
 
 pytestmark = pytest.mark.once
 
-UNUSED = ("chess", "pycrdt", "opentelemetry.sdk.metrics", "PIL", "py_vapid", "multiprocessing.pool")
+UNUSED = ("rich", "chess", "pycrdt", "opentelemetry.sdk.metrics", "PIL", "py_vapid", "multiprocessing.pool")
 
 
 def test_a_start_loads_no_package_of_an_unused_feature() -> None:
