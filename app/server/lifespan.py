@@ -61,7 +61,6 @@ def _keep_start_up_out_of_collections() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _measured_collections() -> Callable[[str, dict[str, int]], None]:

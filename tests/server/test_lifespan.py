@@ -20,7 +20,6 @@ async def started(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> As
     """Run the lifespan of this process and undo its effects."""
     monkeypatch.setattr(settings, "EMBEDDED", False)  # no background thread: it would change the tests' data
     monkeypatch.setattr(state, "draining", False)
-    thresholds = gc.get_threshold()
     process = ApplicationCommunicator(lifespan, {"type": "lifespan"})
     try:
         await process.send_input({"type": "lifespan.startup"})
@@ -31,7 +30,6 @@ async def started(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> As
         await process.wait(WAIT_S)
     finally:
         gc.unfreeze()
-        gc.set_threshold(*thresholds)
 
 
 async def test_start_up_objects_are_left_out_of_collections(started: None) -> None:
