@@ -38,7 +38,7 @@ USER 101:101
 EXPOSE 8080 8443
 # Lets open requests end; open sockets for at most DRAIN_SECONDS.
 STOPSIGNAL SIGQUIT
-HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["/opt/hubbub/nginx/healthy"]
 # Ours in place of the image's: what it renders must not depend on which directories are writable.
 ENTRYPOINT ["/opt/hubbub/nginx/start"]

@@ -56,8 +56,9 @@ ENV PATH=/srv/hubbub/.venv/bin:$PATH \
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
+# The first success ends the start period; a busy host took 50 s to it.
 # Without urllib and site-packages: loading them, every few seconds, took more of a core than an idle worker.
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=90s --retries=3 \
     CMD ["python", "-ISc", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ['PORT'])), 4); s.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n'); assert b' 200 ' in s.recv(64)"]
 # As process 1 a program misses each signal it has no handler for yet: a SIGTERM while Python was loading was lost, and what should
 # have ended went on until it was killed, perhaps in the middle of a task.
