@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -14,7 +14,7 @@ from db import database
 from features.search.dates import first_since
 from features.search.find import PAGE, PAGE_MAX
 from features.search.frames import look_up
-from features.search.query import LONGEST
+from features.search.query import LONGEST, in_utc
 
 router = Router(tags=["search"], auth=authenticated)
 
@@ -27,7 +27,10 @@ def _no_number(value: Any) -> Any:
 
 
 def _in_utc(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        return in_utc(value)
+    except OverflowError:
+        raise ValueError("is out of range") from None
 
 
 Time = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]

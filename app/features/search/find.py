@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -12,11 +12,11 @@ from accounts.names import key_of
 from chat.kinds import KINDS
 from chat.models import Event
 from chat.publish import summary_of
-from core.errors import NoSuchRoom
+from core.errors import BadFrame, NoSuchRoom
 from db import replica
 from features.search import find_plain, find_postgres
 from features.search.matching import Match, excerpt, match
-from features.search.query import parse
+from features.search.query import in_utc, parse
 from features.search.wanted import Found, Wanted
 from rooms import access, slugs
 from rooms.models import Membership
@@ -68,7 +68,10 @@ def _wanted(user: int, query: str, room: str | None, before: Before, limit: int)
     if isinstance(before, int) and room is None and question.room is None:
         raise NoSuchRoom("before: a seq needs a room")
     if isinstance(before, datetime):
-        moment = before if before.tzinfo else before.replace(tzinfo=UTC)
+        try:
+            moment = in_utc(before)
+        except OverflowError:
+            raise BadFrame("before is out of range") from None
         question = question._replace(before=min(moment, question.before or moment))
     rooms = _rooms(user, {slug for slug in (room, question.room) if slug is not None})
     author = None

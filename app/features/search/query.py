@@ -89,7 +89,14 @@ def _moment(name: str, value: str | None) -> datetime | None:
     try:
         if len(value) <= 10:  # 2026-11-30
             return datetime.combine(date.fromisoformat(value), time(), UTC)
-        found = datetime.fromisoformat(value)
-    except ValueError:
+        return in_utc(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):
         raise BadFrame(f"{name}: takes a date such as 2026-11-30, not {value[:64]!r}") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return a time in UTC, which it is in without a zone of its own.
+
+    Raises OverflowError where UTC has no such time: the first and the last day that there are, in another zone.
+    """
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

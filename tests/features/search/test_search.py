@@ -106,6 +106,8 @@ async def test_bad_questions_are_refused_by_name(connect: Connect, ada: Account)
             {"query": "before:soon"},
             {"query": "x" * 201},
             {"query": "x", "limit": 101},
+            {"query": "x", "before": "0001-01-01T00:00:00+14:00"},
+            {"query": "x", "before": "9999-12-31T23:59:59-14:00"},
             {},
         ],
         "empty": [{"query": ""}, {"query": " from: "}],
@@ -166,6 +168,9 @@ async def test_search_and_date_over_http(server: Server, connect: Connect, ada: 
         }  # fmt: skip
         assert_problem(await http.get("/api/search", params={"query": "from:"}), 400, "empty")
         assert_problem(await http.get("/api/search", params={"query": "x", "before": "then"}), 400, "invalid")
+        for wrong in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+            assert_problem(await http.get("/api/search", params={"query": "x", "before": wrong}), 400, "invalid")
+            assert_problem(await http.get(f"/api/rooms/{room}/date", params={"since": wrong}), 400, "invalid")
         for since, seq in ((sent[1]["at"], 2), ("2020-01-01", 1), ("2100-01-01", 4)):
             place = await http.get(f"/api/rooms/{room}/date", params={"since": since})
             assert place.json() == {"room": room, "seq": seq}
