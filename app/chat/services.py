@@ -92,9 +92,11 @@ def stands_alone(parts: Iterable[str]) -> bool:
 
 
 def check_text(text: str, *, may_be_empty: bool = False) -> None:
-    """Raise TooLong, or Empty for a text of which nobody sees anything."""
+    """Raise TooLong, BadFrame for a NUL, which Postgres cannot store, or Empty for a text of which nobody sees anything."""
     if len(text) > settings.MAX_TEXT:
         raise TooLong(_("text has {count} characters, the limit is {most}", count=len(text), most=settings.MAX_TEXT))
+    if "\0" in text:
+        raise BadFrame(_("text holds a NUL character"))
     if not may_be_empty and not is_visible(text):
         raise Empty(_("text is empty"))
 

@@ -50,9 +50,15 @@ def test_parts_of_a_question_are_read_in_any_mixture(
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [("before:soon x", "before:"), ("after:2026-13-01", "after:"), ("from:ada from:bob", "from:"), ("has:cake", "has:"),
+    [
+        ("before:soon x", "before:"),
+        ("after:2026-13-01", "after:"),
+        ("from:ada from:bob", "from:"),
+        ("has:cake", "has:"),
         # The first and the last day that there are, which UTC has not.
-        ("before:0001-01-01T00:00+14:00", "before:"), ("after:9999-12-31T23:59-14:00", "after:")],
+        ("before:0001-01-01T00:00+14:00", "before:"),
+        ("after:9999-12-31T23:59-14:00", "after:"),
+    ],
 )
 def test_value_that_cannot_be_read_is_named(query: str, named: str) -> None:
     with pytest.raises(BadFrame, match=named):

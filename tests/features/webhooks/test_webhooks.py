@@ -67,6 +67,10 @@ async def test_refusals(server: Server, ada: Account, room: str) -> None:
         path = f"/api/hooks/{(await http.post(hooks, json={'name': 'CI'})).json()['token']}"
         assert_problem(await http.post(path, json={"text": " "}), 400, "empty")
         assert_problem(await http.post(path, json={"text": "x" * 10_001}), 400, "too_long")
+        for body in ({"text": "a\0b"}, {"attachments": [{"text": "a\0b"}]}):
+            answer = await http.post(path, json=body)
+            assert_problem(answer, 400, "bad_frame")
+            assert "NUL" in answer.json()["detail"]
         assert_problem(await http.post(path, json={"text": "x", "username": bob.name}), 400, "bad_frame")
         made = [await http.post(hooks, json={"name": f"n{number}"}) for number in range(20)]
         assert [answer.status_code for answer in made] == [201] * 19 + [400]
