@@ -1,11 +1,10 @@
 """Checks a run against the promises of docs/protocol.md: records in, problems out."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
-from tests.chaos.records import BACK_S, Receipt, Row, Run, Sight, Span
+from tests.chaos.records import BACK_S, Ack, Receipt, Row, Run, Sight, Span
+from tests.support.ledger import Entry, acknowledgement_faults, log_faults, view_faults
 
 # Longest wait for a committed event after the fault is over and the client has its `hello`.
 WAIT_S = 5.0
@@ -75,47 +74,24 @@ def _longest(committed: float, received: float, reasons: Sequence[Span]) -> floa
 
 def _log(run: Run) -> Iterator[str]:
     for room, rows in run.log.items():
-        seqs = [row.seq for row in rows]
-        if seqs != list(range(1, len(seqs) + 1)):
-            breaks = [later for earlier, later in pairwise([0, *seqs]) if later != earlier + 1]
-            yield f"log: {room} is not 1, 2, 3, …: wrong at {_some(breaks)}"
-        for (author, key), times in Counter((row.author, row.key) for row in rows).items():
-            if times > 1:
-                yield f"log: {room} holds key {key} of {author} {times} times"
+        yield from log_faults(room, _entries(rows))
 
 
 def _acks(run: Run) -> Iterator[str]:
-    stored = {(row.room, row.author, row.key): row for rows in run.log.values() for row in rows}
-    for ack in run.acks:
-        row = stored.get((ack.room, ack.author, ack.key))
-        if row is None:
-            yield f"acknowledged and lost: {ack.key} of {ack.author} as {ack.seq} of {ack.room} is not in the log"
-        elif row.seq != ack.seq:
-            yield f"acknowledged wrongly: {ack.key} of {ack.author} in {ack.room} as {ack.seq}, the log has it at {row.seq}"
+    yield from acknowledgement_faults(_entries(run.acks), _entries(row for rows in run.log.values() for row in rows))
     for key in run.unsent:
         yield f"never acknowledged: {key}"
 
 
+def _entries(rows: Iterable[Row | Ack]) -> list[Entry]:
+    return [Entry(row.room, row.author, row.key, row.seq) for row in rows]
+
+
 def _views(sight: Sight, run: Run) -> Iterator[str]:
     for room, receipts in sight.views.items():
-        rows = run.log.get(room, [])
-        seen = [receipt.seq for receipt in receipts]
-        missing = sorted({row.seq for row in rows} - set(seen))
-        if missing:
-            yield f"lost: {sight.name} never got {_some(missing)} of {room}"
-        extra = sorted(set(seen) - {row.seq for row in rows})
-        if extra:
-            yield f"invented: {sight.name} got {_some(extra)} of {room}, which the log does not have"
-        doubles = sorted(seq for seq, times in Counter(seen).items() if times > 1)
-        if doubles:
-            yield f"doubled: {sight.name} got {_some(doubles)} of {room} more than once"
-        swaps = [later for earlier, later in pairwise(seen) if later < earlier]
-        if swaps:
-            yield f"out of order: {sight.name} got {_some(swaps)} of {room} after a later one"
-        content = {row.seq: (row.author, row.text) for row in rows}
-        changed = [got.seq for got in receipts if got.seq in content and content[got.seq] != (got.author, got.text)]
-        if changed:
-            yield f"changed: {sight.name} got another author or text at {_some(changed)} of {room}"
+        received = [(receipt.seq, (receipt.author, receipt.text)) for receipt in receipts]
+        log = {row.seq: (row.author, row.text) for row in run.log.get(room, [])}
+        yield from view_faults(sight.name, room, received, log)
 
 
 def _sockets(sight: Sight, run: Run) -> Iterator[str]:
@@ -150,8 +126,3 @@ def grown(before: float, after: float) -> list[str]:
     if after <= before * MEMORY_FACTOR + MEMORY_MIB:
         return []
     return [f"memory: a worker ends with {after:.0f} MiB, it began with {before:.0f}"]
-
-
-def _some(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:5]))
-    return shown if len(numbers) <= 5 else f"{shown}, … ({len(numbers)})"

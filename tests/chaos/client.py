@@ -69,7 +69,7 @@ class Client:
 
     def holds(self, heads: dict[str, int]) -> bool:
         """Return whether it has all events up to these heads."""
-        return all(memory.last >= heads.get(room, 0) for room, memory in self.rooms.items())
+        return all(memory.highest >= heads.get(room, 0) for room, memory in self.rooms.items())
 
     @property
     def port(self) -> int:
@@ -191,7 +191,7 @@ class Client:
             self._asked_at.clear()
             writing.cancel()
             for memory in self.rooms.values():
-                memory.live = False
+                memory.silent()
             self.lives[-1].ended_at, self.lives[-1].code = time(), connection.close_code or 1006
             connection.transport.abort()
 
@@ -211,7 +211,7 @@ class Client:
 
     def _join(self, room: str) -> None:
         self._asked_at[room] = time()
-        self._say({"type": "room.join", "id": f"join {room}", "room": room, "after": self.rooms[room].last})
+        self._say({"type": "room.join", "id": f"join {room}", "room": room, "after": self.rooms[room].highest})
 
     def _hear(self, frame: Frame, now: float) -> None:
         self._heard_at = now
@@ -234,7 +234,7 @@ class Client:
             self.broken.append(f"an unrequested frame: {frame}")
 
     def _pushed(self, event: Frame, now: float) -> None:
-        self._note(self.rooms[event["room"]].pushed(event, now))
+        self._note(self.rooms[event["room"]].push(event, now))
 
     def _joined(self, frame: Frame, now: float) -> None:
         room = frame["room"]
@@ -245,7 +245,7 @@ class Client:
 
     def _gap(self, room: str) -> None:
         self.gaps += 1
-        self.rooms[room].live = False
+        self.rooms[room].silent()
         self._later(self.chance.uniform(0, 0.3), partial(self._join, room))
 
     def _join_refused(self, room: str, frame: Frame) -> None:

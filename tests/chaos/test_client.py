@@ -86,12 +86,12 @@ async def until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize(
     ("frames", "found"),
     [
-        ([page(1, 1), event(3)], "hole: 3 of r after 1 (push)"),
+        ([page(1, 1), event(3)], "gap: 3 of r after 1 (push)"),
         ([page(2, 1, 2), event(2)], "doubled or out of order: 2 of r after 2 (push)"),
         ([page(2, 1, 2), event(3), event(1)], "doubled or out of order: 1 of r after 3 (push)"),
-        ([event(1), page(1)], "1 of r was pushed where nothing may be"),
-        ([page(0), {"type": "gap", "room": "r", "head": 0}, event(1)], "1 of r was pushed where nothing may be"),
-        ([page(3, 1, 3)], "hole: 3 of r after 1 (page)"),
+        ([event(1), page(1)], "1 of r was pushed, which is not live"),
+        ([page(0), {"type": "gap", "room": "r", "head": 0}, event(1)], "1 of r was pushed, which is not live"),
+        ([page(3, 1, 3)], "gap: 3 of r after 1 (page)"),
         ([page(3, 1, 2)], "last page of r ends at 2, its head is 3"),
         ([error("not_a_member")], "joining r was refused"),
         ([page(0), {"type": "surprise"}], "an unrequested frame"),

@@ -209,14 +209,14 @@ async def test_page_and_live_events_join_without_loss_or_double(unlimited: Serve
                 else:
                     await chat.catch_up(room, dice.choice([held, max(0, held - 30), max(0, held - 260)]))
                 await asyncio.sleep(dice.random() * 0.05)
-                held = chat.order.held[room]
+                held = chat.ledgers[room].highest
                 if turn >= 25:
                     break
                 if dice.random() < 0.5:
                     await chat.leave(room)
-            if room not in chat.order.live:
-                await chat.catch_up(room, chat.order.held[room])
-            await _reaches(chat, room, chat.order.held[room] + 20)
+            if not chat.ledgers[room].live:
+                await chat.catch_up(room, chat.ledgers[room].highest)
+            await _reaches(chat, room, chat.ledgers[room].highest + 20)
         return chat
 
     floods = [asyncio.create_task(flood(writer)) for writer in writers]
@@ -226,11 +226,11 @@ async def test_page_and_live_events_join_without_loss_or_double(unlimited: Serve
     await asyncio.gather(*floods)
     assert len(done) == len(comers)
     for task in comers:
-        assert task.result().order.held[room] > 100
+        assert task.result().ledgers[room].highest > 100
 
 
 async def _reaches(chat: ChatClient, room: str, head: int) -> None:
     """Wait until this socket has all events up to `head`."""
     async with asyncio.timeout(10):
-        while chat.order.held[room] < head:
+        while chat.ledgers[room].highest < head:
             await chat.expect("message", room=room, timeout=10)

@@ -11,14 +11,14 @@
 
 `request` raises Refused (with .code) when the reply is an `error`. `expect` looks through the frames that were not
 consumed yet, oldest first, and takes the first that matches. Replies never show up in `expect`: their `re` takes them.
-An event out of order, doubled or missing raises OrderError from the next awaited call: see `_Order`.
+An event out of order, doubled or missing raises OrderError from the next awaited call: see `tests/support/ledger.py`.
 """
 
 import asyncio
 import itertools
 import json
 import secrets
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +28,8 @@ from typing import Any, Self
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from tests.support.ledger import RoomLedger
 
 Frame = dict[str, Any]
 
@@ -96,48 +98,9 @@ class Closed(ConnectionError):
         self.reason = reason
 
 
-class _Order:
-    """Checks each room's log: no gaps, in order, each event once.
-
-    A room is live after the last page of a join; the next pushed event is then held + 1. A page of a join
-    with `after` continues from there; a fresh page shows messages only, so its seqs ascend and end at `head` or below.
-    """
-
-    def __init__(self) -> None:
-        self.held: dict[str, int] = {}  # room → highest seq of this socket
-        self.live: set[str] = set()
-
-    def joined(self, page: Frame, after: int | None) -> None:
-        room, seqs = page["room"], [event["seq"] for event in page["events"]]
-        if after is not None:
-            _hold(seqs == list(range(after + 1, after + 1 + len(seqs))), f"page of {room} after {after} brought {seqs}")
-            self.held[room] = after + len(seqs)
-            if page["more"]:
-                self.live.discard(room)
-                return
-            _hold(
-                self.held[room] == page["head"],
-                f"last page of {room} ends at {self.held[room]}, head is {page['head']}",
-            )
-        else:
-            _hold(all(a < b for a, b in itertools.pairwise(seqs)), f"fresh page of {room} does not ascend: {seqs}")
-            _hold(not seqs or seqs[-1] <= page["head"], f"fresh page of {room} ends above head {page['head']}: {seqs}")
-        self.held[room] = page["head"]
-        self.live.add(room)
-
-    def pushed(self, event: Frame) -> None:
-        room, seq = event["room"], event["seq"]
-        _hold(room in self.live, f"{event['type']} {seq} of {room}, which is not live on this socket")
-        _hold(seq == self.held[room] + 1, f"{event['type']} {seq} of {room} after {self.held[room]}")
-        self.held[room] = seq
-
-    def silent(self, room: str) -> None:
-        self.live.discard(room)
-
-
-def _hold(promise: bool, message: str) -> None:
-    if not promise:
-        raise OrderError(message)
+def _hold(faults: list[str]) -> None:
+    if faults:
+        raise OrderError("; ".join(faults))
 
 
 @dataclass
@@ -164,7 +127,7 @@ class ChatClient:
         self.url = url
         self.account = account
         self.hello: Frame = {}
-        self.order = _Order()
+        self.ledgers: defaultdict[str, RoomLedger] = defaultdict(RoomLedger)
         self._headers = dict(account.headers if account else {}) | dict(headers or {})
         self._options = {"open_timeout": 15, "close_timeout": 5, "max_size": 2**24} | options
         self._ids = itertools.count(1)
@@ -205,7 +168,7 @@ class ChatClient:
     async def join(self, room: str, after: int | None = None) -> Frame:
         """Join and return the reply: one page. See `catch_up` for all pages."""
         fields = {"room": room} if after is None else {"room": room, "after": after}
-        return await self._ask("room.join", fields, lambda page: self.order.joined(page, after))
+        return await self._ask("room.join", fields, lambda page: _hold(self.ledgers[page["room"]].joined(page, after)))
 
     async def catch_up(self, room: str, after: int) -> list[Frame]:
         """Join page by page to the last; return all events above `after`."""
@@ -218,7 +181,7 @@ class ChatClient:
 
     async def leave(self, room: str) -> Frame:
         """End this socket's subscription of a room."""
-        return await self._ask("room.leave", {"room": room}, lambda _reply: self.order.silent(room))
+        return await self._ask("room.leave", {"room": room}, lambda _reply: self.ledgers[room].silent())
 
     async def send(self, room: str, text: str, *, key: str | None = None) -> Frame:
         """Write to a room; return the reply message.sent."""
@@ -343,9 +306,9 @@ class ChatClient:
             waiting.reply.set_result(frame)
             return
         if "seq" in frame and "re" not in frame:  # an event of any kind
-            self.order.pushed(frame)
+            _hold(self.ledgers[frame["room"]].pushed(frame))
         elif frame["type"] == "gap":
-            self.order.silent(frame["room"])
+            self.ledgers[frame["room"]].silent()
         self._frames.append(frame)
 
     async def _wake_all(self) -> None:

@@ -25,6 +25,7 @@ import httpx
 from websockets.exceptions import InvalidHandshake, InvalidMessage
 
 from tests.support.chat_client import Account, ChatClient, Closed, Frame, Refused, create_room, sign_up
+from tests.support.ledger import Entry, acknowledgement_faults, log_faults, view_faults
 
 _LOST = (Closed, Refused, OSError, InvalidHandshake, InvalidMessage, TimeoutError)
 _WRITE_EVERY_S = 0.1
@@ -178,17 +179,19 @@ class Crowd:
         Return their number.
         """
         first = self.people[0].events
+        log = [Entry(self.room, event["from"]["id"], event["text"], event["seq"]) for event in first]
         texts = {event["seq"]: event["text"] for event in first}
-        assert len(set(texts.values())) == len(texts), "a text is in the log twice"
+        faults = list(log_faults(self.room, log))
+        acknowledged = []
         for person in self.people:
-            seqs = [event["seq"] for event in person.events]
-            assert seqs == list(range(1, len(seqs) + 1)), f"{person.account.name} has {seqs}"
-            assert {event["seq"]: event["text"] for event in person.events} == texts
+            received = [(event["seq"], event["text"]) for event in person.events]
+            faults += view_faults(person.account.name, self.room, received, texts)
             for key, seq in person.acknowledged.items():
-                assert texts.get(seq) == f"text of {key}", f"{key} is not at {seq}"
-        acknowledged = sum(len(person.acknowledged) for person in self.people)
-        assert acknowledged == len(texts) > 0
-        return acknowledged
+                acknowledged.append(Entry(self.room, person.account.id, f"text of {key}", seq))
+        faults += acknowledgement_faults(acknowledged, log)
+        assert not faults, "\n".join(faults)
+        assert len(acknowledged) == len(texts) > 0
+        return len(acknowledged)
 
     async def _settle(self) -> None:
         """Stop writing; wait until all messages are acknowledged and received."""

@@ -54,15 +54,15 @@ async def server_that(*answers: Callable[[Frame], list[Frame | str]] | list[Fram
 @pytest.mark.parametrize(
     ("answer", "after", "fault"),
     [
-        ([page(2, 1, 2), message(4)], 0, "message 4 of r after 2"),
-        ([page(2, 1, 2), message(3), message(3)], 0, "message 3 of r after 3"),
-        ([page(2, 1, 2), message(4), message(3)], 0, "message 4 of r after 2"),
+        ([page(2, 1, 2), message(4)], 0, "gap: 4 of r after 2"),
+        ([page(2, 1, 2), message(3), message(3)], 0, "doubled or out of order: 3 of r after 3"),
+        ([page(2, 1, 2), message(4), message(3)], 0, "gap: 4 of r after 2"),
         ([message(1), page(1, 1)], 0, "which is not live"),
         ([page(3, 1, 2, 3, more=True), message(4)], 0, "which is not live"),
         ([page(2, 1, 2), {"type": "gap", "room": "r", "head": 9}, message(3)], 0, "which is not live"),
         ([page(9, 4, 3)], None, "does not ascend"),
         ([page(2, 2, 3)], None, "above head"),
-        ([page(7, 6, 7), message(9)], None, "message 9 of r after 7"),
+        ([page(7, 6, 7), message(9)], None, "gap: 9 of r after 7"),
     ],
     ids=["hole", "double", "swapped", "before the join", "before the last page", "after a gap", "page", "head", "fresh page"],
 )

@@ -117,7 +117,7 @@ class StalledReaders(PastDocker):
         self.by_web = await self.ask(self.stack.closed_by_web)
         for task in self.flooding:
             task.cancel()
-        self.heads = {room: max(client.rooms[room].last for client in self.crowd.members(room)) for room in self.crowd.rooms}
+        self.heads = {room: max(client.rooms[room].highest for client in self.crowd.members(room)) for room in self.crowd.rooms}
         self.go_by_docker()
         for client in self.stalled:
             client.resume_reading()
