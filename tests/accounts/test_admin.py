@@ -1,27 +1,24 @@
 """Admin pages: deactivation, deletion and a new password close a user's sockets."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import httpx
 import pytest
 
+from tests.realtime.change_ways import PEOPLE, new_administrator, submit
 from tests.support.api import anonymous, session_cookie, signed_in
 from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
-PEOPLE = "/admin/accounts/user/"
 Sockets = Callable[[Account], Awaitable[list[PlainSocket]]]
 
 
 @pytest.fixture
 async def boss(server: Server) -> Account:
-    account = await sign_up(server.base_url)
-    change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
-    server.shell(change)
-    return account
+    return await new_administrator(server)
 
 
 @pytest.fixture
@@ -44,27 +41,6 @@ async def sockets(server: Server) -> AsyncIterator[Sockets]:
             return found
 
         yield opened
-
-
-def fields_of(page: str) -> dict[str, str]:
-    """Return a browser's fields of the form: text fields and ticked boxes."""
-    fields: dict[str, str] = {}
-    for tag in re.findall(r"<input[^>]*>", page):
-        found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        if found.get("type") == "checkbox":
-            if " checked" in tag:
-                fields[found["name"]] = "on"
-        elif "name" in found and found.get("type") not in {"submit", "button", "radio"}:
-            fields[found["name"]] = found.get("value", "")
-    return fields
-
-
-async def submit(admin: httpx.AsyncClient, path: str, change: Mapping[str, str | None]) -> None:
-    page = await admin.get(path)
-    assert page.status_code == 200, page.text
-    fields = {**fields_of(page.text), **change}
-    answer = await admin.post(path, data={name: value for name, value in fields.items() if value is not None})
-    assert answer.status_code == 302, answer.text
 
 
 async def test_deactivation_closes_all_sockets_of_the_user(server: Server, admin: httpx.AsyncClient, sockets: Sockets) -> None:

@@ -51,12 +51,16 @@ async def admin(world: World, path: str, change: Mapping[str, str | None]) -> No
     None removes a field.
     """
     async with anonymous(world.server.base_url) as http:
-        boss = await signed_in(http, world.boss)
-        page = await boss.get(path)
-        assert page.status_code == httpx.codes.OK, page.text
-        fields = {**fields_of(page.text), **change}
-        answer = await boss.post(path, data={name: value for name, value in fields.items() if value is not None})
-        assert answer.status_code == httpx.codes.FOUND, answer.text
+        await submit(await signed_in(http, world.boss), path, change)
+
+
+async def submit(boss: httpx.AsyncClient, path: str, change: Mapping[str, str | None]) -> None:
+    """Submit a form as `admin` does, in a signed-in administrator's browser."""
+    page = await boss.get(path)
+    assert page.status_code == httpx.codes.OK, page.text
+    fields = {**fields_of(page.text), **change}
+    answer = await boss.post(path, data={name: value for name, value in fields.items() if value is not None})
+    assert answer.status_code == httpx.codes.FOUND, answer.text
 
 
 def fields_of(page: str) -> dict[str, str]:
@@ -82,7 +86,12 @@ async def room_id(world: World) -> int:
 
 def administrator(server: Server) -> Account:
     """Return a user with access to the administrator's pages."""
-    account = asyncio.run(sign_up(server.base_url))
+    return asyncio.run(new_administrator(server))
+
+
+async def new_administrator(server: Server) -> Account:
+    """Make a user with access to the administrator's pages."""
+    account = await sign_up(server.base_url)
     change = f"from accounts.models import User; User.objects.filter(id={account.id}).update(is_staff=True, is_superuser=True)"
-    server.shell(change)
+    await asyncio.to_thread(server.shell, change)
     return account
