@@ -49,7 +49,7 @@ export function share(survey: SurveyFields, question: number, place: number): nu
   return survey.people ? survey.counts[question]![place]! / survey.people : 0
 }
 
-/** The mean of a scale; null while nobody has answered. */
+/** The mean of a scale; null without answers. */
 export function mean(counts: readonly number[]): number | null {
   const people = counts.reduce((sum, count) => sum + count, 0)
   return people ? counts.reduce((sum, count, step) => sum + count * (step + 1), 0) / people : null
