@@ -2,7 +2,7 @@
 
 A hash takes 19 MiB and a whole core for 50 ms. Pages run in as many threads as there are requests: without a limit, a crowd
 at the sign-in form would take the worker's memory and the sockets' processor time. Addresses take turns, and one address has
-one slot at most, so that whoever floods the form waits behind their own calls only.
+one slot at most, so that a flood of the form delays its own sender only.
 """
 
 from __future__ import annotations

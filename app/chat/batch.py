@@ -1,4 +1,4 @@
-"""What one group commit is asked and what it answers, apart from the database."""
+"""Requests and results of one group commit, without the database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PendingEvent:
     # Written by the server in its author's name: whether they may write is not asked.
     by_server: bool = False
     done: asyncio.Future[Stored] | None = field(default=None)
-    # Time of the event loop at which the sender is told that the outcome is unknown.
+    # Time of the event loop at which the sender gets Unavailable: the outcome is unknown.
     expires: float = 0.0
 
     @property
@@ -98,7 +98,7 @@ def row_of(append: PendingEvent, seq: int, now: datetime, amended: Amended | Non
 
 
 def refusal_of(room: RoomRef) -> FrameRefused:
-    """Return why somebody may not write in a room."""
-    if room.direct:  # nobody leaves one: its author is still in it
+    """Return why a person may not write in a room."""
+    if room.direct:  # a direct room cannot be left: its author is still in it
         return Forbidden(_("this person does not take messages from you"))
     return NotAMember(_("you are not a member of {room}", room=room.slug))

@@ -1,4 +1,4 @@
-"""When a thing closes, and who may close it: of polls, surveys and whatever else takes answers for a time."""
+"""When a thing closes, and who may close it: for polls, surveys and other things with an end."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _postpone(late: _Late) -> None:
 
 
 class Timers(Service):
-    """Wakes this process for what it committed itself."""
+    """Wake this process for its own commits."""
 
     name = "due"
 

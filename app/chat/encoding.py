@@ -154,7 +154,7 @@ def _parts(row: EventRow) -> dict[str, Any]:
 
 
 def summary_of(text: str, data: dict[str, Any] | None) -> str:
-    """Return a message's text, or what stands for that of a message without one."""
+    """Return a message's text, or its substitute if it has none."""
     if text or not data:
         return text
     parts = installed().message_parts.values()

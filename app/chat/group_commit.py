@@ -38,7 +38,7 @@ BATCH = 500
 ANSWER_S = 5.0
 # The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit.
 CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
-# Told of what was committed, before the next batch's way to the database has a turn.
+# Called with each commit, before the next batch goes to the database.
 ROOMS_A_TURN = 16
 MSG_LATE = _("the database did not answer in time; send the same key again")
 MSG_AWAY = _("the database is away; send the same key again")
@@ -70,7 +70,7 @@ class GroupCommitter:
         self._committing: dict[asyncio.Task[None], list[PendingEvent]] = {}
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
-        # Told when the server has to act on what was committed (chat/due.py).
+        # Called when the server has to act on a commit later (chat/due.py).
         self.on_due: Callable[[datetime], None] | None = None
 
     def submit(self, append: PendingEvent) -> asyncio.Future[Stored]:
@@ -168,7 +168,7 @@ class GroupCommitter:
                 parts = [rest for rest in map(_unanswered, parts) if rest]
 
     async def _publish_all(self, part: list[PendingEvent], results: Sequence[Result], committed: float) -> None:
-        """Publishes and answers what was committed, room by room, so that others have their turn on the event loop.
+        """Publish and answer a commit room by room, so that other tasks run in between.
 
         `committed`: when, in time.perf_counter().
         """
@@ -218,7 +218,7 @@ class GroupCommitter:
         metrics.STORED.add(len(events))
         try:
             log_events(room, events)
-        except Exception:  # it is committed: the senders are told so, and the hubs find it in the log
+        except Exception:  # the batch is committed: its senders get their replies, and the hubs read the log
             logger.exception("committed events could not be published", room=room.slug)
         return len(events)
 

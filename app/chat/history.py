@@ -22,7 +22,7 @@ from db import database, replica
 from realtime.publish import Head, LogEvent, RoomRef
 from rooms.models import Room
 
-# A page stays below what common WebSocket clients take in one frame (1 MiB), whatever its texts hold.
+# A page stays below what common WebSocket clients accept in one frame (1 MiB), for any texts.
 PAGE_BYTES = 400_000
 
 

@@ -143,7 +143,7 @@ def state_of(row: Any) -> Any:
 
 
 def public_state(row: Any) -> dict[str, Any] | None:
-    """Return what the wire carries of a thing's present state; None for a message or a kind that is unknown."""
+    """Return a thing's present state as sent to clients; None for a message or an unknown kind."""
     known = KINDS.get(row.kind)
     if known is None or known is MESSAGE or known.amends is not None:
         return None

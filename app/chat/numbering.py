@@ -32,7 +32,7 @@ class NewEvent(NamedTuple):
 
 @dataclass(slots=True)
 class RoomState:
-    """A room's counters, and what the commit did to them."""
+    """A room's counters, and their changes by the commit."""
 
     head: int
     uncounted: int
@@ -71,7 +71,7 @@ class Plan:
     due: dict[Place, datetime | None] = field(default_factory=dict)
 
     def mentions(self) -> list[tuple[int, int, int, int]]:
-        """Return (room, seq, author, person) of each new message that names somebody; person 0: everybody in the room."""
+        """Return (room, seq, author, person) of each new message with mentions; person 0: everybody in the room."""
         named = ((new.append, new.seq, person) for new in self.new for person in new.append.mentions)
         return [(append.room.id, seq, append.author, person) for append, seq, person in named]
 

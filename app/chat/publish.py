@@ -62,7 +62,7 @@ def append(
     """Queue an event of a registered kind; the result is there once it is committed and published.
 
     The same key again answers the first commit with `duplicate`. Raises BadFrame at once; waiting for the result raises
-    NotAMember, NoSuchTarget, what the kind's `apply` refuses with, or Unavailable when the outcome is unknown.
+    NotAMember, NoSuchTarget, the refusal of the kind's `apply`, or Unavailable when the outcome is unknown.
     `by_server`: in the author's name, whether they may still write or not.
     """
     return services.event_append(room=room, author=author, key=key, payload=payload, target=target, by_server=by_server)

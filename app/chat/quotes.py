@@ -32,7 +32,7 @@ def quote(room: int, seq: int) -> Quote:
 
 
 def with_quotes(rows: Iterable[tuple[int, EventRow]]) -> list[tuple[int, EventRow]]:
-    """Give messages, each behind its room's id, those that they answer: one query where some answer one."""
+    """Give messages, each behind its room's id, the messages that they answer: one query if there are any."""
     found = list(rows)
     places = {(room, seq) for room, row in found if (seq := answered(row)) is not None}
     if not places:

@@ -1,4 +1,4 @@
-"""What each sender of a group commit is told."""
+"""The result for each sender of a group commit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def results(
     now: datetime,
     plan: Plan | None = None,
 ) -> list[Result]:
-    """What each sender is told, in the order of the batch.
+    """Return the result for each sender, in the order of the batch.
 
     `known` are the events of the keys that were; `plan` holds the targets as each new event left them, and what is due.
     """

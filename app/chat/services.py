@@ -63,7 +63,7 @@ def event_append(
 ) -> asyncio.Future[Stored]:
     """Queue an event of any kind, as message_send does a message. `target`: the seq of the event that it amends.
 
-    The result may also raise what the kind's `apply` refuses with, or NoSuchTarget.
+    The result may also raise the refusal of the kind's `apply`, or NoSuchTarget.
     """
     kind = KINDS[str(type(payload).__struct_config__.tag)]
     if (kind.amends is None) != (target is None):
@@ -92,7 +92,7 @@ def stands_alone(parts: Iterable[str]) -> bool:
 
 
 def check_text(text: str, *, may_be_empty: bool = False) -> None:
-    """Raise TooLong, BadFrame for a NUL, which Postgres cannot store, or Empty for a text of which nobody sees anything."""
+    """Raise TooLong, BadFrame for a NUL, which Postgres cannot store, or Empty for a text without visible characters."""
     if len(text) > settings.MAX_TEXT:
         raise TooLong(_("text has {count} characters, the limit is {most}", count=len(text), most=settings.MAX_TEXT))
     if "\0" in text:

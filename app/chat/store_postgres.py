@@ -1,4 +1,4 @@
-"""A group commit on Postgres: one statement and one round trip whatever its size (a second for keys known already), no thread.
+"""A group commit on Postgres: one statement and one round trip for any size (a second for known keys), no thread.
 
 The function `chat_append` locks the rooms, numbers the messages, inserts them and moves the heads. Nobody waits for a lock
 while an event loop is busy elsewhere.
@@ -55,7 +55,7 @@ BEGIN = f"""
         set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true),
         set_config('idle_in_transaction_session_timeout', '{LOCKED_MS}', true)
 """
-# In the order of the ids, so that two processes never wait for each other. What follows sees what they had committed.
+# In the order of the ids, so that two processes never wait for each other. Later statements see their commits.
 LOCK = "SELECT id, head, uncounted FROM rooms_room WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 ROLES = """
     SELECT room_id, user_id, role FROM rooms_membership

@@ -22,5 +22,5 @@ def person_delete(user: int) -> None:
 
 @task()
 def ownership_pass_on(user: int) -> None:
-    """Gives the rooms that somebody who is shut out alone owned another owner."""
+    """Give the rooms whose only owner is shut out another owner."""
     leaving.ownership_pass_on(user=user)

@@ -49,7 +49,7 @@ class TaskFigures(Service):
 
 
 class Traces(Service):
-    """Traces, where there is somebody to take them."""
+    """Start traces, if an endpoint is set."""
 
     name = "traces"
 

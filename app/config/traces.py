@@ -2,7 +2,7 @@
 
     message.send          a frame of a socket, until its reply
       commit              from the queue to the end of its transaction
-        deliver           to the sockets of this process, and of each other one that has some
+        deliver           to the sockets of this process, and of each other process with sockets of the room
 
 Off, nothing of this is imported. On, `start` puts traced handlers into the table of frames and wraps some methods: a frame's way
 has no question whether it is traced. No span holds what people write, or a name.
@@ -62,7 +62,7 @@ class Tracing:
         self._commits: WeakKeyDictionary[Future[Stored], Span] = WeakKeyDictionary()
         # Committed events that are not published yet: (room, seq) → the context of their commit.
         self._committed: dict[tuple[int, int], Context] = {}
-        # Of the events that are being published: what the message to the other processes carries.
+        # The trace context of the events being published, for the message to the other processes.
         self._carried: list[str] = []
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class Tracing:
         _wrap(Bus, "_signed", self._signed)
 
     def stop(self) -> None:
-        """Export what is left; waits EXPORT_S at most. In a thread."""
+        """Export the remaining spans; wait EXPORT_S at most. In a thread."""
         self._provider.force_flush(EXPORT_S * 1000)
         self._provider.shutdown()
 

@@ -26,7 +26,7 @@ class Body:
         self._done = asyncio.Event()
         self._gone = False
         self.complete = False
-        # The request's own; Django is told of a request without a body.
+        # The request's own length; Django sees a request without a body.
         self.content_type = next((value.decode("latin-1") for name, value in headers if name == b"content-type"), "")
 
     async def read(self) -> bytes:

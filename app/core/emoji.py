@@ -7,7 +7,7 @@ import regex
 # Code points: the longest flags and families have 14 of them and fewer.
 MAX_POINTS = 32
 
-# UTS 51, ED-17, without the list of those that fonts know: pictographs with a variation selector, a skin tone, a keycap
+# UTS 51, ED-17, without the list of sequences in fonts: pictographs with a variation selector, a skin tone, a keycap
 # or tags, joined by ZWJ; flags of two letters; keycaps. An arbitrary grapheme would take any number of marks along.
 _ELEMENT = (
     r"\p{Extended_Pictographic}(?:\uFE0F|\p{Emoji_Modifier})?+\u20E3?+"

@@ -73,7 +73,7 @@ class FrameRefused(Exception):
     status = 400
 
     def __init__(self, message: str) -> None:
-        """`message`: `core.words` translates one that it has made."""
+        """`message`: translated if `core.words` made it."""
         super().__init__(message)
         # In English, as on the wire.
         self.message = str(message)

@@ -68,10 +68,10 @@ class EventKind:
     check: Check | None = None
     # Of an amending kind: whether a target of that state hides its author from the wire: `from` is then NOBODY.
     anonymous: Callable[[Any], bool] | None = None
-    # Of a thing: when the server has to act on it next, and what it then appends. None: nothing is due.
+    # For a thing: the time of the server's next action, and the event that it then appends. None: nothing is due.
     due: Callable[[Any], datetime | None] | None = None
     on_due: Callable[[Any, datetime], msgspec.Struct | None] | None = None
-    # Called with the room and the event's wire form in every process that delivers it, and in the one that committed it. At
+    # Called with the room and the event's wire form in every delivering process, and in the committing one. At
     # least once in all; a process without sockets in the room may not hear of it. On the event loop; must not wait.
     delivered: Callable[[Any, dict[str, Any]], None] | None = None
     # Whether it carries the message parts of features.
@@ -103,7 +103,7 @@ class EventKind:
         return {name: value for name, value in fields.items() if name not in {"type", "text"}} or None
 
     def shown(self, payload: msgspec.Struct) -> dict[str, Any]:
-        """Return what the wire carries of a payload or of a thing's state."""
+        """Return a payload or a thing's state as sent to clients."""
         if self.public is not None:
             return self.public(payload)
         return (self.data_of(payload) or {}) if self.amends is None else {}
@@ -119,7 +119,7 @@ class EventKinds:
         self.register(*kinds)
 
     def register(self, *kinds: EventKind) -> None:
-        """Raise ValueError, naming the kind, for one that is there already."""
+        """Raise ValueError, naming the kind, if it is there already."""
         for kind in kinds:
             if self._kinds.get(kind.name, kind) is not kind:
                 raise ValueError(f"event kind {kind.name!r} is registered twice")
@@ -216,7 +216,7 @@ class TokenKind:
     name: str
     # Begins each token, so that it is looked up in one table.
     prefix: str
-    # SHA-256 digests of tokens → digest → (Person, credential), of those that are good. A `db.queries.Query`.
+    # SHA-256 digests of tokens → digest → (Person, credential), without invalid ones. A `db.queries.Query`.
     owners: Callable[[list[str]], Any]
     # Name of the dialect of a path → the dialect that such a socket gets in its place.
     dialects: Mapping[str, Any] = field(default_factory=dict)
@@ -233,7 +233,7 @@ class MessagePart:
     # The types of the field in `message.send` and in `message`.
     takes: Any
     shows: Any
-    # (room, author, key, value) → what the message stores and carries, as JSON. Awaited before the commit, and again when the
+    # (room, author, key, value) → the part of the stored message, as JSON. Awaited before the commit, and again when the
     # key is repeated: then it must pass again. Raises FrameRefused.
     prepare: Callable[[Any, Any, str, Any], Awaitable[Any]]
     # What stands for the text of a message without one, as in a quote.
@@ -290,7 +290,7 @@ class Feature:
     """One feature. docs/features.md shows each part at work."""
 
     name: str
-    # What `hello.features` names beside the feature itself: what a client cannot tell from that.
+    # Further names in `hello.features`, beside the feature's own.
     abilities: tuple[str, ...] = ()
     events: tuple[EventKind, ...] = ()
     frames: tuple[FrameHandler, ...] = ()
@@ -327,12 +327,12 @@ class Feature:
 
 
 class Installed:
-    """All features of this process. Raises ValueError, naming it, for whatever two of them bring."""
+    """All features of this process. Raises ValueError, naming it, for a name that two of them use."""
 
     def __init__(self, features: Iterable[Feature], core: Iterable[Feature] = ()) -> None:
         self.features = tuple(features)
         self.all = (*core, *self.features)
-        # Features that an administrator has switched off (app/switches), by name, and what nobody reaches meanwhile: structs of
+        # Features that an administrator has switched off (app/switches), by name, and their unreachable parts: structs of
         # frames, dialects, views and consumers.
         self.off: frozenset[str] = frozenset()
         self.refused: frozenset[Any] = frozenset()

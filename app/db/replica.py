@@ -43,7 +43,7 @@ NEVER = float("-inf")
 
 
 class Lacking(Exception):
-    """The replica lacks what the primary has committed, and the caller needs it."""
+    """The replica lacks a commit of the primary that the caller needs."""
 
 
 @dataclass

@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 
 class Connection:
-    """Who the client is, what the hub and features keep with it, and its way out. realtime/session.py is its way in."""
+    """The client of a socket, the state that hub and features keep with it, and its send side. Input: realtime/session.py."""
 
     __slots__ = (
         "__weakref__",
@@ -80,7 +80,7 @@ class Connection:
 
     @property
     def served(self) -> Any:
-        """Return the consumer behind this socket, or its dialect: what a feature may have brought."""
+        """Return the consumer behind this socket, or its dialect; both may be of a feature."""
         return self.state.get("consumer", type(self.dialect))
 
     def log_ids(self) -> dict[str, Any]:

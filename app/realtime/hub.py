@@ -313,7 +313,7 @@ class Hub:
             if socket.dialect.room == message["stream"] and (receive := socket.dialect.frames) is not None:
                 self.spawn(receive(message["frames"]))
 
-    # --- what the layer lost
+    # --- messages lost by the layer
 
     def _layer_restored(self) -> None:
         """Read the log now, before the next poll: the layer may have lost messages."""

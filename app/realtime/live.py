@@ -21,7 +21,7 @@ def publish(room: RoomRef, topic: str, key: str, value: Any, *, sender: Person, 
 
 
 def end(room: RoomRef, topic: str, key: str, *, sender: Person) -> None:
-    """End a live value: it is gone from every store, and every client is told (`value` is null)."""
+    """End a live value: remove it from every store, and send `value` null to every client."""
     hub.current().live.publish(room, topic, key, None, sender=sender)
 
 

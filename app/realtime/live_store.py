@@ -1,7 +1,7 @@
 """Where live values are kept for those who join later: Redis. Nothing without Redis: the process has them.
 
 A sorted set per room: a member is a value as text, its score the time at which it expires. Members never change: a process adds
-the new one and removes the older one that it had added, so that no write undoes another process's. Readers take the newest of
+the new one and removes its own older one, so that no write undoes another process's. Readers take the newest of
 each key.
 """
 
@@ -75,7 +75,7 @@ class LiveStore:
         return []
 
     async def close(self) -> None:
-        """Write what waits, within a limit."""
+        """Write the waiting values, within a limit."""
 
 
 class RedisLiveStore(LiveStore):

@@ -72,7 +72,7 @@ class TopicValues:
         return one.key in self.unsent
 
     def kept(self) -> list[Value]:
-        """Return what a person who joins now is sent."""
+        """Return the values for a person who joins now."""
         now = time.time()
         return [one for one in self.values.values() if one.value is not None and one.expires > now] if self.topic.keep_s else []
 
@@ -98,7 +98,7 @@ class TopicValues:
     # --- forgetting
 
     def forget(self, now: float) -> list[str]:
-        """Drop what has expired and was sent; `now` in loop time. Return the keys."""
+        """Drop expired values that were sent; `now` in loop time. Return the keys."""
         wall = time.time()
         gone = [key for key, one in self.values.items() if one.expires <= wall and key not in self.unsent]
         for key in gone:

@@ -76,7 +76,7 @@ class LiveValues:
             return
         at = max(time.time(), known.at + 0.001 if known else 0.0)
         expires = at + (keep_s or found.topic.keep_s or FORGET_S)
-        if value is None:  # remembered as long as any process may still hold what it ends
+        if value is None:  # remembered as long as any process may still hold the ended value
             expires = max(at + FORGET_S, expires, known.expires if known else 0.0)
         found.accept(Value(key, sender, value, at, expires, self._bus.origin), own=True)
         metrics.LIVE.add(1, topic, "published")
@@ -170,7 +170,7 @@ class LiveValues:
             for one in values:
                 self._store.put(found.ref.id, found.topic.name, one)
 
-    # --- people who join, and what was lost
+    # --- joins, and repairs
 
     def joined(self, socket: Subscriber, room: LiveRoom) -> None:
         """Send a socket that has just joined what is kept; read what other processes have stored, once."""
@@ -212,7 +212,7 @@ class LiveValues:
                 self._to_read, late = {room: ref for room, ref in late.items() if room in self._read}, {}
 
     def restored(self) -> None:
-        """Repair what the layer or Redis may have lost: send own values again, store all, and read the others'."""
+        """Repair losses of the layer or Redis: send own values again, store all, and read the others'."""
         if self._restorer is not None:
             self._restorer.cancel()
         self._restorer = self._spawn(self._restore())
@@ -222,7 +222,7 @@ class LiveValues:
             await asyncio.sleep(pause)
             for found in [found for topics in self._rooms.values() for found in topics.values() if found.topic.keep_s]:
                 self._to_others(found, found.own_values())
-                # Also what came to other processes: they may have ended since.
+                # Values of other processes, too: those may have ended since.
                 self._to_store(found, list(found.values.values()))
                 await asyncio.sleep(0)
             self._read_soon(self._registry.rooms[room].ref for room in self._read if room in self._registry.rooms)
@@ -237,7 +237,7 @@ class LiveValues:
     # --- upkeep
 
     async def tick(self) -> None:
-        """Forget what has expired."""
+        """Forget expired values."""
         await asyncio.sleep(SWEEP_EVERY_S)
         now = asyncio.get_running_loop().time()
         for room, topics in list(self._rooms.items()):
@@ -250,7 +250,7 @@ class LiveValues:
                 del self._rooms[room]
 
     async def stop(self) -> None:
-        """Send and store what waits for its time, within a limit."""
+        """Send and store the due values, within a limit."""
         for topics in self._rooms.values():
             for found in topics.values():
                 self._cancel_timer(found)

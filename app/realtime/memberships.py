@@ -25,10 +25,10 @@ from realtime.subscriber import Subscriber
 logger = structlog.get_logger(__name__)
 
 WATCHED_ROOMS = 500
-# Pauses between two attempts to read a person's rooms: nobody sees them online before.
+# Pauses between two attempts to read a person's rooms; they are shown online after that.
 WATCH_AGAIN_S = (0.4, 3.0)
 PAGE = 200
-# A message is stamped before its commit: one that is that much older than a socket may be news to it.
+# A message is stamped before its commit, so one up to this much older than a socket may be new to it.
 COMMIT_S = 1.0
 
 

@@ -1,7 +1,7 @@
 """Parts of a room that sockets open, such as a note: numbered frames for the sockets that have it open.
 
 The feature stores each frame with a number, 1, 2, 3, … a part, before it pushes it here. A process that misses a number reads
-the frame from the feature's table, at most 2 × POLL_EVERY_S after its commit: whatever died, and with Redis away.
+the frame from the feature's table, at most 2 × POLL_EVERY_S after its commit, even after crashes and without Redis.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Parts:
         self._open.setdefault(key, _OpenPart(room)).sockets[socket] = None
 
     def opened(self, room: RoomRef, name: str, seq: int, number: int) -> None:
-        """Note that what a socket has read includes every frame up to `number`."""
+        """Note that a socket has read every frame up to `number`."""
         found = self._open.get(PartKey(name, room.id, seq))
         if found is not None and found.pushed is None:
             found.pushed = number

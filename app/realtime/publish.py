@@ -88,7 +88,7 @@ def own_signal(room: RoomRef, frame: dict[str, Any], *, user: int) -> None:
 
 
 def person_signal(user: int, frame: dict[str, Any]) -> None:
-    """Send a frame without seq to all of a person's sockets, whatever rooms they have joined."""
+    """Send a frame without seq to all of a person's sockets, in any room or none."""
     hub.current().publish(f"user.{user}", {"kind": "person", "user": user, "frame": encode(frame)})
 
 

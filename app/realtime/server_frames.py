@@ -19,7 +19,7 @@ Title = Annotated[str, Meta(max_length=120)]
 Time = Annotated[datetime, Meta(tz=True)]
 # Of the logs (db/installation.py).
 Epoch = Annotated[str, Meta(max_length=16)]
-# An encoded event of a log, and one that history lists.
+# An encoded event of a log, and an event in history.
 LogEvent = Annotated[dict[str, Any], Meta(extra_json_schema={"x-name": "LogEvent"})]
 Listed = Annotated[dict[str, Any], Meta(extra_json_schema={"x-name": "Listed"})]
 

@@ -28,7 +28,7 @@ MSG_AWAY = "the database is away; the same key may be sent again"
 
 
 class Session(Connection):
-    """The way in. A frame is handled at once; what it must wait for is returned, for the socket's task to await."""
+    """The input of a socket. A frame is handled at once; its awaitable is returned, for the socket's task to await."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ class Session(Connection):
     def on_text(self, text: str) -> Awaitable[None] | None:
         """Handle a text frame outside of the socket's task. Never raises.
 
-        Return what the task must await before the next frame, if anything.
+        Return the awaitable that must end before the next frame, or None.
         """
         if self.closed:
             return None

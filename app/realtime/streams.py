@@ -34,7 +34,7 @@ logger = structlog.get_logger(__name__)
 
 # Rooms that a cursor names: it goes with each event. A client with more joins the others itself.
 CURSOR_ROOMS = 32
-# How long a response that nobody reads may go on after its stream was closed.
+# Longest time of an unread response after its stream was closed.
 CLOSE_S = 5.0
 # How long a stream waits for its answer to begin: its client may have gone before.
 BEGIN_S = 2.0
@@ -133,13 +133,13 @@ class Stream:
             self.forget()
 
     def forget(self) -> None:
-        """Let the stream go: nobody reads it any more."""
+        """Forget the stream: its reader is gone."""
         if _streams.pop(self.id, None) is not None:
             self.socket.closed = True
             self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
 
     def _take(self) -> bytes:
-        """Take up to HIGH_WATER_BYTES of what waits, as one chunk."""
+        """Return up to HIGH_WATER_BYTES of the queue, as one chunk."""
         lines, size = [], 0
         while self._texts and size < HIGH_WATER_BYTES:
             text = self._texts.popleft()
@@ -229,7 +229,7 @@ class Stream:
 
 
 class StreamBody:
-    """The body of a stream's HTTP answer. Django calls `close` in a thread when the answer has ended, in whatever way."""
+    """The body of a stream's HTTP answer. Django calls `close` in a thread after any end of the answer."""
 
     def __init__(self, stream: Stream, cursor: str, rooms: Iterable[str]) -> None:
         """`cursor` and `rooms` as for `Stream.resume`."""

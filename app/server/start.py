@@ -89,7 +89,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ceiling=0 if env.get("WORKER_MEMORY_MAX_MB") == "0" else optional("WORKER_MEMORY_MAX_MB", 2**20),
         most=number("WEB_CONCURRENCY_MAX", "16", 9_999),
         asked=optional("WEB_CONCURRENCY", 9_999),
-        proxies=env.get("TRUSTED_PROXIES", "127.0.0.1"),  # set but empty: believe nobody
+        proxies=env.get("TRUSTED_PROXIES", "127.0.0.1"),  # set but empty: trust no proxy
         log_level=env.get("LOG_LEVEL") or "info",
         shared_layer=bool(env.get("REDIS_URL") or env.get("REDIS_URL_FILE")),
         cgroups=Path(env.get("CGROUP_ROOT") or "/sys/fs/cgroup"),
@@ -148,7 +148,7 @@ def make_metrics_directory(settings: Settings, given: str | None) -> str:
 
 
 def allow_many_sockets() -> None:
-    """Each socket is an open file, and the usual soft limit is 1024; the hard one is what the administrator allows."""
+    """Each socket is an open file, and the usual soft limit is 1024; the hard one is the administrator's choice."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

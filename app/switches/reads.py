@@ -26,7 +26,7 @@ def may_switch(user: int) -> bool:
 
 
 def features() -> list[dict[str, Any]]:
-    """Return every feature of this installation, in the order of the list, then those that FEATURES_OFF names."""
+    """Return every feature of this installation, in the order of the list, then the names in FEATURES_OFF."""
     switched = {one.name: one for one in FeatureOff.objects.select_related("by")}
     shown = [_shown(feature.name, switched.get(feature.name)) for feature in installed().features]
     return shown + [{**_shown(name, None), "on": False, "by_operator": True} for name in sorted(settings.FEATURES_OFF)]

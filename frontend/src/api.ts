@@ -93,7 +93,7 @@ export const api = {
   createRoom: (room: { slug: string; title: string; private: boolean }) => call<Room>('POST', '/api/rooms', room),
   members: (slug: string, query: MemberQuery) => page<'members', Member>('members', `${path(slug)}/members`, query),
   invite: (slug: string, user: number | string) => call<Member>('POST', `${path(slug)}/members`, { user }),
-  /** `confirm`: also the last member of a private room, which nobody can come into again. */
+  /** `confirm`: also the last member of a private room, which then stays closed. */
   removeMember: (slug: string, id: number, confirm = false) =>
     call<void>('DELETE', `${path(slug)}/members/${id}${confirm ? '?confirm=true' : ''}`),
   changeRole: (slug: string, id: number, role: Member['role']) => call<Member>('PATCH', `${path(slug)}/members/${id}`, { role }),
@@ -101,13 +101,13 @@ export const api = {
   firstSince: (slug: string, since: string) => call<{ room: string; seq: number }>('GET', `${path(slug)}/date?since=${encodeURIComponent(since)}`),
   /** unread messages that name me */
   mentions: () => call<{ mentions: { room: string; seq: number }[]; more: boolean }>('GET', '/api/mentions'),
-  /** null for nobody by that id */
+  /** null for an unknown id */
   person: (id: number) => call<{ users: Person[] }>('GET', `/api/users?user=${id}`).then(({ users }) => users[0] ?? null),
   people: (query: PageQuery) => page<'users', Person>('users', '/api/users', query),
   /** `added_by`: every room that this person has added me to, 500 with one call. */
   leaveRooms: (which: { rooms: string[] } | { added_by: number }, confirm: boolean) =>
     call<LeftRooms>('POST', '/api/leave', { ...which, confirm }),
-  /** At most 1,000: nobody blocks more. */
+  /** At most 1,000, the limit of blocks. */
   blocks: () => call<{ users: Person[] }>('GET', '/api/blocks').then(({ users }) => users),
   block: (user: number) => call<Person>('POST', '/api/blocks', { user }),
   unblock: (user: number) => call<void>('DELETE', `/api/blocks/${user}`),
@@ -115,7 +115,7 @@ export const api = {
     const [[side, seq]] = Object.entries(from) as [[string, number]]
     return call<{ messages: Listed[]; more: boolean }>('GET', `${path(slug)}/messages?${side}=${seq}&limit=${limit}`)
   },
-  /** every feature of the installation; those that are off, too */
+  /** every feature of the installation, also disabled ones */
   features: () => call<FeatureList>('GET', '/api/features'),
   switchFeature: (name: string, on: boolean) => call<FeatureList>('PATCH', `/api/features/${encodeURIComponent(name)}`, { on }),
   /** What was asked before is given up: it would be refused now. */
@@ -187,7 +187,7 @@ function problem(status: number, text: string): ApiError {
   return new ApiError(status, String(code ?? status), String(message), fieldErrors(errors))
 }
 
-/** Empty for what a proxy in between answered in HTML. */
+/** Empty for a proxy's answer in HTML. */
 function parsed(text: string): Record<string, unknown> {
   try {
     return (JSON.parse(text) ?? {}) as Record<string, unknown>

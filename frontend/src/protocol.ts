@@ -111,7 +111,7 @@ export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | D
 
 export type ClientFrame = KnownClientFrame
 
-/** A frame of a feature; `room` and whatever else it needs. */
+/** A frame of a feature: `room` and its own fields. */
 export interface FeatureFrame {
   type: string
   [field: string]: unknown

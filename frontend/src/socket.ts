@@ -1,8 +1,8 @@
 /**
  * The chat's connection: one WebSocket for all rooms that reconnects by itself, resumes every joined room without a
- * missing or repeated event, and delivers what was written while there was no connection.
+ * missing or repeated event, and delivers messages written offline.
  *
- * No framework in here. `environment.ts` has what a caller may replace: WebSocket, clock, network events, storage, chance.
+ * No framework in here. `environment.ts` has the replaceable parts: WebSocket, clock, network events, storage, chance.
  */
 import type {
   ClientFrame,

@@ -55,8 +55,8 @@ class Bot:
     def remove(self, room: str, name: str) -> None:
         """Take a member out of a room."""
         members = self._http.get(f"/api/rooms/{room}/members").raise_for_status().json()["members"]
-        (somebody,) = [member["id"] for member in members if member["name"] == name]
-        self._http.delete(f"/api/rooms/{room}/members/{somebody}").raise_for_status()
+        (user,) = [member["id"] for member in members if member["name"] == name]
+        self._http.delete(f"/api/rooms/{room}/members/{user}").raise_for_status()
 
     def people(self, query: str) -> list[str]:
         """Return the names of people whose name holds the query, in the order of their ids."""

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.browser
 PROCESSED = 229
 
 
-def press_as_safari(somebody: Person, key: str) -> None:
-    line = somebody.context.new_cdp_session(somebody.page)
+def press_as_safari(user: Person, key: str) -> None:
+    line = user.context.new_cdp_session(user.page)
     for kind in ("rawKeyDown", "keyUp"):
         line.send("Input.dispatchKeyEvent", {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": PROCESSED})
     line.detach()

@@ -11,22 +11,22 @@ from tests.browser.person import Person
 pytestmark = pytest.mark.browser
 
 
-def open_page(somebody: Person) -> Locator:
-    somebody.page.goto("/demo/websocket")
-    somebody.page.get_by_role("button", name="Open").click()
-    expect(somebody.page.get_by_role("status")).to_have_text("Open")
-    return somebody.page.get_by_role("listitem")
+def open_page(user: Person) -> Locator:
+    user.page.goto("/demo/websocket")
+    user.page.get_by_role("button", name="Open").click()
+    expect(user.page.get_by_role("status")).to_have_text("Open")
+    return user.page.get_by_role("listitem")
 
 
-def send(somebody: Person, text: str, *, to: str = "Everybody") -> None:
-    somebody.page.get_by_label("Recipient").select_option(label=to)
-    somebody.page.get_by_label("Message").fill(text)
-    somebody.page.get_by_role("button", name="Send").click()
+def send(user: Person, text: str, *, to: str = "Everybody") -> None:
+    user.page.get_by_label("Recipient").select_option(label=to)
+    user.page.get_by_label("Message").fill(text)
+    user.page.get_by_role("button", name="Send").click()
 
 
 def test_infra_client_sends_to_everybody_and_to_one(person: NewPerson) -> None:
     ada, bob, eve = person("Ada"), person("Bob"), person("Eve")
-    lists = [open_page(somebody) for somebody in (ada, bob, eve)]
+    lists = [open_page(user) for user in (ada, bob, eve)]
     send(ada, "to all of you")
     for found in lists:
         expect(found.first).to_contain_text("to all of you")

@@ -15,10 +15,10 @@ MORE_BELOW = re.compile(r"^(\d+) new messages?$")
 READ_MARK_MS = 800
 
 
-def scroll(somebody: Person, pixels: int) -> None:
-    somebody.messages.hover()
-    somebody.page.mouse.wheel(0, pixels)
-    somebody.page.wait_for_timeout(40)
+def scroll(user: Person, pixels: int) -> None:
+    user.messages.hover()
+    user.page.mouse.wheel(0, pixels)
+    user.page.wait_for_timeout(40)
 
 
 def height(row: Locator) -> float:
@@ -27,11 +27,11 @@ def height(row: Locator) -> float:
     return box["y"]
 
 
-def scroll_until(somebody: Person, text: str, pixels: int) -> None:
+def scroll_until(user: Person, text: str, pixels: int) -> None:
     for _ in range(600):
-        if somebody.messages.get_by_text(text, exact=True).count():
+        if user.messages.get_by_text(text, exact=True).count():
             return
-        scroll(somebody, pixels)
+        scroll(user, pixels)
     raise AssertionError(f"{text!r} never came into view")
 
 

@@ -14,18 +14,18 @@ pytestmark = pytest.mark.browser
 LINE_CUT = ("WebSocket connection to", "net::ERR_", "Failed to load resource")
 
 
-def disconnect(somebody: Person, cable: Cable) -> None:
-    somebody.tolerate(*LINE_CUT)
+def disconnect(user: Person, cable: Cable) -> None:
+    user.tolerate(*LINE_CUT)
     cable.cut()
-    somebody.context.set_offline(True)
-    expect(somebody.banner).to_contain_text("You are offline")
+    user.context.set_offline(True)
+    expect(user.banner).to_contain_text("You are offline")
 
 
-def back_again(somebody: Person, cable: Cable) -> None:
+def back_again(user: Person, cable: Cable) -> None:
     cable.mend()
-    somebody.context.set_offline(False)
-    expect(somebody.status).to_have_text("Connected")
-    expect(somebody.banner).to_have_count(0)
+    user.context.set_offline(False)
+    expect(user.status).to_have_text("Connected")
+    expect(user.banner).to_have_count(0)
 
 
 def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bot, cable: Cable) -> None:

@@ -15,14 +15,14 @@ pytestmark = pytest.mark.browser
 SUMMED_UP_MS = 6_000
 
 
-def announced(somebody: Person, *words: str) -> None:
+def announced(user: Person, *words: str) -> None:
     """Wait until a screen reader has been told each of these, in any order."""
     told = "window.told.join(' ')"
-    somebody.waits_for(lambda: all(word in somebody.page.evaluate(told) for word in words))
+    user.waits_for(lambda: all(word in user.page.evaluate(told) for word in words))
 
 
-def listen(somebody: Person) -> None:
-    somebody.page.evaluate(
+def listen(user: Person) -> None:
+    user.page.evaluate(
         """() => {
             window.told = []
             const region = document.querySelector('[data-testid=announcement]')
@@ -116,9 +116,9 @@ def test_the_last_owner_chooses_who_owns_the_room(person: NewPerson) -> None:
     expect(dialog.get_by_role("button", name="Leave for good")).to_be_enabled()
     dialog.get_by_role("button", name="Stay").click()
     ada.page.get_by_role("button", name="Invite people").click()
-    for somebody in (bob, eve):
-        ada.page.get_by_role("searchbox", name="Search people").fill(somebody.name)
-        ada.page.get_by_role("button", name=f"Add {somebody.name}").click()
+    for user in (bob, eve):
+        ada.page.get_by_role("searchbox", name="Search people").fill(user.name)
+        ada.page.get_by_role("button", name=f"Add {user.name}").click()
     ada.page.get_by_role("button", name="Close", exact=True).click()
     ada.page.get_by_role("button", name="More about this room").click()
     leave.click()

@@ -27,11 +27,11 @@ def entries(page: Page) -> list[str]:
     return [name.strip() for name in names]
 
 
-def open_entry(somebody: Person, name: str) -> None:
-    somebody.page.get_by_role("button", name=MENU).focus()
-    somebody.page.keyboard.press("Enter")
-    somebody.page.get_by_role("menuitem", name=name).focus()
-    somebody.page.keyboard.press("Enter")
+def open_entry(user: Person, name: str) -> None:
+    user.page.get_by_role("button", name=MENU).focus()
+    user.page.keyboard.press("Enter")
+    user.page.get_by_role("menuitem", name=name).focus()
+    user.page.keyboard.press("Enter")
 
 
 @pytest.mark.parametrize("colours", ["none", "active"])

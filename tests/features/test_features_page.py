@@ -29,22 +29,22 @@ def own_bot(own: Server) -> Iterator[Bot]:
         yield one
 
 
-def open_features(somebody: Person) -> None:
-    somebody.page.get_by_role("button", name="Account of").click()
-    somebody.page.get_by_role("menuitem", name="Features").click()
-    expect(somebody.page.get_by_role("heading", name="Features", level=1)).to_be_visible()
+def open_features(user: Person) -> None:
+    user.page.get_by_role("button", name="Account of").click()
+    user.page.get_by_role("menuitem", name="Features").click()
+    expect(user.page.get_by_role("heading", name="Features", level=1)).to_be_visible()
 
 
-def card(somebody: Person, name: str) -> Locator:
-    return somebody.page.get_by_role("article", name=name, exact=True)
+def card(user: Person, name: str) -> Locator:
+    return user.page.get_by_role("article", name=name, exact=True)
 
 
-def pictures_are_there(somebody: Person) -> None:
-    for picture in somebody.page.locator(".feature img:visible").all():
+def pictures_are_there(user: Person) -> None:
+    for picture in user.page.locator(".feature img:visible").all():
         picture.scroll_into_view_if_needed()
         expect(picture).to_have_js_property("complete", True)
         assert picture.evaluate("one => one.naturalWidth > 0")
-    somebody.page.locator(".features__all").evaluate("one => one.scrollTo(0, 0)")
+    user.page.locator(".features__all").evaluate("one => one.scrollTo(0, 0)")
 
 
 def make_poll(grace: Person) -> None:

@@ -27,7 +27,7 @@ TYPES = {"$ref", "type", "oneOf", "anyOf", "enum", "const", "items"}
 
 
 class Stale(ValueError):
-    """base.yaml names what the structs do not have."""
+    """base.yaml names parts that the structs lack."""
 
 
 def document(frames: Frames) -> str:

@@ -1,4 +1,4 @@
-"""A game as the log keeps it, and what the wire carries of it."""
+"""A game as the log stores it, and as clients get it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ChessState(msgspec.Struct, frozen=True):
 
 
 def shown(game: Chess) -> dict[str, Any]:
-    """Return what the wire carries."""
+    """Return the game as sent to clients."""
     turn: Any = game.turn
     draw: Any = game.draw
     result: Any = game.result

@@ -1,4 +1,4 @@
-"""Remove files that nobody can see any more. Each step may be begun again: a worker that ends in the middle loses nothing."""
+"""Remove files without a reader. Each step can be repeated: a worker that ends in the middle loses nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVERY_S = 900
 
 
 def files_clean(*, kept: timedelta = KEPT) -> int:
-    """Remove unsent files, those of deleted messages and rooms, and what a killed process left. Returns how many."""
+    """Remove unsent files, files of deleted messages and rooms, and remains of a killed process. Returns how many."""
     unsent = sum(_remove(page, "unsent", key="") for page in _pages(Q(key="", at__lt=timezone.now() - kept)))
     homeless = sum(_remove(page, "room") for page in _pages(Q(room=None)))
     deleted = sum(_remove(page, "deleted") for page in _pages(Q(gone=True)))

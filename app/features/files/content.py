@@ -54,7 +54,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def examine(path: Path, name: str, thumbnail: Path) -> Content:
-    """Return what a file is; of a picture make a thumbnail. What is not understood is bytes."""
+    """Return the type of a file; make a thumbnail of a picture. Unknown content is bytes."""
     kind = await disk.run(type_of, path, name)
     if kind not in PICTURES:
         return Content(kind)

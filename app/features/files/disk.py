@@ -47,7 +47,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function in a thread. Raises NoSpace or Unavailable for what the disk refuses."""
+    """Call a function in a thread. Raises NoSpace or Unavailable if the disk refuses."""
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), functools.partial(function, *args, **kwargs))
     except OSError as error:
@@ -131,7 +131,7 @@ def remove(code: str) -> None:
 
 
 def later(function: Callable[[], None]) -> None:
-    """Call a function in a thread, whatever becomes of the caller."""
+    """Call a function in a thread, to its end even if the caller is cancelled."""
     _threads().submit(function).add_done_callback(_note)
 
 
@@ -149,7 +149,7 @@ def free() -> int:
 
 
 def sweep_incoming(older_than_s: float) -> int:
-    """Remove what a process that was killed left behind. Returns how many."""
+    """Remove the remains of killed processes. Returns how many."""
     return sum(_remove_old(path, older_than_s) for path in _files(Path(settings.MEDIA_ROOT) / INCOMING))
 
 

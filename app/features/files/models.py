@@ -16,7 +16,7 @@ class Upload(models.Model):
     room = models.ForeignKey(Room, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     at = models.DateTimeField(default=timezone.now)
-    # As people see it: no path, nothing that hides what it is.
+    # The shown name: no path, no characters that hide the type.
     name = models.CharField(max_length=200)
     size = models.BigIntegerField()
     # What its content is; the name decides nothing.

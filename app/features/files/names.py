@@ -14,7 +14,7 @@ _SUFFIX = 20
 # use and unassigned ones show nothing that a person could recognise.
 _HIDDEN = regex.compile(r"[\p{Cc}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Bidi_Control}\uFEFF]+")
 _BLANKS = regex.compile(r"\s+")
-# Names that mean a device on Windows, whatever follows the dot.
+# Names of devices on Windows, with any extension.
 _DEVICE = regex.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 

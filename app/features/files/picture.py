@@ -1,6 +1,6 @@
 """A program of its own: measures an image and makes its thumbnail. `python -I picture.py IMAGE THUMBNAIL` prints JSON.
 
-Decoders read what strangers send. Here one that runs wild meets limits of memory and time, and ends no server.
+Decoders read input of strangers. Limits of memory and time stop a faulty one, and no server ends.
 """
 
 import json

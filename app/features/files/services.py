@@ -1,4 +1,4 @@
-"""Uploads: who may, what is stored, what a message carries. Synchronous, in a database thread."""
+"""Uploads: permissions, storage, the part of a message. Synchronous, in a database thread."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _bytes_of(uploads: QuerySet[Upload]) -> int:
 
 
 def upload_store(*, room: int, owner: int, received: Received) -> dict[str, Any]:
-    """Keep the row of a file that is on the disk; return what clients are told of it."""
+    """Keep the row of a file that is on the disk; return its description for clients."""
     content = received.content
     upload = Upload.objects.create(
         code=received.code,
@@ -91,7 +91,7 @@ def upload_store(*, room: int, owner: int, received: Received) -> dict[str, Any]
 
 
 def shown(upload: Upload) -> dict[str, Any]:
-    """Return what a message carries of a file."""
+    """Return the part of a message about a file."""
     found: dict[str, Any] = {"id": upload.code, "name": upload.name, "size": upload.size, "type": upload.type}
     if upload.width is not None:
         found |= {"width": upload.width, "height": upload.height}
@@ -102,9 +102,9 @@ def shown(upload: Upload) -> dict[str, Any]:
 
 
 def uploads_claim(*, room: int, owner: int, key: str, codes: Sequence[str]) -> list[dict[str, Any]]:
-    """Bind files to the message of a key, and return what it carries of them. Doing so again changes nothing.
+    """Bind files to the message of a key, and return its part about them. A repeated call changes nothing.
 
-    Raises NoSuchTarget for a file that is not this person's or of another room, BadFrame for one that another message has.
+    Raises NoSuchTarget for a file that is not this person's or of another room, BadFrame for a file of another message.
     """
     if len(set(codes)) < len(codes):
         raise BadFrame(_("a file is given twice"))
@@ -135,7 +135,7 @@ def messages_with_files(rooms: list[int], most: int) -> list[tuple[int, int]]:
 def upload_read(user: int, code: str) -> Upload:
     """Return a file that the person may read: a member of its room, once its message is there; before that its owner.
 
-    Raises NoSuchTarget, whatever the reason: a stranger learns nothing.
+    Raises NoSuchTarget for any reason: a stranger learns nothing.
     """
     upload: Any = with_message().select_related("room").filter(code=code, room__closed=False).first()
     missing = NoSuchTarget(_("there is no such file"))

@@ -19,7 +19,7 @@ from features.files.metrics import SERVED
 PIECE = 128 * 1024
 # A browser asks again after that, and is answered without the content as long as it may see it.
 FRESH_S = 300
-# Nothing of it runs, whatever a browser takes it for.
+# Nothing of it runs, for any type that a browser guesses.
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 

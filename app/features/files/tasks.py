@@ -9,5 +9,5 @@ from features.files import cleaning
 
 @task()
 def files_clean() -> int:
-    """Remove files that nobody can see any more; returns how many."""
+    """Remove files without a reader; returns how many."""
     return cleaning.files_clean()

@@ -73,7 +73,7 @@ _uploads = PerLoop(_Uploads)
 
 
 async def receive(person: int, slug: str, body: Body) -> dict[str, Any]:
-    """Take the one file of a form in and return what clients are told of it.
+    """Store the only file of a form and return its description for clients.
 
     It is on the disk, and its row committed, when this returns; else nothing stays. Raises FrameRefused.
     """

@@ -87,7 +87,7 @@ def text_of(update: bytes) -> str:
 
 @_checked
 def compacted(update: bytes) -> Compacted:
-    """Drop what was deleted. An update that waits for its predecessors stays as it is."""
+    """Drop deleted content. An update that waits for its predecessors stays."""
     document, text = _document(update)
     shown = str(text)
     # Not in the document, and so lost with it: structs above its state.

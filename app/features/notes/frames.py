@@ -1,4 +1,4 @@
-"""The frames of notes. Membership is checked at each: in the database, or by what the hub knows of an open note."""
+"""The frames of notes. Membership is checked at each: in the database, or in the hub for an open note."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class NoteCreate(msgspec.Struct, tag="note.create"):
 class NoteOpen(msgspec.Struct, tag="note.open"):
     room: Slug
     note: Target
-    # The client's state vector; that of an empty document is one zero byte.
+    # The client's state vector; one zero byte for an empty document.
     vector: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_VECTOR)] = b"\x00"
     id: FrameId = None
 

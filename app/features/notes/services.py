@@ -77,7 +77,7 @@ def whole(document: int) -> tuple[bytes, int]:
 
 
 def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:
-    """Read what a client with this state vector lacks. Raises as document_of does, and BadFrame."""
+    """Read the updates that a client with this state vector lacks. Raises as document_of does, and BadFrame."""
     _, document = document_of(user, slug, seq)
     update, number = whole(document.id)
     try:

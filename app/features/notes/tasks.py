@@ -15,5 +15,5 @@ def notes_compact() -> int:
 
 @task()
 def note_compact(document: int) -> bool:
-    """Compact one note with many updates, or one that the last editor has left."""
+    """Compact one note with many updates, or without editors."""
     return versions.note_compact(document)

@@ -55,7 +55,7 @@ def _version_is_due(document: Document) -> bool:
 
 
 def _version_add(document: Document) -> None:
-    """Keep the present text with its writers, unless it is that of the version before."""
+    """Keep the present text with its writers, unless it equals the previous version."""
     document.version_upto, document.version_at = document.snapshot_upto, timezone.now()
     before = Version.objects.filter(document=document, number=document.version).values_list("text", flat=True).first()
     if before == document.text or (before is None and not document.text):

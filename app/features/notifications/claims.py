@@ -80,7 +80,7 @@ async def claim(what: Claim) -> bool:
 
 
 def claimed_among(claims: list[Claim]) -> set[Claim]:
-    """Return those that a device has claimed. In a thread; none where Redis does not answer."""
+    """Return the messages that a device has claimed. In a thread; none if Redis does not answer."""
     if not claims:
         return set()
     if not settings.REDIS_SHARDS:

@@ -1,6 +1,6 @@
-"""The e-mail digest: once a day or an hour, what a person has missed. In the background worker.
+"""The e-mail digest: once a day or an hour, a person's missed messages. In the background worker.
 
-Missed is what they would be told of, have not read, and were not mailed yet.
+A missed message is one to notify of, unread, and not mailed yet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PERIODS = {"daily": timedelta(days=1), "hourly": timedelta(hours=1)}
 SETTLED = timedelta(minutes=5)
 # What is older is not mailed any more.
 OLDEST = timedelta(days=7)
-# People of one turn, and what a mail shows of each room and of all.
+# People of one pass; messages in a mail for each room and in all.
 PEOPLE = 50
 LINES, ROOMS = 10, 20
 MOST_TEXT = 300

@@ -14,7 +14,7 @@ from features.notifications.models import Cursor
 # After so long without a sign of life another process takes over; a holder renews in time for two missed turns.
 HELD = timedelta(seconds=15)
 RENEW = timedelta(seconds=6)
-# One process, whatever its id on its machine.
+# One process, unique beyond its machine.
 _holder = secrets.token_hex(8)
 
 

@@ -29,7 +29,7 @@ ROOMS = 100
 EVENTS = 10_000
 # Each is two parameters of a query.
 PAIRS = 5_000
-# The newest events of a room that are looked at, but for those that name somebody.
+# The newest events of a room to read, beside those with mentions.
 NEWEST = 100
 
 # A condition on the column of that name which holds for the people in question.
@@ -50,7 +50,7 @@ class Message(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """A message that a person has not read, and why they are told of it."""
+    """An unread message, and the reason of its notification."""
 
     message: Message
     reason: Reason
@@ -115,7 +115,7 @@ def _rows(table: Any, rooms: list[int], users: Users, column: str) -> list[Any]:
 def missed(rooms: QuerySet[Room], users: Users, *, since: datetime, until: datetime, way: int) -> Iterator[RoomMissed]:
     """Yield the rooms in which these people have missed messages from `since` to `until`.
 
-    `way`: 0 leaves out what Web Push, 1 what a mail has told already.
+    `way`: 0 leaves out messages already pushed, 1 messages already mailed.
     """
     ids = list(rooms.values_list("id", flat=True))
     for start in range(0, len(ids), ROOMS):

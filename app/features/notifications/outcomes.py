@@ -24,7 +24,7 @@ def add(way: str, result: str, number: int = 1) -> None:
 
 
 def flush() -> None:
-    """Add what was counted to the sums. Synchronous, in a database thread."""
+    """Add the counts to the sums. Synchronous, in a database thread."""
     with _lock:
         waiting = dict(_waiting)
         _waiting.clear()

@@ -93,7 +93,7 @@ def encrypted(to: Subscription, payload: dict[str, Any]) -> bytes:
 
 
 def topic_of(name: str) -> str:
-    """Return the header that lets a newer push replace an older one that still waits: at most 32 characters."""
+    """Return the header by which a newer push replaces an undelivered one: at most 32 characters."""
     return vapid.encoded(hashlib.sha256(name.encode()).digest())[:32]
 
 

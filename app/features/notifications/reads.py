@@ -1,4 +1,4 @@
-"""What is read to decide who is told. Synchronous, in a database thread."""
+"""Reads for the choice of whom to notify. Synchronous, in a database thread."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_off() -> bool:
 
 
 def rooms(ids: Collection[int]) -> dict[int, RoomRead]:
-    """Read rooms; one that is gone has no title."""
+    """Read rooms; a deleted one has no title."""
     titles = dict(Room.objects.filter(id__in=ids).values_list("id", "title"))
     levels: dict[int, dict[int, str]] = {}
     for room, user, level in RoomLevel.objects.filter(room_id__in=ids).values_list("room_id", "user_id", "level"):

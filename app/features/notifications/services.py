@@ -121,7 +121,7 @@ def email_confirm(link: Link) -> dict[str, Any] | None:
 
 
 def unsubscribe(link: Link) -> dict[str, Any] | None:
-    """Stop mails to an address; one that was never confirmed is forgotten. Return the settings; None for another address."""
+    """Stop mails to an address; an unconfirmed one is removed. Return the settings; None for another address."""
     found = Preferences.objects.filter(user_id=link.user, email=link.email)
     changed = found.update(digest="off")
     found.filter(email_confirmed=False).update(email="")
@@ -141,7 +141,7 @@ def level_set(*, user: int, slug: str, level: str) -> tuple[int, dict[str, Any]]
 def device_put(*, user: int, endpoint: str, p256dh: str, auth: str, label: str, language: str) -> int:
     """Add a device, or change the one of that endpoint. Return its id. Raises BadFrame.
 
-    An endpoint is one browser: whoever signed in there last is the person it tells.
+    An endpoint is one browser: it notifies the person who signed in there last.
     """
     address = checked_endpoint(endpoint)
     _check_key("p256dh", p256dh, POINT_BYTES)

@@ -1,7 +1,7 @@
 """Web Push: every few seconds the background worker looks for messages that no device has shown, and tells of them.
 
-The place it has come to is kept in the database: what a process committed before it died, and what came while no worker ran, is
-told of, too. Of each room a person is told of the newest message: a newer notification replaces the older one anyway. What a
+Its position is stored in the database, so commits of a process that died and messages that came while no worker ran cause
+notifications, too. A person gets the newest message of each room: a newer notification replaces the older one anyway. What a
 push service does not take is tried again for RETRY.
 """
 
@@ -165,7 +165,7 @@ def _decide(rooms: list[RoomMissed], now: datetime) -> tuple[list[Push], dict[tu
 
 
 def _newest(found: list[Missed], user: int, person: PersonRead, claimed: set[int], now: datetime) -> Missed | None:
-    """Return the newest message that the person is told of."""
+    """Return the newest message to notify the person of."""
     for one in reversed(found):
         message = one.message
         facts = {
@@ -244,7 +244,7 @@ def _settle(
 
 
 def devices_settle(told: Iterable[tuple[Device, PushResult]], now: datetime) -> None:
-    """Count answers, remove devices that have ended, and note those that fail."""
+    """Count answers, remove ended devices, and record failing ones."""
     by_result: dict[Result, set[int]] = {}
     for device, answer in told:
         outcomes.add(Way.PUSH, str(answer.result))

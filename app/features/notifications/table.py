@@ -1,6 +1,6 @@
-"""Who is told of a message, and by which way: one table. Pure.
+"""Whom to notify of a message, and in which way: one table. Pure.
 
-A person is told for a reason, which their level in the room gives (REASONS). Each way is silent under some circumstances
+A notification has a reason, which depends on the person's level in the room (REASONS). Each way is silent in some situations
 (SILENT).
 """
 
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a person is told."""
+    """The reason of a notification."""
 
     DIRECT = "direct"
     MENTION = "mention"
@@ -76,7 +76,7 @@ REASONS: Mapping[Level, Mapping[bool, Mapping[bool, Reason | None]]] = {
 SILENT: Mapping[Way, frozenset[Fact]] = {
     Way.NOTIFY: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.QUIET, Fact.TOLD, Fact.UNUSED}),
     Way.PUSH: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.QUIET, Fact.TOLD, Fact.UNUSED, Fact.CLAIMED}),
-    # A notification that was shown may still be unread, and a digest wakes nobody.
+    # A shown notification may still be unread, and a digest disturbs no one.
     Way.MAIL: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.TOLD, Fact.UNUSED}),
 }
 
@@ -85,7 +85,7 @@ DEFAULT: Mapping[bool, Level] = {True: Level.ALL, False: Level.MENTIONS}
 
 
 def level_of(stored: str | None, *, direct: bool) -> Level:
-    """Return a person's level in a room. A stored one that this release does not know counts as none."""
+    """Return a person's level in a room. A level unknown to this release counts as none."""
     try:
         return Level(stored) if stored is not None else DEFAULT[direct]
     except ValueError:

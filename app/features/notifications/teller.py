@@ -32,7 +32,7 @@ from realtime.publish import Batch, LocalUser, LogEvent, RoomRef, encode, local_
 
 logger = structlog.get_logger(__name__)
 
-# How long this process believes what it read of a room and of a person. A change reaches the person's own processes at once.
+# Lifetime of cached reads of a room and of a person. A change reaches the person's own processes at once.
 FRESH_S = 3.0
 ROOMS, PEOPLE = 50_000, 50_000
 # Events that wait for the database; the oldest are dropped above it.
@@ -130,7 +130,7 @@ class Teller:
 
     @staticmethod
     def _audience(one: _Waiting, room: RoomRead) -> Iterator[tuple[LocalUser, Reason]]:
-        """Return the people of this process who are told, and why."""
+        """Return the people of this process to notify, with the reasons."""
         named = _named(one.event)
         if named is None:  # deleted meanwhile
             return

@@ -34,7 +34,7 @@ def make_pair() -> tuple[str, str]:
 
 
 def public_of(private: str) -> str:
-    """Return the public point of a private key. Raises ValueError for one that is none."""
+    """Return the public point of a private key. Raises ValueError for an invalid key."""
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
 

@@ -94,7 +94,7 @@ def close(poll: Poll, payload: PollClosed, author: int, context: Context) -> Pol
 
 
 def shown(poll: Poll) -> dict[str, Any]:
-    """Return what the wire carries: of a secret poll no vote."""
+    """Return the poll as sent to clients: without votes if it is secret."""
     fields: dict[str, Any] = msgspec.to_builtins(state(poll))
     return fields
 

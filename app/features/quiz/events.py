@@ -126,7 +126,7 @@ def points(question: Question, given: Answer) -> int:
 
 
 def on_due(quiz: Quiz, now: datetime) -> msgspec.Struct | None:
-    """Return what the server does when the time is up."""
+    """Return the server's action at the end of the time."""
     if quiz.phase == "revealed":
         return QuizAsked(quiz.current + 1)
     if quiz.phase != "asked":
@@ -138,7 +138,7 @@ QUIZ = EventKind(
     payload=Quiz, listed=True, counts=True, check=check, public=shown, wire=QuizState, due=lambda quiz: quiz.until, on_due=on_due
 )
 ASKED = EventKind(payload=QuizAsked, amends=Quiz, apply=ask, public=lambda asked: {"question": asked.question}, wire=QuizAsked)
-# Which choice somebody took is nobody's business while others think.
+# Choices stay hidden while others may still answer.
 ANSWERED = EventKind(payload=QuizAnswered, amends=Quiz, apply=answer)
 REVEALED = EventKind(
     payload=QuizRevealed, amends=Quiz, apply=reveal, public=lambda revealed: {"question": revealed.question}, wire=QuizRevealed

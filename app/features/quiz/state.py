@@ -91,7 +91,7 @@ class QuizState(msgspec.Struct, frozen=True):
 
 
 def shown(quiz: Quiz) -> dict[str, Any]:
-    """Return what the wire carries: of an open question neither the right choice nor anybody's answer."""
+    """Return the quiz as sent to clients: without the right choice and the answers of an open question."""
     state = QuizState(
         title=quiz.title,
         count=len(quiz.questions),

@@ -12,7 +12,7 @@ from rooms import access
 def first_since(user: int, slug: str, moment: datetime) -> dict[str, Any]:
     """Return the seq of the first event that is not older, head + 1 if there is none. Raises NoSuchRoom or NotAMember.
 
-    A log has no holes and runs in the order of time: each step halves what is left.
+    A log has no holes and runs in the order of time: each step halves the rest.
     """
     room = access.membership_in(user, slug).room
     low, high = 1, room.head + 1

@@ -63,7 +63,7 @@ def _words_of(ids: list[int]) -> dict[int, str]:
 
 
 def _wanted(user: int, query: str, room: str | None, before: Before, limit: int) -> Wanted | None:
-    """Return what the database is asked for; None if nothing can be found."""
+    """Return the query for the database; None if nothing can be found."""
     question = parse(query)
     if isinstance(before, int) and room is None and question.room is None:
         raise NoSuchRoom("before: a seq needs a room")

@@ -37,7 +37,7 @@ WITH found AS MATERIALIZED (
     WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
 ) {_FOUND}
 """  # noqa: S608  # constants
-# Both what was said and what was edited since.
+# Both the first text and later edits.
 _UNENTERED = f"""
 WITH since AS MATERIALIZED (
     SELECT greatest((SELECT entered FROM search_progress WHERE id = 1), (SELECT max(id) FROM chat_event) - {UNENTERED}) AS id

@@ -1,6 +1,6 @@
 """Enter new messages in the table that search reads, and their words in the list of words. Only on Postgres.
 
-Behind the commits: one that held the index's upkeep would wait for it, now and then for a tenth of a second.
+After the commits: a commit that updated the index would sometimes take a tenth of a second longer.
 """
 
 from __future__ import annotations

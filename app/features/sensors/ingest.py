@@ -99,7 +99,7 @@ class Ingest:
                     await self._commit_or_fail([push])
                 return
             self._fail(part, Unavailable(_("the readings could not be stored; send these again")))
-        except Exception:  # whoever pushed must not wait for ever
+        except Exception:  # the callers must not wait for ever
             logger.exception("readings could not be stored")
             self._fail(part, Unavailable(_("the readings could not be stored; send these again")))
 

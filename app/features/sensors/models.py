@@ -47,7 +47,7 @@ class Device(models.Model):
     """A program that pushes readings into one room with a token of its own. Only the token's SHA-256 is kept."""
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
-    # The account that its sockets are of: nobody signs in as it, and it is in no list of people. Its end closes them.
+    # The account that its sockets are of: it cannot sign in and is in no list of people. Its end closes them.
     bot = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=64)
     digest = models.CharField(max_length=64, unique=True)

@@ -1,4 +1,4 @@
-"""Batches of readings into the database: one statement on Postgres, whatever their number. Synchronous, in a database thread."""
+"""Batches of readings into the database: one statement on Postgres for any number. Synchronous, in a database thread."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 def sensors_of(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int | TooMany]:
-    """Return the ids of sensors by (room, sensor_id), making those that are new; TooMany where a room is full."""
+    """Return the ids of sensors by (room, sensor_id), making the new ones; TooMany if a room is full."""
     wanted = set(pairs)
     found: dict[tuple[int, str], int | TooMany] = {}
     for room in sorted({pair[0] for pair in wanted}):

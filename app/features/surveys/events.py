@@ -150,7 +150,7 @@ def close(survey: Survey, payload: SurveyClosed, author: int, context: Context) 
 
 
 def shown(survey: Survey) -> dict[str, Any]:
-    """Return what the wire carries: numbers, and no answer."""
+    """Return the survey as sent to clients: numbers, and no answers."""
     fields: dict[str, Any] = msgspec.to_builtins(
         SurveyState(
             title=survey.title,

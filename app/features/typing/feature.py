@@ -1,4 +1,4 @@
-"""Who is typing: a live value that nobody keeps."""
+"""Who is typing: a live value that is not stored."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ FEATURE = Feature(
     name="typing",
     frames=(FrameHandler(Typing, typing, paced=False, reply="none"),),
     sends=(TypingNow,),
-    # Each socket is held to its pace above; a value that waited would show somebody typing after their message.
+    # Each socket is held to its pace above; a delayed value would show a person typing after their message.
     live=(LiveTopic("typing", per_s=1_000, to_sender=False, frame=_frame),),
 )

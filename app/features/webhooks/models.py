@@ -10,7 +10,7 @@ class Hook(models.Model):
     """An address to which another program posts messages into a room. Only the token's SHA-256 is kept."""
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
-    # The account that its messages are of: nobody signs in as it, and it is in no list of people.
+    # The account that its messages are of: it cannot sign in and is in no list of people.
     bot = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=64)
     digest = models.CharField(max_length=64, unique=True)

@@ -120,7 +120,7 @@ class _Hashing:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Turn what a broken archive raises into Damaged."""
+    """Raise Damaged for the errors of a broken archive."""
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
@@ -195,7 +195,7 @@ def verify(stream: IO[bytes]) -> tuple[dict[str, Any], Manifest]:
 
 
 def _whole(name: str) -> str:
-    """Return what a member is a piece of."""
+    """Return the name of the whole that a member is a piece of."""
     kind, _, rest = name.partition("/")
     if kind == "tables" and not rest.endswith("/columns"):
         return name.rpartition("/")[0]

@@ -1,7 +1,7 @@
 """Postgres: every row of one moment, in COPY's text format.
 
 Rows and not pg_dump's output, because no image of ours has pg_dump in the right version, a managed database is reached in
-the same way, and the checksum of a restored table can be compared with that of the original.
+the same way, and the checksums of a restored table and of the original can be compared.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _sequences(cursor: Any) -> dict[str, int]:
 
 
 def drop_everything() -> None:
-    """Drop the tables and routines of a database that holds nobody's data, so that the backup's release can make its own."""
+    """Drop the tables and routines of a database without users' data, so that the backup's release can make its own."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
         for (table,) in cursor.fetchall():

@@ -1,4 +1,4 @@
-"""The machine: clock, disk, open files, workers and what they need."""
+"""The machine: clock, disk, open files, workers and their needs."""
 
 from __future__ import annotations
 

@@ -88,11 +88,11 @@ class Dialect:
         """Note that the person joined a room whose log stood at `head`."""
 
     async def closed(self) -> None:
-        """End what the dialect began: the client has closed the socket. Not called when the connection was lost."""
+        """Clean up after the client closed the socket. Not called after a lost connection."""
 
     @staticmethod
     def encode_value(key: str, sender: Person, value: Any) -> str | None:
-        """Encode a live value of `topic`, None for one that has ended; None if the dialect does not show it."""
+        """Encode a live value of `topic`, None for an ended one; None if the dialect does not show it."""
         raise NotImplementedError
 
     @staticmethod

@@ -46,7 +46,7 @@ class Announcer:
         self._schedule()
 
     def withdraw(self, user: int) -> None:
-        """Their last socket here is gone: what was not sent yet is not sent any more."""
+        """Drop unsent announcements: the person's last socket here has closed."""
         self._away.pop(user, None)
 
     def left(self, user: int, rooms: set[int]) -> None:
@@ -115,7 +115,7 @@ class Announcer:
         self._list_timer = None
         self._listed_at = asyncio.get_running_loop().time()
         metrics.PRESENCE_LISTS.inc()
-        # Without rooms: whoever asks reads them from the database, for the rooms it has open.
+        # Without rooms: the asking process reads them from the database, for its open rooms.
         people: list[Any] = [(user, local.person.name, local.away, []) for user, local in self._people.items() if local.announced]
         people += [(user, gone.name, gone.away, []) for user, gone in departures.items() if gone.announced]
         pieces = [people[start : start + USERS_A_MESSAGE] for start in range(0, len(people), USERS_A_MESSAGE)] or [[]]

@@ -85,7 +85,7 @@ class Placing:
                     await self._place(rooms, list(self._presence.peers))
                 if users:
                     await self._place(self._presence.active_rooms(), list(users))
-            except Exception as error:  # whatever it was: nobody else asks again
+            except Exception as error:  # any error: there is no other caller to ask again
                 if not isinstance(error, DatabaseUnavailable):
                     logger.exception("people of other processes could not be looked up")
                 self._rooms, self._users = rooms | self._rooms, users | self._users

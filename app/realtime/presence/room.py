@@ -17,7 +17,7 @@ LISTED = 100
 # A person's state: False active, True away, None offline.
 Away = bool | None
 NameOf = Callable[[int], str]
-# Some sockets were told one state and some another: the next frame names the person whatever their state is.
+# Sockets got different states: the next frame names the person in any state.
 _UNSURE = "unsure"
 
 

@@ -125,7 +125,7 @@ class Presence:
         self._set(room, local.person.id)
 
     def entered(self, local: LocalUser, room_id: int) -> None:
-        """The person became a member of a room, or joined one that is not among the watched ones."""
+        """The person became a member of a room, or joined an unwatched one."""
         room = self._registry.rooms.get(room_id)
         if room is not None:
             self._set(room, local.person.id)
@@ -184,7 +184,7 @@ class Presence:
             self.announcer.activity(local)
 
     def renamed(self, person: Person) -> None:
-        """A person has another name. Every process is told of it by the journal."""
+        """A person has another name. Every process learns it from the journal."""
         for peer in self.peers.by_process.values():
             if person.id in peer.people:
                 peer.people[person.id] = person.name
@@ -227,7 +227,7 @@ class Presence:
         return {number: room for number, room in self._registry.rooms.items() if room.presence.active}
 
     def place(self, room: LiveRoom, user: int, *, member: bool) -> None:
-        """Apply what the database says of a person of another process."""
+        """Apply the database's state of a person of another process."""
         self._update(room, user, self._state(user) if member else None, self.name(user))
 
     def name(self, user: int) -> str:
@@ -280,7 +280,7 @@ class Presence:
     def _on_member(self, user: int, room_id: int, *, member: bool) -> None:
         local = self._registry.people.get(user)
         if not member and local is not None and local.is_in(room_id):
-            return  # old news: this process is told itself when they leave
+            return  # old news: this process gets its own message when they leave
         self.placing.changed(room_id, user)
         room = self._registry.rooms.get(room_id)
         if room is not None:
@@ -294,7 +294,7 @@ class Presence:
             return
         if gone.people:
             self._spawn(self._everywhere(gone))
-        if not was_in_sync:  # else somebody else had asked for it
+        if not was_in_sync:  # else another caller had asked for it
             self.placing.users(peer.people)
 
     async def _everywhere(self, gone: Gone) -> None:
@@ -414,8 +414,8 @@ class Presence:
             self._registry.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
 
     def snapshot(self, room: LiveRoom, socket: Subscriber) -> tuple[int, list[dict[str, Any]], list[int]]:
-        """What a joining socket is told of a room: how many are online, who, and who of them is away."""
+        """Return presence for a joining socket: the number online, who, and who of them is away."""
         if not room.others_hear(socket):
-            room.presence.dirty.clear()  # nobody was told an earlier state
+            room.presence.dirty.clear()  # no socket got an earlier state
             self._dirty.discard(room)
         return room.presence.snapshot(self.name, time.monotonic())

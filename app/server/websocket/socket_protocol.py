@@ -86,7 +86,7 @@ class SocketProtocol(CompactProtocol):
         self._waited = self._written = 0
         # Called with the size of each write to a peer that already has unsent bytes.
         self.on_unsent: Callable[[SocketProtocol, int], None] | None = None
-        # Called with a text message; the app returns what it must await, if anything, and gets that back from `receive`.
+        # Called with a text message; the app returns an awaitable or None, and gets it back from `receive`.
         self.on_text: OnText | None = None
         # Whether the app has handled all input and waits in `receive`, so that direct handling keeps the order.
         self.idle = False

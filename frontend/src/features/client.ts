@@ -124,7 +124,7 @@ export async function signOutFeatures(): Promise<void> {
   await Promise.race([Promise.allSettled(ends), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))])
 }
 
-/** A refused frame that no row shows would stay in the outbox for ever, and nobody would know. */
+/** A refused frame without a row would stay in the outbox for ever, unseen. */
 function dropUndrawn(socket: ChatSocket, frame: OutgoingFrame): void {
   if (outgoingOf(frame.type)) return
   socket.discard(frame.key)

@@ -89,7 +89,7 @@ export interface Feature {
   composerButton?: RoomSlot
   /** field → what is drawn of it below the text of a message that has it; gets `value`. `summary` stands for the text of a message without one */
   messageParts?: Record<string, { component: Slot; summary: (value: never) => string }>
-  /** reactive: what the next message of a room has beside its text. `ready`: it needs no text; `busy`: it waits until that is ready;
+  /** reactive: the parts of a room's next message beside its text. `ready`: it needs no text; `busy`: it waits until that is ready;
    * `partly`: some of it failed, so that a message that waits is not sent by itself */
   attached?: (room: string) => 'none' | 'ready' | 'partly' | 'busy'
   /** further fields of the message that is sent to a room now */
@@ -102,7 +102,7 @@ export interface Feature {
   live?: Record<string, (frame: LiveFrame) => void>
   /** type → called with each frame of the server that is no event and no reply */
   pushes?: Record<string, (frame: PushFrame) => void>
-  /** called while somebody types in the composer of a room, at each input */
+  /** called at each input in the composer of a room */
   typed?: (room: string) => void
   /** called with a key in the empty composer of a room; says whether it meant something */
   emptyComposerKey?: (event: KeyboardEvent, room: string) => boolean

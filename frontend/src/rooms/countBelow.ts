@@ -2,8 +2,8 @@ import { position, type Messages } from '../stores/timeline'
 import type { Segments } from '../stores/segments'
 
 /**
- * Messages of others above `seen`, which the reader has not come to. Where a part between is not loaded nobody here can count it: then the server's count of what is unread
- * says it, less what has been seen above the read mark.
+ * Messages of others above `seen`, which the reader has not come to. If a part between is not loaded, the count is the server's
+ * number of unread messages, less those seen above the read mark.
  */
 export function countBelow({ messages, past }: Segments, seen: number, me: number, unread: { count: number; upto: number }): number {
   if (!past) return messages.slice(position(messages, seen + 1)).filter(({ from }) => from.id !== me).length
@@ -14,7 +14,7 @@ function between(messages: Messages, above: number, upto: number): number {
   return Math.max(0, position(messages, upto + 1) - position(messages, above + 1))
 }
 
-/** Whether no message stands between those that were seen, up to `seen`, and the first one in view: a jump leaves unread ones out. */
+/** Whether the first message in view directly follows `seen`: a jump leaves unread ones out. */
 export function followsOn(list: Messages, more: boolean, seen: number, first: number): boolean {
   if (more && (list[0]?.seq ?? Infinity) > seen + 1) return false
   return position(list, seen + 1) >= position(list, first)

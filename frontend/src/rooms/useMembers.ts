@@ -29,9 +29,9 @@ export function useMembers(room: () => Room, query: Ref<string>) {
       return page
     },
   )
-  /** people outside the pages, asked for one by one, and what was changed here */
+  /** people outside the pages, asked for one by one, and changes made here */
   const known = shallowReactive(new Map<number, Member>())
-  /** asked about once: somebody online who is no member any more has no role */
+  /** asked about once: a former member who is online has no role */
   const asked = new Set<number>()
   let refreshing: ReturnType<typeof setTimeout> | undefined
 
@@ -57,7 +57,7 @@ export function useMembers(room: () => Room, query: Ref<string>) {
   }
 
   async function reload(): Promise<void> {
-    // As much as was there: nobody disappears from under the reader.
+    // As many as before: no person in view disappears.
     size = Math.min(500, Math.max(PAGE, pages.items.value.length))
     await pages.reload()
     known.clear()

@@ -6,13 +6,13 @@ import { present } from '../stores/screen'
 const SETTLE = 300
 /** On the way down the mark follows more slowly: each one is stored. */
 const SETTLE_ABOVE = 1_000
-/** Any of these may mean that somebody has come to look; which of them come differs between browsers. */
+/** Each may mean that the page became visible; browsers differ in which they send. */
 const SIGNS = ['visibilitychange', 'focus', 'pointerdown', 'keydown'] as const
 
 /**
- * Moves the read mark of a room while its messages are really in front of somebody.
+ * Moves the read mark of a room while its messages are visible to the person.
  *
- * At the bottom everything is read; above it what has been in view: `left` messages of others are not.
+ * At the bottom everything is read; above it the messages that were in view: `left` messages of others are unread.
  */
 export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<boolean>, seen: Ref<{ upto: number; left: number }>): void {
   const rooms = useRooms()

@@ -5,7 +5,7 @@ import { position, type Messages } from '../stores/timeline'
 const MAX_DRAWN = 240
 const INITIAL = 80
 const STEP = 60
-/** messages drawn above the one that the window is opened at */
+/** messages drawn above the window's first one */
 const ABOVE = 30
 
 /**

@@ -31,7 +31,7 @@ export interface ConnectionOptions {
 const GREETING_TIMEOUT = 10_000
 const PROBE_TIMEOUT = 5_000
 const HEARTBEAT = 20_000
-/** For a socket that was closed because of what it sent. */
+/** For a socket that was closed because of its frames. */
 const ABUSE_WAIT = 30_000
 /** For a handshake that came when there were too many: mostly others' behind the same address, and over in seconds. */
 const CROWD_WAIT = 1_000
@@ -67,7 +67,7 @@ export class Connection {
     return this.current
   }
 
-  /** Connects now, whatever the connection was waiting for. */
+  /** Connects now, without the rest of a pause. */
   start(): void {
     if (this.current.name === 'open' || this.current.name === 'connecting') return
     this.unwatch ??= this.options.network.watch((change) => this.networkChanged(change))
@@ -83,7 +83,7 @@ export class Connection {
     this.become({ name: 'closed' })
   }
 
-  /** Sends a frame that nobody waits for; false when there is no open socket. */
+  /** Sends a frame without a reply; false without an open socket. */
   post(frame: FeatureFrame): boolean {
     if (this.current.name !== 'open' || !this.socket) return false
     this.socket.send(JSON.stringify(frame))

@@ -3,7 +3,7 @@
  *
  * Time alone proves nothing: a page of a room is one frame of up to 400 kB, and until its last byte is here the browser
  * says nothing of it. But the server takes the frames of a socket one after the other. So a reply that is late is asked
- * after with a ping, which waits behind whatever is on its way: once that is answered, the reply will never come.
+ * after with a ping, which arrives behind all other frames: once it is answered, the reply will never come.
  */
 import type { FeatureFrame, ErrorCode, Reply, ServerFrame } from '../protocol'
 import type { Clock } from './environment'
@@ -16,7 +16,7 @@ export type Done = (outcome: Outcome) => void
 export interface RequestsOptions {
   clock: Clock
   send: (frame: FeatureFrame & { id: number }) => void
-  /** Nothing that was asked has been answered for REPLY_LIMIT, whatever else is heard. */
+  /** No request has been answered for REPLY_LIMIT, even if other frames arrive. */
   onStuck: () => void
 }
 

@@ -158,7 +158,7 @@ export class Resume {
     }
     const fresh = reply.events.filter((event) => event.seq > after)
     const last = fresh.at(-1)?.seq ?? after
-    // A head below what was handed on: the server's database lost the rest, and gives its numbers out again.
+    // A head below the delivered events: the server's database lost the rest, and will reuse their numbers.
     const wentBack = reply.head < after
     if (wentBack || (reply.more && reply.head - last > MAX_CATCH_UP)) {
       state.last = null

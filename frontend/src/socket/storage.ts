@@ -17,7 +17,7 @@ export class OutboxStorage {
     this.prefix = `${PREFIX}${owner}.`
   }
 
-  /** Oldest first; what was in flight when the page went away is waiting again. */
+  /** Oldest first; frames in flight at the end of the page are waiting again. */
   load(): OutgoingFrame[] {
     const found: OutgoingFrame[] = []
     for (const name of this.names()) {

@@ -82,7 +82,7 @@ export class StreamSocket implements WireSocket {
           body: `[${frames.join(',')}]`,
           signal: AbortSignal.any([this.abort.signal, AbortSignal.timeout(ANSWER_TIMEOUT)]),
         })
-        // What was not taken is sent again by whoever waits for its reply, with the same key.
+        // The sender of an unaccepted frame sends it again with the same key.
         if (!answer.ok) return this.ended(codeFor(answer.status))
       }
     } catch {

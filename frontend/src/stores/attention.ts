@@ -4,7 +4,7 @@ import type { Room } from '../api'
 import { unreadIn } from './rooms'
 import { isOnScreen } from './screen'
 
-/** Of which messages of a room somebody is told. */
+/** Which messages of a room cause notifications. */
 export const LEVELS = ['all', 'mentions', 'nothing'] as const
 export type Level = (typeof LEVELS)[number]
 

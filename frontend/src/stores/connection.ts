@@ -11,7 +11,7 @@ import { toSignIn } from './session'
 /** Shorter interruptions, such as moving to another server process, are not worth a word. */
 const WORTH_SAYING = 1_500
 
-/** The one socket and what it reports about itself. */
+/** The only socket and its state. */
 export const useConnection = defineStore('connection', () => {
   const state = shallowRef<ConnectionState>({ name: 'connecting' })
   const interrupted = ref(false)

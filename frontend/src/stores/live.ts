@@ -13,7 +13,7 @@ const NONE: LiveValues = new Map()
 /** The newest value of each key, by room and topic. Values past their time are removed. */
 export const useLiveValues = defineStore('live', () => {
   const topics = shallowReactive(new Map<string, LiveValues>())
-  /** with those that have ended (null), which are newer than a late value */
+  /** with ended ones (null), which are newer than a late value */
   const known = new Map<string, Map<string, LiveValue>>()
   let timer: ReturnType<typeof setTimeout> | undefined
   /** milliseconds that this device's clock is ahead of the server's, at most: values are older than they look otherwise */
@@ -44,7 +44,7 @@ export const useLiveValues = defineStore('live', () => {
     look()
   }
 
-  /** Removes what has expired, and comes back when the next value does. */
+  /** Removes expired values; runs again at the next expiry. */
   function look(): void {
     clearTimeout(timer)
     const now = Date.now() - ahead
@@ -73,7 +73,7 @@ export const useLiveValues = defineStore('live', () => {
     }
   }
 
-  /** `topics`: those that somebody uses; others are not kept. */
+  /** `topics`: the topics in use; others are not kept. */
   function listen(socket: ChatSocket, wanted: ReadonlySet<string>): void {
     socket.on('live', (frame) => {
       if (wanted.has(frame.topic)) take(frame)

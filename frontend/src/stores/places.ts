@@ -1,4 +1,4 @@
-/** Where somebody was in each room, for this tab: coming back lands there. No entry: at the latest message. */
+/** The position in each room, for this tab: a return opens it there. No entry: at the latest message. */
 export interface Place {
   seq: number
   /** pixels of that message's top edge below the upper edge of the list */

@@ -15,7 +15,7 @@ export interface RoomPresence {
 /** Null: not known, for want of a connection or because the room is too large to name everybody. */
 export type PersonState = 'online' | 'away' | 'offline' | null
 
-/** Above it the server tells counts only: what was known by name gets old. */
+/** Above it the server sends counts only, so the names become stale. */
 const NAMED_UP_TO = 200
 const EMPTY: RoomPresence = { count: 0, online: new Map(), away: new Set() }
 
@@ -24,7 +24,7 @@ export const usePresence = defineStore('presence', () => {
   const connection = useConnection()
   const rooms = shallowReactive(new Map<string, RoomPresence>())
 
-  /** Without a connection nobody is known to be there. */
+  /** Without a connection the list is empty. */
   function of(room: string): RoomPresence {
     return (connection.isLive && rooms.get(room)) || EMPTY
   }

@@ -13,7 +13,7 @@ import { isListed } from './timeline'
 const RELOAD_AFTER = 400
 /** rooms that the server lets one leave with one call */
 const LEAVE_BATCH = 500
-/** milliseconds between two tries after one that failed, with as much again by chance, growing */
+/** milliseconds between two attempts after a failure, with as much again by chance, growing */
 const RETRY_AFTER = 1_000
 
 export interface EndedMembership {
@@ -31,7 +31,7 @@ export const useRooms = defineStore('rooms', () => {
   const failure = ref('')
   /** rooms that I was a member of until a moment ago, and how that ended */
   const ended = shallowReactive(new Map<string, EndedMembership>())
-  /** rooms that the list may not reach, since somebody looked at them */
+  /** rooms that were opened and that the list may not reach */
   const found = new Set<string>()
   /** rooms that are being looked for */
   const looking = shallowReactive(new Set<string>())
@@ -71,13 +71,13 @@ export const useRooms = defineStore('rooms', () => {
     }
   }
 
-  /** A whole office comes back at once: some of them are told to wait, and would never hear of what they missed. */
+  /** A whole office reconnects at once: the server delays some, and they must still read the missed changes. */
   function again(): void {
     clearTimeout(reloading)
     reloading = setTimeout(() => void load(), RETRY_AFTER + fullJitter(failures++, Math.random, 2 * RETRY_AFTER))
   }
 
-  /** The server's list, asked for at `asked`, can be a moment older than what the socket has said. */
+  /** The server's list, asked for at `asked`, can be a moment older than the socket's frames. */
   function withLocalMarks(room: Room, asked: number): Room {
     const known = bySlug.value.get(room.slug)
     // Servers before `unread` counted every event.
@@ -198,7 +198,7 @@ export const useRooms = defineStore('rooms', () => {
     return { left, kept: [...kept] }
   }
 
-  /** I left it: at once, whatever the socket says later. */
+  /** I left it: at once, before the socket's frame. */
   function gone(slug: string): void {
     useConnection().chat().leave(slug)
     change(slug, { member: false, role: null })
@@ -231,7 +231,7 @@ export const useRooms = defineStore('rooms', () => {
       change(room, { head: Math.max(head, known.head), member_count, member: true, role: known.role ?? 'member' })
     })
     socket.on('presence', ({ room, online_count }) => {
-      // Only members are in a room: somebody new has joined it.
+      // Only members are in a room: a new person has joined it.
       if (online_count > (get(room)?.member_count ?? Infinity)) reloadSoon()
     })
     socket.on('room.added', ({ room, title, kind, private: hidden, head, upto }) => {
@@ -267,7 +267,7 @@ function worthAnotherTry(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500)
 }
 
-/** Whether a message of somebody else names a person, or everybody. */
+/** Whether a message of another person names this person, or everybody. */
 export function names(event: LogEvent, user: number): boolean {
   if (event.type !== 'message' || event.from.id === user) return false
   return event.mentions?.some((id) => id === user || id === EVERYBODY) ?? false

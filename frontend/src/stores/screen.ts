@@ -1,4 +1,4 @@
-/** Which messages are really in front of somebody. */
+/** Which messages are visible to the person. */
 import { ref, shallowRef } from 'vue'
 
 /** The page is visible and has the keyboard. */
@@ -6,7 +6,7 @@ export const present = ref(isPresent())
 /** The open room, and whether its latest message is in view. */
 export const openRoom = shallowRef<{ room: string; atEnd: boolean } | null>(null)
 
-/** Whether the latest message of a room is in front of somebody. */
+/** Whether the latest message of a room is visible to the person. */
 export function isOnScreen(room: string): boolean {
   return present.value && openRoom.value?.room === room && openRoom.value.atEnd
 }

@@ -1,5 +1,5 @@
 /**
- * What is loaded of one room: its latest messages and, while somebody reads far above them, a second part around that place.
+ * The loaded parts of one room: its latest messages and, while the person reads far above them, a second part around that place.
  *
  * Both parts are sorted and without holes, and neither grows beyond MAX_MESSAGES.
  */
@@ -24,7 +24,7 @@ export function shown({ past, messages }: Segments): Messages {
   return past ?? messages
 }
 
-/** `reading`: seq that somebody looks at above the end of the list; null at the end. */
+/** `reading`: seq in view above the end of the list; null at the end. */
 export function withEvents(segments: Segments, events: readonly LogEvent[], reading: number | null): Segments {
   const messages = applyEvents(segments.messages, events)
   const past = segments.past && applyEvents(segments.past, events.filter((event) => !isListed(event)))

@@ -36,7 +36,7 @@ export const useTimelines = defineStore('timelines', () => {
     return timelines.get(room)
   }
 
-  /** Joins the room, and lets go of the one that was looked at the longest time ago. */
+  /** Joins the room, and leaves the least recently opened one. */
   function enter(room: string): void {
     const known = timelines.get(room)
     timelines.delete(room)
@@ -144,7 +144,7 @@ export const useTimelines = defineStore('timelines', () => {
       const again = timeline.ready
       Object.assign(timeline, { messages: applyEvents([], events), past: null, more, ready: true })
       settle(timeline, head)
-      // After a long absence: somebody who reads far above stays there.
+      // After a long absence: a person who reads far above stays there.
       const place = placesOf(me).get(room)
       if (again && place) void loadPlace(room, place.seq)
     })

@@ -1,7 +1,7 @@
 import { ref } from 'vue'
 import { t } from '../i18n'
 
-/** What a screen reader is told politely; shown to nobody. */
+/** Polite announcements for a screen reader; not visible. */
 export const announcement = ref('')
 
 const BATCH_MS = 500
@@ -15,7 +15,7 @@ let unnamed = 0
 /**
  * Sentences of one moment are read together, and of many only the latest: reading all aloud would never end.
  *
- * `topic`: a later sentence on the same topic takes the place of one that was not read yet.
+ * `topic`: a later sentence on the same topic replaces an unread one.
  */
 export function announce(text: string, topic = `#${unnamed++}`): void {
   waiting.delete(topic)

@@ -1,4 +1,4 @@
-/** When something closes: after a time, at a time, or when somebody closes it. */
+/** When something closes: after a time, at a time, or by a person. */
 
 /** seconds */
 export const TIMES = { never: 0, minutes: 300, hour: 3_600, day: 86_400, week: 604_800 } as const

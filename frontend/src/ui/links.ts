@@ -12,7 +12,7 @@ export interface TextPart {
 
 const SAFE = /^(https?:|mailto:)/i
 
-/** Splits a message into plain text and links. Only what was written as an address becomes one. */
+/** Splits a message into plain text and links. Only a written address becomes a link. */
 export function textParts(text: string): TextPart[] {
   const parts: TextPart[] = []
   let end = 0

@@ -24,7 +24,7 @@ export function cleaned(text: string): string {
 
 const INVISIBLE = /^[\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*$/u
 
-/** Whether somebody would see anything of it; the server refuses the rest as `empty`. */
+/** Whether it has visible characters; the server refuses other texts as `empty`. */
 export function isVisible(text: string): boolean {
   return !INVISIBLE.test(text)
 }
@@ -33,7 +33,7 @@ export function isVisible(text: string): boolean {
 const MISLEADING = /[\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]/gu
 const SEEN = /[^\p{Z}\p{C}\p{M}\u115f\u1160\u2800\u3164\uffa0]/u
 
-/** A title somebody chose, on one line and without what would mislead; empty where nothing of it could be seen. */
+/** A person's title, on one line and without misleading characters; empty if nothing is visible. */
 export function shownTitle(title: string): string {
   const plain = title.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').replace(MISLEADING, '').trim()
   return SEEN.test(plain) ? plain : ''

@@ -43,7 +43,7 @@ export function act(one: Toast): void {
   one.action?.run()
 }
 
-/** Ends all toasts at once, so that what they hold back is not lost with the page. */
+/** Ends all toasts at once, so that their delayed actions are not lost with the page. */
 export function endAll(): void {
   for (const { id } of toasts.value) end(id)
 }

@@ -1,7 +1,7 @@
 import { onBeforeUnmount, watch, type WatchSource } from 'vue'
 
 /**
- * Asks the server for what somebody types, after a pause at each change. `ask` is given a function that says whether the answer is
+ * Asks the server for the typed text, after a pause at each change. `ask` is given a function that says whether the answer is
  * still wanted: a newer question has been asked where it is not.
  */
 export function useAsking(changes: WatchSource[], pauseMs: number, ask: (isWanted: () => boolean) => Promise<void>): () => void {

@@ -32,14 +32,14 @@ def give(target: Locator, kind: str, name: str, data: bytes, type_: str = "image
     target.evaluate(GIVE, [kind, name, type_, base64.b64encode(data).decode()])
 
 
-def attach(somebody: Person, *paths: Path) -> None:
-    with somebody.page.expect_file_chooser() as chooser:
-        somebody.page.get_by_role("button", name="Attach files").click()
+def attach(user: Person, *paths: Path) -> None:
+    with user.page.expect_file_chooser() as chooser:
+        user.page.get_by_role("button", name="Attach files").click()
     chooser.value.set_files(paths)
 
 
-def send(somebody: Person) -> None:
-    somebody.page.get_by_role("button", name="Send").click()
+def send(user: Person) -> None:
+    user.page.get_by_role("button", name="Send").click()
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def folder(tmp_path: Path) -> Path:
 def test_two_people_send_and_look_at_files(person: NewPerson, bot: Bot, folder: Path) -> None:
     room = bot.make_room("Harbour")
     ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for somebody in (ada, grace):
-        somebody.open(room)
+    for user in (ada, grace):
+        user.open(room)
     attach(ada, folder / "harbour.jpg", *folder.glob("*.pdf"))
     expect(ada.page.get_by_test_id("uploads").locator("[data-state=done]")).to_have_count(2)
     ada.screenshot("files-composer")
@@ -79,16 +79,16 @@ def test_two_people_send_and_look_at_files(person: NewPerson, bot: Bot, folder: 
     grace.screenshot("files-composer-phone")
     send(grace)
     expect(ada.messages.get_by_role("list", name="2 pictures").get_by_role("img")).to_have_count(2)
-    for somebody, name in ((ada, "files-desktop-light"), (grace, "files-phone-dark")):
-        somebody.all_sent()
-        somebody.page.wait_for_timeout(300)
-        assert not findings(somebody.page)
-        somebody.screenshot(name)
+    for user, name in ((ada, "files-desktop-light"), (grace, "files-phone-dark")):
+        user.all_sent()
+        user.page.wait_for_timeout(300)
+        assert not findings(user.page)
+        user.screenshot(name)
 
     look_at_large(ada)
     # The list of the room.
-    for somebody, name in ((ada, "files-panel"), (grace, "files-panel-phone")):
-        open_panel(somebody, name)
+    for user, name in ((ada, "files-panel"), (grace, "files-panel-phone")):
+        open_panel(user, name)
     # A deleted message takes its files along.
     grace.page.get_by_role("complementary", name="Files").get_by_role("button", name="Close").click()
     row = ada.rows.filter(has=ada.page.get_by_role("img", name="harbour.jpg"))
@@ -115,14 +115,14 @@ def look_at_large(ada: Person) -> None:
     expect(light).to_have_count(0)
 
 
-def open_panel(somebody: Person, name: str) -> None:
-    somebody.page.get_by_role("button", name="In this room").click()
-    somebody.page.get_by_role("menuitemcheckbox", name="Files").click()
-    panel = somebody.page.get_by_role("complementary", name="Files")
+def open_panel(user: Person, name: str) -> None:
+    user.page.get_by_role("button", name="In this room").click()
+    user.page.get_by_role("menuitemcheckbox", name="Files").click()
+    panel = user.page.get_by_role("complementary", name="Files")
     expect(panel.get_by_role("listitem")).to_have_count(4)
-    somebody.page.wait_for_timeout(300)
-    assert not findings(somebody.page)
-    somebody.screenshot(name)
+    user.page.wait_for_timeout(300)
+    assert not findings(user.page)
+    user.screenshot(name)
 
 
 def test_files_are_dropped_and_pasted(person: NewPerson, bot: Bot) -> None:

@@ -16,24 +16,24 @@ BERLIN: Geolocation = {"latitude": 52.52, "longitude": 13.405, "accuracy": 4_000
 WARSAW: Geolocation = {"latitude": 52.23, "longitude": 21.01, "accuracy": 30}
 
 
-def share(somebody: Person, seconds: str, where: str) -> None:
-    somebody.page.locator(".composer-menu button").first.click()
-    somebody.page.get_by_role("menuitem", name="Share my location").click()
-    dialog = somebody.page.get_by_role("dialog")
+def share(user: Person, seconds: str, where: str) -> None:
+    user.page.locator(".composer-menu button").first.click()
+    user.page.get_by_role("menuitem", name="Share my location").click()
+    dialog = user.page.get_by_role("dialog")
     dialog.get_by_label(seconds).check()
     dialog.get_by_label(where).check()
 
 
-def open_map(somebody: Person) -> None:
-    somebody.page.get_by_role("button", name="In this room").click()
-    somebody.page.get_by_role("menuitemcheckbox", name="Map").click()
-    expect(somebody.page.locator(".map .atlas").first).to_be_attached()
+def open_map(user: Person) -> None:
+    user.page.get_by_role("button", name="In this room").click()
+    user.page.get_by_role("menuitemcheckbox", name="Map").click()
+    expect(user.page.locator(".map .atlas").first).to_be_attached()
 
 
-def picture(somebody: Person, name: str) -> None:
+def picture(user: Person, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    somebody.page.wait_for_timeout(400)
-    somebody.page.screenshot(path=SCREENSHOTS / f"location-{name}.png")
+    user.page.wait_for_timeout(400)
+    user.page.screenshot(path=SCREENSHOTS / f"location-{name}.png")
 
 
 def test_people_see_each_other_move_until_they_stop(person: NewPerson, bot: Bot) -> None:

@@ -9,16 +9,16 @@ from tests.browser.person import Person
 Watched = Callable[..., Person]
 
 
-def ready(somebody: Person, page: Page | None = None) -> None:
+def ready(person: Person, page: Page | None = None) -> None:
     """Wait until a page knows how the person wants to be told."""
     loaded = "({name, responseEnd}) => name.endsWith('/api/notifications') && responseEnd"
     asked = f"performance.getEntriesByType('resource').some({loaded})"
-    somebody.waits_for(lambda: bool((page or somebody.page).evaluate(asked)))
+    person.waits_for(lambda: bool((page or person.page).evaluate(asked)))
 
 
-def open_settings(somebody: Person) -> Locator:
-    somebody.page.get_by_role("button", name="Account of").click()
-    somebody.page.get_by_role("menuitem", name="Notifications…").click()
-    dialog = somebody.page.get_by_role("dialog", name="Notifications")
+def open_settings(person: Person) -> Locator:
+    person.page.get_by_role("button", name="Account of").click()
+    person.page.get_by_role("menuitem", name="Notifications…").click()
+    dialog = person.page.get_by_role("dialog", name="Notifications")
     expect(dialog.get_by_role("heading", name="Quiet hours")).to_be_visible()
     return dialog

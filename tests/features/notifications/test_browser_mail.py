@@ -38,12 +38,12 @@ def posting(profile: Profile, static_files: Path, mails: MailServer) -> Iterator
         server.close()
 
 
-def looked_at(somebody: Person, name: str) -> None:
+def looked_at(user: Person, name: str) -> None:
     """Take pictures in both schemes, in which axe finds nothing."""
     for scheme in ("light", "dark"):
-        somebody.page.emulate_media(color_scheme=scheme)
-        somebody.screenshot(f"{name}-{scheme}")
-        assert not findings(somebody.page)
+        user.page.emulate_media(color_scheme=scheme)
+        user.screenshot(f"{name}-{scheme}")
+        assert not findings(user.page)
 
 
 def test_address_is_confirmed_and_mails_are_stopped_by_their_links(posting: Server, mails: MailServer, person: NewPerson) -> None:

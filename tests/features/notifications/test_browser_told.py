@@ -25,17 +25,17 @@ def put_behind(page: Page, *, behind: bool = True) -> None:
     page.evaluate("behind => window.putBehind(behind)", behind)
 
 
-def told_once(somebody: Person, *pages: Page) -> dict[str, Any]:
+def told_once(person: Person, *pages: Page) -> dict[str, Any]:
     """Wait for a notification on one of the pages, and check that no other follows."""
-    somebody.waits_for(lambda: bool(raised(*pages)))
-    somebody.page.wait_for_timeout(SETTLED_MS)
+    person.waits_for(lambda: bool(raised(*pages)))
+    person.page.wait_for_timeout(SETTLED_MS)
     (one,) = raised(*pages)
     return dict(one)
 
 
-def preferences(somebody: Person, **changes: Any) -> None:
+def preferences(person: Person, **changes: Any) -> None:
     """Change settings as another device does."""
-    somebody.page.evaluate(
+    person.page.evaluate(
         """async (changes) => {
             const token = document.cookie.match(/csrftoken=([^;]+)/)[1]
             const headers = {'Content-Type': 'application/json', 'X-CSRFToken': token}

@@ -34,8 +34,8 @@ def new_poll(ada: Person, question: str, *options: str, secret: bool = False, se
     expect(dialog).to_have_count(0)
 
 
-def poll(somebody: Person, question: str) -> Locator:
-    return somebody.messages.get_by_test_id("poll").filter(has_text=question)
+def poll(user: Person, question: str) -> Locator:
+    return user.messages.get_by_test_id("poll").filter(has_text=question)
 
 
 def counts(card: Locator) -> list[str]:
@@ -45,8 +45,8 @@ def counts(card: Locator) -> list[str]:
 def test_two_people_vote_and_see_it_live(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Lunch")
     ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for somebody in (ada, grace):
-        somebody.open(room)
+    for user in (ada, grace):
+        user.open(room)
     question = "Where shall we have lunch?"
     new_poll(ada, question, "The noodle place", "Pizza", "At the desk")
     mine, theirs = poll(ada, question), poll(grace, question)
@@ -73,9 +73,9 @@ def test_two_people_vote_and_see_it_live(person: NewPerson, bot: Bot) -> None:
 
     mine.get_by_role("button", name="Who voted").click()
     expect(mine.get_by_test_id("poll-voters")).to_contain_text(grace.name)
-    for somebody, name in ((ada, "poll-desktop-light"), (grace, "poll-phone-dark")):
-        assert not findings(somebody.page)
-        somebody.screenshot(name)
+    for user, name in ((ada, "poll-desktop-light"), (grace, "poll-phone-dark")):
+        assert not findings(user.page)
+        user.screenshot(name)
 
     ada.page.reload()
     expect(mine.get_by_text("You voted")).to_be_visible()
@@ -98,8 +98,8 @@ def test_two_people_vote_and_see_it_live(person: NewPerson, bot: Bot) -> None:
 def test_secret_poll_of_several_choices_and_the_panel(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Offsite")
     ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, **PHONE)
-    for somebody in (ada, grace):
-        somebody.open(room)
+    for user in (ada, grace):
+        user.open(room)
     question = "Which days suit you?"
     new_poll(ada, question, "Monday", "Tuesday", "Wednesday", secret=True, several=True)
     card = poll(grace, question)
@@ -115,13 +115,13 @@ def test_secret_poll_of_several_choices_and_the_panel(person: NewPerson, bot: Bo
     bot.join(room)
     for number in range(3):
         bot.say(room, f"line {number}")
-    for somebody in (ada, grace):
-        somebody.page.get_by_role("button", name="In this room").click()
-        somebody.page.get_by_role("menuitemcheckbox", name="Open polls").click()
-        panel = somebody.page.get_by_role("complementary", name="Open polls")
+    for user in (ada, grace):
+        user.page.get_by_role("button", name="In this room").click()
+        user.page.get_by_role("menuitemcheckbox", name="Open polls").click()
+        panel = user.page.get_by_role("complementary", name="Open polls")
         expect(panel.get_by_text(question)).to_be_visible()
         expect(panel.get_by_text("1 person voted")).to_be_visible()
-        assert not findings(somebody.page)
+        assert not findings(user.page)
     ada.screenshot("poll-panel-desktop")
     grace.screenshot("poll-panel-phone")
     panel = ada.page.get_by_role("complementary", name="Open polls")

@@ -39,17 +39,17 @@ def new_quiz(ada: Person) -> None:
     expect(dialog).to_have_count(0)
 
 
-def on_air(somebody: Person) -> Locator:
+def on_air(user: Person) -> Locator:
     """The quiz above the messages."""
-    return somebody.page.locator(".running")
+    return user.page.locator(".running")
 
 
 def test_quiz_from_dialog_to_podium(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Friday")
     host = person("Host", bypass_csp=True)
     player, other = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for somebody in (host, player, other):
-        somebody.open(room)
+    for user in (host, player, other):
+        user.open(room)
     new_quiz(host)
     expect(player.messages.get_by_text(f"Waiting for {host.name} to start.")).to_be_visible()
     expect(player.page.get_by_role("button", name="Start the quiz")).to_have_count(0)
@@ -79,6 +79,6 @@ def test_quiz_from_dialog_to_podium(person: NewPerson, bot: Bot) -> None:
     podium = player.messages.get_by_role("list", name="Scores")
     expect(podium.get_by_role("listitem").first).to_contain_text(player.name)
     expect(player.messages.get_by_text("Your place: 1 of 2")).to_be_visible()
-    for somebody, name in ((player, "quiz-podium-desktop-light"), (other, "quiz-podium-phone-dark")):
-        somebody.screenshot(name)
-        assert not findings(somebody.page)
+    for user, name in ((player, "quiz-podium-desktop-light"), (other, "quiz-podium-phone-dark")):
+        user.screenshot(name)
+        assert not findings(user.page)

@@ -28,10 +28,10 @@ FRAMES = """() => new Promise((resolve) => {
 })"""
 
 
-def picture(somebody: Person, name: str) -> None:
+def picture(user: Person, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    somebody.page.wait_for_timeout(400)
-    somebody.page.screenshot(path=SCREENSHOTS / f"sensors-{name}.png")
+    user.page.wait_for_timeout(400)
+    user.page.screenshot(path=SCREENSHOTS / f"sensors-{name}.png")
 
 
 def push_until(stop: threading.Event, site: Server, room: str, cookie: str) -> None:
@@ -47,17 +47,17 @@ def push_until(stop: threading.Event, site: Server, room: str, cookie: str) -> N
                 pass
 
 
-def open_charts(somebody: Person) -> None:
-    somebody.page.get_by_role("button", name="In this room").click()
-    somebody.page.get_by_role("menuitemcheckbox", name="Sensors").click()
-    expect(somebody.page.get_by_role("img", name="Chart of sensor 00")).to_be_visible()
+def open_charts(user: Person) -> None:
+    user.page.get_by_role("button", name="In this room").click()
+    user.page.get_by_role("menuitemcheckbox", name="Sensors").click()
+    expect(user.page.get_by_role("img", name="Chart of sensor 00")).to_be_visible()
 
 
-def room_of(somebody: Person) -> str:
+def room_of(user: Person) -> str:
     """Make a room of this person's."""
-    cookies = {one["name"]: one["value"] for one in somebody.context.cookies()}
+    cookies = {one["name"]: one["value"] for one in user.context.cookies()}
     room = f"greenhouse-{secrets.token_hex(3)}"
-    answer = somebody.context.request.post(
+    answer = user.context.request.post(
         "/api/rooms", data={"slug": room, "title": "Greenhouse"}, headers={"X-CSRFToken": cookies["csrftoken"]}
     )
     assert answer.ok, answer.text()

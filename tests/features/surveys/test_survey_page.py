@@ -43,15 +43,15 @@ def new_survey(ada: Person) -> None:
     expect(dialog).to_have_count(0)
 
 
-def survey(somebody: Person) -> Locator:
-    return somebody.messages.get_by_test_id("survey")
+def survey(user: Person) -> Locator:
+    return user.messages.get_by_test_id("survey")
 
 
 def test_two_people_answer_a_survey(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("After the launch")
     ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for somebody in (ada, grace):
-        somebody.open(room)
+    for user in (ada, grace):
+        user.open(room)
     new_survey(ada)
     mine, theirs = survey(ada), survey(grace)
     expect(theirs.get_by_role("heading", name="How was the launch?")).to_be_visible()

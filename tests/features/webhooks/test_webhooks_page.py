@@ -12,9 +12,9 @@ from tests.browser.person import PHONE, Person
 pytestmark = pytest.mark.browser
 
 
-def open_webhooks(somebody: Person) -> None:
-    somebody.page.get_by_role("button", name="In this room").click()
-    somebody.page.get_by_role("menuitemcheckbox", name="Webhooks").click()
+def open_webhooks(user: Person) -> None:
+    user.page.get_by_role("button", name="In this room").click()
+    user.page.get_by_role("menuitemcheckbox", name="Webhooks").click()
 
 
 def test_owner_makes_uses_and_removes_a_webhook(person: NewPerson, bot: Bot) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py metrics`: print the figures of the server on HOST and PORT, all or those that begin with a name."""
+"""`manage.py metrics`: print the figures of the server on HOST and PORT, all, or by the beginning of their names."""
 
 from __future__ import annotations
 

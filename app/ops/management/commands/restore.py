@@ -1,4 +1,4 @@
-"""`manage.py restore`: bring a backup back into a database that holds nobody's data.
+"""`manage.py restore`: restore a backup into a database without users' data.
 
 Exit codes: 0 done (--check: it can be done); 1 refused or not done, and the message says why.
 """

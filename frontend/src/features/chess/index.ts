@@ -2,7 +2,7 @@ import { ChessKnight } from '@lucide/vue'
 import { defineFeature } from '../registry'
 import { announced } from './announced'
 
-/** Chess between two; the room watches. The server knows the rules, the page shows what it says. */
+/** Chess between two; the room watches. The server knows the rules, the page shows its state. */
 export default defineFeature({
   name: 'chess',
   about: () => import('./about'),

@@ -44,7 +44,7 @@ export function put(room: string, files: readonly Pending[]): void {
   else pending.delete(room)
 }
 
-/** Files as an event has them, or as a frame that waits names them; null for one that is not known any more. */
+/** Files as in an event, or as named by an unsent frame; null for an unknown file. */
 export function resolved(files: readonly (MessageFile | string)[]): (MessageFile | null)[] {
   return files.map((file) => (typeof file === 'string' ? (known.get(file) ?? null) : file))
 }

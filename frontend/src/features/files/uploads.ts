@@ -1,4 +1,4 @@
-/** Brings files to the server, two at a time; what a lost connection cuts is begun again. */
+/** Uploads files, two at a time; an upload cut by a lost connection starts again. */
 import { watch } from 'vue'
 import { cookie, path } from '../../api'
 import { has, t } from '../../i18n'

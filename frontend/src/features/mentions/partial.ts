@@ -12,7 +12,7 @@ export function partialName(text: string, caret: number): Partial | null {
   return found ? { at: found.index + found[1]!.length, name: found[2]! } : null
 }
 
-/** The text with the name in place of what was typed of it, and where the caret is then. */
+/** The text with the name in place of its typed part, and the new position of the caret. */
 export function completed(text: string, caret: number, partial: Partial, name: string): { text: string; caret: number } {
   const head = `${text.slice(0, partial.at)}@${name} `
   return { text: head + text.slice(caret).replace(/^ /, ''), caret: head.length }

@@ -78,7 +78,7 @@ export const useAmendments = defineStore('amendments', () => {
     return last !== undefined
   }
 
-  /** What somebody wrote into the editor of this message before, and why it was not stored. */
+  /** The unstored text of this message's editor, and the reason of its refusal. */
   function refusedEdit({ room, seq }: Pick<MessageEvent, 'room' | 'seq'>): Refused | undefined {
     return refused.get(name(room, seq))
   }

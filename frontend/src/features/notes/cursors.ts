@@ -87,7 +87,7 @@ function absolute(text: Y.Text, position: string | null): number | null {
     const found = Y.createAbsolutePositionFromRelativePosition(Y.decodeRelativePosition(fromBase64(position)), text.doc!)
     return found?.type === text ? found.index : null
   } catch {
-    return null // bytes of somebody else
+    return null // bytes of another program
   }
 }
 

@@ -11,7 +11,7 @@ export interface NotePlace {
 }
 
 export interface Kept {
-  /** what was kept is in the document; true where the server may lack some of it */
+  /** the kept edits are in the document; true if the server may lack some of them */
   loaded: Promise<boolean>
   /** whether this browser keeps anything */
   works: boolean

@@ -25,11 +25,11 @@ export class NoteSession {
   state: NoteState = 'opening'
   /** called with each change of `state` */
   onState: (state: NoteState) => void = () => undefined
-  /** what the server has not confirmed, oldest first */
+  /** unconfirmed updates, oldest first */
   private unsent: Uint8Array[] = []
   private sending = false
   private readonly kept: Kept | undefined
-  /** while what was kept is read, and then whether the server may lack some of it */
+  /** while kept edits are read, and then whether the server may lack some of them */
   private loading: boolean
   private unsentBefore = false
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -67,7 +67,7 @@ export class NoteSession {
     return this.kept?.works ?? false
   }
 
-  /** Reads what is missing here, and sends what the server lacks: edits made without a connection, too. */
+  /** Reads updates missing here, and sends updates that the server lacks: offline edits, too. */
   async open(): Promise<void> {
     clearTimeout(this.timer)
     await this.load()
@@ -117,7 +117,7 @@ export class NoteSession {
       await request({ type: 'note.update', room: this.room, note: this.note, update: toBase64(update) })
       this.unsent.splice(0, count)
       if (!this.unsent.length) this.kept?.mark(false)
-      this.sending = false // whoever is told that all is saved may ask
+      this.sending = false // listeners of `saved` may ask
       this.set(this.unsent.length ? 'saving' : 'saved')
     } catch (error) {
       this.failed(error, () => void this.flush())

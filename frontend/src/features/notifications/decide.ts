@@ -9,7 +9,7 @@ export interface Situation {
   level: Level
   /** the message is read already, maybe on another device */
   read: boolean
-  /** the latest message of its room is in front of somebody */
+  /** the latest message of its room is on screen */
   onScreen: boolean
   /** its room is the open one */
   open: boolean
@@ -23,7 +23,7 @@ export interface Situation {
 }
 
 export interface Decision {
-  /** When the page claims the message: only the first device that does tells of it. A page that is in front of somebody comes first. */
+  /** When the page claims the message: only the first device to claim notifies. A visible page comes first. */
   claim: 'never' | 'now' | 'later'
   notification: boolean
   sound: boolean
@@ -34,7 +34,7 @@ const NOTHING: Decision = { claim: 'never', notification: false, sound: false, t
 
 export function decide(now: Situation): Decision {
   if (now.read || !isWanted(now.reason, now.level)) return NOTHING
-  // It is seen: the claim keeps other devices from telling. Where nobody is at this device, another one may tell.
+  // It is seen: the claim stops other devices' notifications. On an idle device another one may notify.
   if (now.onScreen) return { ...NOTHING, claim: now.active ? 'now' : 'never' }
   if (now.quiet) return NOTHING
   const raised = { notification: !now.visible && now.notifies, sound: now.sound, toast: now.visible && !now.open }

@@ -26,7 +26,7 @@ export function body({ text }: Notify, length = MAX_TEXT): string {
   return points.length > length ? `${points.slice(0, length).join('')}…` : text
 }
 
-/** `open`: what a click does besides bringing the page to the front. */
+/** `open`: called on a click, after the page comes to the front. */
 export async function notify(frame: Notify, open: () => void): Promise<void> {
   const { room, target: seq } = frame
   // As the server calls them in Web Push: one takes the place of the other.
@@ -44,7 +44,7 @@ export async function notifyTest(): Promise<void> {
   await display('Hubbub', { body: t('notifications.test_body'), tag: 'test' }, () => undefined)
 }
 
-/** Null for one that the service worker shows. Silent: the sound is the page's own. */
+/** Null if the service worker shows it. Silent: the page plays its own sound. */
 async function display(title: string, given: NotificationOptions, open: () => void): Promise<Notification | null> {
   const options = { ...given, icon: ICON, silent: true }
   let notice: Notification

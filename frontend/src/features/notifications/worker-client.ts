@@ -18,7 +18,7 @@ export async function registerWorker(): Promise<ServiceWorkerRegistration | null
   }
 }
 
-/** Calls `open` when somebody clicks on a notification of the worker; returns its end. */
+/** Calls `open` on a click on a notification of the worker; returns its end. */
 export function onOpen(open: (room: string, seq: number) => void): () => void {
   if (!('serviceWorker' in navigator)) return () => undefined
   const heard = ({ data }: MessageEvent<{ open?: { room: string; seq: number } } | null>) => {

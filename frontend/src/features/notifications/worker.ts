@@ -1,4 +1,4 @@
-/** Web Push: shows what the server sends while no page is in front of the person, and leads to it. */
+/** Web Push: shows notifications while no page is visible; a click opens the message. */
 export {}
 declare const self: ServiceWorkerGlobalScope
 
@@ -19,7 +19,7 @@ self.addEventListener('push', (event) => event.waitUntil(pushed(read(event.data)
 self.addEventListener('notificationclick', (event) => event.waitUntil(clicked(event.notification)))
 self.addEventListener('pushsubscriptionchange', (event) => event.waitUntil(changed(event as PushSubscriptionChangeEvent)))
 
-/** Browsers insist that a push is shown: one that cannot be read says at least that there is something. */
+/** Browsers require that a push is shown: an unreadable one gets a general text. */
 function read(data: PushMessageData | null): Partial<Message> {
   try {
     return (data?.json() ?? {}) as Partial<Message>

@@ -6,7 +6,7 @@ import { myVote, ownVote, sameChoices, type Poll } from './poll'
 /** My vote in a poll, and what I have marked but not sent yet. */
 export function useVote(poll: () => Poll, me: number) {
   const connection = useConnection()
-  /** what the server answered, where the event does not say it */
+  /** the server's answer, if the event lacks it */
   const asked = ref<number[]>([])
   /** sent and not answered yet */
   const sending = ref<number[] | null>(null)

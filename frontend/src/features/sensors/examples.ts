@@ -1,7 +1,7 @@
 /** Programs that push a reading, ready to run: of the room's address and a device's token. */
 import python from './device.py?raw'
 
-/** what the example of the documentation says in their place */
+/** their placeholders in the documentation's example */
 const ROOM = 'https://chat.example.org/api/rooms/greenhouse'
 const TOKEN = 'os.environ["TOKEN"]'
 

@@ -17,7 +17,7 @@ export const useTyping = defineStore('typing', () => {
   const rooms = shallowReactive(new Map<string, Typists>())
   const told = new Map<string, number>()
 
-  /** Without a connection nobody is known to type. */
+  /** Without a connection the list is empty. */
   function of(room: string): Typists {
     return (connection.isLive && rooms.get(room)) || NOBODY
   }
