@@ -113,6 +113,14 @@ async def test_flood_of_frames_closes_its_own_socket(sampled: Server, knock: Any
     assert await theirs.receive_json() == {"by": bob.name, "content": "unharmed"}
 
 
+async def test_too_large_frame_closes_its_own_socket(knock: Any, ada: Account) -> None:
+    mine, other = await knock(TUTORIAL, **ada.headers), await knock(TUTORIAL, **ada.headers)
+    await mine.send('{"message": "' + "x" * 262_144 + '"}')
+    await mine.expect_close(1009)
+    await other.send_json({"message": "goes on"})
+    assert await other.receive_json() == {"message": "goes on"}
+
+
 async def test_failure_of_a_consumer_closes_only_its_socket(knock: Any, ada: Account) -> None:
     mine, other = await knock(TUTORIAL, **ada.headers), await knock(TUTORIAL, **ada.headers)
     await mine.send("no JSON")

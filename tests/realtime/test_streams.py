@@ -1,12 +1,14 @@
 """Streams whose client goes away, against a real hub."""
 
 import asyncio
+import time
 
 import pytest
 
 from realtime import hub as hubs
 from realtime import streams
 from realtime.events import Person
+from realtime.send_queue import MAX_AGE_S, MAX_BYTES, Batch
 from tests.realtime.test_presence_model import World
 
 EVE = Person(3, "user-3")
@@ -59,3 +61,12 @@ async def test_name_of_a_stream_tells_whose_it_is(monkeypatch: pytest.MonkeyPatc
     assert streams.is_of(stream.id, EVE.id)
     assert not streams.is_of(stream.id, 33)
     assert not streams.is_of("made-up", EVE.id)
+
+
+async def test_unread_stream_is_full_and_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub then closes it, as a socket that reads too slowly."""
+    _, stream = await _open(monkeypatch)
+    assert stream.push(Batch(["x" * 1_000]))
+    assert not stream.overdue(time.monotonic())
+    assert stream.overdue(time.monotonic() + MAX_AGE_S + 1)
+    assert not stream.push(Batch(["x" * MAX_BYTES]))

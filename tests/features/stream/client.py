@@ -57,6 +57,14 @@ class StreamClient:
                 self._more.clear()
                 await self._more.wait()
 
+    async def end(self) -> Frame:
+        """Return the last event, `close`, at most 10 s away."""
+        async with asyncio.timeout(10):
+            while self.closed is None:
+                self._more.clear()
+                await self._more.wait()
+        return self.closed
+
     async def send(self, *frames: Frame) -> httpx.Response:
         return await self.http.post("/api/frames", json=list(frames), headers={"Hubbub-Stream": self.id})
 
