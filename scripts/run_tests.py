@@ -108,16 +108,20 @@ def existing(*paths: str) -> list[str]:
 
 
 def embedded(missing: list[str]) -> Block:
-    ignored = {f"--ignore={path}" for program in missing for path in IGNORED.get(program, ())}
     # Few processes, for containers are replaced beside them.
-    return Block("embedded", arguments=("-m", "not stack and not browser", "tests", *sorted(ignored)), processes=CORES + 1)
+    arguments = ("-m", "not stack and not browser", "tests", *ignored(missing))
+    return Block("embedded", arguments=arguments, processes=CORES + 1)
 
 
-def postgres() -> Block:
+def ignored(missing: list[str]) -> list[str]:
+    return sorted({f"--ignore={path}" for program in missing for path in IGNORED.get(program, ())})
+
+
+def postgres(missing: list[str]) -> Block:
     """What depends neither on the database nor on the layer runs once, in the embedded block."""
-    here = ("server", "db", "core", "ops", "realtime", "accounts", "rooms", "chat", "features", "config")
+    here = ("server", "db", "core", "ops", "realtime", "accounts", "rooms", "chat", "features", "config", "monitoring")
     paths = existing(*(f"tests/{folder}" for folder in here))
-    arguments = ("-m", "not stack and not browser and not once", *paths)
+    arguments = ("-m", "not stack and not browser and not once", *paths, *ignored(missing))
     return Block("postgres", ("initdb", "redis-server", "pgbouncer"), arguments, 2 * CORES, "postgres")
 
 
@@ -138,7 +142,7 @@ def lanes(missing: list[str]) -> list[list[Block]]:
 
     Containers that are replaced mostly wait for one another: they do so beside the blocks that need no Docker.
     """
-    return [[stack()], [embedded(missing), postgres(), Block("frontend"), browser()]]
+    return [[stack()], [embedded(missing), postgres(missing), Block("frontend"), browser()]]
 
 
 def alone() -> list[Block]:

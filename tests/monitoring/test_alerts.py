@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from tests.conftest import Connect
@@ -12,6 +13,8 @@ from tests.support.api import with_token
 from tests.support.chat_client import create_room, sign_up
 from tests.support.ports import free_port
 from tests.support.server import Server
+
+pytestmark = pytest.mark.once
 
 
 def hurried_rules(folder: Path) -> Path:

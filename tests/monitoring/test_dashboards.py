@@ -81,6 +81,7 @@ async def test_every_query_of_the_dashboards_answers(
         assert "hubbub_layer_round_trip_seconds_bucket" in known
 
 
+@pytest.mark.once
 def test_quiet_metrics_are_declared() -> None:
     """What a test does not make happen still has a name in the code."""
     sources = "".join(path.read_text() for path in (ROOT / "app").rglob("*.py"))
