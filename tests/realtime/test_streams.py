@@ -5,10 +5,11 @@ import time
 
 import pytest
 
+from core.limits import LIMITS
 from realtime import hub as hubs
 from realtime import streams
 from realtime.events import Person
-from realtime.send_queue import MAX_AGE_S, MAX_BYTES, Batch
+from realtime.send_queue import MAX_AGE_S, Batch
 from tests.realtime.test_presence_model import World
 
 EVE = Person(3, "user-3")
@@ -69,4 +70,4 @@ async def test_unread_stream_is_full_and_overdue(monkeypatch: pytest.MonkeyPatch
     assert stream.push(Batch(["x" * 1_000]))
     assert not stream.overdue(time.monotonic())
     assert stream.overdue(time.monotonic() + MAX_AGE_S + 1)
-    assert not stream.push(Batch(["x" * MAX_BYTES]))
+    assert not stream.push(Batch(["x" * LIMITS.send_queue_bytes]))
