@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import time
 
-from django.db import IntegrityError
+import msgspec
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.models import ApiToken, Ticket, User
+from chat.kinds import KINDS
 from chat.models import Event
+from core.features import EventKind
 from rooms.leaving import ownership_pass_on
 from rooms.models import Block, Kind, Membership, Room
 
@@ -60,6 +63,29 @@ def _anonymize(person: User) -> None:
     person.is_staff = person.is_superuser = False
     person.set_unusable_password()
     person.save()
+    for kind in KINDS.everything():
+        if kind.renamed is not None:
+            for room, seq in _things_of(kind, person.id):
+                _rename_in(kind, room, seq, person)
+
+
+def _things_of(kind: EventKind, user: int) -> list[tuple[int, int]]:
+    """Return the things of a kind that a person began or took part in, by room and seq."""
+    amending = [one.name for one in KINDS.everything() if one.amends is kind.payload]
+    begun = Event.objects.filter(author=user, kind=kind.name).values_list("room_id", "seq")
+    joined = Event.objects.filter(author=user, kind__in=amending, target__isnull=False).values_list("room_id", "target")
+    return sorted({*begun, *joined})
+
+
+def _rename_in(kind: EventKind, room: int, seq: int, person: User) -> None:
+    with transaction.atomic():
+        list(Room.objects.select_for_update().filter(id=room).values_list("id"))  # as a commit does: none comes in between
+        thing = Event.objects.filter(room=room, seq=seq, kind=kind.name).first()
+        if thing is None or kind.renamed is None:
+            return
+        state = msgspec.convert({"type": kind.name, **(thing.data or {})}, kind.payload)
+        thing.data = kind.data_of(kind.renamed(state, person.id, person.username))
+        thing.save(update_fields=["data"])
 
 
 def _end_memberships(room: Room, paused: bool) -> None:

@@ -71,6 +71,8 @@ class EventKind:
     # For a thing: the time of the server's next action, and the event that it then appends. None: nothing is due.
     due: Callable[[Any], datetime | None] | None = None
     on_due: Callable[[Any, datetime], msgspec.Struct | None] | None = None
+    # Of a thing whose state names people: the state with another name for a person, whose account was deleted.
+    renamed: Callable[[Any, int, str], Any] | None = None
     # Called with the room and the event's wire form in every delivering process, and in the committing one. At
     # least once in all; a process without sockets in the room may not hear of it. On the event loop; must not wait.
     delivered: Callable[[Any, dict[str, Any]], None] | None = None
@@ -137,6 +139,10 @@ class EventKinds:
     def __getitem__(self, name: str) -> EventKind:
         """Return a kind, also a hidden one: an event that was accepted before is still to be committed."""
         return self._kinds[name]
+
+    def everything(self) -> list[EventKind]:
+        """Return all kinds, also those that are hidden."""
+        return list(self._kinds.values())
 
     def get(self, name: str) -> EventKind | None:
         return self._shown.get(name)

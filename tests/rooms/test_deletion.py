@@ -14,9 +14,13 @@ from django_tasks_db.models import DBTaskResult
 from accounts.models import User
 from changes.models import Change
 from chat import deletion
+from chat.kinds import KINDS
 from chat.models import Event
 from core import admin_pages
 from core.errors import NoSuchRoom
+from features.chess.state import Chess, Player
+from features.quiz import state as quiz
+from features.quiz.state import Quiz
 from rooms import access, services
 from rooms.models import Block, Membership, Role, Room
 
@@ -160,3 +164,24 @@ def test_direct_room_stays_direct_on_its_admin_page(page: Client) -> None:
     assert page.post(reverse("admin:rooms_room_change", args=[other.id]), {"title": "", "kind": "direct"}).status_code == 200
     other.refresh_from_db()
     assert other.kind == "public"
+
+
+def test_deleted_person_is_named_in_no_game_and_no_quiz() -> None:
+    ada, bob, eve = people(3)
+    room = full_room("team", [ada, bob, eve], 1)
+    white, black = Player(bob.id, bob.username), Player(eve.id, eve.username)
+    things: list[tuple[str, User, int | None, Any]] = [
+        ("quiz", ada, None, Quiz("T", [], players={str(bob.id): quiz.Player("user-00001", 7)})),
+        ("quiz.answered", bob, 2, None),
+        ("chess", bob, None, Chess(60, 0, white, black=black)),
+        ("chess.accepted", eve, 4, None),
+    ]
+    for seq, (kind, author, target, state) in enumerate(things, 2):
+        data = KINDS[kind].data_of(state) if state is not None else None
+        Event.objects.create(room=room, seq=seq, author=author, key=f"k{seq}", at=AT, kind=kind, target=target, data=data)
+    for person in (bob, eve):
+        User.objects.filter(id=person.id).update(is_active=False)
+        deletion.person_delete(user=person.id, paused=False)
+    played, game = (Event.objects.get(room=room, seq=seq).data for seq in (2, 4))
+    assert played["players"][str(bob.id)][:2] == [f"deleted-{bob.id}", 7]
+    assert (game["white"]["name"], game["black"]["name"]) == (f"deleted-{bob.id}", f"deleted-{eve.id}")

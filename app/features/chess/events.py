@@ -172,7 +172,13 @@ def on_due(game: Chess, now: datetime) -> ChessEnded | None:
     return ChessEnded("expired" if game.black is None else "time")
 
 
-CHESS = EventKind(payload=Chess, listed=True, counts=True, public=shown, wire=ChessState, due=due, on_due=on_due)
+def renamed(game: Chess, user: int, name: str) -> Chess:
+    """Name a player anew."""
+    white, black = ((Player(user, name) if one and one.id == user else one) for one in (game.white, game.black))
+    return msgspec.structs.replace(game, white=white, black=black)
+
+
+CHESS = EventKind(payload=Chess, listed=True, counts=True, public=shown, wire=ChessState, due=due, on_due=on_due, renamed=renamed)
 ACCEPTED = EventKind(payload=ChessAccepted, amends=Chess, apply=accept)
 MOVED = EventKind(payload=ChessMoved, amends=Chess, apply=move, public=lambda moved: {"move": moved.move}, wire=ChessMoved)
 DRAW = EventKind(payload=ChessDraw, amends=Chess, apply=draw, public=lambda asked: {"offered": asked.offered}, wire=ChessDraw)

@@ -134,8 +134,24 @@ def on_due(quiz: Quiz, now: datetime) -> msgspec.Struct | None:
     return QuizRevealed(quiz.current) if quiz.current + 1 < len(quiz.questions) else QuizEnded()
 
 
+def renamed(quiz: Quiz, user: int, name: str) -> Quiz:
+    """Name a player anew."""
+    player = quiz.players.get(str(user))
+    if player is None:
+        return quiz
+    return msgspec.structs.replace(quiz, players={**quiz.players, str(user): msgspec.structs.replace(player, name=name)})
+
+
 QUIZ = EventKind(
-    payload=Quiz, listed=True, counts=True, check=check, public=shown, wire=QuizState, due=lambda quiz: quiz.until, on_due=on_due
+    payload=Quiz,
+    listed=True,
+    counts=True,
+    check=check,
+    public=shown,
+    wire=QuizState,
+    due=lambda quiz: quiz.until,
+    on_due=on_due,
+    renamed=renamed,
 )
 ASKED = EventKind(payload=QuizAsked, amends=Quiz, apply=ask, public=lambda asked: {"question": asked.question}, wire=QuizAsked)
 # Choices stay hidden while others may still answer.
