@@ -15,7 +15,7 @@ CELLS = [(attack, way) for attack in matrix.MATRIX for way in matrix.WAYS]
 
 
 @functools.cache
-def tests_of(file: str) -> frozenset[str]:
+def names_in(file: str) -> frozenset[str]:
     """Return the tests of a file that are not skipped."""
     path = ROOT / file
     if not path.is_file():
@@ -26,7 +26,7 @@ def tests_of(file: str) -> frozenset[str]:
 
 def missing(tests: tuple[str, ...]) -> list[str]:
     """Return the tests of a cell that do not exist."""
-    return [test for test in tests if test.partition("::")[2] not in tests_of(test.partition("::")[0])]
+    return [test for test in tests if test.partition("::")[2] not in names_in(test.partition("::")[0])]
 
 
 @pytest.mark.parametrize(("attack", "way"), CELLS)
