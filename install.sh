@@ -111,6 +111,7 @@ look_at_programs() {
     fail "docker is not installed. On Debian and Ubuntu: apt-get install docker.io docker-compose-v2 (or docker-compose-plugin); other systems: Docker's own pages"
   fi
   need_docker
+  server_python >/dev/null || warn "no Python 3.9 or newer: upgrades without an outage (scripts/roll) need it. On Debian and Ubuntu: apt-get install python3"
 }
 
 look_at_size() {

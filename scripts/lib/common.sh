@@ -24,6 +24,18 @@ sign_up_line() {
   esac
 }
 
+# server_python: print the name of a Python that can roll the stack; a server beside Docker may have an old one.
+server_python() {
+  local candidate
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
 is_root() {
   [ "$(id -u)" = 0 ]
 }

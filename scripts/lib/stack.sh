@@ -65,14 +65,17 @@ compose_files() {
 # refuse_foreign_stack: refuse containers of another checkout with the same project name. If that directory no longer exists, the
 # checkout was moved here.
 refuse_foreign_stack() {
-  local id directory ids
+  local directory directories ids
   ids=$(compose ps --all --quiet 2>/dev/null) || return 0
-  for id in $ids; do
-    directory=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$id" 2>/dev/null) || continue
+  [ -n "$ids" ] || return 0
+  # One call for all of them; it fails when one is gone meanwhile. Ids are words.
+  # shellcheck disable=SC2086
+  directories=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' $ids 2>/dev/null | sort -u) || true
+  while read -r directory; do
     [ -e "$directory/compose.yaml" ] || continue
     [ "$(cd -P "$directory" && pwd)" = "$root" ] ||
       fail "a stack of this name belongs to the checkout $directory: set COMPOSE_PROJECT_NAME in .env to another name (and HTTP_PORT to a free port)"
-  done
+  done <<<"$directories"
 }
 
 # 43 characters, 256 bits; all of them are valid in a URL.

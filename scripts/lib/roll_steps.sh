@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# Sourced for one step of a roll (scripts/roll_stack/engine.py): what it shares with up.
+# The sourcing shell has set -euo pipefail already.
+
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=scripts/lib/stack.sh
+. "$root/scripts/lib/stack.sh"
+# shellcheck source=scripts/lib/preflight.sh
+. "$root/scripts/lib/preflight.sh"
+
+# The step `look` reads the settings, and later ones have them from the environment; what they start has not.
+export -n settings
+
+# Print the compose files, one a line, then an empty line and compose's reading of the settings.
+look() {
+  need_docker
+  read_settings
+  refuse_foreign_stack
+  refuse_wrong_settings
+  compose_files
+  printf '\n%s\n' "${settings:?}"
+}
+
+build_images() {
+  build
+  check_settings
+}
