@@ -36,14 +36,28 @@ def stack(checkout: Path) -> Iterator[Stack]:
 def restored(stack: Stack) -> Iterator[Stack]:
     """The stack; afterwards it is as it was started."""
     yield stack
-    answer = stack.compose("up", "--detach", "--no-build", "--wait", timeout=180)
-    assert answer.returncode == 0, answer.stderr
+    stack.restore()
+
+
+@pytest.fixture(scope="module")
+def rolled(stack: Stack) -> Iterator[Stack]:
+    """The stack; after the module's last test it is as it was started."""
+    yield stack
+    stack.restore()
 
 
 @pytest.fixture
-def release(restored: Stack) -> Iterator[Callable[[str], None]]:
+def settled(rolled: Stack) -> Iterator[Stack]:
+    """The stack as the test before left it: whole, of one version and one set of settings, not always those of its start."""
+    yield rolled
+    if not rolled.is_settled():
+        rolled.restore()
+
+
+@pytest.fixture
+def release(settled: Stack) -> Iterator[Callable[[str], None]]:
     """Replace web's image by a made-up release with further Dockerfile lines."""
-    stack = restored
+    stack = settled
     image = f"{stack.project}-web:{stack.project}"
     docker("tag", image, f"{image}-kept")
 

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -62,6 +63,22 @@ def copy_checkout(directory: Path) -> None:
         shutil.copytree(ROOT / name, directory / name, ignore=_LEFT_OUT)
 
 
+@dataclass(frozen=True)
+class Replica:
+    """A container, by what compose compares before it replaces one."""
+
+    config_hash: str
+    image: str
+    # Its image is the one that the tag names now.
+    has_current_image: bool
+    # It is healthy, or ended well where that is its purpose.
+    is_up: bool
+
+    @property
+    def is_current(self) -> bool:
+        return self.has_current_image and self.is_up
+
+
 class Stack:
     """One project of docker compose."""
 
@@ -73,6 +90,7 @@ class Stack:
         self.env = kept | _SETTINGS
         self.env |= {"COMPOSE_PROJECT_NAME": self.project, "HTTP_PORT": str(self.port), "IMAGE_TAG": self.project}
         self.greeting = ""
+        self._started: dict[str, list[Replica]] = {}
 
     @property
     def url(self) -> str:
@@ -93,6 +111,40 @@ class Stack:
         answer = self.script("up")
         assert answer.returncode == 0, answer.stdout + answer.stderr
         self.greeting = answer.stdout
+        self._started = self._replicas()
+
+    def restore(self) -> None:
+        """Bring it to the state of its start, by compose if it differs."""
+        now = self._replicas()
+        if all(one.is_current for ones in now.values() for one in ones) and _kinds(now) == _kinds(self._started):
+            return
+        answer = self.compose("up", "--detach", "--no-build", "--wait", timeout=180)
+        assert answer.returncode == 0, answer.stderr
+
+    def is_settled(self) -> bool:
+        """Return whether as many servers as at the start are up, those of a service all of one version, whichever it is."""
+        now = self._replicas()
+        servers = {service: ones for service, ones in self._started.items() if service != "migrate"}
+        return all(
+            len(now.get(service, ())) == len(were) and all(one.is_up for one in now[service]) and len(set(now[service])) == 1
+            for service, were in servers.items()
+        )
+
+    def _replicas(self) -> dict[str, list[Replica]]:
+        """Return the containers of each service."""
+        found: dict[str, list[Replica]] = {}
+        containers = self._inspect()
+        names = sorted({str(one["Config"]["Image"]) for one in containers})
+        ids = _run(["docker", "image", "inspect", "--format", "{{.Id}}", *names]).stdout.split()
+        current = dict(zip(names, ids, strict=True))
+        for one in containers:
+            labels = one["Config"]["Labels"]
+            image = str(one["Image"])
+            replica = Replica(
+                labels.get("com.docker.compose.config-hash", ""), image, image == current[one["Config"]["Image"]], _is_up(one)
+            )
+            found.setdefault(labels["com.docker.compose.service"], []).append(replica)
+        return found
 
     def remove(self) -> None:
         """End it, keep its logs as artefacts, and remove everything else."""
@@ -128,7 +180,15 @@ class Stack:
 
         Ended ones are included.
         """
-        names = self.compose("ps", "--all", "--quiet", service).stdout.split()
+        return self._inspect(f"service={service}")
+
+    def _inspect(self, *labels: str) -> list[dict[str, Any]]:
+        """Return docker inspect of the containers with these labels of compose, oldest first.
+
+        Not by `compose ps`, which takes ten times as long.
+        """
+        filters = [f"--filter=label=com.docker.compose.{label}" for label in (f"project={self.project}", *labels)]
+        names = _run(["docker", "ps", "--all", "--quiet", "--no-trunc", *filters]).stdout.split()
         found: list[dict[str, Any]] = json.loads(_run(["docker", "inspect", *names]).stdout) if names else []
         return sorted(found, key=lambda container: str(container["Created"]))
 
@@ -156,6 +216,17 @@ class Stack:
                 pass
             assert monotonic() < deadline, f"not ready within {timeout} s\n{self.logs('nginx')[-3000:]}"
             sleep(0.2)
+
+
+def _kinds(replicas: Mapping[str, list[Replica]]) -> dict[str, list[str]]:
+    return {service: sorted(one.config_hash for one in ones) for service, ones in replicas.items()}
+
+
+def _is_up(container: Mapping[str, Any]) -> bool:
+    state = container["State"]
+    if state["Running"]:
+        return str((state.get("Health") or {}).get("Status", "healthy")) == "healthy"
+    return container["HostConfig"]["RestartPolicy"]["Name"] == "no" and state["ExitCode"] == 0
 
 
 def tls_files(directory: Path) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""scripts/roll on a busy stack: a new version, or no change."""
+"""scripts/roll on a busy stack: no change, or a new version.
+
+Each test rolls from where the one before ended: a roll that brings the settings back saves a `compose up`.
+"""
 
 import asyncio
 import re
@@ -20,12 +23,20 @@ from tests.support.ports import free_port
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
-async def test_new_build_is_rolled_out_without_loss(restored: Stack) -> None:
-    stack = restored
+async def test_up_to_date_containers_are_not_replaced(stack: Stack) -> None:
+    before = {service: identities(stack, service) for service in ("web", "worker", "nginx")}
+    answer = await roll(stack)
+    assert answer.returncode == 0, answer.stderr
+    assert "were up to date" in answer.stderr
+    assert {service: identities(stack, service) for service in before} == before
+
+
+async def test_new_build_is_rolled_out_without_loss(settled: Stack) -> None:
+    stack = settled
     with (stack.directory / "app" / "config" / "wsgi_marker.py").open("a") as file:
         file.write("# a new release\n")
     before, nginx = stack.containers("web"), identities(stack, "nginx")
-    async with Crowd(stack.url, readers=16, writers=6, askers=3) as crowd:
+    async with Crowd(stack.url, readers=8, writers=4, askers=3) as crowd:
         await crowd.until_written(10)
         answer = await roll(stack, "--build")
         assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -54,9 +65,9 @@ def assert_compose_agrees(stack: Stack) -> None:
 
 
 async def test_worker_and_nginx_follow_when_their_settings_change(
-    restored: Stack, record_testsuite_property: Callable[[str, object], None]
+    settled: Stack, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    stack = restored
+    stack = settled
     env = {"LIMIT_REQUESTS_PER_S": "5000", "LOG_LEVEL": "warning"}
     before = {service: identities(stack, service) for service in ("web", "worker", "nginx")}
     away: list[float] = []
@@ -92,8 +103,8 @@ async def time_away(stack: Stack, away: list[float]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_pages_lack_no_file_during_a_front_end_roll(restored: Stack) -> None:
-    stack = restored
+async def test_pages_lack_no_file_during_a_front_end_roll(settled: Stack) -> None:
+    stack = settled
     with (stack.directory / "frontend" / "src" / "ui" / "account.css").open("a") as file:
         file.write(".of-another-release { color: red }\n")
     seen: dict[str, datetime] = {}
@@ -127,8 +138,8 @@ async def visit(stack: Stack, seen: dict[str, datetime], missing: list[str]) -> 
             await asyncio.sleep(0.05)
 
 
-def test_tls_is_rolled_out(restored: Stack, tmp_path: Path) -> None:
-    stack = restored
+def test_tls_is_rolled_out(settled: Stack, tmp_path: Path) -> None:
+    stack = settled
     port = free_port()
     env = tls_files(tmp_path) | {"HTTPS_PORT": str(port)}
     answer = stack.script("roll", env=stack.env | env)
@@ -160,12 +171,12 @@ services:
 
 
 @pytest.fixture
-def outside(restored: Stack) -> Iterator[Stack]:
+def outside(settled: Stack) -> Iterator[Stack]:
     """The stack with an external database, as in docs/deploy.md.
 
     nginx's network leads to it.
     """
-    stack = restored
+    stack = settled
     override = stack.directory / "compose.override.yaml"
     override.write_text(OUTSIDE)
     answer = stack.compose("up", "--detach", "--no-build", "--wait", timeout=180)
@@ -189,11 +200,3 @@ async def test_external_database_is_rolled_without_loss(outside: Stack) -> None:
     after = {one["Id"] for one in stack.containers("web")}
     assert len(after) == 2
     assert after.isdisjoint(before)
-
-
-async def test_up_to_date_containers_are_not_replaced(stack: Stack) -> None:
-    before = {service: identities(stack, service) for service in ("web", "worker", "nginx")}
-    answer = await roll(stack)
-    assert answer.returncode == 0, answer.stderr
-    assert "were up to date" in answer.stderr
-    assert {service: identities(stack, service) for service in before} == before
