@@ -12,7 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from chat import publish
-from core.errors import FrameRefused
+from core.errors import Forbidden, FrameRefused, NotAMember
 from core.per_loop import PerLoop
 from db import database
 from features.sensors.metrics import ALARMS
@@ -20,6 +20,7 @@ from features.sensors.models import Alarm
 from features.sensors.readings import Reading
 from realtime.publish import Person, RoomRef
 from rooms import access
+from rooms.models import Membership, Role
 
 logger = structlog.get_logger(__name__)
 
@@ -103,20 +104,39 @@ def _read() -> dict[int, State]:
 
 def _state(alarm: Alarm) -> State:
     rule = Rule(alarm.above, alarm.below, alarm.hysteresis, alarm.silent_s)
-    return State(alarm.id, rule, alarm.state, alarm.changes, Person(alarm.by_id, alarm.by.username))
+    # Nobody, once the account was deleted: the room takes no message of that person, and the alarm is passed on.
+    by = Person(alarm.by.id, alarm.by.username) if alarm.by is not None else Person(0, "")
+    return State(alarm.id, rule, alarm.state, alarm.changes, by)
 
 
 async def change(known: State, sensor: int, room: RoomRef, name: str, state: str, value: float) -> None:
     """Post the change and note it. The message first: a process that dies in between posts it again, to no effect."""
     key = f"alarm:{known.id}:{known.changes + 1}"
+    text = sentence(known.rule, name, known.state, state, value)
     try:
-        await publish.message(room=room, author=known.by, key=key, text=sentence(known.rule, name, known.state, state, value))
+        await publish.message(room=room, author=known.by, key=key, text=text)
+    except (NotAMember, Forbidden):  # the owner who set it has left
+        heir = await database.run(_pass_on, known.id, room.id)
+        if heir is not None:
+            await change(known._replace(by=heir), sensor, room, name, state, value)
+            return
+        logger.warning("an alarm has nobody in whose name it is posted", room=room.slug, sensor=name)
     except FrameRefused as refusal:
         logger.warning("an alarm could not be posted", room=room.slug, sensor=name, code=refusal.code)
         return
     await database.run(_note, known.id, known.changes, state)
     ALARMS.labels(state or "over").inc()
     loaded().known[sensor] = known._replace(state=state, changes=known.changes + 1)
+
+
+def _pass_on(alarm: int, room: int) -> Person | None:
+    """Give an alarm to the owner who has been in the room longest; None where there is none who may write."""
+    owners = Membership.objects.filter(room=room, role=Role.OWNER, silenced=False, user__is_active=True)
+    heir = owners.select_related("user").order_by("id").first()
+    if heir is None:
+        return None
+    Alarm.objects.filter(id=alarm).update(by=heir.user_id)
+    return Person(heir.user_id, heir.user.username)
 
 
 def _note(alarm: int, changes: int, state: str) -> None:

@@ -58,10 +58,10 @@ class Device(models.Model):
 
 
 class Alarm(models.Model):
-    """A sensor's alarm. Its message is written in the name of the owner who set it."""
+    """A sensor's alarm. Its message is written in the name of the owner who set it, or of another once that one has left."""
 
     sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, related_name="alarm")
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     above = models.FloatField(null=True)
     below = models.FloatField(null=True)
     # How far a value must come back before the alarm is over.

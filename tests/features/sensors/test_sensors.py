@@ -182,6 +182,31 @@ async def test_alarm_posts_each_change_once(
     assert (await http.delete(path)).status_code == httpx.codes.NO_CONTENT
 
 
+async def test_alarm_goes_on_when_its_owner_has_left(connect: Connect, server: Server, ada: Account, room: str) -> None:
+    mine, theirs = await connect(ada), await connect()
+    await theirs.join(room)
+    bob = theirs.account
+    assert bob is not None
+    await push(mine, room, ("t1", 20), ("t2", 20))
+    async with with_token(server.base_url, ada) as http, with_token(server.base_url, bob) as other:
+        assert (await http.patch(f"/api/rooms/{room}/members/{bob.id}", json={"role": "owner"})).is_success
+        for sensor in ("t1", "t2"):
+            assert (await other.put(f"/api/rooms/{room}/sensors/{sensor}/alarm", json={"above": 30})).is_success
+        assert (await http.delete(f"/api/rooms/{room}/members/{bob.id}")).is_success
+    await asyncio.sleep(2.5)  # each process reads the alarms every two seconds
+    await mine.join(room)
+    await push(mine, room, ("t1", 31))
+    raised = await mine.expect("message")
+    assert (raised["text"], raised["from"]["id"]) == ("⚠️ t1 is 31, above 30.", ada.id)
+    # An account that has written nothing is deleted as a whole.
+    gone = f"from accounts.models import User; User.objects.filter(id={bob.id}).delete()"
+    await asyncio.to_thread(server.shell, gone)
+    await asyncio.sleep(2.5)
+    await push(mine, room, ("t2", 31))
+    raised = await mine.expect("message")
+    assert (raised["text"], raised["from"]["id"]) == ("⚠️ t2 is 31, above 30.", ada.id)
+
+
 async def test_only_owners_set_alarms(connect: Connect, server: Server, bob: Account, room: str) -> None:
     theirs = await connect(bob)
     await theirs.join(room)
