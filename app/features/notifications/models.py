@@ -54,6 +54,8 @@ class Device(models.Model):
     label = models.CharField(max_length=80, blank=True)
     language = models.CharField(max_length=16, default="en")
     created_at = models.DateTimeField(auto_now_add=True)
+    # Of the password that the person had then: another one ends the device. Empty from an earlier release.
+    mark = models.CharField(max_length=64, blank=True, default="", db_default="")
     # Since when the push service refuses or does not answer; null: it works.
     failing_since = models.DateTimeField(null=True)
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.models import User
 from core.errors import BadFrame, NoSuchTarget
 from core.words import words as _
 from features.notifications import mail, quiet, vapid
@@ -65,8 +67,30 @@ def levels_of(user: int) -> dict[str, str]:
 
 
 def devices_of(user: int) -> list[dict[str, Any]]:
-    rows = Device.objects.filter(user_id=user).order_by("id").values_list("id", "label", "created_at")
-    return [{"id": number, "label": label, "created_at": at} for number, label, at in rows]
+    rows = good_devices(Device.objects.filter(user_id=user).order_by("id"))
+    return [{"id": one.id, "label": one.label, "created_at": one.created_at} for one in rows]
+
+
+def good_devices(devices: QuerySet[Device]) -> list[Device]:
+    """Return those of the devices that may still be told, and remove the others.
+
+    A new password ends a person's devices as it ends sessions, whoever has set it in whatever way: the browser that somebody
+    else has signed in with must not read on.
+    """
+    found = list(devices.select_related("user"))
+    for one in found:
+        if not one.mark:  # of an earlier release
+            one.mark = mark_of(one.user.password)
+            Device.objects.filter(id=one.id, mark="").update(mark=one.mark)
+    ended = [one.id for one in found if one.mark != mark_of(one.user.password)]
+    if ended:
+        Device.objects.filter(id__in=ended).delete()
+    return [one for one in found if one.id not in ended]
+
+
+def mark_of(password: str) -> str:
+    """Return a mark of a stored password. A device keeps it."""
+    return hashlib.sha256(password.encode()).hexdigest()
 
 
 def settings_change(*, user: int, changes: dict[str, Any], language: str) -> Changed:
@@ -148,7 +172,16 @@ def device_put(*, user: int, endpoint: str, p256dh: str, auth: str, label: str, 
     _check_key("auth", auth, SECRET_BYTES)
     if vapid.decoded(p256dh)[0] != 4:
         raise BadFrame(_("keys: {name} is no key of a push subscription", name="p256dh"))
-    fields = {"user_id": user, "endpoint": address, "p256dh": p256dh, "auth": auth, "label": label, "language": language}
+    mark = mark_of(User.objects.values_list("password", flat=True).get(id=user))
+    fields = {
+        "mark": mark,
+        "user_id": user,
+        "endpoint": address,
+        "p256dh": p256dh,
+        "auth": auth,
+        "label": label,
+        "language": language,
+    }
     digest = hashlib.sha256(address.encode()).hexdigest()
     device, _made = Device.objects.update_or_create(digest=digest, defaults={**fields, "failing_since": None})
     kept = Device.objects.filter(user_id=user).order_by("-id").values_list("id", flat=True)[:MOST_DEVICES]
@@ -172,7 +205,7 @@ def device_remove(*, user: int, device: int) -> None:
 
 
 def device_count(user: int) -> int:
-    return Device.objects.filter(user_id=user).count()
+    return len(good_devices(Device.objects.filter(user_id=user)))
 
 
 def person_forget(*, user: int) -> None:

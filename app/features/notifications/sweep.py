@@ -29,6 +29,7 @@ from features.notifications.models import Device, Progress
 from features.notifications.push import PushResult, Result, Subscription
 from features.notifications.quiet import is_quiet
 from features.notifications.reads import PersonRead
+from features.notifications.services import good_devices
 from features.notifications.table import Fact, Reason, Way, tells
 from rooms.models import Room
 
@@ -146,7 +147,7 @@ def _decide(rooms: list[RoomMissed], now: datetime) -> tuple[list[Push], dict[tu
     claimed = claimed_among([Claim(user, room.id, one.message.seq) for room, user, found in pairs for one in found])
     devices: dict[int, list[Device]] = {}
     active = Device.objects.filter(user_id__in={user for _, user, _ in pairs}, user__is_active=True)
-    for device in active:
+    for device in good_devices(active):
         devices.setdefault(device.user_id, []).append(device)
     pushes: list[Push] = []
     considered: dict[tuple[int, int], int] = {}
@@ -264,7 +265,7 @@ def try_devices(user: int) -> Counter[str]:
     """Send a push to each device of a person, to try them. Return how many ended how."""
     if vapid.pair() is None:
         return Counter()
-    devices = list(Device.objects.filter(user_id=user))
+    devices = good_devices(Device.objects.filter(user_id=user))
     answers = asyncio.run(_send_tests(devices)) if devices else []
     devices_settle(zip(devices, answers, strict=True), timezone.now())
     outcomes.flush()

@@ -104,6 +104,29 @@ async def test_only_what_nobody_showed_or_read_is_pushed(installation: Installat
     assert {name: one.browser.payloads() for name, one in people.items()} == {name: [] for name in names}
 
 
+async def test_new_password_ends_devices(installation: Installation, service: PushService) -> None:
+    """Whoever has signed in with the old one reads no more."""
+    bob, last = await person(installation, service), await person(installation, service)
+    ada, base_url = await sign_up(installation.server.base_url), installation.server.base_url
+    change = f"""
+from accounts.models import User
+user = User.objects.get(id={bob.account.id})
+user.set_password("another long password")
+user.save()
+"""
+    await asyncio.to_thread(installation.server.shell, change)
+    async with ChatClient(base_url.replace("http", "ws") + "/ws/", ada) as chat:
+        await chat.send_to(bob.account.id, "only for bob")
+        await chat.send_to(last.account.id, "behind it")
+        await arrived(last.browser)
+        await asyncio.sleep(3)  # one more sweep
+        assert bob.browser.payloads() == []
+        assert await bob.devices() == []
+        await bob.subscribe()
+        await chat.send_to(bob.account.id, "to the browser that is Bob's again")
+        await arrived(bob.browser)
+
+
 async def test_levels_and_mentions_are_pushed_the_newest_of_a_room(installation: Installation, service: PushService) -> None:
     ada, base_url = await sign_up(installation.server.base_url), installation.server.base_url
     everything, named = await person(installation, service), await person(installation, service)
