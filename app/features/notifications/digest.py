@@ -32,6 +32,8 @@ PERIODS = {"daily": timedelta(days=1), "hourly": timedelta(hours=1)}
 SETTLED = timedelta(minutes=5)
 # What is older is not mailed any more.
 OLDEST = timedelta(days=7)
+# When a person is tried again whose mail could not be sent. Meanwhile it is the others' turn.
+AGAIN = timedelta(minutes=10)
 # People of one pass; messages in a mail for each room and in all.
 PEOPLE = 50
 LINES, ROOMS = 10, 20
@@ -68,7 +70,8 @@ def digests_send() -> int:
     try:
         with mail.connection() as connection:
             for person in people:
-                sent += _send(connection, person, found.get(person.user_id, []), now)
+                if _claim(person, now):
+                    sent += _send_or_postpone(connection, person, found.get(person.user_id, []), now)
     except (OSError, smtplib.SMTPException) as error:  # those who are left are due at the next turn
         logger.warning("the mail server does not take mails", error=type(error).__name__)
         outcomes.add(Way.MAIL, "later")
@@ -111,8 +114,40 @@ def _is_told(one: Missed, user: int, blocked: frozenset[int]) -> bool:
     return tells(Way.MAIL, {fact for fact, holds in facts.items() if holds})
 
 
-def _send(connection: BaseEmailBackend, person: Preferences, found: list[tuple[RoomMissed, list[Missed]]], now: datetime) -> bool:
-    """Send one digest. Raises OSError or SMTPException when the server takes no mails at all."""
+def _claim(person: Preferences, now: datetime) -> bool:
+    """Begin a person's next period. Return whether nobody else has: a slow mail server outlasts the lease."""
+    found = Preferences.objects.filter(user_id=person.user_id)
+    same = found.filter(mailed_at=person.mailed_at) if person.mailed_at else found.filter(mailed_at__isnull=True)
+    return bool(same.update(mailed_at=now))
+
+
+def _send_or_postpone(
+    connection: BaseEmailBackend, person: Preferences, found: list[tuple[RoomMissed, list[Missed]]], now: datetime
+) -> bool:
+    """Send one digest as `_send` does. One that fails comes again later, after those of others."""
+    try:
+        return _send(connection, person, found)
+    except smtplib.SMTPDataError as error:  # about this mail: the server goes on
+        is_final = error.smtp_code >= 500
+        logger.warning("the mail server refuses a digest", user=person.user_id, code=error.smtp_code)
+        outcomes.add(Way.MAIL, "refused" if is_final else "later")
+        if not is_final:
+            _postpone(person, now)
+        return False
+    except (OSError, smtplib.SMTPException):
+        _postpone(person, now)
+        raise
+    except Exception:
+        logger.exception("a digest could not be made", user=person.user_id)
+        return False
+
+
+def _postpone(person: Preferences, now: datetime) -> None:
+    Preferences.objects.filter(user_id=person.user_id).update(mailed_at=now - PERIODS[person.digest] + AGAIN)
+
+
+def _send(connection: BaseEmailBackend, person: Preferences, found: list[tuple[RoomMissed, list[Missed]]]) -> bool:
+    """Send one digest. Raises SMTPDataError when the server refuses it, OSError or SMTPException when it takes none at all."""
     parts = [_part(room, messages) for room, messages in found]
     if parts:
         with translation.override(person.language):
@@ -128,7 +163,6 @@ def _send(connection: BaseEmailBackend, person: Preferences, found: list[tuple[R
         outcomes.add(Way.MAIL, "sent")
         progress = [Progress(room_id=part.id, user_id=person.user_id, mailed=part.last_seq) for part in parts]
         Progress.objects.bulk_create(progress, update_conflicts=True, unique_fields=["room", "user"], update_fields=["mailed"])
-    Preferences.objects.filter(user_id=person.user_id).update(mailed_at=now)
     return bool(parts)
 
 

@@ -17,8 +17,9 @@ from tests.support.ports import free_port
 class MailServer:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
-        # Addresses that are refused for good, and whether it takes mails at all.
+        # Addresses that are refused for good, those whose mails are once they were seen, and whether it takes mails at all.
         self.refused: set[str] = set()
+        self.unwanted: set[str] = set()
         self.is_open = True
         self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
@@ -37,6 +38,8 @@ class MailServer:
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.unwanted.intersection(envelope.rcpt_tos):
+            return "554 5.7.1 this looks like spam"
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)

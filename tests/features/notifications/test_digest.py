@@ -182,6 +182,34 @@ async def test_mailbox_that_is_gone_is_asked_to_be_confirmed_again(posted: Insta
     assert mails.to(address) == []
 
 
+async def test_mail_that_its_server_refuses_holds_up_no_other(posted: Installation, mails: MailServer) -> None:
+    bob, unwanted = await reader(posted, mails)
+    carol, address = await reader(posted, mails)
+    mails.unwanted.add(unwanted)
+    async with ChatClient(posted.server.ws_url(), await sign_up(posted.server.base_url)) as chat:
+        await chat.send_to(bob.id, "hello")
+        await chat.send_to(carol.id, "hello")
+    await asyncio.to_thread(posted.server.shell, LATER.format(user=bob.id, hours=30))  # who has waited longest comes first
+    await digest(posted, mails, carol, address)
+    assert mails.to(unwanted) == []
+    mails.unwanted.clear()
+    (mail,) = await digest(posted, mails, bob, unwanted)
+    assert "hello" in text_of(mail)
+
+
+async def test_two_workers_send_one_digest(posted: Installation, mails: MailServer) -> None:
+    """A slow mail server outlasts the lease."""
+    bob, _address = await reader(posted, mails)
+    claims = f"""
+from django.utils import timezone
+from features.notifications import digest
+from features.notifications.models import Preferences
+both = [Preferences.objects.get(user_id={bob.id}) for _ in range(2)]
+print([digest._claim(one, timezone.now()) for one in both])
+"""
+    assert "[True, False]" in await asyncio.to_thread(posted.server.shell, claims)
+
+
 async def test_mail_server_that_is_away_costs_no_digest(posted: Installation, mails: MailServer) -> None:
     bob, address = await reader(posted, mails)
     mails.is_open = False
