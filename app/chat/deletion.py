@@ -73,8 +73,8 @@ def _things_of(kind: EventKind, user: int) -> list[tuple[int, int]]:
     """Return the things of a kind that a person began or took part in, by room and seq."""
     amending = [one.name for one in KINDS.everything() if one.amends is kind.payload]
     begun = Event.objects.filter(author=user, kind=kind.name).values_list("room_id", "seq")
-    joined = Event.objects.filter(author=user, kind__in=amending, target__isnull=False).values_list("room_id", "target")
-    return sorted({*begun, *joined})
+    joined = Event.objects.filter(author=user, kind__in=amending).values_list("room_id", "target")
+    return sorted({*begun, *((room, target) for room, target in joined if target is not None)})
 
 
 def _rename_in(kind: EventKind, room: int, seq: int, person: User) -> None:

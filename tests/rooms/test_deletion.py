@@ -182,6 +182,6 @@ def test_deleted_person_is_named_in_no_game_and_no_quiz() -> None:
     for person in (bob, eve):
         User.objects.filter(id=person.id).update(is_active=False)
         deletion.person_delete(user=person.id, paused=False)
-    played, game = (Event.objects.get(room=room, seq=seq).data for seq in (2, 4))
+    played, game = (Event.objects.get(room=room, seq=seq).data or {} for seq in (2, 4))
     assert played["players"][str(bob.id)][:2] == [f"deleted-{bob.id}", 7]
     assert (game["white"]["name"], game["black"]["name"]) == (f"deleted-{bob.id}", f"deleted-{eve.id}")
