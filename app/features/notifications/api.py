@@ -90,7 +90,7 @@ class Tried(Schema):
     devices: int
 
 
-# Addresses that one person may have a link mailed to.
+# Links that are mailed for one person, and to one address, whoever gives it: it may be a stranger's.
 _confirmations = PerLoop(lambda: Buckets(5 / 86_400, 5))
 # Test pushes of one person.
 _tests = PerLoop(lambda: Buckets(1 / 20, 3))
@@ -108,7 +108,8 @@ async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any
     """Fields that are not given stay. A new `email` is used once the link that is mailed to it was opened."""
     me, language = _me(request), _language()
     changes = payload.dict(exclude_unset=True, by_alias=True)
-    if services.checked_email(changes.get("email")) and not _confirmations().take(str(me)):
+    address = services.checked_email(changes.get("email"))
+    if address and not (_confirmations().take(str(me)) and _confirmations().take(address.lower())):
         raise RateLimited(_("too many addresses today; try again tomorrow"), retry_after=3_600)
 
     def change() -> services.Changed:

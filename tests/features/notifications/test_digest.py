@@ -168,6 +168,15 @@ async def test_unconfirmed_or_changed_address_gets_no_digest(posted: Installatio
         assert_problem(answers[-1], 429, "rate_limited")
 
 
+async def test_many_accounts_mail_no_stranger(posted: Installation, mails: MailServer, profile: Profile) -> None:
+    address, refused = f"{secrets.token_hex(6)}@example.org", 0
+    for _ in range(4 * profile.workers):
+        async with with_token(posted.server.base_url, await sign_up(posted.server.base_url)) as http:
+            for given in (address, address.upper()):
+                refused += (await http.patch("/api/notifications", json={"email": given})).status_code == 429
+    assert refused >= 8 * profile.workers - 5 * profile.workers, "each worker counts, five a day"
+
+
 async def test_mailbox_that_is_gone_is_asked_to_be_confirmed_again(posted: Installation, mails: MailServer) -> None:
     bob, address = await reader(posted, mails)
     mails.refused.add(address)
