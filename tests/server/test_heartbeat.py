@@ -158,7 +158,8 @@ async def test_pong_in_pieces_counts() -> None:
             payload = await peer.ping()
             for byte in frame(0x8A, payload):
                 peer.writer.write(bytes([byte]))
-                await asyncio.sleep(0.001)
+                for _ in range(2):  # both ends are on this loop: in the second turn the byte has been read
+                    await asyncio.sleep(0)
         await peer.ping()
 
 
