@@ -102,7 +102,7 @@ def test_names_in_capitals_are_settings_or_constants(page: Path) -> None:
     known = {variable.name for variable in VARIABLES}
     known |= {f"{variable.name}_FILE" for variable in VARIABLES if variable.kind == "secret"} | {"NAME_FILE"}
     sources = [
-        *(ROOT / "scripts").iterdir(),
+        *(ROOT / "scripts").rglob("*"),
         *(ROOT / "tests" / "support").iterdir(),
         *(ROOT / "app").rglob("*.py"),
         ROOT / "compose.yaml",
