@@ -50,7 +50,7 @@ async def test_foreign_page_opens_no_simple_socket(server: Server, page: httpx.A
 @pytest.mark.parametrize("path", SIMPLE)
 async def test_sign_out_closes_a_simple_socket(server: Server, page: httpx.AsyncClient, path: str) -> None:
     async with PlainSocket(server.ws_url(path), headers=session_cookie(page)) as socket:
-        await socket.expect_silence()
+        # What it greets with, or values that a room has kept, may come before the end.
         assert (await page.delete("/api/session")).status_code == httpx.codes.NO_CONTENT
         await socket.expect_close(4010)
 

@@ -33,8 +33,12 @@ def test_directories_of_a_killed_run_are_removed(tmp_path: Path, dead: int) -> N
 def test_server_left_in_a_directory_is_ended(tmp_path: Path, dead: int) -> None:
     left = tmp_path / f"hubbub-postgres-{dead}-abc"
     left.mkdir()
-    server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"{left}/data"])
+    code = "print(flush=True); import time; time.sleep(60)"
+    server = subprocess.Popen([sys.executable, "-c", code, f"{left}/data"], stdout=subprocess.PIPE)
     try:
+        assert server.stdout
+        with server.stdout:
+            server.stdout.readline()  # /proc shows a command line only a moment after the process has begun
         assert remove_leftovers(tmp_path) == [left]
         assert server.wait(10) == -9
     finally:
