@@ -90,7 +90,7 @@ class Tried(Schema):
     devices: int
 
 
-# Links that are mailed for one person, and to one address, whoever gives it: it may be a stranger's.
+# Confirmation mails a day, for each person and for each address. The address may belong to somebody else.
 _confirmations = PerLoop(lambda: Buckets(5 / 86_400, 5))
 # Test pushes of one person.
 _tests = PerLoop(lambda: Buckets(1 / 20, 3))

@@ -115,7 +115,10 @@ def _is_told(one: Missed, user: int, blocked: frozenset[int]) -> bool:
 
 
 def _claim(person: Preferences, now: datetime) -> bool:
-    """Begin a person's next period. Return whether nobody else has: a slow mail server outlasts the lease."""
+    """Begin a person's next period. Return False if another worker has begun it.
+
+    A slow mail server may take longer than the lease.
+    """
     found = Preferences.objects.filter(user_id=person.user_id)
     same = found.filter(mailed_at=person.mailed_at) if person.mailed_at else found.filter(mailed_at__isnull=True)
     return bool(same.update(mailed_at=now))

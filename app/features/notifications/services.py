@@ -74,8 +74,8 @@ def devices_of(user: int) -> list[dict[str, Any]]:
 def good_devices(devices: QuerySet[Device]) -> list[Device]:
     """Return those of the devices that may still be told, and remove the others.
 
-    A new password ends a person's devices as it ends sessions, whoever has set it in whatever way: the browser that somebody
-    else has signed in with must not read on.
+    A new password ends a person's devices, as it ends their sessions. A browser that another person signed in with gets no
+    more pushes.
     """
     found = list(devices.select_related("user"))
     for one in found:

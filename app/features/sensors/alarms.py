@@ -120,7 +120,7 @@ async def change(known: State, sensor: int, room: RoomRef, name: str, state: str
         if heir is not None:
             await change(known._replace(by=heir), sensor, room, name, state, value)
             return
-        logger.warning("an alarm has nobody in whose name it is posted", room=room.slug, sensor=name)
+        logger.warning("an alarm was not posted: the room has no owner who may write", room=room.slug, sensor=name)
     except FrameRefused as refusal:
         logger.warning("an alarm could not be posted", room=room.slug, sensor=name, code=refusal.code)
         return
