@@ -324,8 +324,9 @@ async def test_point_in_time(book: Book, site: Stack) -> None:
         await talk(site)
         await run(book, "Undo")
         assert rows(site) == mistaken
-        refused = site.script("archive", "--rewind", "yesterday")
-        assert (refused.returncode, "this is 'yesterday'" in refused.stderr) == (1, True)
+        for no_time, why in (("yesterday", "this is 'yesterday'"), ("2999-01-01 00:00:00Z", "is yet to come")):
+            refused = site.script("archive", "--rewind", no_time)
+            assert (refused.returncode, why in refused.stderr) == (1, True), refused.stderr
     finally:
         file.write_text(env)
         await asyncio.to_thread(site.up)
