@@ -144,7 +144,9 @@ class Engine:
 
     def containers(self, service: str, *, one_offs: bool = False) -> list[Container]:
         """Return a service's containers, oldest first; ended ones too."""
-        labels = (f"project={self.project}", f"service={service}")
+        # Images that compose built carry the labels of their service, and so do containers made of them by hand. Only those of
+        # compose have `oneoff`.
+        labels = (f"project={self.project}", f"service={service}", "oneoff")
         filters = [part for label in labels for part in ("--filter", f"label=com.docker.compose.{label}")]
         answer = self.docker("ps", "--all", "--quiet", "--no-trunc", *filters)
         if not answer.ok:

@@ -4,9 +4,8 @@ The data of one must never be visible in the other, also not after faults of sha
 """
 
 import random
+import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
-from subprocess import CalledProcessError
 from time import monotonic, sleep
 from typing import Self
 
@@ -72,8 +71,8 @@ class Neighbour:
         """End it and save its log; the stack removes its database."""
         kept = ROOT / "artifacts" / "chaos"
         kept.mkdir(parents=True, exist_ok=True)
-        with suppress(CalledProcessError):  # it was never made
-            (kept / "neighbour.log").write_text(docker("logs", self.name))
+        with (kept / "neighbour.log").open("wb") as log:  # most of it goes to stderr
+            subprocess.run(["docker", "logs", self.name], stdout=log, stderr=log, timeout=120, check=False)
         docker("rm", "--force", "--volumes", self.name)
         self.stack.exec("postgres", "dropdb", "-U", "postgres", "--if-exists", "--force", DATABASE)
 

@@ -58,7 +58,8 @@ async def test_bare_ping_gets_a_bare_pong(plain: Any, ada: Account) -> None:
     socket = await plain("/ws/", ada)
     await socket.receive_type("hello")
     await socket.send("ping")
-    assert await socket.receive() == "pong"
+    while (text := await socket.receive()) != "pong":
+        assert "re" not in json.loads(text)  # news of rooms where others write may come before it
 
 
 async def test_replies_come_in_the_order_of_their_requests(plain: Any, ada: Account) -> None:

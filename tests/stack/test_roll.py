@@ -4,6 +4,7 @@ Each test rolls from where the one before ended: a roll that brings the settings
 """
 
 import asyncio
+import json
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from time import monotonic
 import httpx
 import pytest
 
-from tests.stack.rolling import identities, roll
+from tests.stack.rolling import docker, identities, roll
 from tests.stack.stack import Stack, tls_files
 from tests.support.crowd import Crowd
 from tests.support.ports import free_port
@@ -29,6 +30,18 @@ async def test_up_to_date_containers_are_not_replaced(stack: Stack) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "were up to date" in answer.stderr
     assert {service: identities(stack, service) for service in before} == before
+
+
+async def test_container_made_by_hand_is_left_alone(stack: Stack) -> None:
+    """Of web's image, for a look around: it has most labels of compose, which writes them into the image."""
+    made = docker("run", "--detach", "--entrypoint", "sleep", stack.containers("web")[0]["Config"]["Image"], "300").strip()
+    try:
+        assert json.loads(docker("inspect", made))[0]["Config"]["Labels"]["com.docker.compose.service"] == "web"
+        answer = await roll(stack)
+        assert "were up to date" in answer.stderr, answer.stderr
+        assert docker("inspect", "--format", "{{.State.Running}}", made).strip() == "true"
+    finally:
+        docker("rm", "--force", made)
 
 
 async def test_new_build_is_rolled_out_without_loss(settled: Stack) -> None:

@@ -14,7 +14,8 @@ class KillWorker(SocketsLost):
 
     async def begin(self) -> None:
         self.mark()
-        self.victim = self.scene.chance.choice(self.stack.workers(await self.any_web()))
+        # The eldest: one that has just replaced another has no sockets yet.
+        self.victim = min(self.stack.workers(await self.any_web()), key=_started)
         await self.ask(self.stack.kill, self.victim)
 
     async def healthy(self) -> bool:
@@ -124,11 +125,21 @@ class KillAfterCommit(SocketsLost):
         return bool(self.closed_since(self.began_at)) and await self.web_is_ready()
 
 
+def _started(pid: int) -> int:
+    """Return when a process was started, in ticks since the machine's start (proc_pid_stat(5))."""
+    return int(_status(pid)[19])
+
+
 def _runs(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return _status(pid)[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def _status(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat after the program's name."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
 
 
 FAULTS: tuple[type[Fault], ...] = (
