@@ -81,6 +81,15 @@ async def test_sockets_from_before_a_reload_get_1012(server: Server, start_front
     await (await after.ping())
 
 
+def test_nginx_told_to_end_during_a_reload_ends(start_front: StartFront) -> None:
+    """The reload takes a second; Docker would kill an nginx that forgot the signal, with its sockets."""
+    front = start_front()
+    front.process.send(signal.SIGHUP)
+    front.process.wait_until(lambda: "reconfiguring" in front.log, timeout=10, what="the reload")
+    front.process.send(signal.SIGQUIT)
+    assert front.process.popen.wait(15) == 0
+
+
 def test_only_nginx_may_request_a_drain(front: Front) -> None:
     for path in ("/nginx-drain", "//nginx-drain", "/nginx-drain?seconds=1", "/%6eginx-drain"):
         assert httpx.post(front.url + path, headers={"X-Nginx-Instance": "a" * 32}, timeout=10).status_code == 404
