@@ -123,7 +123,7 @@ def main() -> int:
 
 def _tables() -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Return this checkout's OpenAPI document and table of frames."""
-    import django  # noqa: PLC0415 - it reads what the profile set
+    import django  # noqa: PLC0415 - it reads the profile's settings
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
@@ -223,7 +223,7 @@ async def _one(socket: ClientConnection, times: Times, until: float) -> None:
             begun = time.perf_counter()
             answer = await _ask(socket, frame | key | {"room": "shared"})
             if answer["type"] == "error":
-                raise RuntimeError(f"somebody else was refused: {answer}")
+                raise RuntimeError(f"another person was refused: {answer}")
             found.append(time.perf_counter() - begun)
             await asyncio.sleep(PAUSE_S)
 

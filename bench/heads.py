@@ -88,7 +88,7 @@ def _queries(ids: list[int]) -> list[tuple[str, str, list[Any]]]:
     return [
         ("what moved: with every poll", MOVED, []),
         (f"{len(some)} by name: with every poll", LISTED.format(", ".join(map(str, some))), []),
-        (f"all {len(ids)} by name: what it would be without these two", NAMED, [ids]),
+        (f"all {len(ids)} by name: without these two", NAMED, [ids]),
     ]
 
 

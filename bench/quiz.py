@@ -1,6 +1,6 @@
 """`python -m bench.quiz`: 500 players of one quiz in one room, on real Postgres and Redis.
 
-Prints how long answers waited for their acknowledgement, how large their events are, and what the server spent on them.
+Prints how long answers waited for their acknowledgement, how large their events are, and the server's processor time for them.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def _ingest(senders: int) -> Callable[[Run], None]:
 
 
 def features(run: Run) -> None:
-    """Measure ingest with all features, and without those that watch each message: search, notifications.
+    """Measure ingest with all features, and without search and notifications, which watch each message.
 
     Each product has a Postgres of its own; whose turn it is not is frozen, or its indexing would count for the other.
     """
@@ -232,7 +232,7 @@ def features(run: Run) -> None:
 
         kinds = {kind: partial(turn, kind) for kind in names}
         for measure in kinds.values():
-            measure()  # what it sends is indexed beside the measured rounds
+            measure()  # its messages are indexed beside the measured rounds
         time.sleep(INDEXED_AFTER_S)
         run.add_in_rounds(kinds, key=lambda figure: figure.messages_per_s)
 

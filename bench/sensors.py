@@ -86,7 +86,7 @@ def _processor(phase: str) -> Iterator[None]:
 
 
 def _used() -> dict[str, float]:
-    """Return the processor seconds of this process and of those that it has started, by program."""
+    """Return the processor seconds of this process and its children, by program."""
     found: dict[str, float] = {}
     for pid in _started():
         with suppress(OSError):

@@ -30,7 +30,7 @@ export function besideHubbub(target: string): Plugin {
 
 async function hand(answer: IncomingMessage, response: ServerResponse): Promise<void> {
   const headers = { ...answer.headers }
-  // Vite's own client needs what the product's policy forbids.
+  // The product's policy forbids parts of Vite's own client.
   delete headers['content-security-policy']
   if (!String(headers['content-type']).startsWith('text/html')) {
     response.writeHead(answer.statusCode ?? 502, headers)

@@ -1,4 +1,4 @@
-/** Of the emoji data keeps what the picker needs: a fifth of it. */
+/** Keeps the fifth of the emoji data that the picker needs. */
 import type { Plugin } from 'vite'
 
 interface Entry {

@@ -137,7 +137,7 @@ class ChatUser(ChatSocket):
         raise StopUser
 
     def _behind(self) -> Faults:
-        """Return what the user's activity was not shown."""
+        """Return the values that the user's activity was not shown."""
         return () if self.activity is None else self.activity.behind()
 
     def _with_server(self, work: Callable[[Activity], Faults]) -> None:

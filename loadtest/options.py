@@ -81,7 +81,7 @@ ARGUMENTS = (
     ("tokens", "", "file with one API token a line: used instead of signing up"),
     ("gates", "", "set of thresholds to hold the run to; default: correctness only"),
     ("thresholds", str(Path(__file__).with_name("thresholds.toml")), "file with the sets of thresholds"),
-    ("report", "artifacts/load", "directory for what the run leaves"),
+    ("report", "artifacts/load", "directory for the run's results"),
     ("picture", "1", "0: draw no picture of the run, which takes a second of a core"),
     ("as-json", "", "1: print the summary as JSON, and nothing else, to standard output"),
 )

@@ -272,7 +272,7 @@ class Flood(Shape):
 
 
 class Using(Shape):
-    """Users of a feature: a run in which nobody used it proves nothing about it."""
+    """Users of a feature: a run without its use proves nothing about it."""
 
     # What must have happened, as the counts name it.
     required: ClassVar[tuple[str, ...]] = ()

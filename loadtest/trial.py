@@ -85,7 +85,7 @@ class Trial:
         return profiles.of(number, self._profiles)
 
     def ledger_of(self, activity: type[Activity]) -> Any:
-        """Return what the users of this process share of an activity."""
+        """Return the activity's ledger of this process."""
         if activity.name not in self._ledgers:
             self._ledgers[activity.name] = activity.ledger()
         return self._ledgers[activity.name]

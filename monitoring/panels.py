@@ -166,7 +166,7 @@ PEOPLE = Dashboard(
 ENGINE_ROOM = Dashboard(
     "engine-room",
     "Hubbub: the engine room",
-    "What the servers, the database and Redis do, for whoever looks for a cause.",
+    "What the servers, the database and Redis do, to look for a cause.",
     (
         Row(
             "Log",

@@ -36,7 +36,7 @@ REPLACED = {
     r"lib/(front|starting)\.sh|\btest_(again|edges|sent_back|graces)\.py": "lib/nginx.sh, lib/preflight.sh; say what is tested",
     r"\b(?:receive|text|handle)_at_once\b": "receive, text, handle: they return what must be awaited",
 }
-# History and reasons name what was; what is generated names nothing.
+# History and decisions may use old names; generated files have no names of ours.
 LEFT_OUT = ("CHANGELOG.md", "docs/decisions", "scripts/check_words.py", "*.svg", "*.json", "*.txt")
 
 

@@ -1,6 +1,6 @@
 """Hold migrations to docs/upgrading.md: `scripts/lint_migrations.py`. Exit code 1 names the faults.
 
-Two releases run on one schema while a roll lasts, and nobody may wait for a lock. Operations are read as Django has them,
+Two releases run on one schema while a roll lasts, and no request may wait for a lock. Operations are read as Django has them,
 statements for Postgres by squawk. A migration says why it is an exception by `allowed = {"rule": "reason"}`.
 """
 
@@ -148,7 +148,7 @@ class Recorder:
 
 
 def _recorded(operation: migrations.RunPython) -> list[str] | None:
-    """Return the statements of a function that only executes some; None for one that uses models."""
+    """Return the statements of a function that only executes some; None if it uses models."""
     recorder = Recorder()
     try:
         operation.code(None, recorder)

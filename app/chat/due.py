@@ -62,7 +62,7 @@ async def _act_on(late: _Late) -> None:
     except FrameRefused as refusal:
         if isinstance(refusal, Unavailable):
             raise
-        logger.warning("a thing refused what was due", room=late.room.slug, seq=late.row.seq, code=refusal.code)
+        logger.warning("a thing refused its due event", room=late.room.slug, seq=late.row.seq, code=refusal.code)
         await database.run(_postpone, late)
 
 

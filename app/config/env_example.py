@@ -7,7 +7,7 @@ import sys
 from config.variables import VARIABLES
 
 HEAD = """\
-# Every variable of Hubbub, with its default and what it is for. Take the # off a line to set it.
+# Every variable of Hubbub, with its default and its purpose. Take the # off a line to set it.
 # `make up` makes .env with fresh secrets on its first run; `make run` reads the environment only, never .env.
 # Outside compose any secret may also be given as NAME_FILE: the path of a file that holds it.
 """

@@ -141,7 +141,7 @@ class EventKinds:
         return self._kinds[name]
 
     def everything(self) -> list[EventKind]:
-        """Return all kinds, also those that are hidden."""
+        """Return all kinds, the hidden ones included."""
         return list(self._kinds.values())
 
     def get(self, name: str) -> EventKind | None:

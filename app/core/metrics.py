@@ -113,7 +113,7 @@ REPLICA_BEHIND = Gauge(
 REFUSALS = Counter("hubbub_refusals_total", "Clients refused for a setting: address, origin, limit, drain", ["kind"])
 REDIS_REFUSED = Counter("hubbub_redis_refused_total", "What Redis refused or did not answer", ["part", "kind"])
 PEERS_LOST = Counter("hubbub_presence_processes_lost_total", "Other processes that fell silent without a goodbye")
-PRESENCE_LISTS = Counter("hubbub_presence_lists_total", "Times all people of this process were announced because somebody asked")
+PRESENCE_LISTS = Counter("hubbub_presence_lists_total", "Times all people of this process were announced on request")
 RECYCLED = Counter("hubbub_worker_recycled_total", "Workers replaced because they grew past their memory ceiling")
 LOOP_LAG = Gauge("hubbub_loop_lag_seconds", "How late the event loop ran its last one-second tick", multiprocess_mode="max")
 LOOP_LATE = Histogram("hubbub_loop_late_seconds", "How late the event loop ran each one-second tick", buckets=SHORT)

@@ -39,7 +39,7 @@ class Switch(Schema):
 
 @router.get("", response=Features, summary="The features of this installation")
 async def feature_list(request: HttpRequest) -> dict[str, Any]:
-    """Return those that are off, too, and who switched them off."""
+    """Return all features, and who switched the others off."""
     me = request.auth[0].id  # type: ignore[attr-defined]
     return await database.run_for(me, lambda: {"features": reads.features(), "may_switch": reads.may_switch(me)})
 

@@ -55,7 +55,7 @@ test('an answer that has begun may take its time', async () => {
   expect(page()).toMatchObject({ more: false })
 })
 
-test('one that does not end is given up after a minute, one that does not begin after ten seconds', async () => {
+test('a request fails after ten seconds without an answer, and after a minute without its end', async () => {
   answer = inHalves('{}', null)
   const endless = outcome(api.myRooms())
   await vi.advanceTimersByTimeAsync(59_999)
@@ -72,7 +72,7 @@ test('one that does not end is given up after a minute, one that does not begin 
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('errors say what the server said, whichever way it names the fields', async () => {
+test("errors have the server's text, in either form of its fields", async () => {
   const refused = (body: unknown, status: number) => async () => Response.json(body, { status })
   answer = refused({ title: 'Bad', detail: 'Not like that.', code: 'invalid', errors: { slug: ['Taken.', 'Really.'] } }, 409)
   await expect(api.myRooms()).rejects.toMatchObject({
@@ -84,7 +84,7 @@ test('errors say what the server said, whichever way it names the fields', async
   await expect(api.myRooms()).rejects.toMatchObject({ status: 502, message: 'The server could not do that.' })
 })
 
-test('whoever signs out waits for nothing they asked before', async () => {
+test('signing out waits for no earlier request', async () => {
   answer = givenUp
   const list = outcome(api.myRooms())
   answer = () => Promise.resolve(new Response(null, { status: 204 }))
@@ -120,7 +120,7 @@ test('no page is asked for behind the first public room', async () => {
   expect(asked).toBe(1)
 })
 
-test('a search names each id, and leaves out what was not asked for', async () => {
+test('a search names each id, and leaves out unset filters', async () => {
   const asked: string[] = []
   vi.stubGlobal('fetch', async (url: string) => {
     asked.push(url)

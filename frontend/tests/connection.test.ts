@@ -72,7 +72,7 @@ describe('coming up', () => {
     expect(sockets[0]!.closedWith).toBe(1000)
   })
 
-  test('closed on request stays closed, whatever happens', () => {
+  test('a connection that was closed on request stays closed', () => {
     const socket = connected()
     chat.disconnect()
     expect(socket.closedWith).toBe(1000)
@@ -166,7 +166,7 @@ describe('waits', () => {
     expect(waits).toEqual([2_000, 3_000, 5_000, 9_000, 11_000, 11_000])
   })
 
-  test('whoever looks at the page need not wait for a handshake that was one too many', () => {
+  test('a page in view does not wait long after a handshake over the limit', () => {
     chat.connect()
     last().serverCloses(4009)
     network.change('visible')
@@ -378,7 +378,7 @@ describe('requests', () => {
     expect(chat.state.name).toBe('open')
   })
 
-  test('ask after all that are late with one ping, and then after those that became late meanwhile', async () => {
+  test('one ping asks after all late replies, the next after later ones', async () => {
     const socket = connected()
     const failures: string[] = []
     const ask = (name: string) => void chat.request(history).catch(({ code }: RequestFailed) => failures.push(`${name} ${code}`))

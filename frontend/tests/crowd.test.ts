@@ -90,7 +90,7 @@ function comeBack(people: number, refusal: number, saved: number): { slowest: nu
   return { slowest: waitForAll(crowd), handshakes: crowd.handshakes }
 }
 
-// `saved`: what the address may have at once. nginx allows two seconds' worth, the app four.
+// `saved`: the address's requests at once. nginx allows two seconds' worth, the app four.
 test.each([
   ['nginx', 1006, 2 * ALLOWED_PER_S],
   ['the app', 4009, 4 * ALLOWED_PER_S],

@@ -17,7 +17,7 @@ async function press(target: Element, key: string): Promise<void> {
   await nextTick()
 }
 
-test('the arrows go round what was found, and Enter picks', async () => {
+test('the arrows go round the results, and Enter picks', async () => {
   const picked: string[] = []
   const entries = ref(['ada', 'bob', 'eve'])
   const place = mounted(() =>

@@ -121,7 +121,7 @@ test('the queue is bounded and says so', () => {
   expect(ada.chat.unsent()).toHaveLength(MAX_FRAMES)
 })
 
-test('a reload loses nothing: the next page sends what the last one could not, with its keys', async () => {
+test('the next page sends the unsent frames of the last one, with their keys', async () => {
   const storage = new MemoryStorage()
   const before = client(storage)
   const keys = say(before, 'one', 'two')
@@ -160,7 +160,7 @@ test('a message that was on its way when the page went away is stored once', asy
   expect(storage.length).toBe(0)
 })
 
-test('what is written after a reload goes behind what waits, whatever the clock says', async () => {
+test('messages written after a reload go behind waiting ones, also with a wrong clock', async () => {
   const storage = new MemoryStorage()
   const before = client(storage)
   say(before, 'one', 'two')
@@ -199,7 +199,7 @@ test('a refused message outlives a reload with its text and the reason, and is s
   await until(() => expect(storage.length).toBe(0))
 })
 
-test('whoever has to sign in again keeps what waits', async () => {
+test('waiting messages survive a new sign-in', async () => {
   const storage = new MemoryStorage()
   server.refuse = () => 4010
   const before = client(storage)

@@ -78,7 +78,7 @@ test('events pushed out of order arrive in order', async () => {
   await until(() => expect(client.seqs()).toEqual(range(1, 6)))
 })
 
-test('gap makes the client join again with what it holds', async () => {
+test('a gap makes the client join again after its last event', async () => {
   await joined()
   for (const n of range(1, 5)) server.write('lobby', `m${n}`, { announce: n < 3 })
   server.push({ type: 'gap', room: 'lobby', head: 5 })
@@ -117,7 +117,7 @@ test.each(['connected', 'away'])('a log that went back while the client was %s i
   if (how === 'connected') server.push({ type: 'gap', room: 'lobby', head: 2 })
   await until(() => expect(client.snapshots).toHaveLength(2))
   expect(client.seqs()).toEqual([1, 2])
-  server.write('lobby', 'with the number of one that was lost')
+  server.write('lobby', 'with the number of a lost one')
   await until(() => expect(client.seqs()).toEqual([1, 2, 3]))
 })
 

@@ -74,7 +74,7 @@ test('mark all as read sends one mark after the other', async () => {
   expect(rooms.totalUnread).toBe(0)
 })
 
-test('a mark further up leaves what was not in view unread, and is taken back where the server did not hear of it', async () => {
+test('a mark leaves messages below it unread, and is taken back if the server did not get it', async () => {
   const connection = useConnection()
   const rooms = useRooms()
   answer = () => Response.json({ rooms: [{ ...LOBBY, head: 9, upto: 3, unread: 6 }] })

@@ -112,7 +112,7 @@ test('a slow answer makes them wait for each other again', () => {
   expect(joins()).toHaveLength(8)
 })
 
-test('a room that is opened meanwhile goes before those that wait, and before the next page of the one under way', () => {
+test('a room opened meanwhile goes before waiting rooms, and before the next page of the present one', () => {
   resuming('one', 'two', 'three')
   client.chat.join('new')
   client.chat.join('one')

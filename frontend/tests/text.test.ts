@@ -31,7 +31,7 @@ test('length is counted in code points', () => {
   expect(codePoints('\ud800x')).toBe(2)
 })
 
-test('what the server would refuse is taken off before it is sent', () => {
+test('characters that the server refuses are removed before sending', () => {
   expect(cleaned('\n \n  hello\n there \n\n')).toBe('  hello\n there')
   expect(cleaned('a\0b\ud800')).toBe('ab\ufffd')
   expect(cleaned(' \n\t ')).toBe('')
@@ -75,7 +75,7 @@ test.each([
   expect(foldedSlug(typed)).toBe(slug)
 })
 
-test.each(['', ' \n\t', '\u200b', '\u2800', '\u3164\u00a0', '\u2060\ufe0f', '\u{e0100}\u0085', '\u202e\u200d'])('nobody sees anything of %j', (text) => {
+test.each(['', ' \n\t', '\u200b', '\u2800', '\u3164\u00a0', '\u2060\ufe0f', '\u{e0100}\u0085', '\u202e\u200d'])('%j is invisible', (text) => {
   expect(isVisible(text)).toBe(false)
 })
 
@@ -95,7 +95,7 @@ test('people have initials and a colour that stays', () => {
 
 test('days are named as people name them', () => {
   const now = new Date(2026, 2, 10, 0, 5)
-  // In the words of whatever language the tests run in.
+  // In the language of the tests.
   const word = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
   expect(dayLabel(new Date(2026, 2, 10), now).toLowerCase()).toBe(word.format(0, 'day').toLowerCase())
   expect(dayLabel(new Date(2026, 2, 9, 23, 59), now).toLowerCase()).toBe(word.format(-1, 'day').toLowerCase())

@@ -85,7 +85,7 @@ test('a state tries in vain to pass for another event', () => {
   expect(list[0]).toMatchObject({ type: 'poll', seq: 2, from: bob, room: 'lobby' })
 })
 
-test('a kind nobody knows keeps its place, and is amended like any other', () => {
+test('an unknown kind keeps its place, and is amended like any other', () => {
   const list = applyEvents([], [message(1), poll(2, []), message(3), vote(4, 2, { shape: 'new' }), vote(5, 1, {})])
   expect(list.map(({ seq, type }) => `${seq} ${type}`)).toEqual(['1 message', '2 poll', '3 message'])
   expect(list[1]).toMatchObject({ shape: 'new' })

@@ -20,7 +20,7 @@ TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def shape(required: str = "", **fields: Schema) -> Schema:
-    """Return an object with these fields and no others; `required` names those that must be there."""
+    """Return an object with these fields and no others; `required` names the mandatory ones."""
     return {"type": "object", "properties": fields, "required": required.split(), "additionalProperties": False}
 
 
@@ -133,7 +133,7 @@ def knows(item: dict[str, Any]) -> bool:
 
 
 def violations(item: dict[str, Any]) -> Iterator[str]:
-    """Yield what the object's schema refuses, with the field's path."""
+    """Yield the violations of the object's schema, with the field's path."""
     spec = SPECS[item["apiVersion"], item["kind"]]
     whole = shape("apiVersion kind metadata spec", apiVersion=TEXT, kind=TEXT, metadata=METADATA, spec=spec)
     for error in Draft202012Validator(whole).iter_errors(item):

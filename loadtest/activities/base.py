@@ -5,10 +5,10 @@ compare what everybody sees with. The user puts faults into the register, beside
 
     act(key, due)         the frame of this turn, or None: nothing can be done now
     answered(frame, due)  it was acknowledged
-    on_event, on_push     what the server sent; returns what is wrong with it
+    on_event, on_push     handle a frame of the server; return its faults
     behind()              what is acknowledged and did not come; empty when all is here
     rest(server)          when its turns are over
-    finish(server)        at the end, when all is silent: compare with what the server keeps
+    finish(server)        at the end, when all is silent: compare with the server's store
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ class Server(Protocol):
 
 @dataclass
 class Found:
-    """What came of a push: faults, and the due times of what it showed for the first time."""
+    """The result of a push: faults, and the due times of the values it showed first."""
 
     faults: Faults = ()
     shown: list[float] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Activity:
 
     @classmethod
     def ledger(cls) -> Any:
-        """Return what the users of a process share."""
+        """Return the ledger that the users of a process share."""
         return None
 
     def connected(self) -> None:

@@ -21,7 +21,7 @@ def _packed(data: bytes) -> str:
 
 @dataclass
 class Words:
-    """The words that the users of this process wrote: word → when it was due; and those that are stored."""
+    """The words that the users of this process wrote: word → when it was due; and the stored words."""
 
     due: dict[str, float] = field(default_factory=dict)
     stored: dict[str, set[str]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Notes(Activity):
         self._open = False
 
     def act(self, key: str, due: float) -> Frame:
-        """Make the note, open it, bring what a lost connection kept back, or write one word behind a random one."""
+        """Make the note, open it, send the words that a lost connection kept back, or write one word behind a random one."""
         if self._note is None:
             return {"type": "note.create", "room": self.room, "key": key, "title": "Minutes"}
         if not self._open:

@@ -1,4 +1,4 @@
-"""Quizzes, one after the other: somebody makes and starts one, the others answer, the server asks and counts."""
+"""Quizzes, one after the other: a user makes and starts one, the others answer, the server asks and counts."""
 
 import random
 from collections import Counter

@@ -58,7 +58,7 @@ class Shown:
         self.newest[key] = ENDED
 
     def missing(self) -> list[tuple[str, int, str]]:
-        """Return (key, number, detail) of what was acknowledged and not shown."""
+        """Return (key, number, detail) of each value that was acknowledged and not shown."""
         found = []
         for key, sent in self._values.in_room(self._room).items():
             newest = self.newest.get(key, 0)

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced for one step of a roll (scripts/roll_stack/engine.py): what it shares with up.
+# Sourced for one step of a roll (scripts/roll_stack/engine.py): the code that it shares with up.
 # The sourcing shell has set -euo pipefail already.
 
 # shellcheck source=scripts/lib/common.sh
@@ -9,7 +9,7 @@
 # shellcheck source=scripts/lib/preflight.sh
 . "$root/scripts/lib/preflight.sh"
 
-# The step `look` reads the settings, and later ones have them from the environment; what they start has not.
+# The step `look` reads the settings, and later ones have them from the environment; their children do not.
 export -n settings
 
 # Print the compose files, one a line, then an empty line and compose's reading of the settings.

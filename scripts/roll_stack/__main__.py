@@ -34,7 +34,7 @@ uses them, the old ones hand their sockets over one after the other and are remo
 image or settings changed. Then there are as many web containers as before.
 
 A new version that does not become ready is removed again and the old one goes on serving; migrations stay applied, so a
-release must be able to run on the schema of the next one. A roll that was interrupted, at whatever point, is finished by
+release must be able to run on the schema of the next one. A roll that was interrupted, at any point, is finished by
 the next: say scripts/roll again. Once the first old container was told to end, there is no way back, only forward.
 
   --build  build the images first
@@ -42,12 +42,12 @@ the next: say scripts/roll again. Once the first old container was told to end, 
   --help   this text
 
 Replacing nginx closes its port for two to three seconds: sockets come back by themselves, requests of that moment fail.
-This step, once begun, goes to its end whatever happens to the script.
+This step, once begun, goes to its end, also without the script.
 
 Variables (defaults)
   ROLL_READY_SECONDS (180)  how long all new containers together may take to become ready
 
-Exit codes: 0 done, or nothing to do; 1 not done (the message says what is left as it was); 130 interrupted
+Exit codes: 0 done, or nothing to do; 1 not done (the message says how far it came); 130 interrupted
 """
 
 
@@ -119,7 +119,7 @@ class Roll:
         self.end_all(list(self.engine.inspect(self.plan.old).values()))
         self.forget()
 
-    # --- one at a time, and what it remembers -------------------------------------------------------------------------
+    # --- one at a time, and its memory file ---------------------------------------------------------------------------
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -147,8 +147,8 @@ class Roll:
     def _take_lock(self, file: Path) -> int:
         """Return the locked file.
 
-        The kernel drops the lock when this process and what it started are gone, however they end. The file stays: without it
-        two could hold a lock each, on the file that was and the one that is.
+        The kernel drops the lock when this process and its children are gone, however they end. The file stays: without it
+        two could hold a lock each, on the old file and the new one.
         """
         if not file.exists():
             try:
@@ -172,7 +172,7 @@ class Roll:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise Failed(f"{self.memory_file} is not what a roll wrote ({error}): remove it to begin anew") from None
+            raise Failed(f"{self.memory_file} was not written by a roll ({error}): remove it to begin anew") from None
 
     def remember(self) -> None:
         new = Path(f"{self.memory_file}.new")

@@ -27,7 +27,7 @@ class Container:
     service: str
     created: str
     version: Version
-    # Of `docker compose run`: somebody's command, no server of the stack.
+    # Of `docker compose run`: an operator's command, no server of the stack.
     is_one_off: bool
     status: str
     # It runs, and Docker is not about to start it anew.
@@ -154,7 +154,7 @@ def reason_to_give_up(container: Container | None, serving: Sequence[str]) -> st
         return "a new container ended"
     if container.id in serving:
         return None
-    # Whether one that ends again and again runs at this moment is chance.
+    # A container that ends again and again runs at this moment only by chance.
     if container.restarts:
         return "a new container ended"
     return "a new container is unhealthy" if container.health == "unhealthy" else None

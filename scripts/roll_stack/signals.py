@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    # The first one counts: what it ends must not be disturbed.
+    # The first one counts: nothing may disturb the end it began.
     for one in _NUMBERS:
         signal.signal(one, signal.SIG_IGN)
     raise Interrupted
@@ -42,7 +42,7 @@ class Signals:
         self._set(_raise)
 
     def to_the_end(self, work: Callable[[], bool]) -> tuple[bool, bool]:
-        """Run `work` to its end, whatever happens to this process; return its answer, and whether a signal came meanwhile.
+        """Run `work` to its end in spite of signals; return its answer, and whether a signal came meanwhile.
 
         The site is down while it runs, so it is a process with a group of its own, which no signal and no closed terminal ends.
         It keeps the lock.

@@ -1,4 +1,4 @@
-"""SECRET_KEY is replaced, and nobody is signed out."""
+"""SECRET_KEY is replaced, and all people stay signed in."""
 
 import httpx
 import pytest

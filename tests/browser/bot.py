@@ -1,4 +1,4 @@
-"""A person without a browser, for what a test needs to be there already."""
+"""A person without a browser, who prepares rooms and messages for a test."""
 
 import itertools
 import json
@@ -46,7 +46,7 @@ class Bot:
         return slug
 
     def invite(self, room: str, name: str) -> None:
-        """Make somebody a member."""
+        """Add a member."""
         self._http.post(f"/api/rooms/{room}/members", json={"user": name}).raise_for_status()
 
     def retitle(self, room: str, title: str) -> None:
@@ -69,7 +69,7 @@ class Bot:
         return [person["name"] for person in sorted(found, key=lambda person: int(person["id"]))]
 
     def role_of(self, room: str, name: str) -> str | None:
-        """Return somebody's role in a room, None for somebody who is not in it."""
+        """Return a person's role in a room, None without a membership."""
         answer = self._http.get(f"/api/rooms/{room}/members", params={"query": name}).raise_for_status()
         return next((member["role"] for member in answer.json()["members"] if member["name"] == name), None)
 

@@ -13,7 +13,7 @@ GRAVE = {"serious", "critical"}
 STRUCTURE = {"landmark-one-main", "page-has-heading-one", "region", "heading-order", "landmark-unique"}
 
 
-# Colours in the middle of a transition are nobody's choice. What never ends (a spinner) is looked at as it is.
+# Colours in the middle of a transition are unintended. Endless animations (a spinner) are looked at as they are.
 SETTLED = """() => Promise.race([
     Promise.allSettled(document.getAnimations()
         .filter((one) => one.playState === 'running' && one.effect.getComputedTiming().endTime !== Infinity)

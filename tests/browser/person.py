@@ -1,4 +1,4 @@
-"""Somebody in front of a browser, in the words of what they see and do."""
+"""A person in front of a browser: what they do and see, as methods."""
 
 import json
 import re

@@ -52,7 +52,7 @@ def test_signing_out_ends_the_session_and_signing_in_leads_back(person: NewPerso
 def test_a_session_that_ends_elsewhere_leads_to_the_sign_in_page(person: NewPerson) -> None:
     ada = person()
     expect(ada.status).to_have_text("Connected")
-    ada.page.wait_for_load_state("networkidle")  # what it still asks for would be refused
+    ada.page.wait_for_load_state("networkidle")  # its last requests would be refused
     other = ada.new_page()
     other.goto("/chat/")
     other.get_by_role("button", name="Account of").click()

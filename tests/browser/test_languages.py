@@ -25,7 +25,7 @@ SHOWN = """() => {
         for (const one of document.querySelectorAll(`[${name}]`)) texts.push(one.getAttribute(name))
     return [document.title, ...texts].map((text) => text.trim()).filter(Boolean)
 }"""
-# Names of the product, of the other language, and what has no other word.
+# Names of the product and of the other language, and words that are the same in both.
 KNOWN = {"Hubbub", "English", "chat"}
 # Names that the other tests of this server gave their people.
 OTHERS = r"\w+-[0-9a-f]{6,}"

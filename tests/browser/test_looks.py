@@ -1,4 +1,4 @@
-"""Nobody is shut out (axe), and pictures of what it looks like, kept in artifacts/screenshots/."""
+"""Accessibility (axe), and pictures of the page, kept in artifacts/screenshots/."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -34,7 +34,7 @@ CASTS = iter(
 
 @pytest.fixture
 def scene(site: Server, bot: Bot, person: NewPerson) -> Iterator[Any]:
-    """A workspace as it looks after a morning: `scene(**context options)` is somebody in the middle of it.
+    """A workspace as it looks after a morning: `scene(**context options)` makes a person in the middle of it.
 
     Those who write stay until the pictures are taken: they show who is online.
     """

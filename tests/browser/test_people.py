@@ -79,9 +79,9 @@ def test_blocked_person_cannot_write_until_unblocked(
     expect(blocked).to_contain_text(bob.name)
     view(ada, f"blocked-people-{look}")
     blocked.get_by_role("button", name=f"Unblock {bob.name}").click()
-    nobody = blocked.get_by_text("You have not blocked anybody.")
-    expect(nobody).to_be_focused()
-    view(ada, f"blocked-nobody-{look}")
+    none = blocked.get_by_text("You have not blocked anybody.")
+    expect(none).to_be_focused()
+    view(ada, f"blocked-none-{look}")
     bob.page.get_by_role("button", name="Try again").click()
     expect(bob.rows).to_have_count(1)
     ada.page.keyboard.press("Escape")
@@ -133,7 +133,7 @@ def test_owner_makes_an_owner_who_removes_a_member(
     expect(mine.filter(has_text=ada.name)).to_contain_text("Owner")
     expect(mine).to_have_count(3)
 
-    # The only owner cannot step down, and is told before they try.
+    # The only owner cannot step down, and learns it before they try.
     menu_of(ada, ada.name).get_by_role("menuitem", name="Step down as owner").click()
     dialog = ada.page.get_by_role("dialog")
     expect(dialog).to_contain_text("You are the only owner")

@@ -25,7 +25,7 @@ def own_browser(browser: Browser, tmp_path: Path) -> Iterator[OwnBrowser]:
 
 
 def group_of(one: Person, name: str) -> Locator:
-    """Return the part of the members' list that somebody stands in: it begins with their state."""
+    """Return a person's part of the members' list: it begins with their state."""
     return one.page.get_by_role("complementary", name="Members").locator("section", has_text=name)
 
 

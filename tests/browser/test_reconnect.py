@@ -1,4 +1,4 @@
-"""The promise that matters most: whatever happens to the line, nothing is missing, nothing comes twice, order is kept."""
+"""The most important promise: on a bad line nothing is missing, nothing comes twice, order is kept."""
 
 import pytest
 from playwright.sync_api import expect

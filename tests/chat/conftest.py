@@ -18,7 +18,7 @@ collect_ignore = [] if chosen.postgres else ["postgres"]
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    """Rooms and somebody who may write in them."""
+    """Rooms and a member who may write in them."""
     yield await database.run(World)
     # The database threads keep their connections; the test database could not be dropped under them.
     await asyncio.gather(*(database.run(close_old_connections) for _ in range(settings.DATABASE_THREADS)))
@@ -26,7 +26,7 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
-    """Room → the seqs handed to the hub, in order. None is started here: what it does has tests elsewhere."""
+    """Room → the seqs handed to the hub, in order. No hub is started here: it has tests elsewhere."""
     seen: dict[str, list[int]] = {}
 
     def log_events(room: RoomRef, events: list[LogEvent]) -> None:

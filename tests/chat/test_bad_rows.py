@@ -58,7 +58,7 @@ class Counting:
 
 
 async def outcomes(writer: GroupCommitter, appends: list[PendingEvent]) -> list[Stored | BaseException]:
-    """What each sender is told."""
+    """The answer to each sender."""
     return await asyncio.gather(*[writer.submit(append) for append in appends], return_exceptions=True)
 
 

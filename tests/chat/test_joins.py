@@ -1,4 +1,4 @@
-"""Pages of joins: those that come together share their trips, and nobody reads a page without a membership."""
+"""Pages of joins: simultaneous joins share their queries, and a page needs a membership."""
 
 import asyncio
 from typing import Any

@@ -123,7 +123,7 @@ async def test_a_stranger_is_refused_alone(store: Store, world: World) -> None:
 
 @pytest.mark.parametrize("text", UNWRITABLE)
 async def test_a_row_that_cannot_be_stored_takes_nothing_of_its_batch_along(store: Store, world: World, text: Any) -> None:
-    """Neither one that the database refuses nor one that the driver cannot write; the writer then stores the others."""
+    """One message that the database refuses, one that the driver cannot write; the writer then stores the others."""
     with pytest.raises(CannotStore):
         await store.store(
             [world.append(0, world.ada, "a"), world.append(0, world.ada, "b", text), world.append(0, world.bob, "c")]

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 class Hanging:
-    """A store whose database answers when it is told to."""
+    """A store whose database answers on request."""
 
     def __init__(self) -> None:
         self.real = store()

@@ -1,4 +1,4 @@
-"""Rooms, somebody who may write in them, and the store of this profile."""
+"""Rooms, a member who may write in them, and the store of this profile."""
 
 from django.db import connection
 

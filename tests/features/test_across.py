@@ -1,6 +1,6 @@
 """Polls, surveys, quizzes, chess, files, webhooks, mentions and the event stream while a process is killed and Redis restarts.
 
-The other features have a module of this name in their own folder. These promise what the log promises, and share two processes.
+The other features have a module of this name in their own folder. These have the log's promises, and share two processes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.chat_client import ChatClient, Frame, sign_up
 from tests.support.profile import Profile
 from tests.support.server import Server
 
-# Every committed event arrives within 5 s, whatever process or Redis died; the rest is for a busy machine.
+# Every committed event arrives within 5 s of the death of a process or Redis; the rest is for a busy machine.
 REPAIR_S = 10.0
 # From its beginning to the end of the poll.
 CLOSES_S = 15
@@ -80,7 +80,7 @@ class Things:
         await self.ask(chat, "chess.move", target=self.seqs["chess"], move=next(self.moves))
 
     async def hears(self, chat: ChatClient | StreamClient, people: int, moves: int) -> None:
-        """Wait for what a number of people did, in the state that the events carry."""
+        """Wait for the actions of a number of people, in the state that the events carry."""
         wait = {"timeout": REPAIR_S} if isinstance(chat, ChatClient) else {}
         voted = await chat.expect("poll.voted", **wait)
         assert voted["state"]["voters"] == people

@@ -36,7 +36,7 @@ class Fault:
         return self.seen >= STRIKE
 
     def inwards(self, frame: Frame) -> tuple[Frame | None, Frame | None]:
-        """Return what the server gets, and what the client is answered at once."""
+        """Return the frames for the server, and the immediate answers to the client."""
         return frame, None
 
     def outwards(self, frame: Frame) -> list[Frame]:
@@ -57,7 +57,7 @@ class HidePlaces(Hidden):
 
 
 class MovePlaces(Fault):
-    """A place is somebody else's."""
+    """A place is another person's."""
 
     def outwards(self, frame: Frame) -> list[Frame]:
         if frame["type"] == "live" and frame["topic"] == "location" and self.strikes():
@@ -86,7 +86,7 @@ class LoseReadings(Fault):
 
 
 class SwallowEdits(Fault):
-    """An edit is acknowledged, and nobody has it."""
+    """An edit is acknowledged and lost."""
 
     def inwards(self, frame: Frame) -> tuple[Frame | None, Frame | None]:
         if frame["type"] == "note.update" and self.strikes():
@@ -112,7 +112,7 @@ class TellAnswers(Fault):
 
 
 class Miscount(Fault):
-    """A poll counts a vote that nobody gave."""
+    """A poll counts a vote that no user gave."""
 
     def outwards(self, frame: Frame) -> list[Frame]:
         if frame["type"] == "poll.voted" and self.strikes():

@@ -1,6 +1,6 @@
 """Whole runs of the shapes of features: each passes, and finds a promise that is broken before its users.
 
-A run fails in which nobody wrote a message, and these people write few: it is long enough, or has others in it.
+A run without a message fails, and these people write few: each run is long enough, or has others in it.
 """
 
 import pytest

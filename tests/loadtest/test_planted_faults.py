@@ -69,7 +69,7 @@ def test_event_of_an_unjoined_room_is_astray(run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  astray: none" in run.output
     assert [name for name, count in run.summary["faults"].items() if count] == ["astray"]
-    assert any("was pushed to somebody who joined load-" in example for example in run.summary["examples"])
+    assert any("was pushed to a user who joined load-" in example for example in run.summary["examples"])
 
 
 @pytest.mark.load(fault="skip-on-resume", RECONNECTS="0.4")

@@ -64,7 +64,7 @@ print(json.dumps([[room.slug, room.head, seqs(room)] for room in Room.objects.al
 
 
 def shell(env: dict[str, str], lines: str) -> Any:
-    """Run lines in the installation; return what they print as JSON."""
+    """Run lines in the installation; return their printed JSON."""
     return json.loads(manage("shell", "-c", lines, env=env).splitlines()[-1])
 
 
@@ -174,7 +174,7 @@ def with_another_name(data: bytes) -> bytes:
     [
         (lambda data: data[: len(data) // 2], "cut short"),
         (lambda data: without_member(data, "manifest.json"), "it was cut short"),
-        (with_another_name, "differs from what was backed up"),
+        (with_another_name, "differs from its backup"),
         (lambda _: b"no archive at all", "it is no backup, or was cut short"),
         (lambda data: without_member(data, "header.json"), "it is no backup of Hubbub"),
         (lambda data: gzip.compress(gzip.decompress(data).replace(b'"format": 1', b'"format": 9')), "its format is 9"),
@@ -201,7 +201,7 @@ def test_a_backup_of_a_newer_release_changes_nothing(small: tuple[Server, bytes]
 
 
 def test_a_change_that_only_the_rows_show_is_refused(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
-    """Through standard input the archive is read once: nothing may stay of one that turns out wrong at its end."""
+    """Through standard input the archive is read once: nothing may stay of an archive whose end is wrong."""
     server, data = small
     env = restored_env(server, profile, tmp_path)
     command = [sys.executable, str(ROOT / "app" / "manage.py"), "restore", "-"]

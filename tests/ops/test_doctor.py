@@ -83,7 +83,7 @@ def test_a_full_disk_is_named(total_mib: int, free_mib: int, level: Level) -> No
 
 @pytest.mark.parametrize(("limit", "level"), [(1_024, Level.FAILURE), (8_192, Level.WARNING), (20_000, Level.OK)])
 def test_few_open_files_are_named(tmp_path: Path, limit: int, level: Level) -> None:
-    """The hard limit is that of a child: a process may not raise its own again."""
+    """The hard limit is set in a child: a process may not raise its own again."""
     code = "from ops.doctor import findings, machine; print([*machine.check_files(findings.Options())][0].level)"
     done = subprocess.run(
         [ROOT / ".venv" / "bin" / "python", ROOT / "app" / "manage.py", "shell", "-c", code],

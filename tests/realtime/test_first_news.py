@@ -1,4 +1,4 @@
-"""A message that comes while a new socket's rooms are being read is told as unread."""
+"""A message that comes while a new socket's rooms are being read counts as unread."""
 
 import asyncio
 import json

@@ -152,7 +152,7 @@ async def peer(waiting: str = "") -> tuple[SocketProtocol, list[str]]:
 
 
 async def queued(one: SocketProtocol) -> list[str]:
-    """Return the messages that wait for the app's task; "…" is the rest of one that the app was given."""
+    """Return the messages that wait for the app's task; "…" is the rest of a message that the app has in part."""
     found = []
     while not one.queue.empty():
         message = one.queue.get_nowait()

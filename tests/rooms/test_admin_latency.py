@@ -52,7 +52,7 @@ async def test_others_do_not_wait_for_the_pages_of_a_large_room(server: Server) 
     async with ChatClient(server.ws_url(), ada) as client, anonymous(server.base_url) as http:
         await client.join(elsewhere)
         admin = await signed_in(http, boss)
-        await slowest(client, elsewhere, least=5)  # what a first message brings in
+        await slowest(client, elsewhere, least=5)  # imports of the first message
         pages = asyncio.create_task(_open_and_delete(admin, path))
         slowest_s = await slowest(client, elsewhere, beside=pages)
         await pages

@@ -95,7 +95,7 @@ async def test_postgres_lost(book: Book, site: Stack) -> None:
 
 
 async def test_disk_full(book: Book, site: Stack) -> None:
-    """No disk is filled here: tests/ops/test_doctor.py has what the doctor says of one."""
+    """No disk is filled here: tests/ops/test_doctor.py has the doctor's report of one."""
     assert "chat_event" in await run(book, "Look")
     await run(book, "Do")
     await run(book, "Verify")

@@ -157,7 +157,7 @@ def test_block_reads_the_files_of_its_mark_alone(planted: Checkout) -> None:
     assert closing(done)[-1] == "1 passed, 0 failed, 0 skipped"
 
 
-# Docker's networks come and go beside it, at which Chromium gives up what it loads.
+# Docker's networks come and go beside it, and Chromium drops its loads then.
 def test_browser_has_a_network_of_its_own(planted: Checkout) -> None:
     head = "import pytest\nimport socket\npytestmark = pytest.mark.browser\n"
     alone = "def test_network():\n    assert [name for _, name in socket.if_nameindex()] == ['lo']\n"

@@ -5,13 +5,13 @@ Write that page anew: `python -m tests.security.matrix > docs/attack-matrix.md`.
 
 import sys
 
-# Way in → what it is.
+# Way in → its description.
 WAYS = {
     "cookie": "a socket with the session cookie of a page",
     "token": "a socket with the token of a program",
     "ticket": "a socket with a ticket for one handshake",
     "simple": "the sockets of simpler dialects: `/ws/chat/…`, `/ws/infra/…`, `/ws/sensor_data/`",
-    "consumer": "a consumer of Channels that somebody mounts",
+    "consumer": "a mounted consumer of Channels",
     "api": "the HTTP API",
     "stream": "`/api/stream` and `/api/frames`",
     "upload": "files, up and down",

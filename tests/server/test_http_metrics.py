@@ -1,4 +1,4 @@
-"""HTTP requests by route: each label is one of few values, whatever clients send."""
+"""HTTP requests by route: each label is one of few values for all requests."""
 
 import asyncio
 

@@ -83,7 +83,7 @@ async def test_frame_is_traced_to_its_delivery(start_server: StartServer, collec
     for chat in chats:
         await chat.close()
     until(lambda: len(collector.named("deliver")) >= 3 * profile.workers, "spans arrive")
-    assert server.stop() == 0, "what is left is exported at the end"
+    assert server.stop() == 0, "the remaining spans are exported at the end"
     sends = collector.named("message.send")
     assert len(sends) == 3
     for send in sends:

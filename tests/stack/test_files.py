@@ -40,7 +40,7 @@ def test_every_setting_of_the_app_reaches_its_containers() -> None:
 
 
 def test_settings_of_compose_are_listed_and_used() -> None:
-    # What a load run is told on its command line is no setting.
+    # Arguments of a load run are no settings.
     files = [file for file in ROOT.glob("compose*.yaml") if file.name != "compose.loadtest.yaml"]
     text = "".join(file.read_text() for file in files)
     services = [service for file in files for service in yaml.safe_load(file.read_text())["services"].values()]

@@ -34,7 +34,7 @@ AFTER = _changed(
 
 
 class Migration(migrations.Migration):
-    """A message notes how many events before it do not count, also one that a process of the release before writes."""
+    """Each message notes how many events before it do not count, also a message from a process of the release before."""
 
     dependencies = [("chat", "0006_kinds"), ("rooms", "0009_uncounted")]
     operations = [migrations.RunPython(_SILENCED.replace(AFTER), _SILENCED.replace(BEFORE))]

@@ -6,7 +6,7 @@ INDEX = "chat_things"
 
 
 class Migration(migrations.Migration):
-    """A room's things of a kind. Messages are not in the index: they cost what they did."""
+    """A room's things of a kind. Messages are not in the index and cost no more."""
 
     atomic = False
     dependencies = [("chat", "0008_due")]

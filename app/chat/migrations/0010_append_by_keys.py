@@ -33,7 +33,7 @@ AFTER: str = _UNCOUNTED._changed(
 
 
 class Migration(migrations.Migration):
-    """A commit looks each message up by its keys, whatever the tables held when the plans were made."""
+    """A commit looks each message up by its keys, also if the plans were made on empty tables."""
 
     dependencies = [("chat", "0009_things")]
     operations = [migrations.RunPython(_SILENCED.replace(AFTER), _SILENCED.replace(BEFORE))]

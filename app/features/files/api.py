@@ -117,7 +117,7 @@ async def file_read(request: HttpRequest, code: Code, name: str) -> HttpResponse
 
 @router.get("/thumbnails/{code}", auth=_viewer, summary="A picture's thumbnail", openapi_extra=SERVED)
 async def thumbnail_read(request: HttpRequest, code: Code) -> HttpResponseBase:
-    """WebP, at most 640 points wide and high, turned as it was taken and without what the camera noted."""
+    """WebP, at most 640 points wide and high, turned upright and without the camera's notes."""
     me = _me(request)
     upload = await database.run_for(me, services.upload_read, me, code)
     if not upload.has_thumbnail:

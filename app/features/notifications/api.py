@@ -90,7 +90,7 @@ class Tried(Schema):
     devices: int
 
 
-# Confirmation mails a day, for each person and for each address. The address may belong to somebody else.
+# Confirmation mails a day, for each person and for each address. The address may be another person's.
 _confirmations = PerLoop(lambda: Buckets(5 / 86_400, 5))
 # Test pushes of one person.
 _tests = PerLoop(lambda: Buckets(1 / 20, 3))

@@ -32,7 +32,7 @@ class NotifyClaimed(msgspec.Struct, tag="notify.claimed"):
 
 
 class Notify(msgspec.Struct, tag="notify"):
-    """A message of which the person is told. No `seq`: clients take a frame with one for an event of the log."""
+    """A message to notify the person of. No `seq`: clients take a frame with one for an event of the log."""
 
     reason: Literal["direct", "mention", "all"]
     room: StoredSlug

@@ -19,7 +19,7 @@ Seq = Annotated[int, Field(ge=1, le=2**53)]
 
 @router.get("/{slug}/quiz/{int:seq}/mine", summary="My score in a quiz")
 async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
-    """My score and place after the questions whose time is up, and my answer to the last one that was asked.
+    """My score and place after the questions whose time is up, and my answer to the last question.
 
     `rank`: how many have more points, and one; null where I have not played. `gained`: points of the last counted question.
     """

@@ -210,4 +210,4 @@ def _compare(manifest: Manifest, found: dict[str, str]) -> None:
         expected["database"] = manifest.database
     for name, digest in expected.items():
         if found.get(name, nothing) != digest:
-            raise Damaged(f"{name} differs from what was backed up")
+            raise Damaged(f"{name} differs from its backup")

@@ -35,7 +35,7 @@ def read_file(found: Members, take_other: Other, database: Path) -> Manifest:
     with _beside(database) as copy:
         manifest, digest = _extract(found, take_other, copy)
         if digest != manifest.database:
-            raise Damaged("database differs from what was backed up")
+            raise Damaged("database differs from its backup")
         if counts(copy) != manifest.tables:
             raise Damaged("the tables came back with other rows than were backed up")
         for left in ("-wal", "-shm"):

@@ -30,7 +30,7 @@ RUN_GUNICORN = settings.CHECKOUT / "scripts" / "run_gunicorn.sh"
 
 def check_clock(_: Options) -> Iterator[Finding]:
     for name, ahead in _clocks():
-        text = f"this machine's clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} that of {name}"
+        text = f"this machine's clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the clock of {name}"
         change = "run a time service (chrony, systemd-timesyncd) on both machines"
         if abs(ahead) > CLOCK_FAILS_S:
             yield failure("clock", text, change)

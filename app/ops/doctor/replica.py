@@ -48,7 +48,7 @@ def _replica(server: str) -> Iterator[Finding]:
 
 
 def _lag() -> Finding:
-    """Measure until when the replica has replayed what the primary has now."""
+    """Measure the time until the replica has replayed the primary's present state."""
     bound = float(settings.REPLICA_STALENESS_S)
     began = time.monotonic()
     place = _value("default", "SELECT pg_current_wal_lsn()::text")

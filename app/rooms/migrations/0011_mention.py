@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Mentions that nobody has read yet."""
+    """Unread mentions."""
 
     dependencies = [("rooms", "0010_uncounted_read"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
     operations = [

@@ -1,6 +1,6 @@
 import { isVisible } from './text'
 
-/** Choices as the server gets them: without those that were left empty. */
+/** Choices as the server gets them: without the empty ones. */
 export function filledIn(choices: string[]): string[] {
   return choices.map((choice) => choice.trim()).filter(isVisible)
 }

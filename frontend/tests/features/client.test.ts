@@ -49,7 +49,7 @@ test('a durable frame is stored once there is a connection', async () => {
   expect(await stored).toMatchObject({ type: 'stored', seq: 1 })
 })
 
-test('a refused frame that no row shows leaves the outbox, and the person is told', async () => {
+test('a refused frame without a row leaves the outbox with a notice', async () => {
   installFeatures([])
   await started()
   server.fault = (frame) => ((frame.type as string) === 'poll.vote' ? 'never_heard_of' : null)
@@ -82,7 +82,7 @@ test('live frames and pushes reach the feature that names them, and the values a
   expect(useLive('lobby', 'nobody-asked').value.size).toBe(0)
 })
 
-test('an event of a kind nobody knows is handed on in its place', async () => {
+test('an event of an unknown kind is handed on in its place', async () => {
   installFeatures([])
   server.write('lobby', 'one')
   await started()

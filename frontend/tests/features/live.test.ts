@@ -20,7 +20,7 @@ function take(...values: ReturnType<typeof value>[]): void {
 
 const shown = () => [...useLiveValues().of('lobby', 'position').values()].map(({ key, value: content }) => `${key} ${content}`).sort()
 
-test('the newest value of a key wins, whatever the order', () => {
+test('the newest value of a key wins in any order', () => {
   take(value('ada', 2), value('bob', 1))
   take(value('ada', 1), value('bob', 3))
   expect(shown()).toEqual(['ada 2', 'bob 3'])

@@ -81,7 +81,7 @@ test('an undone deletion is never sent', async () => {
   expect(amendments.shown(MINE)).toBe(MINE)
 })
 
-test('a page that goes away sends what waits to be undone', () => {
+test('a page that goes away sends the deletions that could be undone', () => {
   useAmendments().remove(MINE)
   endAll()
   expect(sent).toHaveLength(1)

@@ -9,7 +9,7 @@ import type { FeatureFrame } from '../../src/protocol'
 const asked = vi.hoisted(() => ({ by: null as null | ((frame: FeatureFrame) => Promise<unknown>) }))
 vi.mock('../../src/features/client', () => ({ request: (frame: FeatureFrame) => asked.by!(frame) }))
 
-/** The server's side of one note: what it has stored, and which answers it withholds. */
+/** The server's side of one note: its stored updates, and the answers it withholds. */
 class Server {
   doc = new Y.Doc()
   connected = true
@@ -83,7 +83,7 @@ describe('a note', () => {
     expect([session.state, session.isSaved]).toEqual(['saved', true])
   })
 
-  it('merges what was written without a connection', async () => {
+  it('merges text from times without a connection', async () => {
     session.text.insert(0, 'both ')
     await settled()
     server.cut()
@@ -166,7 +166,7 @@ describe('a note that is kept', () => {
     await settled()
     expect([store.unsent, before.isSaved, before.isKept]).toEqual([true, false, true])
     server.doc.getText('text').insert(0, 'meanwhile ')
-    // Another page, which has nothing but what was kept.
+    // Another page, with the kept updates only.
     server.connected = true
     const later = new NoteSession(server.socket, 'lobby', 7, store.keep)
     expect(later.isSaved).toBe(false)

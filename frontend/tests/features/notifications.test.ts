@@ -25,13 +25,13 @@ test.each<[string, Situation, string]>([
   ['hidden, not allowed, with sound', { ...HIDDEN, notifies: false, sound: true }, 'later: sound'],
   ['visible, another room open', VISIBLE, 'now: toast'],
   ['visible, another room open, with sound', { ...VISIBLE, sound: true }, 'now: sound toast'],
-  ['visible, nobody at the device', { ...VISIBLE, active: false }, 'later: toast'],
+  ['visible, idle device', { ...VISIBLE, active: false }, 'later: toast'],
   ['on screen', SEEN, 'now'],
   ['on screen, with sound', { ...SEEN, sound: true }, 'now'],
-  ['on screen, nobody at the device', { ...SEEN, active: false }, 'never'],
+  ['on screen, idle device', { ...SEEN, active: false }, 'never'],
   ['its room open, further up', { ...SEEN, onScreen: false }, 'now'],
   ['its room open, further up, with sound', { ...SEEN, onScreen: false, sound: true }, 'now: sound'],
-  ['its room open, nobody at the device', { ...SEEN, onScreen: false, active: false }, 'never'],
+  ['its room open, idle device', { ...SEEN, onScreen: false, active: false }, 'never'],
   ['read on another device', { ...HIDDEN, read: true, sound: true }, 'never'],
   ['hidden, quiet', { ...HIDDEN, quiet: true, sound: true }, 'never'],
   ['visible, quiet', { ...VISIBLE, quiet: true, sound: true }, 'never'],
@@ -57,7 +57,7 @@ test.each<[string, string, number, boolean]>([
   expect(isQuiet({ from, to, zone: 'UTC' }, minute)).toBe(expected)
 })
 
-test('the time of day is that of the zone', () => {
+test('the time of day follows the zone', () => {
   const at = new Date('2026-07-01T22:30:00Z')
   expect([minuteOfDay(at, 'UTC'), minuteOfDay(at, 'Asia/Kolkata'), minuteOfDay(at, 'Europe/Berlin')]).toEqual([22 * 60 + 30, 4 * 60, 30])
 })
@@ -101,7 +101,7 @@ test('what is for me is counted apart from chatter', () => {
   expect(badge([{ ...ROOM, member: false }])).toEqual({ forMe: 0, chatter: 0 })
 })
 
-test('a room whose latest message is in front of somebody has no badge', () => {
+test('a room whose latest message is on screen has no badge', () => {
   openRoom.value = { room: 'den', atEnd: true }
   expect(unreadOf(ROOM)).toEqual({ forMe: 0, chatter: 0 })
   present.value = false

@@ -26,7 +26,7 @@ test('the row of a kind is loaded when it is first drawn', async () => {
   expect(loading.loads).toBe(1)
 })
 
-test('a kind nobody knows gets a plain row', async () => {
+test('an unknown kind gets a plain row', async () => {
   installFeatures([polls])
   expect(await drawn('hologram')).toContain('something this version cannot show')
 })

@@ -34,7 +34,7 @@ beforeEach(async () => {
   if (!handlers.size) await worker['../../src/features/notifications/worker.ts']!()
 })
 
-/** Calls the handler of an event and waits for what it does. */
+/** Calls the handler of an event and waits for its end. */
 async function happens(name: string, event: object): Promise<void> {
   const waits: Promise<unknown>[] = []
   handlers.get(name)!({ ...event, waitUntil: (done: Promise<unknown>) => waits.push(done) })
@@ -50,8 +50,8 @@ test('a push becomes a notification that knows its message', async () => {
 })
 
 test.each<[string, Page, number]>([
-  ['the room in front of somebody', page('/chat/den/'), 0],
-  ['one of its messages in front of somebody', page('/chat/den/3'), 0],
+  ['the room on screen', page('/chat/den/'), 0],
+  ['one of its messages on screen', page('/chat/den/3'), 0],
   ['the room behind', page('/chat/den/', false), 1],
   ['another room', page('/chat/garden/'), 1],
   ['no room', page('/chat/'), 1],
@@ -61,7 +61,7 @@ test.each<[string, Page, number]>([
   expect(shown).toHaveLength(expected)
 })
 
-test('a test is shown whatever page there is', async () => {
+test('a test notification is shown beside any page', async () => {
   pages = [page('/chat/')]
   await push({ room: '', seq: 0, title: 'Hubbub', body: 'It works.', url: '/', tag: 'test' })
   expect(shown).toHaveLength(1)

@@ -1,4 +1,4 @@
-/** A ChatSocket that records what it hands on, and stand-ins for what a browser would bring along. */
+/** A ChatSocket that records its events, and stand-ins for the parts of a browser. */
 import { WebSocket as NodeSocket } from 'ws'
 import type { LogEvent, MessageEvent } from '../../src/protocol'
 import { ChatSocket, type ChatSocketOptions } from '../../src/socket'

@@ -85,7 +85,7 @@ export class TestServer {
     return event.seq
   }
 
-  /** Stores what the client itself sent, as if its frame had been handled. */
+  /** Stores a message of the client itself, as if its frame had been handled. */
   commit(room: string, text: string, key: string): void {
     const seq = this.write(room, text, { from: AUTHOR, key })
     this.keys.set(room + key, { seq, at: '' })

@@ -121,7 +121,7 @@ def _references(workload: Workload) -> Iterator[tuple[str, str, set[str]]]:
 
 
 def _needed(source: Object) -> set[str]:
-    """Return the key of a variable, unless it is a documented one that may be missing."""
+    """Return the key of a variable, unless it is documented as optional."""
     return set() if source.get("optional") and source["key"] in OPTIONAL else {source["key"]}
 
 

@@ -51,7 +51,7 @@ async def writer(through: Callable[[], Awaitable[PostgresStore]]) -> AsyncIterat
 
 @pytest.fixture
 def read_only(profile: Profile, transactional_db: None) -> Iterator[ReadOnly]:
-    """`read_only(True)`: whoever connects to the database of this test from now on may not write, as on a standby."""
+    """`read_only(True)`: new connections to the database of this test may not write, as on a standby."""
     assert profile.postgres
     server = profile.postgres
 

@@ -1,4 +1,4 @@
-"""A commit under way in a room keeps nobody from becoming its member."""
+"""A commit under way in a room delays no new member."""
 
 import time
 

@@ -58,5 +58,5 @@ def test_migration_beside_the_release_before(profile: Profile) -> None:
     (liked,) = (seq for seq, kind, _ in rows if kind == "reaction")
     assert [uncounted for _, _, uncounted in rows] == [int(seq >= liked) for seq, _, _ in rows]
     assert len(rows) > liked, "the release before writes on"
-    assert max(traffic.took_s) < 1, "nobody waits for more than a moment"
+    assert max(traffic.took_s) < 1, "no write waits for more than a moment"
     assert react(env, WRITE) == (len(rows) + 1, 0, len(rows))

@@ -78,7 +78,7 @@ async def test_the_orm_leaves_a_standby_too(world: World, read_only: ReadOnly) -
         with pytest.raises(database.DatabaseUnavailable):
             await database.run(attempt)
     await asyncio.to_thread(read_only, False)
-    # The pool may have connected anew while the standby had the name: whoever finds one of those ends them all.
+    # The pool may have connected anew while the standby had the name: the first to find one of those connections ends them all.
     deadline = time.monotonic() + 3 * SOON_S
     while True:
         writes = [database.run(write_slowly) for _ in range(pool.max_size)]
@@ -173,7 +173,7 @@ async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals
 
 
 async def test_a_deadlock_is_tried_again(world: World, direct: GroupCommitter) -> None:
-    """Another transaction takes the rows in the wrong order; the server ends one of the two, ours is told nothing of it."""
+    """Another transaction takes the rows in the wrong order; the server ends one of the two, our sender notices nothing."""
     await direct.submit(world.append(0, "before"))
     locked, waiting = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -203,7 +203,7 @@ async def test_neither_log_nor_answer_holds_the_text_or_the_servers_name(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the database says: a row it refuses, a failure nobody foresaw, a server that is not there."""
+    """Each kind of failure: a refused row, an unknown error, an absent server."""
     caplog.set_level("DEBUG")
     await database.run(_raise_with_the_text)
     try:

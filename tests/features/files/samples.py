@@ -63,7 +63,7 @@ async def upload(
 
 
 async def uploaded(http: httpx.AsyncClient, room: str, data: bytes, name: str = "a.png") -> dict[str, Any]:
-    """Upload a file and return what the server says of it."""
+    """Upload a file and return the server's answer."""
     answer = await upload(http, room, data, name)
     assert answer.status_code == httpx.codes.CREATED, answer.text
     found: dict[str, Any] = answer.json()

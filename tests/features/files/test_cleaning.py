@@ -1,4 +1,4 @@
-"""Files that nobody can see are removed by the background worker."""
+"""The background worker removes invisible files."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""Files in the page: two people choose, paste and drop them, and see what the other one sent."""
+"""Files in the page: two people choose, paste and drop them, and see each other's files."""
 
 import base64
 import re
@@ -15,7 +15,7 @@ from tests.features.files.samples import HTML, photo, picture
 
 pytestmark = pytest.mark.browser
 
-# What a browser gives a page when somebody drops or pastes files.
+# The event of a browser for dropped and pasted files.
 GIVE = """
 (target, [kind, name, type, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))

@@ -51,7 +51,7 @@ class Editor(Copy):
         self.chat, self.room, self.note = chat, room, note
 
     async def open(self) -> Frame:
-        """Open the note, read what is missing, and send what the server lacks."""
+        """Open the note, read the missing updates, and send the server its own."""
         reply = await self.chat.request("note.open", room=self.room, note=self.note, vector=packed(self.doc.get_state()))
         self.apply(base64.b64decode(reply["update"]))
         self.unsent = [self.missing(base64.b64decode(reply["vector"]))]

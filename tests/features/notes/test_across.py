@@ -1,4 +1,4 @@
-"""Notes on two processes: pushes cross, and what a killed process or Redis loses is repaired within 5 s."""
+"""Notes on two processes: pushes cross, and losses of a killed process or Redis are repaired within 5 s."""
 
 import asyncio
 import time
@@ -70,7 +70,7 @@ async def test_edits_without_redis_arrive(circle: Circle) -> None:
 
 
 async def test_kill_between_store_and_push_loses_nothing(circle: Circle) -> None:
-    """What the killed process has stored and never pushed: a row in the table, with nobody to tell of it."""
+    """Store an update as the killed process did, without a push."""
     here, there = await editors(circle)
     await here.type("told. ")
     await there.until("told. ")

@@ -1,4 +1,4 @@
-"""Every copy of a note becomes equal, whatever is lost, doubled, delayed or killed between three processes."""
+"""Every copy of a note becomes equal under losses, doubles, delays and kills between three processes."""
 
 import asyncio
 import json
@@ -128,7 +128,7 @@ class Run:
         client.unsent = [client.missing(read.vector)]
 
     async def send(self, client: Any, *, killed: bool = False) -> None:
-        """Store and push what the client has not sent. `killed`: the process ends between the two."""
+        """Store and push the client's unsent updates. `killed`: the process ends between the two."""
         if client.process is None or not client.unsent:
             return
         updates, client.unsent = client.unsent, []
@@ -180,7 +180,7 @@ class Run:
             await process.parts._repair(installed().parts["note"])
 
     async def settle(self) -> None:
-        """All clients come back and send everything; what the network still holds is lost."""
+        """All clients come back and send everything; the network loses the rest."""
         for client in self.clients:
             if client.process is None:
                 await self.open(client)

@@ -1,4 +1,4 @@
-"""A server with a push service, its background worker, and people whose pages say what they raise."""
+"""A server with a push service, its background worker, and people whose pages record their notifications."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def service() -> Iterator[PushService]:
 
 @pytest.fixture
 def watched(person: NewPerson) -> Watched:
-    """Make somebody whose pages say what they raise. `of`: another device of the same person."""
+    """Make a person whose pages record their notifications. `of`: another device of the same person."""
 
     def make(name: str = "Ada", *, of: Person | None = None, allowed: bool = True, script: str = "", **options: Any) -> Person:
         one = person(of.name if of else name, signed_up=False, exact_name=of is not None, **options)

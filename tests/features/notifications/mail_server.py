@@ -1,4 +1,4 @@
-"""A mail server on a free port that keeps what it is sent."""
+"""A mail server on a free port that keeps its mails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the page share: people whose pages say what they raise."""
+"""Helpers of the page's tests: people whose pages record their notifications."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A push service and its browsers: an HTTP server on a free port keeps what it is sent, and decrypts it as a browser does."""
+"""A push service and its browsers: an HTTP server on a free port keeps its requests, and decrypts them as a browser does."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def push_service() -> Iterator[PushService]:
 
 
 def claims_of(request: Request, public_key: str) -> dict[str, Any]:
-    """Check the signature of a request with the key that browsers subscribed with, and return what it claims."""
+    """Check the signature of a request with the key that browsers subscribed with, and return its claims."""
     authorization = request.headers["authorization"]
     assert Vapid02.verify(authorization)
     parts = dict(part.split("=", 1) for part in authorization.removeprefix("vapid ").split(","))

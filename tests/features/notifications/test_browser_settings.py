@@ -34,7 +34,7 @@ SHOWN = """async () => {
 
 
 class Worker:
-    """Hands a page's service worker what a push service would."""
+    """Hands a page's service worker a push, as a push service would."""
 
     def __init__(self, page: Page) -> None:
         self._page = page

@@ -120,7 +120,7 @@ async def test_digest_holds_what_was_missed_once(posted: Installation, mails: Ma
         assert "<script>look</script>" in text
         assert "<script>" not in html
         assert "The &lt;team&gt;" in html
-        # A later digest has what came since, and nothing twice.
+        # A later digest has the later messages, and nothing twice.
         await chat.send_to(bob.id, "news")
         _first, second = await digest(posted, mails, bob, address, 2)
         assert "news" in text_of(second)

@@ -89,7 +89,7 @@ async def test_levels_and_mentions_decide(server: Server, connect: Connect, ada:
     room = await members(server, ada, bob, cyd)
     mine, theirs, other = await connect(ada), await connect(bob), await connect(cyd)
     for chat in (mine, theirs, other):
-        await chat.join(room)  # on screen or not, sockets are told: the page decides
+        await chat.join(room)  # on screen or not, sockets get it: the page decides
     await mine.send(room, "chatter")
     named = await mine.send(room, f"@{bob.name} look")
     await told(theirs, room, named["seq"], "mention")
@@ -128,7 +128,7 @@ async def test_read_or_blocked_messages_notify_nobody(server: Server, connect: C
         await mine.send(room, f"@{bob.name} hello")
         await theirs.expect_nothing("notify", seconds=1.5)
         assert (await http.delete(f"/api/blocks/{ada.id}")).is_success
-    await asyncio.sleep(3.5)  # a process believes for three seconds what it read of a person
+    await asyncio.sleep(3.5)  # a process keeps a person's settings for three seconds
     sent = await mine.send(room, f"@{bob.name} hello")
     await told(theirs, room, sent["seq"], "mention")
 

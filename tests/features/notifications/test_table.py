@@ -1,4 +1,4 @@
-"""Who is told of a message, and by which way: the whole table against the rules in words. Pure."""
+"""Who is notified of a message, and how: the whole table against the rules in words. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What votes and closing make of a poll, and what the wire carries: the pure functions."""
+"""The pure functions of a poll: votes, closing, its form on the wire."""
 
 import csv
 import io

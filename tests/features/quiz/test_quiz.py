@@ -1,4 +1,4 @@
-"""What starting, answers and the server's clock make of a quiz, and what the wire carries: the pure functions."""
+"""The pure functions of a quiz: start, answers, the server's clock, its form on the wire."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Search on two processes: what was acknowledged is found, whichever process died, and Redis is not needed."""
+"""Search on two processes: acknowledged messages are found after either died, and without Redis."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack

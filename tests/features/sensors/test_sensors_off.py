@@ -1,4 +1,4 @@
-"""The server without sensors and places: nothing of them answers, what was stored stays, and works again later."""
+"""The server without sensors and places: nothing of them answers, stored data stays, and works again later."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What answers and closing make of a survey, and what the wire and the CSV carry: the pure functions."""
+"""The pure functions of a survey: answers, closing, its forms on the wire and in the CSV."""
 
 from __future__ import annotations
 

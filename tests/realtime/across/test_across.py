@@ -113,7 +113,7 @@ async def test_flushed_redis_loses_nothing(circle: Circle) -> None:
     await heard(there, circle, sent["seq"])
     eve = await circle.connect(circle.pair.one, await sign_up(circle.pair.one.base_url))
     page = await eve.join(circle.room)
-    while page["online_count"] != 3:  # presence is not stored in Redis: nobody is missing for long
+    while page["online_count"] != 3:  # presence is not stored in Redis: it is complete again soon
         page = await eve.expect("presence", room=circle.room)
 
 

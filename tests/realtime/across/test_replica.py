@@ -1,4 +1,4 @@
-"""REPLICA_URL: a standby answers pages of history and search, and nobody misses what it lacks."""
+"""REPLICA_URL: a standby answers pages of history and search, and the primary fills its lag."""
 
 import asyncio
 import re

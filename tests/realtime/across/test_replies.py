@@ -27,7 +27,7 @@ async def test_mention_is_counted_when_its_process_died(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there(join=False)
     await here.send(circle.room, f"hello @{circle.bob.name}")
     assert (await there.expect("unread", head=1))["mentions"] == 1
-    circle.pair.redis.stop()  # what is committed now is told by no layer
+    circle.pair.redis.stop()  # no layer carries the next commits
     try:
         await here.send(circle.room, f"still there, @{circle.bob.name}?")
         circle.pair.one.kill()

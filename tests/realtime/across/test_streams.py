@@ -1,4 +1,4 @@
-"""Client frames that reach another process than the one that holds the stream."""
+"""Client frames that reach another process than the stream's."""
 
 import httpx
 

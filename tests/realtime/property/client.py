@@ -68,7 +68,7 @@ class View:
         self.apply(event)
 
     def apply(self, event: Frame) -> None:
-        """Change the messages as the protocol says; those that are not loaded are skipped."""
+        """Change the messages as the protocol says; skip unloaded ones."""
         if event["type"] == "message":
             self.messages[event["seq"]] = {**event, "reactions": {name: set(who) for name, who in event["reactions"].items()}}
             return

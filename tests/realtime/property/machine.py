@@ -305,7 +305,7 @@ class Delivery(RuleBasedStateMachine):
             self.keys += 1
             client.send(slug, f"k{self.keys}", f"{self.keys}".ljust(size, "."))
             self.sent += 1
-            if self.sent % 3 == 0:  # whatever happens to messages happens to amending events, too
+            if self.sent % 3 == 0:  # amending events meet the same faults as messages
                 self._amend(client, room, self.sent % 4, CHANGES[self.sent // 3 % len(CHANGES)])
 
     def _amend(self, client: Client, room: int, which: int, change: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ RIGHT_WITHIN_S = 3.0
 
 
 class Memory:
-    """Redis: sorted sets, and what a pipeline does with them."""
+    """Redis: sorted sets and pipelines."""
 
     def __init__(self) -> None:
         self.sets: dict[str, dict[str, float]] = {}
@@ -102,7 +102,7 @@ class Client:
 
 
 class Room:
-    """The sockets of a room in one process: what they have been shown, with the time of each frame."""
+    """The sockets of a room in one process: their frames, with the time of each."""
 
     def __init__(self, loop: ProcessLoop) -> None:
         self.ref, self._loop = ROOM, loop
@@ -305,7 +305,7 @@ class Live(RuleBasedStateMachine):
 
     @rule(process=processes)
     def start_again(self, process: int) -> None:
-        """A process ends, once the others and Redis know what came to it."""
+        """A process ends, once the others and Redis have its values."""
         if not self.world.memory.away:
             self.world.advance(RIGHT_WITHIN_S)
             self.world.deliver_all()

@@ -237,7 +237,7 @@ class World:
         acknowledged = [Entry(*identity, seq) for identity, seq in self.truth.acknowledged.items()]
         self.truth.broken += acknowledgement_faults(acknowledged, entries)
         unasked = {entry[:3] for entry in entries} - set(self.truth.asked)
-        self.truth.hold(not unasked, f"nobody wrote {unasked}")
+        self.truth.hold(not unasked, f"no client wrote {unasked}")
 
 
 class Row(NamedTuple):
@@ -253,12 +253,12 @@ class Row(NamedTuple):
 
 
 def _state(text: str, edited: bool, deleted: bool, reactions: Any) -> tuple[str, bool, bool, dict[str, set[int]]]:
-    # What a deleted message was before is nobody's business.
+    # The former text of a deleted message stays hidden.
     return text, edited and not deleted, deleted, {emoji: set(people) for emoji, people in reactions.items() if people}
 
 
 def _replayed(room: str, log: list[Row], asked: dict[Any, Any]) -> tuple[bool, str]:
-    """Whether the states are what the log's events, one by one, make of what people wrote."""
+    """Whether the states follow from the log's events, one by one."""
     frames = {row.seq: asked.get((room, row.author, row.key), {}) for row in log}
     wanted: dict[int, Any] = {}
     for row in log:

@@ -15,7 +15,7 @@ MISSING = (
 
 
 def index_parts(apps: Any, schema_editor: Any) -> None:
-    """pg_trgm is a trusted extension: whoever may create objects in the database may create it."""
+    """pg_trgm is a trusted extension: a role with the right to create objects in the database may create it."""
     connection = schema_editor.connection
     if connection.vendor != "postgresql":
         return
