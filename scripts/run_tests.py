@@ -1,11 +1,11 @@
-"""All tests, in blocks: `scripts/test [BLOCK...]`, which has set up what they need.
+"""Run all tests, in blocks: `scripts/test [BLOCK...]` sets up their programs first.
 
-Blocks of one lane run one after the other, lanes beside each other, and what is held to figures runs alone, at the end. What
-failed beside other blocks is run again, alone, as CPython's tests are: the machine may have been too busy for it. What fails
-again has failed; what passes is told by name at the end, and is a defect, too: of the product or of the test. What runs alone
-in the first place (loads, chaos) gets no second run: a message lost once is lost.
+Blocks of one lane run one after the other, lanes beside each other, and what is held to figures runs alone, at the end.
+Failed tests run again, alone, as CPython's do: the machine may have been too busy for them. A test that fails again has
+failed; one that passes then is named at the end, and is a defect, too: of the product or of the test. What runs alone in the
+first place (loads, chaos) gets no second run: a message lost once is lost.
 
-Logs and JUnit files are left in artifacts/. With CI=true whatever cannot run counts as failed.
+Logs and JUnit files are left in artifacts/. With CI=true a block that cannot run has failed.
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ PROGRAMS = {
     "systemd-analyze": ("systemd", "tests/scripts/test_systemd.py"),
     "prometheus": ("prometheus", "tests/monitoring"),
     "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring"),
-    "chromium": ("chromium fonts-liberation fonts-noto-color-emoji fonts-wqy-microhei", "the browser block"),
+    "chromium": (
+        "chromium fonts-liberation fonts-noto-color-emoji fonts-wqy-microhei",
+        "the browser block, a test of the stack",
+    ),
     "docker": ("", "the blocks stack and load"),
 }
-# What is left out of the embedded block without a program.
+# What is left out of the blocks embedded and stack without a program.
 IGNORED = {
+    "chromium": ("tests/stack/test_upgrade.py",),
     "nginx": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "envsubst": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "prometheus": ("tests/monitoring",),
@@ -126,14 +130,15 @@ def postgres(missing: list[str]) -> Block:
 
 
 def browser() -> Block:
-    # Chromium gives up what it loads whenever Docker makes or removes a network, which it does not see in one of its own.
+    # Chromium drops its loads when Docker makes or removes a network; in a network of its own it does not notice.
     files = marked("browser", "tests/browser", "tests/features")
     return Block("browser", ("chromium",), ("-m", "browser", *files), 2 * CORES, own_network=True)
 
 
-def stack() -> Block:
+def stack(missing: list[str]) -> Block:
     """In two processes, each with a stack of its own."""
-    files = [file for file in marked("stack", "tests") if not file.startswith(LOADED)]
+    left_out = (*LOADED, *(path for program in missing for path in IGNORED.get(program, ())))
+    files = [file for file in marked("stack", "tests") if not file.startswith(left_out)]
     return Block("stack", ("docker",), ("-m", "stack", *files), 2)
 
 
@@ -142,7 +147,7 @@ def lanes(missing: list[str]) -> list[list[Block]]:
 
     Containers that are replaced mostly wait for one another: they do so beside the blocks that need no Docker.
     """
-    return [[stack()], [embedded(missing), postgres(missing), Block("frontend"), browser()]]
+    return [[stack(missing)], [embedded(missing), postgres(missing), Block("frontend"), browser()]]
 
 
 def alone() -> list[Block]:
@@ -167,7 +172,7 @@ def has_own_networks() -> bool:
         return False
 
 
-# --- what the tests need ------------------------------------------------------------------------------------------
+# --- needed programs ----------------------------------------------------------------------------------------------
 
 
 def has(program: str) -> bool:
@@ -211,7 +216,7 @@ class Run:
         others = [pool.submit(self._lane, lane) for lane in beside[:-1]]
         self._lane(beside[-1], shown=True)
         for other in others:
-            other.result()  # raises what a lane did: a lane that ended without a word would pass
+            other.result()  # raises the lane's error: a lane that ended silently would pass
         for block in [block for lane in beside[:-1] for block in lane]:
             print(f"== {block.name}\n{block.log.read_text(errors='replace')}", flush=True)
         for block in list(self.again):
@@ -230,7 +235,7 @@ class Run:
                 continue
 
     def _callable(self, blocks: list[Block]) -> list[Block]:
-        """Return those that are called for and have what they need."""
+        """Return the wanted blocks whose programs are there."""
         found = []
         for block in blocks:
             lacking = [need for need in block.needs if need in self.missing]

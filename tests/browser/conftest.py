@@ -109,18 +109,18 @@ class _Chromium:
             self._playwright.stop()
 
 
-_chromium = _Chromium()
+shared_chromium = _Chromium()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    yield _chromium.enter()
-    _chromium.leave()
+    yield shared_chromium.enter()
+    shared_chromium.leave()
 
 
 @pytest.fixture
 def person(browser: Browser, site: Server) -> Iterator[NewPerson]:
-    """Somebody with a browser of their own: `ada = person("Ada")` has signed up, `person(signed_up=False)` has not.
+    """Make a person with a browser of their own: `ada = person("Ada")` has signed up, `person(signed_up=False)` has not.
 
     At the end of the test nothing may have gone wrong in any of their pages that the test did not expect.
     """

@@ -63,13 +63,24 @@ def copy_checkout(directory: Path) -> None:
         shutil.copytree(ROOT / name, directory / name, ignore=_LEFT_OUT)
 
 
+def clear_checkout(directory: Path) -> None:
+    """Remove a version's files; the operator's .env and the scripts' own files stay."""
+    for path in directory.iterdir():
+        if path.name in {".env", "var"}:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 @dataclass(frozen=True)
 class Replica:
     """A container, by what compose compares before it replaces one."""
 
     config_hash: str
     image: str
-    # Its image is the one that the tag names now.
+    # Its image has the tag now.
     has_current_image: bool
     # It is healthy, or ended well where that is its purpose.
     is_up: bool
