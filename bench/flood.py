@@ -128,7 +128,7 @@ def _tables() -> tuple[dict[str, Any], Mapping[str, Any]]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     from config.api import api  # noqa: PLC0415
-    from config.frames import FRAMES  # noqa: PLC0415
+    from config.ports import FRAMES  # noqa: PLC0415
 
     document: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/")))
     return document, FRAMES

@@ -31,6 +31,7 @@ REPLACED = {
     r"class Append\b|\bfirsts\b|CannotStore\.passing": "PendingEvent, dedupe_by_key, transient",
     r"\bchat/wire\b|\bshown_to\(": "chat/encoding.py, encode_for",
     r"\b(problems|check_names|entering|revoking)\.py": "api_errors.py, check_env.py, join_flow.py, publish_revocation",
+    r"\bconfig[./]frames\b|\bSOCKET_FRAMES\b": "the registry of features; config/ports.py, REALTIME_PORTS",
     r"\baccess\.ref\b|\bpeople\.person\b": "access.to_ref, find_user",
     r"\bunborn\b|\bsettling\b|\bcolumns\.ts|\breplies\.ts": "isDraftDirect, awaitingEvent, layout.ts, requests.ts",
     r"lib/(front|starting)\.sh|\btest_(again|edges|sent_back|graces)\.py": "lib/nginx.sh, lib/preflight.sh; say what is tested",

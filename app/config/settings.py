@@ -193,7 +193,7 @@ MIDDLEWARE = [
     "config.switched_pages.hide",
 ]
 ROOT_URLCONF = "config.urls"
-SOCKET_FRAMES = "config.frames"
+REALTIME_PORTS = "config.ports"
 FEATURES_OFF = frozenset(env.items("FEATURES_OFF"))
 if unknown := FEATURES_OFF - {name_of(package) for package in FEATURES}:
     raise ImproperlyConfigured(f"FEATURES_OFF names {', '.join(sorted(unknown))}: there is no such feature")

@@ -1,4 +1,4 @@
-"""The interface that realtime needs from the domains; config/frames.py provides it (settings.SOCKET_FRAMES).
+"""The interface that realtime needs from the domains; config/ports.py provides it (settings.REALTIME_PORTS).
 
 realtime imports no domain package; this is the complete interface.
 """
@@ -47,7 +47,7 @@ class Log(Protocol):
 
 
 class Domains(Protocol):
-    """The contents of the module settings.SOCKET_FRAMES."""
+    """The contents of the module settings.REALTIME_PORTS."""
 
     LOG: Log
     DIALECTS: Any
@@ -74,7 +74,7 @@ class Domains(Protocol):
 
 @functools.cache
 def domains() -> Domains:
-    module: Any = import_module(settings.SOCKET_FRAMES)
+    module: Any = import_module(settings.REALTIME_PORTS)
     return module
 
 

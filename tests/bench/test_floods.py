@@ -9,7 +9,7 @@ import pytest
 
 from bench import flood, floods
 from config.api import api
-from config.frames import FRAMES
+from config.ports import FRAMES
 
 pytestmark = pytest.mark.once
 

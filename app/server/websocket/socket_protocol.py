@@ -96,12 +96,12 @@ class SocketProtocol(CompactProtocol):
 
     def upgrade_from(self, http: HttpToolsProtocol, request: Request) -> None:
         """Take over from `http`, which parsed the handshake; replaces `connection_made`."""
-        self.follow(http)
+        self.adopt_connection(http)
         self.handle_connect(request)
 
     def upgrade_from_checked(self, http: HttpToolsProtocol, scope: Any, response: Response) -> None:
         """Take over as `upgrade_from` does, with the handshake's checks already made."""
-        self.follow(http)
+        self.adopt_connection(http)
         self.response, self.scope, self.handshake_initiated = response, scope, True
         self.queue.put_nowait({"type": "websocket.connect"})
         task = self.loop.create_task(self.run_asgi())
@@ -109,7 +109,7 @@ class SocketProtocol(CompactProtocol):
         self.tasks.add(task)
         self.configure()
 
-    def follow(self, http: HttpToolsProtocol) -> None:
+    def adopt_connection(self, http: HttpToolsProtocol) -> None:
         self.connections.add(self)
         self.transport, self.server, self.client = http.transport, http.server, http.client
         self.scheme = "wss" if http.scheme == "https" else "ws"

@@ -1,4 +1,4 @@
-"""urls.py for the socket: path → dialect, and the rest of realtime's ports. The features bring the frames."""
+"""Provide realtime with its ports: the dialects by path, and functions of the domains. Features bring the frames."""
 
 from __future__ import annotations
 
