@@ -12,6 +12,9 @@ message at each seq. A `View` is one client's sight of one room:
 
 Every fault is also kept in `register.faults`. A gap is no fault while it may still be filled: a late event is `out of order`, and
 one still missing when the view is closed is `lost`.
+
+The tests' clients have tests/support/ledger.py, which knows a room's whole log and raises at the first gap. Here no process knows
+it, registers are compared at the end, and the image of the load run has no tests in it.
 """
 
 from collections import Counter
@@ -223,7 +226,7 @@ class View:
 
     def astray(self, room: str, seq: int) -> Faults:
         """Note an event of a room that this client has not joined."""
-        return self._register.note(Fault("astray", room, seq, self.who, f"was pushed to somebody who joined {self.room} only"))
+        return self._register.note(Fault("astray", room, seq, self.who, f"was pushed to a user who joined {self.room} only"))
 
     def expect(self, highest: int) -> None:
         """Require everything up to `highest`: a missing event was not pushed."""
@@ -249,7 +252,7 @@ class View:
 
     def _obituary(self, seq: int) -> str:
         key = self._register.key_at(self.room, seq)
-        what = f"message {key} was acknowledged" if key else "nobody here got an acknowledgement for it"
+        what = f"message {key} was acknowledged" if key else "no acknowledgement for it came here"
         where = "it is in the log but was never pushed" if seq in self._on_request else "it never came"
         return f"{what}; {where}"
 

@@ -56,6 +56,14 @@ class Pair:
         (found,) = json.loads(self.shell.run(LINES.format(settings=settings)))
         return found[0], found[1], found[2]
 
+    def look_at(self, port: int) -> tuple[str, str, str]:
+        """Look while REPLICA_URL has this port."""
+        line = "connections['replica'].settings_dict['PORT'] = '{}'"
+        try:
+            return self.look(line.format(port))
+        finally:
+            self.look(line.format(self.standby.port))
+
 
 @pytest.fixture(scope="module")
 def pair(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
@@ -98,15 +106,13 @@ def test_standby_that_receives_nothing_is_named(pair: Pair) -> None:
 
 
 def test_primary_as_replica_is_named(pair: Pair) -> None:
-    level, text, change = pair.look(f"connections['replica'].settings_dict['PORT'] = '{pair.primary.port}'")
-    pair.look(f"connections['replica'].settings_dict['PORT'] = '{pair.standby.port}'")
+    level, text, change = pair.look_at(pair.primary.port)
     assert (level, text) == ("failure", "it is no standby, and is not asked")
     assert "REPLICA_URL" in change
 
 
 def test_replica_that_does_not_answer_is_named(pair: Pair) -> None:
-    level, text, change = pair.look("connections['replica'].settings_dict['PORT'] = '1'")
-    pair.look(f"connections['replica'].settings_dict['PORT'] = '{pair.standby.port}'")
+    level, text, change = pair.look_at(1)
     assert (level, "it does not answer" in text) == ("failure", True), text
     assert change.startswith("REPLICA_URL: docs/high-availability.md")
 
