@@ -29,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_site_has_every_page_and_asks_nobody_else(copy: Path) -> None:
+def test_site_has_every_page_and_asks_no_other_host(copy: Path) -> None:
     done = build(copy)
     assert done.returncode == 0, done.stderr
     for page in (ROOT / "docs").rglob("*.md"):
@@ -51,7 +51,7 @@ def test_site_has_every_page_and_asks_nobody_else(copy: Path) -> None:
         ("alone.md", "# In no menu", "alone.md"),
     ],
 )
-def test_what_leads_nowhere_fails_the_build(copy: Path, page: str, text: str, says: str) -> None:
+def test_dead_link_or_anchor_fails_the_build(copy: Path, page: str, text: str, says: str) -> None:
     with (copy / "docs" / page).open("a") as file:
         file.write(f"\n{text}\n")
     done = build(copy)

@@ -95,6 +95,10 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
+def test_script_is_an_entry_point_and_computes_nothing() -> None:
+    assert len(SCRIPT.read_text().splitlines()) < 40, "app/server/sizing.py computes, with types and tests"
+
+
 def test_one_worker_for_each_core_without_cgroups(machine: Machine) -> None:
     assert machine.workers() == (8, "cores by affinity")
 

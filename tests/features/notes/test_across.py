@@ -10,9 +10,6 @@ import pytest
 from tests.features.notes.editor import Editor, note_in
 from tests.realtime.across.conftest import Circle, Pair, circle_of, start_pair
 from tests.support.profile import Profile
-from tests.support.profile import profile as chosen
-
-pytestmark = pytest.mark.skipif(chosen.redis is None, reason="the embedded profile has one process")
 
 WITHIN_S = 5.0
 

@@ -16,8 +16,11 @@ from tests.features.notifications.pages import Watched, ready
 from tests.features.notifications.push_service import PushService, push_service
 from tests.support.processes import Process
 from tests.support.profile import Profile
+from tests.support.profile import profile as chosen
 from tests.support.server import ROOT, Server
 
+# The embedded profile has one process.
+collect_ignore = [] if chosen.redis else ["test_across.py"]
 WATCHED = Path(__file__).with_name("watched.js").read_text()
 
 

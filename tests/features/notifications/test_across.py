@@ -12,9 +12,6 @@ import pytest
 from tests.realtime.across.conftest import Circle, Pair, circle_of, start_pair
 from tests.support.api import with_token
 from tests.support.profile import Profile
-from tests.support.profile import profile as chosen
-
-pytestmark = pytest.mark.skipif(chosen.redis is None, reason="the embedded profile has one process")
 
 WITHIN_S = 5.0
 GIVE_UP_S = 15.0
