@@ -11,7 +11,7 @@ from tests.support.server import Server
 pytestmark = pytest.mark.browser
 
 
-def test_somebody_new_signs_up_through_the_form_and_lands_in_the_chat(person: NewPerson) -> None:
+def test_new_person_signs_up_by_the_form_and_is_in_the_chat(person: NewPerson) -> None:
     ada = person(signed_up=False)
     ada.page.goto("/")
     expect(ada.page.get_by_role("heading", name="Welcome back")).to_be_visible()
@@ -61,7 +61,7 @@ def test_a_session_that_ends_elsewhere_leads_to_the_sign_in_page(person: NewPers
     expect(ada.page).to_have_url(re.compile("/accounts/sign-in/"))
 
 
-def test_a_foreign_address_is_explained_and_nobody_is_sent_in_circles(person: NewPerson, site: Server) -> None:
+def test_foreign_address_is_explained_without_a_circle(person: NewPerson, site: Server) -> None:
     with Cable() as unlisted:
         unlisted.connect_to(site.port)
         ada = person(base_url=unlisted.url)

@@ -51,7 +51,7 @@ def test_typing_and_leaving_are_seen(person: NewPerson, bot: Bot) -> None:
     expect(ada.page.get_by_test_id("presence")).to_contain_text("2 online")
 
 
-def test_what_is_unread_is_counted_until_it_is_seen(person: NewPerson, bot: Bot) -> None:
+def test_unread_messages_are_counted_until_they_are_seen(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Unread one"), bot.make_room("Unread two")
     ada = person()
     ada.open(room)
@@ -71,7 +71,7 @@ def test_what_is_unread_is_counted_until_it_is_seen(person: NewPerson, bot: Bot)
     expect(ada.side_link("Unread one")).not_to_contain_text("new message")
 
 
-def test_a_direct_message_starts_with_a_search_and_reaches_only_that_person(person: NewPerson) -> None:
+def test_direct_message_found_by_search_reaches_only_its_person(person: NewPerson) -> None:
     ada, bob = person("Ada"), person("Bob")
     ada.page.get_by_role("button", name="New direct message").click()
     ada.page.get_by_role("combobox", name="Search people").fill(bob.name)

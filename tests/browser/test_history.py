@@ -35,7 +35,7 @@ def scroll_until(user: Person, text: str, pixels: int) -> None:
     raise AssertionError(f"{text!r} never came into view")
 
 
-def test_scrolling_back_brings_the_whole_history_and_draws_a_part_of_it(person: NewPerson, bot: Bot) -> None:
+def test_scrolling_back_loads_all_history_and_draws_a_part(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Archive")
     bot.fill(room, 620)
     ada = person()
@@ -57,7 +57,7 @@ def test_scrolling_back_brings_the_whole_history_and_draws_a_part_of_it(person: 
     expect(ada.rows.last).to_be_in_viewport()
 
 
-def test_what_is_being_read_stays_in_place(person: NewPerson, bot: Bot) -> None:
+def test_message_in_view_stays_in_place(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Reading")
     bot.fill(room, 200)
     ada = person()

@@ -93,7 +93,7 @@ def test_a_reload_without_a_line_loses_nothing(person: NewPerson, bot: Bot, cabl
     assert [message["text"] for message in bot.messages(room)] == ["sent", "kept 1", "kept 2"]
 
 
-def test_a_message_whose_answer_never_came_is_stored_once_across_a_reload(person: NewPerson, bot: Bot, cable: Cable) -> None:
+def test_unanswered_message_is_stored_once_across_a_reload(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Unanswered")
     ada = person("Ada", base_url=cable.url)
     ada.open(room)
@@ -119,7 +119,7 @@ def test_a_message_whose_answer_never_came_is_stored_once_across_a_reload(person
     assert [message["text"] for message in bot.messages(room)] == told
 
 
-def test_what_is_written_while_a_room_still_loads_is_shown(person: NewPerson, bot: Bot, cable: Cable) -> None:
+def test_message_written_while_its_room_loads_is_shown(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room, other = bot.make_room("Loading"), bot.make_room("Loaded")
     bot.say(room, "there before")
     ada = person("Ada", base_url=cable.url)
@@ -160,7 +160,7 @@ def test_a_page_that_is_long_on_its_way_is_asked_for_once(person: NewPerson, bot
     assert asked[0] == 1
 
 
-def test_what_was_written_before_being_removed_is_kept_and_shown(person: NewPerson, bot: Bot) -> None:
+def test_unsent_message_of_a_removed_member_is_kept_and_shown(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Shut", private=True)
     ada = person()
     bot.invite(room, ada.name)

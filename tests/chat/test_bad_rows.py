@@ -90,9 +90,7 @@ async def test_one_that_nobody_can_encode_fails_alone(world: World) -> None:
     await writer.close()
 
 
-async def test_what_was_stored_before_the_database_went_is_answered_and_published(
-    refusing: World, published: dict[str, list[int]]
-) -> None:
+async def test_messages_stored_before_an_outage_are_published(refusing: World, published: dict[str, list[int]]) -> None:
     writer = GroupCommitter(Counting(trips=2))  # the whole, which fails, and its first half
     started = time.monotonic()
     told = await outcomes(writer, batch(refusing, {80}))
@@ -103,7 +101,7 @@ async def test_what_was_stored_before_the_database_went_is_answered_and_publishe
     await writer.close()
 
 
-async def test_a_room_whose_row_is_wrong_fails_alone_and_no_message_is_blamed(world: World) -> None:
+async def test_room_with_a_wrong_row_fails_alone(world: World) -> None:
     """As after a restore that lost the head: clients keep their messages and send them again."""
     writer = GroupCommitter(store())
     await writer.submit(world.append(0, "first"))

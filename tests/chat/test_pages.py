@@ -28,7 +28,7 @@ def room_of(texts: list[str]) -> RoomRef:
     return access.to_ref(room)
 
 
-def test_a_log_of_large_texts_is_read_in_pages_without_holes_or_doubles() -> None:
+def test_large_texts_are_paged_without_gaps_or_doubles() -> None:
     room = room_of([BIG, "small", ""] * 20)
     after, pages = 0, []
     while True:
@@ -58,7 +58,7 @@ def test_an_event_larger_than_a_page_is_a_page(monkeypatch: pytest.MonkeyPatch) 
     assert [event.seq for event in history.resume_page(room, 1, 2)[0]] == [2]
 
 
-def test_what_does_not_fit_is_not_read() -> None:
+def test_rows_beyond_the_page_are_not_read() -> None:
     """A storm of readers far behind reads each large text once, not once for every page before it."""
     room = room_of([BIG] * 100)
     with CaptureQueriesContext(

@@ -71,7 +71,7 @@ async def test_a_batch_numbers_each_room_from_one(store: Store, world: World) ->
 ODD = ["NULL", "{}", ",", '"', "\\", '\\"', "a\nb\r\t", " ", "\x7f\x01", "é\u2028\U0001f468\u200d", '{"a","b"}', "\\N", "\\\\"]
 
 
-async def test_what_is_written_is_what_is_stored(store: Store, world: World) -> None:
+async def test_stored_message_equals_the_written_one(store: Store, world: World) -> None:
     batch = [world.append(0, world.ada, f"{number} {odd}", odd) for number, odd in enumerate(ODD)]
     for append, odd in zip(batch, reversed(ODD), strict=True):
         append.alias = odd
@@ -122,7 +122,7 @@ async def test_a_stranger_is_refused_alone(store: Store, world: World) -> None:
 
 
 @pytest.mark.parametrize("text", UNWRITABLE)
-async def test_a_row_that_cannot_be_stored_takes_nothing_of_its_batch_along(store: Store, world: World, text: Any) -> None:
+async def test_unstorable_row_fails_alone_in_its_batch(store: Store, world: World, text: Any) -> None:
     """One message that the database refuses, one that the driver cannot write; the writer then stores the others."""
     with pytest.raises(CannotStore):
         await store.store(

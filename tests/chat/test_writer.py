@@ -59,9 +59,7 @@ async def test_a_full_queue_refuses_at_once_and_nothing_that_waits(world: World,
 
 
 @pytest.mark.parametrize("text", ["x" * 4_000, "é" * 1_000], ids=["ascii", "wider"])
-async def test_a_queue_full_of_text_refuses_at_once_and_takes_more_when_it_has_gone(
-    world: World, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
+async def test_queue_full_of_text_refuses_until_it_has_drained(world: World, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(chat.lanes, "QUEUE_BYTES", 10_000)
     hanging = Hanging()
     writer = GroupCommitter(hanging)
@@ -125,7 +123,7 @@ async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: Worl
     await writer.close()
 
 
-async def test_closing_waits_for_what_is_being_committed_however_long_its_limit(world: World) -> None:
+async def test_closing_waits_for_the_running_commit_beyond_its_limit(world: World) -> None:
     hanging = Hanging()
     writer = GroupCommitter(hanging)
     sending = writer.submit(world.append(0, "k"))
@@ -142,7 +140,9 @@ async def test_closing_waits_for_what_is_being_committed_however_long_its_limit(
 
 
 @pytest.mark.parametrize("ended_by", ["its limit", "the process"])
-async def test_whoever_is_left_when_it_closes_is_told_so(world: World, monkeypatch: pytest.MonkeyPatch, ended_by: str) -> None:
+async def test_messages_left_at_the_close_fail_as_unavailable(
+    world: World, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
     monkeypatch.setattr(chat.group_commit, "CLOSE_S", 0.2 if ended_by == "its limit" else 10)
     hanging = Hanging()
     writer = GroupCommitter(hanging)
@@ -160,9 +160,7 @@ async def test_whoever_is_left_when_it_closes_is_told_so(world: World, monkeypat
     await hanging.close()
 
 
-async def test_a_database_that_hangs_is_unavailable_in_time_and_the_key_finds_out(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hanging_database_is_unavailable_and_the_key_resolves_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat.group_commit, "ANSWER_S", 0.3)
     hanging = Hanging()
     writer = GroupCommitter(hanging)

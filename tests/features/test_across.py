@@ -148,7 +148,7 @@ async def test_stream_of_a_killed_process_goes_on_at_another(circle: Circle, pai
                 await back.expect("message", text="live again")
 
 
-async def test_changes_arrive_while_redis_is_away_and_at_once_when_it_is_back(things: Things, pair: Pair) -> None:
+async def test_changes_arrive_without_redis_and_at_once_with_it(things: Things, pair: Pair) -> None:
     async with stream(pair.two.base_url, things.circle.bob, room=things.room) as listening:
         await listening.expect("room.joined")
         pair.redis.kill()

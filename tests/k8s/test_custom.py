@@ -79,7 +79,7 @@ def test_policy_for_a_cluster_that_is_not_here_is_found(manifests: Manifests) ->
     assert any("NetworkPolicy/database: selects no pods" in text for _, text in violations(manifests))
 
 
-def test_every_component_is_combined_with_every_other_it_may_meet() -> None:
+def test_each_component_is_combined_with_each_compatible_one() -> None:
     names = {path.parent.name for path in COMPONENTS.glob("*/kustomization.yaml")}
     assert set(NEW) <= names
     chosen = combinations()
@@ -90,6 +90,6 @@ def test_every_component_is_combined_with_every_other_it_may_meet() -> None:
     assert max(map(len, chosen)) == len(names) - sum(len(either) - 1 for either in ALTERNATIVES)
 
 
-def test_rules_and_dashboards_of_the_component_are_the_ones_of_compose() -> None:
+def test_rules_and_dashboards_equal_those_of_compose() -> None:
     stale = [path for path, text in files() if path.is_relative_to(COMPONENTS) and Path(path).read_text() != text]
     assert stale == []

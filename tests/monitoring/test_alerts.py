@@ -50,7 +50,7 @@ async def test_alert_becomes_a_message_of_a_room(server: Server, connect: Connec
         assert hook["token"] not in log
 
 
-async def test_alertmanager_reaches_plain_http_through_the_stacks_nginx(server: Server, connect: Connect, tmp_path: Path) -> None:
+async def test_alertmanager_reaches_plain_http_through_nginx(server: Server, connect: Connect, tmp_path: Path) -> None:
     """The public address of a machine of one's own leads nowhere inside a container: nginx takes the request as a proxy."""
     ada = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada, private=True)

@@ -41,7 +41,7 @@ async def refused(sending: Awaitable[Stored]) -> FrameRefused:
     return error.value
 
 
-async def test_a_standby_under_the_same_name_is_left_as_soon_as_the_primary_is_back(
+async def test_standby_under_the_same_name_is_left_for_the_primary(
     world: World, direct: GroupCommitter, read_only: ReadOnly, published: dict[str, list[int]]
 ) -> None:
     await asyncio.to_thread(read_only, True)
@@ -88,7 +88,7 @@ async def test_the_orm_leaves_a_standby_too(world: World, read_only: ReadOnly) -
         assert time.monotonic() < deadline, results
 
 
-async def test_a_commit_whose_connection_ends_while_it_waits_for_a_room_is_tried_again(
+async def test_commit_is_retried_when_its_connection_ends_in_a_wait(
     world: World, direct: GroupCommitter, published: dict[str, list[int]]
 ) -> None:
     await direct.submit(world.append(0, "before"))
@@ -128,7 +128,7 @@ async def test_the_orm_tells_of_a_transaction_that_was_given_up(world: World) ->
     assert await database.run(Room.objects.count) == len(world.rooms)
 
 
-async def test_what_was_committed_though_its_answer_was_lost_is_published_and_no_duplicate(
+async def test_commit_with_a_lost_answer_is_published_once(
     world: World, writer: GroupCommitter, line: Line, published: dict[str, list[int]]
 ) -> None:
     await writer.submit(world.append(0, "before"))
@@ -145,7 +145,7 @@ async def test_what_was_committed_though_its_answer_was_lost_is_published_and_no
     assert await database.run(Event.objects.count) == 7
 
 
-async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
+async def test_key_of_another_process_is_a_duplicate_after_a_retry(
     world: World, writer: GroupCommitter, direct: GroupCommitter, line: Line
 ) -> None:
     await direct.submit(world.append(0, "theirs"))
@@ -155,7 +155,7 @@ async def test_a_key_of_another_process_is_a_duplicate_also_after_a_second_try(
     assert [(result.seq, result.duplicate) for result in (theirs, own)] == [(1, True), (2, False)]
 
 
-async def test_a_silent_network_is_given_up_in_time_and_used_again_when_it_heals(
+async def test_silent_network_is_given_up_and_used_again_when_healed(
     world: World, writer: GroupCommitter, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db.pool, "LIMIT_S", 1.5)
@@ -195,7 +195,7 @@ async def test_a_deadlock_is_tried_again(world: World, direct: GroupCommitter) -
     await other
 
 
-async def test_neither_log_nor_answer_holds_the_text_or_the_servers_name(
+async def test_log_and_answer_hold_neither_text_nor_server_name(
     world: World,
     writer: GroupCommitter,
     direct: GroupCommitter,

@@ -306,7 +306,7 @@ async def test_upload_that_is_cut_leaves_nothing(server: Server, ada: Account, r
     del reader
 
 
-async def test_killed_server_keeps_what_it_acknowledged_and_cleans_the_rest(start_server: StartServer) -> None:
+async def test_killed_server_keeps_acknowledged_files_cleans_others(start_server: StartServer) -> None:
     own = start_server()
     ada = await sign_up(own.base_url)
     room = await create_room(own.base_url, ada)

@@ -23,7 +23,7 @@ def test_author_ends_a_share_once() -> None:
         end(ended, LocationEnded(), 1, context())
 
 
-def test_nobody_else_ends_a_share() -> None:
+def test_only_the_author_or_the_server_ends_a_share() -> None:
     with pytest.raises(Forbidden):
         end(RUNNING, LocationEnded(), 2, context(is_owner=True))
 

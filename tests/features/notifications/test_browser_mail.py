@@ -46,7 +46,7 @@ def looked_at(user: Person, name: str) -> None:
         assert not findings(user.page)
 
 
-def test_address_is_confirmed_and_mails_are_stopped_by_their_links(posting: Server, mails: MailServer, person: NewPerson) -> None:
+def test_links_in_mails_confirm_the_address_and_stop_mails(posting: Server, mails: MailServer, person: NewPerson) -> None:
     ada = person("Ada", base_url=posting.base_url, bypass_csp=True)
     ready(ada)
     dialog = open_settings(ada)

@@ -71,7 +71,7 @@ def test_a_click_on_a_notification_leads_to_the_message(watched: Watched, bot: B
     ada.sees("look")
 
 
-def test_reading_on_one_device_closes_the_notification_of_another(watched: Watched, bot: Bot) -> None:
+def test_reading_on_one_device_closes_another_ones_notification(watched: Watched, bot: Bot) -> None:
     ada = watched()
     phone = watched(of=ada)
     put_behind(ada.page)
@@ -117,7 +117,7 @@ def test_a_visible_page_says_it_in_itself_and_leads_there(watched: Watched, bot:
     ada.sees("over here")
 
 
-def test_a_level_silences_a_room_or_raises_all_of_it_on_every_device(watched: Watched, bot: Bot) -> None:
+def test_level_of_a_room_applies_on_every_device(watched: Watched, bot: Bot) -> None:
     room = bot.make_room("Workshop")
     ada = watched()
     ada.open(room)
@@ -164,7 +164,7 @@ def test_a_level_silences_a_room_or_raises_all_of_it_on_every_device(watched: Wa
     assert not findings(phone.page)
 
 
-def test_badges_and_title_count_what_is_for_me_apart_from_chatter(watched: Watched, bot: Bot) -> None:
+def test_badges_and_title_count_mentions_apart_from_chatter(watched: Watched, bot: Bot) -> None:
     room = bot.make_room("Chatter")
     ada = watched()
     ada.open(room)

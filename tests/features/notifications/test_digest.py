@@ -130,7 +130,7 @@ async def test_digest_holds_what_was_missed_once(posted: Installation, mails: Ma
     assert len(mails.to(address)) == 2  # nothing was missed
 
 
-async def test_mail_program_unsubscribes_by_one_post_without_signing_in(posted: Installation, mails: MailServer) -> None:
+async def test_mail_program_unsubscribes_by_one_post_signed_out(posted: Installation, mails: MailServer) -> None:
     bob, address = await reader(posted, mails, "daily", "zh-hans")
     async with ChatClient(posted.server.ws_url(), await sign_up(posted.server.base_url)) as chat:
         await chat.send_to(bob.id, "hello")

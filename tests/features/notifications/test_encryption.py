@@ -47,7 +47,7 @@ def test_another_implementation_decrypts_it(length: int) -> None:
         assert http_ece.decrypt(body, private_key=key, auth_secret=auth, version="aes128gcm") == data
 
 
-def test_what_cannot_be_encrypted_is_refused() -> None:
+def test_unencryptable_push_is_refused() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(ValueError, match=f"{MOST_BYTES} bytes at most"):
         encrypt(bytes(MOST_BYTES + 1), p256dh=point(key), auth=bytes(16))

@@ -30,7 +30,7 @@ def test_hours_hold_in_their_zone(hours: tuple[str, str, str], now: str, expecte
     assert is_quiet(Quiet(*hours), datetime.fromisoformat(now)) is expected
 
 
-def test_nobody_without_hours_is_quiet() -> None:
+def test_person_without_quiet_hours_is_never_quiet() -> None:
     assert not is_quiet(None, datetime.fromisoformat("2026-11-30T22:30:00+00:00"))
 
 

@@ -62,7 +62,7 @@ def test_only_author_owner_and_server_close_a_poll_once() -> None:
         assert code_of(lambda closed=closed: vote(closed, PollVoted([0]), OTHER, context())) == "closed"
 
 
-def test_vote_after_its_time_is_refused_before_the_poll_is_closed() -> None:
+def test_late_vote_is_refused_before_the_poll_is_closed() -> None:
     timed = msgspec.structs.replace(POLL, closes_at=NOW + timedelta(seconds=9))
     assert code_of(lambda: vote(timed, PollVoted([0]), OTHER, context(after_s=8.9))) == ""
     assert code_of(lambda: vote(timed, PollVoted([0]), OTHER, context(after_s=9))) == "closed"

@@ -57,7 +57,7 @@ def test_quiz_is_checked(fields: dict[str, Any], code: str) -> None:
     assert code_of(check, msgspec.structs.replace(NEW, **fields), context()) == code
 
 
-def test_only_author_and_owners_start_and_only_the_server_goes_on() -> None:
+def test_author_and_owners_start_and_the_server_continues() -> None:
     assert code_of(ask, NEW, QuizAsked(0), PLAYER, context()) == "forbidden"
     assert code_of(ask, NEW, QuizAsked(0), PLAYER, context(owner=True)) == ""
     assert code_of(ask, NEW, QuizAsked(1), HOST, context()) == "closed"

@@ -71,7 +71,7 @@ async def test_reading_is_stored_and_shown_live(
     assert await live(late) == ("t1", 22)
 
 
-async def test_late_and_doubled_readings_are_stored_once_in_their_place(
+async def test_late_and_doubled_readings_are_stored_once_in_order(
     connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
 ) -> None:
     mine = await connect(ada)
