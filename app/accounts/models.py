@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
-from accounts import names, passwords
+from accounts import names, passwords, signals
 from accounts.names import key_of
 from core.lookalikes import look_of
 
@@ -52,7 +52,10 @@ class User(AbstractUser):
         self.name_key = key_of(self.username)
         if update_fields is not None and "username" in update_fields:
             update_fields = {*update_fields, "name_key", "look"}
+        before = self._stored_name() if update_fields is None or "username" in update_fields else None
         super().save(*args, update_fields=update_fields, **kwargs)
+        if before not in {None, self.username}:
+            transaction.on_commit(lambda: signals.renamed.send(User, user=self.pk))
 
     def clean_fields(self, exclude: Iterable[str] | None = None) -> None:
         """Apply today's rules to a new name; existing names keep working."""
@@ -87,6 +90,9 @@ class User(AbstractUser):
             return False
         prepared = passwords.prepared(raw_password)
         return super().check_password(prepared) or (prepared != raw_password and super().check_password(raw_password))
+
+    def _stored_name(self) -> str | None:
+        return None if self._state.adding else User.objects.filter(pk=self.pk).values_list("username", flat=True).first()
 
     def _is_renamed(self) -> bool:
         return self._state.adding or self.name_key != key_of(self.username)

@@ -1,4 +1,4 @@
-"""Sent when an administrator shuts a person out. `sender` is User, `user` the person's id."""
+"""Sent after the commit, when a person is shut out, deleted or renamed. `sender` is User, `user` the person's id."""
 
 from __future__ import annotations
 
@@ -6,3 +6,4 @@ from django.dispatch import Signal
 
 shut_out = Signal()
 deleted = Signal()
+renamed = Signal()

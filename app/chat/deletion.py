@@ -57,16 +57,24 @@ def person_delete(*, user: int, paused: bool = True) -> None:
         person.delete()
 
 
+def person_rename(*, user: int) -> None:
+    """Write a person's present name into the games and quizzes that name them: a state holds names of its own."""
+    person = User.objects.filter(id=user).first()
+    if person is None:
+        return
+    for kind in KINDS.everything():
+        if kind.renamed is not None:
+            for room, seq in _things_of(kind, person.id):
+                _rename_in(kind, room, seq, person)
+
+
 def _anonymize(person: User) -> None:
     person.username = f"deleted-{person.id}"
     person.first_name = person.last_name = person.email = ""
     person.is_staff = person.is_superuser = False
     person.set_unusable_password()
     person.save()
-    for kind in KINDS.everything():
-        if kind.renamed is not None:
-            for room, seq in _things_of(kind, person.id):
-                _rename_in(kind, room, seq, person)
+    person_rename(user=person.id)
 
 
 def _things_of(kind: EventKind, user: int) -> list[tuple[int, int]]:

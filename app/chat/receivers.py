@@ -1,4 +1,4 @@
-"""What people and rooms that are gone leave in the log is deleted in the background."""
+"""The background worker deletes what people and rooms that are gone leave in the log, and renames people there."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def pass_ownership_on(user: int, **_: Any) -> None:
 @receiver(accounts.deleted)
 def delete_person(user: int, **_: Any) -> None:
     tasks.person_delete.enqueue(user)
+
+
+@receiver(accounts.renamed)
+def rename_person(user: int, **_: Any) -> None:
+    tasks.person_rename.enqueue(user)
 
 
 @receiver(rooms.rooms_closed)

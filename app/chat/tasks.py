@@ -21,6 +21,12 @@ def person_delete(user: int) -> None:
 
 
 @task()
+def person_rename(user: int) -> None:
+    """Write a person's present name into the things that name them."""
+    deletion.person_rename(user=user)
+
+
+@task()
 def ownership_pass_on(user: int) -> None:
     """Give the rooms whose only owner is shut out another owner."""
     leaving.ownership_pass_on(user=user)

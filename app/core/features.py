@@ -71,7 +71,7 @@ class EventKind:
     # For a thing: the time of the server's next action, and the event that it then appends. None: nothing is due.
     due: Callable[[Any], datetime | None] | None = None
     on_due: Callable[[Any, datetime], msgspec.Struct | None] | None = None
-    # Of a thing whose state names people: the state with another name for a person, whose account was deleted.
+    # Of a thing whose state names people: the state with a new name for a person who was renamed, or deleted.
     renamed: Callable[[Any, int, str], Any] | None = None
     # Called with the room and the event's wire form in every delivering process, and in the committing one. At
     # least once in all; a process without sockets in the room may not hear of it. On the event loop; must not wait.

@@ -166,9 +166,8 @@ def test_direct_room_stays_direct_on_its_admin_page(page: Client) -> None:
     assert other.kind == "public"
 
 
-def test_deleted_person_is_named_in_no_game_and_no_quiz() -> None:
-    ada, bob, eve = people(3)
-    room = full_room("team", [ada, bob, eve], 1)
+def played_things(room: Room, ada: User, bob: User, eve: User) -> None:
+    """A quiz of ada's that bob has played, as 2, and a game of bob's against eve, as 4."""
     white, black = Player(bob.id, bob.username), Player(eve.id, eve.username)
     things: list[tuple[str, User, int | None, Any]] = [
         ("quiz", ada, None, Quiz("T", [], players={str(bob.id): quiz.Player("user-00001", 7)})),
@@ -179,9 +178,44 @@ def test_deleted_person_is_named_in_no_game_and_no_quiz() -> None:
     for seq, (kind, author, target, state) in enumerate(things, 2):
         data = KINDS[kind].data_of(state) if state is not None else None
         Event.objects.create(room=room, seq=seq, author=author, key=f"k{seq}", at=AT, kind=kind, target=target, data=data)
+
+
+def test_deleted_person_is_named_in_no_game_and_no_quiz() -> None:
+    ada, bob, eve = people(3)
+    room = full_room("team", [ada, bob, eve], 1)
+    played_things(room, ada, bob, eve)
     for person in (bob, eve):
         User.objects.filter(id=person.id).update(is_active=False)
         deletion.person_delete(user=person.id, paused=False)
     played, game = (Event.objects.get(room=room, seq=seq).data or {} for seq in (2, 4))
     assert played["players"][str(bob.id)][:2] == [f"deleted-{bob.id}", 7]
     assert (game["white"]["name"], game["black"]["name"]) == (f"deleted-{bob.id}", f"deleted-{eve.id}")
+
+
+def test_renamed_person_has_the_new_name_in_games_and_quizzes(page: Client) -> None:
+    ada, bob, eve = people(3)
+    room = full_room("team", [ada, bob, eve], 1)
+    played_things(room, ada, bob, eve)
+    url = reverse("admin:accounts_user_change", args=[bob.id])
+    initial = page.get(url).context["adminform"].form.initial
+    fields = {name: value for name, value in initial.items() if value not in (None, False)}
+    joined = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    assert page.post(url, fields | joined | {"username": "robert", "groups": [], "user_permissions": []}).status_code == 302
+    task = DBTaskResult.objects.get()
+    assert (task.task_path, task.args_kwargs["args"]) == ("chat.tasks.person_rename", [bob.id])
+    deletion.person_rename(user=bob.id)
+    played, game = (Event.objects.get(room=room, seq=seq).data or {} for seq in (2, 4))
+    assert played["players"][str(bob.id)][:2] == ["robert", 7]
+    assert (game["white"]["name"], game["black"]["name"]) == ("robert", eve.username)
+
+
+def test_save_without_a_new_name_enqueues_nothing() -> None:
+    (ada,) = people(1)
+    ada.is_staff = True
+    ada.save()
+    ada.save(update_fields={"username"})
+    ada.username = "User-00000"
+    ada.save(update_fields={"is_staff"})
+    assert not DBTaskResult.objects.exists()
+    ada.save()
+    assert DBTaskResult.objects.get().task_path == "chat.tasks.person_rename"

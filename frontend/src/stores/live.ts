@@ -1,7 +1,8 @@
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
-import type { LiveFrame, LiveValue } from '../protocol'
+import type { LiveFrame, LiveValue, Person } from '../protocol'
 import type { ChatSocket } from '../socket'
+import { renamedIn } from './names'
 
 export type LiveValues = ReadonlyMap<string, LiveValue>
 
@@ -65,6 +66,15 @@ export const useLiveValues = defineStore('live', () => {
     if (!all.size) known.delete(place)
   }
 
+  function rename(person: Person): void {
+    for (const [place, all] of known) {
+      const values = [...all].map(([key, value]) => [key, { ...value, from: renamedIn(value.from, person) }] as const)
+      if (!values.some(([key, { from }]) => from !== all.get(key)!.from)) continue
+      for (const [key, value] of values) all.set(key, value)
+      show(place, all)
+    }
+  }
+
   function forget(room: string): void {
     for (const place of known.keys()) {
       if (!place.startsWith(`${room}/`)) continue
@@ -78,6 +88,7 @@ export const useLiveValues = defineStore('live', () => {
     socket.on('live', (frame) => {
       if (wanted.has(frame.topic)) take(frame)
     })
+    socket.on('user.updated', ({ user }) => rename(user))
     socket.on('lost', ({ room }) => forget(room))
     socket.on('room.left', ({ room }) => forget(room))
   }

@@ -4,6 +4,7 @@
  * Both parts are sorted and without holes, and neither grows beyond MAX_MESSAGES.
  */
 import type { LogEvent, Person } from '../protocol'
+import { renamedIn } from './names'
 import { applyEvents, isListed, position, prepend, type Messages } from './timeline'
 
 export interface Segments {
@@ -57,7 +58,7 @@ export function withPlace(segments: Segments, page: Messages, more: boolean, com
 
 /** A person has another name. */
 export function withName(segments: Segments, person: Person): Segments {
-  const renamed = (list: Messages) => list.map((message) => (message.from.id === person.id ? { ...message, from: person } : message))
+  const renamed = (list: Messages) => list.map((message) => renamedIn(message, person))
   return { ...segments, messages: renamed(segments.messages), past: segments.past && renamed(segments.past) }
 }
 

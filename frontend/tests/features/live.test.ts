@@ -1,5 +1,7 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { ChatSocket, ChatSocketEvents } from '../../src/socket'
+import { Emitter } from '../../src/socket/emitter'
 import { useLiveValues } from '../../src/stores/live'
 
 const START = Date.parse('2026-03-01T12:00:00Z')
@@ -61,4 +63,13 @@ test('a topic holds a bounded number of keys, the newest', () => {
   expect(keys).toHaveLength(2_000)
   expect(keys.at(-1)).toBe('k2499')
   expect(keys).not.toContain('k0')
+})
+
+test('a renamed person has the new name at once in kept values', () => {
+  const socket = new Emitter<ChatSocketEvents>()
+  const live = useLiveValues()
+  live.listen(socket as unknown as ChatSocket, new Set(['position']))
+  take(value('1', 1), { ...value('2', 1), from: { id: 2, name: 'bob' } })
+  socket.emit('user.updated', { type: 'user.updated', user: { id: 2, name: 'robert' } })
+  expect([...live.of('lobby', 'position').values()].map(({ from }) => from.name)).toEqual(['ada', 'robert'])
 })

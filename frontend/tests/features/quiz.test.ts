@@ -50,3 +50,11 @@ test('the fastest event sets the clock', () => {
   arrives(-5)
   expect(serverNow()).toBe(NOW + 5_000)
 })
+
+test('a player who is renamed has the new name in the scores of the quiz that runs', () => {
+  const scores = [{ id: 2, name: 'bob', score: 900 }]
+  const asked = { ...amending('quiz.asked', 8, 'asked'), state: state('asked', { scores } as Partial<QuizFields>) } as unknown as LogEvent
+  socket.emit('events', { room: 'r', events: [asked] })
+  socket.emit('user.updated', { type: 'user.updated', user: { id: 2, name: 'robert' } })
+  expect(running.get('r')?.scores).toEqual([{ id: 2, name: 'robert', score: 900 }])
+})

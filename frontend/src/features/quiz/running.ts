@@ -2,6 +2,7 @@ import { shallowReactive } from 'vue'
 import { t } from '../../i18n'
 import type { LogEvent } from '../../protocol'
 import type { ChatSocket } from '../../socket'
+import { renamedIn } from '../../stores/names'
 import { isolated } from '../../ui/text'
 import type { Quiz, QuizFields } from './quiz'
 
@@ -17,6 +18,9 @@ export function listen(socket: ChatSocket): void {
   socket.on('snapshot', ({ events, room }) => (running.delete(room), note(events)))
   socket.on('events', ({ events }) => note(events))
   socket.on('sent', ({ sent }) => sample(sent.at))
+  socket.on('user.updated', ({ user }) => {
+    for (const [room, quiz] of running) running.set(room, renamedIn(quiz, user))
+  })
   socket.on('room.left', ({ room }) => running.delete(room))
 }
 
