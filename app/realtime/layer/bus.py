@@ -71,8 +71,8 @@ class Bus:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        turns = (self._receive, self._send, self._reconcile)
-        self._tasks = [asyncio.get_running_loop().create_task(run_forever(turn)) for turn in turns]
+        loops = (self._receive, self._send, self._reconcile)
+        self._tasks = [asyncio.get_running_loop().create_task(run_forever(loop)) for loop in loops]
 
     def join(self, prefix: str) -> None:
         """Ignore the prefix: no other installation can reach a layer within the process."""
