@@ -9,14 +9,16 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: ./install.sh [--address URL] [--admin NAME] [--password-file FILE] [--certificate FILE --key FILE] [--dry-run]
+Usage: ./install.sh [--address URL] [--admin NAME] [--password-file FILE] [--certificate FILE --key FILE | --acme EMAIL] [--dry-run]
        ./install.sh --uninstall [--delete-data] [--dry-run]
 
   --address URL         where people open it, such as https://chat.example.com. Asked for when missing; http://127.0.0.1:8080 is for
                         this machine alone
   --admin NAME          the administrator's account. Asked for when missing
   --password-file FILE  holds the administrator's password. Without it one is made and shown once
-  --certificate, --key  PEM files for an https address. Without them another server in front has to speak TLS
+  --certificate, --key  PEM files for an https address. Without them, or --acme, another server in front has to speak TLS
+  --acme EMAIL          orders a certificate for the address from Let's Encrypt, whose terms you agree to, and renews it; EMAIL is for
+                        its notices. Ports 80 and 443 of the address must lead here
   --dry-run             looks at the server and says what would be done; changes nothing
   --uninstall           stops the stack and keeps data and .env; with --delete-data those go, too, for good
 
@@ -28,7 +30,7 @@ TEXT
 : "${MEMINFO:=/proc/meminfo}" "${CPUS:=$(nproc)}"
 least_mb=1800 usual_mb=3500 least_disk_mb=6000
 
-address='' admin='' password_file='' certificate='' key='' dry='' uninstall='' delete=''
+address='' admin='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete=''
 warnings=0
 
 main() {
@@ -78,7 +80,7 @@ wrong_option() {
 read_options() {
   while [ $# -gt 0 ]; do
     case $1 in
-      --address | --admin | --password-file | --certificate | --key)
+      --address | --admin | --password-file | --certificate | --key | --acme)
         [ $# -gt 1 ] || wrong_option "$1 needs a value"
         local name=${1#--}
         printf -v "${name//-/_}" %s "$2"
@@ -94,6 +96,7 @@ read_options() {
   done
   if [ -n "$delete" ] && [ -z "$uninstall" ]; then wrong_option "--delete-data goes with --uninstall"; fi
   if [ -n "$certificate$key" ] && { [ -z "$certificate" ] || [ -z "$key" ]; }; then wrong_option "--certificate and --key go together"; fi
+  if [ -n "$certificate" ] && [ -n "$acme" ]; then wrong_option "--acme orders a certificate: give it, or --certificate and --key"; fi
   local file
   for file in $password_file $certificate $key; do
     [ -r "$file" ] || wrong_option "there is no file $file that can be read"
@@ -156,7 +159,8 @@ check_address() {
     127.* | localhost | localhost:* | \[::1\]*) bind=127.0.0.1 ;;
     *) bind=0.0.0.0 ;;
   esac
-  if [ "$scheme" = https ] && [ -z "$certificate" ] && { [ ! -e "$env_file" ] || ! uses_tls; }; then
+  if [ -n "$acme" ] && [ "$scheme" = http ]; then fail "--acme is for an https address, not $address"; fi
+  if [ "$scheme" = https ] && [ -z "$certificate$acme" ] && { [ ! -e "$env_file" ] || ! uses_tls; }; then
     # Another server speaks TLS, on this machine.
     bind=127.0.0.1 port=8080 behind=yes
     say "Without a certificate, Hubbub listens on http://127.0.0.1:8080 for a server in front of it that speaks TLS (docs/deploy.md)."
@@ -173,7 +177,7 @@ look_at_ports() {
 
 ports() {
   echo "$port"
-  if [ -n "$certificate" ]; then echo 80; fi
+  if [ -n "$certificate$acme" ]; then echo 80; fi
 }
 
 write_settings() {
@@ -183,6 +187,10 @@ write_settings() {
   if [ -n "$certificate" ]; then
     setting TLS_CERTIFICATE "$(realpath "$certificate")"
     setting TLS_KEY "$(realpath "$key")"
+    setting HTTPS_PORT "$port"
+    setting HTTP_PORT 80
+  elif [ -n "$acme" ]; then
+    setting ACME_EMAIL "$acme"
     setting HTTPS_PORT "$port"
     setting HTTP_PORT 80
   elif [ -n "${behind:-}" ] || [ "$scheme" = http ]; then

@@ -37,6 +37,7 @@ PROGRAMS = {
     "pgbouncer": ("pgbouncer", "the postgres block"),
     "nginx": ("nginx-light", "tests/nginx"),
     "envsubst": ("gettext-base", "tests/nginx"),
+    "pebble": ("pebble", "tests/nginx/test_acme.py"),
     "systemd-analyze": ("systemd", "tests/scripts/test_systemd.py"),
     "prometheus": ("prometheus", "tests/monitoring"),
     "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring"),
@@ -51,6 +52,7 @@ IGNORED = {
     "chromium": ("tests/stack/test_upgrade.py",),
     "nginx": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "envsubst": ("tests/nginx", "tests/monitoring/test_alerts.py"),
+    "pebble": ("tests/nginx/test_acme.py",),
     "prometheus": ("tests/monitoring",),
     "prometheus-alertmanager": ("tests/monitoring",),
 }

@@ -219,6 +219,22 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("TLS_KEY", "path", None, "The key (PEM) of TLS_CERTIFICATE", scope="compose"),
     Variable(
+        "ACME_EMAIL",
+        "text",
+        None,
+        "An address at which an authority of certificates reaches you. Turns TLS on at nginx, with a certificate for PUBLIC_URL by ACME"
+        " (docs/deploy.md), and says that you agree to the authority's terms. HTTP_PORT must be reached as port 80",
+        scope="compose",
+    ),
+    Variable(
+        "ACME_DIRECTORY_URL",
+        "url",
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "Where the authority is; https://acme-staging-v02.api.letsencrypt.org/directory to try, without its strict limits",
+        scope="compose",
+    ),
+    Variable("ACME_NAMES", "list", None, "Further names for the certificate, separated by commas", scope="compose"),
+    Variable(
         "HTTPS_PORT",
         "int",
         "8443",

@@ -11,6 +11,7 @@ made=("${required[@]}" POSTGRES_OWNER_PASSWORD)
 refuse_wrong_settings() {
   refuse_missing_settings
   refuse_half_tls
+  refuse_wrong_acme
   refuse_wrong_numbers
   refuse_wrong_bind
 }
@@ -39,6 +40,15 @@ refuse_half_tls() {
   for file in "$certificate" "$key"; do
     [ -f "$file" ] || [ -f "$root/$file" ] || fail "there is no file $file (TLS_CERTIFICATE, TLS_KEY)"
   done
+}
+
+refuse_wrong_acme() {
+  uses_acme || return 0
+  [ -z "$(set_value TLS_CERTIFICATE)" ] || fail "ACME_EMAIL and TLS_CERTIFICATE are set: one of them is where the certificate comes from"
+  case $(set_value PUBLIC_URL) in
+    https://*) ;;
+    *) fail "ACME_EMAIL is set: PUBLIC_URL must be the https address that the certificate is for" ;;
+  esac
 }
 
 # compose.yaml derives Docker's grace periods and ports from them, and cannot say what is wrong.
@@ -79,6 +89,7 @@ build() {
     images=()
   fi
   if keeps_archive; then images+=(postgres); fi
+  if uses_acme; then images+=(acme); fi
   [ ${#images[@]} -gt 0 ] || return 0
   say "Building the images; the first time takes minutes."
   IMAGE_REVISION=${IMAGE_REVISION:-$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)}

@@ -6,7 +6,7 @@ env_file=${root:?common.sh comes first}/.env
 
 # Names used by the scripts.
 asked=(SECRET_KEY POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
-  TLS_CERTIFICATE TLS_KEY ARCHIVE_DAYS COMPOSE_FILE COMPOSE_PROFILES IMAGE_PREFIX BACKUP_DIR BACKUP_KEEP BACKUP_ENCRYPT_TO)
+  TLS_CERTIFICATE TLS_KEY ACME_EMAIL ARCHIVE_DAYS COMPOSE_FILE COMPOSE_PROFILES IMAGE_PREFIX BACKUP_DIR BACKUP_KEEP BACKUP_ENCRYPT_TO)
 
 # read_settings: let compose read .env and the environment once, for set_value. Only compose parses that file, so quotes,
 # comments, `export`, line ends and ${…} mean the same here as in compose.yaml.
@@ -33,7 +33,11 @@ set_value() {
 }
 
 uses_tls() {
-  [ -n "$(set_value TLS_CERTIFICATE)" ]
+  [ -n "$(set_value TLS_CERTIFICATE)" ] || uses_acme
+}
+
+uses_acme() {
+  [ -n "$(set_value ACME_EMAIL)" ]
 }
 
 keeps_archive() {
@@ -56,7 +60,7 @@ compose_files() {
     return
   fi
   echo compose.yaml
-  if uses_tls; then echo compose.tls.yaml; fi
+  if uses_acme; then echo compose.acme.yaml; elif uses_tls; then echo compose.tls.yaml; fi
   if keeps_archive; then echo compose.archive.yaml; fi
   case ,$(set_value COMPOSE_PROFILES), in *,observability,*) echo compose.observability.yaml ;; esac
   if [ -f "$root/compose.override.yaml" ]; then echo compose.override.yaml; fi

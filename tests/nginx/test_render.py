@@ -31,6 +31,9 @@ def render(out: Path, **env: str) -> subprocess.CompletedProcess[str]:
         ({"TLS_CERTIFICATE": "/nowhere.pem"}, "TLS_CERTIFICATE is set, TLS_KEY is not: TLS needs both"),
         ({"TLS_KEY": "/nowhere.pem"}, "TLS_KEY is set, TLS_CERTIFICATE is not: TLS needs both"),
         ({"TLS_CERTIFICATE": "/nowhere.pem", "TLS_KEY": "/nowhere.key"}, "cannot read '/nowhere.pem' (TLS_CERTIFICATE, TLS_KEY)"),
+        ({"ACME_CERTIFICATES": "/nowhere"}, "ACME_CERTIFICATES and ACME_CHALLENGES go together"),
+        ({"ACME_CHALLENGES": "/nowhere"}, "ACME_CERTIFICATES and ACME_CHALLENGES go together"),
+        ({"ACME_CERTIFICATES": "/a", "ACME_CHALLENGES": "/b", "TLS_CERTIFICATE": "/c"}, "one of them names the certificate"),
         ({"NGINX_VERSION": "1.22.1"}, "UPSTREAM must be an IPv4 address: nginx 1.22.1 cannot follow the name 'web:8000'"),
     ],
 )  # fmt: skip
@@ -92,7 +95,8 @@ def test_rendered_configuration_has_no_placeholder(tmp_path: Path) -> None:
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.conf"))
     templates = ROOT / "nginx" / "templates"
     expected = {path.relative_to(templates).as_posix().removesuffix(".template") for path in templates.rglob("*.template")}
-    assert set(files) == expected - {"server-plain.conf", "server-tls.conf", "includes/tls.conf"} | {"server.conf"}
+    with_tls = {"server-plain.conf", "server-tls.conf", "includes/acme.conf", "includes/tls.conf"}
+    assert set(files) == expected - with_tls | {"server.conf"}
     for file in files:
         assert "${" not in (tmp_path / file).read_text(), file
 

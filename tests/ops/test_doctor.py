@@ -234,14 +234,21 @@ def test_echo_does_not_exist_without_a_token(fronted: tuple[Server, int]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("days", "trusted", "level"),
-    [(90, True, Level.OK), (5, True, Level.WARNING), (-2, True, Level.FAILURE), (90, False, Level.FAILURE)],
-    ids=["good", "soon", "expired", "untrusted"],
+    ("days", "life", "trusted", "level"),
+    [
+        (90, 100, True, Level.OK),
+        (5, 100, True, Level.WARNING),
+        (3, 6, True, Level.OK),
+        (1, 6, True, Level.WARNING),
+        (-2, 100, True, Level.FAILURE),
+        (90, 100, False, Level.FAILURE),
+    ],
+    ids=["good", "soon", "short-lived", "short-lived-soon", "expired", "untrusted"],
 )
 def test_a_certificate_that_browsers_refuse_is_named(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, days: int, trusted: bool, level: Level
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, days: int, life: int, trusted: bool, level: Level
 ) -> None:
-    file, key = make_certificate(tmp_path, days=days)
+    file, key = make_certificate(tmp_path, days=days, life=life)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
     port = free_port()

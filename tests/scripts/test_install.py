@@ -57,6 +57,7 @@ def test_missing_docker_is_named_with_its_package(without_docker: str) -> None:
         (["--address"], "--address needs a value"),
         (["--delete-data"], "--delete-data goes with --uninstall"),
         (["--certificate", "/etc/hostname"], "--certificate and --key go together"),
+        (["--certificate", "/etc/hostname", "--key", "/etc/hostname", "--acme", "a@b.example"], "--acme orders a certificate"),
         (["--password-file", "/no/such"], "there is no file /no/such that can be read"),
     ],
 )

@@ -29,6 +29,7 @@ _BUILT_FROM = (
     ".env.example",
     "compose.yaml",
     "compose.tls.yaml",
+    "compose.acme.yaml",
     "compose.archive.yaml",
     "compose.loadtest.yaml",
     "compose.observability.yaml",

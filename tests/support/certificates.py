@@ -17,27 +17,27 @@ x509_extensions = names
 [any]
 commonName = supplied
 [names]
-subjectAltName = DNS:localhost
+subjectAltName = DNS:{name}
 basicConstraints = critical, CA:TRUE
 """
 
 
-def make_certificate(directory: Path, *, days: int) -> tuple[Path, Path]:
-    """Make certificate.pem and key.pem, self-signed, that end in so many days; negative: it has expired."""
+def make_certificate(directory: Path, *, days: int, life: int = 100, name: str = "localhost") -> tuple[Path, Path]:
+    """Make certificate.pem and key.pem, self-signed, that end in so many days of their life; negative: it has expired."""
     directory.mkdir(exist_ok=True)
     request, key, certificate = (directory / name for name in ("request.pem", "key.pem", "certificate.pem"))
-    (directory / "ca.cnf").write_text(_CA.format(directory=directory))
+    (directory / "ca.cnf").write_text(_CA.format(directory=directory, name=name))
     (directory / "index").write_text("")
     (directory / "serial").write_text("01\n")
     _openssl(
-        "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+        "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
         "-keyout", key, "-out", request,
     )  # fmt: skip
     ends = datetime.now(UTC) + timedelta(days=days)
     _openssl(
         "ca", "-batch", "-selfsign", "-notext", "-config", directory / "ca.cnf", "-in", request, "-keyfile", key,
         "-out", certificate,
-        "-startdate", f"{ends - timedelta(days=100):%y%m%d%H%M%SZ}", "-enddate", f"{ends:%y%m%d%H%M%SZ}",
+        "-startdate", f"{ends - timedelta(days=life):%y%m%d%H%M%SZ}", "-enddate", f"{ends:%y%m%d%H%M%SZ}",
     )  # fmt: skip
     key.chmod(0o644)  # uid 101 of the nginx container has to read it
     return certificate, key

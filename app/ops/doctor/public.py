@@ -22,6 +22,8 @@ from ops import echo
 from ops.doctor.findings import Finding, Options, failure, first_line, ok, warning
 
 EXPIRES_SOON_S = 14 * 86_400
+# Some live for six days: they are renewed at two thirds of that.
+EXPIRES_SOON_SHARE = 1 / 4
 DEFAULT_PORTS = {"http": 80, "https": 443}
 UPGRADE = "the proxy must pass WebSocket upgrades (nginx: proxy_http_version 1.1, Upgrade and Connection)"
 
@@ -109,16 +111,18 @@ def _open(options: Options, *, verify: bool) -> socket.socket:
 def _certificate(options: Options) -> Iterator[Finding]:
     if urlsplit(settings.PUBLIC_URL).scheme == "http":
         return
-    change = "TLS_CERTIFICATE and TLS_KEY: docs/runbooks/certificate.md"
+    change = "TLS_CERTIFICATE and TLS_KEY, or ACME_EMAIL: docs/runbooks/certificate.md"
     try:
         with closing(_open(options, verify=True)) as connection:
             found: Any = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else {}
     except ssl.SSLCertVerificationError as error:
         yield failure("certificate", f"browsers refuse it: {error.verify_message}", change)
         return
-    left_s = ssl.cert_time_to_seconds(found["notAfter"]) - time.time()
+    begins, ends = (ssl.cert_time_to_seconds(found[name]) for name in ("notBefore", "notAfter"))
+    left_s = ends - time.time()
+    soon_s = min(EXPIRES_SOON_S, (ends - begins) * EXPIRES_SOON_SHARE)
     text = f"expires in {left_s / 86_400:.0f} days"
-    yield warning("certificate", text, change) if left_s < EXPIRES_SOON_S else ok("certificate", text)
+    yield warning("certificate", text, change) if left_s < soon_s else ok("certificate", text)
 
 
 def _ask(options: Options) -> tuple[dict[str, Any], str, str]:
