@@ -24,6 +24,7 @@ from features.notes import crdt, services
 from features.notes.models import Document
 from features.notes.services import Incoming
 from features.notes.versions import note_compact
+from features.notes.writer import NoteWriter
 from realtime.open_parts import Numbered, Parts
 from realtime.publish import Person, RoomRef
 from rooms.models import Membership, Room
@@ -204,3 +205,25 @@ async def test_all_copies_become_equal(world: World, monkeypatch: pytest.MonkeyP
     await run.settle()
     update, _ = await database.run(lambda: services.whole(document_id(world.room, run.note)))
     assert {str(client) for client in run.clients} == {crdt.text_of(update)}
+
+
+async def test_idle_note_takes_no_memory_of_a_process(world: World) -> None:
+    """A process holds no document: a place while a socket has the note open, and a queue while updates wait."""
+    run = Run(world, await database.run(world.note), random.Random(0))
+    for client in run.clients:
+        await run.open(client)
+    for client in run.clients:
+        client.edit(run.chance)
+        await run.send(client)
+    assert any(process.parts._open for process in run.network.processes)
+    for client in run.clients:
+        client.process.parts.closed(client)
+    run.network.deliver(len(run.network.held))
+    await run.repair()
+    assert [process.parts._open for process in run.network.processes] == [{}] * PROCESSES
+    writer = NoteWriter()
+    stored = writer.submit(world.room, run.note, Incoming(world.ada, crdt.NOTHING))
+    assert len(writer._queues) == 1
+    assert await stored == 0
+    await writer.close()
+    assert writer._queues == {}
