@@ -200,8 +200,39 @@ def demo(scene: Scene) -> None:
         expect(page.get_by_role("listitem").first).to_contain_text(text)
 
 
+# The stream's own text, as `curl -N` prints it, above the conversation.
+STREAM = """async (room) => {
+  const shown = document.body.appendChild(document.createElement('pre'))
+  shown.style.cssText = 'position: fixed; inset: 0 0 auto; z-index: 9; height: 244px; margin: 0; padding: 12px 24px; '
+    + 'overflow: hidden; white-space: pre-wrap; overflow-wrap: anywhere; border-bottom: 1px solid var(--line); '
+    + 'background: var(--sunken); font: 11px/1.45 monospace'
+  shown.textContent = `$ curl -N -H "Authorization: Token $TOKEN" "$URL/api/stream?room=${room}"\\n\\n`
+  const answer = await fetch(`/api/stream?room=${room}`)
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
+  let joined
+  const ready = new Promise((done) => (joined = done))
+  const read = async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      if (part.value.includes('"type":"room.joined"')) joined()
+      const events = part.value.split('\\n\\n').filter((event) => event.startsWith('id: '))
+      shown.textContent += events.map((event) => `${event.replace(/^id: .*,/m, 'id: ')}\\n\\n`).join('')
+    }
+  }
+  void read()
+  await ready
+}"""
+
+
+def stream(scene: Scene) -> None:
+    scene.ada.page.evaluate(STREAM, scene.room)
+    scene.grace.say(scene.room, "Are the notes of the release up?")
+    scene.alan.say(scene.room, "They are: no socket, and still here.")
+    expect(scene.ada.rows).to_have_count(2)
+    expect(scene.ada.page.locator("body > pre")).to_contain_text("and still here")
+
+
 QUESTIONS = (polls, surveys, quiz)
-SHOWN_LIVE = (typing, location, sensors)
+SHOWN_LIVE = (typing, location, sensors, stream)
 MESSAGES = (mentions, search, files, notifications, webhooks)
 MORE = (notes, chess, demo)
 SCENES: dict[str, Callable[[Scene], None]] = {made.__name__: made for made in (*QUESTIONS, *SHOWN_LIVE, *MESSAGES, *MORE)}
