@@ -37,7 +37,7 @@ PROGRAMS = {
     "pgbouncer": ("pgbouncer", "the postgres block"),
     "nginx": ("nginx-light", "tests/nginx"),
     "envsubst": ("gettext-base", "tests/nginx"),
-    "pebble": ("pebble", "tests/nginx/test_acme.py"),
+    "pebble": ("pebble", "tests/nginx/test_acme.py and tests/stack/test_acme.py"),
     "systemd-analyze": ("systemd", "tests/scripts/test_systemd.py"),
     "prometheus": ("prometheus", "tests/monitoring"),
     "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring"),
@@ -52,7 +52,7 @@ IGNORED = {
     "chromium": ("tests/stack/test_upgrade.py",),
     "nginx": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "envsubst": ("tests/nginx", "tests/monitoring/test_alerts.py"),
-    "pebble": ("tests/nginx/test_acme.py",),
+    "pebble": ("tests/nginx/test_acme.py", "tests/stack/test_acme.py"),
     "prometheus": ("tests/monitoring",),
     "prometheus-alertmanager": ("tests/monitoring",),
 }

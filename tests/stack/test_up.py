@@ -76,6 +76,7 @@ def test_names_in_env_are_checked_against_the_table(stack: Stack) -> None:
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nHTTP_BIND=::1\n", "an IPv6 address stands in brackets, [::1]"),
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\n", "TLS_KEY is set, TLS_CERTIFICATE is not"),
         ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nTLS_KEY=/k\nTLS_CERTIFICATE=/c\n", "there is no file /c"),
+        ("SECRET_KEY=a\nPOSTGRES_PASSWORD=b\nREDIS_PASSWORD=c\nACME_EMAIL=a@b.example\n", "PUBLIC_URL must be the https address"),
     ],
 )
 def test_wrong_env_is_refused_and_unchanged(idle: Stack, env: str, message: str) -> None:
