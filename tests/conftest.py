@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; mark the tests that start their own servers, which takes seconds."""
     items.sort(key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST)))
     for item in items:
-        if "start_server" in getattr(item, "fixturenames", ()):
+        if {"start_server", "start_module_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_servers")
 
 
@@ -87,14 +87,24 @@ def start_server(profile: Profile) -> Iterator[StartServer]:
     All are ended afterwards.
     """
     with ExitStack() as exits:
+        yield _starting(profile, exits)
 
-        def start(**env: str) -> Server:
-            own = Server(profile, env)
-            exits.callback(own.close)
-            own.start()
-            return own
 
-        yield start
+@pytest.fixture(scope="module")
+def start_module_server(profile: Profile) -> Iterator[StartServer]:
+    """Start servers for the tests of one file with the same settings: a start takes one to two seconds of a core."""
+    with ExitStack() as exits:
+        yield _starting(profile, exits)
+
+
+def _starting(profile: Profile, exits: ExitStack) -> StartServer:
+    def start(**env: str) -> Server:
+        own = Server(profile, env)
+        exits.callback(own.close)
+        own.start()
+        return own
+
+    return start
 
 
 @pytest.fixture

@@ -17,27 +17,27 @@ POLL: Frame = {"question": "Tea?", "options": ["yes", "no"], "multiple": False, 
 MAKE_ADMINISTRATOR = "from accounts.models import User; User.objects.filter(id={}).update(is_superuser=True)"
 
 
-async def administrator(server: Server) -> Account:
-    account = await sign_up(server.base_url)
-    await asyncio.to_thread(server.shell, MAKE_ADMINISTRATOR.format(account.id))
+@pytest.fixture(scope="module")
+def own(start_module_server: StartServer) -> Server:
+    """A server whose features these tests alone switch."""
+    return start_module_server(FEATURES_OFF="demo")
+
+
+@pytest.fixture(scope="module")
+def boss(own: Server) -> Account:
+    account = asyncio.run(sign_up(own.base_url))
+    own.shell(MAKE_ADMINISTRATOR.format(account.id))
     return account
 
 
 @pytest.fixture
-def own(start_server: StartServer) -> Server:
-    """A server whose features this test alone switches."""
-    return start_server(FEATURES_OFF="demo")
-
-
-@pytest.fixture
-async def boss(own: Server) -> Account:
-    return await administrator(own)
-
-
-@pytest.fixture
 async def http(own: Server, boss: Account) -> AsyncIterator[httpx.AsyncClient]:
+    """Send an administrator's calls; every feature is on again afterwards."""
     async with with_token(own.base_url, boss) as client:
         yield client
+        for one in (await client.get("/api/features")).json()["features"]:
+            if not one["on"] and not one["by_operator"]:
+                await switch(client, one["name"], on=True)
 
 
 async def switch(http: httpx.AsyncClient, name: str, *, on: bool) -> None:
@@ -120,9 +120,10 @@ async def test_only_administrators_switch_and_the_operator_wins(own: Server, htt
 
 
 async def test_switch_outlives_a_restart_and_is_in_the_log(own: Server, boss: Account, http: httpx.AsyncClient) -> None:
+    before = len(own.log)
     await switch(http, "polls", on=False)
     await switch(http, "polls", on=False)
-    lines = [line for line in own.log.splitlines() if "a feature was switched" in line]
+    lines = [line for line in own.log[before:].splitlines() if "a feature was switched" in line]
     assert len(lines) == 1
     assert boss.name in lines[0]
     assert "polls" in lines[0]
@@ -138,6 +139,7 @@ async def test_switch_outlives_a_restart_and_is_in_the_log(own: Server, boss: Ac
 
 
 async def test_every_feature_can_be_switched_while_the_core_works(own: Server, boss: Account, http: httpx.AsyncClient) -> None:
+    before = len(own.log)
     room = await create_room(own.base_url, boss)
     names = [one["name"] for one in (await http.get("/api/features")).json()["features"] if not one["by_operator"]]
     async with ChatClient(own.ws_url(), boss) as chat:
@@ -152,5 +154,5 @@ async def test_every_feature_can_be_switched_while_the_core_works(own: Server, b
         await hears(chat, names[-1], on=True)
     async with ChatClient(own.ws_url(), boss) as chat:
         assert set(names) <= set(chat.hello["features"])
-    errors = [line for line in own.log.splitlines() if "Traceback" in line or "[error" in line]
+    errors = [line for line in own.log[before:].splitlines() if "Traceback" in line or "[error" in line]
     assert not errors
