@@ -37,9 +37,7 @@ def test_two_people_make_a_room_and_chat(person: NewPerson) -> None:
 
 def test_typing_and_leaving_are_seen(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Typing")
-    ada, bob = person("Ada"), person("Bob")
-    ada.open(room)
-    bob.open(room)
+    ada, bob = person("Ada", room=room), person("Bob", room=room)
     expect(ada.page.get_by_test_id("presence")).to_contain_text("3 online")
     bob.composer.press_sequentially("Let me th", delay=30)
     expect(ada.page.get_by_test_id("typing")).to_have_text(f"{bob.name} is typing")
@@ -53,8 +51,7 @@ def test_typing_and_leaving_are_seen(person: NewPerson, bot: Bot) -> None:
 
 def test_unread_messages_are_counted_until_they_are_seen(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Unread one"), bot.make_room("Unread two")
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     ada.open(other)
     bot.say(room, "one", "two", "three")
     link = ada.side_link("Unread one")
@@ -116,8 +113,7 @@ def test_a_private_room_is_for_those_who_are_invited(person: NewPerson, bot: Bot
 
 def test_an_address_becomes_a_link_and_markup_stays_text(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Links")
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     text = "see https://example.org/a?b=1. <img src=x onerror=alert(1)> javascript:alert(2)"
     ada.say(text)
     ada.sees(text)
@@ -151,8 +147,7 @@ def test_a_title_misleads_nobody_and_fits(person: NewPerson, bot: Bot) -> None:
 
 def test_a_draft_stays_with_its_room(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Draft one"), bot.make_room("Draft two")
-    ada = person()
-    ada.open(other)
+    ada = person("Ada", room=other)
     ada.open(room)
     ada.composer.fill("not quite done")
     ada.side_link("Draft two").click()
@@ -163,8 +158,7 @@ def test_a_draft_stays_with_its_room(person: NewPerson, bot: Bot) -> None:
 
 
 def test_a_message_that_is_too_long_is_counted_and_held_back(person: NewPerson, bot: Bot) -> None:
-    ada = person()
-    ada.open(bot.make_room("Long"))
+    ada = person("Ada", room=bot.make_room("Long"))
     ada.composer.fill("🙂" * 9_500)
     expect(ada.page.get_by_text("500 characters left")).to_be_visible()
     ada.composer.fill("x" * 10_001)
@@ -193,9 +187,8 @@ def test_a_message_the_server_refuses_can_be_discarded(person: NewPerson, bot: B
 
 def test_a_page_that_is_left_alone_asks_the_server_for_nothing(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Quiet")
-    ada, bob = person("Ada"), person("Bob")
-    for one in (ada, bob):
-        one.open(room)
+    ada = person("Ada", room=room)
+    person("Bob", room=room)
     expect(ada.page.get_by_test_id("presence")).to_have_text("3 members · 3 online")
     ada.page.wait_for_timeout(1_500)
     asked: list[str] = []

@@ -21,8 +21,7 @@ def press_as_safari(user: Person, key: str) -> None:
 
 
 def test_enter_that_ends_a_composition_sends_nothing(person: NewPerson, bot: Bot) -> None:
-    ada = person()
-    ada.open(bot.make_room("Kana"))
+    ada = person("Ada", room=bot.make_room("Kana"))
     ada.composer.fill("にほ")
     press_as_safari(ada, "Enter")
     expect(ada.composer).to_have_value("にほ")

@@ -38,8 +38,7 @@ def scroll_until(user: Person, text: str, pixels: int) -> None:
 def test_scrolling_back_loads_all_history_and_draws_a_part(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Archive")
     bot.fill(room, 620)
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     expect(ada.rows.last).to_contain_text("message 620")
     expect(ada.rows.last).to_be_in_viewport()
 
@@ -60,8 +59,7 @@ def test_scrolling_back_loads_all_history_and_draws_a_part(person: NewPerson, bo
 def test_message_in_view_stays_in_place(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Reading")
     bot.fill(room, 200)
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     scroll_until(ada, "message 120", -600)
     row = ada.messages.locator("li[data-seq='120']")
     row.scroll_into_view_if_needed()
@@ -82,8 +80,7 @@ def test_message_in_view_stays_in_place(person: NewPerson, bot: Bot) -> None:
 def test_older_messages_are_found_without_a_socket_too(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Offline archive")
     bot.fill(room, 120)
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     expect(ada.rows.last).to_contain_text("message 120")
     ada.page.get_by_role("button", name="Account of").click()
     ada.page.get_by_role("menuitem", name="Disconnect").click()
@@ -93,8 +90,7 @@ def test_older_messages_are_found_without_a_socket_too(person: NewPerson, bot: B
 def test_a_room_with_unread_messages_opens_where_they_begin(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Divider"), bot.make_room("Elsewhere")
     bot.say(room, *(f"old {number}" for number in range(1, 21)))
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     expect(ada.rows.last).to_contain_text("old 20")
     ada.open(other)
     bot.say(room, *(f"new {number}" for number in range(1, 41)))
@@ -111,8 +107,7 @@ def test_a_room_with_unread_messages_opens_where_they_begin(person: NewPerson, b
 def test_more_unread_than_a_page_open_at_the_first(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Busy"), bot.make_room("Elsewhere")
     bot.say(room, *(f"old {number}" for number in range(1, 61)))
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     expect(ada.rows.last).to_contain_text("old 60")
     ada.page.wait_for_timeout(READ_MARK_MS)
     ada.open(other)
@@ -143,8 +138,7 @@ def test_more_unread_than_a_page_open_at_the_first(person: NewPerson, bot: Bot) 
 def test_coming_back_lands_where_one_was(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Novel"), bot.make_room("Elsewhere")
     bot.fill(room, 400)
-    ada = person()
-    ada.open(other)
+    ada = person("Ada", room=other)
     ada.side_link("Elsewhere").wait_for()
     ada.open(room)
     scroll_until(ada, "message 120", -1_500)
@@ -175,8 +169,7 @@ def test_coming_back_lands_where_one_was(person: NewPerson, bot: Bot) -> None:
 def test_a_live_message_leaves_a_reader_of_12000_in_place(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Chronicle")
     bot.fill(room, 12_200)
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     expect(ada.rows.last).to_contain_text("message 12200")
     # One step of the wheel after the other, without a round trip to the test for each.
     ada.messages.evaluate(

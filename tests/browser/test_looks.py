@@ -183,8 +183,7 @@ def test_states_have_a_mark_with_enough_contrast(person: NewPerson, bot: Bot, sc
 
 def test_selection_is_seen_in_forced_colors(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("High contrast")
-    ada = person(forced_colors="active")
-    ada.open(room)
+    ada = person(forced_colors="active", room=room)
     ada.screenshot("chat-desktop-forced")
     ada.page.keyboard.press("Control+k")
     chosen = ada.page.get_by_role("option", selected=True)

@@ -24,9 +24,7 @@ def act(person: Person, text: str, action: str) -> None:
 def test_two_people_edit_react_and_delete(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Amend")
     # axe is an inline script.
-    ada, bob = person("Ada"), person("Bob", bypass_csp=True)
-    ada.open(room)
-    bob.open(room)
+    ada, bob = person("Ada", room=room), person("Bob", bypass_csp=True, room=room)
     ada.say("Helo", "wrong room")
     bob.sees("Helo", "wrong room")
 
@@ -73,8 +71,7 @@ def test_two_people_edit_react_and_delete(person: NewPerson, bot: Bot) -> None:
 
 def test_messages_are_amended_with_the_keyboard_alone(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Keys")
-    ada = person("Ada", bypass_csp=True)
-    ada.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
     ada.say("first", "second", "third")
     ada.sees("first", "second", "third")
     ada.all_sent()
@@ -109,9 +106,7 @@ def test_messages_are_amended_with_the_keyboard_alone(person: NewPerson, bot: Bo
 
 def test_an_edit_without_a_connection_waits_and_is_stored(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Offline")
-    ada, bob = person("Ada"), person("Bob")
-    ada.open(room)
-    bob.open(room)
+    ada, bob = person("Ada", room=room), person("Bob", room=room)
     ada.say("on the ground")
     bob.sees("on the ground")
     ada.all_sent()
@@ -130,8 +125,7 @@ def test_an_edit_without_a_connection_waits_and_is_stored(person: NewPerson, bot
 def test_a_link_opens_the_room_at_the_message(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Far back")
     bot.say(room, *(f"message {n}" for n in range(1, 301)))
-    ada = person("Ada")
-    ada.open(room)
+    ada = person("Ada", room=room)
     ada.page.goto(f"/chat/{room}/40")
     expect(row(ada, "message 40")).to_be_in_viewport()
     expect(row(ada, "message 300")).not_to_be_attached()
@@ -146,8 +140,7 @@ def test_a_link_opens_the_room_at_the_message(person: NewPerson, bot: Bot) -> No
 
 def test_a_long_press_opens_the_actions_on_a_phone(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Fingers")
-    ada = person("Ada", **PHONE, color_scheme="dark", bypass_csp=True)
-    ada.open(room)
+    ada = person("Ada", room=room, **PHONE, color_scheme="dark", bypass_csp=True)
     ada.say("press me")
     ada.all_sent()
     point = {"pointerType": "touch", "clientX": 100, "clientY": 300, "bubbles": True}

@@ -48,9 +48,7 @@ def test_blocked_person_cannot_write_until_unblocked(
 ) -> None:
     look = request.node.callspec.id
     room = bot.make_room("Common room")
-    ada, bob = person("Ada", bypass_csp=True, **options), person("Bob")
-    ada.open(room)
-    bob.open(room)
+    ada, bob = person("Ada", bypass_csp=True, room=room, **options), person("Bob", room=room)
     bob.say("Hello everybody")
     ada.sees("Hello everybody")
     menu = menu_of(ada, bob.name)

@@ -38,8 +38,7 @@ def test_one_pane_at_a_time_with_a_way_back(person: NewPerson, bot: Bot) -> None
 
 def test_phone_page_fits_the_screen_and_targets_suit_fingers(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("A room whose name goes on where others would have ended long ago", slug=f"long-{bot.name}")
-    ada = person("Ada", **PHONE)
-    ada.open(room)
+    ada = person("Ada", room=room, **PHONE)
     ada.say("x" * 300, "https://example.org/" + "y" * 200)
     expect(ada.rows).to_have_count(2)
     assert ada.page.evaluate("document.scrollingElement.scrollWidth") == PHONE["viewport"]["width"]

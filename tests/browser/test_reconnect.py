@@ -30,9 +30,7 @@ def back_again(user: Person, cable: Cable) -> None:
 
 def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Tunnel")
-    ada, bob = person("Ada", base_url=cable.url), person("Bob")
-    ada.open(room)
-    bob.open(room)
+    ada, bob = person("Ada", base_url=cable.url, room=room), person("Bob", room=room)
     ada.say("before the tunnel")
     bob.sees("before the tunnel")
     ada.all_sent()
@@ -59,8 +57,7 @@ def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bo
 
 def test_a_cut_in_the_middle_of_writing_doubles_nothing(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Flapping")
-    ada = person("Ada", base_url=cable.url)
-    ada.open(room)
+    ada = person("Ada", base_url=cable.url, room=room)
     ada.tolerate(*LINE_CUT)
     told = []
     for turn in range(5):
@@ -78,8 +75,7 @@ def test_a_cut_in_the_middle_of_writing_doubles_nothing(person: NewPerson, bot: 
 
 def test_a_reload_without_a_line_loses_nothing(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Reload")
-    ada = person("Ada", base_url=cable.url)
-    ada.open(room)
+    ada = person("Ada", base_url=cable.url, room=room)
     ada.say("sent")
     ada.sees("sent")
     ada.all_sent()
@@ -95,8 +91,7 @@ def test_a_reload_without_a_line_loses_nothing(person: NewPerson, bot: Bot, cabl
 
 def test_unanswered_message_is_stored_once_across_a_reload(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Unanswered")
-    ada = person("Ada", base_url=cable.url)
-    ada.open(room)
+    ada = person("Ada", base_url=cable.url, room=room)
     ada.tolerate(*LINE_CUT)
     ada.say("heard of")
     ada.sees("heard of")
@@ -122,8 +117,7 @@ def test_unanswered_message_is_stored_once_across_a_reload(person: NewPerson, bo
 def test_message_written_while_its_room_loads_is_shown(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room, other = bot.make_room("Loading"), bot.make_room("Loaded")
     bot.say(room, "there before")
-    ada = person("Ada", base_url=cable.url)
-    ada.open(room)
+    ada = person("Ada", base_url=cable.url, room=room)
     ada.open(other)
     cable.slow(0)
     ada.side_link("Loading").click()
@@ -205,8 +199,7 @@ def test_a_first_message_that_reaches_nobody_says_so(person: NewPerson) -> None:
 
 def test_disconnecting_and_connecting_by_hand(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("By hand")
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     ada.page.get_by_role("button", name="Account of").click()
     ada.page.get_by_role("menuitem", name="Disconnect").click()
     expect(ada.status).to_have_text("Disconnected")

@@ -129,8 +129,7 @@ def test_members_of_a_large_room_are_searched(person: NewPerson, bot: Bot, crowd
     room = bot.make_room("Stadium")
     for name in crowd:
         bot.invite(room, name)
-    ada = person("Ada", bypass_csp=True)
-    ada.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
     panel = members_of(ada)
     expect(panel.get_by_role("heading", name=re.compile("^Offline"))).to_have_text(f"Offline — {len(crowd)}")
     rows = panel.get_by_role("listitem")

@@ -54,8 +54,7 @@ def test_an_invitation_and_a_removal_show_on_an_open_page(person: NewPerson, bot
 
 def test_a_second_device_follows_rooms_marks_and_titles(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Two desks")
-    ada = person()
-    ada.open(room)
+    ada = person("Ada", room=room)
     other = ada.new_page()
     other.goto("/chat/")
     link = other.get_by_role("navigation", name="Conversations").get_by_role("link", name="Two desks")
@@ -133,8 +132,7 @@ def test_the_last_owner_chooses_who_owns_the_room(person: NewPerson) -> None:
 
 def test_a_screen_reader_hears_of_the_line_and_of_other_rooms(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Near"), bot.make_room("Far")
-    ada = person()
-    ada.open(other)
+    ada = person("Ada", room=other)
     ada.open(room)
     listen(ada)
     bot.say(other, "one", "two")
@@ -178,8 +176,7 @@ def test_home_says_that_the_list_failed(person: NewPerson) -> None:
 
 
 def test_invisible_text_is_not_sent(person: NewPerson, bot: Bot) -> None:
-    ada = person()
-    ada.open(bot.make_room("Nothing"))
+    ada = person("Ada", room=bot.make_room("Nothing"))
     for text in ("\u200b", "\u2800", "\u3164\u00a0", "\u2060\ufe0f"):
         ada.composer.fill(text)
         expect(ada.page.get_by_role("button", name="Send")).to_be_disabled()

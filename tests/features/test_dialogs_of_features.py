@@ -50,8 +50,7 @@ def open_entry(user: Person, name: str) -> None:
 @pytest.mark.parametrize("colours", ["none", "active"])
 def test_dialogs_hold_the_focus_and_give_it_back(person: NewPerson, bot: Bot, colours: str) -> None:
     room = bot.make_room("Keyboard")
-    ada = person("Ada", bypass_csp=True, forced_colors=colours)
-    ada.open(room)
+    ada = person("Ada", bypass_csp=True, forced_colors=colours, room=room)
     trigger = ada.page.get_by_role("button", name=MENU)
     names = entries(ada.page)
     assert len(names) >= 6
@@ -76,8 +75,7 @@ def test_dialogs_hold_the_focus_and_give_it_back(person: NewPerson, bot: Bot, co
 
 def test_panels_have_a_name_and_nothing_that_axe_finds(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Panels")
-    ada = person("Ada", bypass_csp=True)
-    ada.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
     menu = ada.page.get_by_role("button", name="In this room")
     menu.click()
     names = [name.strip() for name in ada.page.get_by_role("menuitemcheckbox").all_inner_texts()]

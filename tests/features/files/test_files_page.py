@@ -54,9 +54,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_two_people_send_and_look_at_files(person: NewPerson, bot: Bot, folder: Path) -> None:
     room = bot.make_room("Harbour")
-    ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for user in (ada, grace):
-        user.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
+    grace = person("Grace", bypass_csp=True, color_scheme="dark", room=room, **PHONE)
     attach(ada, folder / "harbour.jpg", *folder.glob("*.pdf"))
     expect(ada.page.get_by_test_id("uploads").locator("[data-state=done]")).to_have_count(2)
     ada.screenshot("files-composer")
@@ -127,8 +126,7 @@ def open_panel(user: Person, name: str) -> None:
 
 def test_files_are_dropped_and_pasted(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Drop")
-    ada = person("Ada")
-    ada.open(room)
+    ada = person("Ada", room=room)
     expect(ada.page.get_by_role("button", name="Attach files")).to_be_visible()
     give(ada.messages, "dragover", "a.png", picture())
     expect(ada.page.get_by_text("Drop files to add them to your message")).to_be_visible()
@@ -174,8 +172,7 @@ def test_message_waits_for_its_files_without_a_connection(person: NewPerson, bot
 
 def test_script_in_a_file_does_not_run_here(person: NewPerson, bot: Bot, folder: Path) -> None:
     room = bot.make_room("Traps")
-    ada = person("Ada")
-    ada.open(room)
+    ada = person("Ada", room=room)
     attach(ada, folder / "page.html")
     expect(ada.page.get_by_test_id("uploads").locator("[data-state=done]")).to_have_count(1)
     send(ada)

@@ -39,9 +39,7 @@ def picture(user: Person, name: str) -> None:
 def test_people_see_each_other_move_until_they_stop(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Hike")
     here = {"geolocation": BERLIN, "permissions": ["geolocation"]}
-    ada, bob = person("Ada", **here), person("Bob", color_scheme="dark", bypass_csp=True)
-    for one in (ada, bob):
-        one.open(room)
+    ada, bob = person("Ada", room=room, **here), person("Bob", color_scheme="dark", bypass_csp=True, room=room)
     share(ada, "15 minutes", "This device’s")
     ada.page.get_by_role("dialog").get_by_role("button", name="Share", exact=True).click()
     expect(ada.page.get_by_text(re.compile("You share your location until"))).to_be_visible()
@@ -69,8 +67,7 @@ def test_people_see_each_other_move_until_they_stop(person: NewPerson, bot: Bot)
     assert findings(bob.page) == []
 
     # Late, on a phone, in the light.
-    cid = person("Cid", bypass_csp=True, **PHONE)
-    cid.open(room)
+    cid = person("Cid", bypass_csp=True, room=room, **PHONE)
     cid.page.get_by_role("button", name="Show on the map").first.click()
     expect(cid.page.locator(".map-pin")).to_have_count(2)
     picture(cid, "phone-light")

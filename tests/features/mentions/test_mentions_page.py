@@ -15,9 +15,8 @@ pytestmark = pytest.mark.browser
 
 def test_name_is_completed_counted_and_one_key_away(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Garden"), bot.make_room("Shed")
-    ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for user in (grace, ada):
-        user.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
+    grace = person("Grace", bypass_csp=True, color_scheme="dark", room=room, **PHONE)
     grace.open(other)
     ada.composer.focus()
     ada.page.keyboard.type("hello @grac")

@@ -82,7 +82,7 @@ def watched(person: NewPerson) -> Watched:
         if of:
             one.sign_in()
         else:
-            one.sign_up()
+            one.arrive()
         expect(one.status).to_have_text("Connected")
         ready(one)
         return one

@@ -44,9 +44,8 @@ def counts(card: Locator) -> list[str]:
 
 def test_two_people_vote_and_see_it_live(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Lunch")
-    ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for user in (ada, grace):
-        user.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
+    grace = person("Grace", bypass_csp=True, color_scheme="dark", room=room, **PHONE)
     question = "Where shall we have lunch?"
     new_poll(ada, question, "The noodle place", "Pizza", "At the desk")
     mine, theirs = poll(ada, question), poll(grace, question)
@@ -97,9 +96,7 @@ def test_two_people_vote_and_see_it_live(person: NewPerson, bot: Bot) -> None:
 
 def test_secret_poll_of_several_choices_and_the_panel(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Offsite")
-    ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, **PHONE)
-    for user in (ada, grace):
-        user.open(room)
+    ada, grace = person("Ada", bypass_csp=True, room=room), person("Grace", bypass_csp=True, room=room, **PHONE)
     question = "Which days suit you?"
     new_poll(ada, question, "Monday", "Tuesday", "Wednesday", secret=True, several=True)
     card = poll(grace, question)
@@ -134,8 +131,7 @@ def test_secret_poll_of_several_choices_and_the_panel(person: NewPerson, bot: Bo
 
 
 def test_dialog_says_what_is_missing(person: NewPerson, bot: Bot) -> None:
-    ada = person("Ada")
-    ada.open(bot.make_room("Empty"))
+    ada = person("Ada", room=bot.make_room("Empty"))
     ada.page.get_by_role("button", name="Add to the conversation").click()
     ada.page.get_by_role("menuitem", name="New poll").click()
     dialog = ada.page.get_by_role("dialog", name="New poll")

@@ -56,8 +56,7 @@ def test_message_is_found_as_one_types(person: NewPerson, bot: Bot) -> None:
 
 def test_date_leads_to_its_first_message(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Diary")
-    ada = person("Ada")
-    ada.open(room)
+    ada = person("Ada", room=room)
     ada.say("first", "second")
     ada.all_sent()
     ada.page.get_by_role("button", name="Search messages").click()

@@ -74,8 +74,7 @@ def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
     device = threading.Thread(target=push_until, args=(stop, site, room, cookie), daemon=True)
     device.start()
     try:
-        bob = person("Bob", color_scheme="dark", bypass_csp=True)
-        bob.open(room)
+        bob = person("Bob", color_scheme="dark", bypass_csp=True, room=room)
         for one in (ada, bob):
             open_charts(one)
             expect(one.page.locator(".uplot")).to_have_count(SENSORS)
@@ -90,8 +89,7 @@ def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
         picture(ada, "alarm")
         ada.page.get_by_role("dialog").get_by_role("button", name="Save").click()
         expect(bob.messages.get_by_text("⚠️ sensor 00 is")).to_be_visible()
-        cid = person("Cid", bypass_csp=True, **PHONE)
-        cid.open(room)
+        cid = person("Cid", bypass_csp=True, room=room, **PHONE)
         open_charts(cid)
         cid.page.get_by_label("1 hour").check()
         picture(cid, "phone-light")
@@ -131,8 +129,7 @@ def test_device_is_made_used_and_revoked(person: NewPerson, site: Server) -> Non
     expect(ada.page.get_by_role("img", name="Chart of t1")).to_be_visible()
     refused = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30, check=False)
     assert json.loads(refused.stdout)["code"] == "unauthenticated"
-    bob = person("Bob", color_scheme="dark", **PHONE)
-    bob.open(room)
+    bob = person("Bob", color_scheme="dark", room=room, **PHONE)
     bob.page.get_by_role("button", name="In this room").click()
     bob.page.get_by_role("menuitemcheckbox", name="Sensors").click()
     bob.page.get_by_role("button", name="Devices").click()

@@ -49,9 +49,8 @@ def survey(user: Person) -> Locator:
 
 def test_two_people_answer_a_survey(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("After the launch")
-    ada, grace = person("Ada", bypass_csp=True), person("Grace", bypass_csp=True, color_scheme="dark", **PHONE)
-    for user in (ada, grace):
-        user.open(room)
+    ada = person("Ada", bypass_csp=True, room=room)
+    grace = person("Grace", bypass_csp=True, color_scheme="dark", room=room, **PHONE)
     new_survey(ada)
     mine, theirs = survey(ada), survey(grace)
     expect(theirs.get_by_role("heading", name="How was the launch?")).to_be_visible()

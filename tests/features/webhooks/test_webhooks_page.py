@@ -62,8 +62,7 @@ def test_owner_makes_uses_and_removes_a_webhook(person: NewPerson, bot: Bot) -> 
 
 def test_others_than_owners_see_no_webhooks(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Quiet builds")
-    grace = person("Grace", bypass_csp=True, **PHONE)
-    grace.open(room)
+    grace = person("Grace", bypass_csp=True, room=room, **PHONE)
     grace.page.get_by_role("button", name="In this room").click()
     expect(grace.page.get_by_role("menuitemcheckbox").first).to_be_visible()
     expect(grace.page.get_by_role("menuitemcheckbox", name="Webhooks")).to_have_count(0)
