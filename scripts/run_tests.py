@@ -156,11 +156,15 @@ def alone() -> list[Block]:
     return [Block("load", ("docker",), ("-m", "stack", *LOADED))]
 
 
-# A command in front of another: its own network, with nothing but the loopback device, which comes down and is put up.
+# A command in front of another: its own network, with the loopback device, which comes down and is put up, and a pair of
+# devices that lead nowhere: with loopback alone Chromium is offline from the start and never notices that it loses its line.
 _UP = """\
-import fcntl, os, socket, struct, sys
+import fcntl, os, socket, struct, subprocess, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+for change in ("link add nowhere type veth peer name end", "addr add 192.0.2.1/32 dev nowhere", "link set nowhere up"):
+    subprocess.run(["ip", *change.split()], check=True, timeout=10)
+subprocess.run(["ip", "link", "set", "end", "up"], check=True, timeout=10)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 OWN_NETWORK = ("unshare", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")), "--net", sys.executable, "-c", _UP)

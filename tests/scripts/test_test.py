@@ -157,10 +157,13 @@ def test_block_reads_the_files_of_its_mark_alone(planted: Checkout) -> None:
     assert closing(done)[-1] == "1 passed, 0 failed, 0 skipped"
 
 
-# Docker's networks come and go beside it, and Chromium drops its loads then.
+# Docker's networks come and go beside it, and Chromium drops its loads then. With loopback alone it would be offline.
 def test_browser_has_a_network_of_its_own(planted: Checkout) -> None:
-    head = "import pytest\nimport socket\npytestmark = pytest.mark.browser\n"
-    alone = "def test_network():\n    assert [name for _, name in socket.if_nameindex()] == ['lo']\n"
+    head = "import fcntl\nimport pytest\nimport socket\npytestmark = pytest.mark.browser\n"
+    alone = "def test_network():\n    assert {name for _, name in socket.if_nameindex()} == {'lo', 'nowhere', 'end'}\n"
+    alone += "    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:\n"
+    alone += "        flags = fcntl.ioctl(one, 0x8913, b'nowhere'.ljust(40, b'\\0'))[16]\n"
+    alone += "    assert flags & 0x41 == 0x41, 'it is up and running'\n"
     served = "def test_loopback():\n    with socket.create_server(('127.0.0.1', 0)) as it:\n"
     served += "        socket.create_connection(it.getsockname(), 5).close()\n"
     planted.plant("tests/browser/test_planted.py", head=head + alone + served)
