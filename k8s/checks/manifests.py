@@ -22,14 +22,14 @@ class Variable(NamedTuple):
 
 
 class Workload:
-    """A Deployment, StatefulSet, DaemonSet or Job, and its pod."""
+    """A Deployment, StatefulSet, DaemonSet, Job or CronJob, and its pod."""
 
     def __init__(self, item: Object) -> None:
         self.item = item
         self.ref = ref(item)
         self.kind: str = item["kind"]
-        self.spec: Object = item["spec"]
-        self.template: Object = item["spec"]["template"]
+        self.spec: Object = item["spec"]["jobTemplate"]["spec"] if self.kind == "CronJob" else item["spec"]
+        self.template: Object = self.spec["template"]
         self.pod: Object = self.template["spec"]
         self.labels: Mapping[str, str] = self.template["metadata"].get("labels", {})
 
@@ -69,7 +69,7 @@ class Manifests:
         return next((item for item in self.of(kind) if item["metadata"]["name"] == name), None)
 
     def workloads(self) -> list[Workload]:
-        return [Workload(item) for item in self.of(*LONG_RUNNING, "Job")]
+        return [Workload(item) for item in self.of(*LONG_RUNNING, "Job", "CronJob")]
 
     def selected(self, labels: Mapping[str, Any]) -> list[Workload]:
         """Return workloads whose pods match a selector (matchLabels, operator In)."""
@@ -128,7 +128,7 @@ class Manifests:
         scaler = self.autoscaler(workload)
         if scaler:
             return int(scaler["spec"].get("minReplicas", 1)), int(scaler["spec"]["maxReplicas"])
-        number = int(workload.spec.get("parallelism", 1) if workload.kind == "Job" else workload.spec.get("replicas", 1))
+        number = int(workload.spec.get("replicas" if workload.long_running else "parallelism", 1))
         return number, number
 
     def environment(self, container: Object) -> Iterator[Variable]:

@@ -24,6 +24,14 @@ def budget_of_everything(m: Manifests) -> None:
     find(m, "PodDisruptionBudget/web")["spec"]["selector"]["matchLabels"] = {"app.kubernetes.io/name": "hubbub"}
 
 
+@plants(wiring.files_are_backed_up, "CronJob/backup: does not mount the claim files")
+def backup_without_files(m: Manifests) -> None:
+    template = {"metadata": {}, "spec": {**pod(m, "Deployment/worker"), "volumes": [{"name": "tmp", "emptyDir": {}}]}}
+    job = {"jobTemplate": {"spec": {"template": template}}}
+    m.objects.append({"kind": "CronJob", "metadata": {"name": "backup"}, "spec": job})
+    m.objects.append({"kind": "PersistentVolumeClaim", "metadata": {"name": "files"}})
+
+
 @plants(wiring.service_ports_exist, "Service/nginx: port https is not one of Deployment/nginx")
 def service_port_that_is_closed(m: Manifests) -> None:
     find(m, "Service/nginx")["spec"]["ports"][0]["targetPort"] = "https"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import signal
 import subprocess
 import time
@@ -16,7 +17,8 @@ import redis
 import yaml
 
 from k8s.checks.manifests import Manifests
-from k8s.checks.render import HERE, OVERLAYS, combined, render
+from k8s.checks.render import HERE, combined, render
+from ops.backup import archive
 from tests.k8s.pods import Cluster, Pod, docker
 
 # The first test with an image builds it.
@@ -31,8 +33,10 @@ def secrets() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def cluster(kustomize: list[str], secrets: dict[str, str]) -> Iterator[Cluster]:
-    production: Manifests = render(OVERLAYS / "production", kustomize)
+def cluster(kustomize: list[str], secrets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Production with its nightly backup."""
+    folder = tmp_path_factory.mktemp("overlay")
+    production: Manifests = render(combined(("autoscaling", "backup", "ingress"), folder), kustomize)
     with Cluster(production, secrets) as cluster:
         yield cluster
 
@@ -128,6 +132,18 @@ def test_worker_is_alive_until_it_hangs(cluster: Cluster, web: Pod) -> None:
     signal_child(worker, "CONT")
     worker.until("livenessProbe")
     assert worker.stop() == 0, worker.logs()
+
+
+def test_backup_of_the_night_can_be_read(cluster: Cluster, web: Pod, tmp_path: Path) -> None:
+    assert web.probe("readinessProbe")
+    job = cluster.start("CronJob/backup")
+    assert job.wait(60) == 0, job.logs()
+    docker("cp", f"{job.id}:/backups/.", str(tmp_path))
+    (file,) = tmp_path.iterdir()
+    assert re.fullmatch(r"hubbub-\d{8}T\d{6}Z\.tar\.gz", file.name)
+    with file.open("rb") as stream:
+        _, manifest = archive.verify(stream)
+    assert "rooms_room" in manifest.tables
 
 
 def signal_child(pod: Pod, name: str) -> None:

@@ -216,6 +216,29 @@ def test_a_change_that_only_the_rows_show_is_refused(small: tuple[Server, bytes]
     assert manage("shell", "-c", lines, env=env).split()[-1] == "1"
 
 
+def test_timer_keeps_the_newest_backups(small: tuple[Server, bytes], tmp_path: Path) -> None:
+    server, _ = small
+    for name in (
+        "hubbub-20260101T031700Z.tar.gz",
+        "hubbub-20260102T031700Z.tar.gz",
+        "hubbub-20260103T031700Z.tar.gz.part",
+        "notes",
+    ):
+        (tmp_path / name).touch()
+    manage("backup", "--into", str(tmp_path), "--keep", "2", env=server.env)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept[0] == "hubbub-20260102T031700Z.tar.gz"
+    assert kept[2:] == ["notes"]
+    with (tmp_path / kept[1]).open("rb") as file:
+        archive.verify(file)
+    for refused, why in (
+        (["--keep", "0"], "--keep must be at least 1, not 0"),
+        (["--into", "/nowhere"], "there is no directory /nowhere"),
+    ):
+        with pytest.raises(RuntimeError, match=why):
+            manage("backup", *refused, env=server.env)
+
+
 def test_env_is_taken_along_and_can_be_read_with_tar(small: tuple[Server, bytes], tmp_path: Path) -> None:
     server, _ = small
     secret = b"SECRET_KEY=of-the-stack\n"

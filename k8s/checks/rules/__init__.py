@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     lifecycle.migrations_run_first,
     lifecycle.autoscaling_is_gentle,
     wiring.selectors_match,
+    wiring.files_are_backed_up,
     wiring.service_ports_exist,
     wiring.ingress_leads_somewhere,
     wiring.references_exist,

@@ -105,9 +105,9 @@ def budgets_let_nodes_drain(manifests: Manifests) -> Iterator[str]:
 def no_jobs(manifests: Manifests) -> Iterator[str]:
     """Refuse Jobs.
 
-    A finished and deleted one is applied again, and its template cannot be changed.
+    A finished and deleted one is applied again, and its template cannot be changed. Those that a CronJob makes are not applied.
     """
-    for item in manifests.of("Job", "CronJob"):
+    for item in manifests.of("Job"):
         yield f"{ref(item)}: each `kubectl diff` would differ once it is gone: use an init container"
 
 

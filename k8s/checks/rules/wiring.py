@@ -18,7 +18,7 @@ VOLUME = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")
 def selectors_match(manifests: Manifests) -> Iterator[str]:
     """Require a workload to select its own pods, a Service and a budget one workload."""
     for workload in manifests.workloads():
-        if workload.kind == "Job":
+        if not workload.long_running:
             continue
         found = [one.ref for one in manifests.selected(workload.spec["selector"])]
         if found != [workload.ref]:
@@ -28,6 +28,16 @@ def selectors_match(manifests: Manifests) -> Iterator[str]:
         found = [one.ref for one in manifests.selected(selector if item["kind"] != "Service" else {"matchLabels": selector})]
         if len(found) != 1:
             yield f"{ref(item)}: its selector matches {', '.join(found) or 'no pods'}: it must match one workload's"
+
+
+def files_are_backed_up(manifests: Manifests) -> Iterator[str]:
+    """Require a backup to see the claim of uploaded files, where there is one: it would leave them out without a word."""
+    if manifests.find("PersistentVolumeClaim", "files") is None:
+        return
+    for workload in (one for one in manifests.workloads() if one.ref == "CronJob/backup"):
+        claims = [volume.get("persistentVolumeClaim", {}).get("claimName") for volume in workload.pod["volumes"]]
+        if "files" not in claims:
+            yield f"{workload.ref}: does not mount the claim files: list components/backup before components/files"
 
 
 def service_ports_exist(manifests: Manifests) -> Iterator[str]:

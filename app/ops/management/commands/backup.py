@@ -25,20 +25,29 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("output", nargs="?", default="-", help="the file to write; - is standard output (default)")
+        parser.add_argument("--into", type=Path, help="the directory to write a file with the time in its name to, for a timer")
+        parser.add_argument("--keep", type=int, default=14, help="with --into: how many of the newest files stay (14)")
         parser.add_argument("--env", action="store_true", help="take along the .env that comes through standard input")
-
         parser.add_argument("--verify", action="store_true", help="read the backup that comes through standard input, write none")
 
-    def handle(self, *_: Any, output: str, env: bool, verify: bool, **__: Any) -> None:
+    def handle(self, *_: Any, output: str, into: Path | None, keep: int, env: bool, verify: bool, **__: Any) -> None:
         if verify:
             self.verify()
             return
+        if keep < 1:
+            raise CommandError(f"--keep must be at least 1, not {keep}")
+        if into is not None:
+            if not into.is_dir():
+                raise CommandError(f"--into: there is no directory {into}")
+            output = str(into / f"hubbub-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
         env_file = sys.stdin.buffer.read(archive.MOST_WHOLE) if env else b""
         if output == "-":
             summary = self.write(sys.stdout.buffer, env_file)
             sys.stdout.flush()
         else:
             summary = self.write_file(Path(output), env_file)
+        if into is not None:
+            self.remove_old(into, keep)
         self.stderr.write(f"Backed up: {summary}.")
 
     def verify(self) -> None:
@@ -47,6 +56,14 @@ class Command(BaseCommand):
         except archive.Damaged as error:
             raise CommandError(f"the backup could not be read again: {error}") from error
         self.stderr.write(f"Read again, all equal: {manifest.summary()}.")
+
+    def remove_old(self, directory: Path, keep: int) -> None:
+        """Remove all but the newest backups, and what one that was killed left. Names sort by their time."""
+        for part in directory.glob("hubbub-*.tar.gz.part"):
+            part.unlink(missing_ok=True)
+        for old in sorted(directory.glob("hubbub-*.tar.gz"), reverse=True)[keep:]:
+            old.unlink(missing_ok=True)
+            self.stderr.write(f"Removed {old.name}: {keep} are kept.")
 
     def write_file(self, path: Path, env_file: bytes) -> str:
         part = path.with_name(path.name + ".part")
