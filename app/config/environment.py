@@ -17,6 +17,8 @@ from core.variables import Variable
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 MOST_DIGITS = 12
+# Where compose mounts secrets, each under the name of its variable.
+SECRETS = "/run/secrets"
 
 
 class Environment:
@@ -26,7 +28,8 @@ class Environment:
     given both as NAME and NAME_FILE. Warns about a name that resembles a known one.
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], secrets: str = SECRETS) -> None:
+        self.secrets = secrets
         self.known = {variable.name: variable for variable in VARIABLES}
         self.values = values
         # Names that resemble a setting, with that setting.
@@ -35,17 +38,14 @@ class Environment:
         self._warn_about_misspelt()
 
     def text(self, name: str) -> str | None:
-        """Return the value, the content of NAME_FILE for a secret, or the default.
+        """Return the value; for a secret also the content of NAME_FILE or else of SECRETS/NAME; or the default.
 
-        An empty value counts as unset.
+        An empty value or file counts as unset; an empty value of a secret also hides SECRETS/NAME.
         """
         variable = self.known[name]
         value = self.values.get(name, "").strip()
-        file = self.values.get(f"{name}_FILE", "").strip() if variable.kind == "secret" else ""
-        if value and file:
-            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one")
-        if file:
-            value = self._read(name, file)
+        if variable.kind == "secret":
+            value = self._secret(name, value)
         value = value or variable.default or ""
         if variable.kind != "secret" and len(value) > 1 and value[0] == value[-1] and value[0] in {'"', "'"}:
             # Docker's --env-file and systemd's drop-ins keep quotes as part of the value.
@@ -143,6 +143,16 @@ class Environment:
                 self.misspelt[name] = close[0]
                 warnings.warn(f"{name} is not a setting of Hubbub; did you mean {close[0]}?", stacklevel=3)
 
+    def _secret(self, name: str, value: str) -> str:
+        file = self.values.get(f"{name}_FILE", "").strip()
+        if value and file:
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one")
+        if file:
+            return self._read(f"{name}_FILE", file)
+        mounted = Path(self.secrets, name)
+        # An empty variable hides the file: an override of compose.yaml can take a secret away.
+        return self._read(name, str(mounted)) if name not in self.values and _exists(mounted) else value
+
     @staticmethod
     def _read(name: str, file: str) -> str:
         try:
@@ -150,7 +160,15 @@ class Environment:
         except (OSError, UnicodeDecodeError) as error:
             # A decoding error would quote a part of the file.
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {file}: {reason}") from None
+            raise ImproperlyConfigured(f"{name} cannot be read: {file}: {reason}") from None
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except PermissionError:
+        # A directory that is closed to this user belongs to another program.
+        return False
 
 
 __all__ = ["Environment", "Variable"]

@@ -108,6 +108,30 @@ def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
         Environment({"SECRET_KEY_FILE": str(tmp_path / "none")}).text("SECRET_KEY")
 
 
+def test_mounted_secret_is_read_unless_another_is_given(tmp_path: Path) -> None:
+    (tmp_path / "SECRET_KEY").write_text("mounted\n")
+    (tmp_path / "PUBLIC_URL").write_text("http://no.secret.example")
+    (tmp_path / "other").write_text("of a file")
+    mounted = str(tmp_path)
+    assert Environment({}, mounted).text("SECRET_KEY") == "mounted"
+    assert Environment({"SECRET_KEY": ""}, mounted).text("SECRET_KEY") is None, "an override takes it away"
+    assert Environment({"SECRET_KEY": "given"}, mounted).text("SECRET_KEY") == "given"
+    assert Environment({"SECRET_KEY_FILE": f"{mounted}/other"}, mounted).text("SECRET_KEY") == "of a file"
+    assert Environment({}, mounted).text("REDIS_URL") is None
+    assert Environment({}, mounted).text("PUBLIC_URL") is None
+    (tmp_path / "REDIS_URL").touch()
+    assert Environment({}, mounted).text("REDIS_URL") is None, "an empty one is unset"
+
+
+def test_unusable_mounted_secret_is_refused_without_its_value(tmp_path: Path) -> None:
+    (tmp_path / "SECRET_KEY").write_bytes(b"s3cret\xff")
+    (tmp_path / "REDIS_URL").mkdir()
+    for name, reason in (("SECRET_KEY", "it is not UTF-8"), ("REDIS_URL", "Is a directory")):
+        with pytest.raises(ImproperlyConfigured) as refused:
+            Environment({}, str(tmp_path)).text(name)
+        assert str(refused.value) == f"{name} cannot be read: {tmp_path}/{name}: {reason}"
+
+
 @pytest.mark.parametrize(
     ("typo", "name"), [("PUBLIC_URI", "PUBLIC_URL"), ("REDIS_URLS", "REDIS_URL"), ("SIGN_UP_OPEN", "SIGNUP_OPEN")]
 )
