@@ -168,8 +168,9 @@ check_address() {
 }
 
 look_at_ports() {
-  if [ -n "$(docker compose ps --quiet --status running nginx 2>/dev/null)" ]; then return; fi
-  local one
+  # By Docker's labels: compose reads its files only when scripts/up has written the secrets.
+  local one labels=(--filter "label=com.docker.compose.project.working_dir=$root" --filter label=com.docker.compose.service=nginx)
+  if [ -n "$(docker ps --quiet "${labels[@]}" 2>/dev/null)" ]; then return; fi
   for one in $(ports); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$one") 2>/dev/null; then fail "port $one is in use: stop what listens there, or choose another address"; fi
   done
@@ -251,7 +252,7 @@ remove() {
     return
   fi
   run scripts/clean --yes
-  run rm -f "$env_file"
+  run rm -rf "$env_file" "$secrets_directory"
 }
 
 main "$@"

@@ -9,6 +9,7 @@ from config.variables import VARIABLES
 HEAD = """\
 # Every variable of Hubbub, with its default and its purpose. Take the # off a line to set it.
 # `make up` makes .env with fresh secrets on its first run; `make run` reads the environment only, never .env.
+# With compose, secrets reach the containers as files: `make up` and `scripts/roll` write them from here to var/secrets.
 # Outside compose any secret may also be given as NAME_FILE: the path of a file that holds it.
 """
 TITLES = {

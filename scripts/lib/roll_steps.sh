@@ -18,6 +18,7 @@ look() {
   read_settings
   refuse_foreign_stack
   refuse_wrong_settings
+  write_secrets
   compose_files
   printf '\n%s\n' "${settings:?}"
 }

@@ -3,10 +3,13 @@
 
 # shellcheck disable=SC2034  # used by the scripts that source this
 env_file=${root:?common.sh comes first}/.env
+# shellcheck source=scripts/lib/secrets.sh
+. "$root/scripts/lib/secrets.sh"
 
 # Names used by the scripts.
 asked=(SECRET_KEY POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD REDIS_PASSWORD PUBLIC_URL DRAIN_SECONDS HTTP_BIND HTTP_PORT HTTPS_PORT WEB_REPLICAS
-  TLS_CERTIFICATE TLS_KEY ACME_EMAIL ARCHIVE_DAYS COMPOSE_FILE COMPOSE_PROFILES IMAGE_PREFIX BACKUP_DIR BACKUP_KEEP BACKUP_ENCRYPT_TO)
+  TLS_CERTIFICATE TLS_KEY ACME_EMAIL ARCHIVE_DAYS COMPOSE_FILE COMPOSE_PROFILES IMAGE_PREFIX BACKUP_DIR BACKUP_KEEP BACKUP_ENCRYPT_TO
+  SECRET_KEY_FALLBACKS REPLICA_URL EMAIL_URL VAPID_PRIVATE_KEY OTEL_EXPORTER_OTLP_HEADERS ARCHIVE_CIPHER_PASS ALERTS_URL)
 
 # read_settings: let compose read .env and the environment once, for set_value. Only compose parses that file, so quotes,
 # comments, `export`, line ends and ${…} mean the same here as in compose.yaml.
@@ -47,6 +50,7 @@ keeps_archive() {
 # compose ARGUMENT...: docker compose on our files from any directory; ended after $seconds, if set.
 compose() {
   local command=(docker compose --project-directory "$root") file
+  ensure_versions
   for file in $(compose_files); do command+=(--file "$root/$file"); done
   # macOS has no timeout; it only loses the time limit.
   if [ -n "${seconds:-}" ] && command -v timeout >/dev/null; then command=(timeout --foreground "$seconds" "${command[@]}"); fi
@@ -94,12 +98,4 @@ need_docker() {
     fail "docker has no \`compose\`: install the Compose plugin, version 2.20 or newer (package docker-compose-v2 or docker-compose-plugin)"
   docker info >/dev/null 2>&1 ||
     fail "cannot talk to the Docker engine: is it running, and may $(id -un) use it? \`docker info\` says more"
-}
-
-# Stopping needs no secrets, but compose refuses to read its file without them.
-allow_without_secrets() {
-  local name
-  for name in SECRET_KEY POSTGRES_PASSWORD REDIS_PASSWORD; do
-    [ -n "$(set_value "$name")" ] || export "$name=none"
-  done
 }

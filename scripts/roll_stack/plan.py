@@ -66,9 +66,17 @@ class Container:
 
     def has_own_services(self) -> bool:
         """Return whether database and Redis are the stack's own, which its network `data` reaches."""
-        addresses = dict(line.partition("=")[::2] for line in self.environment)
-        hosts = [re.search(r"@([a-z]*):", addresses.get(name, "")) for name in ("DATABASE_URL", "REDIS_URL")]
-        return [host and host[1] for host in hosts] == ["postgres", "redis"]
+        given = dict(line.partition("=")[::2] for line in self.environment)
+        return all(_is_own(given, name, host) for name, host in (("DATABASE_URL", "postgres"), ("REDIS_URL", "redis")))
+
+
+def _is_own(given: Mapping[str, str], name: str, host: str) -> bool:
+    """Return whether an address is the stack's own: a secret of compose.yaml, unless the environment gives another."""
+    if given.get(f"{name}_FILE"):
+        return False
+    address = given.get(name, "")
+    found = re.search(r"@([a-z]*):", address)
+    return not address or (found is not None and found[1] == host)
 
 
 # --- which containers are replaced --------------------------------------------------------------------------------

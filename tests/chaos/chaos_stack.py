@@ -138,7 +138,7 @@ class ChaosStack(Stack):
 
     def redis(self, *command: str) -> Answer:
         """Run a command in Redis' own container."""
-        line = f'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli {" ".join(command)}'
+        line = f"REDISCLI_AUTH=$(cat /run/secrets/REDIS_PASSWORD) redis-cli {' '.join(command)}"
         return self.compose("exec", "-T", "redis", "sh", "-c", line, timeout=10)
 
     # --- damage

@@ -54,7 +54,8 @@ class Neighbour:
         assert copied.returncode == 0, copied.stderr
         web = self.stack.running("web")[0]
         given = dict(line.split("=", 1) for line in web["Config"]["Env"] if "=" in line)
-        given |= {"DATABASE_URL": f"{given['DATABASE_URL'].rpartition('/')[0]}/{DATABASE}", "PUBLIC_URL": self.url}
+        given |= {name: self.stack.secret(name) for name in ("SECRET_KEY", "REDIS_URL")}
+        given |= {"DATABASE_URL": f"{self.stack.secret('DATABASE_URL').rpartition('/')[0]}/{DATABASE}", "PUBLIC_URL": self.url}
         given |= {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": "/srv/hubbub/app", "WEB_CONCURRENCY": "1"}
         options = [part for name, value in given.items() for part in ("--env", f"{name}={value}")]
         options += ["--tmpfs", "/tmp:mode=1777", "--publish", f"{self.url.removeprefix('http://')}:8000"]

@@ -77,8 +77,10 @@ class Alertmanager(Program):
         self.alerts_url, self.proxy = alerts_url, proxy
 
     def environment(self) -> Mapping[str, str]:
+        secret = self.directory / "ALERTS_URL"
+        secret.write_text(self.alerts_url)
         made = {"ALERTMANAGER": self.name, "ALERTS_DIRECTORY": str(self.directory)}
-        return made | {"ALERTS_URL": self.alerts_url, "ALERTS_PROXY": self.proxy}
+        return made | {"ALERTS_URL_FILE": str(secret), "ALERTS_PROXY": self.proxy}
 
     def command(self) -> list[str | Path]:
         listens = f"--web.listen-address=127.0.0.1:{self.port}"

@@ -78,7 +78,10 @@ def test_health_is_that_of_a_running_container(state: dict[str, Any], health: st
         (OWN, True),
         ((OWN[0].replace("@postgres", "@outside"), OWN[1]), False),
         ((OWN[0], "REDIS_URL=redis://10.0.0.7:6379/0"), False),
-        ((OWN[0],), False),
+        ((OWN[0],), True),
+        # Both are secrets of compose.yaml.
+        ((), True),
+        (("DATABASE_URL_FILE=/run/secrets/managed",), False),
     ],
 )
 def test_external_services_are_recognised(environment: tuple[str, ...], own: bool) -> None:

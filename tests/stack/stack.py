@@ -171,6 +171,10 @@ class Stack:
         left["container"] = _run(["docker", "ps", "--all", "--quiet", "--filter", mine]).stdout
         assert not any(left.values()), f"`make clean` left {left}\n{cleaned.stderr}"
 
+    def secret(self, name: str) -> str:
+        """Return the content of a file that compose mounts."""
+        return (self.directory / "var" / "secrets" / name).read_text()
+
     def compose(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120) -> Answer:
         """Run docker compose on the copy; `env` adds to the settings.
 

@@ -118,6 +118,7 @@ def test_a_web_container_runs_as_many_workers_as_it_has_cpus(stack: Stack) -> No
     ("service", "setting", "message"),
     [
         ("migrate", "SECRET_KEY=", "SECRET_KEY (or SECRET_KEY_FILE) is required with Postgres"),
+        ("migrate", "SECRET_KEY_FILE=/nowhere", "SECRET_KEY_FILE cannot be read: /nowhere: No such file"),
         ("migrate", "LIMIT_MESSAGES_PER_S=many", "LIMIT_MESSAGES_PER_S is 'many': use a whole number"),
         ("migrate", "ALLOWED_HOSTS=chat.example", "ALLOWED_HOSTS is now PUBLIC_URL"),
         ("web", "WEB_CONCURRENCY=none", "WEB_CONCURRENCY must be a positive integer"),

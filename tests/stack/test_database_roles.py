@@ -47,7 +47,7 @@ def app_writes_rows_only(stack: Stack) -> None:
         assert re.search("permission denied|must be owner", as_app(stack, statement)), statement
     assert "[('hubbub', False)]" in as_app(stack, "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user")
     for service in ("web", "worker"):
-        assert "hubbub_owner" not in stack.exec(service, "printenv").stdout
+        assert "hubbub_owner" not in stack.exec(service, "sh", "-c", "printenv; cat /run/secrets/*").stdout
 
 
 async def people_chat(stack: Stack) -> None:

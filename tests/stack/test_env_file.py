@@ -16,6 +16,7 @@ set -euo pipefail
 . scripts/lib/common.sh
 . scripts/lib/stack.sh
 read_settings
+write_secrets
 printf "%s" "$(set_value DRAIN_SECONDS)"
 """
 LINES = {

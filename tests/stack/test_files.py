@@ -34,7 +34,9 @@ def test_both_images_share_their_build_stages() -> None:
 def test_every_setting_of_the_app_reaches_its_containers() -> None:
     known = {variable.name for variable in VARIABLES if variable.scope in {"app", "script"}}
     for service in ("web", "worker", "migrate"):
-        given = set(compose()["services"][service]["environment"])
+        one = compose()["services"][service]
+        assert not set(one["environment"]) & set(one["secrets"])
+        given = {*one["environment"], *one["secrets"]}
         assert known - given == FIXED_IN_IMAGE | ON_THE_HOST | (FOR_MIGRATIONS if service != "migrate" else set())
         assert given <= known
 
@@ -45,6 +47,7 @@ def test_settings_of_compose_are_listed_and_used() -> None:
     text = "".join(file.read_text() for file in files)
     services = [service for file in files for service in yaml.safe_load(file.read_text())["services"].values()]
     passed_on = {name for one in services for name, value in (one.get("environment") or {}).items() if value is None}
+    passed_on |= {name for file in files for name in yaml.safe_load(file.read_text()).get("secrets", ())}
     used = set(re.findall(r"\$\{([A-Z_]+)", text)) | passed_on | {"COMPOSE_PROFILES"}  # which compose reads by itself
     listed = {variable.name: variable.scope for variable in VARIABLES}
     assert used <= set(listed)

@@ -37,7 +37,10 @@ def test_data_network_has_no_way_out(stack: Stack, service: str) -> None:
 
 def test_redis_requires_its_password(stack: Stack) -> None:
     assert "NOAUTH" in stack.exec("redis", "redis-cli", "ping").stdout
-    assert stack.exec("redis", "sh", "-c", "REDISCLI_AUTH=$REDIS_PASSWORD redis-cli ping").stdout.strip() == "PONG"
+    assert (
+        stack.exec("redis", "sh", "-c", "REDISCLI_AUTH=$(cat /run/secrets/REDIS_PASSWORD) redis-cli ping").stdout.strip()
+        == "PONG"
+    )
 
 
 def test_database_role_of_the_app_is_no_superuser(stack: Stack) -> None:
@@ -58,7 +61,7 @@ def test_postgres_requires_its_password(stack: Stack) -> None:
 
 def test_redis_neither_persists_nor_evicts(stack: Stack) -> None:
     def setting(name: str) -> str:
-        ask = f"REDISCLI_AUTH=$REDIS_PASSWORD redis-cli config get {name}"
+        ask = f"REDISCLI_AUTH=$(cat /run/secrets/REDIS_PASSWORD) redis-cli config get {name}"
         return stack.exec("redis", "sh", "-c", ask).stdout.partition("\n")[2].rstrip("\n")
 
     assert setting("save") == ""

@@ -171,15 +171,16 @@ services:
     networks: {data: {}, edge: {aliases: [outside]}}
   web:
     environment: &database
-      DATABASE_URL: postgres://hubbub:${POSTGRES_PASSWORD}@outside:5432/hubbub
+      DATABASE_URL_FILE: /run/secrets/DATABASE_URL
   worker:
     environment: *database
     networks: [data, edge]
   migrate:
-    environment:
-      DATABASE_URL: postgres://hubbub:${POSTGRES_PASSWORD}@outside:5432/hubbub
-      MIGRATE_DATABASE_URL: postgres://hubbub_owner:${POSTGRES_OWNER_PASSWORD}@outside:5432/hubbub
+    environment: *database
     networks: [data, edge]
+secrets:
+  DATABASE_URL: {file: var/managed/DATABASE_URL}
+  MIGRATE_DATABASE_URL: {file: var/managed/MIGRATE_DATABASE_URL}
 """
 
 
@@ -192,6 +193,10 @@ def outside(settled: Stack) -> Iterator[Stack]:
     stack = settled
     override = stack.directory / "compose.override.yaml"
     override.write_text(OUTSIDE)
+    managed = stack.directory / "var" / "managed"
+    managed.mkdir(mode=0o700)
+    for name in ("DATABASE_URL", "MIGRATE_DATABASE_URL"):
+        (managed / name).write_text(stack.secret(name).replace("@postgres:", "@outside:"))
     answer = stack.compose("up", "--detach", "--no-build", "--wait", timeout=180)
     assert answer.returncode in (0, 1), answer.stderr  # some releases count the ended migrate as a failure
     stack.wait_ready()

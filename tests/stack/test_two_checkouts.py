@@ -61,6 +61,7 @@ def test_moved_checkout_keeps_its_containers(checkouts: tuple[Stack, Stack]) -> 
 def test_images_are_named_after_their_project(checkouts: tuple[Stack, Stack]) -> None:
     stack = checkouts[1]
     env = {**SECRETS, "COMPOSE_PROJECT_NAME": "elsewhere", "IMAGE_TAG": "1"}
+    assert stack.script("up", "--secrets", timeout=60, env=stack.env | env).returncode == 0
     answer = stack.compose("--file", "compose.yaml", "--file", "compose.loadtest.yaml", "config", "--format", "json", env=env)
     assert answer.returncode == 0, answer.stderr
     ours = {service["image"] for service in json.loads(answer.stdout)["services"].values() if "build" in service}

@@ -20,9 +20,7 @@ def second(stack: Stack) -> Iterator[str]:
     """The address of another installation with its own database, on the stack's Redis."""
     name = f"second_{secrets.token_hex(4)}"
     stack.exec("postgres", "psql", "-qU", "postgres", "-c", f"CREATE DATABASE {name} OWNER hubbub")
-    web = stack.containers("web")[0]
-    given = dict(line.split("=", 1) for line in web["Config"]["Env"] if "=" in line)
-    database, redis = given["DATABASE_URL"].rpartition("/")[0], given["REDIS_URL"].rpartition("/")[0]
+    database, redis = stack.secret("DATABASE_URL").rpartition("/")[0], stack.secret("REDIS_URL").rpartition("/")[0]
     options = ["--env", f"DATABASE_URL={database}/{name}", "--env", f"REDIS_URL={redis}/5"]
     options += ["--env", "MIGRATE_DATABASE_URL="]
     url = f"http://127.0.0.1:{free_port()}"
@@ -66,6 +64,6 @@ async def test_installations_on_one_redis_do_not_mix(stack: Stack, second: str) 
         await here.expect("message", seq=sent["seq"])
         await there.expect_nothing("message", seconds=3)
         assert not [frame for frame in there.unread("presence") if any(one["name"] == ada.name for one in frame["joined"])]
-        asked = stack.exec("redis", "sh", "-c", 'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli pubsub channels')
+        asked = stack.exec("redis", "sh", "-c", "REDISCLI_AUTH=$(cat /run/secrets/REDIS_PASSWORD) redis-cli pubsub channels")
         ids = {name.split(":")[1] for name in asked.stdout.split() if name.startswith("hubbub:")}
         assert len(ids) == 2, asked.stdout

@@ -133,6 +133,8 @@ def test_two_people_lose_nothing_in_the_upgrade(old_stack: Stack, browser: Brows
         old = {container["Id"] for container in stack.containers("web")}
         clear_checkout(stack.directory)
         copy_checkout(stack.directory)
+        written = stack.script("up", "--secrets")
+        assert written.returncode == 0, written.stderr
         built = stack.compose("build", "web", "nginx", timeout=900)
         assert built.returncode == 0, built.stderr
         before = len(chat.said[chat.talk])
