@@ -10,7 +10,8 @@ import pytest
 
 from tests.nginx.conftest import StartFront
 
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+_POLICY = "default-src 'none'"
+_ANSWER = f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Security-Policy: {_POLICY}\r\nConnection: close\r\n\r\nok".encode()
 _EVERY = 1000
 
 
@@ -59,7 +60,9 @@ def breaking() -> Iterator[Breaking]:
 def test_broken_get_is_retried(breaking: Breaking, start_front: StartFront, path: str) -> None:
     front = start_front(upstream_ports=[breaking.port])
     breaking.broken = 1
-    assert front.get(path).text == "ok"
+    answer = front.get(path)
+    assert answer.text == "ok"
+    assert answer.headers.get_list("content-security-policy") == [_POLICY]
     assert breaking.seen == [f"GET {path}"] * 2
 
 

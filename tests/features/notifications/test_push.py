@@ -16,7 +16,7 @@ from tests.features.notifications.push_service import HANG, Browser, PushService
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.own_servers, pytest.mark.timeout(180)]
 
 
 class Person:
