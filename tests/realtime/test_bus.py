@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
+from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from realtime.layer.bus import Bus, bus_for
 
@@ -48,6 +48,40 @@ async def test_group_wanted_again_in_one_iteration_stays_joined() -> None:
         await layer.group_send("room.1", {"type": "hub", "origin": "two", "kind": "probe"})
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(heard.get(), 0.5)
+    finally:
+        await bus.stop()
+
+
+class SlowToLeave(InMemoryChannelLayer):
+    """Answers a leave only when told: a layer over a network takes its time, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving, self.may_leave = asyncio.Event(), asyncio.Event()
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        await super().group_discard(group, channel)
+        self.leaving.set()
+        await self.may_leave.wait()
+
+
+async def test_subscription_while_its_group_is_left_waits_for_the_next_join() -> None:
+    layer, heard = SlowToLeave(), Heard()
+
+    def deliver(messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            heard.put_nowait(message)
+
+    bus = Bus("one", deliver, lambda: None, layer)
+    bus.start()
+    try:
+        await bus.subscribe(["user.1"])
+        bus.unsubscribe("user.1")
+        await asyncio.wait_for(layer.leaving.wait(), 5)
+        asyncio.get_running_loop().call_later(0.1, layer.may_leave.set)
+        await bus.subscribe(["user.1"])
+        await layer.group_send("user.1", {"type": "hub", "origin": "two", "kind": "probe"})
+        assert (await asyncio.wait_for(heard.get(), 5))["origin"] == "two"
     finally:
         await bus.stop()
 

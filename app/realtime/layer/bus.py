@@ -125,14 +125,24 @@ class Bus:
                 await self._call(self.layer.group_add, group)
                 self._joined.add(group)
             for group in self._joined - self._wanted:
-                await self._call(self.layer.group_discard, group)
-                self._joined.discard(group)
+                await self._leave(group)
         except FAULTS as error:
             self._failed(error)
         finally:
             self._tell_progress()
         if not self.healthy:
             await asyncio.sleep(random.uniform(0.2, 0.5))  # noqa: S311
+
+    async def _leave(self, group: str) -> None:
+        """Leave a group, unless it has become wanted meanwhile. Who subscribes during the call waits for the next join."""
+        if group in self._wanted:
+            return
+        self._joined.discard(group)
+        try:
+            await self._call(self.layer.group_discard, group)
+        except FAULTS:
+            self._joined.add(group)  # it may not have left
+            raise
 
     async def _call(self, method: Callable[[str, str | None], Awaitable[None]], group: str) -> None:
         await asyncio.wait_for(method(group, self.channel), SEND_S)
