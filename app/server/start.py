@@ -91,7 +91,7 @@ def read(env: Mapping[str, str]) -> Settings:
         asked=optional("WEB_CONCURRENCY", 9_999),
         proxies=env.get("TRUSTED_PROXIES", "127.0.0.1"),  # set but empty: trust no proxy
         log_level=env.get("LOG_LEVEL") or "info",
-        shared_layer=bool(env.get("REDIS_URL") or env.get("REDIS_URL_FILE")),
+        shared_layer=_names_redis(env, Path(env.get("SECRETS_ROOT") or "/run/secrets")),
         cgroups=Path(env.get("CGROUP_ROOT") or "/sys/fs/cgroup"),
         proc=Path(env.get("PROC_ROOT") or "/proc"),
         shared_memory=Path(env.get("SHM_ROOT") or "/dev/shm"),  # noqa: S108  # private directories are made in it
@@ -102,6 +102,16 @@ def read(env: Mapping[str, str]) -> Settings:
             " each other"
         )
     return settings
+
+
+def _names_redis(env: Mapping[str, str], secrets: Path) -> bool:
+    """As config/environment.py reads a secret: by its name, by a file's, or mounted by compose unless the name is there."""
+    if "REDIS_URL" in env or "REDIS_URL_FILE" in env:
+        return bool(env.get("REDIS_URL") or env.get("REDIS_URL_FILE"))
+    try:
+        return bool((secrets / "REDIS_URL").read_text().strip())
+    except OSError:
+        return False
 
 
 def command(settings: Settings, workers: int) -> list[str]:

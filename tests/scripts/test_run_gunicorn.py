@@ -269,6 +269,17 @@ def test_redis_may_be_named_by_a_file(machine: Machine) -> None:
     assert machine.workers(REDIS_URL="", REDIS_URL_FILE="/run/secrets/redis") == (8, "cores by affinity")
 
 
+def test_redis_may_be_a_secret_that_compose_mounts(machine: Machine) -> None:
+    secrets = machine.root / "secrets"
+    secrets.mkdir()
+    for mounted, printed in (("redis://redis", "workers: 2\n"), ("", "")):
+        (secrets / "REDIS_URL").write_text(mounted)
+        done = machine.run("--print", SECRETS_ROOT=str(secrets), WEB_CONCURRENCY="2")
+        assert (done.returncode == 0, printed in done.stdout) == (bool(mounted), True), done.stderr
+    (secrets / "REDIS_URL").write_text("redis://redis")
+    assert machine.workers(REDIS_URL="", SECRETS_ROOT=str(secrets)) == (1, "no REDIS_URL: one worker only")
+
+
 def test_more_than_one_worker_without_redis_is_refused(machine: Machine) -> None:
     done = machine.run(WEB_CONCURRENCY="2")
     assert done.returncode == 2

@@ -112,6 +112,8 @@ def test_a_web_container_runs_as_many_workers_as_it_has_cpus(stack: Stack) -> No
     facts = stack.exec("web", "scripts/run_gunicorn.sh", "--print").stdout
     assert "CPU quota: 1.000 cores\n" in facts
     assert "workers: 1\n" in facts
+    more = stack.exec("web", "env", "WEB_CONCURRENCY=2", "scripts/run_gunicorn.sh", "--print")
+    assert "workers: 2\n" in more.stdout, more.stderr
 
 
 @pytest.mark.parametrize(
