@@ -1,4 +1,4 @@
-"""Set TCP options of a server's connections. On Linux, accepted sockets inherit them from the listening socket."""
+"""Set TCP options of a server's connections."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ RETRANSMIT_MS = 3_000
 
 
 def tune(sock: Any) -> None:
-    """Tune a connection, or a listening socket once for all its connections.
-
-    Saves four calls for each.
-    """
+    """Tune a connection; `sock` as its transport gives it, None for none."""
     if sock is not None and sys.platform == "linux":
         _keep_little(sock)
         _retransmit_soon(sock)

@@ -16,7 +16,7 @@ from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from core.heartbeat import HEARTBEAT_S
-from server import grace, tcp_options
+from server import grace
 from server.draining_server import DrainingServer
 from server.http_protocol import HttpProtocol
 from server.websocket.socket_protocol import SocketProtocol
@@ -46,9 +46,6 @@ class HubbubWorker(UvicornWorker):
         # As in the base class, which cannot use another server class.
         self.config.app = self.wsgi
         server = DrainingServer(config=self.config)
-        for listening in self.sockets:
-            tcp_options.tune(listening)
-        SocketProtocol.tuned_listeners = True
         # Gunicorn sends SIGQUIT for a quick stop: on Ctrl-C, and on a second SIGINT while it waits.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)
         # Pass plain sockets: uvloop closes Gunicorn's wrappers a second time, which logs an error.

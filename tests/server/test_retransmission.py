@@ -9,7 +9,7 @@ import pytest
 from uvicorn import Config, Server
 from websockets.asyncio.client import connect
 
-from server import tcp_options
+from server.http_protocol import HttpProtocol
 from server.tcp_options import KERNEL_BYTES, RETRANSMIT_MS, TCP_RTO_MAX_MS
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 
@@ -21,8 +21,8 @@ def longest_pause(sock: Any) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("by_listener", [False, True], ids=["told itself", "taken by a socket that was told"])
-async def test_kernel_buffers_little_and_retransmits_soon(by_listener: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("early", [False, True], ids=["of a server that runs", "from before the server's start"])
+async def test_kernel_buffers_little_and_retransmits_soon_on_a_connection(early: bool) -> None:
     seen: list[tuple[int, int | None]] = []
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -32,12 +32,11 @@ async def test_kernel_buffers_little_and_retransmits_soon(by_listener: bool, mon
         await send({"type": "websocket.accept"})
 
     listening = socket.create_server(("127.0.0.1", 0))
-    if by_listener:
-        tcp_options.tune(listening)
-        monkeypatch.setattr(SocketProtocol, "tuned_listeners", True)
-    server = Server(Config(app, ws=SocketProtocol, lifespan="off", log_level="error"))
+    address = listening.getsockname()
+    made = socket.create_connection(address) if early else None
+    server = Server(Config(app, http=HttpProtocol, ws=SocketProtocol, lifespan="off", log_level="error"))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    async with connect(f"ws://127.0.0.1:{listening.getsockname()[1]}/"):
+    async with connect(f"ws://127.0.0.1:{address[1]}/", sock=made):
         pass
     server.should_exit = True
     await serving

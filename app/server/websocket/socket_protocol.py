@@ -24,7 +24,6 @@ from websockets.http11 import Request, Response
 from core import metrics
 from core.errors import Close
 from core.write_coalescer import WriteCoalescer, write_coalescer
-from server import tcp_options
 from server.websocket.compact_protocol import CompactProtocol
 from server.websocket.frame_limits import LimitedProtocol
 
@@ -45,8 +44,6 @@ OnText = Callable[[str], Awaitable[None] | None]
 
 
 class SocketProtocol(CompactProtocol):
-    # Whether connections inherit the options of `tcp_options.tune` from their listening socket.
-    tuned_listeners = False
     conn: LimitedProtocol
 
     __slots__ = (
@@ -121,7 +118,7 @@ class SocketProtocol(CompactProtocol):
             self.configure()
 
     def configure(self) -> None:
-        """Set up the socket for the app and the kernel, before its first use."""
+        """Set up the socket for the app, before its first use."""
         extensions: Any = self.scope["extensions"]
         extensions[EXTENSION] = self
         sock = self.transport.get_extra_info("socket")
@@ -133,8 +130,6 @@ class SocketProtocol(CompactProtocol):
             self.pause_writing()  # HTTP's unsent bytes paused its own protocol; their end will be reported to this one
         if sock is not None and not encrypted:
             self.fd = sock.fileno()
-        if not type(self).tuned_listeners:
-            tcp_options.tune(sock)
 
     # --- receiving
 
