@@ -45,6 +45,8 @@ class RequestLimits(HttpToolsProtocol):
         self._url_bytes = self._head_bytes = self._body_bytes = self._raw_bytes = 0
         self._most_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         self._in_head = True
+        # Whether a request ended within the bytes just received.
+        self._ended = False
         self._refusal: tuple[int, str] | None = None
         self._refused = self._upgraded = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -101,12 +103,13 @@ class RequestLimits(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        was_in_head = self._in_head
+        was_in_head, self._ended = self._in_head, False
         super().data_received(data)
         if self._upgraded:
             return
-        # The parser reports complete headers only: an unfinished header or chunk is counted by the bytes received.
-        if was_in_head and self._in_head:
+        # The parser reports complete headers only: an unfinished header or chunk counts by the bytes received. Where a request
+        # ended among them, body and all, counting begins with the next ones.
+        if was_in_head and self._in_head and not self._ended:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refusal = self._refusal or (431, f"the headers have more than {HEAD_BYTES} bytes")
@@ -167,7 +170,7 @@ class RequestLimits(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._clear_deadline()
-        self._in_head = True
+        self._in_head = self._ended = True
         self._url_bytes = self._head_bytes = 0
         if self._refusal is None:
             super().on_message_complete()
