@@ -1,4 +1,4 @@
-"""One user with one socket, who remembers every event and always reconnects.
+"""One user with one socket, or one stream in its place, who remembers every event and always reconnects.
 
     client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
     task = asyncio.create_task(client.run())
@@ -22,6 +22,7 @@ from functools import partial
 from math import inf
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -29,8 +30,10 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from tests.chaos.memory import RoomMemory
 from tests.chaos.outbox import Outbox
 from tests.chaos.records import Life, Sight, Span
+from tests.chaos.stream_connection import StreamConnection
 
 Frame = dict[str, Any]
+Connection = ClientConnection | StreamConnection
 
 # Limit of one attempt to connect, `hello` included.
 OPEN_S = 5.0
@@ -42,8 +45,11 @@ QUIET = frozenset({"typing", "read", "unread", "room.added", "room.left", "room.
 
 
 class Client:
-    def __init__(self, url: str, token: str, rooms: list[str], *, name: str, chance: random.Random) -> None:
-        self.url, self.name, self.chance = url, name, chance
+    def __init__(
+        self, url: str, token: str, rooms: list[str], *, name: str, chance: random.Random, streams: bool = False
+    ) -> None:
+        """`streams`: talk through the event stream and POST instead of the WebSocket at `url`."""
+        self.url, self.name, self.chance, self.streams = url, name, chance, streams
         self.rooms = {room: RoomMemory() for room in rooms}
         self.outbox = Outbox(name, chance)
         self.lives: list[Life] = []
@@ -52,8 +58,10 @@ class Client:
         self.deaf: list[Span] = []
         self.failed: Counter[str] = Counter()
         self._token = token
+        # Past Docker the address is another one, and the servers answer requests for their own host only.
+        self._host = urlsplit(url).netloc
         self._started_at = time()
-        self._socket: ClientConnection | None = None
+        self._socket: Connection | None = None
         self._out: asyncio.Queue[Frame] = asyncio.Queue()
         self._timers: list[asyncio.TimerHandle] = []
         self._asked_at: dict[str, float] = {}
@@ -75,7 +83,7 @@ class Client:
     def port(self) -> int:
         """Return the local port of the open connection."""
         assert self._socket is not None
-        return int(self._socket.local_address[1])
+        return int(self._socket.transport.get_extra_info("sockname")[1])
 
     def lost_since(self, moment: float) -> bool:
         """Return whether one of its sockets ended since then."""
@@ -139,21 +147,11 @@ class Client:
                 await self._live(*opened)
             await asyncio.sleep(self.chance.uniform(0, min(PAUSE_S[1], PAUSE_S[0] * 2**failures)))
 
-    async def _open(self) -> tuple[ClientConnection, Frame] | None:
+    async def _open(self) -> tuple[Connection, Frame] | None:
         """Open a socket and read its `hello`."""
-        headers = {"Authorization": f"Token {self._token}"}
         try:
             async with asyncio.timeout(OPEN_S):
-                connection = await connect(
-                    self.url,
-                    additional_headers=headers,
-                    open_timeout=None,
-                    close_timeout=1,
-                    ping_interval=None,
-                    compression=None,
-                    max_size=2**21,
-                    proxy=None,
-                )
+                connection = await self._dial()
                 try:
                     return connection, json.loads(await connection.recv())
                 except ConnectionClosed:
@@ -167,7 +165,23 @@ class Client:
             self.failed[type(error).__name__] += 1
         return None
 
-    async def _live(self, connection: ClientConnection, hello: Frame) -> None:
+    async def _dial(self) -> Connection:
+        headers = {"Authorization": f"Token {self._token}"}
+        if self.streams:
+            base_url = self.url.replace("ws", "http", 1).removesuffix("/ws/")
+            return await StreamConnection.open(base_url, headers | {"Host": self._host}, self.chance)
+        return await connect(
+            self.url,
+            additional_headers=headers,
+            open_timeout=None,
+            close_timeout=1,
+            ping_interval=None,
+            compression=None,
+            max_size=2**21,
+            proxy=None,
+        )
+
+    async def _live(self, connection: Connection, hello: Frame) -> None:
         """Serve one socket from its `hello` to its end."""
         self._heard_at = time()
         self.lives.append(Life(self._heard_at))
@@ -195,7 +209,7 @@ class Client:
             self.lives[-1].ended_at, self.lives[-1].code = time(), connection.close_code or 1006
             connection.transport.abort()
 
-    async def _write(self, connection: ClientConnection) -> None:
+    async def _write(self, connection: Connection) -> None:
         with suppress(ConnectionClosed):
             while True:
                 await connection.send(json.dumps(await self._out.get()))

@@ -1,4 +1,4 @@
-"""All clients of one run: each is in two rooms, and some write all the time."""
+"""All clients of one run: each is in two rooms, some write all the time, and one in eight has a stream in place of a socket."""
 
 import asyncio
 import random
@@ -13,6 +13,8 @@ from tests.chaos.client import Client
 ARRIVE_PER_S = 60
 ARRIVE_S = 90.0
 WRITERS_A_ROOM = 2
+# One client in so many talks through `GET /api/stream` and `POST /api/frames`, under the same promises.
+CLIENTS_A_STREAM = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,14 @@ class Crowd:
         socket = f"{url.replace('http', 'ws', 1)}/ws/"
         self.rooms = [f"{prefix}-{number}" for number in range(size.rooms)]
         self.clients = [
-            Client(socket, token, self._rooms_of(number), name=f"{label}{number}", chance=random.Random(chance.getrandbits(64)))
+            Client(
+                socket,
+                token,
+                self._rooms_of(number),
+                name=f"{label}{number}",
+                chance=random.Random(chance.getrandbits(64)),
+                streams=_has_stream(number),
+            )
             for number, token in enumerate(tokens[: size.clients])
         ]
         self.writers: set[Client] = set()
@@ -92,6 +101,11 @@ class Crowd:
         """Return the clients in a room."""
         return [client for client in self.clients if room in client.rooms]
 
+    def writers_of(self, number: int) -> tuple[Client, Client]:
+        """Return the clients that write in the room of this number."""
+        members = self.members(self.rooms[number])
+        return members[number % len(members)], members[-1 - number % len(members)]
+
     def miscounted(self) -> list[str]:
         """Return the rooms where a client still shows a wrong number of people online."""
         found = []
@@ -106,8 +120,7 @@ class Crowd:
     def start_writing(self) -> None:
         """Let WRITERS_A_ROOM clients write `size.rate` messages a second per room."""
         for number, room in enumerate(self.rooms):
-            members = self.members(room)
-            for writer in (members[number % len(members)], members[-1 - number % len(members)]):
+            for writer in self.writers_of(number):
                 self.writers.add(writer)
                 self._writing.append(asyncio.create_task(self._write(writer, room)))
 
@@ -140,3 +153,8 @@ class Crowd:
         return "; ".join(f"{client.name} {dict(client.failed)} {client.broken}" for client in self.clients if not client.online)[
             :500
         ]
+
+
+def _has_stream(number: int) -> bool:
+    """Return whether a client has a stream: one of each eight, shifted by one each time so that every room has some."""
+    return (number + number // CLIENTS_A_STREAM) % CLIENTS_A_STREAM == 0

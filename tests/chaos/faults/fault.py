@@ -66,9 +66,9 @@ class Fault:
     async def web_is_ready(self) -> bool:
         return await self.ask(self.stack.web_is_ready)
 
-    def closed_since(self, moment: float) -> list[int]:
-        """Return the close codes of the sockets that clients lost since then."""
-        lives = [life for client in self.crowd.clients for life in client.lives]
+    def closed_since(self, moment: float, *, streams: bool = True) -> list[int]:
+        """Return the close codes of the sockets that clients lost since then, with or without those of streams."""
+        lives = [life for client in self.crowd.clients if streams or not client.streams for life in client.lives]
         return [life.code for life in lives if life.code is not None and life.ended_at is not None and life.ended_at >= moment]
 
 
