@@ -271,4 +271,4 @@ async def _until(http: httpx.AsyncClient, room: str, number: int) -> None:
 def test_documentation_shows_the_device_that_is_tested() -> None:
     code = "".join(f"    {line}\n" if line else "\n" for line in EXAMPLE.read_text().splitlines())
     assert code in (ROOT / "docs/features/sensors.md").read_text()
-    assert len(EXAMPLE.read_text().splitlines()) <= 22
+    assert len(EXAMPLE.read_text().splitlines()) <= 20
