@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -225,7 +226,12 @@ def test_timer_keeps_the_newest_backups(small: tuple[Server, bytes], tmp_path: P
         "notes",
     ):
         (tmp_path / name).touch()
+    os.utime(tmp_path / "hubbub-20260103T031700Z.tar.gz.part", (0, 0))
+    of_another = tmp_path / "hubbub-20260104T031700Z.tar.gz.part"
+    of_another.touch()
     manage("backup", "--into", str(tmp_path), "--keep", "2", env=server.env)
+    assert of_another.exists(), "it is under way"
+    of_another.unlink()
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept[0] == "hubbub-20260102T031700Z.tar.gz"
     assert kept[2:] == ["notes"]

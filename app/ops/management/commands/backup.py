@@ -5,7 +5,9 @@ Exit codes: 0 written and read again without a difference; 1 not.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import time
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,9 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from ops.backup import archive, postgres, sqlite
+
+# A backup writes all the time: an unfinished file of yesterday is of one that was killed.
+PART_S = 86_400
 
 
 class Command(BaseCommand):
@@ -58,9 +63,12 @@ class Command(BaseCommand):
         self.stderr.write(f"Read again, all equal: {manifest.summary()}.")
 
     def remove_old(self, directory: Path, keep: int) -> None:
-        """Remove all but the newest backups, and what one that was killed left. Names sort by their time."""
+        """Remove all but the newest backups, whose names sort by their time, and unfinished files that nobody writes any more."""
         for part in directory.glob("hubbub-*.tar.gz.part"):
-            part.unlink(missing_ok=True)
+            # Another backup may be under way.
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > PART_S:
+                    part.unlink()
         for old in sorted(directory.glob("hubbub-*.tar.gz"), reverse=True)[keep:]:
             old.unlink(missing_ok=True)
             self.stderr.write(f"Removed {old.name}: {keep} are kept.")
