@@ -103,11 +103,12 @@ async def test_killed_worker_costs_its_editors_nothing(circle: Circle) -> None:
 
 
 async def _type_until_cut(editor: Editor) -> None:
-    """Type without a pause; an update whose fate is unknown is sent again by the next opening."""
+    """Type as fast as the page sends; an update whose fate is unknown is sent again by the next opening."""
     while True:
         editor.write("x")
         try:
             await editor.flush()
+            await asyncio.sleep(0.05)
         except (ConnectionError, OSError, TimeoutError):
             return
         except Exception as error:
