@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -19,6 +19,7 @@ from chat.models import Event
 from chat.quotes import with_quotes
 from core.limits import LIMITS
 from db import database, replica
+from db.queries import Prepared
 from realtime.publish import Head, LogEvent, RoomRef
 from rooms.models import Room
 
@@ -104,12 +105,23 @@ class Size(Func):
         return Length(*self.source_expressions).as_sql(compiler, connection, **context)
 
 
-def _events_in_spans(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
-    """Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred."""
-    wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=upto) for room, (after, upto) in spans.items()))
+def _rows_in_spans(numbers: Sequence[int]) -> QuerySet[Any, Any]:
+    """The rows of `numbers`: a page's size, and of each room its id, the seq that its events lie above, and that of the last.
+
+    Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred.
+    """
+    spans = zip(numbers[1::3], numbers[2::3], numbers[3::3], strict=True)
+    wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=upto) for room, after, upto in spans))
     before = Window(Sum(Size(SHOWN)), order_by=("room_id", "seq"), frame=RowRange(None, -1))
-    fitting = Event.objects.filter(wanted).annotate(before=before).filter(Q(before__isnull=True) | Q(before__lt=PAGE_BYTES))
-    rows = event_rows(fitting.order_by("room_id", "seq"), "room_id", "room__slug")
+    fitting = Event.objects.filter(wanted).annotate(before=before).filter(Q(before__isnull=True) | Q(before__lt=numbers[0]))
+    return event_rows(fitting.order_by("room_id", "seq"), "room_id", "room__slug")
+
+
+_READ_SPANS = Prepared(Event, _rows_in_spans)
+
+
+def _events_in_spans(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
+    rows = _READ_SPANS([PAGE_BYTES, *(number for room, span in spans.items() for number in (room, *span))])
     found: dict[int, list[LogEvent]] = {}
     slugs = {}
     events = []
