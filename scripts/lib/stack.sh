@@ -35,6 +35,42 @@ set_value() {
     sed 's/\$\$/$/g; s/\\u003c/</g; s/\\u003e/>/g; s/\\u0026/\&/g; s/\\"/"/g; s/\\\\/\\/g'
 }
 
+# set_lines NAME=VALUE...: bring these lines into .env, all at once: an interruption leaves the file of before or the one of after.
+# A new line takes the place of its comment of .env.example, else the end. What compose would not take literally is quoted.
+set_lines() {
+  local line lines=''
+  for line; do
+    case ${line#*=} in
+      *\'*) fail "${line%%=*} holds a quotation mark, which .env cannot: choose another value" ;;
+      *[!A-Za-z0-9._~,:/@%+=-]*) line="${line%%=*}='${line#*=}'" ;;
+    esac
+    lines+=${lines:+$'\n'}$line
+  done
+  rm -f "$env_file.new"
+  # The copy has the rights and, for root, the owner.
+  if ! cp -p "$env_file" "$env_file.new" || ! with_lines "$lines" >"$env_file.new" || ! mv -f "$env_file.new" "$env_file"; then
+    rm -f "$env_file.new"
+    fail "cannot write to $env_file: it is as it was"
+  fi
+}
+
+# with_lines LINES: print .env with these lines. Through the environment: a command line can be read by everybody on this machine.
+with_lines() {
+  # shellcheck disable=SC2016  # awk's own
+  LINES_OF_ENV=$1 awk '
+    function name_of(line) { sub(/=.*/, "", line); return line }
+    BEGIN { number = split(ENVIRON["LINES_OF_ENV"], given, "\n"); for (i = 1; i <= number; i++) text[name_of(given[i])] = given[i] }
+    NR == FNR { there[name_of($0)] = 1; next }
+    { name = name_of($0) }
+    name in text { if (!(name in done)) print text[name]; done[name] = 1; next }
+    substr(name, 2) in text && /^#[A-Z_]+=/ && !(substr(name, 2) in there) && !(substr(name, 2) in done) {
+      name = substr(name, 2); print text[name]; done[name] = 1; next
+    }
+    { print }
+    END { for (i = 1; i <= number; i++) { name = name_of(given[i]); if (!(name in done)) print given[i]; done[name] = 1 } }
+  ' "$env_file" "$env_file"
+}
+
 uses_tls() {
   [ -n "$(set_value TLS_CERTIFICATE)" ] || uses_acme
 }

@@ -1,0 +1,99 @@
+"""scripts/rotate-secret is killed half way, twice: said again, it ends well, and people stay signed in."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import pytest
+
+from tests.stack.stack import Stack
+from tests.support.api import anonymous, signed_in
+from tests.support.chat_client import sign_up
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+def setting(stack: Stack, name: str) -> str:
+    found = re.findall(rf"^{name}=(.*)$", (stack.directory / ".env").read_text(), re.MULTILINE)
+    return found[-1] if found else ""
+
+
+def killed(stack: Stack, *arguments: str, when: tuple[str, str], and_says: str) -> None:
+    """Kill it and all it started, once a setting has another value and the roll after that says something."""
+    name, before = when
+    command: list[str | Path] = [stack.directory / "scripts" / "rotate-secret", *arguments]
+    log = stack.directory / "var" / "rotation.log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            command, env=stack.env, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        ) as process,
+    ):
+        deadline, heard = monotonic() + 300, None
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert monotonic() < deadline, log.read_text()
+            if heard is None and setting(stack, name) != before:
+                heard = log.stat().st_size
+            if heard is not None and and_says in log.read_text()[heard:]:
+                break
+            sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def status(stack: Stack, session: str) -> int:
+    """Ask with the browser's session of the beginning."""
+    async with httpx.AsyncClient(base_url=stack.url, timeout=15) as http:
+        return (await http.get("/api/rooms", headers={"Cookie": f"sessionid={session}"})).status_code
+
+
+async def test_rotation_goes_on_after_it_was_killed(restored: Stack) -> None:
+    stack = restored
+    env = (stack.directory / ".env").read_text()
+    ada = await sign_up(stack.url)
+    first = setting(stack, "SECRET_KEY")
+    try:
+        async with anonymous(stack.url) as http:
+            await signed_in(http, ada)
+            session = http.cookies["sessionid"]
+        # All know the new key, and some use it.
+        killed(stack, "SECRET_KEY", when=("SECRET_KEY", first), and_says="Ending")
+        second = setting(stack, "SECRET_KEY")
+        assert await status(stack, session) == 200
+        again = stack.script("rotate-secret", "SECRET_KEY")
+        assert again.returncode == 0, again.stderr
+        assert setting(stack, "SECRET_KEY") not in {first, second}
+        assert {first, second} <= set(setting(stack, "SECRET_KEY_FALLBACKS").split(","))
+        for _ in range(4):  # whichever server it asks
+            assert await status(stack, session) == 200
+        killed(stack, "--forget", when=("SECRET_KEY_FALLBACKS", setting(stack, "SECRET_KEY_FALLBACKS")), and_says="Starting")
+        forgotten = stack.script("rotate-secret", "--forget")
+        assert forgotten.returncode == 0, forgotten.stderr
+        assert stack.exec("web", "cat", "/run/secrets/SECRET_KEY_FALLBACKS").stdout == ""
+        assert await status(stack, session) == 401
+    finally:
+        (stack.directory / ".env").write_text(env)
+        stack.script("roll")
+
+
+def test_failed_change_of_a_password_leaves_env_as_it_was(restored: Stack) -> None:
+    stack = restored
+    before = (stack.directory / ".env").read_text()
+    stack.compose("stop", "postgres")
+    failed = stack.script("rotate-secret", "POSTGRES_PASSWORD")
+    assert failed.returncode == 1
+    assert "the password of hubbub could not be changed: .env is as it was" in failed.stderr
+    assert (stack.directory / ".env").read_text() == before
+
+
+def test_secret_of_the_environment_is_not_rotated(stack: Stack) -> None:
+    """It would win over the new one."""
+    before = (stack.directory / ".env").read_text()
+    done = stack.script("rotate-secret", "REDIS_PASSWORD", env=stack.env | {"REDIS_PASSWORD": stack.secret("REDIS_PASSWORD")})
+    assert done.returncode == 1
+    assert "the environment sets REDIS_PASSWORD, which wins over .env" in done.stderr
+    assert (stack.directory / ".env").read_text() == before
