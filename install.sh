@@ -20,7 +20,7 @@ Usage: ./install.sh [--address URL] [--admin NAME] [--password-file FILE] [--cer
   --acme EMAIL          orders a certificate for the address from Let's Encrypt, whose terms you agree to, and renews it; EMAIL is for
                         its notices. Ports 80 and 443 of the address must lead here
   --dry-run             looks at the server and says what would be done; changes nothing
-  --uninstall           stops the stack and keeps data and .env; with --delete-data those go, too, for good
+  --uninstall           stops the stack and keeps data and .env; with --delete-data those go, too, for good. Backups stay
 
 Exit codes: 0 done; 1 not done, with the reason; 2 wrong options; 3 installed, but the doctor finds something wrong
 TEXT
@@ -30,7 +30,7 @@ TEXT
 : "${MEMINFO:=/proc/meminfo}" "${CPUS:=$(nproc)}"
 least_mb=1800 usual_mb=3500 least_disk_mb=6000
 
-address='' admin='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete=''
+address='' admin='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete='' kept=''
 warnings=0
 
 main() {
@@ -98,8 +98,8 @@ read_options() {
   if [ -n "$certificate$key" ] && { [ -z "$certificate" ] || [ -z "$key" ]; }; then wrong_option "--certificate and --key go together"; fi
   if [ -n "$certificate" ] && [ -n "$acme" ]; then wrong_option "--acme orders a certificate: give it, or --certificate and --key"; fi
   local file
-  for file in $password_file $certificate $key; do
-    [ -r "$file" ] || wrong_option "there is no file $file that can be read"
+  for file in "$password_file" "$certificate" "$key"; do
+    [ -z "$file" ] || [ -r "$file" ] || wrong_option "there is no file $file that can be read"
   done
   if [ -n "$password_file" ] && [ "$(head -n 1 "$password_file" | wc -m)" -lt 9 ]; then
     wrong_option "the password in $password_file has fewer than 8 characters"
@@ -128,10 +128,11 @@ look_at_size() {
   say "$memory MB of memory, $CPUS CPUs, $disk MB of disk free"
 }
 
-# The answers of an earlier run stand in .env; options change them.
+# The answers of an earlier run stand in .env; options change them. Without such an option the file stays as its operator has it.
 ask() {
   if [ -e "$env_file" ]; then
     read_settings
+    if [ -z "$address$certificate$acme" ]; then kept=$(set_value PUBLIC_URL); fi
     address=${address:-$(set_value PUBLIC_URL)}
   fi
   if [ -z "$address" ]; then question address "Where will people open it?" http://127.0.0.1:8080; fi
@@ -160,7 +161,7 @@ check_address() {
     *) bind=0.0.0.0 ;;
   esac
   if [ -n "$acme" ] && [ "$scheme" = http ]; then fail "--acme is for an https address, not $address"; fi
-  if [ "$scheme" = https ] && [ -z "$certificate$acme" ] && { [ ! -e "$env_file" ] || ! uses_tls; }; then
+  if [ "$scheme" = https ] && [ -z "$certificate$acme$kept" ] && { [ ! -e "$env_file" ] || ! uses_tls; }; then
     # Another server speaks TLS, on this machine.
     bind=127.0.0.1 port=8080 behind=yes
     say "Without a certificate, Hubbub listens on http://127.0.0.1:8080 for a server in front of it that speaks TLS (docs/deploy.md)."
@@ -168,6 +169,8 @@ check_address() {
 }
 
 look_at_ports() {
+  # scripts/up looks at those of .env.
+  if [ -n "$kept" ]; then return; fi
   # By Docker's labels: compose reads its files only when scripts/up has written the secrets.
   local one labels=(--filter "label=com.docker.compose.project.working_dir=$root" --filter label=com.docker.compose.service=nginx)
   if [ -n "$(docker ps --quiet "${labels[@]}" 2>/dev/null)" ]; then return; fi
@@ -182,35 +185,42 @@ ports() {
 }
 
 write_settings() {
+  if [ -n "$kept" ]; then
+    say "The address stays $kept, and .env as it is."
+    return
+  fi
   if [ ! -e "$env_file" ]; then run scripts/up --env; fi
-  setting PUBLIC_URL "$address"
-  setting HTTP_BIND "$bind"
+  local lines=("PUBLIC_URL=$address" "HTTP_BIND=$bind")
+  # Where the certificate came from before is turned off: the stack takes one way only.
   if [ -n "$certificate" ]; then
-    setting TLS_CERTIFICATE "$(realpath "$certificate")"
-    setting TLS_KEY "$(realpath "$key")"
-    setting HTTPS_PORT "$port"
-    setting HTTP_PORT 80
+    lines+=("TLS_CERTIFICATE=$(realpath "$certificate")" "TLS_KEY=$(realpath "$key")" "HTTPS_PORT=$port" HTTP_PORT=80)
+    turn_off ACME_EMAIL
   elif [ -n "$acme" ]; then
-    setting ACME_EMAIL "$acme"
-    setting HTTPS_PORT "$port"
-    setting HTTP_PORT 80
-  elif [ -n "${behind:-}" ] || [ "$scheme" = http ]; then
-    setting HTTP_PORT "$port"
+    lines+=("ACME_EMAIL=$acme" "HTTPS_PORT=$port" HTTP_PORT=80)
+    turn_off TLS_CERTIFICATE TLS_KEY
+  elif [ "$scheme" = http ]; then
+    lines+=("HTTP_PORT=$port")
+    turn_off ACME_EMAIL TLS_CERTIFICATE TLS_KEY
+  elif [ -n "${behind:-}" ]; then
+    lines+=("HTTP_PORT=$port")
+  else
+    lines+=("HTTPS_PORT=$port")
+  fi
+  if [ -z "$dry" ]; then
+    set_lines "${lines[@]}"
+  else
+    printf 'would set: %s\n' "${lines[@]}" >&2
   fi
 }
 
-# setting NAME VALUE: one line in .env; the rest of the file stays as it is. Variables of the environment win in compose, as always.
-setting() {
-  if [ -n "$dry" ]; then
-    say "would set: $1=$2"
-    return
-  fi
-  if grep -q "^$1=" "$env_file"; then
-    sed -i "s|^$1=.*|$1=${2//|/\\|}|" "$env_file"
-  else
-    sed -i "s|^#$1=.*|$1=${2//|/\\|}|" "$env_file"
-  fi
-  grep -q "^$1=" "$env_file" || echo "$1=$2" >>"$env_file"
+# turn_off NAME...: add an empty line for each that has a value.
+turn_off() {
+  local name
+  [ -e "$env_file" ] || return 0
+  read_settings
+  for name; do
+    if [ -n "$(set_value "$name")" ]; then lines+=("$name="); fi
+  done
 }
 
 make_administrator() {
@@ -253,6 +263,7 @@ remove() {
   fi
   run scripts/clean --yes
   run rm -rf "$env_file" "$secrets_directory"
+  say "Backups are not touched: var/backups, or BACKUP_DIR. They hold messages and secrets."
 }
 
 main "$@"

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.stack.stack import Answer, Stack, copy_checkout
+from tests.stack.rolling import docker
+from tests.stack.stack import Answer, Stack, copy_checkout, tls_files
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
@@ -37,6 +38,99 @@ def install(stack: Stack, *arguments: str) -> Answer:
         timeout=800,
         stdin=subprocess.DEVNULL,
     )
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Stack:
+    """A checkout whose stack is never started: no image can be pulled from there."""
+    copy_checkout(tmp_path)
+    stack = Stack(tmp_path)
+    for name in ("HTTP_PORT", "WEB_REPLICAS"):
+        del stack.env[name]
+    stack.env["IMAGE_PREFIX"] = f"127.0.0.1:{free_port()}/none"
+    return stack
+
+
+def lines(stack: Stack) -> dict[str, str]:
+    kept = [line for line in (stack.directory / ".env").read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in kept)
+
+
+def pull_fails(stack: Stack, *arguments: str) -> dict[str, str]:
+    """Install up to the images; return the settings that are in .env then."""
+    done = install(stack, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert "the images could not be pulled" in done.stderr
+    return lines(stack)
+
+
+def test_dry_run_says_what_a_certificate_by_acme_takes(idle: Stack) -> None:
+    port = free_port()
+    asked = ("--address", f"https://chat.example.com:{port}", "--admin", "chief", "--acme", "ada@example.com", "--dry-run")
+    dry = install(idle, *asked)
+    assert dry.returncode == 0, dry.stderr
+    said = re.findall(r"^would set: (.*)$", dry.stderr, re.MULTILINE)
+    assert said == [
+        f"PUBLIC_URL=https://chat.example.com:{port}",
+        "HTTP_BIND=0.0.0.0",
+        "ACME_EMAIL=ada@example.com",
+        f"HTTPS_PORT={port}",
+        "HTTP_PORT=80",
+    ]
+    assert "would run: scripts/up --env" in dry.stderr
+    assert "Nothing was changed." in dry.stderr
+    assert not (idle.directory / ".env").exists()
+    assert not (idle.directory / "var").exists()
+    plain = install(idle, "--address", "http://chat.example.com", "--admin", "chief", "--acme", "a@b.example", "--dry-run")
+    assert (plain.returncode, "--acme is for an https address" in plain.stderr) == (1, True)
+
+
+def test_certificate_comes_one_way_whatever_was_before(idle: Stack, tmp_path: Path) -> None:
+    port = free_port()
+    address = ("--address", f"https://chat.example.com:{port}", "--admin", "chief")
+    (tmp_path / "a folder").mkdir()
+    files = tls_files(tmp_path / "a folder")
+    ways = {
+        "acme": ("--acme", "ada@example.com"),
+        "files": ("--certificate", files["TLS_CERTIFICATE"], "--key", files["TLS_KEY"]),
+    }
+    for way in ("acme", "files", "acme"):
+        found = pull_fails(idle, *address, *ways[way])
+        assert (found.get("ACME_EMAIL", "") == "ada@example.com") == (way == "acme")
+        assert (found.get("TLS_CERTIFICATE", "") == f"'{files['TLS_CERTIFICATE']}'") == (way == "files")
+        assert found["HTTPS_PORT"] == str(port)
+    local = pull_fails(idle, "--address", f"http://127.0.0.1:{port}", "--admin", "chief")
+    assert (local["ACME_EMAIL"], local["TLS_CERTIFICATE"], local["HTTP_PORT"]) == ("", "", str(port))
+
+
+def test_repeated_install_leaves_what_its_operator_changed(idle: Stack) -> None:
+    """Behind a proxy on another machine, which reaches one address and port of this one."""
+    before = pull_fails(idle, "--address", "https://chat.example.com", "--admin", "chief")
+    assert (before["HTTP_BIND"], before["HTTP_PORT"]) == ("127.0.0.1", "8080")
+    env = idle.directory / ".env"
+    env.write_text(re.sub(r"^HTTP_BIND=.*$", "HTTP_BIND=127.0.0.2", env.read_text(), flags=re.MULTILINE))
+    changed = env.read_text()
+    assert pull_fails(idle, "--admin", "chief")["HTTP_BIND"] == "127.0.0.2"
+    assert env.read_text() == changed
+
+
+def test_deleted_data_includes_what_is_turned_off_by_now(idle: Stack) -> None:
+    """An archive holds everybody's messages, and compose no longer knows of it once ARCHIVE_DAYS is gone."""
+    for name in ("archive", "acme-account"):
+        docker("volume", "create", "--label", f"com.docker.compose.project={idle.project}", f"{idle.project}_{name}")
+    other = f"{idle.project}-another_archive"
+    docker("volume", "create", "--label", f"com.docker.compose.project={idle.project}-another", other)
+    try:
+        dry = install(idle, "--uninstall", "--delete-data", "--dry-run")
+        assert "would run: scripts/clean --yes" in dry.stderr
+        assert len(volumes(idle)) == 2
+        done = install(idle, "--uninstall", "--delete-data")
+        assert done.returncode == 0, done.stderr
+        assert volumes(idle) == []
+        assert "Backups are not touched" in done.stderr
+        assert docker("volume", "ls", "--quiet", "--filter", f"name={other}").split() == [other]
+    finally:
+        docker("volume", "rm", other)
 
 
 def volumes(stack: Stack) -> list[str]:
