@@ -83,14 +83,13 @@ refuse_wrong_bind() {
 # Published images are pulled (IMAGE_PREFIX); else they are built from this checkout.
 build() {
   local image images=(web nginx)
-  if [ -n "$(set_value IMAGE_PREFIX)" ]; then
-    say "Pulling the images of $(set_value IMAGE_PREFIX)."
-    seconds=1200 compose pull web nginx >&2 || fail "the images could not be pulled: are IMAGE_PREFIX and IMAGE_TAG those of a release?"
-    images=()
-  fi
   if keeps_archive; then images+=(postgres); fi
   if uses_acme; then images+=(acme); fi
-  [ ${#images[@]} -gt 0 ] || return 0
+  if [ -n "$(set_value IMAGE_PREFIX)" ]; then
+    say "Pulling the images of $(set_value IMAGE_PREFIX)."
+    seconds=1200 compose pull "${images[@]}" >&2 || fail "the images could not be pulled: are IMAGE_PREFIX and IMAGE_TAG those of a release?"
+    return
+  fi
   say "Building the images; the first time takes minutes."
   IMAGE_REVISION=${IMAGE_REVISION:-$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)}
   export IMAGE_REVISION

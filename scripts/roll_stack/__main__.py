@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import NoReturn
 
-from .engine import BUILD_S, ROOT, Answer, Engine, Failed, StepFailed, say
+from .engine import BUILD_S, COMPANION, ROOT, Answer, Engine, Failed, StepFailed, say
 from .plan import Container, Memory, Plan, Version, make_plan, reason_to_give_up, split
 from .signals import Interrupted, Signals
 
@@ -24,14 +24,16 @@ SEEN_BY_NGINX_S = 30
 POLL_S = 0.5
 # nginx asks for the name again after a second (valid= in its resolver line), and each of its workers at another moment.
 NGINX_USES_S = 4
+# A companion that cannot work ends at once; its order of a certificate takes minutes, and is not waited for.
+COMPANION_ENDS_WITHIN_S = 6
 
 USAGE = """\
 Usage: scripts/roll [--build] [--force] [--help]
 
 Replaces the web containers by ones of the current images and settings (.env, compose files) without an outage:
 migrations run first, as many new containers as there are old ones are started, and once all of them are ready and nginx
-uses them, the old ones hand their sockets over one after the other and are removed. worker and nginx follow when their
-image or settings changed. Then there are as many web containers as before.
+uses them, the old ones hand their sockets over one after the other and are removed. worker, nginx and the ACME companion
+follow when their image or settings changed. Then there are as many web containers as before.
 
 A new version that does not become ready is removed again and the old one goes on serving; migrations stay applied, so a
 release must be able to run on the schema of the next one. A roll that was interrupted, at any point, is finished by
@@ -97,9 +99,10 @@ class Roll:
             self.find_old_and_new()
             if self.plan.old:
                 self.replace_web()
-            self.state = "web is done; worker or nginx may still be of the old version"
+            self.state = "web is done; worker, nginx or the ACME companion may still be of the old version"
             self.replace_worker()
             self.replace_nginx()
+            self.replace_companion()
             self.engine.step("ask_whole_path", within_s=180)
             say(f"Done: {self.plan.count} web containers{'' if self.plan.old else ', which were up to date'}.")
 
@@ -352,7 +355,8 @@ class Roll:
         whole, interrupted = self.signals.to_the_end(lambda: self.swap_nginx(wanted, before))
         failed = "web is done, nginx is not: see above"
         if interrupted:
-            self.state = "all containers were replaced, and nginx runs" if whole else failed
+            these = "all containers" if COMPANION not in self.wanted else "all containers but the ACME companion"
+            self.state = f"{these} were replaced, and nginx runs" if whole else failed
             raise Interrupted
         if not whole:
             raise Failed(failed)
@@ -374,6 +378,42 @@ class Roll:
                 return False
         say("The new nginx does not become healthy, and the old one does not start: `make up` starts one.")
         return False
+
+    def replace_companion(self) -> None:
+        """Never two, which would order twice. Nobody waits for it: nginx has the certificate of before."""
+        found = self.engine.containers(COMPANION)
+        if COMPANION not in self.wanted:
+            for one in found:
+                say(f"Ending {one.name}: .env has no ACME_EMAIL.")
+                self.engine.end(one)
+            return
+        after, before = split(found, self.wanted[COMPANION])
+        if after is not None and after.runs and not before:
+            return
+        say("Replacing the ACME companion." if before else "Starting the ACME companion.")
+        if after is None:
+            made, whole = self.engine.create(COMPANION, 1)
+            if not made or not whole:
+                raise Failed("the new ACME companion could not be created; all else is done")
+            after = made[0]
+        for one in before:
+            self.engine.docker("stop", one.id)
+        if self.engine.start(after.id) and self.stays(after):
+            self.end_all(before)
+            return
+        self.engine.show_log(after.id)
+        self.engine.remove(after)
+        goes_on = [self.engine.start(one.id) for one in before]
+        raise Failed(f"the new ACME companion ended; all else is done{', and the old one goes on' if any(goes_on) else ''}")
+
+    def stays(self, container: Container) -> bool:
+        deadline = monotonic() + COMPANION_ENDS_WITHIN_S
+        while monotonic() < deadline:
+            one = self.engine.inspect([container.id]).get(container.id)
+            if one is None or not one.runs or one.restarts:
+                return False
+            sleep(POLL_S)
+        return True
 
     def bring_nginx_back(self) -> None:
         """Start nginx if it does not run, before anything else is done.

@@ -15,6 +15,8 @@ from .plan import Container, Version
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("web", "worker", "nginx")
+# Where the settings have it (ACME_EMAIL).
+COMPANION = "acme"
 
 CALL_S = 60
 # Docker starts nothing while its disk is busy; compose first looks at every service.
@@ -121,9 +123,11 @@ class Engine:
             raise Failed("compose does not read its files: see above")
         config = json.loads(answer.output)
         self.project = config["name"]
-        for service in SERVICES:
-            self._images[service] = config["services"].get(service, {}).get("image", "")
-            if not self._images[service]:
+        for service in (*SERVICES, COMPANION):
+            image = config["services"].get(service, {}).get("image", "")
+            if image:
+                self._images[service] = image
+            elif service != COMPANION:
                 raise Failed(f"the compose files have no service {service} with an image")
 
     def wanted(self) -> dict[str, Version]:

@@ -107,10 +107,21 @@ def test_fault_in_a_workflow_is_found(tmp_path: Path, planted: str, by: str) -> 
 
 
 def test_published_images_are_the_ones_that_compose_names() -> None:
-    """ghcr.io/OWNER/REPOSITORY-web, of a release, is what IMAGE_PREFIX and IMAGE_TAG name."""
+    """ghcr.io/OWNER/REPOSITORY-web, of a release, is what IMAGE_PREFIX and IMAGE_TAG name.
+
+    Every image that compose could build on a server is published. The load's is for a checkout.
+    """
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["images"]
     assert workflow["env"]["IMAGE"] == "ghcr.io/${{ github.repository }}-${{ matrix.image }}"
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    for name in workflow["strategy"]["matrix"]["image"]:
-        assert services[name]["image"].startswith("${IMAGE_PREFIX:-")
-        assert services[name]["image"].endswith(f"-{name}:${{IMAGE_TAG:-local}}")
+    published = set(workflow["strategy"]["matrix"]["image"])
+    built: dict[str, str] = {}
+    for path in sorted(ROOT.glob("compose*.yaml")):
+        if path.name != "compose.loadtest.yaml":
+            services = yaml.safe_load(path.read_text())["services"]
+            built |= {one["image"]: one["build"]["dockerfile"] for one in services.values() if "build" in one}
+    assert built == {
+        f"${{IMAGE_PREFIX:-${{COMPOSE_PROJECT_NAME:-hubbub}}}}-{name}:${{IMAGE_TAG:-local}}": f"docker/{name}.Dockerfile"
+        for name in published
+    }
+    for name in published:
+        assert f'title="hubbub-{name}"' in (ROOT / "docker" / f"{name}.Dockerfile").read_text()

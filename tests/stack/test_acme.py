@@ -10,7 +10,7 @@ from time import monotonic, sleep
 import pytest
 
 from tests.nginx.authority import Authority
-from tests.stack.rolling import docker
+from tests.stack.rolling import docker, identities
 from tests.stack.stack import Stack
 from tests.support.ports import free_port
 
@@ -98,3 +98,53 @@ def test_container_orders_what_nginx_uses(ordering: tuple[Stack, Authority, int]
 def stack_exec(stack: Stack, service: str, *command: str) -> str:
     """Run it in a container by the engine: compose.yaml alone does not know the companion."""
     return docker("exec", stack.containers(service)[0]["Id"], *command)
+
+
+@pytest.fixture
+def companion(settled: Stack) -> Iterator[tuple[Stack, dict[str, str]]]:
+    """The stack, the companion's image, and settings of an authority that does not answer."""
+    stack = settled
+    env = {"ACME_EMAIL": "ada@example.com", "ACME_DIRECTORY_URL": "https://192.0.2.1/directory", "PUBLIC_URL": f"https://{NAME}"}
+    env |= {"HTTPS_PORT": str(free_port())}
+    built = stack.compose("-f", "compose.yaml", "-f", "compose.acme.yaml", "build", "acme", env=env, timeout=200)
+    assert built.returncode == 0, built.stderr
+    try:
+        yield stack, env
+    finally:
+        subprocess.run(["docker", "rm", "--force", *(one["Id"] for one in stack.containers("acme"))], check=False, timeout=60)
+        stack.restore()
+        docker("volume", "rm", *(f"{stack.project}_{name}" for name in VOLUMES))
+        docker("image", "rm", "--force", f"{stack.project}-acme:{stack.project}")
+
+
+@pytest.mark.timeout(600)
+def test_roll_starts_replaces_and_ends_the_companion(companion: tuple[Stack, dict[str, str]]) -> None:
+    stack, env = companion
+    image = f"{stack.project}-acme:{stack.project}"
+
+    def roll(settings: dict[str, str], code: int = 0) -> str:
+        answer = stack.script("roll", env=stack.env | settings)
+        assert answer.returncode == code, answer.stderr
+        return answer.stderr
+
+    assert "Starting the ACME companion." in roll(env)
+    (first,) = identities(stack, "acme")
+    assert "companion" not in roll(env), "it is up to date"
+    assert identities(stack, "acme") == [first]
+
+    docker("build", "--tag", image, "-", text=f"FROM {image}\nLABEL release=next\n")
+    assert "Replacing the ACME companion." in roll(env)
+    (second,) = identities(stack, "acme")
+    assert second[0] != first[0]
+    assert stack.containers("acme")[0]["Config"]["Labels"]["release"] == "next"
+
+    docker("tag", image, f"{image}-good")
+    docker("build", "--tag", image, "-", text=f'FROM {image}\nCMD ["false"]\n')
+    assert "the new ACME companion ended; all else is done, and the old one goes on" in roll(env, 1)
+    (kept,) = stack.containers("acme")
+    assert (kept["Id"], kept["State"]["Running"]) == (second[0], True)
+    docker("tag", f"{image}-good", image)
+    docker("image", "rm", f"{image}-good")
+
+    assert "Ending" in roll({})
+    assert stack.containers("acme") == []
