@@ -1,11 +1,14 @@
-"""Two people in browsers chat on the schema and page of before the layers; scripts/roll upgrades the stack meanwhile."""
+"""Two people in browsers chat on the schema and page of an earlier version; scripts/roll upgrades the stack meanwhile.
 
+From the tree before the layers, and from the last release: a roll goes one release at a time (docs/upgrading.md). The schemas
+of all releases are in tests/ops/postgres/test_released_schemas.py.
+"""
+
+import json
 import re
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -16,12 +19,11 @@ from tests.browser.conftest import shared_chromium
 from tests.browser.person import Person
 from tests.stack.stack import Stack, clear_checkout, copy_checkout
 from tests.support.ledger import Entry, log_faults, view_faults
+from tests.support.releases import extract, versions
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
-ROOT = Path(__file__).resolve().parents[2]
-# The commit that added this file sorted app/ into layers; the renames, kinds of events and their migrations came after it.
-FIRST_FILE_OF_THE_NEW = "docs/decisions/0012-layers.md"
+VERSIONS = versions()
 PAUSE_MS = 600
 # A roll ends sockets and replaces nginx. Chromium drops its loads whenever Docker makes a network.
 TOLERATED = ("WebSocket", "Failed to load resource", "ERR_")
@@ -34,35 +36,17 @@ def browser() -> Iterator[Browser]:
     shared_chromium.leave()
 
 
-@pytest.fixture(scope="module")
-def old_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(scope="module", params=sorted({VERSIONS[0], VERSIONS[-1]}))
+def old_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two web replicas, from `make up` in the old tree."""
     directory = tmp_path_factory.mktemp("upgrade")
-    extract_tree_before(FIRST_FILE_OF_THE_NEW, directory)
+    extract(request.param, directory)
     running = Stack(directory)
     try:
         running.up()
         yield running
     finally:
         running.remove()
-
-
-def extract_tree_before(file: str, directory: Path) -> None:
-    """Extract the commit before the one that added a file.
-
-    By a file, for a hash would be another one in a rewritten history.
-    """
-    if _git("rev-parse", "--is-shallow-repository").strip() == b"true":
-        pytest.skip("a shallow clone lacks the old version: git fetch --unshallow")
-    added = _git("log", "--diff-filter=A", "--format=%H", "--", file).decode().split()
-    assert added, f"git knows no commit that added {file}"
-    parents = _git("rev-list", "--parents", "--max-count=1", added[-1]).decode().split()[1:]
-    assert parents, f"the history begins with {file}"
-    subprocess.run(["tar", "-x", "-C", directory], input=_git("archive", parents[0]), check=True, timeout=60)
-
-
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=60).stdout
 
 
 class Chat:
@@ -131,7 +115,7 @@ def test_two_people_lose_nothing_in_the_upgrade(old_stack: Stack, browser: Brows
         chat = Chat(stack, browser, exits)
         for _ in range(3):
             chat.speak()
-        assert not counts_by_ordinals(stack)
+        assert not lacking(stack)
         old = {container["Id"] for container in stack.containers("web")}
         clear_checkout(stack.directory)
         copy_checkout(stack.directory)
@@ -145,7 +129,7 @@ def test_two_people_lose_nothing_in_the_upgrade(old_stack: Stack, browser: Brows
             while not rolling.done():
                 chat.speak()
         assert rolling.result().returncode == 0, rolling.result().stderr
-        assert counts_by_ordinals(stack)
+        assert not lacking(stack), "the schema is that of the new version"
         assert old.isdisjoint(container["Id"] for container in stack.containers("web"))
         assert len(chat.said[chat.talk]) > before + 6, "they talked meanwhile"
         chat.speak()
@@ -169,12 +153,21 @@ def test_two_people_lose_nothing_in_the_upgrade(old_stack: Stack, browser: Brows
         assert not [fault for person, _ in chat.writers for fault in person.complaints()]
 
 
-def counts_by_ordinals(stack: Stack) -> bool:
-    """Return whether the database has the column that the ordinals of events are counted with."""
-    query = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'chat_event' AND column_name = 'uncounted'"
-    answer = stack.exec("postgres", "psql", "--username=hubbub", "--tuples-only", "--no-align", f"--command={query}")
+MIGRATIONS = """
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+import json
+executor = MigrationExecutor(connection)
+print(json.dumps([str(migration) for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]))
+"""
+
+
+def lacking(stack: Stack) -> list[str]:
+    """Return the migrations of the version that serves which are not applied."""
+    answer = stack.exec("web", "python", "app/manage.py", "shell", "-c", MIGRATIONS)
     assert answer.returncode == 0, answer.stderr
-    return answer.stdout.strip() == "1"
+    found: list[str] = json.loads(answer.stdout.splitlines()[-1])
+    return found
 
 
 def reload(person: Person) -> None:
