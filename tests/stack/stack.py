@@ -35,7 +35,7 @@ _BUILT_FROM = (
     "compose.observability.yaml",
     "install.sh",
 )
-_BUILT_FROM_FOLDERS = ("app", "docker", "frontend", "nginx", "requirements", "scripts")
+_BUILT_FROM_FOLDERS = ("app", "docker", "frontend", "monitoring", "nginx", "requirements", "scripts")
 _LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "__pycache__", "tests", "*.tsbuildinfo")
 
 # All test users share one address and few seconds; a test of a limit sets its own.
