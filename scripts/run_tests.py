@@ -38,9 +38,10 @@ PROGRAMS = {
     "nginx": ("nginx-light", "tests/nginx"),
     "envsubst": ("gettext-base", "tests/nginx"),
     "pebble": ("pebble", "tests/nginx/test_acme.py and tests/stack/test_acme.py"),
+    "gpg": ("gnupg", "tests/ops/test_backup_scripts.py"),
     "systemd-analyze": ("systemd", "tests/scripts/test_systemd.py"),
     "prometheus": ("prometheus", "tests/monitoring"),
-    "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring"),
+    "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring and tests/stack/test_alertmanager.py"),
     "chromium": (
         "chromium fonts-liberation fonts-noto-color-emoji fonts-wqy-microhei",
         "the browser block, a test of the stack",
@@ -54,7 +55,8 @@ IGNORED = {
     "envsubst": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "pebble": ("tests/nginx/test_acme.py", "tests/stack/test_acme.py"),
     "prometheus": ("tests/monitoring",),
-    "prometheus-alertmanager": ("tests/monitoring",),
+    "prometheus-alertmanager": ("tests/monitoring", "tests/stack/test_alertmanager.py"),
+    "gpg": ("tests/ops/test_backup_scripts.py",),
 }
 LOADED = ("tests/chaos", "tests/stack/test_load.py", "tests/stack/test_load_containers.py", "tests/stack/test_restarts.py")
 
