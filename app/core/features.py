@@ -337,6 +337,7 @@ class Installed:
 
     def __init__(self, features: Iterable[Feature], core: Iterable[Feature] = ()) -> None:
         self.features = tuple(features)
+        core = tuple(core)
         self.all = (*core, *self.features)
         # Features that an administrator has switched off (app/switches), by name, and their unreachable parts: structs of
         # frames, dialects, views and consumers.
@@ -357,13 +358,13 @@ class Installed:
         _unique("error code", "errors", self.all, lambda one: one.code)
         _unique("feature", "", self.all, lambda one: one.name)
         self._bodies: list[LargeBody] = self.every("bodies")
+        self._core = core
+        # The names that `hello` carries.
+        self.names = self._names()
 
-    @property
-    def names(self) -> list[str]:
-        """The names that `hello` carries."""
+    def _names(self) -> list[str]:
         shown = [feature for feature in self.features if feature.name not in self.off]
-        core = [feature for feature in self.all if feature not in self.features]
-        return [feature.name for feature in shown] + [name for feature in (*core, *shown) for name in feature.abilities]
+        return [feature.name for feature in shown] + [name for feature in (*self._core, *shown) for name in feature.abilities]
 
     def switch(self, off: Iterable[str]) -> bool:
         """Take these features, and only these, for off. Return whether that changed anything. Other names are ignored."""
@@ -375,6 +376,7 @@ class Installed:
         self.topics = {name: topic for name, topic in self._topics.items() if name not in topics}
         self.parts_off = frozenset(part.name for feature in switched for part in feature.message_parts)
         self.off, self.refused = names, frozenset(one for feature in switched for one in _reached(feature))
+        self.names = self._names()
         return True
 
     def owner_of(self, part: Any) -> str:

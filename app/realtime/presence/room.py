@@ -24,13 +24,15 @@ _UNSURE = "unsure"
 class RoomPresence:
     """The people online in a room, and the changes that were not announced yet."""
 
-    __slots__ = ("_list", "active", "dirty", "flushed_at", "named", "online", "placed")
+    __slots__ = ("_list", "_sure", "active", "dirty", "flushed_at", "named", "online", "placed")
 
     def __init__(self) -> None:
         # Members with a socket anywhere → whether they are away. Empty while the room is not active.
         self.online: dict[int, bool] = {}
         # Changed since the last frame: user → the announced state and their name.
         self.dirty: dict[int, tuple[bool | str | None, str]] = {}
+        # Those of `dirty` whose announced state is the same on every socket.
+        self._sure: list[int] = []
         self.active = False
         # Whether the people of other processes were looked up for this room.
         self.placed = False
@@ -46,7 +48,7 @@ class RoomPresence:
 
     def deactivate(self) -> None:
         """Forget everybody: no socket is joined any more."""
-        self.online, self.dirty = {}, {}
+        self.online, self.dirty, self._sure = {}, {}, []
         self.active, self._list = False, None
 
     def update(self, user: int, away: Away, name: str) -> bool:
@@ -54,7 +56,9 @@ class RoomPresence:
         current = self.online.get(user)
         if current is away:
             return False
-        self.dirty.setdefault(user, (current, name))
+        if user not in self.dirty:
+            self.dirty[user] = (current, name)
+            self._sure.append(user)
         if away is None:
             del self.online[user]
         else:
@@ -69,8 +73,11 @@ class RoomPresence:
 
     def snapshot(self, name_of: NameOf, now: float) -> tuple[int, list[dict[str, Any]], list[int]]:
         """How many are online, at most LISTED of them by name, and which of those are away, for a joining socket."""
-        for user, (_, name) in self.dirty.items():
-            self.dirty[user] = (_UNSURE, name)  # the joining socket knows the present state, the others the announced one
+        # The joining socket knows the present state, the others the announced one.
+        for user in self._sure:
+            if user in self.dirty:
+                self.dirty[user] = (_UNSURE, self.dirty[user][1])
+        self._sure.clear()
         # A room that is too large to name its people changes all the time; sorting 10,000 names for each join takes 5 ms.
         if self._list is None or now - self._list[0] > EVENT_EVERY_S:
             self._list = (now, *self._listed(name_of))
@@ -83,7 +90,7 @@ class RoomPresence:
 
     def take_change(self, name_of: NameOf) -> dict[str, Any] | None:
         """The fields of the next `presence` frame; None when every socket knows them already."""
-        dirty, self.dirty = self.dirty, {}
+        dirty, self.dirty, self._sure = self.dirty, {}, []
         joined, left, away, back = [], [], [], []
         for user, (told, name) in dirty.items():
             now = self.online.get(user)
