@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 from chat import history
@@ -10,7 +9,7 @@ from core.errors import NotAMember
 from core.limits import LIMITS, Limits
 from core.words import words as _
 from db.batch_loader import BatchLoader
-from db.queries import Query
+from db.queries import Query, Statement
 from db.shared_reads import SharedReads
 from realtime.publish import LogEvent, Page, RoomRef
 from rooms import access, counting
@@ -50,17 +49,26 @@ async def _state_for(user: int, room: RoomRef) -> tuple[int, int]:
     return state
 
 
-def _read_states(pairs: list[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
-    """(room, user) → (head, number of members), of those who are members. The membership is read last."""
-    rooms = {room for room, _ in pairs}
-    heads = dict(Room.objects.filter(id__in=rooms).values_list("id", "head"))
-    counts = counting.member_counts(rooms)
-    return {pair: (heads[pair[0]], counts[pair[0]]) for pair in access.members_among(pairs) if pair[0] in heads}
-
-
 def _answer_states(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], tuple[int, int]]]:
-    states: dict[tuple[int, int], tuple[int, int]] = yield functools.partial(_read_states, pairs)
-    return states
+    """(room, user) → (head, number of members), of those who are members."""
+    counts = yield from counting.counts_of({room for room, _ in pairs})
+    heads = yield _HEADS([room for room, _ in pairs], [user for _, user in pairs])
+    return {(room, user): (head, counts[room]) for room, user, head in heads}
+
+
+def _read_heads(rooms: list[int], users: list[int]) -> list[tuple[int, int, int]]:
+    """(room, user, head) of those who are members. The membership is read last."""
+    heads = dict(Room.objects.filter(id__in=set(rooms)).values_list("id", "head"))
+    members = access.members_among(zip(rooms, users, strict=True))
+    return [(room, user, heads[room]) for room, user in members if room in heads]
+
+
+_HEADS = Statement(
+    "SELECT member.room_id, member.user_id, room.head"
+    " FROM rooms_membership AS member JOIN rooms_room AS room ON room.id = member.room_id"
+    " WHERE (member.room_id, member.user_id) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))",
+    _read_heads,
+)
 
 
 _states = BatchLoader(_answer_states)

@@ -1,7 +1,7 @@
 """Write a query once and run it in two ways: through the ORM, or without a thread on Postgres.
 
-A query is a generator. It yields its reads (`TableRead`, or a function for a database thread), receives their results, and
-returns its own:
+A query is a generator. It yields its reads (of `WhereIn` or `Statement`, or a function for a database thread), receives their
+results, and returns its own:
 
     TOKENS = WhereIn("digest", lambda: ApiToken.objects.values_list("digest", "user_id"))
 
@@ -134,7 +134,36 @@ class TableRead(NamedTuple):
         return await pool.run(ask)
 
 
-Query = Generator[TableRead | Callable[[], Any], Any, R]
+class Statement:
+    """A read in SQL, for what WhereIn cannot say. `on_thread` reads the same in a database thread, on any database."""
+
+    def __init__(self, sql: str, on_thread: Callable[..., list[tuple[Any, ...]]]) -> None:
+        self.sql, self.on_thread = sql, on_thread
+
+    def __call__(self, *parameters: Any) -> StatementRead:
+        return StatementRead(self, parameters)
+
+
+class StatementRead(NamedTuple):
+    """A read of a query: its result is a list of tuples."""
+
+    statement: Statement
+    parameters: tuple[Any, ...]
+
+    def by_orm(self) -> list[tuple[Any, ...]]:
+        """Run in a database thread."""
+        return self.statement.on_thread(*self.parameters)
+
+    async def by(self, pool: Pool) -> list[tuple[Any, ...]]:
+        """Run on the event loop. Raises DatabaseUnavailable."""
+
+        async def ask(connection: Connection) -> list[tuple[Any, ...]]:
+            return await (await connection.execute(self.statement.sql, self.parameters)).fetchall()
+
+        return await pool.run(ask)
+
+
+Query = Generator[TableRead | StatementRead | Callable[[], Any], Any, R]
 
 
 def by_orm(answer: Query[R]) -> R:
@@ -143,7 +172,7 @@ def by_orm(answer: Query[R]) -> R:
     try:
         while True:
             wanted = answer.send(known)
-            known = wanted.by_orm() if isinstance(wanted, TableRead) else wanted()
+            known = wanted.by_orm() if isinstance(wanted, TableRead | StatementRead) else wanted()
     except StopIteration as end:
         return end.value
 
@@ -154,7 +183,7 @@ async def by(pool: Pool, answer: Query[R]) -> R:
     try:
         while True:
             wanted = answer.send(known)
-            known = await (wanted.by(pool) if isinstance(wanted, TableRead) else database.run(wanted))
+            known = await (wanted.by(pool) if isinstance(wanted, TableRead | StatementRead) else database.run(wanted))
     except StopIteration as end:
         return end.value
 

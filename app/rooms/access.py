@@ -14,7 +14,7 @@ from changes import journal
 from core.errors import NoSuchRoom, NotAMember
 from core.words import words as _
 from db.batch_loader import BatchLoader
-from db.queries import Query, WhereIn
+from db.queries import Query, Statement, WhereIn
 from realtime.publish import JournalRow, RoomDetails, RoomNow, RoomRef
 from rooms import slugs
 from rooms.models import Kind, Membership, Mention, Room
@@ -80,6 +80,13 @@ def read_marks(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
     return {(one.room, one.user): one.upto for one in _among(pairs)}
 
 
+def read_marks_among(pairs: Iterable[tuple[int, int]]) -> Query[dict[tuple[int, int], int]]:
+    """Return what read_marks returns."""
+    wanted = set(pairs)
+    found = yield _AMONG([room for room, _ in wanted], [user for _, user in wanted])
+    return {(room, user): upto for room, user, upto, *_ in found}
+
+
 class _Member(NamedTuple):
     room: int
     user: int
@@ -93,15 +100,21 @@ def _among(pairs: Iterable[tuple[int, int]]) -> list[_Member]:
     wanted = list(set(pairs))
     if not wanted:
         return []
-    # Row values: the ORM could only select all these people in all these rooms.
-    values = ", ".join(["(%s, %s)"] * len(wanted))
-    table = connection.ops.quote_name(Membership._meta.db_table)
+    # Pairs: the ORM could only select all these people in all these rooms.
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT room_id, user_id, upto, silenced, role FROM {table} WHERE (room_id, user_id) IN (VALUES {values})",  # noqa: S608
-            list(chain.from_iterable(wanted)),
-        )
+        if connection.vendor == "postgresql":
+            cursor.execute(_AMONG.sql, [[room for room, _ in wanted], [user for _, user in wanted]])
+        else:
+            values = ", ".join(["(%s, %s)"] * len(wanted))
+            cursor.execute(f"{_COLUMNS} (VALUES {values})", list(chain.from_iterable(wanted)))
         return [_Member(*row) for row in cursor.fetchall()]
+
+
+_COLUMNS = "SELECT room_id, user_id, upto, silenced, role FROM rooms_membership WHERE (room_id, user_id) IN"
+_AMONG = Statement(
+    f"{_COLUMNS} (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))",  # noqa: S608
+    lambda rooms, users: [tuple(one) for one in _among(zip(rooms, users, strict=True))],
+)
 
 
 def members_of(room_ids: list[int], users: list[int]) -> dict[int, set[int]]:

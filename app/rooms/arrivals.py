@@ -1,18 +1,19 @@
 """Join many people to rooms with one statement.
 
 A first join through the ORM alone costs several milliseconds of processor time; for a thousand people who open one room
-together that is a busy core for seconds. Synchronous, in a database thread.
+together that is a busy core for seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
 from core.errors import FrameRefused, NoSuchRoom
 from core.words import words as _
+from db.queries import Query, WhereIn
 from rooms import access, services, slugs
 from rooms.models import Kind, Membership, Role, Room
 
@@ -32,39 +33,69 @@ class Entered(NamedTuple):
 Outcome = Entered | FrameRefused
 
 
-def enter_all(arrivals: list[Arrival]) -> dict[Arrival, Outcome]:
+class _Found(NamedTuple):
+    room: Room
+    deserted: bool
+
+
+_ROOMS = WhereIn(
+    "slug",
+    lambda: (
+        Room.objects.filter(closed=False)
+        .annotate(deserted=services.is_deserted())
+        .values_list("id", "slug", "title", "kind", "head", "uncounted", "deserted")
+    ),
+)
+
+
+def enter_all(arrivals: list[Arrival]) -> Query[dict[Arrival, Outcome]]:
     """Make all memberships.
 
     A refusal or failure of one arrival leaves the others alone.
     """
-    named = {slugs.normalised(one.slug) or "" for one in arrivals}
-    asked = Room.objects.filter(slug__in=named, closed=False).annotate(deserted=services.is_deserted())
-    rooms = {room.slug: room for room in asked}
-    found = {one: room for one in arrivals if (room := rooms.get(slugs.normalised(one.slug) or "")) is not None}
-    marks = access.read_marks((room.id, one.user) for one, room in found.items())
-    new = {one: room for one, room in found.items() if room.kind == Kind.PUBLIC and (room.id, one.user) not in marks}
-    made = _become_members(new)
+    named = {one: slugs.normalised(one.slug) or "" for one in arrivals}
+    rows = yield _ROOMS(set(named.values()))
+    rooms = {row[1]: _room_of(row) for row in rows}
+    found = {one: rooms[slug] for one, slug in named.items() if slug in rooms}
+    marks = yield from access.read_marks_among((room.id, one.user) for one, (room, _) in found.items())
+    outcomes: dict[Arrival, Outcome] = {}
+    new: dict[Arrival, _Found] = {}
+    for one, place in found.items():
+        room = place.room
+        if (room.id, one.user) in marks:
+            outcomes[one] = Entered(room, marks[room.id, one.user], new=False)
+        elif room.kind == Kind.PUBLIC:
+            new[one] = place
+    if len(outcomes) < len(named):
+        outcomes |= yield functools.partial(_enter_others, [one for one in named if one not in outcomes], new)
+    return {one: outcomes[one] for one in named}
+
+
+def _room_of(row: tuple[Any, ...]) -> _Found:
+    """Return the row as a room with these fields alone."""
+    number, slug, title, kind, head, uncounted, deserted = row
+    return _Found(Room(id=number, slug=slug, title=title, kind=kind, head=head, uncounted=uncounted), deserted)
+
+
+def _enter_others(arrivals: list[Arrival], new: dict[Arrival, _Found]) -> dict[Arrival, Outcome]:
+    """Enter those who are no members: those in `new` together. Synchronous, in a database thread."""
+    made = bool(new) and _become_members(new)
     outcomes: dict[Arrival, Outcome] = {}
     for one in arrivals:
-        room = found.get(one)
-        if room is not None and (room.id, one.user) in marks:
-            outcomes[one] = Entered(room, marks[room.id, one.user], new=False)
-        elif room is not None and made and one in new:
-            outcomes[one] = Entered(room, room.head, new=True)
-        else:
-            outcomes[one] = _enter_alone(one)
+        room = new[one].room if made and one in new else None
+        outcomes[one] = _enter_alone(one) if room is None else Entered(room, room.head, new=True)
     return outcomes
 
 
-def _become_members(arrivals: Mapping[Arrival, Any]) -> bool:
+def _become_members(arrivals: dict[Arrival, _Found]) -> bool:
     """Insert all memberships; return whether that succeeded.
 
     A person deleted meanwhile fails the whole statement; the caller then joins each one separately.
     """
-    pairs = {(room.id, one.user): room for one, room in arrivals.items()}
+    pairs = {(room.id, one.user): room for one, (room, _) in arrivals.items()}
     # The first to join an abandoned room owns it.
     first = dict(reversed(pairs))
-    owned = {(room.id, first[room.id]) for room in pairs.values() if room.deserted and room.slug != services.LOBBY}
+    owned = {(room.id, first[room.id]) for room, deserted in arrivals.values() if deserted and room.slug != services.LOBBY}
     try:
         with transaction.atomic():
             Membership.objects.bulk_create(

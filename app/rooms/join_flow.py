@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from core.errors import FrameRefused
 from db.batch_loader import BatchLoader
-from db.queries import Query
 from realtime.publish import Head, Person, RoomRef, member_added
 from rooms import access
-from rooms.arrivals import Arrival, Outcome, enter_all
+from rooms.arrivals import Arrival, enter_all
 
 if TYPE_CHECKING:
     from realtime.socket import Socket
@@ -39,9 +37,4 @@ async def enter_first_use(user: Person, slug: str) -> RoomRef:
     return await enter(user, slug, create=True)
 
 
-def _enter_together(arrivals: list[Arrival]) -> Query[dict[Arrival, Outcome]]:
-    outcomes: dict[Arrival, Outcome] = yield functools.partial(enter_all, arrivals)
-    return outcomes
-
-
-_arrivals = BatchLoader(_enter_together)
+_arrivals = BatchLoader(enter_all)

@@ -11,6 +11,8 @@ from accounts.models import User
 from chat import history, joins
 from core.errors import NotAMember
 from db import database
+from db.queries import by_orm
+from rooms import counting
 from rooms.models import Membership, Room
 from tests.chat.world import World, store
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The reads that went to a database thread, in order."""
+    """The reads, in order."""
     seen: list[str] = []
 
     def note(module: Any, name: str) -> None:
@@ -31,7 +33,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(module, name, noted)
 
-    note(joins, "_read_states")
+    note(counting, "counts_of")
     note(history, "latest_page")
     note(history, "resume_page")
     return seen
@@ -70,7 +72,7 @@ async def test_an_up_to_date_join_reads_no_events(world: World, reads: list[str]
     await written(world, 0, 3)
     reads.clear()
     await joins.page_of(world.ada.id, world.rooms[0], 3)
-    assert reads == ["_read_states"]
+    assert reads == ["counts_of"]
 
 
 async def test_a_stranger_gets_no_page_beside_members(world: World) -> None:
@@ -101,13 +103,13 @@ async def test_removal_while_a_page_is_read_refuses_it(world: World, monkeypatch
 
 async def test_joins_of_several_rooms_share_a_trip(world: World, reads: list[str]) -> None:
     await asyncio.gather(*(joins.page_of(world.ada.id, room, None) for room in world.rooms))
-    assert reads in (["_read_states"], ["_read_states"] * 2)  # the first question goes alone
+    assert reads in (["counts_of"], ["counts_of"] * 2)  # the first question goes alone
 
 
 def test_states_need_three_queries_for_many_pairs(db: None) -> None:
     world = World()
     with CaptureQueriesContext(connection) as queries:
-        joins._read_states([(room.id, world.ada.id) for room in world.rooms])
+        by_orm(joins._answer_states([(room.id, world.ada.id) for room in world.rooms]))
     assert len(queries) == 3
 
 

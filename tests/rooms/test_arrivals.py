@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from core.errors import NoSuchRoom, NotAMember
+from db.queries import by_orm
 from rooms import services, slugs
-from rooms.arrivals import Arrival, Entered, enter_all
+from rooms.arrivals import Arrival, Entered, Outcome, enter_all
 from rooms.models import Kind, Membership, Role, Room
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +18,10 @@ pytestmark = pytest.mark.django_db
 
 def people(number: int) -> list[int]:
     return [User.objects.create(username=f"person-{each}").id for each in range(number)]
+
+
+def enter_together(arrivals: list[Arrival]) -> dict[Arrival, Outcome]:
+    return by_orm(enter_all(arrivals))
 
 
 def entered(outcome: object) -> Entered:
@@ -28,7 +33,7 @@ def test_a_hundred_first_joins_take_three_statements() -> None:
     room = Room.objects.create(slug="square", head=7)
     arrivals = [Arrival(user, "Square", create=False) for user in people(100)]
     with CaptureQueriesContext(connection) as queries:
-        outcomes = enter_all(arrivals)
+        outcomes = enter_together(arrivals)
     statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
     assert len(statements) == 3  # one for the room, one for existing memberships, one for new ones
     assert {(entered(one).upto, entered(one).new) for one in outcomes.values()} == {(7, True)}
@@ -40,7 +45,7 @@ def test_a_member_keeps_role_and_read_mark() -> None:
     (user,) = people(1)
     services.room_create(slug="mine", title="", private=True, owner=user)
     Membership.objects.update(upto=0)
-    outcome = entered(enter_all([one := Arrival(user, "mine", create=False)])[one])
+    outcome = entered(enter_together([one := Arrival(user, "mine", create=False)])[one])
     assert (outcome.upto, outcome.new, outcome.room.slug) == (0, False, "mine")
     assert Membership.objects.get(user_id=user).role == Role.OWNER
 
@@ -50,7 +55,7 @@ def test_each_arrival_is_answered_for_itself() -> None:
     Room.objects.create(slug="open")
     services.room_create(slug="closed", title="", private=True, owner=ada)
     direct, _ = services.room_direct(user=ada, other=bob)
-    outcomes = enter_all(
+    outcomes = enter_together(
         [
             Arrival(bob, "open", create=False),
             Arrival(bob, "closed", create=False),
@@ -66,7 +71,7 @@ def test_each_arrival_is_answered_for_itself() -> None:
 
 def test_concurrent_first_uses_create_one_room(settings: object) -> None:
     settings.ROOMS_ON_FIRST_USE = True  # type: ignore[attr-defined]
-    outcomes = enter_all([Arrival(user, "fresh", create=True) for user in people(3)])
+    outcomes = enter_together([Arrival(user, "fresh", create=True) for user in people(3)])
     assert {entered(one).room.slug for one in outcomes.values()} == {"fresh"}
     assert Membership.objects.filter(room__slug="fresh").count() == 3
     assert Membership.objects.filter(room__slug="fresh", role=Role.OWNER).count() == 1
@@ -92,5 +97,5 @@ def test_join_of_a_deleted_user_fails_alone(monkeypatch: pytest.MonkeyPatch) -> 
     enter = services.room_enter
     monkeypatch.setattr(Membership.objects, "bulk_create", refuse_bob)
     monkeypatch.setattr(services, "room_enter", gone)
-    outcomes = enter_all([Arrival(user, "open", create=False) for user in (ada, bob)])
+    outcomes = enter_together([Arrival(user, "open", create=False) for user in (ada, bob)])
     assert [type(outcome) for outcome in outcomes.values()] == [Entered, NoSuchRoom]

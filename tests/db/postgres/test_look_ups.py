@@ -13,12 +13,17 @@ from django.db import close_old_connections, connection
 
 import db.pool
 from accounts.models import User
+from chat import joins
 from chat.models import Event
 from db import batch_loader, database
 from db.batch_loader import BatchLoader
 from db.connections import LOOKUP_CONNECTIONS
 from db.database import DatabaseUnavailable
-from db.queries import Query, WhereIn
+from db.queries import Query, Statement, WhereIn
+from realtime.publish import Person
+from rooms import access, counting
+from rooms.join_flow import enter
+from rooms.models import Membership, Room
 from tests.chat.postgres.line import Line
 from tests.support.profile import Profile
 
@@ -130,3 +135,30 @@ def _end_others() -> None:
     with psycopg.connect(**{name: known[name] for name in names}, autocommit=True, connect_timeout=5) as own:
         others = "pid <> pg_backend_pid() AND datname = current_database()"
         own.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
+
+
+def _room_with(number: int) -> tuple[Room, list[int]]:
+    people = [User.objects.create(username=f"person-{each}").id for each in range(number)]
+    room = Room.objects.create(slug="square", head=3)
+    Membership.objects.bulk_create([Membership(room=room, user_id=user, upto=2) for user in people[1:]])
+    return room, people
+
+
+@pytest.mark.parametrize("statement", [access._AMONG, joins._HEADS, counting._COUNTS], ids=["among", "heads", "counts"])
+async def test_statement_reads_the_same_as_on_a_thread(statement: Statement, ids: BatchLoader[str, int]) -> None:
+    room, people = await database.run(_room_with, 4)
+    asked = [[room.id]] if statement is counting._COUNTS else [[room.id] * 5, [*people, 0]]
+    found = await statement(*asked).by(batch_loader._pool())
+    assert sorted(found) == sorted(await database.run(statement(*asked).by_orm))
+    assert len(found) == (1 if statement is counting._COUNTS else 3)
+
+
+async def test_join_of_a_member_waits_for_no_thread(ids: BatchLoader[str, int], request: pytest.FixtureRequest) -> None:
+    room, people = await database.run(_room_with, 2)
+    person = Person(people[1], "person-1")
+    assert await enter(person, "Square") == access.to_ref(room)  # the first one has its statement built
+    request.getfixturevalue("busy_threads")
+    async with asyncio.timeout(10):
+        assert await enter(person, "Square") == access.to_ref(room)
+        page = await joins.page_of(person.id, access.to_ref(room), 3)
+    assert (page.head, page.events, page.member_count) == (3, [], 1)
