@@ -3,8 +3,9 @@
     PYTHONPATH=app:. .venv/bin/python -m bench.sensors --workers 2 --seconds 10
 
 It starts a Postgres, a Redis and a server of its own, on the cores that this process may use, with the load beside them. Each
-device pushes `--batch` readings of `--sensors` sensors, and the next ones once these are stored. The chat is measured `--rounds`
-times alone and as often beside the devices, in turn. It also prints the share of a core that each part takes.
+device pushes `--batch` readings of `--sensors` sensors, and the next ones once these are stored. The devices are a process of
+their own and push one after the other, so that the chat's times hold none of their work. The chat is measured `--rounds` times
+alone and as often beside the devices, in turn. It also prints the share of a core that each part takes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ from typing import TYPE_CHECKING
 from bench import cpu
 
 if TYPE_CHECKING:
-    from tests.support.chat_client import ChatClient
+    from multiprocessing.connection import Connection
+
+    from tests.support.chat_client import Account, ChatClient
 
 # Messages a second of the chat beside it.
 CHAT_PER_S = 20
@@ -48,9 +52,11 @@ async def _measure(base_url: str, ws_url: str, options: argparse.Namespace) -> N
 
     ada, bob = await sign_up(base_url), await sign_up(base_url)
     talk, data = await create_room(base_url, ada), await create_room(base_url, ada)
-    devices = [ChatClient(ws_url, ada) for _ in range(options.devices)]
+    ours, theirs = multiprocessing.Pipe()
+    devices = multiprocessing.get_context("fork").Process(target=_devices, args=(theirs, ws_url, ada, data, options), daemon=True)
+    devices.start()
     speaker, listener = ChatClient(ws_url, ada), ChatClient(ws_url, bob)
-    for chat in (*devices, speaker, listener):
+    for chat in (speaker, listener):
         await chat.open()
     await speaker.join(talk)
     await listener.join(talk)
@@ -60,12 +66,13 @@ async def _measure(base_url: str, ws_url: str, options: argparse.Namespace) -> N
     for number in range(options.rounds):
         with _processor(f"alone, round {number + 1}"):
             alone += await _chat(speaker, listener, talk, options.seconds)
-        stop = time.monotonic() + options.seconds
-        pushing = [asyncio.create_task(_push(chat, data, number, stop, options)) for number, chat in enumerate(devices)]
+        ours.send(time.monotonic() + options.seconds)
         with _processor(f"beside, round {number + 1}"):
             beside += await _chat(speaker, listener, talk, options.seconds)
-        stored += sum([await one for one in pushing])
-    for chat in (*devices, speaker, listener):
+        stored += await asyncio.to_thread(ours.recv)
+    ours.send(None)
+    devices.join(timeout=10)
+    for chat in (speaker, listener):
         await chat.close()
     seconds = options.seconds * options.rounds
     print(f"{stored / seconds:,.0f} readings/s stored by {options.workers} workers, {options.devices} devices")
@@ -109,10 +116,30 @@ def _started() -> list[int]:
     return found
 
 
+def _devices(pipe: Connection, ws_url: str, owner: Account, room: str, options: argparse.Namespace) -> None:
+    """Push until each time that comes through the pipe, and answer with the readings stored; end at None."""
+
+    async def run() -> None:
+        from tests.support.chat_client import ChatClient  # noqa: PLC0415
+
+        chats = [ChatClient(ws_url, owner) for _ in range(options.devices)]
+        for chat in chats:
+            await chat.open()
+        while (stop := await asyncio.to_thread(pipe.recv)) is not None:
+            pushed = await asyncio.gather(*(_push(chat, room, number, stop, options) for number, chat in enumerate(chats)))
+            pipe.send(sum(pushed))
+        for chat in chats:
+            await chat.close()
+
+    asyncio.run(run())
+
+
 async def _push(chat: ChatClient, room: str, device: int, stop: float, options: argparse.Namespace) -> int:
     stored = 0
     pause = options.batch * options.devices / options.rate if options.rate else 0.0
-    due = time.monotonic()
+    # Devices push one after the other, as those of several places do.
+    due = time.monotonic() + device * pause / options.devices
+    await asyncio.sleep(max(0.0, due - time.monotonic()))
     while time.monotonic() < stop:
         now = time.time()
         readings = [
