@@ -31,6 +31,8 @@ class Profile:
 
     name: str
     data_dir: Path
+    # The data_dir of the process that started this one for a part of its tests, or our own.
+    run_dir: Path
     postgres: Postgres | None = None
     redis: Redis | None = None
     exits: ExitStack = field(default_factory=ExitStack)
@@ -50,7 +52,8 @@ def _choose() -> Profile:
         os.environ.pop(variable.name, None)
         os.environ.pop(f"{variable.name}_FILE", None)
     remove_leftovers()
-    profile = Profile(name, own_directory("tests"))
+    data_dir = own_directory("tests")
+    profile = Profile(name, data_dir, Path(os.environ.setdefault("HUBBUB_TEST_RUN_DIR", str(data_dir))))
     profile.exits.callback(shutil.rmtree, profile.data_dir, ignore_errors=True)
     os.environ["DATA_DIR"] = str(profile.data_dir)
     if name == "postgres":

@@ -10,6 +10,7 @@ server.kill()              # SIGKILL to the whole process group; start() again f
 server.close()             # kill, and remove the data
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -183,10 +184,15 @@ def _front_end(profile: Profile) -> Path:
 
 @cache
 def migrated_directory(profile: Profile) -> Path:
-    """Migrate SQLite once a run; every server starts with a copy."""
-    directory = profile.data_dir / "template"
-    directory.mkdir()
-    manage("migrate", "--no-input", env=base_environment() | {"DATA_DIR": str(directory)})
+    """Migrate SQLite once a run, by the first of its processes that asks; every server starts with a copy."""
+    directory, made = profile.run_dir / "template", profile.run_dir / "template.made"
+    with (profile.run_dir / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(directory, ignore_errors=True)  # of a process that failed
+            directory.mkdir()
+            manage("migrate", "--no-input", env=base_environment() | {"DATA_DIR": str(directory)})
+            made.touch()
     return directory
 
 
