@@ -311,7 +311,8 @@ class Hub:
         """Handle client frames that another process was sent for a stream of this one."""
         for socket in local.sockets:
             if socket.dialect.room == message["stream"] and (receive := socket.dialect.frames) is not None:
-                self.spawn(receive(message["frames"]))
+                # Without the number: from a process of an earlier release.
+                self.spawn(receive(message["frames"], message.get("request")))
 
     # --- messages lost by the layer
 

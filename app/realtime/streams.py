@@ -74,6 +74,8 @@ class Stream:
         self._sent: dict[str, int] = {}
         self._turn = asyncio.Lock()
         self._waiting = 0
+        # The number of the newest request whose frames were taken.
+        self._taken = 0
 
     # --- as a send queue
 
@@ -176,6 +178,13 @@ class Stream:
 
     # --- client frames
 
+    async def receive_request(self, texts: Iterable[str], request: int | None) -> None:
+        """Handle the frames of a request, unless it was taken before: its client repeats one whose answer it did not get."""
+        if request is not None and request <= self._taken:
+            return
+        self._taken = request or self._taken
+        await self.receive(texts)
+
     async def receive(self, texts: Iterable[str]) -> None:
         """Handle client frames in their order, after all earlier ones. Replies come over the stream."""
         texts = list(texts)
@@ -261,7 +270,7 @@ async def open_stream(user: Person, credential: str, address: str) -> Stream:
     stream = Stream(hub, user.id)
     socket = stream.socket = Socket(hub, user, credential, stream)
     socket.dialect = StreamDialect(socket, stream.id)
-    socket.dialect.frames = stream.receive
+    socket.dialect.frames = stream.receive_request
     try:
         await hub.register(socket)
         await socket.dialect.open()
@@ -280,9 +289,9 @@ def find(stream: str, user: int) -> Stream | None:
     return found if found is not None and found.socket.user.id == user else None
 
 
-def receive_soon(stream: Stream, texts: list[str]) -> None:
+def receive_soon(stream: Stream, texts: list[str], request: int | None = None) -> None:
     """Handle client frames after all earlier ones."""
-    stream.socket.hub.spawn(stream.receive(texts))
+    stream.socket.hub.spawn(stream.receive_request(texts, request))
 
 
 def is_of(stream: str, user: int) -> bool:
@@ -295,11 +304,11 @@ def is_here(stream: str) -> bool:
     return stream.partition(".")[0] == hubs.current().origin
 
 
-def forward(stream: str, user: int, texts: list[str]) -> bool:
+def forward(stream: str, user: int, texts: list[str], request: int | None = None) -> bool:
     """Send client frames to the process that holds the stream. Return False when the layer is away."""
     hub = hubs.current()
     if not hub.bus.healthy:
         return False
-    hub.bus.send(f"user.{user}", {"kind": "frames", "user": user, "stream": stream, "frames": texts})
+    hub.bus.send(f"user.{user}", {"kind": "frames", "user": user, "stream": stream, "frames": texts, "request": request})
     metrics.FRAMES_IN.add(len(texts), "forwarded")
     return True

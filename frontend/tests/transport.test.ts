@@ -156,4 +156,87 @@ describe('a stream', () => {
     done()
     await vi.waitFor(() => expect(bodies).toEqual(['[1]', '[2,3]']))
   })
+
+  /** A stream whose requests are answered by `answers` in turn: a status, or null for a lost one. */
+  function answered(answers: (number | null)[], headers: HeadersInit = {}) {
+    vi.useFakeTimers()
+    const asked: { at: number; number: string | null; body: string }[] = []
+    const codes: number[] = []
+    const ask = ((url: string, init: RequestInit) => {
+      if (url === '/api/stream') return Promise.resolve(new Response(new ReadableStream(), { headers: { 'Hubbub-Stream': 'a.b' } }))
+      asked.push({ at: Date.now(), number: new Headers(init.headers).get('Hubbub-Request'), body: init.body as string })
+      const status = answers.length > 1 ? answers.shift()! : answers[0]!
+      return status === null ? Promise.reject(new TypeError('network')) : Promise.resolve(new Response('{}', { status, headers }))
+    }) as typeof fetch
+    const stream = new StreamSocket(() => 'token', ask, () => 0.5)
+    stream.onclose = ({ code }) => codes.push(code)
+    return { stream, asked, codes }
+  }
+
+  it.each([503, 502, 429, null])('repeats a request after %s, with its number and before later frames', async (status) => {
+    const { stream, asked, codes } = answered([status, status, 202])
+    await vi.advanceTimersByTimeAsync(0)
+    stream.send('{"key":"a"}')
+    await vi.advanceTimersByTimeAsync(0)
+    stream.send('{"key":"b"}')
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(asked.map(({ number, body }) => [number, body])).toEqual([
+      ['1', '[{"key":"a"}]'],
+      ['1', '[{"key":"a"}]'],
+      ['1', '[{"key":"a"}]'],
+      ['2', '[{"key":"b"}]'],
+    ])
+    expect(asked[1]!.at - asked[0]!.at).toBe(250)
+    expect(asked[2]!.at - asked[1]!.at).toBe(500)
+    expect(codes).toEqual([])
+  })
+
+  it('waits as long as the server asks', async () => {
+    const { stream, asked } = answered([429, 202], { 'Retry-After': '2' })
+    await vi.advanceTimersByTimeAsync(0)
+    stream.send('1')
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(asked[1]!.at - asked[0]!.at).toBe(3_000)
+  })
+
+  it.each([
+    [503, 1006],
+    [429, 4009],
+    [null, 1006],
+  ])('gives the stream up when %s does not end', async (status, code) => {
+    const { stream, asked, codes } = answered([status])
+    await vi.advanceTimersByTimeAsync(0)
+    stream.send('1')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(asked).toHaveLength(6)
+    expect(codes).toEqual([code])
+  })
+
+  it.each([
+    [404, 1006],
+    [401, 4001],
+  ])('repeats nothing after %i', async (status, code) => {
+    const { stream, asked, codes } = answered([status])
+    await vi.advanceTimersByTimeAsync(0)
+    stream.send('1')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([asked.length, codes]).toEqual([1, [code]])
+  })
+
+  it('repeats nothing once it is closed', async () => {
+    const { stream, asked } = answered([503])
+    await vi.advanceTimersByTimeAsync(0)
+    stream.send('1')
+    await vi.advanceTimersByTimeAsync(0)
+    stream.close()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(asked).toHaveLength(1)
+  })
+
+  it('is given up when too many frames wait', async () => {
+    const { stream, codes } = answered([503])
+    await vi.advanceTimersByTimeAsync(0)
+    for (let number = 0; number < 1_002; number++) stream.send('1')
+    expect(codes).toEqual([1006])
+  })
 })

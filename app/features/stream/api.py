@@ -59,19 +59,24 @@ _BODY = {"anyOf": [_FRAME, {"type": "array", "minItems": 1, "maxItems": FRAMES, 
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}},
 )
 async def frames_send(
-    request: HttpRequest, stream: Annotated[str, Header(alias="Hubbub-Stream", min_length=1, max_length=100)]
+    request: HttpRequest,
+    stream: Annotated[str, Header(alias="Hubbub-Stream", min_length=1, max_length=100)],
+    number: Annotated[int | None, Header(alias="Hubbub-Request", ge=1, le=2**53)] = None,
 ) -> tuple[int, dict[str, int]]:
-    """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`. Replies come over the stream."""
+    """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`. Replies come over the stream.
+
+    `Hubbub-Request`: 1, 2, 3, … for the requests of a stream. One that is repeated without an answer is then handled once.
+    """
     person, _ = request.auth  # type: ignore[attr-defined]
     texts = _texts(request.body)
     found = streams.find(stream, person.id)
     if found is not None:
-        streams.receive_soon(found, texts)
+        streams.receive_soon(found, texts, number)
     elif not streams.is_of(stream, person.id):
         raise NoSuchStream("this is no stream of yours; open another one")
     elif streams.is_here(stream) or not settings.REDIS_SHARDS:
         raise NoSuchStream("this stream has ended; open another one")
-    elif not streams.forward(stream, person.id, texts):
+    elif not streams.forward(stream, person.id, texts, number):
         raise Unavailable("the process that holds the stream cannot be reached; send the same keys again")
     return 202, {"accepted": len(texts)}
 

@@ -63,8 +63,8 @@ class Dialect:
     name: ClassVar[str]
     # Whether the dialect receives presence, typing and other frames without a seq.
     signals: ClassVar[bool] = False
-    # Handles frames that came by another way than the socket: of a stream.
-    frames: Callable[[list[str]], Coroutine[Any, Any, None]] | None = None
+    # Handles frames that came by another way than the socket, and the number of their request: of a stream.
+    frames: Callable[[list[str], int | None], Coroutine[Any, Any, None]] | None = None
     # The live topic whose values the dialect receives in a form of its own; without one it receives none.
     topic: ClassVar[str] = ""
 

@@ -93,6 +93,22 @@ async def test_stream_of_another_person_takes_no_frames(server: Server, ada: Acc
         assert (answer.status_code, answer.json()["code"]) == (404, "no_such_stream")
 
 
+async def test_repeated_request_is_handled_once(server: Server, ada: Account, room: str) -> None:
+    async with stream(server.base_url, ada, room=room) as mine:
+        await mine.expect("room.joined")
+        for number, text in ((1, "once"), (1, "once"), (2, "then"), (1, "late")):
+            frame = {"type": "message.send", "id": text, "room": room, "key": text, "text": text}
+            headers = {"Hubbub-Stream": mine.id, "Hubbub-Request": str(number)}
+            assert (await mine.http.post("/api/frames", json=frame, headers=headers)).status_code == 202
+        assert (await mine.request("ping"))["type"] == "pong"
+        assert [(await mine.expect("message"))["text"] for _ in range(2)] == ["once", "then"]
+        assert [frame["re"] for frame in mine.frames if frame["type"] == "message.sent"] == ["once", "then"]
+        answer = await mine.http.post(
+            "/api/frames", json={"type": "ping"}, headers={"Hubbub-Stream": mine.id, "Hubbub-Request": "0"}
+        )
+        assert answer.status_code == 400
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [

@@ -20,6 +20,22 @@ async def test_frames_go_to_the_process_that_holds_the_stream(circle: Circle) ->
         await there.expect("message", room=circle.room, seq=sent["seq"])
 
 
+async def test_request_repeated_to_another_process_is_handled_once(circle: Circle) -> None:
+    async with (
+        stream(circle.pair.one.base_url, circle.ada, room=circle.room) as mine,
+        httpx.AsyncClient(base_url=circle.pair.two.base_url, headers=circle.ada.headers) as other,
+    ):
+        await mine.expect("room.joined")
+        headers = {"Hubbub-Stream": mine.id, "Hubbub-Request": "1"}
+        frame = {"type": "message.send", "id": 1, "room": circle.room, "key": "again", "text": "twice"}
+        for http in (other, mine.http, other):
+            assert (await http.post("/api/frames", json=frame, headers=headers)).status_code == 202
+        later = {"type": "message.send", "id": 2, "room": circle.room, "key": "later", "text": "later"}
+        await other.post("/api/frames", json=later, headers={"Hubbub-Stream": mine.id, "Hubbub-Request": "2"})
+        await mine.expect("message.sent", re=2)
+        assert [frame["re"] for frame in mine.frames if frame["type"] == "message.sent"] == [1]
+
+
 async def test_stream_of_another_person_takes_no_forwarded_frames(circle: Circle) -> None:
     async with (
         stream(circle.pair.one.base_url, circle.ada, room=circle.room) as mine,
