@@ -46,13 +46,15 @@ class User(AbstractUser):
     def normalize_username(cls, username: str) -> str:
         return names.normalized(username)
 
-    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, announce: bool = True, **kwargs: Any) -> None:
+        """`announce`: whether a new name sends the signal `renamed`."""
         if self.look is not None or self._is_renamed():
             self.look = look_of(self.username)
         self.name_key = key_of(self.username)
         if update_fields is not None and "username" in update_fields:
             update_fields = {*update_fields, "name_key", "look"}
-        before = self._stored_name() if update_fields is None or "username" in update_fields else None
+        may_rename = update_fields is None or "username" in update_fields
+        before = self._stored_name() if announce and may_rename else None
         super().save(*args, update_fields=update_fields, **kwargs)
         if before not in {None, self.username}:
             transaction.on_commit(lambda: signals.renamed.send(User, user=self.pk))

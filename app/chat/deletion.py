@@ -60,8 +60,11 @@ def person_delete(*, user: int, paused: bool = True) -> None:
 def person_rename(*, user: int) -> None:
     """Write a person's present name into the games and quizzes that name them: a state holds names of its own."""
     person = User.objects.filter(id=user).first()
-    if person is None:
-        return
+    if person is not None:
+        _rename_in_things(person)
+
+
+def _rename_in_things(person: User) -> None:
     for kind in KINDS.everything():
         if kind.renamed is not None:
             for room, seq in _things_of(kind, person.id):
@@ -73,8 +76,9 @@ def _anonymize(person: User) -> None:
     person.first_name = person.last_name = person.email = ""
     person.is_staff = person.is_superuser = False
     person.set_unusable_password()
-    person.save()
-    person_rename(user=person.id)
+    # The things come first: an account that still has its name is seen to be unfinished.
+    _rename_in_things(person)
+    person.save(announce=False)
 
 
 def _things_of(kind: EventKind, user: int) -> list[tuple[int, int]]:

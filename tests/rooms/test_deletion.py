@@ -190,6 +190,7 @@ def test_deleted_person_is_named_in_no_game_and_no_quiz() -> None:
     played, game = (Event.objects.get(room=room, seq=seq).data or {} for seq in (2, 4))
     assert played["players"][str(bob.id)][:2] == [f"deleted-{bob.id}", 7]
     assert (game["white"]["name"], game["black"]["name"]) == (f"deleted-{bob.id}", f"deleted-{eve.id}")
+    assert not DBTaskResult.objects.exists(), "the deletion itself renames"
 
 
 def test_renamed_person_has_the_new_name_in_games_and_quizzes(page: Client) -> None:
