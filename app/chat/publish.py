@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -19,6 +20,7 @@ from chat.services import Parts
 from chat.services import message_send as message
 from core.errors import NoSuchTarget, RateLimited
 from core.refusals import note_refusal
+from core.word_filter import holds
 from core.words import words as _
 from db import database
 from realtime.publish import DeferredReply, Person, RoomRef, Slug
@@ -165,12 +167,49 @@ def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thin
     return _thing(access.to_ref(room), event_row(*found))
 
 
+# A room's latest things whose texts a question is compared with.
+MOST_COMPARED = 2_000
+
+
+def things_holding(
+    user: int,
+    slug: str,
+    payload: type[msgspec.Struct],
+    words: Sequence[str],
+    texts: Sequence[str],
+    *,
+    before: int | None,
+    limit: int,
+    **having: Any,
+) -> list[Thing]:
+    """Read a room's latest things below a seq that hold all words (core.word_filter). Otherwise as `things`.
+
+    `texts`: fields of the state, each a text or a list of texts.
+    """
+    room, rows = _things_of(user, slug, payload, having)
+    below = rows.filter(seq__lt=before) if before is not None else rows
+    seqs: list[int] = []
+    # Of things that are not wanted only the texts are read: ten thousand votes may be beside them.
+    for seq, *fields in below.values_list("seq", *(f"data__{name}" for name in texts))[:MOST_COMPARED]:
+        if holds(words, *(text for field in fields for text in ([field] if isinstance(field, str) else field))):
+            seqs.append(seq)
+        if len(seqs) == limit:
+            break
+    return [_thing(room, event_row(*columns)) for columns in event_rows(rows.filter(seq__in=seqs))]
+
+
 def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, **having: Any) -> list[Thing]:
     """Read a room's latest things of a kind, the newest first. Synchronous, in a database thread.
 
     `having`: conditions on the state, as `data__closed=False`. Raises NoSuchRoom or NotAMember.
     """
+    room, found = _things_of(user, slug, payload, having)
+    return [_thing(room, event_row(*columns)) for columns in event_rows(found)[:limit]]
+
+
+def _things_of(user: int, slug: str, payload: type[msgspec.Struct], having: Mapping[str, Any]) -> tuple[RoomRef, QuerySet[Event]]:
+    """Return a room and its things of a kind, the newest first."""
     room = access.membership_in(user, slug).room
     kind = str(payload.__struct_config__.tag)
     found = Event.objects.filter(room_id=room.id, kind=kind, target__isnull=True, **having).exclude(kind="message")
-    return [_thing(access.to_ref(room), event_row(*columns)) for columns in event_rows(found.order_by("-seq"))[:limit]]
+    return access.to_ref(room), found.order_by("-seq")

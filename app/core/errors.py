@@ -7,7 +7,7 @@ SocketRefused            closes the socket with `close_code`
 └── RateAbuse            4009
 FrameRefused             an `error` frame with `code`; the socket stays open
 ├── BadJson  BadFrame  UnknownType  NotAMember  NoSuchRoom  NoSuchTarget
-└── Forbidden  FeatureOff  TooLong  TooMany  Empty  Closed  RateLimited  Unavailable
+└── Forbidden  FeatureOff  TooLong  TooMany  Empty  Closed  Overtaken  RateLimited  Unavailable
 """
 
 from __future__ import annotations
@@ -134,6 +134,13 @@ class Closed(FrameRefused):
     """The thing takes no more of this: a poll is closed, a question's time is up."""
 
     code = "closed"
+    status = 409
+
+
+class Overtaken(FrameRefused):
+    """A newer question of the same socket took the place of this one."""
+
+    code = "overtaken"
     status = 409
 
 

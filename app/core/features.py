@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from core.errors import FrameRefused
+from core.errors import BadFrame, FrameRefused
 from core.services import Service
 
 # The author of an anonymous event on the wire.
@@ -253,6 +253,27 @@ class MessagePart:
         return self.summary is not None
 
 
+@dataclass(frozen=True)
+class RoomList:
+    """A list of a room's things, which its members filter over their sockets as they type: the frame `list.filter`."""
+
+    name: str
+    # (user, room's slug, query, place of the last entry before, how many) → (entries, whether there are more). Each entry holds
+    # all words of the query (core.word_filter). In a database thread. Raises NoSuchRoom or NotAMember.
+    find: Callable[[int, str, str, str | None, int], tuple[list[dict[str, Any]], bool]]
+    # Entry → its place in the order of the list, which `find` takes.
+    place: Callable[[dict[str, Any]], str]
+
+
+def number_of(place: str | None) -> int | None:
+    """Return the place of a list whose places are numbers. Raises BadFrame."""
+    if place is None:
+        return None
+    if not (place.isascii() and place.isdecimal() and len(place) <= 15):
+        raise BadFrame("after: hand back `next` as it came")
+    return int(place)
+
+
 class LargeBody(NamedTuple):
     """Requests with a larger body than others have. Their view reads it as it arrives: `core.bodies.body_of(request)`."""
 
@@ -306,6 +327,7 @@ class Feature:
     parts: tuple[Part, ...] = ()
     tokens: tuple[TokenKind, ...] = ()
     message_parts: tuple[MessagePart, ...] = ()
+    lists: tuple[RoomList, ...] = ()
     bodies: tuple[LargeBody, ...] = ()
     # (path below /api, router)
     routers: tuple[tuple[str, Any], ...] = ()
@@ -340,7 +362,7 @@ class Installed:
         core = tuple(core)
         self.all = (*core, *self.features)
         # Features that an administrator has switched off (app/switches), by name, and their unreachable parts: structs of
-        # frames, dialects, views and consumers.
+        # frames, lists, dialects, views and consumers.
         self.off: frozenset[str] = frozenset()
         self.refused: frozenset[Any] = frozenset()
         # Names of their message parts.
@@ -354,6 +376,7 @@ class Installed:
         self._topics = self.topics
         _unique("server frame", "sends", self.all, lambda one: one.__struct_config__.tag)
         self.parts = {part.name: part for part in _unique("part", "parts", self.all, lambda one: one.name)}
+        self.lists = {one.name: one for one in _unique("list", "lists", self.all, lambda one: one.name)}
         self.tokens = {kind.name: kind for kind in _unique("token kind", "tokens", self.all, lambda one: one.name)}
         _unique("error code", "errors", self.all, lambda one: one.code)
         _unique("feature", "", self.all, lambda one: one.name)
@@ -380,7 +403,7 @@ class Installed:
         return True
 
     def owner_of(self, part: Any) -> str:
-        """Name the feature that brings a frame's struct, a dialect, a view or a consumer. "" for the core's."""
+        """Name the feature that brings a frame's struct, a list, a dialect, a view or a consumer. "" for the core's."""
         return next((feature.name for feature in self.features if part in set(_reached(feature))), "")
 
     def every(self, part: str) -> list[Any]:
@@ -413,6 +436,7 @@ class Installed:
 def _reached(feature: Feature) -> Iterator[Any]:
     """Yield what clients reach of a feature, but for its API."""
     yield from (handler.frame for handler in feature.frames)
+    yield from feature.lists
     yield from (dialect for _, dialect in feature.dialects)
     yield from feature.own_dialects
     yield from (dialect for token in feature.tokens for dialect in token.dialects.values())

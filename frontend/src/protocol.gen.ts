@@ -172,10 +172,10 @@ export type ErrorCode =
   | 'too_many'
   | 'empty'
   | 'closed'
+  | 'overtaken'
   | 'rate_limited'
   | 'unavailable'
   | 'no_such_stream'
-  | 'overtaken'
   | 'illegal_move'
   | 'not_your_turn'
   | 'too_large'
@@ -649,6 +649,16 @@ export interface Drain {
   after_ms: number
 }
 
+export interface ListPage {
+  type: 'list.page'
+  re: FrameId | null
+  room: string
+  list: string
+  query: string
+  items: Record<string, unknown>[]
+  next: string | null
+}
+
 export interface Typing {
   type: 'typing'
   room: string
@@ -747,6 +757,7 @@ export type KnownServerFrame =
   | FeaturesUpdated
   | Gap
   | Drain
+  | ListPage
   | Typing
   | SearchResults
   | NoteOpened
@@ -764,6 +775,16 @@ export type ActivityFrame = {
 
 export type PingFrame = {
   type: 'ping'
+  id?: FrameId | null
+}
+
+export type ListFilterFrame = {
+  type: 'list.filter'
+  room: string
+  list: string
+  query: string
+  after?: string | null
+  limit?: number
   id?: FrameId | null
 }
 
@@ -1062,6 +1083,7 @@ export type NotifyClaimFrame = {
 export type KnownClientFrame =
   | ActivityFrame
   | PingFrame
+  | ListFilterFrame
   | RoomJoinFrame
   | RoomLeaveFrame
   | MessageSendFrame

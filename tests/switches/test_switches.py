@@ -63,6 +63,8 @@ async def test_switched_feature_goes_and_comes_back_on_open_sockets(own: Server,
         await hears(chat, "polls", on=False)
         with pytest.raises(Refused, match="feature_off: the feature polls is switched off"):
             await chat.request("poll.vote", room=room, key="vote", target=1, choices=[1])
+        with pytest.raises(Refused, match="feature_off: the feature polls is switched off"):
+            await chat.request("list.filter", room=room, list="polls", query="tea")
         async with with_token(own.base_url, ada) as mine:
             assert_problem(await mine.get(f"/api/rooms/{room}/polls"), 404, "feature_off")
         # The core goes on, and the poll keeps its place, unseen.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.features import Feature, FrameHandler, LiveTopic, Part
 from core.services import Service
-from features.notes import frames, services
+from features.notes import frames, lists, services
 from features.notes.api import router
 from features.notes.events import NOTE
 from features.notes.writer import writer
@@ -32,6 +32,7 @@ FEATURE = Feature(
     sends=(frames.NoteOpened, frames.NoteUpdated),
     live=(LiveTopic("note.cursor", per_s=4, value=frames.Cursor, part=lambda key: ("note", int(key.partition(".")[0]))),),
     parts=(Part("note", heads=services.heads, read=services.read, closed=frames.closed),),
+    lists=(lists.NOTES,),
     routers=(("/rooms", router),),
     tasks=("features.notes.tasks.notes_compact",),
     services=(Notes,),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import Min
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Func, Min, Q, QuerySet, TextField
 from django.utils import timezone
 
 from accounts.models import User
 from chat.publish import refusal_of, thing
 from core.errors import BadFrame, FrameRefused, NoSuchTarget, TooLong
+from core.word_filter import MOST_WORDS, folded, holds, words_of
 from core.words import words as _
 from features.notes import crdt
 from features.notes.events import Note
@@ -22,6 +26,8 @@ from rooms import access
 
 # The newest updates that one read takes. Compaction keeps a note far below it.
 MANY = 20_000
+# The newest notes whose text a question is compared with on SQLite, and how many are read at once.
+MOST_COMPARED, COMPARED_AT_ONCE = 2_000, 20
 # What a note's row is read without: its snapshot and its text are large.
 LARGE = ("snapshot", "text", "writers")
 
@@ -159,20 +165,48 @@ def text(user: int, slug: str, seq: int) -> tuple[str, str]:
 
 
 def note_list(user: int, slug: str, *, before: int | None, limit: int, query: str) -> dict[str, Any]:
-    """List a room's notes, the newest first; `query`: part of the title or the text."""
+    """List a room's notes, the newest first; `query`: words of the title or the text, also parts of words."""
     room = access.membership_in(user, slug).room
-    found = Document.objects.filter(room=room)
+    found = Document.objects.filter(room=room).order_by("-seq")
     if before is not None:
         found = found.filter(seq__lt=before)
-    for word in query.split()[:10]:
-        found = found.filter(title__icontains=word) | found.filter(text__icontains=word)
-    rows = list(found.order_by("-seq").values_list("seq", "title", "author", "at", "edited_at")[: limit + 1])
+    found = _holding(found, query, limit + 1)
+    rows = list(found.values_list("seq", "title", "author", "at", "edited_at")[: limit + 1])
     names = names_of({row[2] for row in rows})
     notes = [
         {"note": seq, "title": title, "from": {"id": author, "name": names[author]}, "at": at, "edited_at": edited_at}
         for seq, title, author, at, edited_at in rows[:limit]
     ]
     return {"room": room.slug, "notes": notes, "more": len(rows) > limit}
+
+
+class _Normalized(Func):
+    """A text in Unicode's form NFKC, on Postgres."""
+
+    template = "normalize(%(expressions)s, NFKC)"
+    output_field = TextField()
+
+
+def _holding(notes: QuerySet[Document], query: str, most: int) -> QuerySet[Document]:
+    """Return the first notes that hold all words of the query in their title or text."""
+    words = words_of(query)
+    if not words:
+        return notes
+    if connection.vendor == "postgresql":
+        # Long texts are compared as they are: spelling variants would double the time.
+        notes = notes.annotate(name=_Normalized(F("title")))
+        for word in unicodedata.normalize("NFC", query).split()[:MOST_WORDS]:
+            forms = {word, folded(word)}
+            notes = notes.filter(reduce(or_, (Q(name__icontains=form) | Q(text__icontains=form) for form in forms)))
+        return notes
+    # SQLite knows the case of ASCII letters only.
+    found: list[int] = []
+    for number, title, text in notes.values_list("id", "title", "text")[:MOST_COMPARED].iterator(COMPARED_AT_ONCE):
+        if holds(words, title, text):
+            found.append(number)
+        if len(found) == most:
+            break
+    return notes.filter(id__in=found)
 
 
 def names_of(people: set[int]) -> dict[int, str]:

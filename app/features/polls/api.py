@@ -15,7 +15,8 @@ from core.errors import Forbidden
 from core.spreadsheet import csv_response
 from core.words import words as _
 from db import database
-from features.polls.events import Poll, shown
+from features.polls.events import Poll
+from features.polls.lists import listed
 from features.polls.results import table
 from realtime.publish import Person
 
@@ -29,12 +30,7 @@ async def polls(request: HttpRequest, slug: str) -> dict[str, Any]:
     """At most 50 polls that are not closed, the newest first."""
     me = request.auth[0].id  # type: ignore[attr-defined]
     found = await database.run_for(me, lambda: things(me, slug, Poll, limit=OPEN, data__closed=False))
-    return {
-        "polls": [
-            {"room": poll.room.slug, "seq": poll.seq, "from": poll.author.wire(), "at": poll.at, **shown(poll.state)}
-            for poll in found
-        ]
-    }
+    return {"polls": [listed(poll) for poll in found]}
 
 
 @router.get("/{slug}/polls/{int:seq}/mine", summary="My vote in a poll")

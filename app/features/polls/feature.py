@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from core.features import Feature, FrameHandler
-from features.polls import api, events, frames
+from features.polls import api, events, frames, lists
 
 FEATURE = Feature(
     name="polls",
@@ -11,5 +11,6 @@ FEATURE = Feature(
         FrameHandler(frames.PollVote, frames.poll_vote, paced=False),
         FrameHandler(frames.PollClose, frames.poll_close, paced=False),
     ),
+    lists=(lists.POLLS,),
     routers=(("/rooms", api.router),),
 )

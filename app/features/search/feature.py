@@ -9,6 +9,5 @@ FEATURE = Feature(
     frames=(FrameHandler(frames.Search, frames.search, paced=False, reply="search.results"),),
     sends=(frames.SearchResults,),
     routers=(("", api.router),),
-    errors=(frames.Overtaken,),
     periodic=(Periodic(indexing.index, every_s=indexing.EVERY_S),),
 )

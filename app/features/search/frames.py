@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import msgspec
 
 from core import pace
-from core.errors import FrameRefused, Unavailable
+from core.errors import Unavailable
+from core.newest import NewestQuestion
 from db import replica
 from db.database import DatabaseUnavailable
 from features.search import metrics
@@ -23,13 +24,6 @@ from realtime.socket import Socket
 
 # A search costs as much as so many other reads: LIMIT_CALLS_PER_S.
 WEIGHT = 5
-
-
-class Overtaken(FrameRefused):
-    """A newer question of the same socket took the place of this one."""
-
-    code = "overtaken"
-    status = 409
 
 
 class Search(msgspec.Struct, tag="search"):
@@ -61,45 +55,17 @@ class SearchResults(msgspec.Struct, tag="search.results"):
     more: bool
 
 
-class _NewestQuery:
-    """The questions of one socket: one is looked up, and the newest one waits."""
-
-    def __init__(self, user: int) -> None:
-        self._user = user
-        self._newest: tuple[Search, asyncio.Future[Results]] | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def ask(self, frame: Search) -> asyncio.Future[Results]:
-        if self._newest is not None and not self._newest[1].done():
-            metrics.OVERTAKEN.inc()
-            self._newest[1].set_exception(Overtaken("a newer question took its place"))
-        answer: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
-        self._newest = (frame, answer)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._work())
-        return answer
-
-    async def _work(self) -> None:
-        while self._newest is not None and not self._newest[1].done():
-            frame, answer = self._newest
-            found: Results | Exception
-            try:
-                found = await look_up(self._user, frame.query, frame.room, frame.before, frame.limit)
-            except DatabaseUnavailable:
-                found = Unavailable("the database is away; ask again")
-            except Exception as error:  # noqa: BLE001  # the socket answers, or logs it
-                found = error
-            if answer.done():
-                continue
-            if isinstance(found, Exception):
-                answer.set_exception(found)
-            else:
-                answer.set_result(found)
-
-
 async def search(socket: Socket, frame: Search) -> DeferredReply:
-    newest: _NewestQuery = socket.state.setdefault("search", _NewestQuery(socket.user.id))
+    if (newest := socket.state.get("search")) is None:
+        newest = socket.state["search"] = NewestQuestion(functools.partial(_answer, socket.user.id), metrics.OVERTAKEN.inc)
     return DeferredReply(newest.ask(frame), _fields(frame.query))
+
+
+async def _answer(user: int, frame: Search) -> Results:
+    try:
+        return await look_up(user, frame.query, frame.room, frame.before, frame.limit)
+    except DatabaseUnavailable:
+        raise Unavailable("the database is away; ask again") from None
 
 
 def _fields(query: str) -> Callable[[Results], dict[str, Any]]:

@@ -18,9 +18,10 @@ from db import database
 from features.sensors import devices
 from features.sensors.devices import KIND, device_of
 from features.sensors.frames import push, push_of_device
+from features.sensors.lists import listed
 from features.sensors.models import Alarm, Device, Sensor
 from features.sensors.readings import GREATEST, MANY, ReadingIn, milliseconds
-from features.sensors.series import series, time_of
+from features.sensors.series import series
 from realtime.publish import Person, Revoked, folded, revoked
 from rooms import access
 from rooms.models import Role
@@ -104,7 +105,7 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
     def read() -> dict[str, Any]:
         room = access.membership_in(_me(request).id, slug).room
         found = Sensor.objects.filter(room=room).select_related("alarm").order_by("sensor_id")
-        return {"sensors": [_shown(sensor) for sensor in found]}
+        return {"sensors": [listed(sensor) for sensor in found]}
 
     return await database.run_for(_me(request).id, read)
 
@@ -134,7 +135,7 @@ async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: 
     def write() -> dict[str, Any]:
         sensor = _owned(_me(request).id, slug, sensor_id)
         Alarm.objects.update_or_create(sensor=sensor, defaults={"by_id": _me(request).id, **body.dict()})
-        return _shown(Sensor.objects.select_related("alarm").get(id=sensor.id))
+        return listed(Sensor.objects.select_related("alarm").get(id=sensor.id))
 
     return await database.run_for(_me(request).id, write)
 
@@ -185,17 +186,6 @@ def _owned(user: int, slug: str, sensor_id: str) -> Sensor:
     if access.membership_in(user, slug).role != Role.OWNER:
         raise Forbidden(_("only an owner sets alarms"))
     return _sensor(user, slug, sensor_id)
-
-
-def _shown(sensor: Sensor) -> dict[str, Any]:
-    alarm = getattr(sensor, "alarm", None)
-    fields = ("above", "below", "hysteresis", "silent_s", "state")
-    return {
-        "sensor_id": sensor.sensor_id,
-        "value": sensor.last_value,
-        "at": time_of(sensor.last_at),
-        "alarm": {name: getattr(alarm, name) for name in fields} if alarm else None,
-    }
 
 
 def _device(device: Device, *, revocable: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.urls import re_path
 
 from core.demo_pages import demo_page
 from core.features import Feature, FrameHandler, LiveTopic, Periodic, TokenKind
-from features.sensors import alarms, api, devices, frames
+from features.sensors import alarms, api, devices, frames, lists
 from features.sensors.device_sockets import look_after_devices
 from features.sensors.dialect import DeviceDialect, DeviceLines, SensorDialect
 from features.sensors.ingest import TOPIC, Readings
@@ -25,6 +25,7 @@ FEATURE = Feature(
             dialects={"native": DeviceDialect, SensorDialect.name: DeviceLines},
         ),
     ),
+    lists=(lists.SENSORS,),
     routers=(("/rooms", api.router),),
     periodic=(Periodic(alarms.look_for_silent, every_s=5.0), Periodic(look_after_devices, every_s=3.0)),
     services=(Readings,),

@@ -1,5 +1,6 @@
 import { computed, onBeforeUnmount, shallowReactive, watch, type Ref } from 'vue'
 import { api, type Member, type Room } from '../api'
+import { filterList } from '../features/filtering'
 import { useConnection } from '../stores/connection'
 import { usePresence } from '../stores/presence'
 import { useRooms } from '../stores/rooms'
@@ -24,8 +25,9 @@ export function useMembers(room: () => Room, query: Ref<string>) {
   const pages = usePages<Member>(
     () => query.value.trim(),
     async (wanted, after) => {
-      const page = await api.members(slug, { query: wanted, after, limit: after === null ? size : PAGE })
-      if (!wanted && after === null && page.next === null) rooms.change(slug, { member_count: page.items.length })
+      if (wanted) return filterList<Member>(slug, 'people', wanted, after)
+      const page = await api.members(slug, { after, limit: after === null ? size : PAGE })
+      if (after === null && page.next === null) rooms.change(slug, { member_count: page.items.length })
       return page
     },
   )

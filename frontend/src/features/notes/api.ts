@@ -1,4 +1,4 @@
-import { call, path } from '../../api'
+import { call, path, type Page } from '../../api'
 import type { Person } from '../../protocol'
 
 export interface ListedNote {
@@ -19,9 +19,9 @@ export function address(room: string): string {
   return `${path(room)}/notes`
 }
 
-export function listNotes(room: string, query: string, before?: number): Promise<{ notes: ListedNote[]; more: boolean }> {
-  const fields = new URLSearchParams({ query, ...(before ? { before: String(before) } : {}) })
-  return call('GET', `${address(room)}?${fields}`)
+export async function listNotes(room: string, after: string | null): Promise<Page<ListedNote>> {
+  const { notes, more } = await call<{ notes: ListedNote[]; more: boolean }>('GET', `${address(room)}${after ? `?before=${after}` : ''}`)
+  return { items: notes, next: more ? String(notes.at(-1)!.note) : null }
 }
 
 export function listVersions(room: string, note: number): Promise<{ versions: Version[]; more: boolean }> {

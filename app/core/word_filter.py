@@ -1,0 +1,25 @@
+"""Whether a text holds all words of a question: in any case, as parts of words, in any spelling variant. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+LONGEST = 200
+# Further words are ignored: a question of LONGEST characters could hold a hundred.
+MOST_WORDS = 10
+
+
+def folded(text: str) -> str:
+    """Return the text without case and spelling variants (NFKC): full-width letters are ordinary ones."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def words_of(query: str) -> list[str]:
+    return folded(query).split()[:MOST_WORDS]
+
+
+def holds(words: Sequence[str], *texts: str) -> bool:
+    """Whether each word is in one of the texts."""
+    whole = "\n".join(map(folded, texts))
+    return all(word in whole for word in words)
