@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
@@ -15,11 +15,12 @@ from django.utils.decorators import async_only_middleware
 from django.views.defaults import page_not_found
 
 from core.addresses import refuse
+from core.client_network import NETWORKS, network_of, unmapped
 
 logger = structlog.get_logger(__name__)
 
 NAME = "ADMIN_ADDRESSES"
-FORM = "addresses and networks such as 10.0.0.0/8,2001:db8::/32, or all, or none"
+FORM = f"{NETWORKS}, or all, or none"
 LOG_EVERY_S = 60.0
 
 Next = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -39,7 +40,7 @@ def parse_networks(items: list[str], *, development: bool) -> list[Any]:
     networks = []
     for item in items:
         try:
-            networks.append(ip_network(item, strict=False))
+            networks.append(network_of(item))
         except ValueError:
             refuse(NAME, f"holds {item!r}", FORM)
     return networks
@@ -51,11 +52,9 @@ def is_allowed(address: str) -> bool:
     IPv4-mapped counts as IPv4; an invalid address may not.
     """
     try:
-        parsed = ip_address(address)
+        parsed = ip_address(unmapped(address))
     except ValueError:
         return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
     return any(parsed in network for network in settings.ADMIN_NETWORKS)
 
 

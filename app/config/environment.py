@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.origins import browser_origin, check_listener
 from config.variables import REMOVED, RENAMED, VARIABLES
+from core.client_network import NETWORKS, network_of
 from core.variables import Variable
 
 TRUE = {"1", "true", "yes", "on"}
@@ -124,6 +125,15 @@ class Environment:
                     self.origins(name)
                 case "host":
                     check_listener(name, self.text(name) or "")
+                case "networks":
+                    self._networks(name)
+
+    def _networks(self, name: str) -> None:
+        for item in self.items(name):
+            try:
+                network_of(item)
+            except ValueError:
+                raise ImproperlyConfigured(f"{name} holds {item!r}: use {NETWORKS}") from None
 
     def _refuse_old_names(self) -> None:
         for old, new in RENAMED.items():

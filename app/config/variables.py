@@ -189,7 +189,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("HOST", "host", "127.0.0.1", "Address Gunicorn listens on"),
     Variable("PORT", "int", "8000", "Port Gunicorn listens on", minimum=1, maximum=65_535),
     Variable(
-        "TRUSTED_PROXIES", "list", "127.0.0.1", "Addresses and networks whose X-Forwarded-* headers are believed", scope="script"
+        "TRUSTED_PROXIES",
+        "networks",
+        "127.0.0.1",
+        "Addresses and networks whose X-Forwarded-* headers are believed, separated by commas",
+        scope="script",
     ),
     Variable(
         "WEB_CONCURRENCY",

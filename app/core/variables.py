@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-# origin: a browser's Origin; origins: several; host: a name or address to listen on; a relative path lies in the checkout.
-Kind = Literal["text", "secret", "int", "bool", "list", "url", "origin", "origins", "host", "path", "choice"]
+# origin: a browser's Origin; origins: several; host: a name or address to listen on; networks: addresses and networks, separated
+# by commas; a relative path lies in the checkout.
+Kind = Literal["text", "secret", "int", "bool", "list", "url", "origin", "origins", "host", "networks", "path", "choice"]
 Scope = Literal["app", "script", "compose"]
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from core.client_network import unmapped
 from server import tcp_options
 from server.request_limits import RequestLimits
 from server.websocket.socket_protocol import SocketProtocol
@@ -33,6 +34,8 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class HttpProtocol(RequestLimits):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self.client is not None:  # a listener on :: sees IPv4 mapped, which TRUSTED_PROXIES would not match
+            self.client = unmapped(self.client[0]), self.client[1]
         # Each connection, not the listening socket: a worker that starts finds connections there that the kernel took before.
         tcp_options.tune(transport.get_extra_info("socket"))
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from core.client_network import NETWORKS, network_of
 from server import sizing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ceiling=0 if env.get("WORKER_MEMORY_MAX_MB") == "0" else optional("WORKER_MEMORY_MAX_MB", 2**20),
         most=number("WEB_CONCURRENCY_MAX", "16", 9_999),
         asked=optional("WEB_CONCURRENCY", 9_999),
-        proxies=env.get("TRUSTED_PROXIES", "127.0.0.1"),  # set but empty: trust no proxy
+        proxies=_proxies(env.get("TRUSTED_PROXIES", "127.0.0.1")),  # set but empty: trust no proxy
         log_level=env.get("LOG_LEVEL") or "info",
         shared_layer=_names_redis(env, Path(env.get("SECRETS_ROOT") or "/run/secrets")),
         cgroups=Path(env.get("CGROUP_ROOT") or "/sys/fs/cgroup"),
@@ -102,6 +103,22 @@ def read(env: Mapping[str, str]) -> Settings:
             " each other"
         )
     return settings
+
+
+def _proxies(value: str) -> str:
+    """Return the proxies in a form that uvicorn reads: it would take any other for the name of a host, and believe nobody.
+
+    Raises Refused.
+    """
+    found = []
+    for item in filter(None, map(str.strip, value.split(","))):
+        try:
+            network = network_of(item)
+        except ValueError:
+            raise Refused(f"TRUSTED_PROXIES holds '{item}': use {NETWORKS}") from None
+        one = network.prefixlen == network.max_prefixlen
+        found.append(str(network.network_address if one else network))
+    return ",".join(found)
 
 
 def _names_redis(env: Mapping[str, str], secrets: Path) -> bool:
@@ -147,13 +164,21 @@ def _metrics_parent(settings: Settings) -> Path:
 
 
 def make_metrics_directory(settings: Settings, given: str | None) -> str:
-    """Each run needs an empty directory: counters of the run before would be added to this one's."""
+    """Each run needs an empty directory: counters of the run before would be added to this one's.
+
+    Raises Refused for an operator's directory that cannot be used.
+    """
     if not given:
         return tempfile.mkdtemp(prefix="hubbub-metrics.", dir=_metrics_parent(settings))
     directory = Path(given)
-    directory.mkdir(parents=True, exist_ok=True)
-    for file in directory.glob("*.db"):
-        file.unlink(missing_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for file in directory.glob("*.db"):
+            file.unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise Refused(f"PROMETHEUS_MULTIPROC_DIR is {given}, which cannot be written to: {error.strerror}") from None
     return given
 
 

@@ -52,6 +52,13 @@ def test_host_with_extra_parts_is_refused_by_name(host: str) -> None:
         Environment({"HOST": host}).check()
 
 
+@pytest.mark.parametrize("wrong", ["10.0.0.0/33", "10.0.0", "proxy.example", "*"])
+def test_proxy_that_is_no_address_is_refused_by_name(wrong: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^TRUSTED_PROXIES holds '.+': use addresses and networks such as "):
+        Environment({"TRUSTED_PROXIES": f"10.0.0.1/8, {wrong}"}).check()
+    Environment({"TRUSTED_PROXIES": "10.0.0.1/8, ::1, 2001:db8::/32"}).check()
+
+
 def test_relative_path_lies_below_the_checkout() -> None:
     env = Environment({"DATA_DIR": "data", "STATIC_ROOT": "/srv/static"})
     assert env.path("DATA_DIR", Path("/checkout")) == Path("/checkout/data")

@@ -176,6 +176,11 @@ def number_with_a_unit(m: Manifests) -> None:
     config(m, "hubbub-config")["DRAIN_SECONDS"] = "25s"
 
 
+@plants(settings.values_are_of_their_kind, "TRUSTED_PROXIES='10.0.0.0/8,ingress' is no networks")
+def proxy_by_its_name(m: Manifests) -> None:
+    config(m, "hubbub-config")["TRUSTED_PROXIES"] = "10.0.0.0/8,ingress"
+
+
 @plants(settings.values_are_of_their_kind, "LOG_LEVEL='loud' is no choice")
 def unknown_choice(m: Manifests) -> None:
     config(m, "hubbub-config")["LOG_LEVEL"] = "loud"

@@ -342,6 +342,19 @@ def test_trusted_proxies_may_be_empty(machine: Machine) -> None:
     assert options(machine, TRUSTED_PROXIES="")["--forwarded-allow-ips"] == ""
 
 
+def test_networks_of_trusted_proxies_mean_what_nginx_reads(machine: Machine) -> None:
+    """uvicorn takes a network with bits behind its prefix for the name of a host."""
+    found = options(machine, TRUSTED_PROXIES=" 10.0.0.1/8 , 2001:DB8::1/32, ::ffff:192.0.2.7,")
+    assert found["--forwarded-allow-ips"] == "10.0.0.0/8,2001:db8::/32,192.0.2.7"
+
+
+@pytest.mark.parametrize("wrong", ["10.0.0.0/33", "10.0.0", "proxy.example", "*"])
+def test_trusted_proxy_that_is_no_address_is_refused_by_name(machine: Machine, wrong: str) -> None:
+    done = machine.run("--print", TRUSTED_PROXIES=f"127.0.0.1,{wrong}")
+    assert done.returncode == 2
+    assert f"TRUSTED_PROXIES holds '{wrong}': use addresses and networks such as 10.0.0.0/8" in done.stderr
+
+
 def test_an_ipv6_address_is_put_into_brackets(machine: Machine) -> None:
     assert options(machine, HOST="::1")["--bind"] == "[::1]:8000"
 
@@ -355,6 +368,13 @@ def test_gunicorn_knows_every_option_we_pass(machine: Machine) -> None:
     command = shlex.split(machine.facts()["command"])
     known = subprocess.run([*command[:3], "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
     assert [option for option in command if option.startswith("--") and f"{option} " not in known.replace("\n", " ")] == []
+
+
+def test_metrics_directory_that_cannot_be_written_to_is_named(machine: Machine) -> None:
+    for place in ("/proc", "/proc/metrics", "/dev/null"):
+        done = machine.run(PROMETHEUS_MULTIPROC_DIR=place)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert f"PROMETHEUS_MULTIPROC_DIR is {place}, which cannot be written to" in done.stderr
 
 
 def test_print_option_creates_no_files(machine: Machine, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,8 +67,18 @@ def _fits(variable: Any, value: str) -> bool:
             return value.lower() in FALSE | TRUE
         case "choice":
             return value in variable.choices
+        case "networks":
+            return all(map(_is_network, value.split(",")))
         case _:
             return value == value.strip()
+
+
+def _is_network(item: str) -> bool:
+    try:
+        ip_network(item.strip(), strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def strangers_stay_out(manifests: Manifests) -> Iterator[str]:
