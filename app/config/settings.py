@@ -112,11 +112,16 @@ def _secret_key() -> str:
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) is required with Postgres: set 50 random characters")
     kept = DATA_DIR / "secret_key"
-    if not kept.exists():
-        _make_directory(DATA_DIR)
-        kept.touch(mode=0o600)
-        kept.write_text(secrets.token_urlsafe(50))
-    return kept.read_text()
+    try:
+        if not kept.exists():
+            _make_directory(DATA_DIR)
+            kept.touch(mode=0o600)
+            kept.write_text(secrets.token_urlsafe(50))
+        return kept.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{kept} cannot be used ({error.strerror}): DATA_DIR must name a place this user may write to"
+        ) from None
 
 
 SECRET_KEY = _secret_key()
@@ -305,6 +310,11 @@ WHITENOISE_MAX_AGE = 3600
 
 # What people upload; a backup takes all of it along.
 MEDIA_ROOT = env.path("FILES_DIR", CHECKOUT) or DATA_DIR / "files"
+
+# Directories that an operator has named: an error of one of their files names the setting.
+PLACES = {"DATA_DIR": DATA_DIR} | {
+    name: path for name in ("STATIC_ROOT", "FILES_DIR", "RUNTIME_DIR") if (path := env.path(name, CHECKOUT)) is not None
+}
 
 # --- background tasks live in the database: no second broker
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
