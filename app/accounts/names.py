@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.lookalikes import hidden_objection, mark_objection, script_objection, without_ignorables
+from core.lookalikes import hidden_objection, look_of, mark_objection, script_objection, without_ignorables
 from core.words import sentence
 
 MAX_LENGTH = 64
@@ -18,6 +18,11 @@ RULES = format_lazy(
     most=MAX_LENGTH,
     symbols=" ".join(SYMBOLS),
 )
+
+# Before the number of an account that was deleted.
+DELETED = "deleted-"
+# Means everybody behind an @.
+EVERYBODY = "room"
 
 
 def normalized(name: str) -> str:
@@ -47,7 +52,15 @@ def objection_to(name: str) -> str | None:
             form = _("Use letters, digits and {symbols} only: {character} is none of them.")
             return form.format(symbols=" ".join(SYMBOLS), character=_described(character))
     found = hidden or mark_objection(name) or script_objection(name)
-    return sentence(found) if found else None
+    if found:
+        return sentence(found)
+    return _("Hubbub keeps that name for itself, or one that looks like it.") if is_kept(name) else None
+
+
+def is_kept(name: str) -> bool:
+    """Return whether a name stands for something else than a person, or looks like one that does."""
+    looks = look_of(name), look_of(key_of(name))  # a capital has a look of its own
+    return look_of(EVERYBODY) in looks or any(look.startswith(look_of(DELETED)) for look in looks)
 
 
 def _described(character: str) -> str:

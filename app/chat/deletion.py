@@ -5,16 +5,19 @@ Synchronous; for the background worker. Each step may be begun again: a worker t
 
 from __future__ import annotations
 
+import secrets
 import time
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 
 from accounts.models import ApiToken, Ticket, User
+from accounts.names import DELETED, key_of
 from chat.kinds import KINDS
 from chat.models import Event
 from core.features import EventKind
+from core.lookalikes import look_of
 from rooms.leaving import ownership_pass_on
 from rooms.models import Block, Kind, Membership, Room
 
@@ -72,13 +75,20 @@ def _rename_in_things(person: User) -> None:
 
 
 def _anonymize(person: User) -> None:
-    person.username = f"deleted-{person.id}"
+    person.username = _free_name(person)
     person.first_name = person.last_name = person.email = ""
     person.is_staff = person.is_superuser = False
     person.set_unusable_password()
     # The things come first: an account that still has its name is seen to be unfinished.
     _rename_in_things(person)
     person.save(announce=False)
+
+
+def _free_name(person: User) -> str:
+    """Return `deleted-<id>`, or a longer one where somebody of an earlier release has that name or one that looks like it."""
+    name = f"{DELETED}{person.id}"
+    taken = User.objects.exclude(id=person.id).filter(Q(name_key=key_of(name)) | Q(look=look_of(name)))
+    return f"{name}-{secrets.token_hex(4)}" if taken.exists() else name
 
 
 def _things_of(kind: EventKind, user: int) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.models import LOOKS_TAKEN, TAKEN, User
-from accounts.names import key_of
+from accounts.names import key_of, objection_to
 from tests.support.api import anonymous, assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Refused, sign_up
 from tests.support.server import Server
@@ -61,6 +61,22 @@ async def test_name_that_looks_like_a_taken_one_is_refused(server: Server, one: 
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": other + tail, "password": "correct horse"})
         assert assert_problem(answer, 400, "invalid")["errors"] == {"username": [LOOKS_TAKEN]}
+
+
+@pytest.mark.parametrize(
+    "name", ["room", "ROOM", "\uff32oom", "r00m", "deleted-7", "Deleted-7-x", "de1eted-7", "deleted-"], ids=ascii
+)
+async def test_name_that_stands_for_something_else_is_refused(server: Server, name: str) -> None:
+    """`@room` names everybody, and `deleted-7` is what is left of person 7."""
+    async with anonymous(server.base_url) as http:
+        answer = await http.post("/api/signup", json={"username": name, "password": "correct horse"})
+        problem = assert_problem(answer, 400, "invalid")
+        assert problem["errors"] == {"username": ["Hubbub keeps that name for itself, or one that looks like it."]}
+
+
+@pytest.mark.parametrize("name", ["rooms", "roomy", "deleted", "undeleted-7", "ada-room"])
+def test_name_that_only_holds_a_kept_one_is_fine(name: str) -> None:
+    assert objection_to(name) is None
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=ascii)

@@ -1,5 +1,6 @@
 """Admin pages have a bounded cost, and deletions run in batches."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -135,6 +136,21 @@ def test_deleted_person_keeps_the_log_and_loses_the_name(page: Client) -> None:
     assert (ada.username, ada.has_usable_password()) == (f"deleted-{ada.id}", False)
     assert list(room.memberships.values_list("user_id", "role")) == [(bob.id, Role.OWNER)]
     assert Event.objects.filter(room=room, author=ada).count() == 3
+
+
+@pytest.mark.parametrize("squat", ["deleted-{}", "DELETED-{}", "de1eted-{}"])
+def test_name_taken_by_somebody_else_holds_up_no_deletion(squat: str) -> None:
+    """An earlier release let anybody sign up with the name that a deleted person gets."""
+    ada, bob = people(2)
+    full_room("hers", [ada, bob], messages=1)
+    squatter = User.objects.create(username=squat.format(ada.id))
+    User.objects.filter(id=ada.id).update(is_active=False, email="ada@example.org")
+    deletion.person_delete(user=ada.id, paused=False)
+    ada.refresh_from_db()
+    assert re.fullmatch(rf"deleted-{ada.id}-[0-9a-f]{{8}}", ada.username)
+    assert ada.email == ""
+    squatter.refresh_from_db()
+    assert squatter.username == squat.format(ada.id)
 
 
 def test_deleted_person_without_messages_is_removed() -> None:
