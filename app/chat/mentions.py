@@ -7,6 +7,7 @@ import functools
 import re
 from typing import NamedTuple
 
+from accounts.names import EVERYBODY as ROOM
 from accounts.names import key_of
 from db.batch_loader import BatchLoader
 from db.queries import Query
@@ -15,9 +16,10 @@ from rooms.models import Membership, Role
 
 # Different names looked up in one message.
 MOST = 20
+# Readings of one name that are looked up.
+MOST_READINGS = 8
 # The id that stands for everybody in the room.
 EVERYBODY = 0
-ROOM = "room"
 # Members of a room in which anyone may name them all; above it only its owners.
 LARGE_ROOM = 100
 # Members that `@room` reaches at most: each has a row until they have read it.
@@ -29,13 +31,14 @@ _SIGNS = ".+-_@"
 def names_in(text: str) -> list[list[str]]:
     """Return the keys of each name, the longest reading first: `@ada.` may be Ada at the end of a sentence."""
     found: dict[str, list[str]] = {}
-    for written in _NAME.findall(text):
-        readings = [written]
-        while readings[-1][-1:] and readings[-1][-1] in _SIGNS:
-            readings.append(readings[-1][:-1])
-        keys = [key_of(one) for one in readings if one]
-        if keys and len(found) < MOST:
-            found.setdefault(keys[0], keys)
+    for written in dict.fromkeys(_NAME.findall(text)):
+        bare = len(written.rstrip(_SIGNS))
+        lengths = range(len(written), max(bare, 1) - 1, -1)
+        # Of a name before a long line of dots only the nearest readings and the one without any.
+        keys = [key_of(written[:length]) for length in (*lengths[: MOST_READINGS - 1], *lengths[MOST_READINGS - 1 :][-1:])]
+        found.setdefault(keys[0], keys)
+        if len(found) == MOST:
+            break
     return list(found.values())
 
 
