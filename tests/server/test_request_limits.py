@@ -1,6 +1,7 @@
 """The server answers too large, slow or many requests before buffering."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -142,6 +143,52 @@ async def test_flood_of_pipelined_requests_is_refused(app: Ask) -> None:
     body = b"Content-Length: 1\r\n\r\na"
     answer = await app((POST + body) * 100)
     assert answer.count(b"HTTP/1.1 ") <= request_limits.PIPELINED + 1
+
+
+@pytest.fixture
+async def address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
+    """A server whose every answer has ANSWER bytes."""
+    monkeypatch.setattr(request_limits, "UNREAD_S", 0.4)
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"x" * ANSWER})
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = Uvicorn(Config(large, http=HttpProtocol, lifespan="off", log_level="critical", timeout_keep_alive=1))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    yield listening.getsockname()
+    server.should_exit = True
+    await serving
+
+
+ANSWER = 16 * MIB
+
+
+async def test_answer_that_nobody_reads_is_dropped(address: tuple[str, int]) -> None:
+    """A thousand of them, each of a page's size, took a worker all of its memory."""
+    reader, writer = await asyncio.open_connection(*address, limit=1024)
+    writer.write(GET + b"\r\n")
+    await reader.readexactly(1024)
+    await asyncio.sleep(1.5)
+    received = 0
+    with contextlib.suppress(ConnectionResetError):
+        while data := await asyncio.wait_for(reader.read(MIB), 10):
+            received += len(data)
+    assert received < ANSWER // 2
+    writer.transport.abort()
+
+
+async def test_slow_reader_of_an_answer_gets_all_of_it(address: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_connection(*address, limit=1024)
+    writer.write(GET + b"\r\n")
+    received = 0
+    while data := await reader.read(MIB):
+        received += len(data)
+        if received % 8 == 0:
+            await asyncio.sleep(0.02)
+    assert received > ANSWER
+    writer.transport.abort()
 
 
 async def test_oversize_handshake_is_refused(app: Ask) -> None:
