@@ -66,6 +66,9 @@ TRIGGERS = (
     Trigger("deleted", "rooms_room", "DELETE", "deleted", "0", "OLD.id", "OLD.slug"),
     Trigger("feature_off", "switches_featureoff", "INSERT", "feature", "0", "0", "NEW.name"),
     Trigger("feature_on", "switches_featureoff", "DELETE", "feature", "0", "0", "OLD.name"),
+    # To the other devices of the one who blocks; never to the one who is blocked.
+    Trigger("block", "rooms_block", "INSERT", "block", "NEW.user_id", "0", "''"),
+    Trigger("unblock", "rooms_block", "DELETE", "block", "OLD.user_id", "0", "''"),
     Trigger("member", "rooms_membership", "DELETE", "member", "OLD.user_id", "OLD.room_id", SLUG),
 )
 

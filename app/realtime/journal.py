@@ -150,6 +150,9 @@ class Journal:
             metrics.CHANGES.labels(kind).inc(len(rows))
         if "feature" in by_kind or not self._switches.known:
             await self._switches.read()
+        for user in {row.user for row in by_kind.get("block", ())}:
+            if (local := people.get(user)) is not None:
+                tell.blocks_updated(local)
         await self._end([*(row.detail for row in by_kind.get("ended", ())), *news.expired])
         changed = {row.user for kind in ("access", "name") for row in by_kind.get(kind, ())}
         renamed = {row.user for row in by_kind.get("name", ())}

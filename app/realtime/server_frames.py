@@ -120,6 +120,10 @@ class UserUpdated(msgspec.Struct, tag="user.updated"):
     user: Person
 
 
+class BlocksUpdated(msgspec.Struct, tag="blocks.updated"):
+    pass
+
+
 class FeaturesUpdated(msgspec.Struct, tag="features.updated"):
     features: list[str]
 
@@ -158,5 +162,5 @@ class HistoryPage(msgspec.Struct, tag="history.page"):
 
 FRAMES: tuple[type[msgspec.Struct], ...] = (
     Hello, RoomJoined, MessageSent, Stored, HistoryPage, Ok, Pong, ErrorFrame, Presence, Read, Unread, RoomAdded, RoomUpdated,
-    RoomLeft, UserUpdated, FeaturesUpdated, Gap, Drain,
+    RoomLeft, UserUpdated, BlocksUpdated, FeaturesUpdated, Gap, Drain,
 )  # fmt: skip

@@ -39,6 +39,11 @@ async def user_updated(registry: Registry, person: Person, rooms: Iterable[int])
     await push(found, encode({"type": "user.updated", "user": person.wire()}))
 
 
+def blocks_updated(local: LocalUser) -> None:
+    """Send `blocks.updated` to the sockets of a person who has blocked or unblocked somebody."""
+    local.push(Batch([encode({"type": "blocks.updated"})]))
+
+
 def rename(local: LocalUser, name: str) -> None:
     """Use the new name in a local person's later messages and presence."""
     local.person = Person(local.person.id, name)

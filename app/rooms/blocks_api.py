@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.people import person
 from core.api_types import Body
 from db import database
+from realtime.publish import changed
 from rooms import blocks
 from rooms.models import Block
 
@@ -44,12 +45,14 @@ async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[s
         return user
 
     user = await database.run_for(_me(request), add)
+    changed()
     return 201, {"id": user.id, "name": user.username}
 
 
 @router.delete("/{user}", response={204: None}, summary="End a block")
 async def block_remove(request: HttpRequest, user: Annotated[int, Field(ge=1, le=2**53)]) -> tuple[int, None]:
     await database.run_for(_me(request), blocks.block_remove, user=_me(request), blocked=user)
+    changed()
     return 204, None
 
 

@@ -633,6 +633,10 @@ export interface UserUpdated {
   user: Person
 }
 
+export interface BlocksUpdated {
+  type: 'blocks.updated'
+}
+
 export interface FeaturesUpdated {
   type: 'features.updated'
   features: string[]
@@ -754,6 +758,7 @@ export type KnownServerFrame =
   | RoomUpdated
   | RoomLeft
   | UserUpdated
+  | BlocksUpdated
   | FeaturesUpdated
   | Gap
   | Drain

@@ -3,6 +3,7 @@
  * have more events and frames, and features have their own.
  */
 import type {
+  BlocksUpdated,
   Drain,
   ErrorCode as KnownErrorCode,
   ErrorFrame as KnownError,
@@ -106,7 +107,7 @@ export interface PushFrame {
 }
 
 export type Reply = RoomJoined | MessageSent | Stored | HistoryPage | Ok | Pong | FeatureReply
-export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | FeaturesUpdated | Unread | LiveFrame | PushFrame
+export type Push = Presence | Typing | Read | RoomAdded | RoomUpdated | RoomLeft | UserUpdated | BlocksUpdated | FeaturesUpdated | Unread | LiveFrame | PushFrame
 export type ServerFrame = Hello | LogEvent | Reply | ErrorFrame | Push | Gap | Drain
 
 export type ClientFrame = KnownClientFrame

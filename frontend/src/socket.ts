@@ -5,6 +5,7 @@
  * No framework in here. `environment.ts` has the replaceable parts: WebSocket, clock, network events, storage, chance.
  */
 import type {
+  BlocksUpdated,
   ClientFrame,
   FeatureFrame,
   FeaturesUpdated,
@@ -81,6 +82,7 @@ export type ChatSocketEvents = {
   /** The membership has ended; the room is not joined any more. */
   'room.left': RoomLeft
   'user.updated': UserUpdated
+  'blocks.updated': BlocksUpdated
   'features.updated': FeaturesUpdated
   live: LiveFrame
   /** Whatever else the server sends: for features. */
@@ -233,6 +235,7 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
       case 'room.added':
       case 'room.updated':
       case 'user.updated':
+      case 'blocks.updated':
       case 'features.updated':
       case 'live':
         this.emit(frame.type, frame as never)

@@ -1,5 +1,7 @@
 import { createPinia, setActivePinia } from 'pinia'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { ChatSocket, ChatSocketEvents } from '../src/socket'
+import { Emitter } from '../src/socket/emitter'
 import { useBlocks } from '../src/stores/blocks'
 
 const BOB = { id: 2, name: 'bob' }
@@ -53,4 +55,45 @@ test('views that need the list at once ask one time', async () => {
   await blocks.load()
   blocks.ensure()
   expect(asked).toEqual(['GET /api/blocks'])
+})
+
+describe('another device', () => {
+  let socket: Emitter<ChatSocketEvents>
+  const changed = (): void => socket.emit('blocks.updated', { type: 'blocks.updated' })
+
+  beforeEach(() => {
+    socket = new Emitter()
+    useBlocks().listen(socket as unknown as ChatSocket)
+    answer = () => Response.json({ users: [BOB] })
+  })
+
+  test('its block is shown where the list is', async () => {
+    const blocks = useBlocks()
+    changed()
+    expect(asked).toEqual([])
+    answer = () => Response.json({ users: [] })
+    await blocks.load()
+    answer = () => Response.json({ users: [BOB] })
+    changed()
+    await vi.waitFor(() => expect(blocks.has(2)).toBe(true))
+  })
+
+  test('its block overtakes no answer that is on its way', async () => {
+    const blocks = useBlocks()
+    answer = () => Response.json({ users: [] })
+    const first = blocks.load()
+    answer = () => Response.json({ users: [BOB] })
+    changed()
+    await first
+    await vi.waitFor(() => expect(blocks.has(2)).toBe(true))
+    expect(asked).toEqual(['GET /api/blocks', 'GET /api/blocks'])
+  })
+
+  test('what it did during an outage is asked for by the next view', async () => {
+    const blocks = useBlocks()
+    await blocks.load()
+    socket.emit('hello', {} as never)
+    blocks.ensure()
+    await vi.waitFor(() => expect(asked).toHaveLength(2))
+  })
 })

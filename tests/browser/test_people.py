@@ -51,6 +51,10 @@ def test_blocked_person_cannot_write_until_unblocked(
     ada, bob = person("Ada", bypass_csp=True, room=room, **options), person("Bob", room=room)
     bob.say("Hello everybody")
     ada.sees("Hello everybody")
+    tablet = person(ada.name, exact_name=True, signed_up=False)
+    tablet.sign_in()
+    tablet.open(room)
+    expect(members_of(tablet).get_by_role("listitem").filter(has_text=bob.name)).not_to_contain_text("blocked")
     menu = menu_of(ada, bob.name)
     view(ada, f"member-menu-{look}")
     menu.get_by_role("menuitem", name=f"Block {bob.name}").click()
@@ -69,6 +73,9 @@ def test_blocked_person_cannot_write_until_unblocked(
     bob.say("Just you and me")
     expect(bob.page.get_by_text("Not sent. You may not write here.")).to_be_visible()
 
+    # An open page on another device of hers has heard of it.
+    expect(members_of(tablet).get_by_role("listitem").filter(has_text=bob.name)).to_contain_text("blocked")
+
     # On another page of hers the block is known, too: from the account menu it ends.
     ada.page.goto("/chat/")
     ada.page.get_by_role("button", name="Account of").click()
@@ -79,6 +86,7 @@ def test_blocked_person_cannot_write_until_unblocked(
     blocked.get_by_role("button", name=f"Unblock {bob.name}").click()
     none = blocked.get_by_text("You have not blocked anybody.")
     expect(none).to_be_focused()
+    expect(members_of(tablet).get_by_role("listitem").filter(has_text=bob.name)).not_to_contain_text("blocked")
     view(ada, f"blocked-none-{look}")
     bob.page.get_by_role("button", name="Try again").click()
     expect(bob.rows).to_have_count(1)

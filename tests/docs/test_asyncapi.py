@@ -191,6 +191,10 @@ async def _native(server: Server, ada: ChatClient, bob: ChatClient, away: ChatCl
     switch = f"from switches.models import FeatureOff; FeatureOff.objects.create(name='polls', by_id={ada_is.id})"
     await asyncio.to_thread(server.shell, switch)
     await ada.expect("features.updated")
+    async with httpx.AsyncClient(base_url=server.base_url, headers=ada_is.headers) as http:
+        await http.post("/api/blocks", json={"user": bob_is.id})
+        await ada.expect("blocks.updated")
+        await http.delete(f"/api/blocks/{bob_is.id}")
     await ada.request("ping")
     await ada.push_raw("ping")
     await ada.expect("pong", bare=True)

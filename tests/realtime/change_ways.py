@@ -33,7 +33,8 @@ Way = Callable[[World], Awaitable[None]]
 async def shell(world: World, code: str) -> None:
     """Run lines in another process, without event loop and sockets."""
     imports = (
-        "from accounts.models import ApiToken, User; from chat.models import Event; from rooms.models import Membership, Room; "
+        "from accounts.models import ApiToken, User; from chat.models import Event; "
+        "from rooms.models import Block, Membership, Room; "
         "from django.contrib.sessions.models import Session; from django.utils import timezone"
     )
     await asyncio.to_thread(world.server.shell, f"{imports}\n{code}")

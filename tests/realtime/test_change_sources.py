@@ -77,6 +77,22 @@ async def renamed_by_shell(world: World) -> None:
     await shell(world, f"User.objects.filter(id={world.bob.id}).update(username='{name}', name_key='{name}')")
 
 
+async def role_by_api(world: World) -> None:
+    await api(world, world.ada, "PATCH", f"/api/rooms/{world.room}/members/{world.bob.id}", role="owner")
+
+
+async def role_by_shell(world: World) -> None:
+    await shell(world, f"Membership.objects.filter(room__slug='{world.room}', user={world.bob.id}).update(role='owner')")
+
+
+async def blocked_by_api(world: World) -> None:
+    await api(world, world.bob, "POST", "/api/blocks", user=world.ada.id)
+
+
+async def blocked_by_shell(world: World) -> None:
+    await shell(world, f"Block.objects.create(user_id={world.bob.id}, blocked_id={world.ada.id})")
+
+
 ROWS = (
     Row("title", "API", title_by_api, EVERYBODY, "room.updated", {"title": "New", "kind": "public"}),
     Row("title", "admin", title_by_admin, EVERYBODY, "room.updated", {"title": "New"}),
@@ -90,6 +106,10 @@ ROWS = (
     Row("deletion", "another process", deleted_by_shell, EVERYBODY, "room.left", {"reason": "deleted"}),
     Row("name", "admin", renamed_by_admin, EVERYBODY, "user.updated", {}),
     Row("name", "another process", renamed_by_shell, EVERYBODY, "user.updated", {}),
+    Row("role", "API", role_by_api, EVERYBODY, "room.updated", {"kind": "public"}),
+    Row("role", "another process", role_by_shell, EVERYBODY, "room.updated", {"kind": "public"}),
+    Row("block", "API", blocked_by_api, BOB, "blocks.updated", {}),
+    Row("block", "another process", blocked_by_shell, BOB, "blocks.updated", {}),
 )
 
 
@@ -125,7 +145,7 @@ async def sockets(world: World, connect: Connect) -> dict[str, ChatClient]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.what} by {row.way}")
 async def test_change_reaches_open_sockets(world: World, sockets: dict[str, ChatClient], row: Row) -> None:
     await row.by(world)
-    named: dict[str, Any] = {} if row.frame == "user.updated" else {"room": world.room}
+    named: dict[str, Any] = {"room": world.room} if row.frame.startswith("room.") else {}
     for name in row.seen:
         frame = await sockets[name].expect(row.frame, **named)
         assert_shape(frame)
@@ -134,6 +154,15 @@ async def test_change_reaches_open_sockets(world: World, sockets: dict[str, Chat
             assert frame["user"] == {"id": world.bob.id, "name": f"{world.bob.name}-new"}
     for name in sockets.keys() - set(row.seen):
         assert not sockets[name].unread(row.frame)
+
+
+async def test_end_of_a_block_reaches_the_other_device(world: World, sockets: dict[str, ChatClient]) -> None:
+    await blocked_by_api(world)
+    for name in BOB:
+        await sockets[name].expect("blocks.updated")
+    await api(world, world.bob, "DELETE", f"/api/blocks/{world.ada.id}")
+    for name in BOB:
+        await sockets[name].expect("blocks.updated")
 
 
 async def test_membership_from_another_process_is_announced(world: World, connect: Connect) -> None:

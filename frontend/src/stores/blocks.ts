@@ -3,14 +3,17 @@ import { computed, ref, shallowReactive } from 'vue'
 import { api, ApiError } from '../api'
 import { compare, t } from '../i18n'
 import type { Person } from '../protocol'
+import type { ChatSocket } from '../socket'
 import { announce } from '../ui/announcer'
 import { isolated } from '../ui/text'
 
-/** People I have blocked. Asked for when a view needs it; another device's blocks come with the next look. */
+/** People I have blocked, on any device. Asked for when a view needs it. */
 export const useBlocks = defineStore('blocks', () => {
   const people = shallowReactive(new Map<number, Person>())
   const loaded = ref(false)
   const failure = ref('')
+  /** whether there was no connection since the list was read */
+  let old = false
   let asking: Promise<void> | null = null
 
   const all = computed(() => [...people.values()].sort((a, b) => compare(a.name, b.name)))
@@ -25,7 +28,7 @@ export const useBlocks = defineStore('blocks', () => {
 
   /** Asks unless the list is there. */
   function ensure(): void {
-    if (!loaded.value) void load()
+    if (!loaded.value || old) void load()
   }
 
   async function read(): Promise<void> {
@@ -34,6 +37,7 @@ export const useBlocks = defineStore('blocks', () => {
       people.clear()
       for (const person of found) people.set(person.id, person)
       loaded.value = true
+      old = false
       failure.value = ''
     } catch (error) {
       failure.value = (error as Error).message
@@ -59,5 +63,17 @@ export const useBlocks = defineStore('blocks', () => {
     announce(t('blocks.unblocked', { name: isolated(name) }))
   }
 
-  return { all, loaded, failure, has, load, ensure, block, unblock }
+  function listen(socket: ChatSocket): void {
+    socket.on('blocks.updated', () => {
+      // An answer on its way may be older than the change.
+      if (asking) void asking.then(load)
+      else if (loaded.value) void load()
+    })
+    // What changed without a connection was not told: the next view asks.
+    socket.on('hello', () => {
+      old = true
+    })
+  }
+
+  return { all, loaded, failure, has, load, ensure, block, unblock, listen }
 })
