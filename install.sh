@@ -147,7 +147,7 @@ question() {
 }
 
 check_address() {
-  [[ $address =~ ^https?://[^/[:space:]]+/?$ ]] || fail "$address is no address of the form https://chat.example.com"
+  [[ $address =~ ^https?://[^/?#@[:space:]]+/?$ ]] || fail "$address is no address of the form https://chat.example.com"
   address=${address%/}
   local host=${address#*://} standard=80
   scheme=${address%%:*}
@@ -156,11 +156,16 @@ check_address() {
     \[*\]:* | [!\[]*:*) port=${host##*:} ;;
     *) port=$standard ;;
   esac
+  [[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65535 ]] || fail "$port in $address is no port"
   case $host in
     127.* | localhost | localhost:* | \[::1\]*) bind=127.0.0.1 ;;
     *) bind=0.0.0.0 ;;
   esac
-  if [ -n "$acme" ] && [ "$scheme" = http ]; then fail "--acme is for an https address, not $address"; fi
+  if [ -n "$acme" ]; then
+    [ "$scheme" = https ] || fail "--acme is for an https address, not $address"
+    # What an authority gives certificates for: no address of digits, no name of one word.
+    [[ ${host%:*} =~ ^([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*$ ]] || fail "--acme needs a public name such as chat.example.com (xn--… for other letters), not ${host%:*}"
+  fi
   if [ "$scheme" = https ] && [ -z "$certificate$acme$kept" ] && { [ ! -e "$env_file" ] || ! uses_tls; }; then
     # Another server speaks TLS, on this machine.
     bind=127.0.0.1 port=8080 behind=yes

@@ -284,3 +284,14 @@ def test_a_check_that_raises_is_a_failure_of_its_name() -> None:
 
     (found,) = run_checks([check_moon], Options())
     assert (found.check, found.level, found.text) == ("moon", Level.FAILURE, "the check itself failed: ValueError: no moon")
+
+
+def test_fault_of_the_database_is_told_once(tmp_path: Path) -> None:
+    """Without tables, what features look at is not there either."""
+    env = base_environment() | {"DATA_DIR": str(tmp_path)}
+    with pytest.raises(RuntimeError, match=r"migrations   .* are not applied") as failed:
+        manage("doctor", "database", "push", "mail", env=env)
+    assert "the check itself failed" not in str(failed.value)
+    assert "1 failed, 2 warnings" in str(failed.value)
+    with pytest.raises(RuntimeError, match=r"FAILURE  mail .*the check itself failed: OperationalError"):
+        manage("doctor", "mail", env=env)

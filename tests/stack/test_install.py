@@ -81,8 +81,25 @@ def test_dry_run_says_what_a_certificate_by_acme_takes(idle: Stack) -> None:
     assert "Nothing was changed." in dry.stderr
     assert not (idle.directory / ".env").exists()
     assert not (idle.directory / "var").exists()
-    plain = install(idle, "--address", "http://chat.example.com", "--admin", "chief", "--acme", "a@b.example", "--dry-run")
-    assert (plain.returncode, "--acme is for an https address" in plain.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--address", "chat.example.com"], "is no address of the form"),
+        (["--address", "https://ada@chat.example.com"], "is no address of the form"),
+        (["--address", "https://chat.example.com/chat"], "is no address of the form"),
+        (["--address", "https://chat.example.com:99999"], "99999 in https://chat.example.com:99999 is no port"),
+        (["--address", "http://chat.example.com", "--acme", "a@b.example"], "--acme is for an https address"),
+        (["--address", "https://localhost", "--acme", "a@b.example"], "--acme needs a public name"),
+        (["--address", "https://192.0.2.1:8443", "--acme", "a@b.example"], "--acme needs a public name"),
+        (["--address", "https://[2001:db8::1]:8443", "--acme", "a@b.example"], "--acme needs a public name"),
+    ],
+)
+def test_address_that_cannot_be_is_refused_before_anything_is_done(idle: Stack, arguments: list[str], says: str) -> None:
+    done = install(idle, *arguments, "--admin", "chief")
+    assert (done.returncode, says in done.stderr) == (1, True), done.stderr
+    assert not (idle.directory / ".env").exists()
 
 
 def test_certificate_comes_one_way_whatever_was_before(idle: Stack, tmp_path: Path) -> None:

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from django.db import DatabaseError
+
 from core.features import DoctorCheck
+
+# A fault of these explains errors of the database in other checks.
+OF_THE_DATABASE = frozenset({"database", "migrations"})
 
 
 class Level(StrEnum):
@@ -67,11 +72,25 @@ def of_feature(name: str, check: DoctorCheck) -> Check:
 
 def run_checks(checks: Iterable[Check], options: Options) -> Iterator[Finding]:
     """Run each check. One that raises is a failure of its name; the others still run."""
+    explained = False
     for check in checks:
         try:
-            yield from check(options)
+            for found in check(options):
+                explained |= found.level == Level.FAILURE and found.check in OF_THE_DATABASE
+                yield found
+        except DatabaseError as error:
+            if explained:
+                yield warning(
+                    _name(check), "not looked at: it needs the database, with which something is wrong", "the line above"
+                )
+            else:
+                yield _failed(check, error)
         except Exception as error:  # noqa: BLE001 - a doctor that dies at the first fault tells of one fault only
-            yield failure(_name(check), f"the check itself failed: {type(error).__name__}: {first_line(error)}", "")
+            yield _failed(check, error)
+
+
+def _failed(check: Check, error: Exception) -> Finding:
+    return failure(_name(check), f"the check itself failed: {type(error).__name__}: {first_line(error)}", "")
 
 
 def first_line(error: object) -> str:
