@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ChatSocket, RequestFailed } from '../src/socket'
-import { fullJitter, RETRY_BASE, RETRY_CAP } from '../src/socket/backoff'
+import { fullJitter, RESTART_CAP, RESTART_WINDOW, RETRY_BASE, RETRY_CAP } from '../src/socket/backoff'
 import { uuid } from '../src/socket/environment'
 import { TestNetwork } from './support/client'
 import { HandSocket } from './support/wire'
@@ -120,6 +120,22 @@ describe('waits', () => {
     passes(11_000)
     last().serverCloses(1006)
     expect(waitingFor()).toBe(250)
+  })
+
+  test('stay short for a minute after a connection that lasted, for its server is restarting', () => {
+    chance = 0.999_999
+    connected()
+    passes(11_000)
+    last().serverCloses(1006)
+    const waits: number[] = []
+    for (let away = 0; away < 80_000; away += waits.at(-1)!) {
+      waits.push(waitingFor())
+      passes(waits.at(-1)!)
+      last().serverCloses(1006)
+    }
+    expect(waits.slice(0, 6)).toEqual([500, 1_000, 2_000, 4_000, 4_000, 4_000])
+    expect(waits.filter((wait) => wait <= RESTART_CAP).reduce((sum, wait) => sum + wait, 0)).toBeGreaterThan(RESTART_WINDOW - RESTART_CAP)
+    expect(waits.at(-1)).toBe(RETRY_CAP)
   })
 
   test('do not start small for a server that greets and hangs up', () => {

@@ -1,6 +1,6 @@
 import { foldedSlug } from '../src/rooms/slugs'
 import { expect, test } from 'vitest'
-import { textParts } from '../src/ui/links'
+import { nameParts, textParts } from '../src/ui/links'
 import { hue, initials } from '../src/ui/people'
 import { cleaned, codePoints, isolated, isVisible, shortened, shownTitle, slugFor } from '../src/ui/text'
 import { dayLabel } from '../src/ui/time'
@@ -23,6 +23,18 @@ test.each(['javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'vbs
 test('no character is lost between the parts', () => {
   const text = 'a https://x.test b\nmailto:me@x.test\n\nc'
   expect(textParts(text).map((part) => part.text).join('')).toBe(text)
+})
+
+// What one person writes is parsed on everybody's page.
+test.each([
+  'http://', 'http:', 'mailto:', 'mailto:a@', '//', 'https://a.', 'https://a/(', 'https://a/((((', 'https://a"', 'https://a?', 'http://[', 'ftp://a ', '@', '@.', '@a.', ' @', ' @a-',
+  'a@', '.', '(', '\u202e', '@\u0301', 'https://例.', 'http://a:', 'x:',
+])('a text full of %j is parsed at once', (part) => {
+  for (const text of [part.repeat(10_000 / part.length), `@${part.repeat(9_990 / part.length)}!`, `https://a/${part.repeat(9_980 / part.length)} `]) {
+    const begun = performance.now()
+    for (const one of textParts(text)) nameParts(one.text)
+    expect(performance.now() - begun).toBeLessThan(250)
+  }
 })
 
 test('length is counted in code points', () => {

@@ -107,6 +107,17 @@ async def test_non_object_body_is_refused(server: Server, body: bytes) -> None:
         assert answer.json()["code"] in {"bad_json", "invalid"}
 
 
+@pytest.mark.parametrize("depth", [200, 900, 100_000])
+@pytest.mark.parametrize("path", ["/api/signup", "/api/rooms", "/api/leave", "/api/frames", "/api/hooks/x", "/api/blocks"])
+async def test_deeply_nested_body_is_a_refusal(server: Server, ada: Account, path: str, depth: int) -> None:
+    body = b'{"username":' + b'[{"a":' * depth + b"1" + b"}]" * depth + b"}"
+    async with with_token(server.base_url, ada) as http:
+        answer = await http.post(path, content=body, headers={"Content-Type": "application/json", "Hubbub-Stream": "a.b.c"})
+        assert 400 <= answer.status_code < 500, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in server.log
+
+
 @pytest.mark.parametrize("body", [[None, None], [], [["title", "x"]], "x", 1, None], ids=str)
 async def test_non_object_body_changes_nothing(server: Server, ada: Account, body: Any) -> None:
     async with with_token(server.base_url, ada) as http:

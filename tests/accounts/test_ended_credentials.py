@@ -178,3 +178,33 @@ async def test_ended_credential_closes_its_sockets(world: World, row: Row) -> No
         for name, socket in sockets.items():
             await socket.send('{"type":"ping","id":1}')
             assert await socket.receive_type("pong"), name
+
+
+# Which ends of a credential nobody tells the tickets of.
+BY_OTHERS = tuple(
+    row
+    for row in ROWS
+    if row.by in {session_deleted, replaced_by_api, token_deleted, token_evicted, password_by_command, deactivated_by_shell}
+)
+
+
+@pytest.mark.parametrize("row", BY_OTHERS, ids=lambda row: f"{row.what} by {row.way}")
+async def test_ticket_of_an_ended_credential_is_worth_nothing(world: World, row: Row) -> None:
+    """A ticket outlives its purchase by 30 s; a socket that it opens ends within 5 s all the same."""
+    async with AsyncExitStack() as exits:
+        phone = await signed_in(await exits.enter_async_context(anonymous(world.server.base_url)), world.bob)
+        program = await exits.enter_async_context(with_token(world.server.base_url, world.bob))
+        bought = {}
+        for name, http in {"session": world.page, "other": phone, "token": program}.items():
+            answer = await http.post("/api/tickets")
+            assert answer.status_code == httpx.codes.CREATED, answer.text
+            bought[name] = answer.json()["ticket"]
+        await row.by(world)
+        for name, ticket in bought.items():
+            socket = await exits.enter_async_context(PlainSocket(f"{world.server.ws_url()}?ticket={ticket}"))
+            if name in row.ends.split():
+                async with asyncio.timeout(5):
+                    await socket.socket.wait_closed()
+                assert socket.socket.close_code in {4003, 4010}, name
+            else:
+                await socket.receive_type("hello")

@@ -145,6 +145,15 @@ def test_a_title_misleads_nobody_and_fits(person: NewPerson, bot: Bot) -> None:
     assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
 
 
+def test_a_message_turns_no_text_around_it(person: NewPerson, bot: Bot) -> None:
+    """U+202E without an end: names, times and other messages keep their direction."""
+    ada = person("Ada", room=bot.make_room("Turned"))
+    ada.say("\u202egnp.exe", "plain")
+    expect(ada.rows).to_have_count(2)
+    for text in ada.messages.locator("p.text").all():
+        assert text.evaluate("element => getComputedStyle(element).unicodeBidi") in {"isolate", "plaintext"}
+
+
 def test_a_draft_stays_with_its_room(person: NewPerson, bot: Bot) -> None:
     room, other = bot.make_room("Draft one"), bot.make_room("Draft two")
     ada = person("Ada", room=other)
