@@ -6,7 +6,7 @@ config/features.py lists the features; everything that needs to know them loops 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -300,6 +300,10 @@ class Checked(NamedTuple):
     change: str = ""
 
 
+# (ids of rooms, terms in lower case, how many) → (room id, seq, text) of the latest things that hold all terms, for the search.
+# Bounded; in a database thread.
+SearchedTexts = Callable[[list[int], Sequence[str], int], list[tuple[int, int, str]]]
+
 # (seconds for each step of the network) → results
 DoctorCheck = Callable[[float], Iterable[Checked]]
 
@@ -328,6 +332,7 @@ class Feature:
     tokens: tuple[TokenKind, ...] = ()
     message_parts: tuple[MessagePart, ...] = ()
     lists: tuple[RoomList, ...] = ()
+    searched: tuple[SearchedTexts, ...] = ()
     bodies: tuple[LargeBody, ...] = ()
     # (path below /api, router)
     routers: tuple[tuple[str, Any], ...] = ()

@@ -33,6 +33,7 @@ FEATURE = Feature(
     live=(LiveTopic("note.cursor", per_s=4, value=frames.Cursor, part=lambda key: ("note", int(key.partition(".")[0]))),),
     parts=(Part("note", heads=services.heads, read=services.read, closed=frames.closed),),
     lists=(lists.NOTES,),
+    searched=(services.notes_holding,),
     routers=(("/rooms", router),),
     tasks=("features.notes.tasks.notes_compact",),
     services=(Notes,),

@@ -28,6 +28,8 @@ from rooms import access
 MANY = 20_000
 # The newest notes whose text a question is compared with on SQLite, and how many are read at once.
 MOST_COMPARED, COMPARED_AT_ONCE = 2_000, 20
+# The newest notes that a search through all of a person's rooms compares.
+SEARCHED = 500
 # What a note's row is read without: its snapshot and its text are large.
 LARGE = ("snapshot", "text", "writers")
 
@@ -178,6 +180,18 @@ def note_list(user: int, slug: str, *, before: int | None, limit: int, query: st
         for seq, title, author, at, edited_at in rows[:limit]
     ]
     return {"room": room.slug, "notes": notes, "more": len(rows) > limit}
+
+
+def notes_holding(rooms: list[int], terms: Sequence[str], most: int) -> list[tuple[int, int, str]]:
+    """Find the latest notes of these rooms for the search: `core.features.SearchedTexts`."""
+    latest = list(Document.objects.filter(room__in=rooms).order_by("-id").values_list("id", flat=True)[:SEARCHED])
+    if not latest:
+        return []
+    found = _holding(Document.objects.filter(id__in=latest).order_by("-id"), " ".join(terms), most)
+    return [
+        (room, seq, "\n".join(filter(None, (title, text))))
+        for room, seq, title, text in found.values_list("room_id", "seq", "title", "text")[:most]
+    ]
 
 
 class _Normalized(Func):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Q
 
 from accounts.models import User
 from accounts.names import key_of
@@ -13,6 +16,7 @@ from chat.kinds import KINDS
 from chat.models import Event
 from chat.publish import summary_of
 from core.errors import BadFrame, NoSuchRoom
+from core.features import installed
 from db import replica
 from features.search import find_plain, find_postgres
 from features.search.matching import Match, excerpt, match
@@ -24,6 +28,8 @@ from rooms.models import Membership
 PAGE, PAGE_MAX = 20, 100
 # Rooms that are searched, the most recently active ones of a person who is in more.
 MOST_ROOMS = 5_000
+# Things of each feature beside the messages.
+MOST_THINGS = 50
 Before = int | datetime | None
 
 
@@ -47,6 +53,7 @@ def find(user: int, query: str, *, room: str | None = None, before: Before = Non
 def _results(wanted: Wanted, before: Before, limit: int) -> Results:
     search = find_postgres.search if connection.vendor == "postgresql" else find_plain.search
     rows, more = search(wanted)
+    rows = sorted([*rows, *_things(wanted)], key=lambda row: -row.id)
     matches = [(row, found) for row in rows if (found := match(row.text, wanted.question.terms)) is not None]
     if before is None:
         matches.sort(key=lambda one: (-one[1].score, -one[0].id))
@@ -54,6 +61,29 @@ def _results(wanted: Wanted, before: Before, limit: int) -> Results:
     words = _words_of([row.id for row, _ in page if not row.text])
     page = [(row._replace(text=row.text or words.get(row.id, "")), found) for row, found in page]
     return Results([_shown(row, found, wanted.rooms) for row, found in page], more or len(matches) > len(page))
+
+
+def _things(wanted: Wanted) -> list[Found]:
+    """Return other things than messages, such as notes, whose texts hold all terms."""
+    question, features = wanted.question, installed()
+    if question.has_file or not question.terms:
+        return []
+    sources = [source for feature in features.all if feature.name not in features.off for source in feature.searched]
+    found = [one for source in sources for one in source(list(wanted.rooms), question.terms, MOST_THINGS)]
+    texts = {(room, seq): text for room, seq, text in found}
+    if not texts:
+        return []
+    events = Event.objects.filter(reduce(or_, (Q(room_id=room, seq=seq) for room, seq in texts)))
+    if wanted.author is not None:
+        events = events.filter(author_id=wanted.author)
+    if wanted.before_seq is not None:
+        events = events.filter(seq__lt=wanted.before_seq)
+    if question.before is not None:
+        events = events.filter(at__lt=question.before)
+    if question.after is not None:
+        events = events.filter(at__gte=question.after)
+    rows = events.values_list("id", "room_id", "seq", "author_id", "author__username", "at")
+    return [Found(*row, texts[row[1], row[2]]) for row in rows]
 
 
 def _words_of(ids: list[int]) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """/ws/: note.create, note.open, note.update, note.close, note.cursor."""
 
+import asyncio
 import base64
 import secrets
 from typing import Any
@@ -60,6 +61,34 @@ async def test_note_is_an_event_and_a_document(server: Server, connect: Connect,
     await late.until("Oh, hello 👋!")
     await theirs.request("ping")
     assert not theirs.unread("note.update")
+
+
+async def test_search_finds_a_note_by_title_and_text(server: Server, connect: Connect, ada: Account, room: str) -> None:
+    mine, stranger = await connect(ada), await connect()
+    await mine.join(room)
+    word = secrets.token_hex(6)
+    note = await note_in(mine, room, f"Ausflug {word}")
+    await mine.send(room, f"about {word}")
+
+    async def found(chat: ChatClient, query: str, **fields: Any) -> list[tuple[int, str]]:
+        reply = await chat.request("search", **{"query": query, **fields})
+        return [(one["seq"], one["text"]) for one in reply["results"]]
+
+    assert sorted(await found(mine, word)) == [(note, f"Ausflug {word}"), (note + 1, f"about {word}")]
+    editor = Editor(mine, room, note)
+    await editor.open()
+    await editor.type("Wir treffen uns am See. 湖边见。")
+    # As the background worker does once the last editor has left.
+    compact = "from features.notes.models import Document as D; from features.notes.versions import note_compact as c;"
+    await asyncio.to_thread(server.shell, f"{compact} c(D.objects.get(room__slug={room!r}).id)")
+    assert await found(mine, f"{word} TREFFEN")
+    ((seq, text),) = await found(mine, f'{word} "am see" 湖边')
+    assert (seq, text.splitlines()) == (note, [f"Ausflug {word}", "Wir treffen uns am See. 湖边见。"])
+    assert await found(mine, f"{word} from:{ada.name} treffen", room=room) == [(seq, text)]
+    assert await found(mine, f"{word} treffen", room=room, before=note) == []
+    assert await found(mine, f"{word} treffen before:2020-01-01") == []
+    assert await found(mine, f"{word} treffen has:file") == []
+    assert await found(stranger, word) == []
 
 
 async def test_client_sends_only_what_the_server_lacks(connect: Connect, ada: Account, room: str) -> None:
