@@ -57,7 +57,9 @@ REACHED: list[tuple[str, list[Figure]]] = [
     ("fan-out 1000", [figure_of()]),
     ("open loop 1000", [figure_of()]),
     ("200 rooms of 5", [figure_of()]),
+    ("200 rooms of 5 with fsync", [figure_of()]),
     ("ingest 512", [figure_of()]),
+    ("first joins", [figure_of(name, arrivals_per_s=2000.0) for name in ("hubbub", "hubbub, room dialect")]),
     ("half load", [figure_of()]),
     ("idle memory", [figure_of(notes={"kb_per_connection": 20.0})]),
     ("handshakes", [figure_of(handshakes_per_s=2000.0, notes={"credential": kind}) for kind in ("token", "session")]),
@@ -69,7 +71,7 @@ REACHED: list[tuple[str, list[Figure]]] = [
 def table(**changes: Any) -> dict[str, Any]:
     slow = dict.fromkeys(("p50", "p99", "p999"), 100.0)
     others = [
-        figure_of(name, deliveries_per_s=1.0, messages_per_s=0.1, latency_ms=slow)
+        figure_of(name, deliveries_per_s=1.0, messages_per_s=0.1, arrivals_per_s=1000.0, latency_ms=slow)
         for name in ("tutorial", "socket.io", "tutorial, create per message")
     ]
     return {row: [figure.as_dict() | changes for figure in ours] + [o.as_dict() for o in others] for row, ours in REACHED}
