@@ -4,13 +4,15 @@ A flood of refusals leaves a few lines.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from core import refusals
+from core import refusals, state
 from core.refusals import LONGEST, VALUES, note_refusal, shown
+from realtime.consumer import consume
 from tests.conftest import StartServer
 from tests.support.api import anonymous, session_cookie, signed_in
 from tests.support.chat_client import sign_up
@@ -66,6 +68,22 @@ def test_next_window_counts_suppressed_lines(monkeypatch: pytest.MonkeyPatch) ->
 def test_client_value_is_escaped_and_shortened(value: str, text: str) -> None:
     assert shown(value) == text
     assert len(shown("\n" * 10_000)) == LONGEST + 1
+
+
+async def test_handshake_during_a_drain_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "draining", True)
+    answers: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(answer: dict[str, Any]) -> None:
+        answers.append(answer)
+
+    with capture_logs() as lines:
+        await consume({"path": "/ws/"}, receive, send)
+    assert answers[-1]["code"] == 1012
+    assert [(line["kind"], line["setting"]) for line in lines if "kind" in line] == [("drain", "DRAIN_SECONDS")]
 
 
 @pytest.mark.integration
