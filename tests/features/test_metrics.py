@@ -30,6 +30,7 @@ GROWN = {
     ("hubbub_file_uploads_total", "stored"),
     ("hubbub_location_updates_total", ""),
     ("hubbub_note_store_seconds_count", ""),
+    ("hubbub_notify_total", "sent"),
     ("hubbub_note_updates_total", "stored"),
     ("hubbub_search_seconds_count", ""),
     ("hubbub_sensor_batch_readings_count", ""),
@@ -84,12 +85,15 @@ async def do_everything_once(server: Server, chat: ChatClient, ada: Account, roo
         (await program.post(f"/api/hooks/{hook}", json={"text": "counted"})).raise_for_status()
 
 
-async def test_features_count_what_they_do(server: Server, connect: Connect, ada: Account, room: str) -> None:
-    chat = await connect(ada)
-    await chat.join(room)
+async def test_features_count_what_they_do(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    chat, other = await connect(ada), await connect(bob)
+    for one in (chat, other):
+        await one.join(room)
     before = await figures(server)
     async with stream(server.base_url, ada, room=room) as listening:
         await listening.expect("room.joined")
         await do_everything_once(server, chat, ada, room)
+        await chat.send(room, f"@{bob.name} look")
+        await other.expect("notify")
         after = await figures(server)
     assert {one for one in GROWN if after.get(one, 0) <= before.get(one, 0)} == set()
