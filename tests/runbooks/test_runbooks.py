@@ -295,6 +295,11 @@ async def test_restore(book: Book, site: Stack) -> None:
     refused = site.script("restore", str(newest(site.directory)))
     assert refused.returncode == 1
     assert "this database is in use" in refused.stderr
+    cut = site.directory / "cut.tar.gz"
+    cut.write_bytes(newest(site.directory).read_bytes()[:-200])
+    refused = site.script("restore", str(cut))
+    assert (refused.returncode, "cut short" in refused.stderr) == (1, True), refused.stderr
+    await talk(site)  # neither stopped anybody
     await run(book, "Do")
     assert (site.directory / ".env").read_text() == env
     assert rows(site) == before
