@@ -1,4 +1,7 @@
-"""A game in the log: offered, accepted, moved, ended. All of it is pure; the clocks follow the commits' times."""
+"""A game in the log: offered, accepted, moved, ended.
+
+All of it is pure; the clocks follow the commits' times.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +153,10 @@ def _ended(game: Chess, result: str, reason: str, at: datetime) -> Chess:
 
 
 def _playing(game: Chess, author: int) -> str:
-    """Return the side that the author plays in a running game. Raises Closed or Forbidden."""
+    """Return the side that the author plays in a running game.
+
+    Raises Closed or Forbidden.
+    """
     colour = game.colour_of(author)
     if colour is None:
         raise Forbidden(_("you do not play in this game"))

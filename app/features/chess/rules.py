@@ -1,4 +1,7 @@
-"""The rules of chess, from the package `chess`. Nothing else imports it: its licence is the GPL, see docs/features/chess.md."""
+"""The rules of chess, from the package `chess`.
+
+Nothing else imports it: its licence is the GPL, see docs/features/chess.md.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def win_of(colour: str) -> str:
 
 
 def move(fen: str, positions: list[str], uci: str) -> Moved:
-    """Make a move in UCI, such as e2e4 or e7e8q. Raises Illegal."""
+    """Make a move in UCI, such as e2e4 or e7e8q.
+
+    Raises Illegal.
+    """
     board = chess.Board(fen)
     try:
         made = board.parse_uci(uci)

@@ -90,7 +90,10 @@ async def _viewer(request: HttpRequest) -> tuple[Any, str]:
     "/{slug}/files", response={201: FileOut}, exclude_unset=True, summary="Upload a file", openapi_extra={"requestBody": FORM}
 )
 async def upload(request: HttpRequest, slug: str) -> tuple[int, dict[str, Any]]:
-    """One file as multipart/form-data; its `id` goes into `files` of `message.send`. Unsent files are removed after a day."""
+    """One file as multipart/form-data; its `id` goes into `files` of `message.send`.
+
+    Unsent files are removed after a day.
+    """
     return 201, await uploads.receive(_me(request), slug, body_of(request))
 
 
@@ -108,7 +111,10 @@ async def limits(request: HttpRequest) -> dict[str, Any]:
 
 @router.get("/files/{code}/{name}", auth=_viewer, summary="A file's content", openapi_extra=SERVED)
 async def file_read(request: HttpRequest, code: Code, name: str) -> HttpResponseBase:
-    """For members of its room. The name is for people; the `id` alone counts. Ranges and `If-None-Match` are answered."""
+    """For members of its room.
+
+    The name is for people; the `id` alone counts. Ranges and `If-None-Match` are answered.
+    """
     me = _me(request)
     upload = await database.run_for(me, services.upload_read, me, code)
     file = File(disk.path_of(code), upload.name, upload.type, f'"{upload.digest}"')

@@ -1,4 +1,7 @@
-"""Remove files without a reader. Each step can be repeated: a worker that ends in the middle loses nothing."""
+"""Remove files without a reader.
+
+Each step can be repeated: a worker that ends in the middle loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ EVERY_S = 900
 
 
 def files_clean(*, kept: timedelta = KEPT) -> int:
-    """Remove unsent files, files of deleted messages and rooms, and remains of a killed process. Returns how many."""
+    """Remove unsent files, files of deleted messages and rooms, and remains of a killed process.
+
+    Returns how many.
+    """
     unsent = sum(_remove(page, "unsent", key="") for page in _pages(Q(key="", at__lt=timezone.now() - kept)))
     homeless = sum(_remove(page, "room") for page in _pages(Q(room=None)))
     deleted = sum(_remove(page, "deleted") for page in _pages(Q(gone=True)))
@@ -44,7 +50,10 @@ def _pages(which: Q) -> Iterator[list[tuple[int, str]]]:
 
 
 def _remove(page: list[tuple[int, str]], reason: str, **still: str) -> int:
-    """Remove the rows, then the files: a row without a file would promise one. `still`: what must be true of a row yet."""
+    """Remove the rows, then the files: a row without a file would promise one.
+
+    `still`: what must be true of a row yet.
+    """
     gone = 0
     for number, code in page:
         if Upload.objects.filter(id=number, **still).delete()[0]:

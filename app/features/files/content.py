@@ -54,7 +54,10 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def examine(path: Path, name: str, thumbnail: Path) -> Content:
-    """Return the type of a file; make a thumbnail of a picture. Unknown content is bytes."""
+    """Return the type of a file; make a thumbnail of a picture.
+
+    Unknown content is bytes.
+    """
     kind = await disk.run(type_of, path, name)
     if kind not in PICTURES:
         return Content(kind)
@@ -64,7 +67,10 @@ async def examine(path: Path, name: str, thumbnail: Path) -> Content:
 
 
 def type_of(path: Path, name: str) -> str:
-    """Return the media type of a file's first bytes. Among types that begin alike the name decides."""
+    """Return the media type of a file's first bytes.
+
+    Among types that begin alike the name decides.
+    """
     with path.open("rb") as file:
         head = file.read(HEAD)
     try:

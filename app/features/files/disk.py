@@ -47,7 +47,10 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function in a thread. Raises NoSpace or Unavailable if the disk refuses."""
+    """Call a function in a thread.
+
+    Raises NoSpace or Unavailable if the disk refuses.
+    """
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), functools.partial(function, *args, **kwargs))
     except OSError as error:
@@ -68,7 +71,10 @@ def thumbnail_of(code: str) -> Path:
 
 
 class Incoming:
-    """A file that comes in. It is at its place only when all of it is on the disk; nothing of an unfinished one stays."""
+    """A file that comes in.
+
+    It is at its place only when all of it is on the disk; nothing of an unfinished one stays.
+    """
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -97,7 +103,10 @@ class Incoming:
             self.size += len(data)
 
     def finish(self) -> Path:
-        """Write the file through to the disk and put it in its place. Returns the path."""
+        """Write the file through to the disk and put it in its place.
+
+        Returns the path.
+        """
         target = path_of(self.code)
         with self._lock:
             os.fsync(self._file.fileno())
@@ -149,7 +158,10 @@ def free() -> int:
 
 
 def sweep_incoming(older_than_s: float) -> int:
-    """Remove the remains of killed processes. Returns how many."""
+    """Remove the remains of killed processes.
+
+    Returns how many.
+    """
     return sum(_remove_old(path, older_than_s) for path in _files(Path(settings.MEDIA_ROOT) / INCOMING))
 
 

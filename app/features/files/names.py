@@ -1,4 +1,7 @@
-"""The name under which a file is shown and saved. Pure."""
+"""The name under which a file is shown and saved.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A program of its own: measures an image and makes its thumbnail. `python -I picture.py IMAGE THUMBNAIL` prints JSON.
+"""A program of its own: measures an image and makes its thumbnail.
+
+`python -I picture.py IMAGE THUMBNAIL` prints JSON.
 
 Decoders read input of strangers. Limits of memory and time stop a faulty one, and no server ends.
 """

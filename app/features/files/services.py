@@ -1,4 +1,7 @@
-"""Uploads: permissions, storage, the part of a message. Synchronous, in a database thread."""
+"""Uploads: permissions, storage, the part of a message.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,9 @@ def shown(upload: Upload) -> dict[str, Any]:
 
 
 def uploads_claim(*, room: int, owner: int, key: str, codes: Sequence[str]) -> list[dict[str, Any]]:
-    """Bind files to the message of a key, and return its part about them. A repeated call changes nothing.
+    """Bind files to the message of a key, and return its part about them.
+
+    A repeated call changes nothing.
 
     Raises NoSuchTarget for a file that is not this person's or of another room, BadFrame for a file of another message.
     """
@@ -149,7 +154,9 @@ def upload_read(user: int, code: str) -> Upload:
 
 
 def upload_list(user: int, slug: str, *, before: str | None, limit: int) -> dict[str, Any]:
-    """Return a page of a room's files, the newest first. `before`: the id of the last file of the page before.
+    """Return a page of a room's files, the newest first.
+
+    `before`: the id of the last file of the page before.
 
     Raises NoSuchRoom, NotAMember, or NoSuchTarget for a `before` that is no file of the room.
     """

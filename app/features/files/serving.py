@@ -39,7 +39,10 @@ class _Wanted(NamedTuple):
 
 
 async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
-    """Return the file or the asked part of it. Raises NoSuchTarget when it is gone from the disk."""
+    """Return the file or the asked part of it.
+
+    Raises NoSuchTarget when it is gone from the disk.
+    """
     try:
         opened, size = await disk.run(_open, file.path)
     except FileNotFoundError as error:
@@ -63,7 +66,10 @@ async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
 
 
 def headers_of(file: File) -> dict[str, str]:
-    """Return what each answer says of a file. Only a list of types is shown in a page; all else is saved."""
+    """Return what each answer says of a file.
+
+    Only a list of types is shown in a page; all else is saved.
+    """
     inline = file.type in content.INLINE
     return {
         "Content-Type": file.type if inline else content.BYTES,

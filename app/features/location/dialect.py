@@ -1,4 +1,6 @@
-"""The dialect of /ws/location/: `{"latitude": 1.5, "longitude": 2.5}` in and out, out also `user`. In the lobby.
+"""The dialect of /ws/location/: `{"latitude": 1.5, "longitude": 2.5}` in and out, out also `user`.
+
+In the lobby.
 
 `latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one
 runs; closing the socket ends the share that was begun so.
@@ -69,7 +71,10 @@ class LocationDialect(Dialect):
 
 
 def _place(text: str) -> dict[str, Any]:
-    """Return latitude and longitude of a line. Raises BadJson or BadFrame."""
+    """Return latitude and longitude of a line.
+
+    Raises BadJson or BadFrame.
+    """
     place = decode_object(text)
     if not {"latitude", "longitude"} <= place.keys():
         raise BadFrame(_("send {example}", example='{"latitude": 1.5, "longitude": 2.5}'))

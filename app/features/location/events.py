@@ -13,7 +13,10 @@ from features.location import shares
 
 
 class Location(msgspec.Struct, frozen=True, tag="location"):
-    """A share in its present state. Where the person is, is a live value and never here."""
+    """A share in its present state.
+
+    Where the person is, is a live value and never here.
+    """
 
     until: datetime
     ended: bool = False
@@ -24,7 +27,10 @@ class LocationEnded(msgspec.Struct, frozen=True, tag="location.ended"):
 
 
 def end(share: Location, payload: LocationEnded, author: int, context: Context) -> Location:
-    """End the share. Its author may, and the server. Raises Closed when it has ended already."""
+    """End the share.
+
+    Its author may, and the server. Raises Closed when it has ended already.
+    """
     if author != context.target_author:
         raise Forbidden(_("only the person who shares their location ends it"))
     if share.ended:

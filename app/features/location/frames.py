@@ -67,7 +67,10 @@ class Place(msgspec.Struct):
 
 
 async def location_share(socket: Socket, frame: LocationShare) -> DeferredReply:
-    """Begin a share. A person has one in a room: an earlier one ends."""
+    """Begin a share.
+
+    A person has one in a room: an earlier one ends.
+    """
     payload = Location(until=timezone.now() + timedelta(seconds=frame.seconds or LONGEST_S))
     reply = await publish.durable(socket, frame, payload)
     room, user = await publish.room_of(socket, frame.room), socket.user
@@ -76,7 +79,10 @@ async def location_share(socket: Socket, frame: LocationShare) -> DeferredReply:
 
 
 async def location_update(socket: Socket, frame: LocationUpdate) -> dict[str, Any]:
-    """Show everybody in the room where the person is. Raises Closed without a running share."""
+    """Show everybody in the room where the person is.
+
+    Raises Closed without a running share.
+    """
     room = await publish.room_of(socket, frame.room)
     if room.direct and not await access.may_write(room.id, socket.user.id):  # blocks concern direct rooms only
         raise Forbidden(_("this person does not take messages from you"))
@@ -89,7 +95,10 @@ async def location_stop(socket: Socket, frame: LocationStop) -> DeferredReply:
 
 
 async def update(room: RoomRef, person: Person, place: Place) -> None:
-    """Set where a person is. Raises Closed without a running share."""
+    """Set where a person is.
+
+    Raises Closed without a running share.
+    """
     share = await running(room, person)
     if share is None:
         raise Closed(_("you share no location in this room: send location.share first"))
@@ -126,7 +135,10 @@ async def end_all_but_last(room: RoomRef, person: Person) -> None:
 
 
 async def end(room: RoomRef, person: Person, seq: int) -> None:
-    """End a share for its author, once. Raises Unavailable."""
+    """End a share for its author, once.
+
+    Raises Unavailable.
+    """
     done = publish.append(
         room=room, author=person, key=f"location.ended:{seq}", payload=LocationEnded(), target=seq, by_server=True
     )
@@ -139,7 +151,10 @@ async def end(room: RoomRef, person: Person, seq: int) -> None:
 
 
 async def end_those_of_gone() -> None:
-    """End the shares of people who are no members any more. Raises DatabaseUnavailable."""
+    """End the shares of people who are no members any more.
+
+    Raises DatabaseUnavailable.
+    """
     for one in await database.run(publish.with_due_of_gone, Location):
         try:
             await end(one.room, one.author, one.seq)

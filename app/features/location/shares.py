@@ -1,4 +1,7 @@
-"""Which shares run, and the places of those who share. A place is a live value: never in the database, never in a log."""
+"""Which shares run, and the places of those who share.
+
+A place is a live value: never in the database, never in a log.
+"""
 
 from __future__ import annotations
 

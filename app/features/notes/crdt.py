@@ -38,7 +38,10 @@ class Compacted(NamedTuple):
 
 
 def _checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn the library's errors into Unreadable. A panic of its Rust code is a BaseException."""
+    """Turn the library's errors into Unreadable.
+
+    A panic of its Rust code is a BaseException.
+    """
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -60,7 +63,10 @@ def check(update: bytes) -> None:
 
 @_checked
 def merged(updates: Sequence[bytes]) -> bytes:
-    """Merge updates into one. It keeps those whose predecessors are missing."""
+    """Merge updates into one.
+
+    It keeps those whose predecessors are missing.
+    """
     found = list(updates) or [NOTHING]
     while len(found) > 1:
         found = [pycrdt.merge_updates(*found[start : start + MERGED_AT_ONCE]) for start in range(0, len(found), MERGED_AT_ONCE)]
@@ -87,7 +93,10 @@ def text_of(update: bytes) -> str:
 
 @_checked
 def compacted(update: bytes) -> Compacted:
-    """Drop deleted content. An update that waits for its predecessors stays."""
+    """Drop deleted content.
+
+    An update that waits for its predecessors stays.
+    """
     document, text = _document(update)
     shown = str(text)
     # Not in the document, and so lost with it: structs above its state.

@@ -1,4 +1,7 @@
-"""The one event of a note: that it exists. What is written in it is no event, see models.py."""
+"""The one event of a note: that it exists.
+
+What is written in it is no event, see models.py.
+"""
 
 from __future__ import annotations
 

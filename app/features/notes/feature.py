@@ -1,4 +1,7 @@
-"""Shared notes: documents that many people edit at once. Their updates are no events; see docs/features/notes.md."""
+"""Shared notes: documents that many people edit at once.
+
+Their updates are no events; see docs/features/notes.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The frames of notes. Membership is checked at each: in the database, or in the hub for an open note."""
+"""The frames of notes.
+
+Membership is checked at each: in the database, or in the hub for an open note.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class NoteOpened(msgspec.Struct, tag="note.opened"):
-    """What the client lacks, and the server's state vector. Every update up to `number` is part of it."""
+    """What the client lacks, and the server's state vector.
+
+    Every update up to `number` is part of it.
+    """
 
     re: FrameId
     room: StoredSlug
@@ -48,7 +54,10 @@ class NoteOpened(msgspec.Struct, tag="note.opened"):
 
 
 class NoteUpdated(msgspec.Struct, tag="note.update"):
-    """The push of an update. A push that stands for several lost ones is from the person 0."""
+    """The push of an update.
+
+    A push that stands for several lost ones is from the person 0.
+    """
 
     room: StoredSlug
     note: Target
@@ -140,7 +149,10 @@ async def note_open(socket: Socket, frame: NoteOpen) -> dict[str, Any]:
 
 
 async def note_update(socket: Socket, frame: NoteUpdate) -> DeferredReply:
-    """Answer once the update is stored. The note need not be open."""
+    """Answer once the update is stored.
+
+    The note need not be open.
+    """
     if len(frame.update) > MAX_UPDATE:
         raise TooLong(f"update has {len(frame.update)} bytes, the limit is {MAX_UPDATE}")
     if not _paces().take(str(socket.user.id)):
@@ -157,7 +169,10 @@ async def note_close(socket: Socket, frame: NoteClose) -> dict[str, Any]:
 
 
 async def note_cursor(socket: Socket, frame: NoteCursor) -> None:
-    """Show a cursor to all who have the note open. A socket has one cursor in each note."""
+    """Show a cursor to all who have the note open.
+
+    A socket has one cursor in each note.
+    """
     room = _opened(socket, frame.room, frame.note)
     cursors: dict[tuple[int, int], str] = socket.state.setdefault("notes", {})
     key = f"{frame.note}.{socket.user.id}.{frame.client}"
@@ -179,7 +194,10 @@ def closed(socket: Socket, room: RoomRef, note: int, last: bool) -> None:
 
 
 def _opened(socket: Socket, slug: str, note: int) -> RoomRef:
-    """Return the room of a note that this socket has open. Raises NoSuchTarget."""
+    """Return the room of a note that this socket has open.
+
+    Raises NoSuchTarget.
+    """
     room = parts.current().room_of(socket, slug, "note", note)
     if room is None:
         raise NoSuchTarget(f"note {note} of {slug[:64]} is not open on this socket")

@@ -7,7 +7,10 @@ from rooms.models import Room
 
 
 class Document(models.Model):
-    """A note: its newest snapshot, and counters. People are named by id without a foreign key: text outlives an account."""
+    """A note: its newest snapshot, and counters.
+
+    People are named by id without a foreign key: text outlives an account.
+    """
 
     # No index of its own: the constraint's begins with the room.
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -37,7 +40,10 @@ class Document(models.Model):
 
 
 class Update(models.Model):
-    """One update of a client, stored before it is acknowledged. Deleted some time after a snapshot holds it."""
+    """One update of a client, stored before it is acknowledged.
+
+    Deleted some time after a snapshot holds it.
+    """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="updates", db_index=False)
     number = models.BigIntegerField()

@@ -1,4 +1,7 @@
-"""Reads and writes of notes. Synchronous, in a database thread."""
+"""Reads and writes of notes.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ class Opened(NamedTuple):
 
 
 def document_create(room: RoomRef, seq: int, title: str, author: int) -> None:
-    """Make the row of a note's document, once its event is committed. Doing it twice changes nothing."""
+    """Make the row of a note's document, once its event is committed.
+
+    Doing it twice changes nothing.
+    """
     try:
         with transaction.atomic():
             Document.objects.get_or_create(room_id=room.id, seq=seq, defaults={"title": title, "author": author})
@@ -59,7 +65,10 @@ def document_create(room: RoomRef, seq: int, title: str, author: int) -> None:
 
 
 def document_of(user: int, slug: str, seq: int) -> tuple[RoomRef, Document]:
-    """Return a note that the person may see, without its large columns. Raises NoSuchRoom, NotAMember, NoSuchTarget."""
+    """Return a note that the person may see, without its large columns.
+
+    Raises NoSuchRoom, NotAMember, NoSuchTarget.
+    """
     room = access.to_ref(access.membership_in(user, slug).room)
     found = _documents(room, seq).first()
     if found is None:  # the process ended between the event and the row
@@ -85,7 +94,10 @@ def whole(document: int) -> tuple[bytes, int]:
 
 
 def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:
-    """Read the updates that a client with this state vector lacks. Raises as document_of does, and BadFrame."""
+    """Read the updates that a client with this state vector lacks.
+
+    Raises as document_of does, and BadFrame.
+    """
     _, document = document_of(user, slug, seq)
     update, number = whole(document.id)
     try:
@@ -95,7 +107,9 @@ def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:
 
 
 def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> list[int | FrameRefused]:
-    """Store updates in one transaction. For each its number, 0 where it changes nothing, or why it is refused.
+    """Store updates in one transaction.
+
+    For each its number, 0 where it changes nothing, or why it is refused.
 
     Membership is checked in the transaction.
     """
@@ -161,7 +175,10 @@ def push(room: RoomRef, seq: int, number: int, author: Person, update: bytes) ->
 
 
 def text(user: int, slug: str, seq: int) -> tuple[str, str]:
-    """Return (title, text) as they are now. Raises as document_of does."""
+    """Return (title, text) as they are now.
+
+    Raises as document_of does.
+    """
     _, document = document_of(user, slug, seq)
     return document.title, crdt.text_of(whole(document.id)[0])
 

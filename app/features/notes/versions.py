@@ -1,4 +1,7 @@
-"""Snapshots and versions of notes. Synchronous: the background worker makes them, and reads are in a database thread."""
+"""Snapshots and versions of notes.
+
+Synchronous: the background worker makes them, and reads are in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ DOCUMENTS = 200
 
 
 def note_compact(document: int, *, version: bool = False) -> bool:
-    """Put all updates into the snapshot, and make a version when it is time, or at once. Return whether there was anything.
+    """Put all updates into the snapshot, and make a version when it is time, or at once.
+
+    Return whether there was anything.
 
     Edits go on meanwhile: only the last step locks the note. Of two at once, one is in vain.
     """
@@ -68,13 +73,19 @@ def _version_add(document: Document) -> None:
 
 
 def notes_compact() -> int:
-    """Compact the notes that were edited since their last version. Return how many."""
+    """Compact the notes that were edited since their last version.
+
+    Return how many.
+    """
     edited = Document.objects.filter(head__gt=F("version_upto")).order_by("id").values_list("id", flat=True)
     return sum(note_compact(document) for document in list(edited[:DOCUMENTS]))
 
 
 def version_list(user: int, slug: str, seq: int, *, before: int | None, limit: int) -> dict[str, Any]:
-    """List a note's versions, the newest first. Raises as document_of does."""
+    """List a note's versions, the newest first.
+
+    Raises as document_of does.
+    """
     room, document = document_of(user, slug, seq)
     found = Version.objects.filter(document=document)
     if before is not None:
@@ -89,7 +100,10 @@ def version_list(user: int, slug: str, seq: int, *, before: int | None, limit: i
 
 
 def version_read(user: int, slug: str, seq: int, number: int) -> dict[str, Any]:
-    """Return a version with its text. Raises as document_of does, and NoSuchTarget."""
+    """Return a version with its text.
+
+    Raises as document_of does, and NoSuchTarget.
+    """
     room, document = document_of(user, slug, seq)
     found = Version.objects.filter(document=document, number=number).first()
     if found is None:

@@ -107,7 +107,10 @@ class NoteWriter:
             await compact_soon(room, seq)
 
     async def close(self) -> None:
-        """Store the queues. At most as long as one call to the database each."""
+        """Store the queues.
+
+        At most as long as one call to the database each.
+        """
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 

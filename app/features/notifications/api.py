@@ -105,7 +105,10 @@ async def settings_get(request: HttpRequest) -> dict[str, Any]:
 
 @router.patch("", response=Settings, by_alias=True, summary="Change how I want to be told")
 async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any]:
-    """Fields that are not given stay. A new `email` is used once the link that is mailed to it was opened."""
+    """Fields that are not given stay.
+
+    A new `email` is used once the link that is mailed to it was opened.
+    """
     me, language = _me(request), _language()
     changes = payload.dict(exclude_unset=True, by_alias=True)
     address = services.checked_email(changes.get("email"))
@@ -132,7 +135,10 @@ async def level_put(request: HttpRequest, slug: str, payload: LevelIn) -> dict[s
 
 @router.post("/devices", response={201: Made}, summary="Let a browser take Web Push")
 async def device_post(request: HttpRequest, payload: DeviceIn) -> tuple[int, dict[str, Any]]:
-    """What `PushSubscription.toJSON()` gives, and a label. The same endpoint again is the same device."""
+    """What `PushSubscription.toJSON()` gives, and a label.
+
+    The same endpoint again is the same device.
+    """
     me, language = _me(request), _language()
 
     def put() -> int:
@@ -153,7 +159,10 @@ async def device_delete(request: HttpRequest, device: DeviceId) -> tuple[int, No
 
 @router.post("/test", response={202: Tried}, summary="Send a Web Push to my own devices")
 async def test_post(request: HttpRequest) -> tuple[int, dict[str, Any]]:
-    """It comes within seconds. `devices`: how many there are."""
+    """It comes within seconds.
+
+    `devices`: how many there are.
+    """
     me = _me(request)
     if not _tests().take(str(me)):
         raise RateLimited(_("too many tests; wait a little"), retry_after=20)

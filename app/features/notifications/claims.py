@@ -1,4 +1,6 @@
-"""Which device shows a notification: the first of a person that claims it. Shared by all processes through Redis.
+"""Which device shows a notification: the first of a person that claims it.
+
+Shared by all processes through Redis.
 
 Without Redis, or while it is away, a claim is decided within the process: rather shown twice than not at all.
 """
@@ -33,12 +35,18 @@ class Claim(NamedTuple):
     seq: int
 
     def name(self, epoch: str) -> str:
-        """Return the key in Redis. A restored database gives numbers out again: they are claimed anew."""
+        """Return the key in Redis.
+
+        A restored database gives numbers out again: they are claimed anew.
+        """
         return installation.shared_name(f"notified:{epoch}:{self.user}:{self.room}:{self.seq}", installation.identity())
 
 
 class _Local:
-    """Claims of this process. The background thread of the embedded run asks, too."""
+    """Claims of this process.
+
+    The background thread of the embedded run asks, too.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[Claim, float] = OrderedDict()
@@ -67,7 +75,10 @@ _blocking: list[redis.Redis] = []
 
 
 async def claim(what: Claim) -> bool:
-    """Claim a notification for a device. Return whether it is the person's first to do so."""
+    """Claim a notification for a device.
+
+    Return whether it is the person's first to do so.
+    """
     if not settings.REDIS_SHARDS:
         return _local.add(what)
     try:
@@ -80,7 +91,10 @@ async def claim(what: Claim) -> bool:
 
 
 def claimed_among(claims: list[Claim]) -> set[Claim]:
-    """Return the messages that a device has claimed. In a thread; none if Redis does not answer."""
+    """Return the messages that a device has claimed.
+
+    In a thread; none if Redis does not answer.
+    """
     if not claims:
         return set()
     if not settings.REDIS_SHARDS:

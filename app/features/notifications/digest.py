@@ -1,4 +1,6 @@
-"""The e-mail digest: once a day or an hour, a person's missed messages. In the background worker.
+"""The e-mail digest: once a day or an hour, a person's missed messages.
+
+In the background worker.
 
 A missed message is one to notify of, unread, and not mailed yet.
 """
@@ -60,7 +62,10 @@ def run() -> None:
 
 
 def digests_send() -> int:
-    """Send the digests that are due, and return how many were sent. One worker at a time."""
+    """Send the digests that are due, and return how many were sent.
+
+    One worker at a time.
+    """
     now = timezone.now()
     people = list(_due(now))
     if not people or lease.hold("mail", now) is None:
@@ -115,7 +120,9 @@ def _is_told(one: Missed, user: int, blocked: frozenset[int]) -> bool:
 
 
 def _claim(person: Preferences, now: datetime) -> bool:
-    """Begin a person's next period. Return False if another worker has begun it.
+    """Begin a person's next period.
+
+    Return False if another worker has begun it.
 
     A slow mail server may take longer than the lease.
     """
@@ -127,7 +134,10 @@ def _claim(person: Preferences, now: datetime) -> bool:
 def _send_or_postpone(
     connection: BaseEmailBackend, person: Preferences, found: list[tuple[RoomMissed, list[Missed]]], now: datetime
 ) -> bool:
-    """Send one digest as `_send` does. One that fails comes again later, after those of others."""
+    """Send one digest as `_send` does.
+
+    One that fails comes again later, after those of others.
+    """
     try:
         return _send(connection, person, found)
     except smtplib.SMTPDataError as error:  # about this mail: the server goes on
@@ -150,7 +160,10 @@ def _postpone(person: Preferences, now: datetime) -> None:
 
 
 def _send(connection: BaseEmailBackend, person: Preferences, found: list[tuple[RoomMissed, list[Missed]]]) -> bool:
-    """Send one digest. Raises SMTPDataError when the server refuses it, OSError or SMTPException when it takes none at all."""
+    """Send one digest.
+
+    Raises SMTPDataError when the server refuses it, OSError or SMTPException when it takes none at all.
+    """
     parts = [_part(room, messages) for room, messages in found]
     if parts:
         with translation.override(person.language):
@@ -186,7 +199,10 @@ def _part(room: RoomMissed, messages: list[Missed]) -> Part:
 
 
 def confirmation_send(user: int) -> bool:
-    """Mail the link that confirms a person's address. Return whether there was anything to confirm."""
+    """Mail the link that confirms a person's address.
+
+    Return whether there was anything to confirm.
+    """
     person = Preferences.objects.filter(user_id=user, email_confirmed=False).exclude(email="").select_related("user").first()
     if person is None or not mail.is_on():
         return False

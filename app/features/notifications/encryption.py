@@ -20,7 +20,9 @@ MOST_BYTES = RECORD - 86 - 16 - 1
 def encrypt(
     data: bytes, *, p256dh: bytes, auth: bytes, key: ec.EllipticCurvePrivateKey | None = None, salt: bytes | None = None
 ) -> bytes:
-    """Return the body of the request. `p256dh` (65 bytes) and `auth` (16) are the browser's; `key` and `salt` are made.
+    """Return the body of the request.
+
+    `p256dh` (65 bytes) and `auth` (16) are the browser's; `key` and `salt` are made.
 
     Raises ValueError for data that is too long, or for a key that is no point of the curve.
     """

@@ -23,7 +23,9 @@ def check() -> None:
 
 
 def checked_endpoint(address: str) -> str:
-    """Return the address. Raises BadFrame, naming what is wrong.
+    """Return the address.
+
+    Raises BadFrame, naming what is wrong.
 
     What its name leads to is checked when a push is sent: that may change at any time.
     """
@@ -55,7 +57,10 @@ def is_internal(host: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Say whether an IP address is one of the internet. Raises ValueError for what is none."""
+    """Say whether an IP address is one of the internet.
+
+    Raises ValueError for what is none.
+    """
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)

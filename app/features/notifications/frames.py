@@ -32,7 +32,10 @@ class NotifyClaimed(msgspec.Struct, tag="notify.claimed"):
 
 
 class Notify(msgspec.Struct, tag="notify"):
-    """A message to notify the person of. No `seq`: clients take a frame with one for an event of the log."""
+    """A message to notify the person of.
+
+    No `seq`: clients take a frame with one for an event of the log.
+    """
 
     reason: Literal["direct", "mention", "all"]
     room: StoredSlug

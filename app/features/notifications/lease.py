@@ -1,4 +1,7 @@
-"""One background worker at a time does a sweep; another takes over when it dies. Synchronous, in a database thread."""
+"""One background worker at a time does a sweep; another takes over when it dies.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ _CONFIRM, _UNSUBSCRIBE = "notifications.confirm", "notifications.unsubscribe"
 
 
 class Link(NamedTuple):
-    """Whom a signed link is about. It is worth nothing once the person has another address."""
+    """Whom a signed link is about.
+
+    It is worth nothing once the person has another address.
+    """
 
     user: int
     email: str
@@ -51,7 +54,10 @@ def check() -> None:
 
 
 def options() -> dict[str, Any]:
-    """Return the options of Django's backend. Raises ImproperlyConfigured, which never shows the address."""
+    """Return the options of Django's backend.
+
+    Raises ImproperlyConfigured, which never shows the address.
+    """
     address = parse_address("EMAIL_URL", settings.EMAIL_URL or "", FORMS)
     if address.scheme not in SCHEMES:
         refuse("EMAIL_URL", "starts with no scheme of a mail server", FORMS)
@@ -64,7 +70,10 @@ def options() -> dict[str, Any]:
 
 
 def connection(**changed: Any) -> BaseEmailBackend:
-    """Return a connection to the mail server; open it with `with`. `changed`: options of Django's backend."""
+    """Return a connection to the mail server; open it with `with`.
+
+    `changed`: options of Django's backend.
+    """
     found: BaseEmailBackend = get_connection("django.core.mail.backends.smtp.EmailBackend", **{**options(), **changed})
     return found
 
@@ -98,7 +107,10 @@ def unsubscribe_token(to: Link) -> str:
 
 
 def unsubscribed(token: str) -> Link | None:
-    """Return whom a link to unsubscribe is about; None for a forged one. It never ends."""
+    """Return whom a link to unsubscribe is about; None for a forged one.
+
+    It never ends.
+    """
     return _read(token, _UNSUBSCRIBE, None)
 
 

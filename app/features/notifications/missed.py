@@ -1,4 +1,6 @@
-"""Which messages of a time people have missed: for Web Push and for the digest. Synchronous, in a database thread.
+"""Which messages of a time people have missed: for Web Push and for the digest.
+
+Synchronous, in a database thread.
 
 Rooms are read in parts. Of a room only those people are asked who could be told: both of a direct room, those who have it at
 `all`, and those whom an unread message names.

@@ -7,7 +7,10 @@ from rooms.models import Room
 
 
 class Preferences(models.Model):
-    """How a person wants to be told. No row: as a new one reads."""
+    """How a person wants to be told.
+
+    No row: as a new one reads.
+    """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
     # Of open pages.
@@ -83,7 +86,10 @@ class Cursor(models.Model):
 
 
 class VapidKey(models.Model):
-    """One row: the key that proves to push services who sends. Devices are bound to it: a new one ends them all."""
+    """One row: the key that proves to push services who sends.
+
+    Devices are bound to it: a new one ends them all.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     # Base64url: the 32 bytes of the private key, the 65 of the public point.

@@ -24,7 +24,10 @@ def add(way: str, result: str, number: int = 1) -> None:
 
 
 def flush() -> None:
-    """Add the counts to the sums. Synchronous, in a database thread."""
+    """Add the counts to the sums.
+
+    Synchronous, in a database thread.
+    """
     with _lock:
         waiting = dict(_waiting)
         _waiting.clear()
@@ -38,6 +41,9 @@ def flush() -> None:
 
 
 async def export() -> None:
-    """Set the figures of /metrics. Raises DatabaseUnavailable."""
+    """Set the figures of /metrics.
+
+    Raises DatabaseUnavailable.
+    """
     for way, result, number in await database.run(lambda: list(Outcome.objects.values_list("way", "result", "number"))):
         SENT.labels(way, result).set(number)

@@ -64,7 +64,10 @@ class Internal(Exception):
 
 
 async def send(to: Subscription, payload: dict[str, Any], *, topic: str, urgent: bool) -> PushResult:
-    """Send a payload of at most MOST_BYTES as JSON. Raises nothing that a service or a device can cause."""
+    """Send a payload of at most MOST_BYTES as JSON.
+
+    Raises nothing that a service or a device can cause.
+    """
     try:
         body = encrypted(to, payload)
     except ValueError:
@@ -83,7 +86,10 @@ async def send(to: Subscription, payload: dict[str, Any], *, topic: str, urgent:
 
 
 def encrypted(to: Subscription, payload: dict[str, Any]) -> bytes:
-    """Encrypt a payload. Raises ValueError for keys that are none, or for a payload that is too large."""
+    """Encrypt a payload.
+
+    Raises ValueError for keys that are none, or for a payload that is too large.
+    """
     from features.notifications.encryption import encrypt  # noqa: PLC0415  # only a process that sends needs the cryptography
 
     data = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -135,7 +141,10 @@ async def _post(endpoint: str, body: bytes, headers: dict[str, str]) -> PushResu
 
 
 async def _address_of(host: str, port: int) -> str:
-    """Return an address of a name. Raises Internal if any of its addresses is not one of the internet, OSError for no name."""
+    """Return an address of a name.
+
+    Raises Internal if any of its addresses is not one of the internet, OSError for no name.
+    """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in found]

@@ -1,4 +1,7 @@
-"""Quiet hours: a span of the day in a person's time zone. Pure."""
+"""Quiet hours: a span of the day in a person's time zone.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Quiet(NamedTuple):
 
 
 def checked(begin: str, end: str, zone: str) -> Quiet:
-    """Return the hours. Raises BadFrame, naming what is wrong."""
+    """Return the hours.
+
+    Raises BadFrame, naming what is wrong.
+    """
     for name, value in (("from", begin), ("to", end)):
         if not _TIME.fullmatch(value):
             raise BadFrame(_("quiet: {name} must be a time such as 22:00", name=name))
@@ -43,7 +49,10 @@ def zone_of(name: str) -> ZoneInfo | None:
 
 
 def is_quiet(hours: Quiet | None, now: datetime) -> bool:
-    """Say whether an aware time lies within the hours. Where the machine lost the zone they count as UTC."""
+    """Say whether an aware time lies within the hours.
+
+    Where the machine lost the zone they count as UTC.
+    """
     if hours is None:
         return False
     local = now.astimezone(zone_of(hours.zone) or ZoneInfo("UTC")).time()

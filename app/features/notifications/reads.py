@@ -1,4 +1,7 @@
-"""Reads for the choice of whom to notify. Synchronous, in a database thread."""
+"""Reads for the choice of whom to notify.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ _ANYBODY = PersonRead(None, _NOBODY)
 
 
 def is_off() -> bool:
-    """Say whether an administrator has switched notifications off. The background worker has no hub that would know."""
+    """Say whether an administrator has switched notifications off.
+
+    The background worker has no hub that would know.
+    """
     return NAME in switches.off()
 
 

@@ -1,4 +1,7 @@
-"""How people want to be told: read and changed. Synchronous, in a database thread."""
+"""How people want to be told: read and changed.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -89,12 +92,18 @@ def good_devices(devices: QuerySet[Device]) -> list[Device]:
 
 
 def mark_of(password: str) -> str:
-    """Return a mark of a stored password. A device keeps it."""
+    """Return a mark of a stored password.
+
+    A device keeps it.
+    """
     return hashlib.sha256(password.encode()).hexdigest()
 
 
 def settings_change(*, user: int, changes: dict[str, Any], language: str) -> Changed:
-    """Change some of sound, browser, quiet, digest, email. Raises BadFrame, naming what is wrong."""
+    """Change some of sound, browser, quiet, digest, email.
+
+    Raises BadFrame, naming what is wrong.
+    """
     fields: dict[str, Any] = {name: changes[name] for name in ("sound", "browser", "digest") if name in changes}
     if fields.get("digest", "off") not in DIGESTS:
         raise BadFrame(_("digest is one of {names}", names=", ".join(DIGESTS)))
@@ -122,7 +131,10 @@ def _quiet_fields(hours: dict[str, str] | None) -> dict[str, str]:
 
 
 def checked_email(email: str | None) -> str:
-    """Return an address to which mails may go; "" for none. Raises BadFrame."""
+    """Return an address to which mails may go; "" for none.
+
+    Raises BadFrame.
+    """
     address = (email or "").strip()
     if not address:
         return ""
@@ -138,14 +150,20 @@ def checked_email(email: str | None) -> str:
 
 
 def email_confirm(link: Link) -> dict[str, Any] | None:
-    """Confirm an address. Return the settings; None if the person has another one now."""
+    """Confirm an address.
+
+    Return the settings; None if the person has another one now.
+    """
     found = Preferences.objects.filter(user_id=link.user, email=link.email)
     changed = found.update(email_confirmed=True, mailed_at=timezone.now())
     return settings_of(link.user) if changed else None
 
 
 def unsubscribe(link: Link) -> dict[str, Any] | None:
-    """Stop mails to an address; an unconfirmed one is removed. Return the settings; None for another address."""
+    """Stop mails to an address; an unconfirmed one is removed.
+
+    Return the settings; None for another address.
+    """
     found = Preferences.objects.filter(user_id=link.user, email=link.email)
     changed = found.update(digest="off")
     found.filter(email_confirmed=False).update(email="")
@@ -153,7 +171,10 @@ def unsubscribe(link: Link) -> dict[str, Any] | None:
 
 
 def level_set(*, user: int, slug: str, level: str) -> tuple[int, dict[str, Any]]:
-    """Set the level of a room, and return the room's id and the settings. Raises NoSuchRoom or NotAMember."""
+    """Set the level of a room, and return the room's id and the settings.
+
+    Raises NoSuchRoom or NotAMember.
+    """
     room = access.membership_in(user, slug).room
     if level == DEFAULT[room.kind == Kind.DIRECT]:
         RoomLevel.objects.filter(room=room, user_id=user).delete()
@@ -163,7 +184,9 @@ def level_set(*, user: int, slug: str, level: str) -> tuple[int, dict[str, Any]]
 
 
 def device_put(*, user: int, endpoint: str, p256dh: str, auth: str, label: str, language: str) -> int:
-    """Add a device, or change the one of that endpoint. Return its id. Raises BadFrame.
+    """Add a device, or change the one of that endpoint.
+
+    Return its id. Raises BadFrame.
 
     An endpoint is one browser: it notifies the person who signed in there last.
     """
@@ -199,7 +222,10 @@ def _check_key(name: str, text: str, size: int) -> None:
 
 
 def device_remove(*, user: int, device: int) -> None:
-    """Remove a device. Raises NoSuchTarget."""
+    """Remove a device.
+
+    Raises NoSuchTarget.
+    """
     if not Device.objects.filter(user_id=user, id=device).delete()[0]:
         raise NoSuchTarget(_("there is no such device"))
 

@@ -134,7 +134,10 @@ def _with_device(column: str) -> Q:
 
 
 def _move(at: datetime, to: datetime, now: datetime) -> None:
-    """Move on; what is tried again holds the place for RETRY. Seldom, as each time is a write."""
+    """Move on; what is tried again holds the place for RETRY.
+
+    Seldom, as each time is a write.
+    """
     to = max(to, now - RETRY)
     if to - at > OVERLAP / 2:
         lease.move("push", to)
@@ -262,7 +265,10 @@ def devices_settle(told: Iterable[tuple[Device, PushResult]], now: datetime) -> 
 
 
 def try_devices(user: int) -> Counter[str]:
-    """Send a push to each device of a person, to try them. Return how many ended how."""
+    """Send a push to each device of a person, to try them.
+
+    Return how many ended how.
+    """
     if vapid.pair() is None:
         return Counter()
     devices = good_devices(Device.objects.filter(user_id=user))

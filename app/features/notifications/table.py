@@ -1,4 +1,6 @@
-"""Whom to notify of a message, and in which way: one table. Pure.
+"""Whom to notify of a message, and in which way: one table.
+
+Pure.
 
 A notification has a reason, which depends on the person's level in the room (REASONS). Each way is silent in some situations
 (SILENT).
@@ -85,7 +87,10 @@ DEFAULT: Mapping[bool, Level] = {True: Level.ALL, False: Level.MENTIONS}
 
 
 def level_of(stored: str | None, *, direct: bool) -> Level:
-    """Return a person's level in a room. A level unknown to this release counts as none."""
+    """Return a person's level in a room.
+
+    A level unknown to this release counts as none.
+    """
     try:
         return Level(stored) if stored is not None else DEFAULT[direct]
     except ValueError:

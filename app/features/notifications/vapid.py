@@ -20,7 +20,10 @@ def encoded(data: bytes) -> str:
 
 
 def decoded(text: str) -> bytes:
-    """Decode base64url, with or without padding. Raises ValueError."""
+    """Decode base64url, with or without padding.
+
+    Raises ValueError.
+    """
     return base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
@@ -34,7 +37,10 @@ def make_pair() -> tuple[str, str]:
 
 
 def public_of(private: str) -> str:
-    """Return the public point of a private key. Raises ValueError for an invalid key."""
+    """Return the public point of a private key.
+
+    Raises ValueError for an invalid key.
+    """
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
 
@@ -57,7 +63,9 @@ _kept: list[tuple[str, str]] = []
 
 
 def pair() -> tuple[str, str] | None:
-    """Return the private and the public key; None before the migration. Synchronous, in a database thread.
+    """Return the private and the public key; None before the migration.
+
+    Synchronous, in a database thread.
 
     Raises ImproperlyConfigured for a wrong VAPID_PRIVATE_KEY.
     """

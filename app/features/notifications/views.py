@@ -1,4 +1,6 @@
-"""The pages behind the links of mails. They work without signing in: the link is signed, and worth this one thing only.
+"""The pages behind the links of mails.
+
+They work without signing in: the link is signed, and worth this one thing only.
 
 Opening a link changes nothing, because mail programs open links by themselves; its button does. Mail programs unsubscribe by POST
 (RFC 8058).

@@ -43,7 +43,10 @@ async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
 
 @router.get("/{slug}/polls/{int:seq}/votes", summary="Who voted for what")
 async def votes(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
-    """The people of each option, by name. 403 for a secret poll."""
+    """The people of each option, by name.
+
+    403 for a secret poll.
+    """
     me = request.auth[0].id  # type: ignore[attr-defined]
 
     def read() -> list[list[dict[str, Any]]]:

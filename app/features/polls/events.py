@@ -21,7 +21,10 @@ LISTED_VOTES = 200
 
 
 class Poll(msgspec.Struct, frozen=True, tag="poll"):
-    """A poll in its present state, as it is stored. Votes leave the server through PollState only."""
+    """A poll in its present state, as it is stored.
+
+    Votes leave the server through PollState only.
+    """
 
     question: str
     options: list[str]
@@ -68,7 +71,10 @@ def check(poll: Poll, context: Context) -> None:
 
 
 def vote(poll: Poll, payload: PollVoted, author: int, context: Context) -> Poll:
-    """Replace the person's vote. No choices: take it back."""
+    """Replace the person's vote.
+
+    No choices: take it back.
+    """
     if has_closed(poll.closed, poll.closes_at, context):
         raise Closed(_("the poll is closed"))
     choices = sorted(set(payload.choices))
@@ -85,7 +91,10 @@ def vote(poll: Poll, payload: PollVoted, author: int, context: Context) -> Poll:
 
 
 def close(poll: Poll, payload: PollClosed, author: int, context: Context) -> Poll:
-    """End the poll. Its author and the room's owners may, and the server when its time has come."""
+    """End the poll.
+
+    Its author and the room's owners may, and the server when its time has come.
+    """
     if poll.closed:
         raise Closed(_("the poll is closed"))
     if not may_close(author, context):

@@ -1,4 +1,7 @@
-"""The frames of polls. Each is answered with `stored` once it is committed."""
+"""The frames of polls.
+
+Each is answered with `stored` once it is committed.
+"""
 
 from __future__ import annotations
 

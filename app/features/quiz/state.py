@@ -39,7 +39,10 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Quiz(msgspec.Struct, frozen=True, tag="quiz"):
-    """A quiz in its present state. Right answers leave the server through QuizState only."""
+    """A quiz in its present state.
+
+    Right answers leave the server through QuizState only.
+    """
 
     title: str
     questions: list[Question]

@@ -20,7 +20,10 @@ router = Router(tags=["search"], auth=authenticated)
 
 
 def _no_number(value: Any) -> Any:
-    """Refuse the number of seconds that pydantic would take for a time. Without an offset it is UTC's."""
+    """Refuse the number of seconds that pydantic would take for a time.
+
+    Without an offset it is UTC's.
+    """
     if isinstance(value, str) and "-" not in value[1:]:
         raise ValueError("takes a time such as 2026-11-30T12:00:00Z")
     return value
@@ -70,7 +73,9 @@ class Place(Schema):
 async def search(
     request: HttpRequest, query: Query, room: Slug | None = None, before: Seq | Time | None = None, limit: Limit = PAGE
 ) -> dict[str, Any]:
-    """The best matches. With `before` (a time, or a seq of `room`) the newest ones before it.
+    """The best matches.
+
+    With `before` (a time, or a seq of `room`) the newest ones before it.
 
     In the query: `"a phrase"`, `from:name`, `in:room`, `before:date`, `after:date`, `has:file`.
     """

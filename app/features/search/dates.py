@@ -1,4 +1,7 @@
-"""The place of a time in a room's log. Synchronous, in a database thread."""
+"""The place of a time in a room's log.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from rooms import access
 
 
 def first_since(user: int, slug: str, moment: datetime) -> dict[str, Any]:
-    """Return the seq of the first event that is not older, head + 1 if there is none. Raises NoSuchRoom or NotAMember.
+    """Return the seq of the first event that is not older, head + 1 if there is none.
+
+    Raises NoSuchRoom or NotAMember.
 
     A log has no holes and runs in the order of time: each step halves the rest.
     """

@@ -1,4 +1,7 @@
-"""Find the messages that a person may read and that answer a question. Synchronous, in a database thread."""
+"""Find the messages that a person may read and that answer a question.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,10 @@ def _wanted(user: int, query: str, room: str | None, before: Before, limit: int)
 
 
 def _rooms(user: int, named: set[str]) -> dict[int, str]:
-    """Return id and slug of the rooms to search. Raises NoSuchRoom or NotAMember for a named one."""
+    """Return id and slug of the rooms to search.
+
+    Raises NoSuchRoom or NotAMember for a named one.
+    """
     if not named:
         mine = Membership.objects.filter(user_id=user, room__closed=False).order_by("-room__head")
         return dict(mine.values_list("room_id", "room__slug")[:MOST_ROOMS])
@@ -125,7 +131,10 @@ def _rooms(user: int, named: set[str]) -> dict[int, str]:
 
 
 def _page(matches: list[tuple[Found, Match]], limit: int, *, by_time: bool) -> list[tuple[Found, Match]]:
-    """Return the first ones. A page by time ends between two times: `before` could not name a place within one."""
+    """Return the first ones.
+
+    A page by time ends between two times: `before` could not name a place within one.
+    """
     page = matches[:limit]
     if by_time and len(matches) > limit and page[-1][0].at == matches[limit][0].at:
         return [one for one in page if one[0].at > page[-1][0].at] or page

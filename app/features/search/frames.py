@@ -1,4 +1,7 @@
-"""The frame `search`. Of a socket's questions only the newest is answered: people ask with each letter they type."""
+"""The frame `search`.
+
+Of a socket's questions only the newest is answered: people ask with each letter they type.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def _fields(query: str) -> Callable[[Results], dict[str, Any]]:
 
 
 async def look_up(user: int, query: str, room: str | None, before: int | datetime | None, limit: int) -> Results:
-    """Search at the person's pace. Raises what `find` does, RateLimited and DatabaseUnavailable."""
+    """Search at the person's pace.
+
+    Raises what `find` does, RateLimited and DatabaseUnavailable.
+    """
     await pace.calls().wait(user, weight=WEIGHT)
     begun = time.perf_counter()
     try:

@@ -1,4 +1,6 @@
-"""Enter new messages in the table that search reads, and their words in the list of words. Only on Postgres.
+"""Enter new messages in the table that search reads, and their words in the list of words.
+
+Only on Postgres.
 
 After the commits: a commit that updated the index would sometimes take a tenth of a second longer.
 """
@@ -63,7 +65,10 @@ _PAUSE = "UPDATE search_progress SET paused_until = now() + make_interval(secs =
 
 
 async def index() -> None:
-    """Enter the next messages. Another process that does so at once is left to it."""
+    """Enter the next messages.
+
+    Another process that does so at once is left to it.
+    """
     if connection.vendor == "postgresql":
         await database.run(enter)
 

@@ -1,4 +1,7 @@
-"""Where a question's terms stand in a text, how well they fit, and the excerpt that is shown. Pure."""
+"""Where a question's terms stand in a text, how well they fit, and the excerpt that is shown.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ def _fit(low: str, place: Span) -> int:
 
 
 def _is_edge(left: str, right: str) -> bool:
-    """Whether a word ends between two characters. Scripts without blanks between words have an edge everywhere."""
+    """Whether a word ends between two characters.
+
+    Scripts without blanks between words have an edge everywhere.
+    """
     return not left.isalnum() or not right.isalnum() or is_unspaced(left) or is_unspaced(right)
 
 

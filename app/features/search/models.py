@@ -6,13 +6,18 @@ LONGEST_WORD = 64
 
 
 class Word(models.Model):
-    """A word of some message, for questions that hold a part of it. Only on Postgres; it says nothing of who wrote it."""
+    """A word of some message, for questions that hold a part of it.
+
+    Only on Postgres; it says nothing of who wrote it.
+    """
 
     word = models.CharField(max_length=LONGEST_WORD, primary_key=True)
 
 
 class Progress(models.Model):
-    """One row: how far messages are entered in search_entry, and their words in Word. Both by id of the event.
+    """One row: how far messages are entered in search_entry, and their words in Word.
+
+    Both by id of the event.
 
     `upto` is the older releases'. The table search_entry, on Postgres only, is made in migrations/0003_entries.py.
     """

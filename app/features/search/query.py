@@ -1,4 +1,7 @@
-"""A person's question → what is searched for. Pure."""
+"""A person's question → what is searched for.
+
+Pure.
+"""
 
 from __future__ import annotations
 

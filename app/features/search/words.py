@@ -1,4 +1,6 @@
-"""The index's words: how a term is looked up among them. Pure.
+"""The index's words: how a term is looked up among them.
+
+Pure.
 
 The index holds the words of a text as Postgres's `simple` configuration finds them. Scripts without blanks between words are
 held as pairs of neighbouring characters, and the last one alone (migrations/0001_index.py).

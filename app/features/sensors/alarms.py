@@ -1,4 +1,6 @@
-"""Alarms: a value crosses a threshold, or a sensor falls silent. Each change is a message in the room, once.
+"""Alarms: a value crosses a threshold, or a sensor falls silent.
+
+Each change is a message in the room, once.
 
 The message's key counts the alarm's changes: whichever processes see the same change, it is stored once.
 """
@@ -46,7 +48,10 @@ class State(NamedTuple):
 
 
 def after(rule: Rule, state: str, value: float) -> str:
-    """Return the alarm's state after a value. Pure."""
+    """Return the alarm's state after a value.
+
+    Pure.
+    """
     if rule.above is not None and value > rule.above - (rule.hysteresis if state == "above" else 0):
         return "above"
     if rule.below is not None and value < rule.below + (rule.hysteresis if state == "below" else 0):
@@ -110,7 +115,10 @@ def _state(alarm: Alarm) -> State:
 
 
 async def change(known: State, sensor: int, room: RoomRef, name: str, state: str, value: float) -> None:
-    """Post the change and note it. The message first: a process that dies in between posts it again, to no effect."""
+    """Post the change and note it.
+
+    The message first: a process that dies in between posts it again, to no effect.
+    """
     key = f"alarm:{known.id}:{known.changes + 1}"
     text = sentence(known.rule, name, known.state, state, value)
     try:
@@ -158,7 +166,10 @@ def sentence(rule: Rule, name: str, before: str, state: str, value: float) -> st
 
 
 async def look_for_silent() -> None:
-    """Raise the alarms of sensors that have fallen silent. Raises DatabaseUnavailable."""
+    """Raise the alarms of sensors that have fallen silent.
+
+    Raises DatabaseUnavailable.
+    """
     for known, sensor, room, name, value in await database.run(_silent):
         await change(known, sensor, room, name, "silent", value)
 

@@ -86,7 +86,10 @@ def _me(request: HttpRequest) -> Person:
     "/{slug}/sensors/readings", response={202: dict[str, int]}, auth=or_by(KIND), summary="Push readings, as a person or a device"
 )
 async def readings(request: HttpRequest, slug: str, body: PushIn) -> tuple[int, dict[str, int]]:
-    """Answered once they are stored. Those from the future, or older than readings are kept, are not accepted."""
+    """Answered once they are stored.
+
+    Those from the future, or older than readings are kept, are not accepted.
+    """
     me, credential = request.auth  # type: ignore[attr-defined]
     found = [ReadingIn(one.sensor_id, one.value, one.at) for one in body.readings]
     device = device_of(credential)
@@ -112,7 +115,10 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 @router.get("/{slug}/sensors/{sensor_id}/series", summary="History of a sensor")
 async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Query[Range]) -> dict[str, Any]:
-    """Each reading while they fit into `points` (`step` 0), else means of whole minutes or hours. The last hour by default."""
+    """Each reading while they fit into `points` (`step` 0), else means of whole minutes or hours.
+
+    The last hour by default.
+    """
     last = milliseconds(query.last) if query.last else int(time.time() * 1_000)
     first = milliseconds(query.first) if query.first else last - HOUR_MS
     if first >= last:
@@ -126,7 +132,10 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
 
 @router.put("/{slug}/sensors/{sensor_id}/alarm", summary="Set a sensor's alarm")
 async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
-    """Owners only. Its messages come in the owner's name."""
+    """Owners only.
+
+    Its messages come in the owner's name.
+    """
     if body.above is None and body.below is None and body.silent_s is None:
         raise BadFrame(_("an alarm needs above, below or silent_s"))
     if body.above is not None and body.below is not None and body.below + body.hysteresis > body.above - body.hysteresis:
@@ -159,7 +168,10 @@ async def device_list(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 @router.post("/{slug}/devices", response={201: SensorDeviceMade}, summary="Make a device")
 async def device_create(request: HttpRequest, slug: str, body: SensorDeviceIn) -> tuple[int, dict[str, Any]]:
-    """The token is shown this once. It pushes readings into this room, and nothing else."""
+    """The token is shown this once.
+
+    It pushes readings into this room, and nothing else.
+    """
     me = _me(request).id
     device, token = await database.run_for(me, lambda: devices.device_create(user=me, slug=slug, name=body.name))
     return 201, {**_device(device, revocable=True), "token": token}

@@ -45,7 +45,10 @@ def device_on(socket: DialectSocket) -> DeviceRef | None:
 
 
 async def look_after_devices() -> None:
-    """Note when devices were seen; close the sockets of devices without permission. Raises DatabaseUnavailable."""
+    """Note when devices were seen; close the sockets of devices without permission.
+
+    Raises DatabaseUnavailable.
+    """
     here = connected()
     sockets = {socket: socket.state[STATE].id for socket in here.sockets if not socket.closed}
     seen, here.seen = here.seen, set()

@@ -1,4 +1,7 @@
-"""Devices of a room: made, listed and revoked by people, found by their tokens. Synchronous, in a database thread."""
+"""Devices of a room: made, listed and revoked by people, found by their tokens.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,9 @@ def device_list(*, user: int, slug: str) -> tuple[list[Device], bool]:
 
 
 def device_delete(*, user: int, slug: str, device: int) -> int:
-    """Revoke a device: its maker may, and the room's owners. Returns the id of the person that its sockets are of.
+    """Revoke a device: its maker may, and the room's owners.
+
+    Returns the id of the person that its sockets are of.
 
     Raises NoSuchTarget or Forbidden.
     """

@@ -1,4 +1,7 @@
-"""The dialect of /ws/sensor_data/: `{"sensor_id": "t1", "sensor_value": 21.5}` in and out. In the lobby."""
+"""The dialect of /ws/sensor_data/: `{"sensor_id": "t1", "sensor_value": 21.5}` in and out.
+
+In the lobby.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,10 @@ class DeviceLines(SensorDialect):
 
 
 class DeviceDialect(Dialect):
-    """`/ws/` with a device's token: `sensor.push` into its room, and `ping`. The room's events are not for it."""
+    """`/ws/` with a device's token: `sensor.push` into its room, and `ping`.
+
+    The room's events are not for it.
+    """
 
     name = "device"
 

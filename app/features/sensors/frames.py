@@ -49,7 +49,10 @@ async def sensor_push(socket: Socket, frame: SensorPush) -> DeferredReply:
 
 
 async def push(room: RoomRef, person: Person, readings: list[ReadingIn]) -> asyncio.Future[int]:
-    """Queue the readings of a member. Raises RateLimited, Forbidden, BadFrame or Unavailable."""
+    """Queue the readings of a member.
+
+    Raises RateLimited, Forbidden, BadFrame or Unavailable.
+    """
     if room.direct and not await access.may_write(room.id, person.id):  # blocks concern direct rooms only
         raise Forbidden(_("this person does not take messages from you"))
     return _queue(room, person, readings)

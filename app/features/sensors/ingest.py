@@ -1,4 +1,7 @@
-"""Group commit of readings: pushes that arrive together share a transaction. One per process; its queue is bounded."""
+"""Group commit of readings: pushes that arrive together share a transaction.
+
+One per process; its queue is bounded.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ class Ingest:
         self._known: OrderedDict[tuple[int, str], int] = OrderedDict()
 
     def add(self, room: RoomRef, sender: Person, readings: list[Reading]) -> asyncio.Future[int]:
-        """Queue readings; the result is their number, once they are committed. Raises Unavailable where too many wait."""
+        """Queue readings; the result is their number, once they are committed.
+
+        Raises Unavailable where too many wait.
+        """
         if self._size + len(readings) > WAITING:
             raise Unavailable(_("too many readings wait for the database; send these again"))
         loop = asyncio.get_running_loop()
@@ -110,7 +116,10 @@ class Ingest:
                 push.done.set_exception(refusal)
 
     async def _commit(self, part: list[Push]) -> None:
-        """Store pushes in one transaction, then answer and show them. Raises DatabaseError or DatabaseUnavailable."""
+        """Store pushes in one transaction, then answer and show them.
+
+        Raises DatabaseError or DatabaseUnavailable.
+        """
         ready, rows = await self._stored(part)
         if rows:
             READINGS.inc(len(rows))
@@ -123,7 +132,10 @@ class Ingest:
         alarms.check([(row.sensor, room, reading) for row, (room, reading) in zip(rows, places, strict=True)])
 
     async def _stored(self, part: list[Push]) -> tuple[list[Push], list[Row]]:
-        """Return the pushes that were stored, and their rows in the same order. Those that a full room refuses have failed."""
+        """Return the pushes that were stored, and their rows in the same order.
+
+        Those that a full room refuses have failed.
+        """
         for attempt in range(TRIES):
             try:
                 ready, rows = self._rows(part, await self._sensors(part))
@@ -167,7 +179,10 @@ class Ingest:
 
 
 def show(pushes: list[Push]) -> None:
-    """Show each sensor's latest reading live, once for all pushes. One that is older than what is shown is not."""
+    """Show each sensor's latest reading live, once for all pushes.
+
+    One that is older than what is shown is not.
+    """
     latest: dict[RoomRef, dict[str, tuple[Reading, Person]]] = {}
     for push in pushes:
         found = latest.setdefault(push.room, {})

@@ -20,7 +20,10 @@ class Sensor(models.Model):
 
 
 class Reading(models.Model):
-    """One value. `at`: milliseconds since 1970. No second index: each would be written with every reading."""
+    """One value.
+
+    `at`: milliseconds since 1970. No second index: each would be written with every reading.
+    """
 
     pk = models.CompositePrimaryKey("sensor_id", "at")
     sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -44,7 +47,10 @@ class Bucket(models.Model):
 
 
 class Device(models.Model):
-    """A program that pushes readings into one room with a token of its own. Only the token's SHA-256 is kept."""
+    """A program that pushes readings into one room with a token of its own.
+
+    Only the token's SHA-256 is kept.
+    """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
     # The account that its sockets are of: it cannot sign in and is in no list of people. Its end closes them.
@@ -58,7 +64,10 @@ class Device(models.Model):
 
 
 class Alarm(models.Model):
-    """A sensor's alarm. Its message is written in the name of the owner who set it, or of another once that one has left."""
+    """A sensor's alarm.
+
+    Its message is written in the name of the owner who set it, or of another once that one has left.
+    """
 
     sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, related_name="alarm")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")

@@ -50,7 +50,9 @@ def milliseconds(at: datetime) -> int:
 
 
 def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None) -> list[Reading]:
-    """Return what is stored: nothing from the future, and nothing older than readings are kept. Raises BadFrame.
+    """Return what is stored: nothing from the future, and nothing older than readings are kept.
+
+    Raises BadFrame.
 
     Readings without a time that come together are a millisecond apart, so that none of a sensor is lost.
     """

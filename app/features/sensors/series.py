@@ -1,4 +1,7 @@
-"""A sensor's history. Synchronous, in a database thread."""
+"""A sensor's history.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Batches of readings into the database: one statement on Postgres for any number. Synchronous, in a database thread."""
+"""Batches of readings into the database: one statement on Postgres for any number.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

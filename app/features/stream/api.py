@@ -63,7 +63,9 @@ async def frames_send(
     stream: Annotated[str, Header(alias="Hubbub-Stream", min_length=1, max_length=100)],
     number: Annotated[int | None, Header(alias="Hubbub-Request", ge=1, le=2**53)] = None,
 ) -> tuple[int, dict[str, int]]:
-    """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`. Replies come over the stream.
+    """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`.
+
+    Replies come over the stream.
 
     `Hubbub-Request`: 1, 2, 3, … for the requests of a stream. One that is repeated without an answer is then handled once.
     """
@@ -82,7 +84,10 @@ async def frames_send(
 
 
 def _texts(body: bytes) -> list[str]:
-    """Return each frame as text. Raises BadFrame."""
+    """Return each frame as text.
+
+    Raises BadFrame.
+    """
     try:
         decoded = msgspec.json.decode(body)
         frames = decoded if isinstance(decoded, list) else [decoded]

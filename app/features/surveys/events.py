@@ -37,7 +37,10 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct, frozen=True, tag="survey"):
-    """A survey in its present state, as it is stored. Answers leave the server as numbers only."""
+    """A survey in its present state, as it is stored.
+
+    Answers leave the server as numbers only.
+    """
 
     title: str
     questions: list[Question]
@@ -93,7 +96,10 @@ def _check_options(number: int, question: Question) -> None:
 
 
 def answer(survey: Survey, payload: SurveyAnswered, author: int, context: Context) -> Survey:
-    """Replace the person's answers. None of them: take them back."""
+    """Replace the person's answers.
+
+    None of them: take them back.
+    """
     if has_closed(survey.closed, survey.closes_at, context):
         raise Closed(_("the survey is closed"))
     if len(payload.answers) != len(survey.questions):
@@ -110,7 +116,10 @@ def answer(survey: Survey, payload: SurveyAnswered, author: int, context: Contex
 
 
 def _checked(number: int, question: Question, given: Answer) -> Answer:
-    """Return an answer in its stored form; None for an empty one. Raises BadFrame or TooLong."""
+    """Return an answer in its stored form; None for an empty one.
+
+    Raises BadFrame or TooLong.
+    """
     if given is None or given in ([], ""):
         return None
     if question.kind == "text" and isinstance(given, str):
@@ -141,7 +150,10 @@ def _choices(number: int, question: Question, given: Sequence[int]) -> list[int]
 
 
 def close(survey: Survey, payload: SurveyClosed, author: int, context: Context) -> Survey:
-    """End the survey. Its author and the room's owners may, and the server when its time has come."""
+    """End the survey.
+
+    Its author and the room's owners may, and the server when its time has come.
+    """
     if survey.closed:
         raise Closed(_("the survey is closed"))
     if not may_close(author, context):

@@ -9,7 +9,9 @@ from features.surveys.events import Answer, Question, Survey
 
 
 def table(survey: Survey, names: Mapping[int, str]) -> str:
-    """Return the CSV of a survey: a line for each person. Of a secret one without names, in no order of time.
+    """Return the CSV of a survey: a line for each person.
+
+    Of a secret one without names, in no order of time.
 
     `names`: user → name.
     """

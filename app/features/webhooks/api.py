@@ -70,7 +70,10 @@ class Posted(Schema):
 
 @router.post("/{token}", response={201: Posted}, auth=None, summary="Post a message into the room of a webhook")
 async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, dict[str, Any]]:
-    """`text`, and `attachments` as Slack has them. The header `Idempotency-Key` makes another try safe."""
+    """`text`, and `attachments` as Slack has them.
+
+    The header `Idempotency-Key` makes another try safe.
+    """
     hook = await database.run(services.hook_of, token)
     await _pace().wait(hook.id)
     alias = await database.run(services.alias_of, hook, payload.username) if payload.username else hook.alias

@@ -7,7 +7,10 @@ from rooms.models import Room
 
 
 class Hook(models.Model):
-    """An address to which another program posts messages into a room. Only the token's SHA-256 is kept."""
+    """An address to which another program posts messages into a room.
+
+    Only the token's SHA-256 is kept.
+    """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
     # The account that its messages are of: it cannot sign in and is in no list of people.

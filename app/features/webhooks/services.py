@@ -1,4 +1,7 @@
-"""Make, list and revoke a room's hooks. Synchronous, in a database thread."""
+"""Make, list and revoke a room's hooks.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -56,13 +59,19 @@ def hook_list(*, user: int, slug: str) -> list[Hook]:
 
 
 def hook_delete(*, user: int, slug: str, hook: int) -> None:
-    """Revoke a hook: its token is worth nothing from now on. Raises NoSuchTarget."""
+    """Revoke a hook: its token is worth nothing from now on.
+
+    Raises NoSuchTarget.
+    """
     if not Hook.objects.filter(room=_owned(user, slug), id=hook).delete()[0]:
         raise NoSuchTarget(_("there is no such webhook"))
 
 
 def hook_of(token: str) -> Opened:
-    """Return the hook of a token. Raises NoSuchTarget."""
+    """Return the hook of a token.
+
+    Raises NoSuchTarget.
+    """
     hook = Hook.objects.filter(digest=_digest(token), room__closed=False).select_related("room", "bot").first()
     if hook is None:
         raise NoSuchTarget(_("there is no such webhook"))
@@ -75,7 +84,10 @@ def hook_used(hook: int) -> None:
 
 
 def alias_of(hook: Opened, username: str) -> str:
-    """Return the name that a message shows beside the bot's. Raises BadFrame for another person's."""
+    """Return the name that a message shows beside the bot's.
+
+    Raises BadFrame for another person's.
+    """
     return checked_alias(hook.bot.id, username) or hook.alias
 
 

@@ -1,4 +1,7 @@
-"""A body in Slack's form → the text of a message. Pure."""
+"""A body in Slack's form → the text of a message.
+
+Pure.
+"""
 
 from __future__ import annotations
 
