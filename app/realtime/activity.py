@@ -16,7 +16,9 @@ class Activity(msgspec.Struct, tag="activity"):
 
 
 async def activity(socket: Socket, frame: Activity) -> dict[str, Any]:
-    """Set a socket's away flag. A person is away when all their sockets are.
+    """Set a socket's away flag.
+
+    A person is away when all their sockets are.
 
     Others learn it from `presence`, at most once a second per room.
     """

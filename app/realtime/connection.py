@@ -26,7 +26,10 @@ _numbers = itertools.count(1)
 
 
 class Connection:
-    """The client of a socket, the state that hub and features keep with it, and its send side. Input: realtime/session.py."""
+    """The client of a socket, the state that hub and features keep with it, and its send side.
+
+    Input: realtime/session.py.
+    """
 
     __slots__ = (
         "__weakref__",

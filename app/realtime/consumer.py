@@ -1,4 +1,6 @@
-"""Serve one socket: check credentials, read frames, write frames. No ORM and no channels dispatch here.
+"""Serve one socket: check credentials, read frames, write frames.
+
+No ORM and no channels dispatch here.
 
 connect → path → handshake limit → credentials → register → dialect.open → accept → frames … → close → unregister
 """
@@ -147,7 +149,10 @@ async def _handle(socket: Socket, event: dict[str, Any]) -> None:
 
 
 async def _accept(socket: Socket, send: Send) -> None:
-    """Accept the handshake, once. From here on the client counts as connected."""
+    """Accept the handshake, once.
+
+    From here on the client counts as connected.
+    """
     if isinstance(socket.send_queue, BufferedUntilAccept):
         with contextlib.suppress(OSError):  # `receive` reports a client that has disconnected
             await send({"type": "websocket.accept"})

@@ -9,7 +9,10 @@ from realtime import hub
 
 
 async def require(name: str) -> None:
-    """Raise FeatureOff if that feature is switched off. On the event loop."""
+    """Raise FeatureOff if that feature is switched off.
+
+    On the event loop.
+    """
     running = hub.current.peek()
     if running is not None:
         await running.switches.ready()

@@ -43,7 +43,10 @@ class Handover:
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def share(self, part: float, per_s: float, wanted: Callable[[], bool]) -> int:
-        """Close that part of the sockets one by one, with jitter, while `wanted()`. Return how many."""
+        """Close that part of the sockets one by one, with jitter, while `wanted()`.
+
+        Return how many.
+        """
         sockets = self._registry.sockets()
         chosen = random.sample(sockets, round(part * len(sockets)))
         for number, socket in enumerate(chosen):

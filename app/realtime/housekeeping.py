@@ -66,7 +66,10 @@ class Housekeeping:
                 await asyncio.sleep(0)
 
     async def _close_empty(self, now: float) -> None:
-        """Close rooms that stayed unused. Each tick checks a part of all rooms."""
+        """Close rooms that stayed unused.
+
+        Each tick checks a part of all rooms.
+        """
         if not self._sweep:
             self._sweep = list(self._registry.rooms.values())
         for _ in range(max(SLICE, len(self._registry.rooms)) // SWEEP_TICKS):

@@ -12,7 +12,9 @@ __all__ = ["Value", "end", "publish", "values"]
 
 
 def publish(room: RoomRef, topic: str, key: str, value: Any, *, sender: Person, keep_s: float | None = None) -> None:
-    """Set a live value; everybody in the room is sent it. Raises TooMany or TooLong. Call on the event loop.
+    """Set a live value; everybody in the room is sent it.
+
+    Raises TooMany or TooLong. Call on the event loop.
 
     `key`: which value of the topic, at most 64 characters. `value`: anything JSON but null, at most 16,384 characters. `keep_s`:
     how long it is valid, if not as long as the topic says.
@@ -26,5 +28,8 @@ def end(room: RoomRef, topic: str, key: str, *, sender: Person) -> None:
 
 
 def values(room: RoomRef, topic: str) -> dict[str, Value]:
-    """Return the values of a topic that this process knows. Those of a room without sockets here are in the store only."""
+    """Return the values of a topic that this process knows.
+
+    Those of a room without sockets here are in the store only.
+    """
     return hub.current().live.values_of(room.id, topic)

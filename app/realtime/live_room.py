@@ -61,7 +61,10 @@ class LiveRoom:
         self.sockets[type(socket.dialect)][socket] = socket.send_queue.writer
 
     def discard(self, socket: Subscriber) -> bool:
-        """Remove the socket. Return whether it was joined."""
+        """Remove the socket.
+
+        Return whether it was joined.
+        """
         members = self.sockets.get(type(socket.dialect), {})
         joined = socket in members
         members.pop(socket, None)
@@ -199,7 +202,10 @@ class LiveRoom:
         ]
 
     def push_to(self, dialect: type[Dialect], batch: Batch) -> list[Subscriber]:
-        """Send to the sockets of one dialect. Return the slow ones."""
+        """Send to the sockets of one dialect.
+
+        Return the slow ones.
+        """
         if not batch.texts:
             return []
         return [socket for socket in self.sockets.get(dialect, ()) if not socket.send_queue.push(batch)]

@@ -1,4 +1,6 @@
-"""Where live values are kept for those who join later: Redis. Nothing without Redis: the process has them.
+"""Where live values are kept for those who join later: Redis.
+
+Nothing without Redis: the process has them.
 
 A sorted set per room: a member is a value as text, its score the time at which it expires. Members never change: a process adds
 the new one and removes its own older one, so that no write undoes another process's. Readers take the newest of

@@ -1,4 +1,7 @@
-"""The live values of one topic in one room: which value is the newest, which is sent next, which is forgotten. No IO."""
+"""The live values of one topic in one room: which value is the newest, which is sent next, which is forgotten.
+
+No IO.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,9 @@ class TopicValues:
         self._rests_until = 0.0
 
     def accept(self, one: Value, *, own: bool) -> bool:
-        """Take a value if it is the newest of its key. Return whether it has to be sent.
+        """Take a value if it is the newest of its key.
+
+        Return whether it has to be sent.
 
         Raises TooMany above the topic's number of keys.
         """
@@ -98,7 +103,10 @@ class TopicValues:
     # --- forgetting
 
     def forget(self, now: float) -> list[str]:
-        """Drop expired values that were sent; `now` in loop time. Return the keys."""
+        """Drop expired values that were sent; `now` in loop time.
+
+        Return the keys.
+        """
         wall = time.time()
         gone = [key for key, one in self.values.items() if one.expires <= wall and key not in self.unsent]
         for key in gone:

@@ -1,4 +1,6 @@
-"""Live values: positions, cursors, readings, who is typing. The newest value of each (room, topic, key) wins; there is no log.
+"""Live values: positions, cursors, readings, who is typing.
+
+The newest value of each (room, topic, key) wins; there is no log.
 
 A socket is sent at most `per_s` values of a key a second, and always the last one. Values of a topic with `keep_s` are kept in
 Redis for those who join later, on any process; in the embedded run, in the process. What the layer or Redis lost meanwhile
@@ -63,7 +65,10 @@ class LiveValues:
     # --- from this process's clients
 
     def publish(self, room: RoomRef, topic: str, key: str, value: Any, *, sender: Person, keep_s: float | None = None) -> None:
-        """Set the value of a key; None ends it. Raises TooMany, or TooLong."""
+        """Set the value of a key; None ends it.
+
+        Raises TooMany, or TooLong.
+        """
         if not 0 < len(key) <= KEY_CHARS:
             raise ValueError(f"the key of a live value has 1 to {KEY_CHARS} characters: {key[:80]!r}")
         if len(encode(value)) > VALUE_CHARS:
@@ -193,7 +198,10 @@ class LiveValues:
             self._reader = self._spawn(self._read_stored())
 
     async def _read_stored(self) -> None:
-        """Read rooms from the store until none is left. While the store does not answer, try again."""
+        """Read rooms from the store until none is left.
+
+        While the store does not answer, try again.
+        """
         late: dict[int, RoomRef] = {}
         while self._to_read:
             part = dict(list(self._to_read.items())[:ROOMS_A_READ])

@@ -72,7 +72,9 @@ class Parts:
     # --- opening and closing
 
     def open(self, socket: Subscriber, room: RoomRef, name: str, seq: int) -> None:
-        """Push the part's frames to the socket from now on. Then read the part, and call `opened`.
+        """Push the part's frames to the socket from now on.
+
+        Then read the part, and call `opened`.
 
         Raises TooMany when the socket has as many of that name open as it may.
         """
@@ -94,7 +96,10 @@ class Parts:
         return PartKey(name, room.id, seq) in _of(socket)
 
     def room_of(self, socket: Subscriber, slug: str, name: str, seq: int) -> RoomRef | None:
-        """Return the room of a part that the socket has open. A membership that ended has closed it."""
+        """Return the room of a part that the socket has open.
+
+        A membership that ended has closed it.
+        """
         wanted = folded(slug)
         for key in _of(socket):
             if (key.name, key.seq) == (name, seq) and self._open[key].ref.slug == wanted:
@@ -133,7 +138,10 @@ class Parts:
     def push(
         self, room: RoomRef, name: str, seq: int, frames: Sequence[Numbered], *, but_for: Sequence[Subscriber | None] = ()
     ) -> None:
-        """Push committed frames, here and on the other processes. `but_for`: a socket for each frame that does not need it."""
+        """Push committed frames, here and on the other processes.
+
+        `but_for`: a socket for each frame that does not need it.
+        """
         key = PartKey(name, room.id, seq)
         texts = [encode(one.frame) for one in frames]
         numbers = [one.number for one in frames]

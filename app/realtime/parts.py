@@ -9,5 +9,8 @@ __all__ = ["Numbered", "Parts", "current"]
 
 
 def current() -> Parts:
-    """Return this process's parts. Call on the event loop."""
+    """Return this process's parts.
+
+    Call on the event loop.
+    """
     return hub.current().parts

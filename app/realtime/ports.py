@@ -31,7 +31,10 @@ class Membership(NamedTuple):
 
 
 class Log(Protocol):
-    """Reads of the rooms' logs. Each raises DatabaseUnavailable within its time limit."""
+    """Reads of the rooms' logs.
+
+    Each raises DatabaseUnavailable within its time limit.
+    """
 
     async def events(self, spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
         """Return each room's events in (first, second], oldest first, in one query.
@@ -84,7 +87,10 @@ def frame_table() -> Frames:
 
 
 def dialect_by(credential: str, dialect: type[Dialect]) -> type[Dialect]:
-    """Return the dialect that a credential gets at the path of `dialect`. Raises BadCredentials where it may not be used."""
+    """Return the dialect that a credential gets at the path of `dialect`.
+
+    Raises BadCredentials where it may not be used.
+    """
     kind = installed().tokens.get(credential.partition(":")[0])
     if kind is None:
         return dialect

@@ -44,7 +44,10 @@ class Frames:
         self._header = msgspec.json.Decoder(_Header)
 
     def decode(self, text: str) -> Any:
-        """Decode one frame into its struct. Raises BadJson, BadFrame or UnknownType."""
+        """Decode one frame into its struct.
+
+        Raises BadJson, BadFrame or UnknownType.
+        """
         try:
             frame = self._decoder.decode(text)
         except msgspec.ValidationError as error:
@@ -56,7 +59,10 @@ class Frames:
         return frame
 
     def convert(self, kind: str, fields: dict[str, Any]) -> Any:
-        """Convert another dialect's frame into its struct. Raises BadFrame."""
+        """Convert another dialect's frame into its struct.
+
+        Raises BadFrame.
+        """
         try:
             frame = msgspec.convert({"type": kind, **fields}, self._union)
         except msgspec.ValidationError as error:
@@ -149,7 +155,10 @@ async def ping(socket: object, frame: Ping) -> dict[str, Any]:
 
 
 def hello(user: Person, epoch: str, *, stream: str = "") -> str:
-    """Encode the greeting. `stream`: the name of the stream that carries it, if it is no WebSocket."""
+    """Encode the greeting.
+
+    `stream`: the name of the stream that carries it, if it is no WebSocket.
+    """
     limits = {"text": settings.MAX_TEXT, "frame": settings.MAX_FRAME, "rate": settings.LIMIT_MESSAGES_PER_S}
     fields = {"protocol": VERSION, "user": user.wire(), "heartbeat": HEARTBEAT_S, "limits": limits, "epoch": epoch}
     named = {"stream": stream} if stream else {}

@@ -1,4 +1,6 @@
-"""Publish news of the domains through the hub and the channel layer. There is no other way.
+"""Publish news of the domains through the hub and the channel layer.
+
+There is no other way.
 
 Call these on the event loop and only after commit. Nothing here waits: messages that the layer cannot carry in time are
 dropped, because every hub that finds a gap reads the log.

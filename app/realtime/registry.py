@@ -43,7 +43,10 @@ class Registry:
         room.mark_used()
 
     def detach(self, socket: Subscriber, room: LiveRoom) -> bool:
-        """Stop pushing the room's events. Return whether the socket was joined."""
+        """Stop pushing the room's events.
+
+        Return whether the socket was joined.
+        """
         socket.rooms.pop(room.ref.slug, None)
         joined = room.discard(socket)
         if joined:

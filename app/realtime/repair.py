@@ -69,7 +69,9 @@ class Repair:
     # --- the poll
 
     async def poll_heads(self) -> None:
-        """Find lost last events. Raises DatabaseUnavailable.
+        """Find lost last events.
+
+        Raises DatabaseUnavailable.
 
         One query reads the heads of all rooms of this process. With more than `heads_a_query` rooms, one query reads the rooms
         that moved since the last poll, and another the next `heads_a_query` rooms by name.

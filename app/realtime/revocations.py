@@ -1,4 +1,7 @@
-"""Act on credentials and memberships that ended. Acting twice is harmless."""
+"""Act on credentials and memberships that ended.
+
+Acting twice is harmless.
+"""
 
 from __future__ import annotations
 

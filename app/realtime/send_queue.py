@@ -1,4 +1,6 @@
-"""The send queue of one socket, bounded in bytes and in age. Above the bound the socket is closed with 4008.
+"""The send queue of one socket, bounded in bytes and in age.
+
+Above the bound the socket is closed with 4008.
 
 There are two implementations. Under our worker frames go straight to the transport, whose buffer is the queue. On any other
 ASGI server, on Django's test client and for compressed frames, there is a deque, and a task while the deque is not empty.

@@ -28,14 +28,19 @@ MSG_AWAY = "the database is away; the same key may be sent again"
 
 
 class Session(Connection):
-    """The input of a socket. A frame is handled at once; its awaitable is returned, for the socket's task to await."""
+    """The input of a socket.
+
+    A frame is handled at once; its awaitable is returned, for the socket's task to await.
+    """
 
     __slots__ = ()
 
     # --- receiving
 
     def on_text(self, text: str) -> Awaitable[None] | None:
-        """Handle a text frame outside of the socket's task. Never raises.
+        """Handle a text frame outside of the socket's task.
+
+        Never raises.
 
         Return the awaitable that must end before the next frame, or None.
         """
@@ -54,7 +59,9 @@ class Session(Connection):
         return None
 
     def receive(self, text: str) -> Awaitable[None] | None:
-        """Handle one text frame. Return what must be awaited before the next one, if anything.
+        """Handle one text frame.
+
+        Return what must be awaited before the next one, if anything.
 
         Raises SocketRefused, also when awaited, if the socket must be closed.
         """
@@ -78,7 +85,9 @@ class Session(Connection):
             await self.send_queue.drain()
 
     def handle(self, text: str, only: type[msgspec.Struct] | None = None) -> Awaitable[None] | None:
-        """Handle a native frame. Return what must be awaited, as `receive` does.
+        """Handle a native frame.
+
+        Return what must be awaited, as `receive` does.
 
         `only`: the one kind of frame that this socket may send.
         """
@@ -97,7 +106,10 @@ class Session(Connection):
         return self._answer(re, reply)
 
     def _call(self, table: protocol.Frames, frame: msgspec.Struct) -> protocol.Reply | Awaitable[protocol.Reply]:
-        """Call the frame's handler. Raises FrameRefused."""
+        """Call the frame's handler.
+
+        Raises FrameRefused.
+        """
         kind, paced, handler = table.by_struct[type(frame)]
         metrics.FRAMES_IN.add(1, kind)
         if type(frame) in table.off:
@@ -126,7 +138,10 @@ class Session(Connection):
             await rest
 
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
-        """Perform a native frame of another dialect. Raises FrameRefused."""
+        """Perform a native frame of another dialect.
+
+        Raises FrameRefused.
+        """
         table = frame_table()
         called = self._call(table, table.convert(kind, fields))
         reply = await _awaited(called) if not isinstance(called, DeferredReply) and isawaitable(called) else called
@@ -135,7 +150,10 @@ class Session(Connection):
     # --- replying
 
     def _answer(self, re: FrameId, reply: protocol.Reply) -> Awaitable[None] | None:
-        """Send the reply, now or when it is ready. Return the wait for fewer deferred replies, if there are too many."""
+        """Send the reply, now or when it is ready.
+
+        Return the wait for fewer deferred replies, if there are too many.
+        """
         if isinstance(reply, DeferredReply):
             self.in_flight += 1
             reply.done.add_done_callback(functools.partial(self._replied, re, reply.fields))
@@ -178,12 +196,18 @@ class Session(Connection):
         metrics.REFUSED.labels(refusal.code).inc()
 
     def take_message_token(self) -> bool:
-        """Take a token for one message. The limit is per person, not per socket."""
+        """Take a token for one message.
+
+        The limit is per person, not per socket.
+        """
         return self.local is None or self.local.bucket.take()
 
 
 async def _awaited(reply: Awaitable[protocol.Reply]) -> protocol.Reply:
-    """Await a handler's reply. Raises FrameRefused."""
+    """Await a handler's reply.
+
+    Raises FrameRefused.
+    """
     try:
         return await reply
     except DatabaseUnavailable as error:

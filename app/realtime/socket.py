@@ -1,4 +1,6 @@
-"""One authenticated socket: what dialects and frame handlers are given. Here are its rooms.
+"""One authenticated socket: what dialects and frame handlers are given.
+
+Here are its rooms.
 
 realtime/connection.py has its send side, realtime/session.py its frames.
 """
@@ -21,7 +23,10 @@ class Socket(Session):
     __slots__ = ()
 
     def joined(self, slug: str) -> LiveRoom:
-        """Return the room joined on this socket. Raises NotAMember."""
+        """Return the room joined on this socket.
+
+        Raises NotAMember.
+        """
         room = self.find_joined(slug)
         if room is None:
             raise NotAMember(f"{slug[:64]} is not joined on this socket")

@@ -186,7 +186,10 @@ class Stream:
         await self.receive(texts)
 
     async def receive(self, texts: Iterable[str]) -> None:
-        """Handle client frames in their order, after all earlier ones. Replies come over the stream."""
+        """Handle client frames in their order, after all earlier ones.
+
+        Replies come over the stream.
+        """
         texts = list(texts)
         self._waiting += len(texts)
         try:
@@ -238,7 +241,10 @@ class Stream:
 
 
 class StreamBody:
-    """The body of a stream's HTTP answer. Django calls `close` in a thread after any end of the answer."""
+    """The body of a stream's HTTP answer.
+
+    Django calls `close` in a thread after any end of the answer.
+    """
 
     def __init__(self, stream: Stream, cursor: str, rooms: Iterable[str]) -> None:
         """`cursor` and `rooms` as for `Stream.resume`."""
@@ -257,7 +263,10 @@ _streams: dict[str, Stream] = {}
 
 
 async def open_stream(user: Person, credential: str, address: str) -> Stream:
-    """Open a stream of a person. Raises SocketRefused with the code that a socket would be closed with."""
+    """Open a stream of a person.
+
+    Raises SocketRefused with the code that a socket would be closed with.
+    """
     hub = hubs.current()
     if state.draining:
         refusal = SocketRefused("service restart")
@@ -305,7 +314,10 @@ def is_here(stream: str) -> bool:
 
 
 def forward(stream: str, user: int, texts: list[str], request: int | None = None) -> bool:
-    """Send client frames to the process that holds the stream. Return False when the layer is away."""
+    """Send client frames to the process that holds the stream.
+
+    Return False when the layer is away.
+    """
     hub = hubs.current()
     if not hub.bus.healthy:
         return False

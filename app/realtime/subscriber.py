@@ -1,4 +1,7 @@
-"""What rooms, people and presence may do with a socket. The socket itself: realtime/socket.py."""
+"""What rooms, people and presence may do with a socket.
+
+The socket itself: realtime/socket.py.
+"""
 
 from __future__ import annotations
 

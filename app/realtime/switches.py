@@ -28,12 +28,18 @@ class Switches:
         self.known = False
 
     async def ready(self) -> None:
-        """Read the switches unless they are known. Raises DatabaseUnavailable."""
+        """Read the switches unless they are known.
+
+        Raises DatabaseUnavailable.
+        """
         if not self.known:
             await self.read()
 
     async def read(self) -> None:
-        """Read the switches and act on what changed. Raises DatabaseUnavailable."""
+        """Read the switches and act on what changed.
+
+        Raises DatabaseUnavailable.
+        """
         off = await domains().features_off()
         self.known = True
         if self._apply(off):

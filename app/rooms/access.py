@@ -1,4 +1,7 @@
-"""The one membership check, at every join, resume and send. Synchronous in a database thread, or through a BatchLoader."""
+"""The one membership check, at every join, resume and send.
+
+Synchronous in a database thread, or through a BatchLoader.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from rooms.models import Kind, Membership, Mention, Room
 
 
 def room_by_slug(slug: str) -> Room:
-    """Return the room of a slug. Raises NoSuchRoom, naming the slug."""
+    """Return the room of a slug.
+
+    Raises NoSuchRoom, naming the slug.
+    """
     normal = slugs.normalised(slug)
     room = Room.objects.filter(slug=normal, closed=False).first() if normal else None
     if room is None:
@@ -30,7 +36,10 @@ def room_by_slug(slug: str) -> Room:
 
 
 def membership_in(user: int, slug: str) -> Membership:
-    """Return the person's membership with its room. Raises NoSuchRoom or NotAMember."""
+    """Return the person's membership with its room.
+
+    Raises NoSuchRoom or NotAMember.
+    """
     normal = slugs.normalised(slug)
     found = None
     if normal:

@@ -117,7 +117,10 @@ async def member_list(
     role: Literal["owner", "member"] | None = None,
     user: Annotated[list[PersonId], Parameter(max_length=100)] = [],  # noqa: B006  # never changed
 ) -> dict[str, Any]:
-    """List members by id; `next` is the next page's `after`. `query`: part of the name; `user`, repeatable: only these."""
+    """List members by id; `next` is the next page's `after`.
+
+    `query`: part of the name; `user`, repeatable: only these.
+    """
     me = _me(request)
     options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "role": role, "users": user}
     return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
@@ -146,7 +149,10 @@ async def member_change(request: HttpRequest, slug: str, user: PersonId, payload
 
 @router.delete("/{slug}/members/{user}", response={204: None}, summary="Remove somebody, or leave")
 async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm: bool = False) -> tuple[int, None]:
-    """Remove a member. The last member of a private room needs `confirm`: the room is then closed to everyone."""
+    """Remove a member.
+
+    The last member of a private room needs `confirm`: the room is then closed to everyone.
+    """
     me = _me(request)
     _publish(await database.run_for(me, leaving.member_remove, slug=slug, by=me, user=user, confirm=confirm))
     return 204, None

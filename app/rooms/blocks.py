@@ -1,4 +1,7 @@
-"""Blocks between people. Synchronous, in a database thread."""
+"""Blocks between people.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ BLOCKS = 1_000
 
 
 def block_add(*, user: int, blocked: int) -> None:
-    """Block a person. Raises Forbidden for oneself, RateLimited above BLOCKS."""
+    """Block a person.
+
+    Raises Forbidden for oneself, RateLimited above BLOCKS.
+    """
     if user == blocked:
         raise Forbidden(_("nobody blocks themselves"))
     with transaction.atomic():
@@ -26,7 +32,10 @@ def block_add(*, user: int, blocked: int) -> None:
 
 
 def block_remove(*, user: int, blocked: int) -> None:
-    """Remove a block. Raises NoSuchTarget if there is none."""
+    """Remove a block.
+
+    Raises NoSuchTarget if there is none.
+    """
     with transaction.atomic():
         pair_lock(user, blocked)
         if not Block.objects.filter(user_id=user, blocked_id=blocked).delete()[0]:

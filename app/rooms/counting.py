@@ -19,7 +19,10 @@ _kept: dict[int, tuple[float, int]] = {}
 
 
 def member_counts(rooms: Iterable[int]) -> dict[int, int]:
-    """Return what counts_of returns. Synchronous, in a database thread."""
+    """Return what counts_of returns.
+
+    Synchronous, in a database thread.
+    """
     return by_orm(counts_of(rooms))
 
 

@@ -1,4 +1,7 @@
-"""Leave rooms, remove people, and keep an owner in each room. Synchronous; the caller publishes the result."""
+"""Leave rooms, remove people, and keep an owner in each room.
+
+Synchronous; the caller publishes the result.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,19 @@ MANY = 500
 
 
 class OwnershipConflict(Exception):
-    """The change would leave the room without an owner. HTTP only: no frame ends a membership."""
+    """The change would leave the room without an owner.
+
+    HTTP only: no frame ends a membership.
+    """
 
     code = ""
 
 
 class LastMember(OwnershipConflict):
-    """The last member would leave a private room, which then could never be entered again. `confirm` allows it."""
+    """The last member would leave a private room, which then could never be entered again.
+
+    `confirm` allows it.
+    """
 
     code = "last_member"
 
@@ -138,7 +147,10 @@ def _leave(memberships: list[Membership], reason: str) -> Left:
 
 
 def _keep_an_owner(room: Room) -> bool:
-    """Make the longest-standing member owner if there is none. Return whether it did."""
+    """Make the longest-standing member owner if there is none.
+
+    Return whether it did.
+    """
     _lock(room)
     if _owners(room).exists():
         return False

@@ -1,4 +1,7 @@
-"""Read pages of rooms and members for the API. Synchronous."""
+"""Read pages of rooms and members for the API.
+
+Synchronous.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,10 @@ def rooms_for(
 
 
 def room_for(user: int, slug: str) -> dict[str, Any]:
-    """Return one room. Raises NoSuchRoom, or NotAMember for a room by invitation only."""
+    """Return one room.
+
+    Raises NoSuchRoom, or NotAMember for a room by invitation only.
+    """
     try:
         membership = access.membership_in(user, slug)
     except NotAMember:
@@ -120,7 +126,9 @@ def members_of(
     role: str | None = None,
     users: Collection[int] = (),
 ) -> Page:
-    """List members with ids above `after`, by id. Raises NoSuchRoom or NotAMember.
+    """List members with ids above `after`, by id.
+
+    Raises NoSuchRoom or NotAMember.
 
     `query`: part of the name. `role`: only this role. `users`: only these ids.
     """

@@ -31,7 +31,10 @@ class Mentions(Schema):
 
 @router.get("", response=Mentions, summary="Unread messages that name me")
 async def mentions(request: HttpRequest, room: Slug | None = None) -> dict[str, Any]:
-    """List them by room and seq, at most 200; `room`: only those of one. They are read as the messages are."""
+    """List them by room and seq, at most 200; `room`: only those of one.
+
+    They are read as the messages are.
+    """
     person, _ = request.auth  # type: ignore[attr-defined]
 
     def read() -> list[tuple[str, int]]:

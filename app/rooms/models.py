@@ -18,7 +18,10 @@ class Role(models.TextChoices):
 
 
 class Room(models.Model):
-    """A room and the head of its log. `slug` never changes: it is the room's name on the wire."""
+    """A room and the head of its log.
+
+    `slug` never changes: it is the room's name on the wire.
+    """
 
     slug = models.CharField(max_length=slugs.MAX_STORED, unique=True)
     # Equal for slugs that look alike. Empty in direct rooms, and for all but the first of look-alikes from an earlier release.
@@ -45,7 +48,10 @@ class Room(models.Model):
 
 
 class Removal(models.Model):
-    """A table of the release before the journal (app/changes), which still runs during a roll. Drop it next time."""
+    """A table of the release before the journal (app/changes), which still runs during a roll.
+
+    Drop it next time.
+    """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -74,7 +80,10 @@ class Membership(models.Model):
 
 
 class Mention(models.Model):
-    """A message that names a member who has not read it yet. Written in the commit of the message, gone with the read mark."""
+    """A message that names a member who has not read it yet.
+
+    Written in the commit of the message, gone with the read mark.
+    """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="mentions", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)

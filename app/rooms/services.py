@@ -1,4 +1,7 @@
-"""Write rooms and memberships. Synchronous, in a database thread; the caller publishes the result."""
+"""Write rooms and memberships.
+
+Synchronous, in a database thread; the caller publishes the result.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,9 @@ def _spend_room(user: int) -> None:
 
 
 def checked_title(title: str) -> str:
-    """Return the title in its stored form. Two rooms may share a title.
+    """Return the title in its stored form.
+
+    Two rooms may share a title.
 
     Raises BadFrame.
     """

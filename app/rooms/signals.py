@@ -1,4 +1,7 @@
-"""Sent when rooms were closed for good. `sender` is Room."""
+"""Sent when rooms were closed for good.
+
+`sender` is Room.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Gunicorn's hooks. Its options come from start.py."""
+"""Gunicorn's hooks.
+
+Its options come from start.py.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ except ImproperlyConfigured as error:  # this is the first access to the setting
 
 
 def when_ready(server: Any) -> None:
-    """Let `manage.py drain` find this server. Serving works without it, too."""
+    """Let `manage.py drain` find this server.
+
+    Serving works without it, too.
+    """
     try:
         here.enter()
     except (OSError, pidfiles.NotPrivate) as error:

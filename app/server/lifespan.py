@@ -1,4 +1,7 @@
-"""Start and stop a worker process. Starting needs neither Redis nor Postgres: a failed start would stop Gunicorn."""
+"""Start and stop a worker process.
+
+Starting needs neither Redis nor Postgres: a failed start would stop Gunicorn.
+"""
 
 from __future__ import annotations
 

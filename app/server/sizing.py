@@ -1,4 +1,7 @@
-"""How many workers this machine can carry, and how much memory each may take. Standard library only."""
+"""How many workers this machine can carry, and how much memory each may take.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _NUMBER = re.compile("[1-9][0-9]*")
 
 @dataclass(frozen=True)
 class Machine:
-    """What the kernel allows. `quota`: thousandths of a core; `memory`: MiB; None where there is no limit or none is known."""
+    """What the kernel allows.
+
+    `quota`: thousandths of a core; `memory`: MiB; None where there is no limit or none is known.
+    """
 
     cores: int
     quota: int | None

@@ -1,4 +1,6 @@
-"""Start the web server: scripts/run_gunicorn.sh. Work out how many workers this machine can carry, then become Gunicorn.
+"""Start the web server: scripts/run_gunicorn.sh.
+
+Work out how many workers this machine can carry, then become Gunicorn.
 
 Standard library only: it takes a twentieth of a second.
 """

@@ -1,4 +1,7 @@
-"""A dialect: how one kind of client writes frames and reads events. Others are translated to native frames."""
+"""A dialect: how one kind of client writes frames and reads events.
+
+Others are translated to native frames.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,18 @@ class DialectSocket(Hashable, Protocol):
     def close_soon(self, code: Close, reason: str) -> None: ...
     def count_refusal(self, refusal: FrameRefused) -> None: ...
     def handle(self, text: str, only: type[msgspec.Struct] | None = None) -> Awaitable[None] | None:
-        """Handle a native frame. Return what must be awaited, if anything.
+        """Handle a native frame.
+
+        Return what must be awaited, if anything.
 
         `only`: the one kind of frame that this socket may send.
         """
 
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
-        """Perform a native frame of another dialect. Raises FrameRefused."""
+        """Perform a native frame of another dialect.
+
+        Raises FrameRefused.
+        """
 
     async def attach(self, refs: list[RoomRef]) -> None:
         """Push live events of these rooms from now on."""
@@ -47,7 +55,10 @@ class DialectSocket(Hashable, Protocol):
 
 
 def decode_object(text: str) -> dict[str, Any]:
-    """Decode a JSON object. Raises BadJson or BadFrame."""
+    """Decode a JSON object.
+
+    Raises BadJson or BadFrame.
+    """
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -58,7 +69,10 @@ def decode_object(text: str) -> dict[str, Any]:
 
 
 class Dialect:
-    """One instance per socket. `encode` and `encode_own` run once per event; sockets share the result."""
+    """One instance per socket.
+
+    `encode` and `encode_own` run once per event; sockets share the result.
+    """
 
     name: ClassVar[str]
     # Whether the dialect receives presence, typing and other frames without a seq.
@@ -75,11 +89,16 @@ class Dialect:
         """Start the dialect, after the credentials were accepted."""
 
     async def greet(self, *, stream: str = "") -> None:
-        """Send `hello`. `stream`: the name of the stream that carries it, if it is no WebSocket."""
+        """Send `hello`.
+
+        `stream`: the name of the stream that carries it, if it is no WebSocket.
+        """
         self.socket.push(hello(self.socket.user, await installation.epoch(), stream=stream))
 
     def text(self, text: str) -> Awaitable[None] | None:
-        """Handle one text frame from the client. Return what must be awaited before the next one, if anything.
+        """Handle one text frame from the client.
+
+        Return what must be awaited before the next one, if anything.
 
         A dialect that always waits has a coroutine function here.
         """
@@ -88,7 +107,10 @@ class Dialect:
         """Note that the person joined a room whose log stood at `head`."""
 
     async def closed(self) -> None:
-        """Clean up after the client closed the socket. Not called after a lost connection."""
+        """Clean up after the client closed the socket.
+
+        Not called after a lost connection.
+        """
 
     @staticmethod
     def encode_value(key: str, sender: Person, value: Any) -> str | None:

@@ -1,4 +1,7 @@
-"""The /infra/ws dialect: typed envelopes with JSON in a string. Invalid frames are ignored and counted."""
+"""The /infra/ws dialect: typed envelopes with JSON in a string.
+
+Invalid frames are ignored and counted.
+"""
 
 from __future__ import annotations
 

@@ -134,7 +134,10 @@ class Bus:
             await asyncio.sleep(random.uniform(0.2, 0.5))  # noqa: S311
 
     async def _leave(self, group: str) -> None:
-        """Leave a group, unless it has become wanted meanwhile. Who subscribes during the call waits for the next join."""
+        """Leave a group, unless it has become wanted meanwhile.
+
+        Who subscribes during the call waits for the next join.
+        """
         if group in self._wanted:
             return
         self._joined.discard(group)

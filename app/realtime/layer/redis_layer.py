@@ -27,7 +27,10 @@ IDENTITY_S = 5.0
 
 
 class Listener:
-    """Callbacks that receive a channel's messages without a queue, on the event loop. They must not wait."""
+    """Callbacks that receive a channel's messages without a queue, on the event loop.
+
+    They must not wait.
+    """
 
     def __init__(self, messages: Callable[[list[bytes]], None], restored: Callable[[], None]) -> None:
         # All messages of one read, serialised, in order.

@@ -36,7 +36,10 @@ class Announcer:
         self._list_timer: asyncio.TimerHandle | None = None
 
     def beat(self) -> dict[str, Any]:
-        """A heartbeat. Called from its thread: only reads."""
+        """A heartbeat.
+
+        Called from its thread: only reads.
+        """
         return {"type": "hub", "origin": self._bus.origin, "kind": "beat", "process": self._bus.origin, "number": self.number}
 
     def came(self, local: LocalUser) -> None:

@@ -42,7 +42,10 @@ class Peer:
         self.leaves_at: float | None = None
 
     def state(self, user: int) -> bool | None:
-        """None: no socket there. Else whether the user is away."""
+        """None: no socket there.
+
+        Else whether the user is away.
+        """
         return user in self.away if user in self.people else None
 
 
@@ -54,7 +57,10 @@ class Gone(NamedTuple):
 
 
 class Peers:
-    """All other processes. No IO: the caller hands over messages and the time."""
+    """All other processes.
+
+    No IO: the caller hands over messages and the time.
+    """
 
     def __init__(self) -> None:
         self.by_process: dict[str, Peer] = {}
@@ -80,7 +86,10 @@ class Peers:
     # --- what arrives
 
     def beat(self, process: str, number: int, now: float) -> bool:
-        """Note a heartbeat. Returns whether to ask the process for all its people."""
+        """Note a heartbeat.
+
+        Returns whether to ask the process for all its people.
+        """
         peer = self._note_heard(process, now)
         if peer.named > peer.number:
             peer.in_sync, peer.fresh = False, None
@@ -88,7 +97,10 @@ class Peers:
         return self._should_ask(peer, now)
 
     def announced(self, process: str, number: int, now: float) -> tuple[Peer, bool]:
-        """Note an announcement. Returns the process and whether to ask it for all its people."""
+        """Note an announcement.
+
+        Returns the process and whether to ask it for all its people.
+        """
         peer = self._note_heard(process, now)
         if number != peer.number + 1:
             peer.in_sync, peer.fresh = False, None
@@ -100,7 +112,10 @@ class Peers:
         peer.fresh = set()
 
     def end_list(self, process: str, peer: Peer) -> Gone | None:
-        """The last piece has arrived. Returns the people who are not listed any more; None when pieces were lost."""
+        """The last piece has arrived.
+
+        Returns the people who are not listed any more; None when pieces were lost.
+        """
         fresh, peer.fresh = peer.fresh, None
         if fresh is None:
             return None
@@ -118,7 +133,10 @@ class Peers:
             peer.fresh.add(user)
 
     def remove(self, peer: Peer, user: int) -> str | None:
-        """A user's last socket there is gone. Returns their name, None when they were not known."""
+        """A user's last socket there is gone.
+
+        Returns their name, None when they were not known.
+        """
         peer.away.discard(user)
         return peer.people.pop(user, None)
 
@@ -131,7 +149,9 @@ class Peers:
     # --- who is silent
 
     def dead(self, now: float, echoed_at: float) -> list[Gone]:
-        """Remove the processes that were silent for too long. Call it every BEAT_S.
+        """Remove the processes that were silent for too long.
+
+        Call it every BEAT_S.
 
         `echoed_at` is when this process last heard its own heartbeat. While it does not, or did not run itself, the
         silence of the others says nothing.

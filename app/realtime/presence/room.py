@@ -52,7 +52,10 @@ class RoomPresence:
         self.active, self._list = False, None
 
     def update(self, user: int, away: Away, name: str) -> bool:
-        """Set a person's state. Returns whether it changed."""
+        """Set a person's state.
+
+        Returns whether it changed.
+        """
         current = self.online.get(user)
         if current is away:
             return False

@@ -184,7 +184,10 @@ class Presence:
             self.announcer.activity(local)
 
     def renamed(self, person: Person) -> None:
-        """A person has another name. Every process learns it from the journal."""
+        """A person has another name.
+
+        Every process learns it from the journal.
+        """
         for peer in self.peers.by_process.values():
             if person.id in peer.people:
                 peer.people[person.id] = person.name
@@ -287,7 +290,10 @@ class Presence:
             self._update(room, user, self._state(user) if member else None, self.name(user))
 
     def _on_list(self, process: str, peer: Peer) -> None:
-        """The whole list of a process is here. Which active rooms its people are in, the database says."""
+        """The whole list of a process is here.
+
+        Which active rooms its people are in, the database says.
+        """
         was_in_sync = peer.in_sync
         gone = self.peers.end_list(process, peer)
         if gone is None:

@@ -20,7 +20,10 @@ WRITABLE.set()
 
 
 class Inbox:
-    """Events for the app. An asyncio.Queue has three deques of 760 bytes, for several readers and a bound."""
+    """Events for the app.
+
+    An asyncio.Queue has three deques of 760 bytes, for several readers and a bound.
+    """
 
     __slots__ = ("_events", "_reader")
 
@@ -37,11 +40,17 @@ class Inbox:
             self._reader.set_result(None)
 
     def get_nowait(self) -> ASGIReceiveEvent:
-        """Return the oldest event. Raises IndexError if there is none."""
+        """Return the oldest event.
+
+        Raises IndexError if there is none.
+        """
         return self._events.pop(0)
 
     def filled(self) -> asyncio.Future[None]:
-        """Return a future for the next event. For one reader at a time, of an empty inbox."""
+        """Return a future for the next event.
+
+        For one reader at a time, of an empty inbox.
+        """
         self._reader = asyncio.get_running_loop().create_future()
         return self._reader
 

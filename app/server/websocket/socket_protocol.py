@@ -407,7 +407,10 @@ class SocketProtocol(CompactProtocol):
         return self.unsent()
 
     def append_pending(self, frames: bytes) -> int:
-        """Append `frames` to the collected ones. Return the size of all."""
+        """Append `frames` to the collected ones.
+
+        Return the size of all.
+        """
         collected = self.collected
         if collected is None:
             self.collected = frames
@@ -420,7 +423,10 @@ class SocketProtocol(CompactProtocol):
         return self.collected_bytes
 
     def flush(self) -> None:
-        """Write the collected frames to the transport. Later writes come behind them."""
+        """Write the collected frames to the transport.
+
+        Later writes come behind them.
+        """
         frames = self.collected
         if frames is None:
             return
