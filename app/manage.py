@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run a command. Wrong settings, a place that cannot be written to and an absent database get one line, no traceback."""
+    """Run a command.
+
+    Wrong settings, a place that cannot be written to and an absent database get one line, no traceback.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -1,4 +1,7 @@
-"""The admin pages of people. The database notes each revocation (app/changes), and the sockets are closed."""
+"""The admin pages of people.
+
+The database notes each revocation (app/changes), and the sockets are closed.
+"""
 
 from __future__ import annotations
 

@@ -124,7 +124,10 @@ async def users(
     limit: Annotated[int, Field(ge=1, le=PEOPLE_MAX)] = PEOPLE_LISTED,
     user: Annotated[int | None, Field(ge=1, le=2**53)] = None,
 ) -> dict[str, Any]:
-    """List people by name; `next` is the next page's `after`. With the id `user`: that person, or an empty list."""
+    """List people by name; `next` is the next page's `after`.
+
+    With the id `user`: that person, or an empty list.
+    """
     person, _ = request.auth  # type: ignore[attr-defined]
 
     def search() -> dict[str, Any]:

@@ -41,7 +41,10 @@ async def _paced(request: HttpRequest, kind: str) -> tuple[Person, str]:
 
 
 async def identified(request: HttpRequest, kind: str = "") -> tuple[Person, str]:
-    """Authenticate without a rate limit, for calls that have one of their own. Raises as `authenticated` does."""
+    """Authenticate without a rate limit, for calls that have one of their own.
+
+    Raises as `authenticated` does.
+    """
     found = await _identified(request)
     named = found[1].partition(":")[0]
     if named in installed().tokens and named != kind:

@@ -27,7 +27,10 @@ class People(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person or a bot. Two names may not differ only in case or look alike: see `accounts.names`."""
+    """A person or a bot.
+
+    Two names may not differ only in case or look alike: see `accounts.names`.
+    """
 
     username = models.CharField(
         _("name"),
@@ -101,7 +104,10 @@ class User(AbstractUser):
 
 
 class ApiToken(models.Model):
-    """A long-lived credential. Only its SHA-256 is kept; 256 random bits need no salt."""
+    """A long-lived credential.
+
+    Only its SHA-256 is kept; 256 random bits need no salt.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     digest = models.CharField(max_length=64, unique=True)
@@ -109,7 +115,10 @@ class ApiToken(models.Model):
 
 
 class Revocation(models.Model):
-    """A table of the release before the journal (app/changes), which still runs during a roll. Drop it next time."""
+    """A table of the release before the journal (app/changes), which still runs during a roll.
+
+    Drop it next time.
+    """
 
     user_id = models.BigIntegerField()
     credential = models.CharField(max_length=96)

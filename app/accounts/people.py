@@ -1,4 +1,7 @@
-"""Find people. Reads; synchronous."""
+"""Find people.
+
+Reads; synchronous.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Writes of accounts. Each is synchronous and runs in a database thread; see db.database.run."""
+"""Writes of accounts.
+
+Each is synchronous and runs in a database thread; see db.database.run.
+"""
 
 from __future__ import annotations
 

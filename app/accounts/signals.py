@@ -1,4 +1,7 @@
-"""Sent after the commit, when a person is shut out, deleted or renamed. `sender` is User, `user` the person's id."""
+"""Sent after the commit, when a person is shut out, deleted or renamed.
+
+`sender` is User, `user` the person's id.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Limit sign-ups and password attempts per address. Counts live in the cache: Redis if configured."""
+"""Limit sign-ups and password attempts per address.
+
+Counts live in the cache: Redis if configured.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +41,20 @@ def address_of(request: HttpRequest) -> str:
 
 
 def sign_in_attempt(request: HttpRequest, username: str) -> None:
-    """Count an attempt. Raises Throttled."""
+    """Count an attempt.
+
+    Raises Throttled.
+    """
     address = address_of(request)
     _count(f"sign-in:{address}:{digest_of(key_of(username))[:16]}", ATTEMPTS_PER_ACCOUNT, WINDOW_S)
     _count(f"sign-in:{address}", ATTEMPTS_PER_ADDRESS, WINDOW_S)
 
 
 def sign_up_attempt(request: HttpRequest) -> None:
-    """Count a sign-up. Raises Throttled."""
+    """Count a sign-up.
+
+    Raises Throttled.
+    """
     _count(f"sign-up:{address_of(request)}", settings.LIMIT_SIGNUPS_PER_H, HOUR_S)
 
 

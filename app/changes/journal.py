@@ -1,4 +1,7 @@
-"""Read the journal for each process's hub. Synchronous, in a database thread."""
+"""Read the journal for each process's hub.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

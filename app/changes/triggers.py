@@ -74,7 +74,10 @@ TRIGGERS = (
 
 
 def install(connection: Any) -> None:
-    """Create missing or outdated triggers. Takes no lock if there are none."""
+    """Create missing or outdated triggers.
+
+    Takes no lock if there are none.
+    """
     vendor = connection.vendor
     with connection.cursor() as cursor:
         known = _known(cursor, vendor)

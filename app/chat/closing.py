@@ -12,7 +12,10 @@ LONGEST = timedelta(days=366)
 
 
 def utc(at: datetime | None) -> datetime | None:
-    """Return a client's `closes_at` in UTC. Raises BadFrame."""
+    """Return a client's `closes_at` in UTC.
+
+    Raises BadFrame.
+    """
     try:
         return at and at.astimezone(UTC)
     except OverflowError as error:
@@ -30,7 +33,10 @@ def check_closing(closes_at: datetime | None, context: Context) -> None:
 
 
 def has_closed(closed: bool, closes_at: datetime | None, context: Context) -> bool:
-    """Return whether it takes no more answers. The event that closes it may come seconds after its time."""
+    """Return whether it takes no more answers.
+
+    The event that closes it may come seconds after its time.
+    """
     return closed or (closes_at is not None and closes_at <= context.at)
 
 

@@ -29,7 +29,10 @@ MEMBERS_PAUSE_S = 1.0
 
 
 def closed_rooms_delete(*, paused: bool = True) -> int:
-    """Deletes the rooms that were closed. Returns how many are gone; `paused`: not faster than others bear."""
+    """Deletes the rooms that were closed.
+
+    Returns how many are gone; `paused`: not faster than others bear.
+    """
     gone = 0
     for room in Room.objects.filter(closed=True).order_by("id"):
         _end_memberships(room, paused)
@@ -44,7 +47,10 @@ def closed_rooms_delete(*, paused: bool = True) -> int:
 
 
 def person_delete(*, user: int, paused: bool = True) -> None:
-    """Deletes an account that was shut out. Who has written keeps a row without a name: the rooms' logs stay whole."""
+    """Deletes an account that was shut out.
+
+    Who has written keeps a row without a name: the rooms' logs stay whole.
+    """
     person = User.objects.filter(id=user, is_active=False).first()
     if person is None:
         return

@@ -1,4 +1,6 @@
-"""Acts on things when their time has come: a poll closes, a flag falls. Every web process looks; the event's key makes it one.
+"""Acts on things when their time has come: a poll closes, a flag falls.
+
+Every web process looks; the event's key makes it one.
 
 The process that commits a thing's time sets a timer, too: on an idle machine it acts within milliseconds.
 """
@@ -39,7 +41,10 @@ class _Late(NamedTuple):
 
 
 async def act() -> None:
-    """Act on everything that is due. Raises DatabaseUnavailable."""
+    """Act on everything that is due.
+
+    Raises DatabaseUnavailable.
+    """
     for late in await database.run(_read_late):
         try:
             await _act_on(late)

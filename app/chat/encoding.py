@@ -35,7 +35,10 @@ SHOWN = Case(
 
 
 class Amended(NamedTuple):
-    """The target of an amending event, in its present state. A message's is not needed: its events say what changed."""
+    """The target of an amending event, in its present state.
+
+    A message's is not needed: its events say what changed.
+    """
 
     kind: str
     text: str
@@ -110,7 +113,10 @@ def log_event(row: EventRow, room: str) -> LogEvent:
 
 
 def _is_anonymous(row: EventRow) -> bool:
-    """Whether the event's target hides who amended it. So it does where the target is not known."""
+    """Whether the event's target hides who amended it.
+
+    So it does where the target is not known.
+    """
     known = kinds.KINDS.get(row.kind)
     if known is None or known.anonymous is None:
         return False

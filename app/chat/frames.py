@@ -115,7 +115,10 @@ async def message_react(socket: Socket, frame: MessageReact) -> DeferredReply:
 
 
 async def _amend(socket: Socket, frame: MessageEdit | MessageDelete | MessageReact, payload: msgspec.Struct) -> DeferredReply:
-    """Answer later, as message_send does. The limit of messages holds for amending events, too."""
+    """Answer later, as message_send does.
+
+    The limit of messages holds for amending events, too.
+    """
     take_token(socket)
     room = await room_of(socket, frame.room)
     amended = services.event_append(room=room, author=socket.user, key=frame.key, target=frame.target, payload=payload)
@@ -181,7 +184,10 @@ def _alias_is_known(socket: Socket, frame: MessageSend) -> bool:
 
 
 async def set_alias(socket: Socket, alias: str) -> None:
-    """Check the name a socket's messages carry; once, for its next messages carry the same. Raises BadFrame."""
+    """Check the name a socket's messages carry; once, for its next messages carry the same.
+
+    Raises BadFrame.
+    """
     socket.alias = (alias, await database.run(checked_alias, socket.user.id, alias))
 
 

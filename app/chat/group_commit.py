@@ -49,7 +49,9 @@ EXPIRY_CHECK_S = 0.25
 
 
 class Store(Protocol):
-    """Where batches go. One result for each message, in order.
+    """Where batches go.
+
+    One result for each message, in order.
 
     Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored.
     """
@@ -60,7 +62,10 @@ class Store(Protocol):
 
 
 class GroupCommitter:
-    """Takes messages and commits them. A room's messages are committed in the order of their submission."""
+    """Takes messages and commits them.
+
+    A room's messages are committed in the order of their submission.
+    """
 
     def __init__(self, store: Store, lanes: int = 1) -> None:
         """`lanes`: commits under way at most."""
@@ -99,7 +104,10 @@ class GroupCommitter:
         self._timer = loop.call_later(EXPIRY_CHECK_S, self._give_up_late) if self._lanes or self._committing else None
 
     async def close(self) -> None:
-        """Commit the queue within CLOSE_S. Fail the messages left then, or when cancelled, with Unavailable (outcome unknown)."""
+        """Commit the queue within CLOSE_S.
+
+        Fail the messages left then, or when cancelled, with Unavailable (outcome unknown).
+        """
         self._closed = True
         try:
             with contextlib.suppress(TimeoutError):

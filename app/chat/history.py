@@ -1,4 +1,7 @@
-"""Reads of the log. The synchronous ones run in a database thread; the `async` ones are what realtime asks for."""
+"""Reads of the log.
+
+The synchronous ones run in a database thread; the `async` ones are what realtime asks for.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ def uncounted_at(room: Room, seq: int) -> int:
 
 
 def resume_page(room: RoomRef, after: int, head: int, most: int = LIMITS.page_events) -> tuple[list[LogEvent], bool]:
-    """(at most `most` events above `after` and up to `head`, whether more follow). Without more, the page ends at `head`."""
+    """(at most `most` events above `after` and up to `head`, whether more follow).
+
+    Without more, the page ends at `head`.
+    """
     events = _events_in_spans({room.id: (after, min(head, after + most))}).get(room.id, [])
     return events, bool(events) and events[-1].seq < head
 

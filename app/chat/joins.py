@@ -1,4 +1,7 @@
-"""The page of a join. Joins that come together share their trips to the database, and the page where they read the same."""
+"""The page of a join.
+
+Joins that come together share their trips to the database, and the page where they read the same.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from rooms.models import Room
 
 
 async def page_of(user: int, room: RoomRef, after: int | None, limits: Limits = LIMITS) -> Page:
-    """What a join of `room` brings, as of a head that is read after the call. Raises NotAMember, DatabaseUnavailable."""
+    """What a join of `room` brings, as of a head that is read after the call.
+
+    Raises NotAMember, DatabaseUnavailable.
+    """
     head, member_count = await _state_for(user, room)
     events: list[LogEvent] = []
     more = False
@@ -42,7 +48,10 @@ def _read_page(key: PageKey) -> tuple[list[LogEvent], bool]:
 
 
 async def _state_for(user: int, room: RoomRef) -> tuple[int, int]:
-    """(head, number of members). Raises NotAMember."""
+    """(head, number of members).
+
+    Raises NotAMember.
+    """
     state = await _states((room.id, user), owner=user)
     if state is None:
         raise NotAMember(_("you are not a member of {room}", room=room.slug))
@@ -57,7 +66,10 @@ def _answer_states(pairs: list[tuple[int, int]]) -> Query[dict[tuple[int, int], 
 
 
 def _read_heads(rooms: list[int], users: list[int]) -> list[tuple[int, int, int]]:
-    """(room, user, head) of those who are members. The membership is read last."""
+    """(room, user, head) of those who are members.
+
+    The membership is read last.
+    """
     heads = dict(Room.objects.filter(id__in=set(rooms)).values_list("id", "head"))
     members = access.members_among(zip(rooms, users, strict=True))
     return [(room, user, heads[room]) for room, user in members if room in heads]

@@ -17,7 +17,10 @@ Reactions = dict[str, list[int]]
 
 
 class Message(msgspec.Struct, frozen=True, tag="message"):
-    """A message in its present state. Its fields are columns; it has no `data`."""
+    """A message in its present state.
+
+    Its fields are columns; it has no `data`.
+    """
 
     text: str
     edited: bool = False
@@ -41,7 +44,10 @@ class Reaction(msgspec.Struct, frozen=True, tag="reaction"):
 
 
 def edit(message: Message, change: MessageEdited, author: int, context: Context) -> Message:
-    """Replace the text. Only its author may."""
+    """Replace the text.
+
+    Only its author may.
+    """
     _refuse_deleted(message)
     if author != context.target_author:
         raise Forbidden(_("only its author edits a message"))
@@ -49,7 +55,10 @@ def edit(message: Message, change: MessageEdited, author: int, context: Context)
 
 
 def delete(message: Message, change: MessageDeleted, author: int, context: Context) -> Message:
-    """Empty the message. Its author and the room's owners may."""
+    """Empty the message.
+
+    Its author and the room's owners may.
+    """
     _refuse_deleted(message)
     if author != context.target_author and not context.is_owner:
         raise Forbidden(_("only its author and the room's owners delete a message"))
@@ -57,7 +66,10 @@ def delete(message: Message, change: MessageDeleted, author: int, context: Conte
 
 
 def react(message: Message, change: Reaction, author: int, context: Context) -> Message:
-    """Add or take back a reaction. Doing either twice changes nothing."""
+    """Add or take back a reaction.
+
+    Doing either twice changes nothing.
+    """
     _refuse_deleted(message)
     people = message.reactions.get(change.emoji, [])
     if (author in people) == change.on:
@@ -116,13 +128,19 @@ KINDS = EventKinds((MESSAGE, EDITED, DELETED, REACTION))
 
 
 def counts(kind: str, target: int | None) -> bool:
-    """Say whether an event makes its room unread. An unknown kind does unless it amends another event."""
+    """Say whether an event makes its room unread.
+
+    An unknown kind does unless it amends another event.
+    """
     known = KINDS.get(kind)
     return target is None if known is None else known.counts
 
 
 def apply(kind: EventKind, state: Any, payload: Any, author: int, context: Context) -> Any:
-    """Return the target's new state. Raises FrameRefused; NoSuchTarget where `state` is of another kind."""
+    """Return the target's new state.
+
+    Raises FrameRefused; NoSuchTarget where `state` is of another kind.
+    """
     assert kind.apply is not None
     if type(state) is not kind.amends:
         raise NoSuchTarget(f"{kind.name} has no such target")
@@ -151,7 +169,10 @@ def public_state(row: Any) -> dict[str, Any] | None:
 
 
 def with_state(row: Any, state: Any) -> Any:
-    """Return the row with another state. That of a thing is not encoded yet: many events of one commit may change it."""
+    """Return the row with another state.
+
+    That of a thing is not encoded yet: many events of one commit may change it.
+    """
     if isinstance(state, Message):
         return row._replace(text=state.text, edited=state.edited, deleted=state.deleted, reactions=state.reactions)._replace(
             # Nothing of a deleted message is left.

@@ -1,4 +1,6 @@
-"""Queues of messages on their way into the log. Rooms are split between lanes; a room's messages keep their order in its lane.
+"""Queues of messages on their way into the log.
+
+Rooms are split between lanes; a room's messages keep their order in its lane.
 
 One commit takes from all lanes while the process is busy during commits: large commits cost least. A disk that syncs slowly
 leaves the process idle; then each lane commits by itself, so that two commits are under way.

@@ -62,7 +62,9 @@ _member = BatchLoader(_members_named)
 
 
 async def mentioned(room: int, author: int, text: str) -> list[int]:
-    """Return the ids of the members named in a text, without its author. EVERYBODY is among them for `@room`.
+    """Return the ids of the members named in a text, without its author.
+
+    EVERYBODY is among them for `@room`.
 
     Raises DatabaseUnavailable and RateLimited.
     """

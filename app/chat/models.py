@@ -7,7 +7,9 @@ from rooms.models import Room
 
 
 class Event(models.Model):
-    """One durable event of a room's log. Never deleted: `seq` has no holes and a key is stored once for ever.
+    """One durable event of a room's log.
+
+    Never deleted: `seq` has no holes and a key is stored once for ever.
 
     A message's row carries its present state (`text`, `edited`, `deleted`, `reactions`); the events that changed it
     follow at their own seq.
@@ -50,7 +52,10 @@ class Event(models.Model):
 
 
 class Due(models.Model):
-    """A thing on which the server has to act at a time: chat/due.py. Written in the commit that changes the thing."""
+    """A thing on which the server has to act at a time: chat/due.py.
+
+    Written in the commit that changes the thing.
+    """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
     seq = models.BigIntegerField()

@@ -58,7 +58,10 @@ class Found:
 
 @dataclass(slots=True)
 class Plan:
-    """What to write. `seqs` says what became of each key."""
+    """What to write.
+
+    `seqs` says what became of each key.
+    """
 
     now: datetime
     seqs: dict[Identity, int | Exception] = field(default_factory=dict)
@@ -77,7 +80,10 @@ class Plan:
 
 
 def plan(asked: Mapping[Identity, PendingEvent], found: Found, now: datetime) -> Plan:
-    """Give out seqs in the order of the batch and change the targets. An event that is refused takes no seq."""
+    """Give out seqs in the order of the batch and change the targets.
+
+    An event that is refused takes no seq.
+    """
     made = Plan(now)
     for identity, append in asked.items():
         role = Role.OWNER if append.by_server else found.roles.get((append.room.id, append.author))
@@ -115,7 +121,10 @@ def _add(append: PendingEvent, role: str, found: Found, made: Plan) -> int | Exc
 
 
 def _amend(append: PendingEvent, kind: EventKind, role: str, found: Found, made: Plan) -> None:
-    """Change the target's state. Raises FrameRefused."""
+    """Change the target's state.
+
+    Raises FrameRefused.
+    """
     place = (append.room.id, append.target or 0)
     row = made.changed.get(place) or found.targets.get(place)
     if row is None:

@@ -87,14 +87,19 @@ def _stored(stored: Stored) -> dict[str, Any]:
 
 
 def take_token(socket: Socket) -> None:
-    """Count a frame against the person's LIMIT_MESSAGES_PER_S. Raises RateLimited."""
+    """Count a frame against the person's LIMIT_MESSAGES_PER_S.
+
+    Raises RateLimited.
+    """
     if not socket.take_message_token():
         note_refusal("messages", f"user {socket.user.id}", "LIMIT_MESSAGES_PER_S")
         raise RateLimited(_("too many messages a second; wait and send the same key again"))
 
 
 async def room_of(socket: Socket, slug: str) -> RoomRef:
-    """Return a room of this person's. Raises NoSuchRoom or NotAMember.
+    """Return a room of this person's.
+
+    Raises NoSuchRoom or NotAMember.
 
     Of a room that this process knows the person to be in, the database is not asked.
     """
@@ -128,7 +133,10 @@ def with_due(payload: type[msgspec.Struct], room: int, author: int) -> list[Thin
 
 
 def with_due_of_gone(payload: type[msgspec.Struct]) -> list[Thing]:
-    """Read things of a kind on which the server has to act yet, and whose author is no member any more. Synchronous."""
+    """Read things of a kind on which the server has to act yet, and whose author is no member any more.
+
+    Synchronous.
+    """
     member = Membership.objects.filter(room_id=OuterRef("room_id"), user_id=OuterRef("author"))
     return _things(_due_of(payload).filter(~Exists(member))[:MANY])
 
@@ -155,7 +163,9 @@ def _thing(room: RoomRef, row: EventRow) -> Thing:
 
 
 def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thing:
-    """Read a thing that the person may see. Synchronous, in a database thread.
+    """Read a thing that the person may see.
+
+    Synchronous, in a database thread.
 
     Raises NoSuchRoom, NotAMember, or NoSuchTarget when the event at `seq` is none of that kind.
     """
@@ -199,7 +209,9 @@ def things_holding(
 
 
 def things(user: int, slug: str, payload: type[msgspec.Struct], *, limit: int, **having: Any) -> list[Thing]:
-    """Read a room's latest things of a kind, the newest first. Synchronous, in a database thread.
+    """Read a room's latest things of a kind, the newest first.
+
+    Synchronous, in a database thread.
 
     `having`: conditions on the state, as `data__closed=False`. Raises NoSuchRoom or NotAMember.
     """

@@ -24,7 +24,10 @@ _PARTS = Case(When(Q(kind="message") & (Q(text="") | ~Q(alias="")), then=F("data
 
 
 def quote(room: int, seq: int) -> Quote:
-    """Return a message of the room as it is quoted: with empty text once it was deleted. Synchronous. Raises NoSuchTarget."""
+    """Return a message of the room as it is quoted: with empty text once it was deleted.
+
+    Synchronous. Raises NoSuchTarget.
+    """
     found = _read({(room, seq)}).get((room, seq))
     if found is None:
         raise NoSuchTarget(_("there is no such message in the room"))

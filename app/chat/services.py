@@ -44,7 +44,9 @@ class Parts(NamedTuple):
 def message_send(
     *, room: RoomRef, author: Person, key: str, text: str, alias: str = "", parts: Parts | None = None, by_server: bool = False
 ) -> asyncio.Future[Stored]:
-    """Queues a message; the result is there once it is committed and published. Messages keep the order of the calls.
+    """Queues a message; the result is there once it is committed and published.
+
+    Messages keep the order of the calls.
 
     `by_server`: in the author's name, whether they may still write or not.
     The same key again answers the first commit with `duplicate`. Raises Empty, TooLong or BadFrame at once; waiting for
@@ -61,7 +63,9 @@ def message_send(
 def event_append(
     *, room: RoomRef, author: Person, key: str, payload: msgspec.Struct, target: int | None = None, by_server: bool = False
 ) -> asyncio.Future[Stored]:
-    """Queue an event of any kind, as message_send does a message. `target`: the seq of the event that it amends.
+    """Queue an event of any kind, as message_send does a message.
+
+    `target`: the seq of the event that it amends.
 
     The result may also raise the refusal of the kind's `apply`, or NoSuchTarget.
     """

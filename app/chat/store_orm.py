@@ -42,7 +42,10 @@ def _is_double(error: Exception) -> bool:
 
 
 def _store(batch: Sequence[PendingEvent]) -> list[Result]:
-    """One transaction. Runs in a database thread."""
+    """One transaction.
+
+    Runs in a database thread.
+    """
     asked = dedupe_by_key(batch)
     with transaction.atomic():
         # In the order of the ids, so that two processes never wait for each other.

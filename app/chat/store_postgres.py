@@ -129,8 +129,11 @@ class PostgresStore:
 
 
 def _as_first_sent(results: list[Result], tried: set[datetime]) -> list[Result]:
-    """What an earlier try of the same call committed, though its answer was lost, is no duplicate to its sender and is
-    still to be published. Its time tells it from what others stored under the key."""
+    """Take the events that an earlier try of the same call committed for stored by this one.
+
+    The answer to that try was lost: to their sender they are no duplicates, and they are still to be published.
+    Their time tells them from what others stored under the key.
+    """
     seen: set[tuple[int, int]] = set()
     for result in results:
         if isinstance(result, Stored) and result.duplicate and result.at in tried:

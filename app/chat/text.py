@@ -1,4 +1,7 @@
-"""What a reader sees of a message's text. The page has the same rule: frontend/src/ui/text.ts."""
+"""What a reader sees of a message's text.
+
+The page has the same rule: frontend/src/ui/text.ts.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ async def chat_app(request: HttpRequest, room: str = "", seq: str = "") -> HttpR
 
 
 async def service_worker(request: HttpRequest) -> HttpResponse:
-    """The page's service worker. It works for the paths below its own, so it is not below /static/."""
+    """The page's service worker.
+
+    It works for the paths below its own, so it is not below /static/.
+    """
     response = render(request, "chat/sw.js", content_type="text/javascript")
     # A browser asks at each visit whether there is a new one.
     response.headers["Cache-Control"] = "no-cache"

@@ -28,7 +28,10 @@ class StrictParser(Parser):
 
 
 class FastRenderer(BaseRenderer):
-    """Renders JSON as the sockets do. Django's encoder blocks the event loop for milliseconds with a page of 500 rooms."""
+    """Renders JSON as the sockets do.
+
+    Django's encoder blocks the event loop for milliseconds with a page of 500 rooms.
+    """
 
     media_type = "application/json"
 

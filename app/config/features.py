@@ -1,4 +1,6 @@
-"""The one list of features. Each is a package with a module `feature` that holds its FEATURE.
+"""The one list of features.
+
+Each is a package with a module `feature` that holds its FEATURE.
 
 Only names stand here: the settings need them before Django's models can be imported.
 """
@@ -46,7 +48,10 @@ def variables() -> Iterator[Variable]:
 
 
 def install(off: frozenset[str] = frozenset()) -> None:
-    """Load the features that are on. Raises ValueError, naming it, for what two of them bring."""
+    """Load the features that are on.
+
+    Raises ValueError, naming it, for what two of them bring.
+    """
     from chat.kinds import KINDS  # noqa: PLC0415  # models are there only now
 
     found = Installed([_load(package) for package in FEATURES if name_of(package) not in off], map(_load, CORE))

@@ -142,7 +142,10 @@ def csp_source(name: str, address: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the address to open. Exit code 2 names a wrong setting."""
+    """Print the address to open.
+
+    Exit code 2 names a wrong setting.
+    """
     host, port, public = [*arguments, ""][:3]
     try:
         sys.stdout.write(f"{browser_origin('PUBLIC_URL', public) if public else listening_url(host, int(port))}\n")

@@ -1,4 +1,7 @@
-"""Provide realtime with its ports: the dialects by path, and functions of the domains. Features bring the frames."""
+"""Provide realtime with its ports: the dialects by path, and functions of the domains.
+
+Features bring the frames.
+"""
 
 from __future__ import annotations
 

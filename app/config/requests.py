@@ -45,7 +45,10 @@ class Ids:
 
 @async_only_middleware
 def measured(get_response: Next) -> Next:
-    """Measure requests by route, and name them. The outermost middleware."""
+    """Measure requests by route, and name them.
+
+    The outermost middleware.
+    """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         ids = Ids(request)
@@ -64,7 +67,10 @@ def measured(get_response: Next) -> Next:
 
 
 def route_of(request: HttpRequest) -> tuple[str, str]:
-    """Return the route's pattern and its kind. Both are bounded: a path never becomes a label."""
+    """Return the route's pattern and its kind.
+
+    Both are bounded: a path never becomes a label.
+    """
     if request.path_info.startswith(settings.STATIC_URL):
         return "static", "static"
     match = getattr(request, "resolver_match", None)

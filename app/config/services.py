@@ -54,7 +54,10 @@ class Traces(Service):
     name = "traces"
 
     def __init__(self) -> None:
-        """Wrap before another service starts: the hub hands its methods on when it is made. This one ends last."""
+        """Wrap before another service starts: the hub hands its methods on when it is made.
+
+        This one ends last.
+        """
         from config.traces import Tracing  # noqa: PLC0415  # a package of its own, which few installations have
 
         self._tracing = Tracing()
@@ -104,7 +107,10 @@ class LookUps(Service):
 
 
 class PeriodicWork(Service):
-    """What features do again and again. Each turn waits a little differently, so that processes do not act together."""
+    """What features do again and again.
+
+    Each turn waits a little differently, so that processes do not act together.
+    """
 
     name = "periodic"
 

@@ -1,4 +1,7 @@
-"""Django's settings, all derived from variables.py. Nothing else reads the environment."""
+"""Django's settings, all derived from variables.py.
+
+Nothing else reads the environment.
+"""
 
 from __future__ import annotations
 

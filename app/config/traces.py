@@ -78,7 +78,10 @@ class Tracing:
         _wrap(Bus, "_signed", self._signed)
 
     def stop(self) -> None:
-        """Export the remaining spans; wait EXPORT_S at most. In a thread."""
+        """Export the remaining spans; wait EXPORT_S at most.
+
+        In a thread.
+        """
         self._provider.force_flush(EXPORT_S * 1000)
         self._provider.shutdown()
 
@@ -215,7 +218,10 @@ def _wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
 
 
 def _end(span: Span, error: BaseException | None) -> None:
-    """End the span. Of an error only its code or type: its text may quote a person."""
+    """End the span.
+
+    Of an error only its code or type: its text may quote a person.
+    """
     if error is not None:
         span.set_status(Status(StatusCode.ERROR, error.code if isinstance(error, FrameRefused) else type(error).__name__))
     span.end()

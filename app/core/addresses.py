@@ -108,7 +108,10 @@ def _is_ipv6(text: str) -> bool:
 
 
 def port_of(name: str, text: str, form: str) -> int:
-    """Parse a port number. Raises ImproperlyConfigured."""
+    """Parse a port number.
+
+    Raises ImproperlyConfigured.
+    """
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_PORT:
         refuse(name, f"has no port from 1 to {MOST_PORT} behind its host; {ENCODE}", form)
     return int(text)

@@ -21,7 +21,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
 
 
 class LargeTable:
-    """Mix into a ModelAdmin. Confirms a deletion without collecting related rows, which are deleted in the background."""
+    """Mix into a ModelAdmin.
+
+    Confirms a deletion without collecting related rows, which are deleted in the background.
+    """
 
     paginator: Any = BoundedPaginator
     show_full_result_count = False

@@ -1,4 +1,7 @@
-"""What bodies and parameters of the HTTP API are made of. As on the sockets, no value is taken for one of another kind."""
+"""What bodies and parameters of the HTTP API are made of.
+
+As on the sockets, no value is taken for one of another kind.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict
 
 
 class Body(Schema):
-    """The JSON body of a call. By default pydantic takes `false` and `"1"` for numbers, `1` and `"yes"` for `true`."""
+    """The JSON body of a call.
+
+    By default pydantic takes `false` and `"1"` for numbers, `1` and `"yes"` for `true`.
+    """
 
     model_config = ConfigDict(strict=True)
 

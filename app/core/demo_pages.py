@@ -12,7 +12,10 @@ from django.shortcuts import render
 
 
 def demo_page(template: str) -> Callable[..., Any]:
-    """Return a view of a template for those signed in. Its <script> and <style> carry `nonce="{{ request.csp_nonce }}"`."""
+    """Return a view of a template for those signed in.
+
+    Its <script> and <style> carry `nonce="{{ request.csp_nonce }}"`.
+    """
 
     async def view(request: HttpRequest) -> HttpResponse:
         user = await request.auser()

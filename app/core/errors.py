@@ -35,36 +35,33 @@ REASON_BYTES = 123
 
 class SocketRefused(Exception):
     close_code = Close.INTERNAL
+    default_reason = ""
 
     def __init__(self, reason: str = "") -> None:
-        whole = reason or type(self).__doc__ or ""
+        whole = reason or self.default_reason
         # Sent in the close frame.
         self.reason = whole.encode()[:REASON_BYTES].decode(errors="ignore")
         super().__init__(self.reason)
 
 
 class NoCredentials(SocketRefused):
-    """no credentials"""
-
     close_code = Close.NO_CREDENTIALS
+    default_reason = "no credentials"
 
 
 class BadCredentials(SocketRefused):
-    """bad or expired credentials"""
-
     close_code = Close.BAD_CREDENTIALS
+    default_reason = "bad or expired credentials"
 
 
 class RoomRefused(SocketRefused):
-    """room refused"""
-
     close_code = Close.ROOM_REFUSED
+    default_reason = "room refused"
 
 
 class RateAbuse(SocketRefused):
-    """too many frames or sockets"""
-
     close_code = Close.RATE_ABUSE
+    default_reason = "too many frames or sockets"
 
 
 class FrameRefused(Exception):

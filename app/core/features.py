@@ -45,7 +45,9 @@ Public = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class EventKind:
-    """A kind of durable events. Its payload's tag is its name in the log and on the wire.
+    """A kind of durable events.
+
+    Its payload's tag is its name in the log and on the wire.
 
     A kind without `amends` is a thing: its payload is its state, which amending events change.
     """
@@ -266,7 +268,10 @@ class RoomList:
 
 
 def number_of(place: str | None) -> int | None:
-    """Return the place of a list whose places are numbers. Raises BadFrame."""
+    """Return the place of a list whose places are numbers.
+
+    Raises BadFrame.
+    """
     if place is None:
         return None
     if not (place.isascii() and place.isdecimal() and len(place) <= 15):
@@ -275,7 +280,10 @@ def number_of(place: str | None) -> int | None:
 
 
 class LargeBody(NamedTuple):
-    """Requests with a larger body than others have. Their view reads it as it arrives: `core.bodies.body_of(request)`."""
+    """Requests with a larger body than others have.
+
+    Their view reads it as it arrives: `core.bodies.body_of(request)`.
+    """
 
     method: str
     path: re.Pattern[str]
@@ -309,7 +317,10 @@ DoctorCheck = Callable[[float], Iterable[Checked]]
 
 
 class Routine(NamedTuple):
-    """Work that the background worker does again and again, in a thread of its own. There may be several workers."""
+    """Work that the background worker does again and again, in a thread of its own.
+
+    There may be several workers.
+    """
 
     name: str
     run: Callable[[], None]
@@ -360,7 +371,10 @@ class Feature:
 
 
 class Installed:
-    """All features of this process. Raises ValueError, naming it, for a name that two of them use."""
+    """All features of this process.
+
+    Raises ValueError, naming it, for a name that two of them use.
+    """
 
     def __init__(self, features: Iterable[Feature], core: Iterable[Feature] = ()) -> None:
         self.features = tuple(features)
@@ -395,7 +409,10 @@ class Installed:
         return [feature.name for feature in shown] + [name for feature in (*self._core, *shown) for name in feature.abilities]
 
     def switch(self, off: Iterable[str]) -> bool:
-        """Take these features, and only these, for off. Return whether that changed anything. Other names are ignored."""
+        """Take these features, and only these, for off.
+
+        Return whether that changed anything. Other names are ignored.
+        """
         switched = [feature for feature in self.features if feature.name in set(off)]
         names = frozenset(feature.name for feature in switched)
         if names == self.off:
@@ -408,7 +425,10 @@ class Installed:
         return True
 
     def owner_of(self, part: Any) -> str:
-        """Name the feature that brings a frame's struct, a list, a dialect, a view or a consumer. "" for the core's."""
+        """Name the feature that brings a frame's struct, a list, a dialect, a view or a consumer.
+
+        "" for the core's.
+        """
         return next((feature.name for feature in self.features if part in set(_reached(feature))), "")
 
     def every(self, part: str) -> list[Any]:

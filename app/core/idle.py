@@ -9,7 +9,10 @@ _SCHEDSTAT = "/proc/thread-self/schedstat"
 
 
 class IdleClock:
-    """Measures the current thread. On Linux the time in the run queue is not counted."""
+    """Measures the current thread.
+
+    On Linux the time in the run queue is not counted.
+    """
 
     def __init__(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Packages that cost megabytes and a tenth of a second, and that most processes never use:
+"""Packages that cost megabytes and a tenth of a second, and that most processes never use.
 
 if TYPE_CHECKING:
     import chess
@@ -17,7 +17,10 @@ from typing import Any, cast
 
 
 class LazyModule:
-    """A module that is loaded when an attribute of it is first asked for. Any thread may ask."""
+    """A module that is loaded when an attribute of it is first asked for.
+
+    Any thread may ask.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name

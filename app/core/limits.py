@@ -1,4 +1,7 @@
-"""Bounds of pages and queues, and token buckets. A bucket's rate of 0 lifts its limit."""
+"""Bounds of pages and queues, and token buckets.
+
+A bucket's rate of 0 lifts its limit.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds that the hub, its parts and the log's store are given. Tests give smaller ones."""
+    """The bounds that the hub, its parts and the log's store are given.
+
+    Tests give smaller ones.
+    """
 
     # Events kept for a joining socket, or received ahead of a gap. Beyond it the log is read instead.
     held_events: int = 1_000
@@ -54,7 +60,10 @@ class Bucket:
         return True
 
     def owe(self) -> float:
-        """Take a token, before there is one if need be. Return the seconds until there is."""
+        """Take a token, before there is one if need be.
+
+        Return the seconds until there is.
+        """
         if self.take() or not self.rate:
             return 0.0
         self.tokens -= 1

@@ -1,4 +1,7 @@
-"""Structured logs: one line per event, JSON for machines or console for people. Never a token or a query string."""
+"""Structured logs: one line per event, JSON for machines or console for people.
+
+Never a token or a query string.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ def _add_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mut
 
 
 def without_rows(exc_info: Any) -> str:
-    """Format a traceback. An error of the database says only its type: its text quotes the row, which is what people wrote."""
+    """Format a traceback.
+
+    An error of the database says only its type: its text quotes the row, which is what people wrote.
+    """
     error = exc_info[1]
     return "\n".join(_lines_of(error, set())) if error is not None else ""
 

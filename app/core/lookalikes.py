@@ -1,4 +1,6 @@
-"""Detect names that look alike, by UTS 39 (Unicode Security Mechanisms). Not used for messages.
+"""Detect names that look alike, by UTS 39 (Unicode Security Mechanisms).
+
+Not used for messages.
 
 The `regex` package knows the properties of characters; `confusable_homoglyphs` has Unicode's table of confusables.
 """

@@ -140,7 +140,10 @@ TASKS_WAIT = Gauge(
 
 
 def settle() -> None:
-    """Export the counters of this process to /metrics. Call it on the event loop."""
+    """Export the counters of this process to /metrics.
+
+    Call it on the event loop.
+    """
     for tally in (SOCKETS, FRAMES_IN, STORED, KINDS, DELIVERED, LIVE):
         tally.settle()
     for spread in (COMMIT_WAIT, DELIVERY_HERE, DELIVERY_LAYER, *GC_PAUSES):

@@ -24,7 +24,10 @@ HTTP_WEIGHT = 2
 
 
 class Pace:
-    """Calls of one event loop by owner. A rate of 0 lifts the limit."""
+    """Calls of one event loop by owner.
+
+    A rate of 0 lifts the limit.
+    """
 
     def __init__(self, rate: float) -> None:
         """`rate`: calls per second and owner."""

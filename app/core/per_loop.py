@@ -42,12 +42,18 @@ class PerLoop(Generic[T]):
         return one
 
     def take(self, loop: asyncio.AbstractEventLoop) -> T:
-        """Remove and return the instance of `loop`. Raises KeyError if it has none."""
+        """Remove and return the instance of `loop`.
+
+        Raises KeyError if it has none.
+        """
         self._loop = _none
         return self._all.pop(loop)
 
     def __getitem__(self, loop: asyncio.AbstractEventLoop) -> T:
-        """Return the instance of `loop`. Raises KeyError if it has none."""
+        """Return the instance of `loop`.
+
+        Raises KeyError if it has none.
+        """
         return self._all[loop]
 
 

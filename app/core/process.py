@@ -1,4 +1,7 @@
-"""Resource use of each worker. With several workers prometheus_client does not export its own figures."""
+"""Resource use of each worker.
+
+With several workers prometheus_client does not export its own figures.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""REDIS_URL → shards: the `hosts` of channels-redis, and clients for all other uses. Only this module opens a Redis.
+"""REDIS_URL → shards: the `hosts` of channels-redis, and clients for all other uses.
+
+Only this module opens a Redis.
 
     redis://[user:password@]host[:port][/database]          rediss:// is the same with TLS
     unix://[user:password@]/path/of/socket[?db=database]

@@ -9,7 +9,10 @@ from collections.abc import Callable
 
 
 class Service:
-    """One service of a worker process. Every method is optional."""
+    """One service of a worker process.
+
+    Every method is optional.
+    """
 
     # Its name among the degraded parts in /readyz.
     name = ""
@@ -38,7 +41,10 @@ class Service:
         """Accept no more work; the process is about to stop."""
 
     async def stop(self) -> None:
-        """Finish the work under way. Services stop in the order of their registration."""
+        """Finish the work under way.
+
+        Services stop in the order of their registration.
+        """
 
 
 _registered: list[Service] = []

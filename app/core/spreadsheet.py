@@ -14,7 +14,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "
 
 
 def csv_of(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV. It begins with a byte order mark, without which spreadsheets misread anything but ASCII."""
+    """Return rows as CSV.
+
+    It begins with a byte order mark, without which spreadsheets misread anything but ASCII.
+    """
     text = io.StringIO(newline="")
     lines = csv.writer(text)
     for row in rows:

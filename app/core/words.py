@@ -23,7 +23,10 @@ class Words(str):
 
 
 def words(form: str, **values: object) -> Words:
-    """Return the form with its values filled in. A value may be Words, too."""
+    """Return the form with its values filled in.
+
+    A value may be Words, too.
+    """
     sentence = Words(form.format_map(values) if values else form)
     sentence.form, sentence.values = form, values
     return sentence

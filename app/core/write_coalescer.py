@@ -48,7 +48,9 @@ class WriteCoalescer:
             self._loop.call_soon(self._loop.call_soon, self._flush)
 
     def joined(self, frames: list[bytes]) -> bytes:
-        """Join `frames`. Members of a room mostly have the same ones and share the result.
+        """Join `frames`.
+
+        Members of a room mostly have the same ones and share the result.
 
         The caller must not change the list.
         """

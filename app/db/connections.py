@@ -1,4 +1,7 @@
-"""Divide a process's DATABASE_CONNECTIONS. The ORM's threads get the remainder."""
+"""Divide a process's DATABASE_CONNECTIONS.
+
+The ORM's threads get the remainder.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,10 @@ DATA_EXCEPTION = "22"
 
 
 class DatabaseUnavailable(Exception):
-    """The database did not answer in time, or too many calls wait. The outcome of a write is unknown."""
+    """The database did not answer in time, or too many calls wait.
+
+    The outcome of a write is unknown.
+    """
 
 
 @functools.cache

@@ -26,7 +26,10 @@ class _Line(deque["asyncio.Future[None]"]):
 
 
 class FairGate:
-    """The slots of one event loop. Not thread-safe."""
+    """The slots of one event loop.
+
+    Not thread-safe.
+    """
 
     def __init__(self, slots: int, *, share: int, waiting: int) -> None:
         """`share`: slots of one owner at most.

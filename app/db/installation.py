@@ -77,7 +77,10 @@ async def epoch() -> str:
 
 
 def epoch_now() -> str:
-    """Return the epoch as `epoch` does. Synchronous, in a database thread."""
+    """Return the epoch as `epoch` does.
+
+    Synchronous, in a database thread.
+    """
     return _epoch if _epoch is not None else _read_epoch()
 
 
@@ -96,7 +99,10 @@ def _read_epoch() -> str:
 
 
 def replace_epoch() -> None:
-    """Tell clients to start anew: the log may lack events that they have. Processes tell them from their next start."""
+    """Tell clients to start anew: the log may lack events that they have.
+
+    Processes tell them from their next start.
+    """
     _table().objects.update(epoch=secrets.token_hex(8))
 
 

@@ -41,7 +41,10 @@ ROLLED_BACK = frozenset({"40001", "40P01", "55P03", "57014"})
 
 
 class Pool:
-    """Connections of one event loop, in autocommit. Opened on first use, so that a start needs no Postgres."""
+    """Connections of one event loop, in autocommit.
+
+    Opened on first use, so that a start needs no Postgres.
+    """
 
     def __init__(self, name: str, size: int, limits: Limits = LIMITS) -> None:
         """`size`: most connections."""

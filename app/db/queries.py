@@ -27,7 +27,10 @@ R = TypeVar("R")
 
 
 class WhereIn:
-    """Rows whose `field` is one of some values. Its SQL is built once, since building costs as much as querying."""
+    """Rows whose `field` is one of some values.
+
+    Its SQL is built once, since building costs as much as querying.
+    """
 
     def __init__(self, field: str, rows: Callable[[], QuerySet[Any, Any]]) -> None:
         """`rows`: a queryset with `values_list` of columns without conversion.
@@ -121,7 +124,10 @@ class TableRead(NamedTuple):
         return list(self.among.rows().filter(**{f"{self.among.field}__in": self.values}))
 
     async def by(self, pool: Pool) -> list[tuple[Any, ...]]:
-        """Run on the event loop. Raises DatabaseUnavailable."""
+        """Run on the event loop.
+
+        Raises DatabaseUnavailable.
+        """
         if not self.values:
             return []
         if "sql" not in vars(self.among):
@@ -178,7 +184,10 @@ def by_orm(answer: Query[R]) -> R:
 
 
 async def by(pool: Pool, answer: Query[R]) -> R:
-    """Run a query on the event loop, except its functions. Raises DatabaseUnavailable."""
+    """Run a query on the event loop, except its functions.
+
+    Raises DatabaseUnavailable.
+    """
     known: Any = None
     try:
         while True:

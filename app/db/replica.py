@@ -1,4 +1,6 @@
-"""Reads that a standby of Postgres may answer: pages of history, and search. Everything else asks the primary.
+"""Reads that a standby of Postgres may answer: pages of history, and search.
+
+Everything else asks the primary.
 
 A process notes the end of the primary's write-ahead log about once a second, and how far the replica has replayed it. So it
 knows, by its own clock alone, since when the replica lacks commits. A replica that lacks more than REPLICA_STALENESS_S, that

@@ -12,7 +12,10 @@ STATES = ("READY", "RUNNING", "FAILED", "SUCCESSFUL")
 
 
 def measure_tasks() -> None:
-    """Set the gauges. Synchronous, in a database thread. Finished tasks are kept for a week."""
+    """Set the gauges.
+
+    Synchronous, in a database thread. Finished tasks are kept for a week.
+    """
     found = dict.fromkeys(STATES, 0)
     found |= dict(DBTaskResult.objects.order_by().values_list("status").annotate(Count("id")))
     for state in STATES:

@@ -6,7 +6,9 @@ from django.db.models.functions import Now
 
 
 class FeatureOff(models.Model):
-    """A feature that an administrator has switched off for the whole installation. No row: it is on.
+    """A feature that an administrator has switched off for the whole installation.
+
+    No row: it is on.
 
     Triggers (changes.triggers) note each row that comes or goes, so that all processes learn of it.
     """

@@ -1,4 +1,7 @@
-"""Read the switches. Synchronous, in a database thread."""
+"""Read the switches.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Switch features off and on while the installation runs. Synchronous, in a database thread."""
+"""Switch features off and on while the installation runs.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ logger = structlog.get_logger(__name__)
 
 
 def feature_switch(*, user: int, user_name: str, name: str, on: bool) -> None:
-    """Switch a feature. Doing it twice changes nothing.
+    """Switch a feature.
+
+    Doing it twice changes nothing.
 
     Raises Forbidden for all but administrators and for a feature that FEATURES_OFF names, NoSuchTarget for any other name.
     """

@@ -1,4 +1,7 @@
-"""Write docs/asyncapi.yaml and frontend/src/protocol.gen.ts: `make protocol`. With --check only compare them."""
+"""Write docs/asyncapi.yaml and frontend/src/protocol.gen.ts: `make protocol`.
+
+With --check only compare them.
+"""
 
 from __future__ import annotations
 

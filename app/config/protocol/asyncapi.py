@@ -31,7 +31,10 @@ class Stale(ValueError):
 
 
 def document(frames: Frames) -> str:
-    """Return the whole document as YAML. Raises Stale."""
+    """Return the whole document as YAML.
+
+    Raises Stale.
+    """
     found: dict[str, Any] = yaml.safe_load(BASE.read_text())
     native = _Native(found, frames)
     native.add_clients()
@@ -124,7 +127,10 @@ class _Native:
 
 
 def _merged(schema: Schema, words: Schema, where: str) -> Schema:
-    """Return the struct's schema with what base.yaml says of it. Raises Stale for fields that the struct lacks."""
+    """Return the struct's schema with what base.yaml says of it.
+
+    Raises Stale for fields that the struct lacks.
+    """
     found = deepcopy(schema)
     found.update((name, part) for name, part in words.items() if name != "properties")
     fields = found.get("properties", {})

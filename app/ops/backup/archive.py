@@ -83,7 +83,10 @@ class Writer:
         return digest.hexdigest()
 
     def add_files(self, root: Path) -> None:
-        """Add every file below `root`. One that vanishes meanwhile was deleted by its owner."""
+        """Add every file below `root`.
+
+        One that vanishes meanwhile was deleted by its owner.
+        """
         for path in sorted(root.rglob("*")) if root.is_dir() else ():
             try:
                 file = path.open("rb") if path.is_file() and not path.is_symlink() else None
@@ -128,7 +131,10 @@ def _reading() -> Iterator[None]:
 
 
 def members(stream: IO[bytes]) -> Members:
-    """Return names and contents, in order, each to be read before the next. Raises Damaged."""
+    """Return names and contents, in order, each to be read before the next.
+
+    Raises Damaged.
+    """
     with _reading():
         tar = tarfile.open(fileobj=stream, mode="r|gz")  # noqa: SIM115 - closed below
     with tar:
@@ -149,7 +155,10 @@ def _is_plain(name: str) -> bool:
 
 
 def pieces(content: IO[bytes]) -> Iterator[bytes]:
-    """Read a member in pieces that fit into memory. Raises Damaged."""
+    """Read a member in pieces that fit into memory.
+
+    Raises Damaged.
+    """
     while True:
         with _reading():
             data = content.read(PIECE)
@@ -159,13 +168,19 @@ def pieces(content: IO[bytes]) -> Iterator[bytes]:
 
 
 def read_json(content: IO[bytes]) -> Any:
-    """Read a small member. Raises Damaged."""
+    """Read a small member.
+
+    Raises Damaged.
+    """
     with _reading():
         return json.loads(content.read(MOST_WHOLE))
 
 
 def read_header(found: Members) -> dict[str, Any]:
-    """Read the first member. Raises Damaged for anything else and for a format of another release."""
+    """Read the first member.
+
+    Raises Damaged for anything else and for a format of another release.
+    """
     name, content = next(found, ("", io.BytesIO()))
     if name != HEADER:
         raise Damaged("it is no backup of Hubbub")
@@ -176,7 +191,10 @@ def read_header(found: Members) -> dict[str, Any]:
 
 
 def verify(stream: IO[bytes]) -> tuple[dict[str, Any], Manifest]:
-    """Read the whole archive and compare each checksum. Return header and manifest; raises Damaged."""
+    """Read the whole archive and compare each checksum.
+
+    Return header and manifest; raises Damaged.
+    """
     found = members(stream)
     header = read_header(found)
     manifest: Manifest | None = None

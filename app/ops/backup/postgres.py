@@ -100,7 +100,9 @@ def drop_everything() -> None:
 
 
 def read_rows(found: Members, take_other: Other) -> Manifest:
-    """Load all rows and compare each table with the original, in one transaction. Raises Damaged; then nothing was loaded.
+    """Load all rows and compare each table with the original, in one transaction.
+
+    Raises Damaged; then nothing was loaded.
 
     `take_other` gets each member that is no row.
     """
@@ -136,7 +138,10 @@ def _triggers(cursor: Any, tables: list[str], what: str) -> None:
 
 
 def _load(cursor: Any, found: Members, take_other: Other) -> tuple[Manifest, dict[str, list[str]]]:
-    """Copy the rows in. A table's pieces are one COPY: a row may lie across two of them."""
+    """Copy the rows in.
+
+    A table's pieces are one COPY: a row may lie across two of them.
+    """
     columns: dict[str, list[str]] = {}
     copying, copy = ExitStack(), None
     with copying:

@@ -1,4 +1,7 @@
-"""SQLite: a copy through its backup API, which is of one moment while people write on. A bare copy of the file would not be."""
+"""SQLite: a copy through its backup API, which is of one moment while people write on.
+
+A bare copy of the file would not be.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def write_file(writer: Writer, database: Path) -> None:
 
 
 def read_file(found: Members, take_other: Other, database: Path) -> Manifest:
-    """Put the database in place of an empty one. Raises Damaged; then it was not changed.
+    """Put the database in place of an empty one.
+
+    Raises Damaged; then it was not changed.
 
     `take_other` gets each member that is no part of the database.
     """
@@ -61,7 +66,10 @@ def _extract(found: Members, take_other: Other, target: Path) -> tuple[Manifest,
 
 
 def counts(database: Path) -> dict[str, dict[str, int]]:
-    """Return the rows of each table. Raises Damaged for a file that SQLite finds broken."""
+    """Return the rows of each table.
+
+    Raises Damaged for a file that SQLite finds broken.
+    """
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()

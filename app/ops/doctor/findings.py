@@ -71,7 +71,10 @@ def of_feature(name: str, check: DoctorCheck) -> Check:
 
 
 def run_checks(checks: Iterable[Check], options: Options) -> Iterator[Finding]:
-    """Run each check. One that raises is a failure of its name; the others still run."""
+    """Run each check.
+
+    One that raises is a failure of its name; the others still run.
+    """
     explained = False
     for check in checks:
         try:

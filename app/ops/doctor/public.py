@@ -87,7 +87,10 @@ def _target(options: Options) -> tuple[str, int]:
 
 
 def _open(options: Options, *, verify: bool) -> socket.socket:
-    """Connect to PUBLIC_URL's server, with TLS if it is https. Raises Unreachable, or ssl.SSLCertVerificationError."""
+    """Connect to PUBLIC_URL's server, with TLS if it is https.
+
+    Raises Unreachable, or ssl.SSLCertVerificationError.
+    """
     public = urlsplit(settings.PUBLIC_URL)
     try:
         plain = socket.create_connection(_target(options), timeout=options.timeout)
@@ -126,7 +129,10 @@ def _certificate(options: Options) -> Iterator[Finding]:
 
 
 def _ask(options: Options) -> tuple[dict[str, Any], str, str]:
-    """Return how a plain request arrived, and both addresses of the connection. Raises Unreachable."""
+    """Return how a plain request arrived, and both addresses of the connection.
+
+    Raises Unreachable.
+    """
     public = urlsplit(settings.PUBLIC_URL)
     with closing(_open(options, verify=False)) as connection:
         own, peer = connection.getsockname()[0], connection.getpeername()[0]

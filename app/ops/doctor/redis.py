@@ -48,7 +48,10 @@ def _shard(check: str, client: Any) -> Iterator[Finding]:
 
 
 def _use(client: Any) -> None:
-    """Use Redis as the product does: keys, and a message through a channel. Raises the errors of Redis."""
+    """Use Redis as the product does: keys, and a message through a channel.
+
+    Raises the errors of Redis.
+    """
     name = shared_name("doctor", secrets.token_hex(8))
     client.set(name, "1", ex=KEEP_S)
     client.get(name)

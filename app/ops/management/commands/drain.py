@@ -1,5 +1,6 @@
-"""`manage.py drain`: end the server on HOST and PORT as SIGTERM does, and wait; or replace its workers one by one; or make
-them hand over a share of their sockets.
+"""`manage.py drain`: end the server on HOST and PORT as SIGTERM does, and wait.
+
+Or replace its workers one by one, or make them hand over a share of their sockets.
 
 Exit codes: 0 done; 1 no server runs there, or another drain is replacing a worker; 2 wrong arguments; 3 not finished in time
 (the message says what continues).
@@ -119,7 +120,10 @@ class Command(BaseCommand):
         self.say(f"Replaced {which}.")
 
     def wait(self, reached: Callable[[], bool], seconds: float, still: Callable[[], str]) -> bool:
-        """Wait; return whether it was reached in time. Prints progress every few seconds."""
+        """Wait; return whether it was reached in time.
+
+        Prints progress every few seconds.
+        """
         started = said = time.monotonic()
         while not reached():
             now = time.monotonic()
@@ -137,7 +141,10 @@ class Command(BaseCommand):
 
 
 def percentage(text: str) -> int:
-    """Parse a whole number from 1 to 100. Raises ArgumentTypeError."""
+    """Parse a whole number from 1 to 100.
+
+    Raises ArgumentTypeError.
+    """
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
         raise ArgumentTypeError(f"must be a whole number from 1 to 100, not {text!r}")
     return int(text)

@@ -38,7 +38,9 @@ class Command(migrate.Command):
             return super().execute(*args, **options)
 
     def wait(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
-        """Wait until the database answers. Raises CommandError after `seconds`.
+        """Wait until the database answers.
+
+        Raises CommandError after `seconds`.
 
         With 0, migrate itself reports the error.
         """

@@ -1,4 +1,7 @@
-"""Write the skeleton of a feature, a shared counter: server, page, tests, docs. `manage.py startfeature dice`."""
+"""Write the skeleton of a feature, a shared counter: server, page, tests, docs.
+
+`manage.py startfeature dice`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ def check(root: Path, name: str) -> None:
 
 
 def write(root: Path, name: str) -> list[Path]:
-    """Write the files and the two lines. Return their paths, relative to `root`."""
+    """Write the files and the two lines.
+
+    Return their paths, relative to `root`.
+    """
     written = []
     for template in sorted(SKELETON.rglob("*.tmpl")):
         file = Path(renamed(str(template.relative_to(SKELETON).with_suffix("")), name))
