@@ -23,7 +23,10 @@ _LOG = 10_000  # events read of a log at the end, the latest: 50 pages
 
 
 class ChatSocket(WebSocketUser):
-    """One connection in one room. `ChatSocket.trial` must be set before users start (conductor.py does)."""
+    """One connection in one room.
+
+    `ChatSocket.trial` must be set before users start (conductor.py does).
+    """
 
     abstract = True
     trial: ClassVar[Trial]

@@ -274,7 +274,10 @@ class ChatUser(ChatSocket):
         return problem
 
     def _is_done(self, frame: Frame, reply: Frame, due: float) -> bool:
-        """Handle a reply. Return whether it acknowledges the frame, or refuses it for a good reason."""
+        """Handle a reply.
+
+        Return whether it acknowledges the frame, or refuses it for a good reason.
+        """
         if reply["type"] == "error":
             expected = self.activity is not None and self.activity.expects(frame, reply["code"])
             self.count(f"expected refusals: {reply['code']}", int(expected))

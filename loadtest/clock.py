@@ -1,4 +1,6 @@
-"""One clock for all generators of a run, so that one may send a message and another time it. Pure.
+"""One clock for all generators of a run, so that one may send a message and another time it.
+
+Pure.
 
 A clock is this process's perf_counter plus an offset to the leader's. Processes of one host share that counter (Linux:
 CLOCK_MONOTONIC; the kernel's boot id identifies the host, containers included, and a time namespace has its own clock), so

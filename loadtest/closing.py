@@ -1,4 +1,7 @@
-"""How a connection ended, and the backoff before the next. Pure."""
+"""How a connection ended, and the backoff before the next.
+
+Pure.
+"""
 
 import random
 import struct

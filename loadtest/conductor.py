@@ -25,7 +25,9 @@ _SLACK = 15.0  # seconds for the last answer of messages at the end of their pat
 
 
 class Conductor:
-    """One run. `send` gives an order to every process; `processes` returns their number.
+    """One run.
+
+    `send` gives an order to every process; `processes` returns their number.
 
     As many processes as at the start must deliver results: a process that died has taken evidence with it.
     """

@@ -1,4 +1,6 @@
-"""The conditions a run must meet to pass. Pure: reads the report's figures, returns one line per gate.
+"""The conditions a run must meet to pass.
+
+Pure: reads the report's figures, returns one line per gate.
 
 Correctness always counts: a lost event fails every run. Latencies count if a set of thresholds.toml is chosen; a figure without
 a sample fails if every run of this shape must have one. The generator must have had time to spare; otherwise the run is

@@ -29,7 +29,10 @@ _EXAMPLES = 50  # faults kept with details; all are counted
 
 @dataclass(frozen=True)
 class Fault:
-    """One broken promise. `who` is the client that noticed, `detail` a sentence for people."""
+    """One broken promise.
+
+    `who` is the client that noticed, `detail` a sentence for people.
+    """
 
     kind: Kind
     room: str
@@ -54,7 +57,10 @@ class _Room:
 
 
 class Register:
-    """One process's knowledge of all rooms, to compare every view with. Grows with the messages of a run."""
+    """One process's knowledge of all rooms, to compare every view with.
+
+    Grows with the messages of a run.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[Kind] = Counter()
@@ -153,7 +159,10 @@ class Register:
 
 
 class View:
-    """One client's sight of one room. Call `start` first; observe nothing after `close`."""
+    """One client's sight of one room.
+
+    Call `start` first; observe nothing after `close`.
+    """
 
     def __init__(self, register: Register, room: str, who: str) -> None:
         self.room = room

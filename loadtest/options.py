@@ -15,7 +15,9 @@ SHAPES = (
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. Times are seconds; `think` is the range of pauses between two messages of one user.
+    """One run.
+
+    Times are seconds; `think` is the range of pauses between two messages of one user.
 
     rooms is 0, and profiles empty, if the shape decides.
     """

@@ -1,4 +1,6 @@
-"""The kinds of users: how often each writes, the length of its messages, its other actions. Pure.
+"""The kinds of users: how often each writes, the length of its messages, its other actions.
+
+Pure.
 
 Sources of the figures:
 

@@ -1,4 +1,7 @@
-"""Combine the results of a run's processes. Pure."""
+"""Combine the results of a run's processes.
+
+Pure.
+"""
 
 from collections import Counter
 from typing import Any

@@ -12,7 +12,10 @@ import gevent
 
 
 class Turns:
-    """A mixin for users. `await_turn` returns the due time of a turn, as a `time.perf_counter()`; measure from there."""
+    """A mixin for users.
+
+    `await_turn` returns the due time of a turn, as a `time.perf_counter()`; measure from there.
+    """
 
     _next_turn: float = 0.0
 

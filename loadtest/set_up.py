@@ -29,7 +29,10 @@ def make_room(user: ChatSocket) -> None:
 
 
 def get(user: ChatSocket, path: str) -> Any:
-    """Return the JSON of a call. Raises OSError for any answer but success."""
+    """Return the JSON of a call.
+
+    Raises OSError for any answer but success.
+    """
     http = HttpSession(user.host, user.environment.events.request, user=user)
     headers = {"Authorization": f"Token {user.token}"}
     if user.host_header:

@@ -28,7 +28,10 @@ def heard() -> list[signal.Signals]:
 
 
 def exit_on_signals() -> None:
-    """Unwind on a signal, so that a child under way is ended as well. Not for gevent."""
+    """Unwind on a signal, so that a child under way is ended as well.
+
+    Not for gevent.
+    """
 
     def unwind(number: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(128 + number)

@@ -27,7 +27,10 @@ class Piece:
 
 
 class StreamSocket:
-    """One stream. Reading and sending use a connection each."""
+    """One stream.
+
+    Reading and sending use a connection each.
+    """
 
     def __init__(self, slow: float = 0.0) -> None:
         self.bytes_read = self.bytes_sent = 0
@@ -43,7 +46,10 @@ class StreamSocket:
         self._event = ""
 
     def connect(self, url: str, header: list[str], timeout: float, **options: Any) -> None:
-        """Open the stream. Raises OSError or websocket.WebSocketException, as a WebSocket does."""
+        """Open the stream.
+
+        Raises OSError or websocket.WebSocketException, as a WebSocket does.
+        """
         parts = urlsplit(url)
         secure = parts.scheme == "wss"
         self._headers = dict(line.split(": ", 1) for line in header)
@@ -100,7 +106,10 @@ class StreamSocket:
                 return ABNF.OPCODE_TEXT, Piece(value.encode())
 
     def send(self, data: str | bytes, opcode: int) -> None:
-        """Post a frame. A `ping` is none: comments show that the stream is alive."""
+        """Post a frame.
+
+        A `ping` is none: comments show that the stream is alive.
+        """
         if not isinstance(data, str) or data == "ping":
             return
         with self._one:
@@ -159,7 +168,10 @@ class StreamSocket:
         self._buffer += data
 
     def _next_line(self) -> bytes:
-        """Return the next line that is not empty. An empty one ends an event."""
+        """Return the next line that is not empty.
+
+        An empty one ends an event.
+        """
         while not self._lines:
             for piece in self._pieces():
                 *whole, self._line = (self._line + piece).split(b"\n")

@@ -1,4 +1,7 @@
-"""Read values from strings, or refuse them by the name of their option. Pure."""
+"""Read values from strings, or refuse them by the name of their option.
+
+Pure.
+"""
 
 import math
 import re

@@ -54,7 +54,10 @@ class NotConnected(Exception):
 
 
 class WebSocketUser(Turns, User):
-    """One WebSocket connection and its life cycle. The module's docstring shows its use."""
+    """One WebSocket connection and its life cycle.
+
+    The module's docstring shows its use.
+    """
 
     abstract = True
 
@@ -268,7 +271,10 @@ class WebSocketUser(Turns, User):
         return full_jitter(attempt, self.backoff_first, self.backoff_most)
 
     def _connection(self) -> Closing:
-        """Connect, read until the end, and return how it ended. Leaves nothing open."""
+        """Connect, read until the end, and return how it ended.
+
+        Leaves nothing open.
+        """
         ws = self._socket = self.transport(self.slow)
         self._dropped, self._owed_by = False, None
         try:

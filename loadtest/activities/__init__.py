@@ -10,7 +10,10 @@ ACTIVITIES: dict[str, type[Activity]] = {one.name: one for one in (Polls, Locati
 
 
 def of(name: str) -> type[Activity]:
-    """Return an activity. Notes need pycrdt, which is imported for them alone."""
+    """Return an activity.
+
+    Notes need pycrdt, which is imported for them alone.
+    """
     if name == "notes":
         from loadtest.activities.notes import Notes  # noqa: PLC0415
 

@@ -1,4 +1,6 @@
-"""What a user does with one feature beside the talk: the base of the others. Pure: frames in, frames out.
+"""What a user does with one feature beside the talk: the base of the others.
+
+Pure: frames in, frames out.
 
 One instance a user. `shared` is one object for all users of the process, made by `ledger()`: what was sent and acknowledged, to
 compare what everybody sees with. The user puts faults into the register, beside those of messages.
@@ -24,7 +26,10 @@ class Server(Protocol):
     """How `finish` asks the server."""
 
     def ask(self, frame: Frame) -> Frame:
-        """Send a frame and return its reply. Raises NotConnected or gevent.Timeout."""
+        """Send a frame and return its reply.
+
+        Raises NotConnected or gevent.Timeout.
+        """
 
     def get(self, path: str) -> Any:
         """Return the JSON of an API call."""

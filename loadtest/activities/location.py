@@ -1,4 +1,7 @@
-"""Live location: people share where they are, move, and stop. Latitude says whose place it is, longitude counts its moves."""
+"""Live location: people share where they are, move, and stop.
+
+Latitude says whose place it is, longitude counts its moves.
+"""
 
 import random
 from typing import Any

@@ -1,4 +1,7 @@
-"""Shared notes: people write into the room's note, all at once. Each writes words of its own; every copy must become the same."""
+"""Shared notes: people write into the room's note, all at once.
+
+Each writes words of its own; every copy must become the same.
+"""
 
 import base64
 import random

@@ -99,7 +99,10 @@ class Quiz(Activity):
         return self._miscounted(quiz, question) or self._misscored(state)
 
     def _miscounted(self, quiz: int, question: Frame) -> str:
-        """Hold the counts against the answers of this process: each stored one is counted. Others may be of other processes."""
+        """Hold the counts against the answers of this process: each stored one is counted.
+
+        Others may be of other processes.
+        """
         place = self.room, quiz, question["index"]
         stored = self.shared.stored.get(place, Counter())
         short = [choice for choice, count in enumerate(question["counts"]) if count < stored[choice]]

@@ -1,4 +1,7 @@
-"""Sensors: each user is a device with one sensor, and looks at those of the others. Values count the readings."""
+"""Sensors: each user is a device with one sensor, and looks at those of the others.
+
+Values count the readings.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,7 +69,10 @@ class Sensors(Activity):
         return tuple(self.fault("lost", number, detail) for _, number, detail in self._shown.missing())
 
     def finish(self, server: Server) -> Faults:
-        """Hold the history against the acknowledged readings, each once and in order. Above _MOST there are only means."""
+        """Hold the history against the acknowledged readings, each once and in order.
+
+        Above _MOST there are only means.
+        """
         if not self._acknowledged or self._number > _MOST:
             return ()
         first, last = (at.strftime("%Y-%m-%dT%H:%M:%SZ") for at in (self._begun, self._at + timedelta(seconds=2)))

@@ -1,4 +1,7 @@
-"""The ledger of live values: of each key the newest wins. Values may be left out; none may come back. Pure."""
+"""The ledger of live values: of each key the newest wins.
+
+Values may be left out; none may come back. Pure.
+"""
 
 from dataclasses import dataclass, field
 
