@@ -34,7 +34,10 @@ StartSite = Callable[[], Server]
 
 @pytest.fixture(scope="session")
 def static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The front end, built from the present sources, as WhiteNoise serves it. Compressing it takes long: once a run."""
+    """The front end, built from the present sources, as WhiteNoise serves it.
+
+    Compressing it takes long: once a run.
+    """
     run = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         run = run.parent

@@ -28,7 +28,10 @@ expect.set_options(timeout=_PATIENCE_MS)
 
 
 class Person:
-    """One browser context with one page. What goes wrong in the page is remembered: see `complaints`."""
+    """One browser context with one page.
+
+    What goes wrong in the page is remembered: see `complaints`.
+    """
 
     def __init__(self, browser: Browser, base_url: str, name: str, *, exact_name: bool = False, **options: Any) -> None:
         self.name = name if exact_name else f"{name}-{secrets.token_hex(3)}"
@@ -66,7 +69,10 @@ class Person:
     # --- accounts
 
     def arrive(self, *, room: str | None = None) -> None:
-        """Sign up at the form's address and open the room, or the app. The form's page would cost a second of a core."""
+        """Sign up at the form's address and open the room, or the app.
+
+        The form's page would cost a second of a core.
+        """
         form = self.context.request.get(_SIGN_UP)
         token = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', form.text())
         assert token, form.text()

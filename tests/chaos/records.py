@@ -75,7 +75,10 @@ class Span:
 
 @dataclass(slots=True)
 class Sight:
-    """All records of one client. `views`: each room's events in order of arrival."""
+    """All records of one client.
+
+    `views`: each room's events in order of arrival.
+    """
 
     name: str
     started_at: float

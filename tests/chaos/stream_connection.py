@@ -38,7 +38,10 @@ class StreamConnection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, base_url: str, headers: Mapping[str, str], chance: random.Random) -> "StreamConnection":
-        """Read the head of the answer; `headers` name the host. Raises OSError, or InvalidStatus as a WebSocket's `connect`."""
+        """Read the head of the answer; `headers` name the host.
+
+        Raises OSError, or InvalidStatus as a WebSocket's `connect`.
+        """
         stream = cls(base_url, headers, chance)
         parts = urlsplit(base_url)
         await asyncio.get_running_loop().create_connection(lambda: stream, str(parts.hostname), parts.port or 80)

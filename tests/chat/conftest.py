@@ -26,7 +26,10 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
-    """Room → the seqs handed to the hub, in order. No hub is started here: it has tests elsewhere."""
+    """Room → the seqs handed to the hub, in order.
+
+    No hub is started here: it has tests elsewhere.
+    """
     seen: dict[str, list[int]] = {}
 
     def log_events(room: RoomRef, events: list[LogEvent]) -> None:

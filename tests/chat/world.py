@@ -13,7 +13,10 @@ ROOMS = 6
 
 
 class World:
-    """Rooms and a member of all of them. Make it in a database thread."""
+    """Rooms and a member of all of them.
+
+    Make it in a database thread.
+    """
 
     def __init__(self) -> None:
         self.ada = User.objects.create(username="ada")

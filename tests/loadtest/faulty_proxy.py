@@ -26,7 +26,10 @@ STRIKE = 4  # which of the frames in question a fault affects, and all behind it
 
 
 class Fault:
-    """Frames on their way, of one connection. `None`: the frame goes no further."""
+    """Frames on their way, of one connection.
+
+    `None`: the frame goes no further.
+    """
 
     def __init__(self) -> None:
         self.seen = 0

@@ -15,7 +15,10 @@ _ATTEMPTS = 3  # another process may take a free port first
 
 
 class Authority:
-    """Asks for challenges on `http_port` of this machine; its certificates live for `life_s`. It listens by its own `name`."""
+    """Asks for challenges on `http_port` of this machine; its certificates live for `life_s`.
+
+    It listens by its own `name`.
+    """
 
     def __init__(
         self,

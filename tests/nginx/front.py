@@ -82,7 +82,10 @@ class Upstream:
 
 
 class Front:
-    """One nginx. `env` are an operator's settings; without them the limits are lifted."""
+    """One nginx.
+
+    `env` are an operator's settings; without them the limits are lifted.
+    """
 
     def __init__(self, directory: Path, upstream_ports: Sequence[int], env: Mapping[str, str]) -> None:
         self.directory = directory

@@ -102,7 +102,10 @@ def front_without_acme(start_front: StartFront) -> Front:
 
 
 def shown(front: Front, context: ssl.SSLContext) -> dict[str, Any]:
-    """Return the certificate that nginx shows. Raises ssl.SSLCertVerificationError."""
+    """Return the certificate that nginx shows.
+
+    Raises ssl.SSLCertVerificationError.
+    """
     with (
         socket.create_connection(("127.0.0.1", front.tls_port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname=NAME) as tls,

@@ -8,7 +8,10 @@ OWN_POLICY = "default-src 'none'; img-src data:"
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """HTTP: answer with the request as JSON. WebSocket: send it as JSON, then echo."""
+    """HTTP: answer with the request as JSON.
+
+    WebSocket: send it as JSON, then echo.
+    """
     seen = {
         "kind": scope["type"],
         "path": scope.get("path"),

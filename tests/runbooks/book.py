@@ -43,7 +43,10 @@ class Book:
     ran: list[Block] = field(default_factory=list)
 
     def run(self, section: str, *, number: int | None = None, checkout: Path | None = None, **options: object) -> str:
-        """Run all blocks of a section, or the one with this number; return their output. Each must end with 0."""
+        """Run all blocks of a section, or the one with this number; return their output.
+
+        Each must end with 0.
+        """
         chosen = [block for block in blocks_of(self.page) if block.section == section and block.language == EXECUTED]
         if number is not None:
             chosen = [chosen[number]]

@@ -53,7 +53,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def book(request: pytest.FixtureRequest, site: Stack) -> Generator[Book]:
-    """The page that the test is named after. All its commands for compose must have been run at the end."""
+    """The page that the test is named after.
+
+    All its commands for compose must have been run at the end.
+    """
     page = PAGES[request.node.originalname.removeprefix("test_").replace("_", "-")]
     opened = Book(page, site.directory, site.env, {"hubbub_postgres": f"{site.project}_postgres"})
     yield opened

@@ -355,7 +355,10 @@ def now(site: Stack) -> str:
 
 
 async def test_postgres_upgrade(book: Book, site: Stack) -> None:
-    """To the same version here: no other image is there. The way through a new volume is the same."""
+    """To the same version here: no other image is there.
+
+    The way through a new volume is the same.
+    """
     book.here["postgres:18"] = "postgres:17-trixie"
     before = rows(site)
     await run(book, "Look")

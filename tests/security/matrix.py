@@ -1,4 +1,6 @@
-"""The attack matrix: for each attack and each way in, the tests that hold it. `docs/attack-matrix.md` shows it.
+"""The attack matrix: for each attack and each way in, the tests that hold it.
+
+`docs/attack-matrix.md` shows it.
 
 Write that page anew: `python -m tests.security.matrix > docs/attack-matrix.md`.
 """

@@ -166,7 +166,10 @@ class ChatClient:
         self.socket.transport.abort()
 
     async def join(self, room: str, after: int | None = None) -> Frame:
-        """Join and return the reply: one page. See `catch_up` for all pages."""
+        """Join and return the reply: one page.
+
+        See `catch_up` for all pages.
+        """
         fields = {"room": room} if after is None else {"room": room, "after": after}
         return await self._ask("room.join", fields, lambda page: _hold(self.ledgers[page["room"]].joined(page, after)))
 

@@ -274,7 +274,10 @@ class PgBouncer(Service):
 
 
 class Redis(Service):
-    """One Redis without persistence. `options` are redis-server's, with _ for -."""
+    """One Redis without persistence.
+
+    `options` are redis-server's, with _ for -.
+    """
 
     name = "redis"
 
@@ -323,7 +326,10 @@ def _postgres_binaries() -> Path:
 
 
 def _unprivileged_user() -> str | None:
-    """Return the account to run Postgres as: it refuses root. None unless we are root."""
+    """Return the account to run Postgres as: it refuses root.
+
+    None unless we are root.
+    """
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

@@ -28,7 +28,10 @@ async def circle(pair: Pair) -> AsyncIterator[Circle]:
 
 
 def stored(pair: Pair) -> list[str]:
-    """Return the places in Redis. The mark of an ended share holds none."""
+    """Return the places in Redis.
+
+    The mark of an ended share holds none.
+    """
     client: Any = pair.redis.client()
     texts = (member.decode() for name in client.scan_iter("*live:*") for member in client.zrange(name, 0, -1))
     return [text for text in texts if "latitude" in text]

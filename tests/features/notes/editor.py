@@ -78,7 +78,10 @@ class Editor(Copy):
             self.apply(base64.b64decode(frame["update"]))
 
     def read_pushed(self) -> bool:
-        """Apply the pushes that have arrived. Return whether anything changed."""
+        """Apply the pushes that have arrived.
+
+        Return whether anything changed.
+        """
         before = str(self)
         for frame in self.chat.unread("note.update"):
             self.apply(base64.b64decode(frame["update"]))

@@ -38,7 +38,10 @@ CLIENTS = 5
 
 
 class World:
-    """A room with a writer. Make it in a database thread."""
+    """A room with a writer.
+
+    Make it in a database thread.
+    """
 
     def __init__(self) -> None:
         user = User.objects.create(username="ada")
@@ -60,7 +63,10 @@ async def world() -> AsyncIterator[World]:
 
 
 class Network:
-    """The layer between the processes. It loses, doubles and delays."""
+    """The layer between the processes.
+
+    It loses, doubles and delays.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         self.chance, self.held = chance, list[tuple[int, dict[str, Any]]]()
@@ -129,7 +135,10 @@ class Run:
         client.unsent = [client.missing(read.vector)]
 
     async def send(self, client: Any, *, killed: bool = False) -> None:
-        """Store and push the client's unsent updates. `killed`: the process ends between the two."""
+        """Store and push the client's unsent updates.
+
+        `killed`: the process ends between the two.
+        """
         if client.process is None or not client.unsent:
             return
         updates, client.unsent = client.unsent, []

@@ -72,7 +72,10 @@ def service() -> Iterator[PushService]:
 
 @pytest.fixture
 def watched(person: NewPerson) -> Watched:
-    """Make a person whose pages record their notifications. `of`: another device of the same person."""
+    """Make a person whose pages record their notifications.
+
+    `of`: another device of the same person.
+    """
 
     def make(name: str = "Ada", *, of: Person | None = None, allowed: bool = True, script: str = "", **options: Any) -> Person:
         one = person(of.name if of else name, signed_up=False, exact_name=of is not None, **options)

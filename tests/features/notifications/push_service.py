@@ -104,7 +104,10 @@ class PushService:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def browser(self, *answers: int) -> Browser:
-        """Return a new browser. `answers`: the statuses of its first requests."""
+        """Return a new browser.
+
+        `answers`: the statuses of its first requests.
+        """
         path = f"/push/{secrets.token_hex(8)}"
         found = self.browsers[path] = Browser(self, path, deque(answers))
         return found

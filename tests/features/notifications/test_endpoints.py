@@ -1,4 +1,7 @@
-"""Addresses of push services: none may lead into an internal network. Pure."""
+"""Addresses of push services: none may lead into an internal network.
+
+Pure.
+"""
 
 from __future__ import annotations
 

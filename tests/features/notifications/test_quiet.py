@@ -1,4 +1,7 @@
-"""Quiet hours in a time zone. Pure."""
+"""Quiet hours in a time zone.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who is notified of a message, and how: the whole table against the rules in words. Pure."""
+"""Who is notified of a message, and how: the whole table against the rules in words.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Questions: what is asked for, and how well a text answers. Pure."""
+"""Questions: what is asked for, and how well a text answers.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Bodies in Slack's form. Pure."""
+"""Bodies in Slack's form.
+
+Pure.
+"""
 
 from __future__ import annotations
 

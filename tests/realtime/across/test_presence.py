@@ -124,7 +124,10 @@ async def test_person_with_another_socket_survives_a_kill(mortals: Circle) -> No
 
 
 async def test_stalled_worker_is_not_marked_dead(mortals: Circle) -> None:
-    """Its sockets are still open. A busy host can be silent for a second."""
+    """Its sockets are still open.
+
+    A busy host can be silent for a second.
+    """
     here, _ = await mortals.here(), await mortals.there()
     await changed(here, mortals.room, online_count=2)
     worker = worker_of(mortals.pair)

@@ -27,7 +27,10 @@ changes = st.sampled_from(CHANGES)
 
 
 class Delivery(RuleBasedStateMachine):
-    """Log, hubs and clients. `machine_for` sets `place`."""
+    """Log, hubs and clients.
+
+    `machine_for` sets `place`.
+    """
 
     place: ClassVar[Place]
     # Counts of events in all examples.

@@ -137,7 +137,10 @@ class Late:
 
 
 class Process:
-    """The registry, the bus and the parts of LiveValues, on a clock of its own. Starting again forgets all."""
+    """The registry, the bus and the parts of LiveValues, on a clock of its own.
+
+    Starting again forgets all.
+    """
 
     def __init__(self, number: int, world: World) -> None:
         self.number, self.world = number, world

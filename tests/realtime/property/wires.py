@@ -27,7 +27,10 @@ SMALLEST = 1
 
 
 class Wire:
-    """The client's side. `reads` is False while it leaves all bytes in the buffers."""
+    """The client's side.
+
+    `reads` is False while it leaves all bytes in the buffers.
+    """
 
     def __init__(self, client: Client, process: Process) -> None:
         self.client, self.process = client, process

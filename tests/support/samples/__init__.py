@@ -1,4 +1,7 @@
-"""Features that only tests have. A server runs them with the environment SAMPLES."""
+"""Features that only tests have.
+
+A server runs them with the environment SAMPLES.
+"""
 
 from pathlib import Path
 
