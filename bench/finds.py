@@ -51,7 +51,10 @@ def main() -> int:
 
 
 def _seed(url: str) -> None:
-    """Fill the database. Numbers of this module are all that the statements hold."""
+    """Fill the database.
+
+    Numbers of this module are all that the statements hold.
+    """
     began = time.monotonic()
     with psycopg.connect(url, autocommit=True) as own:
         own.execute(

@@ -1,4 +1,7 @@
-"""Pictures of a run: latency over load, cost over room size. `python -m bench.plots RESULTS.json` writes both to docs/images."""
+"""Pictures of a run: latency over load, cost over room size.
+
+`python -m bench.plots RESULTS.json` writes both to docs/images.
+"""
 
 from __future__ import annotations
 

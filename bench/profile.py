@@ -1,4 +1,6 @@
-"""Profile the product into collapsed stacks and a flame graph: `python -m bench.profile`. Needs py-spy on the PATH.
+"""Profile the product into collapsed stacks and a flame graph: `python -m bench.profile`.
+
+Needs py-spy on the PATH.
 
 Writes artifacts/bench/profile-NAME.txt (collapsed stacks, one a line with its samples) and profile-NAME.svg beside it, and prints
 the functions with the most samples and their shares: including their callees, and alone.

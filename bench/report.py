@@ -1,4 +1,6 @@
-"""The tables of a run: each target reached or missed, and every figure. Usage: python -m bench.report RESULTS.json [PAGE]
+"""The tables of a run: each target reached or missed, and every figure.
+
+Usage: python -m bench.report RESULTS.json [PAGE]
 
 With PAGE the text between its lines `<!-- figures -->` and `<!-- end of figures -->` is replaced.
 """
@@ -192,7 +194,9 @@ def _costs(rows: dict[str, Figures]) -> Iterator[Line]:
 
 
 def _cost(title: str, figure: dict[str, Any] | None, against: dict[str, Any] | None, most: float) -> Line:
-    """Make a line for a cost. Two costs on a full core are always equal.
+    """Make a line for a cost.
+
+    Two costs on a full core are always equal.
 
     Each is then the core divided by the requested rate.
     """

@@ -22,7 +22,10 @@ def today() -> str:
 
 @dataclass
 class Figure:
-    """One timed run. Rates are per second, latencies in milliseconds, `cpu` shares of a core by process."""
+    """One timed run.
+
+    Rates are per second, latencies in milliseconds, `cpu` shares of a core by process.
+    """
 
     system: str
     deliveries_per_s: float

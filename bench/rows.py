@@ -1,4 +1,7 @@
-"""The rows of the table: measurements and their servers. The systems take turns within a row."""
+"""The rows of the table: measurements and their servers.
+
+The systems take turns within a row.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,10 @@ async def _hold(port: int, tokens: Sequence[str], rooms: Sequence[str], ready: C
 
 
 async def _open(port: int, token: str, room: str) -> asyncio.StreamWriter:
-    """Open one stream; return once its room is joined. Raises ConnectionError if the server ends it before."""
+    """Open one stream; return once its room is joined.
+
+    Raises ConnectionError if the server ends it before.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"GET /api/stream?room={room} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Token {token}\r\n\r\n"
     writer.write(head.encode())

@@ -1,1 +1,4 @@
-"""Dashboards and rules. They hold what is said in docs/observability.md."""
+"""Dashboards and rules.
+
+They hold what is said in docs/observability.md.
+"""

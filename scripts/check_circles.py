@@ -1,4 +1,6 @@
-"""Fail on files that import each other in a circle, in app/, loadtest/ and frontend/src. `make check`: the step `circles`.
+"""Fail on files that import each other in a circle, in app/, loadtest/ and frontend/src.
+
+`make check`: the step `circles`.
 
 Imports for types alone count: such a file cannot be read without the other one either.
 """
@@ -19,7 +21,10 @@ _IMPORT = re.compile(
 
 
 def python_imports(folder: Path, package: str) -> dict[str, set[str]]:
-    """Return module → the modules of `folder` that it imports at its top. `package`: the name in front of them all, or ""."""
+    """Return module → the modules of `folder` that it imports at its top.
+
+    `package`: the name in front of them all, or "".
+    """
     modules = {}
     for file in folder.rglob("*.py"):
         parts = file.relative_to(folder).with_suffix("").parts
@@ -81,7 +86,10 @@ def circles(imports: dict[str, set[str]]) -> Iterator[list[str]]:
 
 
 def main() -> int:
-    """Print each circle. Return 1 if there is one."""
+    """Print each circle.
+
+    Return 1 if there is one.
+    """
     trees: Iterable[dict[str, set[str]]] = (
         python_imports(ROOT / "app", ""),
         python_imports(ROOT / "loadtest", "loadtest"),

@@ -1,4 +1,7 @@
-"""Fail on names that the project has replaced: one idea has one word. `make check` runs it as the step `words`."""
+"""Fail on names that the project has replaced: one idea has one word.
+
+`make check` runs it as the step `words`.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ LEFT_OUT = ("CHANGELOG.md", "docs/decisions", "scripts/check_words.py", "*.svg",
 
 
 def main() -> int:
-    """Print each replaced name with its place. Return 1 if there is one."""
+    """Print each replaced name with its place.
+
+    Return 1 if there is one.
+    """
     root = Path(__file__).resolve().parent.parent
     # git's search is thirty times as fast as ours.
     search = ["git", "grep", "--untracked", "-nIP", *(part for pattern in REPLACED for part in ("-e", pattern))]

@@ -1,4 +1,6 @@
-"""Hold migrations to docs/upgrading.md: `scripts/lint_migrations.py`. Exit code 1 names the faults.
+"""Hold migrations to docs/upgrading.md: `scripts/lint_migrations.py`.
+
+Exit code 1 names the faults.
 
 Two releases run on one schema while a roll lasts, and no request may wait for a lock. Operations are read as Django has them,
 statements for Postgres by squawk. A migration says why it is an exception by `allowed = {"rule": "reason"}`.
@@ -171,7 +173,10 @@ def statements(operation: Any) -> Iterator[str]:
 
 
 def faults_of(migration: Any) -> Iterator[Fault]:
-    """Check one migration. What it allows itself, with a reason, is no fault."""
+    """Check one migration.
+
+    What it allows itself, with a reason, is no fault.
+    """
     allowed = getattr(migration, "allowed", {})
     found: list[Fault] = []
     made: set[str] = set()

@@ -274,7 +274,10 @@ class Run:
                 self.failed = True
 
     def _block(self, block: Block, *, shown: bool = False) -> int:
-        """Run one; return its exit code. `shown` prints its output as it comes, too."""
+        """Run one; return its exit code.
+
+        `shown` prints its output as it comes, too.
+        """
         started = monotonic()
         is_again = block.name.endswith("-again")
         if not is_again:

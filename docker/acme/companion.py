@@ -150,7 +150,10 @@ def why_due(settings: Settings, pair: Pair | None, now: float) -> str:
 
 
 def issue(settings: Settings) -> Pair:
-    """Order a certificate, and put it in place of the one in use. Raises NotIssued; nothing has changed then."""
+    """Order a certificate, and put it in place of the one in use.
+
+    Raises NotIssued; nothing has changed then.
+    """
     folder = settings.certificates / f"{time.time_ns()}"
     try:
         _remove_leftovers(settings)
@@ -185,7 +188,10 @@ def _order(settings: Settings, folder: Path) -> Pair:
 
 
 def _ask_authority(settings: Settings, account_key: Path, request: Path) -> str:
-    """Return the chain. As a program with a limit of time: its calls of the network have none of their own."""
+    """Return the chain.
+
+    As a program with a limit of time: its calls of the network have none of their own.
+    """
     command = [sys.executable, "-m", "acme_tiny", "--quiet", "--disable-check", "--directory-url", settings.directory_url]
     command += ["--account-key", str(account_key), "--csr", str(request), "--acme-dir", str(settings.challenges)]
     command += ["--contact", f"mailto:{settings.email}"]

@@ -1,1 +1,4 @@
-"""Check the rendered objects of k8s/ against Kubernetes' schemas and our rules. `scripts/check_k8s` runs it."""
+"""Check the rendered objects of k8s/ against Kubernetes' schemas and our rules.
+
+`scripts/check_k8s` runs it.
+"""

@@ -1,4 +1,7 @@
-"""`python -m k8s.checks`: render everything, validate it, print the faults. Exit code 1 if there are any."""
+"""`python -m k8s.checks`: render everything, validate it, print the faults.
+
+Exit code 1 if there are any.
+"""
 
 from __future__ import annotations
 

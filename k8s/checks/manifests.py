@@ -1,4 +1,7 @@
-"""One rendering, with queries for the rules. Objects stay plain mappings as in YAML."""
+"""One rendering, with queries for the rules.
+
+Objects stay plain mappings as in YAML.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,10 @@ def kustomize_command() -> list[str]:
 
 
 def render(folder: Path, command: list[str]) -> Manifests:
-    """Render the objects of `kubectl apply -k folder`. Raises RenderError."""
+    """Render the objects of `kubectl apply -k folder`.
+
+    Raises RenderError.
+    """
     # It ends after a tenth of a second and 75 MB: Go's collections of garbage would take a fifth of that time.
     env = os.environ | {"GOGC": "off"}
     done = subprocess.run(  # noqa: S603 - a local renderer on our own folder

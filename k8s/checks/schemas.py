@@ -17,7 +17,10 @@ NEWEST: str = kubernetes_validate.latest_version()
 
 
 class Schemas:
-    """Strict validation: an unknown field is an error. Equal objects are checked once."""
+    """Strict validation: an unknown field is an error.
+
+    Equal objects are checked once.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, list[str]] = {}

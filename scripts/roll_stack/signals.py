@@ -15,7 +15,10 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """One of the signals came. No `except Exception` stops it."""
+    """One of the signals came.
+
+    No `except Exception` stops it.
+    """
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,7 @@
-"""Our rules. A rule yields one sentence for each violation in a rendering, the object's name first."""
+"""Our rules.
+
+A rule yields one sentence for each violation in a rendering, the object's name first.
+"""
 
 from __future__ import annotations
 
