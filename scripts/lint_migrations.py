@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -172,6 +172,15 @@ def statements(operation: Any) -> Iterator[str]:
         yield from _recorded(operation) or ()
 
 
+def on_database(operations: Sequence[Any]) -> Iterator[Any]:
+    """Yield the operations that reach the database, those inside a SeparateDatabaseAndState among them."""
+    for operation in operations:
+        if isinstance(operation, migrations.SeparateDatabaseAndState) and not isinstance(operation, OnPostgres):
+            yield from on_database(operation.database_operations)
+        else:
+            yield operation
+
+
 def faults_of(migration: Any) -> Iterator[Fault]:
     """Check one migration.
 
@@ -180,12 +189,13 @@ def faults_of(migration: Any) -> Iterator[Fault]:
     allowed = getattr(migration, "allowed", {})
     found: list[Fault] = []
     made: set[str] = set()
-    for operation in migration.operations:
+    operations = list(on_database(migration.operations))
+    for operation in operations:
         if isinstance(operation, migrations.CreateModel):
             made.add(operation.name.lower())
         step = Step(operation, frozenset(made), migration.atomic)
         found += [Fault(rule.__name__, text) for rule in RULES for text in rule(step)]
-    found += squawked([text for operation in migration.operations for text in statements(operation)], atomic=migration.atomic)
+    found += squawked([text for operation in operations for text in statements(operation)], atomic=migration.atomic)
     for fault in found:
         if not allowed.get(fault.rule):
             yield fault

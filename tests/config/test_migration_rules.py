@@ -60,6 +60,8 @@ FAULTS = [
     ("nothing_is_taken_away", migrations.RenameField("room", "title", "name")),
     ("nothing_is_taken_away", migrations.RenameModel("Room", "Place")),
     ("nothing_is_taken_away", migrations.AlterModelTable("room", "places")),
+    ("nothing_is_taken_away", migrations.SeparateDatabaseAndState([migrations.RenameField("room", "title", "name")])),
+    ("changing-column-type", migrations.SeparateDatabaseAndState([migrations.RunPython(execute_one)])),
     ("column_is_not_rewritten", migrations.AlterField("room", "title", models.IntegerField())),
     ("data_is_moved_alone", migrations.RunPython(move_rows)),
     ("require-concurrent-index-creation", migrations.RunSQL("CREATE INDEX i ON rooms_room (title)")),
@@ -88,6 +90,7 @@ def test_every_rule_has_a_planted_fault(lint: ModuleType) -> None:
         [NEW_TABLE, migrations.AddIndex("thing", index()), migrations.AddConstraint("thing", UNIQUE)],
         [migrations.AddField("room", "mood", models.TextField(null=True))],
         [migrations.AddField("room", "mood", models.TextField(db_default=""))],
+        [migrations.SeparateDatabaseAndState(state_operations=[migrations.RenameField("room", "title", "name")])],
     ],
 )
 def test_changes_that_disturb_nobody_are_no_faults(lint: ModuleType, operations: list[Any]) -> None:
