@@ -229,17 +229,17 @@ async def history_page(socket: Socket, frame: History) -> dict[str, Any]:
 async def read(socket: Socket, frame: Read) -> dict[str, Any]:
     def move() -> tuple[Membership, Head | None]:
         found: Membership = access.membership_in(socket.user.id, frame.room)
-        upto = min(frame.upto, found.room.head)
-        if upto <= found.upto:
+        seq = min(frame.upto, found.room.head)
+        if seq <= found.last_read_seq:
             return found, None
-        mark = Head(upto, history.uncounted_at(found.room, upto))
-        rooms.member_read(membership=found, upto=mark.seq, uncounted=mark.uncounted)
+        mark = Head(seq, history.uncounted_at(found.room, seq))
+        rooms.member_read(membership=found, last_read_seq=mark.seq, uncounted=mark.uncounted)
         return found, mark
 
     found, mark = await database.run_for(socket.user.id, move)
     if mark is not None:
         room = access.to_ref(found.room)
-        read_mark(room, socket.user.id, head=Head(found.room.head, found.room.uncounted), upto=mark)
+        read_mark(room, socket.user.id, head=Head(found.room.head, found.room.uncounted), last_read=mark)
         signal = {"type": "read", "room": room.slug, "user": socket.user.wire(), "upto": mark.seq}
         if found.silenced:
             own_signal(room, signal, user=socket.user.id)

@@ -117,7 +117,7 @@ def _rows_in_spans(numbers: Sequence[int]) -> QuerySet[Any, Any]:
     Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred.
     """
     spans = zip(numbers[1::3], numbers[2::3], numbers[3::3], strict=True)
-    wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=upto) for room, after, upto in spans))
+    wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=last) for room, after, last in spans))
     before = Window(Sum(Size(SHOWN)), order_by=("room_id", "seq"), frame=RowRange(None, -1))
     fitting = Event.objects.filter(wanted).annotate(before=before).filter(Q(before__isnull=True) | Q(before__lt=numbers[0]))
     return event_rows(fitting.order_by("room_id", "seq"), "room_id", "room__slug")

@@ -194,8 +194,9 @@ class Journal:
         for row in added:
             local, now = self._registry.people.get(row.user), state.rooms.get(row.room)
             if local and now and (row.room, row.user) in state.members and row.room not in local.last_read:
-                upto, uncounted = map(int, row.detail.split())
-                fields = {"room": list(now.ref), "details": now.details, "head": now.head, "upto": upto, "uncounted": uncounted}
+                last_read_seq, uncounted = map(int, row.detail.split())
+                fields = {"room": list(now.ref), "details": now.details, "head": now.head}
+                fields |= {"upto": last_read_seq, "uncounted": uncounted}
                 self._memberships.add(local, fields)
 
     def _act_on_people(self, users: set[int], state: State) -> None:

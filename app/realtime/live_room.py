@@ -250,9 +250,9 @@ def gap(room: RoomRef, head: int) -> str:
 
 def unread(room: RoomRef, head: Head, local: LocalUser) -> str:
     """Encode `unread` for a person; the log ends at `head`."""
-    upto, count = local.last_read.get(room.id, 0), local.unread(room.id, head)
-    fields = {"room": room.slug, "head": head.seq, "upto": upto, "count": count, "mentions": local.mentioned(room.id)}
-    return encode({"type": "unread", **fields})
+    last_read_seq, count = local.last_read.get(room.id, 0), local.unread(room.id, head)
+    fields = {"head": head.seq, "upto": last_read_seq, "count": count, "mentions": local.mentioned(room.id)}
+    return encode({"type": "unread", "room": room.slug, **fields})
 
 
 def _consecutive(events: list[LogEvent]) -> bool:

@@ -70,7 +70,7 @@ class Memberships:
         if not local.sockets:
             return
         for one in memberships:
-            local.add_room(one.room, one.upto, one.uncounted)
+            local.add_room(one.room, one.last_read_seq, one.uncounted)
         self._presence.watched(local)
         since_s = time.monotonic() - begun + COMMIT_S
         rooms = await self._opener.open_many([one.room for one in memberships])
@@ -102,7 +102,7 @@ class Memberships:
         for socket in local.sockets:
             socket.dialect.member_of(ref, message["upto"])
 
-    async def _watch_new(self, local: LocalUser, ref: RoomRef, upto: int) -> None:
+    async def _watch_new(self, local: LocalUser, ref: RoomRef, last_read_seq: int) -> None:
         """Watch a room that the person has just joined: later messages are unread."""
         while local.sockets and ref.id in local.last_read:
             try:
@@ -111,9 +111,9 @@ class Memberships:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
             self._add_watcher(room, local)
-            if room.last_seq > upto:
+            if room.last_seq > last_read_seq:
                 self._registry.note_unread(room)
-                await self._hand_on_missed(room, local, upto)
+                await self._hand_on_missed(room, local, last_read_seq)
             return
 
     async def _hand_on_missed(self, room: LiveRoom, local: LocalUser, after: int) -> None:

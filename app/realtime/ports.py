@@ -23,7 +23,7 @@ from realtime.protocol import Frames
 class Membership(NamedTuple):
     room: RoomRef
     # The read mark, and how many events up to it do not count as unread.
-    upto: int
+    last_read_seq: int
     uncounted: int = 0
     # The room's head, and the seconds since its last message, both as of this read.
     head: int = 0

@@ -106,14 +106,14 @@ def changed() -> None:
         running.publish(journal.GROUP, {"kind": "changes"})
 
 
-def read_mark(room: RoomRef, user: int, *, head: Head, upto: Head) -> None:
+def read_mark(room: RoomRef, user: int, *, head: Head, last_read: Head) -> None:
     """Send `unread` to the person's sockets that have not joined the room.
 
-    `head` is the room's, `upto` the read mark.
+    `head` is the room's, `last_read` the read mark.
     """
-    message = {"kind": "mark", "user": user, "room": room.id, "slug": room.slug, "head": head.seq, "upto": upto.seq}
+    message = {"kind": "mark", "user": user, "room": room.id, "slug": room.slug, "head": head.seq, "upto": last_read.seq}
     # The previous release does not know these.
-    message |= {"head_uncounted": head.uncounted, "uncounted": upto.uncounted}
+    message |= {"head_uncounted": head.uncounted, "uncounted": last_read.uncounted}
     hub.current().publish(f"user.{user}", message)
 
 
@@ -123,12 +123,12 @@ def member_added(
     details: RoomDetails,
     *,
     head: int = 0,
-    upto: Head = Head(0),  # noqa: B008  # a tuple
+    last_read: Head = Head(0),  # noqa: B008  # a tuple
     but_for: Subscriber | None = None,
 ) -> None:
     """Send `room.added` to new members' sockets, except the socket that joined."""
-    message = {"kind": "member", "room": list(room), "head": head, "upto": upto.seq, "details": details}
-    message["uncounted"] = upto.uncounted  # the previous release does not know it
+    message = {"kind": "member", "room": list(room), "head": head, "upto": last_read.seq, "details": details}
+    message["uncounted"] = last_read.uncounted  # the previous release does not know it
     running = hub.current.peek()
     if running is not None:  # an administrator's page may run in a process without sockets
         for user in users:

@@ -154,7 +154,7 @@ class Repair:
         if some:
             room, gap = next(iter(some.items()))
             logger.info(
-                "repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, upto=gap.end
+                "repairing rooms", number=len(some), room=room.ref.slug, cause=gap.cause, after=room.last_seq, last=gap.end
             )
         return some
 

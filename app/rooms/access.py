@@ -86,7 +86,7 @@ async def may_write(room: int, user: int) -> bool:
 
 def read_marks(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Return the read mark of each membership among the pairs, in one query."""
-    return {(one.room, one.user): one.upto for one in _among(pairs)}
+    return {(one.room, one.user): one.last_read_seq for one in _among(pairs)}
 
 
 def read_marks_among(pairs: Iterable[tuple[int, int]]) -> Query[dict[tuple[int, int], int]]:
@@ -99,7 +99,7 @@ def read_marks_among(pairs: Iterable[tuple[int, int]]) -> Query[dict[tuple[int, 
 class _Member(NamedTuple):
     room: int
     user: int
-    upto: int
+    last_read_seq: int
     silenced: bool
     role: str
 
@@ -164,7 +164,7 @@ class _SecondsSince(Func):
 _ROOMS = WhereIn(
     "user_id",
     lambda: Membership.objects.order_by(F("room__last_at").desc(nulls_last=True), "room__slug").values_list(
-        "user_id", "room_id", "room__slug", "room__kind", "upto", "uncounted", "room__head", _SecondsSince("room__last_at")
+        "user_id", "room_id", "room__slug", "room__kind", "last_read_seq", "uncounted", "room__head", _SecondsSince("room__last_at")
     ),
 )
 
@@ -204,5 +204,5 @@ def to_ref(room: Room) -> RoomRef:
 
 def memberships_added(place: journal.Place) -> list[JournalRow]:
     """Read the new memberships as rows of the journal."""
-    rows = journal.new_rows(Membership.objects, place, "id", "user_id", "room_id", "upto", "uncounted")
-    return [JournalRow(number, "added", user, room, f"{upto} {uncounted}") for number, user, room, upto, uncounted in rows]
+    rows = journal.new_rows(Membership.objects, place, "id", "user_id", "room_id", "last_read_seq", "uncounted")
+    return [JournalRow(number, "added", user, room, f"{last_read} {uncounted}") for number, user, room, last_read, uncounted in rows]

@@ -53,6 +53,5 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
 
 async def _publish_member(found: Membership) -> None:
     room = found.room
-    member_added(
-        access.to_ref(room), [found.user_id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted)
-    )
+    mark = Head(found.last_read_seq, found.uncounted)
+    member_added(access.to_ref(room), [found.user_id], access.details(room), head=room.head, last_read=mark)

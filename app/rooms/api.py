@@ -135,7 +135,8 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
     found, new, user = await database.run_for(_me(request), add)
     if new:
         room = found.room
-        member_added(access.to_ref(room), [user.id], access.details(room), head=room.head, upto=Head(found.upto, found.uncounted))
+        mark = Head(found.last_read_seq, found.uncounted)
+        member_added(access.to_ref(room), [user.id], access.details(room), head=room.head, last_read=mark)
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 

@@ -26,7 +26,7 @@ class Arrival(NamedTuple):
 
 class Entered(NamedTuple):
     room: Room
-    upto: int
+    last_read_seq: int
     new: bool  # whether this join made the membership
 
 
@@ -109,7 +109,7 @@ def _become_members(arrivals: dict[Arrival, _Found]) -> bool:
 
 def _membership(room: Room, user: int, *, owns: bool) -> Membership:
     role = Role.OWNER if owns else Role.MEMBER
-    return Membership(room=room, user_id=user, upto=room.head, uncounted=room.uncounted, role=role)
+    return Membership(room=room, user_id=user, last_read_seq=room.head, uncounted=room.uncounted, role=role)
 
 
 def _enter_alone(one: Arrival) -> Outcome:
@@ -119,4 +119,4 @@ def _enter_alone(one: Arrival) -> Outcome:
         return refusal
     except IntegrityError:  # the room or a person was deleted in between
         return NoSuchRoom(_("the room or your account was deleted"))
-    return Entered(membership.room, membership.upto, new)
+    return Entered(membership.room, membership.last_read_seq, new)

@@ -27,8 +27,8 @@ async def enter(user: Person, slug: str, *, create: bool = False, but_for: Socke
         raise outcome.with_traceback(None)  # another socket of the person may raise the same exception
     room, ref = outcome.room, access.to_ref(outcome.room)
     if outcome.new:
-        mark = Head(outcome.upto, room.uncounted)  # of a new membership it is the head
-        member_added(ref, [user.id], access.details(room), head=room.head, upto=mark, but_for=but_for)
+        mark = Head(outcome.last_read_seq, room.uncounted)  # of a new membership it is the head
+        member_added(ref, [user.id], access.details(room), head=room.head, last_read=mark, but_for=but_for)
     return ref
 
 

@@ -41,9 +41,9 @@ class Row(NamedTuple):
     kind: str
     head: int
     last_at: datetime | None
-    # How many events up to `head`, and up to `upto`, do not count as unread.
+    # How many events up to `head`, and up to `last_read_seq`, do not count as unread.
     room_uncounted: int
-    upto: int = 0
+    last_read_seq: int = 0
     uncounted: int = 0
     role: str | None = None
     joined_at: datetime | None = None
@@ -52,11 +52,11 @@ class Row(NamedTuple):
     @property
     def unread(self) -> int:
         """Count the messages above the read mark."""
-        return max(0, self.head - self.room_uncounted - (self.upto - self.uncounted)) if self.role is not None else 0
+        return max(0, self.head - self.room_uncounted - (self.last_read_seq - self.uncounted)) if self.role is not None else 0
 
 
 _ROOM = ("id", "slug", "title", "kind", "head", "last_at", "uncounted")
-_MEMBERSHIP = ("upto", "uncounted", "role", "joined_at", "added_by")
+_MEMBERSHIP = ("last_read_seq", "uncounted", "role", "joined_at", "added_by")
 
 
 def rooms_for(
@@ -200,7 +200,7 @@ def _shown(user: int, rooms: list[Row]) -> list[dict[str, Any]]:
             "private": room.kind != Kind.PUBLIC,
             "head": room.head,
             "member": room.role is not None,
-            "upto": room.upto,
+            "upto": room.last_read_seq,
             "unread": room.unread,
             "mentions": mentions.get(room.id, 0),
             "member_count": counts[room.id],

@@ -66,8 +66,8 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
     # Read mark: the highest seq the person has seen. It never goes back.
-    upto = models.BigIntegerField(default=0)
-    # How many events up to `upto` do not count as unread.
+    last_read_seq = models.BigIntegerField(default=0, db_column="upto")
+    # How many events up to it do not count as unread.
     uncounted = models.BigIntegerField(default=0, db_default=0, editable=False)
     joined_at = models.DateTimeField(auto_now_add=True)
     # The inviting person's id; empty for other joins. No foreign key: it is a note, not checked at every write.

@@ -202,7 +202,7 @@ def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[
     """
     owns = room.slug != LOBBY and Room.objects.filter(is_deserted(), id=room.id).exists()
     role = Role.OWNER if owns else Role.MEMBER
-    values = {"upto": room.head, "uncounted": room.uncounted, "added_by": added_by, "role": role}
+    values = {"last_read_seq": room.head, "uncounted": room.uncounted, "added_by": added_by, "role": role}
     membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
     membership.room = room  # fetched without its room if it was inserted in between
     return membership, new
@@ -218,10 +218,11 @@ def removals_prune() -> None:
     Removal.objects.filter(at__lt=timezone.now() - timedelta(hours=1)).delete()
 
 
-def member_read(*, membership: Membership, upto: int, uncounted: int) -> None:
+def member_read(*, membership: Membership, last_read_seq: int, uncounted: int) -> None:
     """Move the read mark forward, never back.
 
     `uncounted`: how many events up to it do not count as unread.
     """
-    Membership.objects.filter(id=membership.id, upto__lt=upto).update(upto=upto, uncounted=uncounted)
-    Mention.objects.filter(user_id=membership.user_id, room_id=membership.room_id, seq__lte=upto).delete()
+    older = Membership.objects.filter(id=membership.id, last_read_seq__lt=last_read_seq)
+    older.update(last_read_seq=last_read_seq, uncounted=uncounted)
+    Mention.objects.filter(user_id=membership.user_id, room_id=membership.room_id, seq__lte=last_read_seq).delete()

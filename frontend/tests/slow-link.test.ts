@@ -34,13 +34,13 @@ const passes = (ms: number) => vi.advanceTimersByTime(ms)
 const joins = () => (last().sent as Join[]).filter(({ type }) => type === 'room.join')
 const asked = () => joins().map(({ room }) => room)
 
-/** Answers a join with events of numbers `first` to `upto`. */
-function page(join: Join, first: number, upto: number, head = upto): void {
-  const events = range(first, upto).map((seq) => ({
+/** Answers a join with events of numbers `first` to `end`. */
+function page(join: Join, first: number, end: number, head = end): void {
+  const events = range(first, end).map((seq) => ({
     type: 'message', room: join.room, seq, from: { id: 2, name: 'bob' }, text: `m${seq}`, at: '2026-03-01T12:00:00Z',
     edited: false, deleted: false, reactions: {},
   }))
-  last().say({ type: 'room.joined', re: join.id, room: join.room, head, events, more: upto < head, member_count: 2, online_count: 2, online: [] })
+  last().say({ type: 'room.joined', re: join.id, room: join.room, head, events, more: end < head, member_count: 2, online_count: 2, online: [] })
 }
 
 /** Rooms that are joined, hold the event 1, and lost their connection a moment ago; the last of them is on screen. */

@@ -138,7 +138,7 @@ test('no message is marked as new when older unread ones may be missing', () => 
 test('messages below the view are counted, unloaded ones by the server', () => {
   const past = [message(1, 2), message(2, 1), message(3, 2)]
   const latest = [message(10, 2), message(11, 1), message(12, 2)]
-  const unread = { count: 6, upto: 1 }
+  const unread = { count: 6, lastReadSeq: 1 }
   expect(countBelow({ messages: latest, past: null, more: false }, 10, 1, unread)).toBe(1)
   expect(countBelow({ messages: latest, past, more: false }, 1, 1, unread)).toBe(6)
   expect(countBelow({ messages: latest, past, more: false }, 3, 1, unread)).toBe(4)

@@ -131,11 +131,11 @@ async def test_room_look_up_is_equal_in_every_way(ask: Ask) -> None:
             last_at = None if hours is None else timezone.now() - timedelta(hours=hours)
             rooms[slug] = Room.objects.create(slug=slug, kind=kind, last_at=last_at, head=2**41)
             quiet[slug] = None if hours is None else pytest.approx(3600 * hours, abs=60)
-            for upto, user in enumerate(people[:2]):
-                Membership.objects.create(room=rooms[slug], user_id=user, upto=upto + 2**40, uncounted=2**33)
+            for mark, user in enumerate(people[:2]):
+                Membership.objects.create(room=rooms[slug], user_id=user, last_read_seq=mark + 2**40, uncounted=2**33)
         refs = [RoomRef(rooms[slug].id, slug, slug == "busy") for slug in ("busy", "old", "empty")]
         return people, {
-            user: [(ref, upto + 2**40, 2**33, 2**41, quiet[ref.slug]) for ref in refs] for upto, user in enumerate(people[:2])
+            user: [(ref, mark + 2**40, 2**33, 2**41, quiet[ref.slug]) for ref in refs] for mark, user in enumerate(people[:2])
         }
 
     people, known = await database.run(prepare)

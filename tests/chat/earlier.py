@@ -38,17 +38,17 @@ print(json.dumps([room[name] for name in ("head", "upto", "unread")]))
 WRITE = 'asyncio.run(store("late", text="late"))'
 
 
-def member(upto: int) -> str:
+def member(last_read_seq: int) -> str:
     """The statement that makes a member of the lobby who has read that far."""
     columns = "room_id, user_id, role, upto, joined_at, silenced"
-    return f"INSERT INTO rooms_membership ({columns}) VALUES (1, 1, 'owner', {upto}, '{AT}', false)"
+    return f"INSERT INTO rooms_membership ({columns}) VALUES (1, 1, 'owner', {last_read_seq}, '{AT}', false)"
 
 
 def react(env: dict[str, str], more: str = "") -> tuple[int, int, int]:
-    """React to the first message, once for ever; return (head, upto, unread) as the member sees them."""
+    """React to the first message, once for ever; return (head, last_read_seq, unread) as the member sees them."""
     printed = manage("shell", "-v", "0", "-c", _REACT.format(more=more), env=env).strip().splitlines()
-    head, upto, unread = json.loads(printed[-1])
-    return head, upto, unread
+    head, last_read_seq, unread = json.loads(printed[-1])
+    return head, last_read_seq, unread
 
 
 def migrate_before(env: dict[str, str]) -> None:

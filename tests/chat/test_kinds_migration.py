@@ -15,7 +15,7 @@ def test_migration_keeps_what_is_unread_on_sqlite(tmp_path: Path) -> None:
     env = base_environment() | {"DATA_DIR": str(tmp_path)}
     migrate_before(env)
     with sqlite3.connect(tmp_path / "hubbub.sqlite3") as database:
-        for statement in (USER, EVENTS, member(upto=2), "UPDATE rooms_room SET head = 3"):
+        for statement in (USER, EVENTS, member(last_read_seq=2), "UPDATE rooms_room SET head = 3"):
             database.execute(statement)
     manage("migrate", env=env)
     assert react(env) == (4, 2, 1)

@@ -68,7 +68,7 @@ class Comer:
             old = timezone.now() - timedelta(minutes=5)
             for slug, head in (("empty", 0), ("old", 3), ("talk", 3)):
                 room = Room.objects.create(slug=slug, head=head, last_at=old if head else None)
-                Membership.objects.create(room=room, user=ada, upto=min(head, 2))
+                Membership.objects.create(room=room, user=ada, last_read_seq=min(head, 2))
             return Person(ada.id, "ada")
 
         self.person = await database.run(prepare)

@@ -291,7 +291,7 @@ async def test_endless_typing_is_thinned_out(connect: Connect, ada: Account, bob
 # --- read marks and unread
 
 
-async def upto(server: Server, person: Account, room: str) -> int:
+async def last_read_seq(server: Server, person: Account, room: str) -> int:
     async with httpx.AsyncClient(base_url=server.base_url, headers=person.headers) as http:
         return int((await http.get(f"/api/rooms/{room}")).json()["upto"])
 
@@ -307,14 +307,14 @@ async def test_read_mark_never_moves_back(server: Server, connect: Connect, ada:
     assert (mark["room"], mark["user"], mark["upto"]) == (room, {"id": bob.id, "name": bob.name}, 3)
     assert (await theirs.request("read", room=room, upto=1))["type"] == "ok"
     await mine.expect_nothing("read")
-    assert await upto(server, bob, room) == 3
+    assert await last_read_seq(server, bob, room) == 3
 
 
 async def test_read_mark_stays_within_the_log(server: Server, connect: Connect, ada: Account, room: str) -> None:
     mine = await connect(ada)
     await mine.send(room, "x")
     await mine.request("read", room=room, upto=2**53)
-    assert await upto(server, ada, room) == 1
+    assert await last_read_seq(server, ada, room) == 1
 
 
 async def test_rooms_not_joined_send_only_unread(connect: Connect, ada: Account, bob: Account, room: str) -> None:

@@ -36,17 +36,17 @@ def test_a_hundred_first_joins_take_three_statements() -> None:
         outcomes = enter_together(arrivals)
     statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
     assert len(statements) == 3  # one for the room, one for existing memberships, one for new ones
-    assert {(entered(one).upto, entered(one).new) for one in outcomes.values()} == {(7, True)}
-    roles = Counter(Membership.objects.filter(room=room, upto=7).values_list("role", flat=True))
+    assert {(entered(one).last_read_seq, entered(one).new) for one in outcomes.values()} == {(7, True)}
+    roles = Counter(Membership.objects.filter(room=room, last_read_seq=7).values_list("role", flat=True))
     assert roles == {Role.MEMBER: 99, Role.OWNER: 1}, "the room was empty: the first member owns it"
 
 
 def test_a_member_keeps_role_and_read_mark() -> None:
     (user,) = people(1)
     services.room_create(slug="mine", title="", private=True, owner=user)
-    Membership.objects.update(upto=0)
+    Membership.objects.update(last_read_seq=0)
     outcome = entered(enter_together([one := Arrival(user, "mine", create=False)])[one])
-    assert (outcome.upto, outcome.new, outcome.room.slug) == (0, False, "mine")
+    assert (outcome.last_read_seq, outcome.new, outcome.room.slug) == (0, False, "mine")
     assert Membership.objects.get(user_id=user).role == Role.OWNER
 
 

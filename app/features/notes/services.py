@@ -84,13 +84,13 @@ def _documents(room: RoomRef, seq: int) -> Any:
 
 def whole(document: int) -> tuple[bytes, int]:
     """Return all of a document as one update, and the number of its newest part."""
-    snapshot, upto = Document.objects.filter(id=document).values_list("snapshot", "snapshot_upto").get()
-    above = Update.objects.filter(document=document, number__gt=upto).order_by("number")
+    snapshot, number = Document.objects.filter(id=document).values_list("snapshot", "snapshot_upto").get()
+    above = Update.objects.filter(document=document, number__gt=number).order_by("number")
     updates = list(above.values_list("number", "data")[:MANY])
     parts = [bytes(data) for _, data in updates]
     if snapshot:
         parts.insert(0, bytes(snapshot))
-    return crdt.merged(parts), updates[-1][0] if updates else upto
+    return crdt.merged(parts), updates[-1][0] if updates else number
 
 
 def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:

@@ -37,21 +37,21 @@ def note_compact(document: int, *, version: bool = False) -> bool:
     found = Document.objects.filter(id=document).defer("snapshot", "text").first()
     if found is None or (found.snapshot_upto >= found.head and found.version_upto >= found.head):
         return False
-    update, upto = whole(document)
+    update, newest = whole(document)
     made = crdt.compacted(update)
-    new = Update.objects.filter(document=document, number__gt=found.snapshot_upto, number__lte=upto)
+    new = Update.objects.filter(document=document, number__gt=found.snapshot_upto, number__lte=newest)
     writers = sorted({*found.writers, *new.values_list("author", flat=True)})
     with transaction.atomic():
         locked = Document.objects.select_for_update().defer("snapshot", "text").get(id=document)
         if locked.snapshot_upto != found.snapshot_upto or locked.version != found.version:
             return False
-        locked.snapshot, locked.snapshot_upto, locked.text, locked.writers = made.update, upto, made.text, writers
-        waiting = Update.objects.filter(document=document, number__gt=upto).values_list("data", flat=True)
+        locked.snapshot, locked.snapshot_upto, locked.text, locked.writers = made.update, newest, made.text, writers
+        waiting = Update.objects.filter(document=document, number__gt=newest).values_list("data", flat=True)
         locked.size = len(made.update) + sum(len(data) for data in waiting)
         if version or _version_is_due(locked):
             _version_add(locked)
         locked.save()
-    Update.objects.filter(document=document, number__lte=upto, at__lt=timezone.now() - KEEP).delete()
+    Update.objects.filter(document=document, number__lte=newest, at__lt=timezone.now() - KEEP).delete()
     return True
 
 

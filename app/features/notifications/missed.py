@@ -127,7 +127,7 @@ def missed(rooms: QuerySet[Room], users: Users, *, since: datetime, until: datet
 
 
 def _of_part(part: _Part, since: datetime, until: datetime, way: int) -> Iterator[RoomMissed]:
-    low = {pair: max(upto, part.seen.get(pair, (0, 0))[way]) for pair, upto in part.read.items()}
+    low = {pair: max(last_read_seq, part.seen.get(pair, (0, 0))[way]) for pair, last_read_seq in part.read.items()}
     events = _events(part, low, since, until)
     for room in part.rooms.values():
         found = RoomMissed(room.id, room.slug, room.title, room.kind == Kind.DIRECT)

@@ -5,13 +5,13 @@ import type { Segments } from '../stores/segments'
  * Messages of others above `seen`, which the reader has not come to. If a part between is not loaded, the count is the server's
  * number of unread messages, less those seen above the read mark.
  */
-export function countBelow({ messages, past }: Segments, seen: number, me: number, unread: { count: number; upto: number }): number {
+export function countBelow({ messages, past }: Segments, seen: number, me: number, unread: { count: number; lastReadSeq: number }): number {
   if (!past) return messages.slice(position(messages, seen + 1)).filter(({ from }) => from.id !== me).length
-  return Math.max(0, unread.count - between(past, unread.upto, seen))
+  return Math.max(0, unread.count - between(past, unread.lastReadSeq, seen))
 }
 
-function between(messages: Messages, above: number, upto: number): number {
-  return Math.max(0, position(messages, upto + 1) - position(messages, above + 1))
+function between(messages: Messages, above: number, last: number): number {
+  return Math.max(0, position(messages, last + 1) - position(messages, above + 1))
 }
 
 /** Whether the first message in view directly follows `seen`: a jump leaves unread ones out. */

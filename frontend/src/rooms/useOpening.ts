@@ -12,7 +12,7 @@ interface Opening {
   view: ReturnType<typeof useWindow>
   scroll: ReturnType<typeof useScroll>
   /** read mark at the time the room was opened; null when nothing was unread */
-  readUpto: () => number | null
+  lastReadSeq: () => number | null
   firstNew: Ref<number | null>
   /** the message that the address names */
   target: () => number | null
@@ -32,7 +32,7 @@ export function useOpening(options: Opening) {
   async function open(): Promise<void> {
     const named = options.target()
     const place = named === null ? places.get(room) : null
-    const unread = options.readUpto()
+    const unread = options.lastReadSeq()
     const seq = named ?? place?.seq ?? (unread === null ? null : unread + 1)
     if (seq !== null) await timelines.loadPlace(room, seq)
     const target = named ?? place?.seq ?? options.firstNew.value

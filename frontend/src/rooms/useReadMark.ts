@@ -14,7 +14,7 @@ const SIGNS = ['visibilitychange', 'focus', 'pointerdown', 'keydown'] as const
  *
  * At the bottom everything is read; above it the messages that were in view: `left` messages of others are unread.
  */
-export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<boolean>, seen: Ref<{ upto: number; left: number }>): void {
+export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<boolean>, seen: Ref<{ seq: number; left: number }>): void {
   const rooms = useRooms()
   const connection = useConnection()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -22,8 +22,8 @@ export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<bo
   /** An edit or a reaction moves the head, and makes nothing unread: no mark is sent for it. */
   function isUnread(): boolean {
     const known = rooms.get(room)
-    const upto = atBottom.value ? highest.value : seen.value.upto
-    return upto > (known?.upto ?? 0) && (known?.unread ?? 1) > 0
+    const last = atBottom.value ? highest.value : seen.value.seq
+    return last > (known?.upto ?? 0) && (known?.unread ?? 1) > 0
   }
 
   function look(): void {
@@ -34,7 +34,7 @@ export function useReadMark(room: string, highest: Ref<number>, atBottom: Ref<bo
   function mark(): void {
     if (document.visibilityState !== 'visible' || !document.hasFocus()) return
     if (atBottom.value) void rooms.read(room, highest.value)
-    else void rooms.read(room, seen.value.upto, seen.value.left)
+    else void rooms.read(room, seen.value.seq, seen.value.left)
   }
 
   watch([highest, atBottom, seen, present, () => connection.isOpen, () => rooms.get(room)?.upto, () => rooms.get(room)?.unread], look, { immediate: true })

@@ -150,18 +150,18 @@ export const useRooms = defineStore('rooms', () => {
     change(slug, { head: fresh.at(-1)!.seq, unread: room.unread + counting.length, mentions, last_at: counting.at(-1)?.at ?? room.last_at })
   }
 
-  /** Everything up to `upto` has been seen, and `left` messages above it have not; taken back where the server did not hear of it. */
-  async function read(slug: string, upto: number, left?: number): Promise<void> {
+  /** Everything up to `seq` has been seen, and `left` messages above it have not; taken back where the server did not hear of it. */
+  async function read(slug: string, seq: number, left?: number): Promise<void> {
     const room = bySlug.value.get(slug)
-    if (!room || upto <= room.upto) return
-    change(slug, upto >= room.head ? { upto, unread: 0, mentions: 0 } : { upto, unread: left ?? room.unread })
+    if (!room || seq <= room.upto) return
+    change(slug, seq >= room.head ? { upto: seq, unread: 0, mentions: 0 } : { upto: seq, unread: left ?? room.unread })
     try {
-      await useConnection().chat().request({ type: 'read', room: slug, upto })
+      await useConnection().chat().request({ type: 'read', room: slug, upto: seq })
     } catch {
       return change(slug, { upto: room.upto, unread: room.unread, mentions: room.mentions ?? 0 })
     }
     // Which of the mentions are left only the server can say.
-    if (upto < room.head && room.mentions) reloadSoon()
+    if (seq < room.head && room.mentions) reloadSoon()
   }
 
   /** One room after the other: a flood of frames would be refused. */

@@ -44,7 +44,7 @@ def test_migration_beside_the_release_before(profile: Profile) -> None:
     migrate_before(env)
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as own:
         own.execute(USER)
-        own.execute(member(upto=0))
+        own.execute(member(last_read_seq=0))
         traffic = Traffic(url)
         traffic.start()
         try:
