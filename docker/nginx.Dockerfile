@@ -1,4 +1,4 @@
-# The front door: nginx with its templates and the collected static files.
+# nginx with its templates and the collected static files.
 
 # --- shared by web.Dockerfile and nginx.Dockerfile, line for line, so that both images build it once ----------------
 FROM node:24-slim AS frontend
@@ -46,7 +46,7 @@ CMD []
 
 ARG SOURCE="" VERSION=0.0.0 REVISION=unknown
 LABEL org.opencontainers.image.title="hubbub-nginx" \
-      org.opencontainers.image.description="Real-time chat: the front door" \
+      org.opencontainers.image.description="Real-time chat: nginx with its configuration and files" \
       org.opencontainers.image.source="$SOURCE" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="$VERSION" \

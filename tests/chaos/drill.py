@@ -117,7 +117,7 @@ async def _next_door(neighbour: Neighbour, crowd: Crowd, windows: list[Window]) 
     found = check(await _settle(neighbour.read_log, crowd, windows))
     if not await asyncio.to_thread(neighbour.shares_ids, crowd.prefix):
         found.append("its rooms have other ids, so that nothing could mix")
-    return [f"next door: {problem}" for problem in found]
+    return [f"neighbour: {problem}" for problem in found]
 
 
 def _figures(run: Run, faults: Sequence[type[Fault]], problems: Sequence[str], gaps: int) -> list[Figures]:

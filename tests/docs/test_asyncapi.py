@@ -279,9 +279,9 @@ async def _errors(chat: ChatClient, frame: Json) -> set[str]:
     """Return the error codes that one frame causes."""
     await chat.push_raw(json.dumps(frame))
     await chat.request("ping")
-    while chat.unread("message.sent"):
+    while chat.pending_frames("message.sent"):
         await chat.expect("message.sent")
     found = set()
-    while chat.unread("error"):
+    while chat.pending_frames("error"):
         found.add((await chat.expect("error"))["code"])
     return found

@@ -250,4 +250,4 @@ async def test_one_bad_frame_does_not_stop_the_next(native: ChatClient) -> None:
     for number in range(50):
         await native.push_raw("{" if number % 2 else '{"type":"nonsense"}')
     assert (await native.request("ping"))["type"] == "pong"
-    assert [error["code"] for error in native.unread("error")] == ["unknown_type", "bad_json"] * 25
+    assert [error["code"] for error in native.pending_frames("error")] == ["unknown_type", "bad_json"] * 25

@@ -153,7 +153,7 @@ async def test_change_reaches_open_sockets(world: World, sockets: dict[str, Chat
         if row.frame == "user.updated":
             assert frame["user"] == {"id": world.bob.id, "name": f"{world.bob.name}-new"}
     for name in sockets.keys() - set(row.seen):
-        assert not sockets[name].unread(row.frame)
+        assert not sockets[name].pending_frames(row.frame)
 
 
 async def test_end_of_a_block_reaches_the_other_device(world: World, sockets: dict[str, ChatClient]) -> None:

@@ -242,8 +242,8 @@ class ChatClient:
         assert self.socket.close_code == code, f"closed {self.socket.close_code} {self.socket.close_reason!r}, not {code}"
         return self.socket.close_reason or ""
 
-    def unread(self, type_: str | None = None) -> list[Frame]:
-        """Return the unread frames (of one type), without taking them."""
+    def pending_frames(self, type_: str | None = None) -> list[Frame]:
+        """Return the pending frames (of one type), without taking them."""
         return [frame for frame in self._frames if type_ in (None, frame["type"])]
 
     async def _ask(self, type_: str, fields: Frame, on_reply: Callable[[Frame], None], *, timeout: float = _TIMEOUT) -> Frame:

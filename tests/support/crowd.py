@@ -83,7 +83,7 @@ class Person:
         try:
             await asyncio.gather(*doing)
         finally:
-            self._drains += len(chat.unread("drain"))
+            self._drains += len(chat.pending_frames("drain"))
             for task in doing:
                 task.cancel()
             await asyncio.gather(*doing, return_exceptions=True)

@@ -2,7 +2,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Events of other kinds than messages. Each column is added without touching a row."""
+    """Events of other kinds than messages.
+
+    Each column is added without touching a row.
+    """
 
     dependencies = [("chat", "0005_joins_beside_commits")]
     operations = [

@@ -3,7 +3,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Things on which the server has to act at a time. A table of its own: the log's rows are written as before."""
+    """Things on which the server has to act at a time.
+
+    A table of its own: the log's rows are written as before.
+    """
 
     dependencies = [("chat", "0007_append_uncounted"), ("rooms", "0010_uncounted_read")]
     operations = [

@@ -6,7 +6,10 @@ INDEX = "chat_things"
 
 
 class Migration(migrations.Migration):
-    """A room's things of a kind. Messages are not in the index and cost no more."""
+    """A room's things of a kind.
+
+    Messages are not in the index and cost no more.
+    """
 
     atomic = False
     dependencies = [("chat", "0008_due")]

@@ -2,7 +2,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Edits, deletions and reactions have a seq and make no room unread: how many there are. Up to now there are none."""
+    """Edits, deletions and reactions have a seq and make no room unread: how many there are.
+
+    Up to now there are none.
+    """
 
     dependencies = [("rooms", "0008_looks")]
     operations = [

@@ -2,7 +2,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """The field `upto` is called `last_read_seq`. Its column keeps its name: the release before still runs."""
+    """The field `upto` is called `last_read_seq`.
+
+    Its column keeps its name: the release before still runs.
+    """
 
     dependencies = [("rooms", "0011_mention")]
     operations = [

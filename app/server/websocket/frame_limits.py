@@ -1,4 +1,4 @@
-"""websockets' protocol with limits on frames hidden from the app: control frames, fragments, unread pongs."""
+"""websockets' protocol with limits on frames hidden from the app: control frames, fragments, pongs that are not read."""
 
 from __future__ import annotations
 

@@ -356,7 +356,7 @@ class SocketProtocol(CompactProtocol):
         super().pause_writing()
         self.paused_at = self.taken_at = time.monotonic()
         self.ready = None
-        self._waited, self._written = self.unread(), 0
+        self._waited, self._written = self.unacked_bytes(), 0
         self.conn.writable = False
 
     def resume_writing(self) -> None:
@@ -499,7 +499,7 @@ class SocketProtocol(CompactProtocol):
         collected = self.collected_bytes if isinstance(frames, list) else len(frames or b"")
         return collected + int(self.transport.get_write_buffer_size())
 
-    def unread(self) -> int:
+    def unacked_bytes(self) -> int:
         """Return the unacknowledged bytes: here, in the transport and in the kernel.
 
         The transport alone makes a slow link look stalled: the kernel accepts more only after it has sent much of its buffer.
@@ -518,7 +518,7 @@ class SocketProtocol(CompactProtocol):
         """
         if self.paused_at is None:
             return 0.0
-        waiting = self.unread()
+        waiting = self.unacked_bytes()
         if waiting < self._waited + self._written:
             self.taken_at = now
         self._waited, self._written = waiting, 0

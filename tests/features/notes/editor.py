@@ -83,7 +83,7 @@ class Editor(Copy):
         Return whether anything changed.
         """
         before = str(self)
-        for frame in self.chat.unread("note.update"):
+        for frame in self.chat.pending_frames("note.update"):
             self.apply(base64.b64decode(frame["update"]))
         return str(self) != before
 

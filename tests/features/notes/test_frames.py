@@ -43,7 +43,7 @@ async def test_note_is_an_event_and_a_document(server: Server, connect: Connect,
     await second.until("hello 👋")
     await second.type("Oh, ", 0)
     await first.until("Oh, hello 👋")
-    assert not mine.unread("note.update"), "a socket needs no push of its own update"
+    assert not mine.pending_frames("note.update"), "a socket needs no push of its own update"
     late = Editor(await connect(bob), room, 1)
     reply = await late.open()
     assert str(late) == "Oh, hello 👋"
@@ -60,7 +60,7 @@ async def test_note_is_an_event_and_a_document(server: Server, connect: Connect,
     await first.type("!")
     await late.until("Oh, hello 👋!")
     await theirs.request("ping")
-    assert not theirs.unread("note.update")
+    assert not theirs.pending_frames("note.update")
 
 
 async def test_search_finds_a_note_by_title_and_text(server: Server, connect: Connect, ada: Account, room: str) -> None:
@@ -200,7 +200,7 @@ async def test_leaving_the_room_closes_its_notes(server: Server, connect: Connec
     update = packed(second.unsent[0])
     assert await code(theirs, "note.update", room=room, note=note, update=update) == "not_a_member"
     assert await code(theirs, "note.open", room=room, note=note) == "not_a_member"
-    assert not theirs.unread("note.update")
+    assert not theirs.pending_frames("note.update")
     async with with_token(server.base_url, bob) as other:
         assert (await other.get(f"/api/rooms/{room}/notes/{note}.md")).status_code == 403
 
@@ -233,7 +233,7 @@ async def test_cursors_reach_those_who_have_the_note_open(connect: Connect, ada:
     (ended,) = (await theirs.expect("live", topic="note.cursor"))["values"]
     assert (ended["key"], ended["value"]) == (value["key"], None)
     await joined.request("ping")
-    assert not joined.unread("live")
+    assert not joined.pending_frames("live")
 
 
 async def test_versions_name_their_authors_and_come_back(

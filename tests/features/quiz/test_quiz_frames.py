@@ -90,7 +90,7 @@ async def test_right_answer_is_nowhere_before_its_time(
         seen.append(await fresh.request("history", room=room, before=2**40))
         async with with_token(server.base_url, account) as http:
             seen.append((await http.get(f"/api/rooms/{room}/messages")).json())
-        text = json.dumps([*seen, player.unread()])
+        text = json.dumps([*seen, player.pending_frames()])
         assert '"questions"' not in text
         assert '"right": 1' not in text
         assert '"choice": ' not in text

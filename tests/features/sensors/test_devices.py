@@ -101,7 +101,7 @@ async def test_device_may_do_nothing_else(
     await mine.send(room, "not for devices")
     await mine.request("sensor.push", room=room, readings=[READING])
     await chat.expect_nothing("message")
-    assert chat.unread() == []
+    assert chat.pending_frames() == []
     async with with_token(server.base_url, pi) as client:
         for path in ("/api/me", "/api/rooms", f"/api/rooms/{room}/messages", f"/api/rooms/{room}/sensors", "/api/stream"):
             assert_problem(await client.get(path), 403, "forbidden")

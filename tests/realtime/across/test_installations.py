@@ -74,7 +74,7 @@ async def test_presence_stays_within_its_installation(sides: list[Side]) -> None
     async with with_token(here.server.base_url, here.owner) as http:
         answer = await http.post(f"/api/rooms/{here.room}/members", json={"user": here.guest.id})
         assert answer.is_success, answer.text
-    there.socket.unread()
+    there.socket.pending_frames()
     async with ChatClient(here.server.ws_url(), here.guest) as socket:
         assert (await socket.join(here.room))["online_count"] == 2
         await there.socket.expect_nothing("presence", seconds=SILENT_S, online_count=2)

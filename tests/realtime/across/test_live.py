@@ -138,7 +138,7 @@ async def test_restarted_redis_is_right_again_in_3_s(circle: Circle) -> None:
     late = await later(circle)
     for chat in late:
         await sees(chat, "meanwhile")
-    assert all(one["value"] != "ends" for chat in late for frame in chat.unread("live") for one in frame["values"])
+    assert all(one["value"] != "ends" for chat in late for frame in chat.pending_frames("live") for one in frame["values"])
 
 
 async def test_value_of_a_dead_process_survives_a_redis_restart(circle: Circle) -> None:

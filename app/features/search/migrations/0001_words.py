@@ -28,7 +28,10 @@ def index_parts(apps: Any, schema_editor: Any) -> None:
 
 
 def keep(apps: Any, schema_editor: Any) -> None:
-    """The extension stays: others may use it. The index goes with its table."""
+    """The extension stays: others may use it.
+
+    The index goes with its table.
+    """
 
 
 class Migration(migrations.Migration):
