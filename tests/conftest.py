@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chat_client import ChatClient, sign_up
+from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.ignored_signals import hear_ignored_signals
 from tests.support.profile import Profile
 from tests.support.profile import profile as chosen
@@ -109,6 +109,24 @@ def _starting(profile: Profile, exits: ExitStack) -> StartServer:
         return own
 
     return start
+
+
+@pytest.fixture
+async def ada(server: Server) -> Account:
+    """A new user of the shared server."""
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def bob(server: Server) -> Account:
+    """Another new user."""
+    return await sign_up(server.base_url)
+
+
+@pytest.fixture
+async def room(server: Server, ada: Account) -> str:
+    """A new public room that ada owns."""
+    return await create_room(server.base_url, ada)
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ from tests.support.chat_client import Account, sign_up
 from tests.support.server import Server
 
 
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
 def fresh() -> str:
     return f"new-{secrets.token_hex(5)}"
 

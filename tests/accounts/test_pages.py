@@ -17,11 +17,6 @@ SHELLS = ["/chat", "/chat/", "/chat/lobby", "/chat/lobby/", "/chat/größe/", "/
 
 
 @pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
 async def visitor(server: Server) -> AsyncIterator[httpx.AsyncClient]:
     async with anonymous(server.base_url) as http:
         yield http

@@ -21,16 +21,6 @@ from tests.support.server import Server
 
 
 @pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
 async def page(server: Server, ada: Account) -> AsyncIterator[httpx.AsyncClient]:
     """A browser with Ada signed in."""
     async with anonymous(server.base_url) as http:

@@ -12,23 +12,8 @@ from tests.chaos.client import Client
 from tests.chaos.crowd import CLIENTS_A_STREAM, Crowd, Size
 from tests.chaos.stream_connection import FRAMES, StreamConnection
 from tests.chaos.test_client import until
-from tests.support.chat_client import Account, create_room, sign_up
+from tests.support.chat_client import Account
 from tests.support.server import Server
-
-
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
 
 
 @asynccontextmanager

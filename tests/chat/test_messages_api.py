@@ -11,11 +11,6 @@ from tests.support.shapes import assert_shape
 
 
 @pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
 async def room(server: Server, ada: Account) -> str:
     """A room with twelve messages of Ada's."""
     slug = await create_room(server.base_url, ada)

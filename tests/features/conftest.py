@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.conftest import bot, browser, cable, one_cable, person, site, start_site, static_files
-from tests.support.chat_client import Account, create_room, sign_up
 from tests.support.profile import profile as chosen
 from tests.support.server import Server
 
@@ -23,19 +22,3 @@ def nothing_failed_inside(server: Server) -> Iterator[None]:
     yield
     found = [line for line in server.log.splitlines() if "Traceback" in line or "[error" in line]
     assert not found, server.log[-20_000:]
-
-
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    """A new public room that ada owns."""
-    return await create_room(server.base_url, ada)

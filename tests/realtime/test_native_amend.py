@@ -23,11 +23,6 @@ async def bob(server: Server) -> Account:
     return await sign_up(server.base_url)
 
 
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
-
-
 async def amend(chat: ChatClient, kind: str, room: str, target: int, *, key: str = "", **fields: Any) -> Frame:
     key = key or f"{kind}-{target}-{asyncio.get_running_loop().time()}"
     return await chat.request(kind, room=room, target=target, key=key, **(FIELDS[kind] | fields))

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import Connect
 from tests.support.api import with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, Refused, sign_up
 from tests.support.server import Server
 from tests.support.shapes import assert_shape
 
@@ -13,11 +13,6 @@ from tests.support.shapes import assert_shape
 @pytest.fixture
 async def bob(server: Server) -> Account:
     return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
 
 
 async def say(chat: ChatClient, room: str, text: str, **fields: object) -> Frame:

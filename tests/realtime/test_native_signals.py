@@ -56,11 +56,6 @@ async def bob(server: Server) -> Account:
     return await sign_up(server.base_url)
 
 
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
-
-
 # --- presence
 
 

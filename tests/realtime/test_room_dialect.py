@@ -16,11 +16,6 @@ from tests.support.server import Server
 TEXT_LIMIT = 10_000
 
 
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
-
-
 async def test_message_reaches_others_and_its_sender(plain: Any, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await plain(f"/ws/chat/{room}/", ada), await plain(f"/ws/chat/{room}/", bob)
     await mine.send('{"message": "hi"}')

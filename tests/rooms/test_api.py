@@ -31,16 +31,6 @@ FIELDS = {
 }
 
 
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
 def fresh() -> str:
     return f"room-{secrets.token_hex(5)}"
 

@@ -19,16 +19,6 @@ def fresh() -> str:
     return f"room-{secrets.token_hex(5)}"
 
 
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
 async def test_rooms_per_hour_are_limited_including_direct_rooms(start_server: StartServer) -> None:
     server = start_server(LIMIT_ROOMS_PER_H="3")  # over all of its workers
     ada, bob, carol = [await sign_up(server.base_url) for _ in range(3)]

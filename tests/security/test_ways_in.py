@@ -17,11 +17,6 @@ EVIL = {"Origin": "https://evil.example"}
 
 
 @pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
 async def page(server: Server, ada: Account) -> AsyncIterator[httpx.AsyncClient]:
     """A browser with Ada signed in."""
     async with anonymous(server.base_url) as http:

@@ -10,27 +10,12 @@ import pytest
 
 from tests.conftest import Connect
 from tests.support.api import with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, Refused
 from tests.support.server import Server
 
 HERE = {"latitude": 52.520123, "longitude": 13.404954}
 # The server ends what is due, and what belongs to people who are gone, within about two seconds.
 SOON_S = 10.0
-
-
-@pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def bob(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
-async def room(server: Server, ada: Account) -> str:
-    return await create_room(server.base_url, ada)
 
 
 async def share(chat: ChatClient, room: str, seconds: int = 900, **fields: Any) -> Frame:

@@ -18,11 +18,6 @@ from tests.support.server import Server
 
 
 @pytest.fixture
-async def ada(server: Server) -> Account:
-    return await sign_up(server.base_url)
-
-
-@pytest.fixture
 async def room(server: Server, ada: Account) -> str:
     return await create_room(server.base_url, ada, private=True)
 
