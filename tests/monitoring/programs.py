@@ -13,11 +13,10 @@ import httpx
 import yaml
 
 from tests.support.ports import free_port
-from tests.support.processes import Process, StartError
+from tests.support.processes import Process, StartError, start_on_free_ports
 from tests.support.server import ROOT
 from tests.support.services import MissingService
 
-ATTEMPTS = 3  # another process may take a free port first
 MONITORING = ROOT / "monitoring"
 
 
@@ -37,20 +36,18 @@ class Program:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        for attempt in range(1, ATTEMPTS + 1):
-            self.port = free_port()
-            self.process = Process(
-                self.command(), env=os.environ | dict(self.environment()), log=self.directory / "log", cwd=self.directory
-            )
-            try:
-                self.process.wait_until(self._ready, timeout=60, what=self.name)
-            except StartError:
-                self.process.kill()
-                if attempt == ATTEMPTS:
-                    raise
-            else:
-                break
+        start_on_free_ports(self._start)
         return self
+
+    def _start(self) -> None:
+        self.port = free_port()
+        env = os.environ | dict(self.environment())
+        self.process = Process(self.command(), env=env, log=self.directory / "log", cwd=self.directory)
+        try:
+            self.process.wait_until(self._ready, timeout=60, what=self.name)
+        except StartError:
+            self.process.kill()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()

@@ -9,9 +9,7 @@ from typing import Self
 
 from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
-from tests.support.processes import Process, StartError
-
-_ATTEMPTS = 3  # another process may take a free port first
+from tests.support.processes import Process, start_on_free_ports
 
 
 class Authority:
@@ -40,15 +38,7 @@ class Authority:
 
     def __enter__(self) -> Self:
         _, key = make_certificate(self.directory, days=90, name=self._name)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._start(key)
-            except StartError:
-                self.__exit__()
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                break
+        start_on_free_ports(lambda: self._start(key))
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -56,6 +46,7 @@ class Authority:
             self._started.pop().kill()
 
     def _start(self, key: Path) -> None:
+        self.__exit__()
         names, api = free_port(), free_port()
         self._management, self.url = free_port(), f"https://{self._name}:{api}/dir"
         resolver = ["pebble-challtestsrv", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", f"127.0.0.1:{names}"]

@@ -18,11 +18,10 @@ from typing import Any, Self
 import httpx
 
 from tests.support.ports import free_port
-from tests.support.processes import Process, StartError
+from tests.support.processes import Process, StartError, start_on_free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 HASHED = "static/assets/main-B2cD4fGh.js"
-_ATTEMPTS = 3  # another process may take a free port first
 
 # Lifted unless a test needs them: all tests share one address.
 _LIFTED = {"LIMIT_HANDSHAKES_PER_S": "0", "LIMIT_REQUESTS_PER_S": "0", "LIMIT_CONNECTIONS": "0"}
@@ -46,19 +45,15 @@ class Upstream:
         self.port = 0
 
     def __enter__(self) -> Self:
-        for attempt in range(1, _ATTEMPTS + 1):
-            self.port = free_port()
-            try:
-                self.start()
-            except StartError:
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                break
+        start_on_free_ports(self._start_on_some_port)
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.kill()
+
+    def _start_on_some_port(self) -> None:
+        self.port = free_port()
+        self.start()
 
     def start(self) -> None:
         """Listen on `port`, also after a kill; raises StartError."""
@@ -108,27 +103,23 @@ class Front:
 
     def __enter__(self) -> Self:
         self._files()
-        for attempt in range(1, _ATTEMPTS + 1):
-            self.port, self.tls_port = free_port(), free_port()
-            ports = {
-                "NGINX_PORT": str(self.port),
-                "NGINX_TLS_PORT": str(self.tls_port),
-                "HTTPS_PORT": str(self.tls_port),
-            }
-            process = self.process = Process([ROOT / "nginx" / "start"], env=self._env | ports, log=self.directory / "log")
-            self._exits.callback(process.kill)
-            try:
-                # Not whether the port answers: another process may have taken it.
-                process.wait_until(lambda: "start worker process" in self.log, timeout=20, what="nginx")
-            except StartError:
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                break
+        start_on_free_ports(self._start)
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._exits.close()
+
+    def _start(self) -> None:
+        self.port, self.tls_port = free_port(), free_port()
+        ports = {
+            "NGINX_PORT": str(self.port),
+            "NGINX_TLS_PORT": str(self.tls_port),
+            "HTTPS_PORT": str(self.tls_port),
+        }
+        process = self.process = Process([ROOT / "nginx" / "start"], env=self._env | ports, log=self.directory / "log")
+        self._exits.callback(process.kill)
+        # Not whether the port answers: another process may have taken it.
+        process.wait_until(lambda: "start worker process" in self.log, timeout=20, what="nginx")
 
     def _files(self) -> None:
         assets = (self.directory / "files" / HASHED).parent

@@ -11,12 +11,29 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from time import monotonic, sleep
 
+_ATTEMPTS = 3
+
 
 class StartError(RuntimeError):
     """A process ended, or was not ready in time.
 
     The message has the tail of its output.
     """
+
+
+def start_on_free_ports(start: Callable[[], None]) -> None:
+    """Call `start`, which picks its ports, up to three times while it raises StartError.
+
+    Another process may take a free port first.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            start()
+        except StartError:
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 class Process:

@@ -24,9 +24,8 @@ from psycopg import sql
 
 from tests.support.leftovers import own_directory
 from tests.support.ports import accepts, free_port
-from tests.support.processes import Process, StartError
+from tests.support.processes import Process, StartError, start_on_free_ports
 
-_ATTEMPTS = 3  # another process may take a free port before the service binds it
 _START_TIMEOUT = 30
 
 
@@ -52,7 +51,7 @@ class Service(ABC):
     def __enter__(self) -> Self:
         try:
             self._prepare()
-            self._start_on_some_port()
+            start_on_free_ports(self._start_on_some_port)
         except BaseException:
             self.close()
             raise
@@ -96,15 +95,8 @@ class Service(ABC):
         self._process.send_all(number)
 
     def _start_on_some_port(self) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
-            self.port = free_port()
-            try:
-                self.start()
-            except StartError:
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                return
+        self.port = free_port()
+        self.start()
 
     def _prepare(self) -> None:
         """Make the files that the daemon needs before its first start."""
