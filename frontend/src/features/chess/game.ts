@@ -1,27 +1,10 @@
 /** What the page knows of a game: how a position is written, and nothing of the rules. */
-import type { Person } from '../../protocol'
+import type { ChessState } from '../../protocol'
 
 export type Side = 'white' | 'black'
 export type Piece = 'p' | 'n' | 'b' | 'r' | 'q' | 'k'
 
-export interface Game {
-  fen: string
-  moves: string[]
-  san: string[]
-  white: Person
-  black: Person | null
-  /** seconds left at `at`; the clock of the side to move runs from then on */
-  clocks: { white: number; black: number; at: string | null }
-  turn: Side | null
-  result: string | null
-  reason: string | null
-  seconds: number
-  increment: number
-  opponent: number | null
-  draw: Side | null
-  check: boolean
-  legal: string[]
-}
+export type Game = ChessState
 
 export interface Standing {
   piece: Piece

@@ -1,21 +1,7 @@
 import { call, path } from '../../api'
-import type { Person, Thing } from '../../protocol'
+import type { Person, PollState, Thing } from '../../protocol'
 
-/** As protocol.md has it. */
-export interface PollFields {
-  question: string
-  options: string[]
-  multiple: boolean
-  secret: boolean
-  closes_at: string | null
-  closed: boolean
-  tally: number[]
-  voters: number
-  /** user → choices; empty when secret, and cut off in a large poll */
-  votes: Record<string, number[]>
-}
-
-export type Poll = Thing<PollFields>
+export type Poll = Thing<PollState>
 
 const address = ({ room, seq }: Pick<Poll, 'room' | 'seq'>) => `${path(room)}/polls/${seq}`
 
@@ -26,18 +12,18 @@ export const votersOf = (poll: Poll) => call<{ voters: Person[][] }>('GET', `${a
 export const openPolls = (room: string) => call<{ polls: Poll[] }>('GET', `${path(room)}/polls`).then(({ polls }) => polls)
 
 /** My choices as the event has them; null where it does not say. */
-export function ownVote(poll: PollFields, me: number): number[] | null {
+export function ownVote(poll: PollState, me: number): number[] | null {
   if (poll.secret) return null
   return poll.votes[me] ?? (Object.keys(poll.votes).length < poll.voters ? null : [])
 }
 
 /** 0 to 1 of the people who voted */
-export function share(poll: PollFields, option: number): number {
+export function share(poll: PollState, option: number): number {
   return poll.voters ? poll.tally[option]! / poll.voters : 0
 }
 
 /** The options with the most votes, once there are any. */
-export function leading(poll: PollFields): Set<number> {
+export function leading(poll: PollState): Set<number> {
   const most = Math.max(...poll.tally)
   return new Set(most ? poll.tally.flatMap((votes, option) => (votes === most ? [option] : [])) : [])
 }

@@ -4,7 +4,7 @@ import type { LogEvent } from '../../protocol'
 import type { ChatSocket } from '../../socket'
 import { renamedIn } from '../../stores/names'
 import { isolated } from '../../ui/text'
-import type { Quiz, QuizFields } from './quiz'
+import type { Quiz, QuizState } from './quiz'
 
 /** The quiz that runs in a room: shown above the messages, so that it does not move away with them. */
 export const running = shallowReactive(new Map<string, Quiz>())
@@ -29,10 +29,10 @@ function note(events: LogEvent[]): void {
     sample(event.at)
     const type = event.type as string
     if (!type.startsWith('quiz')) continue
-    const { room, target, state, from, at } = event as { target?: number; state?: QuizFields } & LogEvent
+    const { room, target, state, from, at } = event as { target?: number; state?: QuizState } & LogEvent
     const known = running.get(room)
     const seq = target ?? event.seq
-    const quiz = { ...(state ?? (event as unknown as QuizFields)), type: 'quiz', room, seq, from: type === 'quiz.answered' ? (known?.from ?? from) : from, at }
+    const quiz = { ...(state ?? (event as unknown as QuizState)), type: 'quiz', room, seq, from: type === 'quiz.answered' ? (known?.from ?? from) : from, at }
     if (quiz.phase === 'asked' || quiz.phase === 'revealed') running.set(room, quiz)
     else if (known?.seq === seq) running.delete(room)
   }
@@ -41,7 +41,7 @@ function note(events: LogEvent[]): void {
 /** The sentence read to screen readers at the end. */
 export function winnerOf(event: LogEvent): string | null {
   if ((event.type as string) !== 'quiz.ended') return null
-  const [first] = (event as { state?: QuizFields }).state?.scores ?? []
+  const [first] = (event as { state?: QuizState }).state?.scores ?? []
   return first ? t('quiz.won', { name: isolated(first.name) }) : null
 }
 
