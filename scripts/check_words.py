@@ -20,7 +20,9 @@ REPLACED = {
     r"class Instance\b": "RuntimeDirectory",
     r"\b(guarded|lean)_protocol\b|\b(Guarded|Lean)Protocol\b": "frame_limits.py, compact_protocol.py",
     r"\bkernel\.py": "tcp_options.py",
-    r"\bgrace\.(all|whole|kept|spread|finish)_s\b": "drain_deadline_s, kill_after_s, keepalive_linger_s, close_spread_s, http_finish_s",
+    r"\bgrace\.(all|whole|kept|spread|finish)_s\b": (
+        "drain_deadline_s, kill_after_s, keepalive_linger_s, close_spread_s, http_finish_s"
+    ),
     r"\b(forever|wiring|ticker)\.py|(server|ops)/closing\b|realtime/refresh\b|\bend\(tasks\)": (
         "supervise.py, ports.py, housekeeping.py, connection_close.py, presence/sync.py, cancel_all"
     ),
@@ -58,10 +60,13 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
     ("app", ":!app/*/migrations", ":!app/features/*/migrations", ":!app/realtime/server_frames.py", ":!app/features/search"): {
         r"""(?<![\w"'{`])upto\b(?!["'`]|: Seq$|: \d|, silenced)(?<!frame\.upto)""": "last_read_seq for the read mark",
     },
+    ("tests",): {r"\bdef test_\w{56,}": "a test's name in at most 60 characters"},
     ("tests", "bench", "loadtest"): {r"Membership.*\bupto\b|\bdef upto\b": "last_read_seq"},
     ("frontend/src/rooms",): {r"\b(read|seen)U?[uU]pto\b": "lastReadSeq", r"\.lead\b|\blead:": "groupStart"},
     ("app/db",): {r"class Answer\b": "BatchLoader, WhereIn, Query"},
-    ("app", ":!app/rooms/models.py"): {r"class Room\b|\b(realtime|dialects)/room\.py|\bserver/protocol\b": "LiveRoom, live_room.py"},
+    ("app", ":!app/rooms/models.py"): {
+        r"class Room\b|\b(realtime|dialects)/room\.py|\bserver/protocol\b": "LiveRoom, live_room.py"
+    },
     ("app/chat",): {r"class Writer\b": "GroupCommitter", r"\b_(fit|within)\(": "_fit_page, _events_in_spans"},
     ("app/realtime",): {
         r"\bdef (cut|wrote)\b": "SendBufferBudget.evict, record",

@@ -164,7 +164,14 @@ class _SecondsSince(Func):
 _ROOMS = WhereIn(
     "user_id",
     lambda: Membership.objects.order_by(F("room__last_at").desc(nulls_last=True), "room__slug").values_list(
-        "user_id", "room_id", "room__slug", "room__kind", "last_read_seq", "uncounted", "room__head", _SecondsSince("room__last_at")
+        "user_id",
+        "room_id",
+        "room__slug",
+        "room__kind",
+        "last_read_seq",
+        "uncounted",
+        "room__head",
+        _SecondsSince("room__last_at"),
     ),
 )
 
@@ -205,4 +212,6 @@ def to_ref(room: Room) -> RoomRef:
 def memberships_added(place: journal.Place) -> list[JournalRow]:
     """Read the new memberships as rows of the journal."""
     rows = journal.new_rows(Membership.objects, place, "id", "user_id", "room_id", "last_read_seq", "uncounted")
-    return [JournalRow(number, "added", user, room, f"{last_read} {uncounted}") for number, user, room, last_read, uncounted in rows]
+    return [
+        JournalRow(number, "added", user, room, f"{last_read} {uncounted}") for number, user, room, last_read, uncounted in rows
+    ]

@@ -65,7 +65,7 @@ class SlowToLeave(InMemoryChannelLayer):
         await self.may_leave.wait()
 
 
-async def test_subscription_while_its_group_is_left_waits_for_the_next_join() -> None:
+async def test_subscription_waits_while_its_group_is_being_left() -> None:
     layer, heard = SlowToLeave(), Heard()
 
     def deliver(messages: list[dict[str, Any]]) -> None:

@@ -34,6 +34,7 @@ OLD = [
     ("app/realtime/presence/planted.py", "    def show(self) -> None: ..."),
     ("app/realtime/planted.py", "class LocalPerson:"),
     ("app/rooms/planted.py", "    upto = membership.upto"),
+    ("tests/planted.py", f"def test_{'long_' * 12}() -> None: ..."),
     ("tests/planted.py", "Membership.objects.update(upto=0)"),
     ("frontend/src/rooms/planted.ts", "const readUpto = 0"),
     ("app/chat/planted.py", "class Writer:"),

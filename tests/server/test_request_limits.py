@@ -78,7 +78,7 @@ def status_of(answer: bytes) -> int:
 
 
 @pytest.mark.parametrize("size", [70_000, 100_000, 200_000])
-async def test_body_that_comes_together_with_its_headers_is_none_of_them(app: Ask, size: int) -> None:
+async def test_body_in_one_read_with_its_headers_is_no_header(app: Ask, size: int) -> None:
     answer = await app(POST + b"Content-Length: %d\r\n\r\n" % size + b"x" * size)
     assert b"length %d\r\n" % size in answer
 

@@ -22,7 +22,7 @@ def longest_pause(sock: Any) -> int | None:
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["of a server that runs", "from before the server's start"])
-async def test_kernel_buffers_little_and_retransmits_soon_on_a_connection(early: bool) -> None:
+async def test_kernel_buffers_little_and_retransmits_soon(early: bool) -> None:
     seen: list[tuple[int, int | None]] = []
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

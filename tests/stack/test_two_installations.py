@@ -63,7 +63,9 @@ async def test_installations_on_one_redis_do_not_mix(stack: Stack, second: str) 
         sent = await here.send("lobby", "for this installation alone")
         await here.expect("message", seq=sent["seq"])
         await there.expect_nothing("message", seconds=3)
-        assert not [frame for frame in there.pending_frames("presence") if any(one["name"] == ada.name for one in frame["joined"])]
+        assert not [
+            frame for frame in there.pending_frames("presence") if any(one["name"] == ada.name for one in frame["joined"])
+        ]
         asked = stack.exec("redis", "sh", "-c", "REDISCLI_AUTH=$(cat /run/secrets/REDIS_PASSWORD) redis-cli pubsub channels")
         ids = {name.split(":")[1] for name in asked.stdout.split() if name.startswith("hubbub:")}
         assert len(ids) == 2, asked.stdout
