@@ -60,6 +60,7 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
     ("app", ":!app/*/migrations", ":!app/features/*/migrations", ":!app/realtime/server_frames.py", ":!app/features/search"): {
         r"""(?<![\w"'{`])upto\b(?!["'`]|: Seq$|: \d|, silenced)(?<!frame\.upto)""": "last_read_seq for the read mark",
     },
+    ("app", "tests", "bench", "loadtest"): {r"__upto\b": "__last_read_seq"},
     ("tests",): {r"\bdef test_\w{56,}": "a test's name in at most 60 characters"},
     ("tests", "bench", "loadtest"): {r"Membership.*\bupto\b|\bdef upto\b": "last_read_seq"},
     ("frontend/src/rooms",): {r"\b(read|seen)U?[uU]pto\b": "lastReadSeq", r"\.lead\b|\blead:": "groupStart"},

@@ -217,7 +217,7 @@ def _shown(user: int, rooms: list[Row]) -> list[dict[str, Any]]:
 def _mentions(user: int, rooms: list[int]) -> dict[int, int]:
     """Count the unread messages of each room that name the person."""
     found = Mention.objects.filter(
-        user_id=user, room_id__in=rooms, room__memberships__user_id=user, seq__gt=F("room__memberships__upto")
+        user_id=user, room_id__in=rooms, room__memberships__user_id=user, seq__gt=F("room__memberships__last_read_seq")
     )
     return dict(found.values_list("room_id").annotate(Count("id")))
 

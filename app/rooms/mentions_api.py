@@ -42,7 +42,7 @@ async def mentions(request: HttpRequest, room: Slug | None = None) -> dict[str, 
             user_id=person.id,
             room__closed=False,
             room__memberships__user_id=person.id,
-            seq__gt=F("room__memberships__upto"),
+            seq__gt=F("room__memberships__last_read_seq"),
         )
         if room is not None:
             found = found.filter(room__slug=room)

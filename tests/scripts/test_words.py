@@ -37,6 +37,7 @@ OLD = [
     ("tests/planted.py", f"def test_{'long_' * 12}() -> None: ..."),
     ("tests/planted.py", "Membership.objects.update(upto=0)"),
     ("frontend/src/rooms/planted.ts", "const readUpto = 0"),
+    ("app/rooms/planted.py", 'seq__gt=F("room__memberships__upto")'),
     ("app/chat/planted.py", "class Writer:"),
     ("app/chat/planted.py", "LATE = 'too late'"),
     ("app/chat/planted.py", "class Append:"),

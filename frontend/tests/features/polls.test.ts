@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { leading, ownVote, sameChoices, share, type PollFields } from '../../src/features/polls/poll'
+import { leading, ownVote, sameChoices, share } from '../../src/features/polls/poll'
+import type { PollState } from '../../src/protocol'
 
-const poll = (fields: Partial<PollFields> = {}): PollFields => ({
+const poll = (fields: Partial<PollState> = {}): PollState => ({
   question: 'Tea?',
   options: ['yes', 'no', 'later'],
   multiple: true,

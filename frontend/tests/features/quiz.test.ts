@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { QuizFields } from '../../src/features/quiz/quiz'
+import type { QuizState } from '../../src/protocol'
 import { listen, running, serverNow } from '../../src/features/quiz/running'
 import type { LogEvent } from '../../src/protocol'
 import type { ChatSocket, ChatSocketEvents } from '../../src/socket'
@@ -8,11 +8,11 @@ import { Emitter } from '../../src/socket/emitter'
 const NOW = Date.parse('2026-01-01T12:00:00Z')
 const host = { id: 1, name: 'host' }
 
-const state = (phase: QuizFields['phase'], fields: Partial<QuizFields> = {}): QuizFields => ({
+const state = (phase: QuizState['phase'], fields: Partial<QuizState> = {}): QuizState => ({
   title: 'Sums', count: 2, phase, question: null, answered: 0, players: 0, scores: [], ...fields,
 })
 const at = (ago_s: number) => new Date(NOW - 1_000 * ago_s).toISOString()
-const amending = (type: string, seq: number, phase: QuizFields['phase'], from = host) =>
+const amending = (type: string, seq: number, phase: QuizState['phase'], from = host) =>
   ({ type, room: 'r', seq, target: 7, from, at: at(1), state: state(phase, { answered: seq }) }) as unknown as LogEvent
 
 let socket: Emitter<ChatSocketEvents>
@@ -53,7 +53,7 @@ test('the fastest event sets the clock', () => {
 
 test('a player who is renamed has the new name in the scores of the quiz that runs', () => {
   const scores = [{ id: 2, name: 'bob', score: 900 }]
-  const asked = { ...amending('quiz.asked', 8, 'asked'), state: state('asked', { scores } as Partial<QuizFields>) } as unknown as LogEvent
+  const asked = { ...amending('quiz.asked', 8, 'asked'), state: state('asked', { scores } as Partial<QuizState>) } as unknown as LogEvent
   socket.emit('events', { room: 'r', events: [asked] })
   socket.emit('user.updated', { type: 'user.updated', user: { id: 2, name: 'robert' } })
   expect(running.get('r')?.scores).toEqual([{ id: 2, name: 'robert', score: 900 }])

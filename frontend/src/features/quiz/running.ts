@@ -1,10 +1,10 @@
 import { shallowReactive } from 'vue'
 import { t } from '../../i18n'
-import type { LogEvent } from '../../protocol'
+import type { LogEvent, QuizState } from '../../protocol'
 import type { ChatSocket } from '../../socket'
 import { renamedIn } from '../../stores/names'
 import { isolated } from '../../ui/text'
-import type { Quiz, QuizState } from './quiz'
+import type { Quiz } from './quiz'
 
 /** The quiz that runs in a room: shown above the messages, so that it does not move away with them. */
 export const running = shallowReactive(new Map<string, Quiz>())
