@@ -192,7 +192,9 @@ def things_holding(
     limit: int,
     **having: Any,
 ) -> list[Thing]:
-    """Read a room's latest things below a seq that hold all words (core.word_filter). Otherwise as `things`.
+    """Read a room's latest things below a seq that hold all words (core.word_filter).
+
+    Otherwise as `things`.
 
     `texts`: fields of the state, each a text or a list of texts.
     """

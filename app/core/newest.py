@@ -22,7 +22,10 @@ class NewestQuestion(Generic[Question, Answer]):
         self._task: asyncio.Task[None] | None = None
 
     def ask(self, question: Question) -> asyncio.Future[Answer]:
-        """Return the answer to come. It ends with Overtaken when a newer question comes first."""
+        """Return the answer to come.
+
+        It ends with Overtaken when a newer question comes first.
+        """
         if self._newest is not None and not self._newest[1].done():
             self._on_overtaken()
             self._newest[1].set_exception(Overtaken("a newer question took its place"))

@@ -1,4 +1,7 @@
-"""Whether a text holds all words of a question: in any case, as parts of words, in any spelling variant. Pure."""
+"""Whether a text holds all words of a question: in any case, as parts of words, in any spelling variant.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ class WhereIn:
 
 
 class Prepared:
-    """A query with whole numbers that differ from call to call. Its SQL is built once for each count of them.
+    """A query with whole numbers that differ from call to call.
+
+    Its SQL is built once for each count of them.
 
     With a window and a subquery the ORM takes several times as long to build a statement as the database to answer it.
     """
@@ -69,7 +71,10 @@ class Prepared:
     _MOST_KEPT = 64
 
     def __init__(self, model: type[Model], rows: Callable[[Sequence[int]], QuerySet[Any, Any]]) -> None:
-        """`rows`: a queryset of `model` with `values_list`, made of the numbers. Nothing else in it may vary."""
+        """`rows`: a queryset of `model` with `values_list`, made of the numbers.
+
+        Nothing else in it may vary.
+        """
         self._model, self._rows = model, rows
         self._built: dict[tuple[str, int], tuple[str, list[Any], Any]] = {}
 
@@ -141,7 +146,10 @@ class TableRead(NamedTuple):
 
 
 class Statement:
-    """A read in SQL, for what WhereIn cannot say. `on_thread` reads the same in a database thread, on any database."""
+    """A read in SQL, for what WhereIn cannot say.
+
+    `on_thread` reads the same in a database thread, on any database.
+    """
 
     def __init__(self, sql: str, on_thread: Callable[..., list[tuple[Any, ...]]]) -> None:
         self.sql, self.on_thread = sql, on_thread
@@ -161,7 +169,10 @@ class StatementRead(NamedTuple):
         return self.statement.on_thread(*self.parameters)
 
     async def by(self, pool: Pool) -> list[tuple[Any, ...]]:
-        """Run on the event loop. Raises DatabaseUnavailable."""
+        """Run on the event loop.
+
+        Raises DatabaseUnavailable.
+        """
 
         async def ask(connection: Connection) -> list[tuple[Any, ...]]:
             return await (await connection.execute(self.statement.sql, self.parameters)).fetchall()

@@ -93,7 +93,7 @@ def read_marks_among(pairs: Iterable[tuple[int, int]]) -> Query[dict[tuple[int, 
     """Return what read_marks returns."""
     wanted = set(pairs)
     found = yield _AMONG([room for room, _ in wanted], [user for _, user in wanted])
-    return {(room, user): upto for room, user, upto, *_ in found}
+    return {(room, user): last_read for room, user, last_read, *_ in found}
 
 
 class _Member(NamedTuple):

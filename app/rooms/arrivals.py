@@ -78,7 +78,10 @@ def _room_of(row: tuple[Any, ...]) -> _Found:
 
 
 def _enter_others(arrivals: list[Arrival], new: dict[Arrival, _Found]) -> dict[Arrival, Outcome]:
-    """Enter those who are no members: those in `new` together. Synchronous, in a database thread."""
+    """Enter those who are no members: those in `new` together.
+
+    Synchronous, in a database thread.
+    """
     made = bool(new) and _become_members(new)
     outcomes: dict[Arrival, Outcome] = {}
     for one in arrivals:

@@ -1,4 +1,7 @@
-"""The frame `list.filter`: the lists of a room as people type. Features bring lists: `core.features.RoomList`."""
+"""The frame `list.filter`: the lists of a room as people type.
+
+Features bring lists: `core.features.RoomList`.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def _list(name: str) -> RoomList:
 
 
 async def _page(user: int, found: RoomList, frame: ListFilter) -> dict[str, Any]:
-    """Look up at the person's pace. Raises RateLimited, Unavailable, and what the list does."""
+    """Look up at the person's pace.
+
+    Raises RateLimited, Unavailable, and what the list does.
+    """
     await pace.calls().wait(user, weight=pace.HTTP_WEIGHT)
     begun = time.perf_counter()
     try:

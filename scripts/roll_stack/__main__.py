@@ -380,7 +380,10 @@ class Roll:
         return False
 
     def replace_companion(self) -> None:
-        """Never two, which would order twice. Nobody waits for it: nginx has the certificate of before."""
+        """Never two, which would order twice.
+
+        Nobody waits for it: nginx has the certificate of before.
+        """
         found = self.engine.containers(COMPANION)
         if COMPANION not in self.wanted:
             for one in found:

@@ -68,7 +68,7 @@ def needs_root() -> None:
 
 
 @pytest.mark.parametrize(("size", "to", "says"), [("300k", "", ""), ("900k", "ada@example.com", "could not be encrypted")])
-def test_nothing_is_left_of_a_backup_for_which_the_disk_is_too_small(
+def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
     embedded: Path, env: dict[str, str], tmp_path: Path, size: str, to: str, says: str
 ) -> None:
     """300 KiB do not hold the backup; 900 hold it, and not its encrypted copy beside it."""

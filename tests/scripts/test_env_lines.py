@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
     return made
 
 
-def test_line_takes_the_place_of_the_one_before_or_of_its_comment(file: Path) -> None:
+def test_line_replaces_the_one_before_or_its_comment(file: Path) -> None:
     done = set_lines(file, "DRAIN_SECONDS=7", "PUBLIC_URL=https://chat.example.com:8443", "NEW=1")
     assert done.returncode == 0, done.stderr
     assert file.read_text() == (

@@ -1,4 +1,7 @@
-"""The notes of a room, filtered as people type. Synchronous, in a database thread."""
+"""The notes of a room, filtered as people type.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

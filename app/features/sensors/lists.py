@@ -1,4 +1,7 @@
-"""The sensors of a room, filtered as people type. Synchronous, in a database thread."""
+"""The sensors of a room, filtered as people type.
+
+Synchronous, in a database thread.
+"""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def _end_others() -> None:
 def _room_with(number: int) -> tuple[Room, list[int]]:
     people = [User.objects.create(username=f"person-{each}").id for each in range(number)]
     room = Room.objects.create(slug="square", head=3)
-    Membership.objects.bulk_create([Membership(room=room, user_id=user, upto=2) for user in people[1:]])
+    Membership.objects.bulk_create([Membership(room=room, user_id=user, last_read_seq=2) for user in people[1:]])
     return room, people
 
 
