@@ -178,7 +178,7 @@ def test_unknown_block_is_refused(planted: Checkout) -> None:
     assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are stack, embedded, ")
 
 
-def test_lane_that_has_ended_takes_the_next_block_of_the_last_one(planted: Checkout) -> None:
+def test_lane_that_has_ended_takes_a_block_of_the_last_one(planted: Checkout) -> None:
     planted.plant("tests/stack/test_roll.py", 0, head="import pytest\npytestmark = pytest.mark.stack\n")
     # This one waits in the block embedded until the block after it has run.
     (planted.root / "tests" / "bench").mkdir()

@@ -96,7 +96,7 @@ def test_dry_run_says_what_a_certificate_by_acme_takes(idle: Stack) -> None:
         (["--address", "https://[2001:db8::1]:8443", "--acme", "a@b.example"], "--acme needs a public name"),
     ],
 )
-def test_address_that_cannot_be_is_refused_before_anything_is_done(idle: Stack, arguments: list[str], says: str) -> None:
+def test_impossible_address_is_refused_before_anything_is_done(idle: Stack, arguments: list[str], says: str) -> None:
     done = install(idle, *arguments, "--admin", "chief")
     assert (done.returncode, says in done.stderr) == (1, True), done.stderr
     assert not (idle.directory / ".env").exists()
