@@ -137,12 +137,7 @@ class TableRead(NamedTuple):
             return []
         if "sql" not in vars(self.among):
             await database.run(lambda: self.among.sql)
-        statement, parameters = self.among.sql(self.values)
-
-        async def ask(connection: Connection) -> list[tuple[Any, ...]]:
-            return await (await connection.execute(statement, parameters)).fetchall()
-
-        return await pool.run(ask)
+        return await _rows(pool, *self.among.sql(self.values))
 
 
 class Statement:
@@ -173,11 +168,14 @@ class StatementRead(NamedTuple):
 
         Raises DatabaseUnavailable.
         """
+        return await _rows(pool, self.statement.sql, self.parameters)
 
-        async def ask(connection: Connection) -> list[tuple[Any, ...]]:
-            return await (await connection.execute(self.statement.sql, self.parameters)).fetchall()
 
-        return await pool.run(ask)
+async def _rows(pool: Pool, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    async def ask(connection: Connection) -> list[tuple[Any, ...]]:
+        return await (await connection.execute(statement, parameters)).fetchall()
+
+    return await pool.run(ask)
 
 
 Query = Generator[TableRead | StatementRead | Callable[[], Any], Any, R]
