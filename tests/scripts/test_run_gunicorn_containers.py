@@ -22,7 +22,7 @@ def facts(*limits: str) -> dict[str, str]:
         *limits,
         "--env=REDIS_URL=redis://r",
     ]
-    command += [f"--volume={ROOT / each}:/srv/{each}:ro" for each in ("scripts", "app/server")]
+    command += [f"--volume={ROOT / each}:/srv/{each}:ro" for each in ("scripts", "app")]
     command += ["python:3.13-slim", "/srv/scripts/run_gunicorn.sh", "--print"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -171,14 +171,22 @@ def lacking(stack: Stack) -> list[str]:
 
 
 def reload(person: Person) -> None:
-    """Load the page anew, again where a network that Docker made ended that."""
+    """Load the page anew, again where a network that Docker made ended that, or the load of one of its files."""
+    failures: list[str] = []
+    person.page.on("requestfailed", lambda request: failures.append(request.failure or ""))
     for _ in range(10):
-        with suppress(PageError):
+        failures.clear()
+        try:
             person.page.reload()
             expect(person.status).to_have_text("Connected")
+        except PageError:
+            person.page.wait_for_timeout(500)
+        except AssertionError:
+            if not any("ERR_NETWORK_CHANGED" in failure for failure in failures):
+                raise
+        else:
             return
-        person.page.wait_for_timeout(500)
-    raise AssertionError(f"the page of {person.name} does not load")
+    raise AssertionError(f"the page of {person.name} does not load: {failures}")
 
 
 def assert_unread(person: Person, title: str, count: int) -> None:
