@@ -106,6 +106,7 @@ FRAMES: dict[str, tuple[Fields, ...]] = {
     "message.delete": (lambda world: {"room": world.room, "target": next(_numbers), "key": secrets.token_hex(8)},),
     "message.react": (lambda world: {"room": world.room, "target": 1, "key": secrets.token_hex(8), "emoji": "👍", "on": True},),
     "search": (lambda _: {"query": f"e{next(_numbers) % 100}", "limit": 100},),
+    "list.filter": (lambda world: {"room": world.room, "list": "people", "query": f"e{next(_numbers) % 100}", "limit": 100},),
     "history": (lambda world: {"room": world.room, "before": 2**40, "limit": 200},),
     "read": (lambda world: {"room": world.room, "upto": next(_numbers)},),
     "poll.create": (

@@ -57,8 +57,10 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
         r"\bchat[/.]log\b": "chat/group_commit.py",
     },
     # The wire, messages between servers and the column have `upto`.
-    ("app", ":!app/*/migrations", ":!app/features/*/migrations", ":!app/realtime/server_frames.py", ":!app/features/search"): {
-        r"""(?<![\w"'{`])upto\b(?!["'`]|: Seq$|: \d|, silenced)(?<!frame\.upto)""": "last_read_seq for the read mark",
+    ("app", ":!app/*/migrations", ":!app/features/*/migrations", ":!app/realtime/server_frames.py"): {
+        r"""(?<![\w"'{`])upto\b(?!["'`]|: Seq$|: \d|, silenced| = models\.|, entered)(?<!frame\.upto)""": (
+            "last_read_seq for the read mark"
+        ),
     },
     ("app", "tests", "bench", "loadtest"): {r"__upto\b": "__last_read_seq"},
     ("tests",): {r"\bdef test_\w{56,}": "a test's name in at most 60 characters"},
