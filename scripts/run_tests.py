@@ -119,8 +119,9 @@ def existing(*paths: str) -> list[str]:
 
 
 def embedded(missing: list[str]) -> Block:
+    # Few processes, for containers are replaced beside them.
     arguments = ("-m", "not stack and not browser", "tests", *ignored(missing))
-    return Block("embedded", arguments=arguments, processes=2 * CORES)
+    return Block("embedded", arguments=arguments, processes=CORES + 1)
 
 
 def ignored(missing: list[str]) -> list[str]:
