@@ -1,7 +1,6 @@
 """Run all tests, in blocks: `scripts/test [BLOCK...]` sets up their programs first.
 
-Blocks of one lane run one after the other, lanes beside each other, and a lane that has ended takes the next block of the last
-one. What is held to figures runs alone, at the end.
+Blocks of one lane run one after the other, lanes beside each other, and what is held to figures runs alone, at the end.
 Failed tests run again, alone, as CPython's do: the machine may have been too busy for them. A test that fails again has
 failed; one that passes then is named at the end, and is a defect, too: of the product or of the test. What runs alone in the
 first place (loads, chaos) gets no second run: a message lost once is lost.
@@ -18,10 +17,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -139,8 +136,7 @@ def postgres(missing: list[str]) -> Block:
 def browser() -> Block:
     # Chromium drops its loads when Docker makes or removes a network; in a network of its own it does not notice.
     files = marked("browser", "tests/browser", "tests/features")
-    # Few processes: a page keeps a core busy, and another block may run beside them.
-    return Block("browser", ("chromium",), ("-m", "browser", *files), CORES + 1, own_network=True)
+    return Block("browser", ("chromium",), ("-m", "browser", *files), 2 * CORES, own_network=True)
 
 
 def stack(missing: list[str]) -> Block:
@@ -153,10 +149,9 @@ def stack(missing: list[str]) -> Block:
 def lanes(missing: list[str]) -> list[list[Block]]:
     """Return the blocks that run beside others.
 
-    Containers that are replaced mostly wait for one another: they do so beside the blocks that need no Docker. What is short
-    comes last, so that both lanes end together.
+    Containers that are replaced mostly wait for one another: they do so beside the blocks that need no Docker.
     """
-    return [[stack(missing)], [embedded(missing), postgres(missing), browser(), Block("frontend")]]
+    return [[stack(missing)], [embedded(missing), postgres(missing), Block("frontend"), browser()]]
 
 
 def alone() -> list[Block]:
@@ -221,19 +216,16 @@ class Run:
     summaries: list[str] = field(default_factory=list)
     again: list[Block] = field(default_factory=list)
     failed: bool = False
-    # What was not shown as it came.
-    unseen: list[Block] = field(default_factory=list)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def all(self) -> None:
-        *others, last = [deque(self._callable(lane)) for lane in lanes(self.missing)]
+        beside = [self._callable(lane) for lane in lanes(self.missing)]
         pool = ThreadPoolExecutor()
-        # One block alone leaves the cores idle for a part of its time: its tests wait.
-        helping = [pool.submit(self._lane, lane, last) for lane in others if lane]
-        self._lane(last, shown=True)
-        for lane in helping:
-            lane.result()  # raises the lane's error: a lane that ended silently would pass
-        for block in self.unseen:
+        others = [pool.submit(self._lane, lane) for lane in beside[:-1]]
+        self._lane(beside[-1], shown=True)
+        for other in others:
+            other.result()  # raises the lane's error: a lane that ended silently would pass
+        for block in [block for lane in beside[:-1] for block in lane]:
             print(f"== {block.name}\n{block.log.read_text(errors='replace')}", flush=True)
         for block in list(self.again):
             say(f"Again, alone: what failed of the block {block.name}")
@@ -263,11 +255,8 @@ class Run:
                 found.append(block)
         return found
 
-    def _lane(self, *waiting: deque[Block], shown: bool = False) -> None:
-        """Run the blocks that wait: of the first lane, then of the next, whose own thread takes from it, too."""
-        while block := next_block(waiting):
-            if not shown:
-                self.unseen.append(block)
+    def _lane(self, blocks: list[Block], *, shown: bool = False) -> None:
+        for block in blocks:
             code = self._block(block, shown=shown)
             if code == 1 and 0 < len(last_failed(block)) <= MOST_AGAIN:  # pytest's code for failed tests: it had run them all
                 self.again.append(block)
@@ -308,13 +297,6 @@ class Run:
         self.failed |= bool(code) and (is_again or block.name == "load")
         self.summaries.append(f"{block.name}: {closing_line(block.log)} [{monotonic() - started:.0f} s]")
         return code
-
-
-def next_block(lanes: Iterable[deque[Block]]) -> Block | None:
-    for lane in lanes:
-        with suppress(IndexError):  # empty, or emptied by another thread
-            return lane.popleft()
-    return None
 
 
 def last_failed(block: Block) -> list[str]:

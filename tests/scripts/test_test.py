@@ -56,9 +56,9 @@ class Checkout:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(head + "".join(FAILS.format(number=number, times=one) for number, one in enumerate(times)))
 
-    def test(self, *blocks: str) -> subprocess.CompletedProcess[str]:
-        """Run these blocks."""
-        return self._run("test", *blocks)
+    def test(self, block: str) -> subprocess.CompletedProcess[str]:
+        """Run one block."""
+        return self._run("test", block)
 
     def fast(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run scripts/test_fast."""
@@ -176,28 +176,6 @@ def test_unknown_block_is_refused(planted: Checkout) -> None:
     done = planted.test("brwoser")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are stack, embedded, ")
-
-
-def test_lane_that_has_ended_takes_a_block_of_the_last_one(planted: Checkout) -> None:
-    planted.plant("tests/stack/test_roll.py", 0, head="import pytest\npytestmark = pytest.mark.stack\n")
-    # This one waits in the block embedded until the block after it has run.
-    (planted.root / "tests" / "bench").mkdir()
-    (planted.root / "tests" / "bench" / "test_waits.py").write_text(
-        "import pathlib, time\n"
-        "def test_waits():\n"
-        "    deadline = time.monotonic() + 60\n"
-        "    while not pathlib.Path('postgres_ran').exists():\n"
-        "        assert time.monotonic() < deadline\n"
-        "        time.sleep(0.1)\n"
-    )
-    (planted.root / "tests" / "rooms").mkdir()
-    (planted.root / "tests" / "rooms" / "test_runs.py").write_text(
-        "import os, pathlib\ndef test_runs():\n    pathlib.Path(os.environ['HUBBUB_TEST_PROFILE'] + '_ran').touch()\n"
-    )
-    done = planted.test("stack", "embedded", "postgres")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [done.stdout.count(f"== {block}\n") for block in ("stack", "embedded", "postgres")] == [1, 1, 1]
-    assert closing(done)[-1] == "4 passed, 0 failed, 0 skipped"
 
 
 def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> None:
