@@ -21,6 +21,10 @@ class Disk:
     def __init__(self, delay_s: float) -> None:
         self.real = store()
         self.delay_s = delay_s
+        # A commit that begins while this is clear waits for it.
+        self.free = asyncio.Event()
+        self.free.set()
+        self.hanging = asyncio.Event()
         self.commits: list[set[int]] = []
         self.under_way: list[set[int]] = []
         self.most = 0
@@ -31,9 +35,13 @@ class Disk:
         self.commits.append(rooms)
         self.under_way.append(rooms)
         self.most = max(self.most, len(self.under_way))
+        hangs = None if self.free.is_set() else self.free
         try:
             results = await self.real.store(batch)
             await asyncio.sleep(self.delay_s)
+            if hangs is not None:
+                self.hanging.set()
+                await hangs.wait()
         finally:
             self.under_way.remove(rooms)
         return results
@@ -78,13 +86,16 @@ async def test_one_hung_lane_leaves_the_other_alone(world: World) -> None:
     disk = Disk(0.02)
     writer = GroupCommitter(disk, lanes=2)
     await asyncio.gather(*(write(writer, world, room, 12) for room in range(ROOMS)))
-    disk.delay_s = 4.0
+    disk.free.clear()
     hung = writer.submit(world.append(0, "hung"))
-    await asyncio.sleep(0.05)
-    disk.delay_s = 0
-    stored = await asyncio.wait_for(writer.submit(world.append(1, "free")), 3.0)
+    await asyncio.wait_for(disk.hanging.wait(), 20.0)
+    # Those that begin later do not hang.
+    held, disk.free = disk.free, asyncio.Event()
+    disk.free.set()
+    stored = await asyncio.wait_for(writer.submit(world.append(1, "free")), 20.0)
     assert isinstance(stored, Stored)
     assert not hung.done()
+    held.set()
     assert (await hung).seq == 13
     await writer.close()
 
