@@ -91,7 +91,7 @@ def _anonymize(person: User) -> None:
 
 
 def _free_name(person: User) -> str:
-    """Return `deleted-<id>`, or a longer one where somebody of an earlier release has that name or one that looks like it."""
+    """Return `deleted-<id>`, or a longer name if another account has it or one that looks like it."""
     name = f"{DELETED}{person.id}"
     taken = User.objects.exclude(id=person.id).filter(Q(name_key=key_of(name)) | Q(look=look_of(name)))
     return f"{name}-{secrets.token_hex(4)}" if taken.exists() else name

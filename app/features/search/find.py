@@ -77,14 +77,7 @@ def _things(wanted: Wanted) -> list[Found]:
     if not texts:
         return []
     events = Event.objects.filter(reduce(or_, (Q(room_id=room, seq=seq) for room, seq in texts)))
-    if wanted.author is not None:
-        events = events.filter(author_id=wanted.author)
-    if wanted.before_seq is not None:
-        events = events.filter(seq__lt=wanted.before_seq)
-    if question.before is not None:
-        events = events.filter(at__lt=question.before)
-    if question.after is not None:
-        events = events.filter(at__gte=question.after)
+    events = find_plain.narrowed(events, wanted)
     rows = events.values_list("id", "room_id", "seq", "author_id", "author__username", "at")
     return [Found(*row, texts[row[1], row[2]]) for row in rows]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from django.db.models import QuerySet
+
 from chat.models import Event
 from features.search.matching import match
 from features.search.wanted import CANDIDATES, Found, Wanted
@@ -15,10 +17,9 @@ LIMIT_S = 1.0
 _COLUMNS = ("id", "room_id", "seq", "author_id", "author__username", "at", "text")
 
 
-def search(wanted: Wanted) -> tuple[list[Found], bool]:
-    """Return matches, the newest ones first, and whether there may be more."""
+def narrowed(events: QuerySet[Event], wanted: Wanted) -> QuerySet[Event]:
+    """Return the events by the author and in the time that are asked for."""
     question = wanted.question
-    events = Event.objects.filter(room_id__in=wanted.rooms, kind__in=wanted.kinds).order_by("-id")
     if wanted.author is not None:
         events = events.filter(author_id=wanted.author)
     if wanted.before_seq is not None:
@@ -27,6 +28,14 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
         events = events.filter(at__lt=question.before)
     if question.after is not None:
         events = events.filter(at__gte=question.after)
+    return events
+
+
+def search(wanted: Wanted) -> tuple[list[Found], bool]:
+    """Return matches, the newest ones first, and whether there may be more."""
+    question = wanted.question
+    events = Event.objects.filter(room_id__in=wanted.rooms, kind__in=wanted.kinds).order_by("-id")
+    events = narrowed(events, wanted)
     # A message with files may have no text.
     events = events.filter(data__files__isnull=False) if question.has_file else events.exclude(text="")
     found: list[Found] = []
