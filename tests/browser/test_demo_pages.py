@@ -40,6 +40,16 @@ def test_infra_client_sends_to_everybody_and_to_one(person: NewPerson) -> None:
     eve.page.screenshot(path="artifacts/screenshots/demo-websocket.png")
 
 
+def test_infra_client_keeps_a_quiet_socket_open(person: NewPerson) -> None:
+    ada = person("Ada")
+    ada.page.clock.install()
+    open_page(ada)
+    ada.page.clock.fast_forward(20_000)
+    ada.waits_for(lambda: "ping" in ada.sent)
+    assert ada.frames_sent("demo-message-send") == []
+    expect(ada.page.get_by_role("status")).to_have_text("Open")
+
+
 def test_page_asks_a_stranger_to_sign_in(person: NewPerson) -> None:
     stranger = person("Zoe", signed_up=False)
     stranger.page.goto("/demo/websocket")
