@@ -20,7 +20,10 @@ from core.admin_pages import LargeTable
 
 
 class PasswordSet(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """Setting a password also ends the person's tokens: an administrator does it to shut someone out."""
+    """The form that sets a person's password and ends the person's tokens.
+
+    An administrator sets a password to shut someone out.
+    """
 
     def save(self, commit: bool = True) -> Any:
         user = super().save(commit)

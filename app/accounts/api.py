@@ -85,7 +85,7 @@ async def session_create(request: HttpRequest, payload: Credentials) -> tuple[in
 
 @router.delete("/session", response={204: None}, auth=authenticated, summary="Sign out: ends what the call used, and its sockets")
 async def session_delete(request: HttpRequest) -> tuple[int, None]:
-    """End the credential of the call: the session of a cookie, or the token of a header."""
+    """End the credential of the call: a cookie's session, or the header's token."""
     person, credential = request.auth  # type: ignore[attr-defined]
     if credential.startswith("token:"):
         await database.run_for(person.id, services.token_delete, credential=credential)

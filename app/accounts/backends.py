@@ -10,7 +10,10 @@ from accounts.models import User
 
 
 class CaseInsensitiveBackend(ModelBackend):
-    """Accepts names in any case; an unknown name costs the same hash as a wrong password."""
+    """Signs people in by password and accepts their names in any case.
+
+    An unknown name costs the same hash as a wrong password.
+    """
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any

@@ -1,6 +1,7 @@
-"""Authenticate a socket: explicit credentials before ambient ones; the first one present decides.
+"""Authenticate a socket by its first credential: explicit before ambient ones.
 
-Credentials are looked up without Django's middleware; simultaneous handshakes share a query.
+No other credential is tried after a bad one. Credentials are looked up without Django's middleware; simultaneous handshakes
+share a query.
 """
 
 from __future__ import annotations
@@ -135,9 +136,10 @@ def _ticket_owners(digests: list[str]) -> Query[dict[str, Credential]]:
 
 
 def _bought_well(credential: str, password: str) -> str | None:
-    """Return a ticket's credential if it is still good: no session older than the current password.
+    """Return a ticket's credential; None if its session predates the password.
 
-    While a secret key is replaced, another process may have marked it with the other key: it gets the mark of this one.
+    While a secret key is replaced, another process may have marked the credential with the other key. It then gets the mark of
+    this process's key.
     """
     if not credential.startswith("session:"):
         return credential

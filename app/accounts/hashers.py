@@ -1,8 +1,8 @@
-"""The password hasher, the limit of concurrent hashes, and the queues before it: one for each address.
+"""The password hasher, and the limit of concurrent hashes with its queues.
 
-A hash takes 19 MiB and a whole core for 50 ms. Pages run in as many threads as there are requests: without a limit, a crowd
-at the sign-in form would take the worker's memory and the sockets' processor time. Addresses take turns, and one address has
-one slot at most, so that a flood of the form delays its own sender only.
+Each address has a queue of its own. A hash takes 19 MiB and a whole core for 50 ms. Pages run in as many threads as there are
+requests: without a limit, a crowd at the sign-in form would take the worker's memory and the sockets' processor time.
+Addresses take turns, and one address has one slot at most, so that a flood of the form delays its own sender only.
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ def hash_slot() -> Iterator[None]:
 
 @contextmanager
 def turn_for(address: str) -> Iterator[None]:
-    """Hold a hash slot in this thread, in the queue of `address`; for a page of Django.
+    """Hold a hash slot in this thread while the block runs, for a page of Django.
 
-    Raises RateLimited if too many calls of the address wait, Busy after WAIT_S seconds behind others.
+    The call waits in the queue of `address`. Raises RateLimited if too many calls of the address wait, Busy after WAIT_S
+    seconds behind others.
     """
     leave = async_to_sync(_enter)(address)
     try:
@@ -89,9 +90,9 @@ def turn_for(address: str) -> Iterator[None]:
 
 
 async def run_for(address: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a function that hashes and uses the database, in threads of its own, in the queue of `address`.
+    """Run a function that hashes and uses the database, in a thread for hashes.
 
-    Raises as `turn_for` does, or DatabaseUnavailable.
+    The call waits in the queue of `address`. Raises as `turn_for` does, or DatabaseUnavailable.
     """
     leave = await _enter(address)
     call = functools.partial(_in_turn, database.call, function, *args, **kwargs)
@@ -139,7 +140,10 @@ def _threads() -> ThreadPoolExecutor:
 
 
 class Argon2Hasher(Argon2PasswordHasher):
-    """Argon2id with OWASP's second profile (19 MiB, 2 passes, 1 lane); Django's default takes 100 MiB per sign-in."""
+    """Argon2id with OWASP's second profile: 19 MiB, 2 passes, 1 lane.
+
+    Django's default takes 100 MiB per sign-in.
+    """
 
     time_cost = 2
     memory_cost = 19_456

@@ -1,4 +1,7 @@
-"""Authenticate an HTTP call: a token in the header, or the session cookie, with a CSRF token on unsafe methods."""
+"""Authenticate an HTTP call by a token in the header or by the session cookie.
+
+With the cookie, unsafe methods need a CSRF token.
+"""
 
 from __future__ import annotations
 

@@ -115,9 +115,9 @@ class ApiToken(models.Model):
 
 
 class Revocation(models.Model):
-    """A table of the release before the journal (app/changes), which still runs during a roll.
+    """A table that only the release before the journal (app/changes) writes.
 
-    Drop it next time.
+    That release still runs during a roll. Drop the table in the next release.
     """
 
     user_id = models.BigIntegerField()
@@ -127,9 +127,10 @@ class Revocation(models.Model):
 
 
 class Ticket(models.Model):
-    """A credential for one handshake, for pages that cannot send headers; consumed by DELETE … RETURNING.
+    """A credential for one handshake, for pages that cannot send headers.
 
-    `credential` names the credential that it was issued for: revoking that closes the socket, too.
+    DELETE … RETURNING consumes it. `credential` names the credential for which the ticket was issued: revoking that credential
+    closes the socket, too.
     """
 
     digest = models.CharField(max_length=64, unique=True)

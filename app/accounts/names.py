@@ -42,9 +42,9 @@ def key_of(name: str) -> str:
 
 
 def objection_to(name: str) -> str | None:
-    """Return why a normalized name is refused for a new account, in the active language; None if it is fine.
+    """Return why a normalized name is refused for a new account; None if it is fine.
 
-    Whether it is taken is checked elsewhere.
+    The reason is in the active language. Whether the name is taken is checked elsewhere.
     """
     hidden = hidden_objection(name)
     for character in () if hidden else name:
@@ -58,7 +58,10 @@ def objection_to(name: str) -> str | None:
 
 
 def is_kept(name: str) -> bool:
-    """Return whether a name stands for something else than a person, or looks like one that does."""
+    """Return whether a name is reserved, or looks like a reserved name.
+
+    Reserved names stand for something other than a person: for everybody in a room, or for a deleted account.
+    """
     looks = look_of(name), look_of(key_of(name))  # a capital has a look of its own
     return look_of(EVERYBODY) in looks or any(look.startswith(look_of(DELETED)) for look in looks)
 

@@ -1,4 +1,7 @@
-"""Check passwords, and prepare them for hashing: RFC 8265's OpaqueString profile, so that all keyboards' spellings match."""
+"""Check passwords, and prepare them for hashing.
+
+The OpaqueString profile of RFC 8265 makes the spellings of all keyboards match.
+"""
 
 from __future__ import annotations
 

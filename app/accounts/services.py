@@ -46,7 +46,7 @@ def session_mark(password: str) -> str:
 
 
 def session_marks(password: str) -> list[str]:
-    """Return the marks of the stored password by each valid secret key, the current one first."""
+    """Return the stored password's mark for each valid secret key, current key first."""
     user = User(password=password)
     return [user.get_session_auth_hash()[:MARK], *(one[:MARK] for one in user.get_session_auth_fallback_hash())]
 

@@ -20,7 +20,10 @@ from core.words import said, sentence
 
 
 class Hashing:
-    """A form that hashes a password: it waits for a hash slot before it uses the database."""
+    """Mixin for the view of a form that hashes a password.
+
+    The view waits for a hash slot before it uses the database.
+    """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":

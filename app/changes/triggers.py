@@ -1,6 +1,7 @@
-"""The triggers that write the journal, so that no program can change data without noting it.
+"""The database triggers that write the journal.
 
-They are compared with the database after every `migrate`: on SQLite a migration that alters a table drops its triggers.
+With them, no program can change data without a journal entry. They are compared with the database after every `migrate`: on
+SQLite a migration that alters a table drops its triggers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Batch look-ups: keys requested while a query runs, or soon after one began, share the next query.
+"""Batch look-ups: keys requested at about the same time share a query.
 
-A reconnect storm makes thousands of small look-ups at once; each alone would cost a thread, a connection and its check.
-A single look-up runs at once. A batch takes one key of each person in turn: a person's many look-ups delay only their own.
+Keys that are requested while a query runs, or soon after one began, share the next query. A reconnect storm makes thousands of
+small look-ups at once; each alone would cost a thread, a connection and its check. A single look-up runs at once. A batch
+takes one key of each person in turn: a person's many look-ups delay only their own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Call the ORM from the event loop: a bounded pool of threads, a queue per person, a time limit.
+"""Call the ORM from the event loop, in a bounded pool of threads.
 
-asgiref's thread-sensitive mode would run every query of the process in one thread. A single queue would delay
-everybody's joins behind the calls of one account.
+Each person has a queue, and each call a time limit. asgiref's thread-sensitive mode would run every query of the process in
+one thread. A single queue would delay everybody's joins behind the calls of one account.
 """
 
 from __future__ import annotations

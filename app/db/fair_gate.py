@@ -1,8 +1,8 @@
-"""Admit calls fairly: a person's calls wait behind their own, never ahead of other people's.
+"""Admit calls fairly: many calls of one person do not delay other people.
 
 A gate has a number of slots. Each owner holds at most a share of them; waiting owners are admitted one call each, round robin.
-After expensive calls an owner's share stays smaller for a while. Owner None is the process itself: it has no limit and goes
-first.
+So an owner's calls wait behind their own, never ahead of another owner's. After expensive calls an owner's share stays smaller
+for a while. Owner None is the process itself: it has no limit and goes first.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from django.db.migrations.operations.base import Operation
 
 
 class OnPostgres(SeparateDatabaseAndState):
-    """`operations`, executed on Postgres by statements in separate transactions: the migration is not atomic.
+    """Operations that Postgres executes as statements in separate transactions.
 
-    Django's own way to drop a foreign key's index drops the key, too, and checks every row again while both tables are locked
-    against readers. Each statement must be repeatable: after a failure the migration starts again.
+    Its migration must not be atomic. Django's own way to drop a foreign key's index drops the key, too, and checks every row
+    again while both tables are locked against readers. Each statement must be repeatable: after a failure the migration starts
+    again.
     """
 
     def __init__(self, operations: Sequence[Operation], *, forwards: Sequence[str], backwards: Sequence[str]) -> None:

@@ -1,4 +1,6 @@
-"""The id of this installation, and the epoch of its logs; both in the database from the first migration on.
+"""The id of this installation, and the epoch of its logs.
+
+Both are in the database from the first migration on.
 
 The id is part of every name that other installations on the same Redis could use. Redis pub/sub has no database numbers, and
 every database numbers rooms and people from 1: without the id, two installations on one server would exchange messages.
@@ -69,7 +71,7 @@ async def wait_for_identity() -> str:
 
 
 async def epoch() -> str:
-    """Return the epoch, on first use from the database; processes keep it until their end.
+    """Return the epoch of the logs, which a process reads once from the database.
 
     Raises DatabaseUnavailable, Unknown or a database error.
     """

@@ -1,4 +1,4 @@
-"""Queue pages: each takes a thread and a connection of its own, which joins need as well."""
+"""Queue pages: each takes a thread and a connection, which joins need, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Query Postgres from the event loop without a thread: psycopg's async pool, with a time limit and a retry."""
+"""Query Postgres from the event loop without a thread.
+
+It uses psycopg's async pool, with a time limit and a retry.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a query once and run it in two ways: through the ORM, or without a thread on Postgres.
+"""Write a query once and run it through the ORM, or on Postgres without a thread.
 
 A query is a generator. It yields its reads (of `WhereIn` or `Statement`, or a function for a database thread), receives their
 results, and returns its own:
@@ -103,7 +103,10 @@ class Prepared:
         return statement, list(known), compiler
 
     def _number(self, known: Any, numbers: Sequence[int]) -> Any:
-        """Return the number that a parameter stands for, in the parameter's type, which names the column's to psycopg."""
+        """Return the number that a parameter stands for, in the parameter's type.
+
+        The type tells psycopg the type of the column.
+        """
         at = known - self._FIRST if isinstance(known, int) else -1
         return type(known)(numbers[at]) if 0 <= at < len(numbers) else known
 

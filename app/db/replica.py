@@ -82,7 +82,11 @@ class Router:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Read from the replica in this block, if the call is one of `run_for` and the replica may be asked."""
+    """Read from the replica in this block, if the replica may be asked.
+
+    Outside a call of `run_for` the block reads from the primary. Raises Lacking if the replica has failed since the call
+    began.
+    """
     use = _thread.use
     if use is None:
         yield
@@ -103,9 +107,10 @@ def alias() -> str:
 
 
 async def run_for(owner: Owner, function: Callable[[], R]) -> R:
-    """Run a read as database.run_for does; its blocks of `reading()` ask the replica where that is current.
+    """Run a read as database.run_for does, on the replica if it is current.
 
-    `function` runs a second time, on the primary alone, if the replica does not answer, or if it raises Lacking.
+    Only blocks of `reading()` ask the replica. `function` runs a second time, on the primary alone, if the replica does not
+    answer, or if it raises Lacking.
     """
     if ALIAS not in connections.databases:
         return await database.run_for(owner, function)
@@ -125,7 +130,10 @@ async def run_for(owner: Owner, function: Callable[[], R]) -> R:
 
 
 async def _watched(owner: Owner, function: Callable[[], R], is_lost: Callable[[], bool]) -> R:
-    """Run `function`, which may use the replica; a thread must not wait for a silent one."""
+    """Run `function`, which may use the replica, and cut a silent connection to it.
+
+    Without the cut, a thread would wait for a silent replica.
+    """
     loop, use = asyncio.get_running_loop(), _Use(is_lost)
 
     def run() -> R:
@@ -175,7 +183,10 @@ class _Replica:
         return self._current_at != NEVER
 
     def usable(self) -> bool:
-        """Return whether the replica lacks at most REPLICA_STALENESS_S; look again in the background when it is time."""
+        """Return whether the replica is at most REPLICA_STALENESS_S seconds behind.
+
+        Looks at the replica again in the background when it is time.
+        """
         now = time.monotonic()
         if now >= self._look_at and (self._task is None or self._task.done()):
             self._look_at = now + LOOK_EVERY_S

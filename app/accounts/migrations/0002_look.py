@@ -4,7 +4,10 @@ import accounts.names
 
 
 class Migration(migrations.Migration):
-    """Add the column that detects look-alike names; the next migration fills it and makes it unique."""
+    """Add the column that detects look-alike names.
+
+    The next migration fills it and makes it unique.
+    """
 
     allowed = {
         "index_is_built_beside_writers": "the column was unique before",

@@ -27,7 +27,10 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """Keep existing names working: of several look-alikes only the first gets the look."""
+    """Fill the looks of names; of several look-alikes only the first gets one.
+
+    So all existing names keep working.
+    """
 
     atomic = False
     dependencies = [("accounts", "0002_look")]

@@ -166,7 +166,10 @@ def _playing(game: Chess, author: int) -> str:
 
 
 def due(game: Chess) -> datetime | None:
-    """Return when the server has to act: at once after a move that ends the game, at a flag's fall, at the end of an offer."""
+    """Return when the server has to act next; None if it need not.
+
+    It acts at once after a move that ends the game, when a flag falls, and when an offer expires.
+    """
     if game.result:
         return None if game.closed else game.clock_at
     return game.expires if game.black is None else game.flag_at()

@@ -81,7 +81,10 @@ def _end(board: chess.Board, positions: list[str]) -> tuple[str | None, str | No
 
 
 def on_flag(fen: str) -> str:
-    """Return the result when the time of the player to move is up: a draw if the other side could never mate."""
+    """Return the result when the player to move runs out of time.
+
+    It is a draw if the other side could never mate.
+    """
     board = chess.Board(fen)
     if board.has_insufficient_material(not board.turn):
         return DRAW

@@ -69,7 +69,10 @@ class Chess(msgspec.Struct, frozen=True, tag="chess"):
 
 
 class Clocks(msgspec.Struct, frozen=True):
-    """Seconds left of each side at `at`; the clock of the side to move runs from then on."""
+    """Seconds left of each side at `at`.
+
+    The clock of the side to move runs from then on.
+    """
 
     white: float
     black: float

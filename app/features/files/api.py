@@ -1,4 +1,7 @@
-"""POST and GET /api/rooms/<room>/files, GET /api/files/<id>/<name>, GET /api/thumbnails/<id>."""
+"""The HTTP calls for the files of a room, and for their thumbnails.
+
+POST and GET /api/rooms/<room>/files, GET /api/files/<id>/<name>, GET /api/thumbnails/<id>.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,10 @@ async def file_read(request: HttpRequest, code: Code, name: str) -> HttpResponse
 
 @router.get("/thumbnails/{code}", auth=_viewer, summary="A picture's thumbnail", openapi_extra=SERVED)
 async def thumbnail_read(request: HttpRequest, code: Code) -> HttpResponseBase:
-    """WebP, at most 640 points wide and high, turned upright and without the camera's notes."""
+    """Send a picture's thumbnail as WebP, at most 640 pixels wide and high.
+
+    It is turned upright and carries no metadata of the camera.
+    """
     me = _me(request)
     upload = await database.run_for(me, services.upload_read, me, code)
     if not upload.has_thumbnail:

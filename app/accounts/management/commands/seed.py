@@ -1,6 +1,6 @@
-"""`manage.py seed N`: accounts with a token each for load runs, without N password hashes.
+"""`manage.py seed N`: make N accounts, each with a token, for load runs.
 
-Works only if ALLOW_SEED is 1, and never in production.
+The accounts have no password, which saves N hashes. Works only if ALLOW_SEED is 1, and never in production.
 """
 
 from __future__ import annotations
