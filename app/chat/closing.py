@@ -1,4 +1,4 @@
-"""When a thing closes, and who may close it: for polls, surveys and other things with an end."""
+"""When polls, surveys and other things with an end close, and who may close them."""
 
 from __future__ import annotations
 
@@ -41,5 +41,8 @@ def has_closed(closed: bool, closes_at: datetime | None, context: Context) -> bo
 
 
 def may_close(author: int, context: Context) -> bool:
-    """Return whether this person may close it: its author, the room's owners, and the server."""
+    """Return whether this person may close it.
+
+    Its author, the room's owners and the server may.
+    """
     return author == context.target_author or context.is_owner

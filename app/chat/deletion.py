@@ -1,6 +1,7 @@
-"""Deleting rooms and people, in batches with pauses: everybody else's commits and reads go on in between.
+"""Delete rooms and people, in batches with pauses.
 
-Synchronous; for the background worker. Each step may be begun again: a worker that ends in the middle loses nothing.
+In the pauses the commits and reads of others go on. Synchronous; for the background worker. Each step may be begun again: a
+worker that ends in the middle loses nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +68,10 @@ def person_delete(*, user: int, paused: bool = True) -> None:
 
 
 def person_rename(*, user: int) -> None:
-    """Write a person's present name into the games and quizzes that name them: a state holds names of its own."""
+    """Write a person's present name into the games and quizzes that name them.
+
+    The state of such a thing holds names of its own.
+    """
     person = User.objects.filter(id=user).first()
     if person is not None:
         _rename_in_things(person)
@@ -91,14 +95,17 @@ def _anonymize(person: User) -> None:
 
 
 def _free_name(person: User) -> str:
-    """Return `deleted-<id>`, or a longer name if another account has it or one that looks like it."""
+    """Return `deleted-<id>`, or a longer name if that one is taken.
+
+    It is taken if another account has it, or a name that looks like it.
+    """
     name = f"{DELETED}{person.id}"
     taken = User.objects.exclude(id=person.id).filter(Q(name_key=key_of(name)) | Q(look=look_of(name)))
     return f"{name}-{secrets.token_hex(4)}" if taken.exists() else name
 
 
 def _things_of(kind: EventKind, user: int) -> list[tuple[int, int]]:
-    """Return the things of a kind that a person began or took part in, by room and seq."""
+    """Return (room, seq) of the things of a kind that a person began or took part in."""
     amending = [one.name for one in KINDS.everything() if one.amends is kind.payload]
     begun = Event.objects.filter(author=user, kind=kind.name).values_list("room_id", "seq")
     joined = Event.objects.filter(author=user, kind__in=amending).values_list("room_id", "target")

@@ -71,7 +71,10 @@ class EventRow(NamedTuple):
 
 
 def event_row(*columns: Any) -> EventRow:
-    """An event from its columns, behind which kind, text and data of its target may stand."""
+    """Build an event from its columns.
+
+    The kind, text and data of its target may follow them.
+    """
     own, target = columns[: len(COLUMNS)], columns[len(COLUMNS) :]
     row = EventRow(*own)
     return row._replace(amended=Amended(*target)) if target and target[0] else row
@@ -83,7 +86,10 @@ def event_rows(events: QuerySet[Event], *first: str) -> QuerySet[Any, Any]:
 
 
 def with_targets(found: Iterable[tuple[int, EventRow]]) -> list[tuple[int, EventRow]]:
-    """Give events, each behind its room's id, their targets: one query where some carry their target's state."""
+    """Add to events the targets whose state they carry.
+
+    Takes and returns (room id, event) pairs. Sends one query, or none if no event carries the state of its target.
+    """
     events = list(found)
     places = {(room, row.target) for room, row in events if row.target is not None and _carries_state(row)}
     if not places:

@@ -154,7 +154,7 @@ def _is_plain(frame: MessageSend) -> bool:
 
 
 def _extra(frame: MessageSend) -> dict[str, Any]:
-    """Return the parts of features that the message has, by name, as the client sent them."""
+    """Return the features' parts of a message, by name, as the client sent them."""
     given = {name: value for name in installed().message_parts if (value := getattr(frame, name))}
     if given and (off := given.keys() & installed().parts_off):
         raise FeatureOff(f"the feature of {', '.join(sorted(off))} is switched off")
@@ -184,9 +184,9 @@ def _alias_is_known(socket: Socket, frame: MessageSend) -> bool:
 
 
 async def set_alias(socket: Socket, alias: str) -> None:
-    """Check the name a socket's messages carry; once, for its next messages carry the same.
+    """Check the name that a socket's messages carry, and remember it.
 
-    Raises BadFrame.
+    The next messages carry the same name and need no check. Raises BadFrame.
     """
     socket.alias = (alias, await database.run(checked_alias, socket.user.id, alias))
 
@@ -249,7 +249,10 @@ async def read(socket: Socket, frame: Read) -> dict[str, Any]:
 
 
 def _known_room(socket: Socket, slug: str | None) -> RoomRef | None:
-    """A room this process knows the person to be in; the group commit checks membership again, in its own transaction."""
+    """Return the room if this process knows the person to be in it.
+
+    The group commit checks membership again, in its own transaction.
+    """
     if slug is None:
         return None
     joined = socket.find_joined(slug)

@@ -1,4 +1,4 @@
-"""The log's writer: senders that arrive together share a transaction (group commit).
+"""The log's group commit: senders that arrive together share a transaction.
 
 One per process. A bounded queue in front; rooms are locked in the order of their ids, so that processes never
 deadlock; the row lock gives out `seq`, so that it follows commit order without holes; a row that cannot be stored
@@ -157,7 +157,10 @@ class GroupCommitter:
         self._begin()
 
     async def _commit(self, batch: list[PendingEvent], lanes: list[Lane]) -> None:
-        """One transaction; when a row is at fault, halves of it, each published and answered at once: the row fails alone."""
+        """Commit a batch in one transaction, and in halves if a row is at fault.
+
+        Each part is published and answered at once. The row at fault fails alone.
+        """
         parts = [batch]
         while parts:
             part = parts.pop()

@@ -31,7 +31,10 @@ PAGE_BYTES = 400_000
 
 
 async def events(spans: Mapping[int, tuple[int, int]]) -> dict[int, list[LogEvent]]:
-    """Of each room the events above the first and up to the second seq, oldest first, in one query: about PAGE_BYTES in all."""
+    """Return each room's events in its span, oldest first, from one query.
+
+    A span (after, last) has the events above `after`, up to and including `last`. All rooms together get about PAGE_BYTES.
+    """
     return await database.run(_events_in_spans, spans)
 
 
@@ -70,12 +73,18 @@ def resume_page(room: RoomRef, after: int, head: int, most: int = LIMITS.page_ev
 
 
 def latest_page(room: RoomRef, head: int, most: int = LIMITS.latest_messages) -> tuple[list[LogEvent], bool]:
-    """(the latest messages up to `head` in their present state, whether older history exists)."""
+    """Return the latest messages up to `head`, and whether older ones exist.
+
+    The messages are in their present state.
+    """
     return message_page(room, before=head + 1, after=None, limit=most)
 
 
 def page_of(room: Room, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
-    """As message_page, read from the replica where that has all of the room that the primary had when `room` was read."""
+    """Return a page as `message_page` does, from the replica if it is up to date.
+
+    It is if it has all of the room that the primary had when `room` was read.
+    """
     with replica.reading():
         if replica.alias() == replica.ALIAS and _heads(Room.objects.filter(id=room.id))[room.id].seq < room.head:
             raise replica.Lacking
@@ -83,7 +92,10 @@ def page_of(room: Room, *, before: int | None, after: int | None, limit: int) ->
 
 
 def message_page(room: Room | RoomRef, *, before: int | None, after: int | None, limit: int) -> tuple[list[LogEvent], bool]:
-    """Messages in their present state, oldest first, and whether there are more in the direction asked for."""
+    """Return messages, oldest first, and whether there are more in that direction.
+
+    The direction is forward with `after`, backward otherwise. The messages are in their present state.
+    """
     messages = _events(room.id).filter(kind__in=kinds.KINDS.listed())
     if after is not None:
         messages = messages.filter(seq__gt=after)
@@ -102,7 +114,10 @@ def encode_for(user: int, events: list[LogEvent]) -> list[msgspec.Raw]:
 
 
 class Size(Func):
-    """A text's size as the database knows it without unpacking the text: bytes on Postgres, characters elsewhere."""
+    """A text's size as the database knows it without unpacking the text.
+
+    The unit is bytes on Postgres, characters elsewhere.
+    """
 
     function = "octet_length"
     output_field = IntegerField()
@@ -112,9 +127,10 @@ class Size(Func):
 
 
 def _rows_in_spans(numbers: Sequence[int]) -> QuerySet[Any, Any]:
-    """The rows of `numbers`: a page's size, and of each room its id, the seq that its events lie above, and that of the last.
+    """Return the events of several rooms that may fit into a page.
 
-    Only rows that may fit are read: of large texts a page holds a few, and readers come back by the hundred.
+    `numbers` holds the page's size, then for each room its id, `after` and `last`: the events above `after`, up to `last`.
+    Rows that cannot fit are not read: a page holds only a few large texts, and readers come back by the hundred.
     """
     spans = zip(numbers[1::3], numbers[2::3], numbers[3::3], strict=True)
     wanted = reduce(or_, (Q(room_id=room, seq__gt=after, seq__lte=last) for room, after, last in spans))

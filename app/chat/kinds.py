@@ -161,7 +161,10 @@ def state_of(row: Any) -> Any:
 
 
 def public_state(row: Any) -> dict[str, Any] | None:
-    """Return a thing's present state as sent to clients; None for a message or an unknown kind."""
+    """Return a thing's present state as sent to clients.
+
+    None for a message, an event that amends another, or an unknown kind.
+    """
     known = KINDS.get(row.kind)
     if known is None or known is MESSAGE or known.amends is not None:
         return None

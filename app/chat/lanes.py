@@ -61,13 +61,19 @@ class Lanes:
         self._lanes[append.room.id % len(self._lanes)].queue.append(append)
 
     def next(self) -> list[Lane]:
-        """The lanes of the commit that may begin now; none where there is nothing to commit, or it has to wait."""
+        """Return the lanes of the commit that may begin now.
+
+        Empty if there is nothing to commit, or the commit has to wait.
+        """
         if self._split_left:
             return next(([lane] for lane in self._lanes if lane.queue and not lane.busy), [])
         return self._lanes if self and not any(lane.busy for lane in self._lanes) else []
 
     def take(self, lanes: Sequence[Lane], most: int) -> list[PendingEvent]:
-        """At most so many messages of these lanes, each lane's oldest first; none of them is starved."""
+        """Remove and return at most `most` messages of these lanes, without starving any.
+
+        Each lane's oldest messages come first.
+        """
         taken: list[PendingEvent] = []
         for left, lane in zip(range(len(lanes), 0, -1), sorted(lanes, key=lambda lane: len(lane.queue)), strict=True):
             taken += [lane.queue.popleft() for _ in range(min((most - len(taken)) // left, len(lane.queue)))]
@@ -91,7 +97,10 @@ class Lanes:
         return left
 
     def note(self, idle_s: float, elapsed_s: float) -> None:
-        """A commit has ended; in `idle_s` of its `elapsed_s` seconds the process had nothing to do."""
+        """Record a commit that has ended.
+
+        In `idle_s` of its `elapsed_s` seconds the process had nothing to do.
+        """
         if self._split_left:
             self._split_left -= 1
             return
@@ -109,5 +118,8 @@ class Lanes:
 
 
 def _size(append: PendingEvent) -> int:
-    """Bytes its text takes at most; without encoding it, which the ordinary case would pay for."""
+    """Return an upper bound of the text's size in bytes.
+
+    The text is not encoded: nearly every message would pay for that in vain.
+    """
     return len(append.text) * (1 if append.text.isascii() else 4)

@@ -1,4 +1,7 @@
-"""Who is meant by `@name` in a message: looked up among the room's members when it is sent."""
+"""The people that `@name` in a message means.
+
+They are looked up among the room's members when the message is sent.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ _SIGNS = ".+-_@"
 
 
 def names_in(text: str) -> list[list[str]]:
-    """Return the keys of each name, the longest reading first: `@ada.` may be Ada at the end of a sentence."""
+    """Return the keys of each name, the longest reading first.
+
+    `@ada.` may be Ada at the end of a sentence.
+    """
     found: dict[str, list[str]] = {}
     for written in dict.fromkeys(_NAME.findall(text)):
         bare = len(written.rstrip(_SIGNS))

@@ -1,4 +1,7 @@
-"""What one group commit writes, worked out under the locks of its rooms and apart from the database."""
+"""The plan of one group commit's writes.
+
+It is made under the locks of the commit's rooms, apart from the database.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ class Plan:
     due: dict[Place, datetime | None] = field(default_factory=dict)
 
     def mentions(self) -> list[tuple[int, int, int, int]]:
-        """Return (room, seq, author, person) of each new message with mentions; person 0: everybody in the room."""
+        """Return (room, seq, author, person) of each mention in a new message.
+
+        Person 0 is everybody in the room.
+        """
         named = ((new.append, new.seq, person) for new in self.new for person in new.append.mentions)
         return [(append.room.id, seq, append.author, person) for append, seq, person in named]
 

@@ -1,4 +1,4 @@
-"""What features use of the chat: append events to a room's log, and read things in it."""
+"""The chat's interface for features: append events to a log, read things in it."""
 
 from __future__ import annotations
 
@@ -61,8 +61,9 @@ Target = Annotated[int, msgspec.Meta(ge=1, le=2**53, extra_json_schema={"x-name"
 def append(
     *, room: RoomRef, author: Person, key: str, payload: msgspec.Struct, target: int | None = None, by_server: bool = False
 ) -> asyncio.Future[Stored]:
-    """Queue an event of a registered kind; the result is there once it is committed and published.
+    """Queue an event of a registered kind.
 
+    The result is there once the event is committed and published.
     The same key again answers the first commit with `duplicate`. Raises BadFrame at once; waiting for the result raises
     NotAMember, NoSuchTarget, the refusal of the kind's `apply`, or Unavailable when the outcome is unknown.
     `by_server`: in the author's name, whether they may still write or not.
@@ -71,8 +72,9 @@ def append(
 
 
 async def durable(socket: Socket, frame: Any, payload: msgspec.Struct) -> DeferredReply:
-    """Append the event of a durable frame `{room, key, target?}`, answered with `stored` once it is committed.
+    """Append the event of a durable frame `{room, key, target?}`.
 
+    The frame is answered with `stored` once the event is committed.
     LIMIT_MESSAGES_PER_S holds for it as for messages. Membership is checked in the commit.
     """
     take_token(socket)
@@ -109,7 +111,10 @@ async def room_of(socket: Socket, slug: str) -> RoomRef:
 
 
 def message_of(*, room: str, author: str, key: str) -> QuerySet[Event]:
-    """Return the message that a row of a feature belongs to, for `Subquery`: the names of the row's columns."""
+    """Return the message of a feature's row, for `Subquery`.
+
+    The arguments are the names of the row's columns.
+    """
     return Event.objects.filter(room_id=OuterRef(room), author_id=OuterRef(author), key=OuterRef(key), kind="message")
 
 
@@ -125,17 +130,17 @@ class Thing(NamedTuple):
 
 
 def with_due(payload: type[msgspec.Struct], room: int, author: int) -> list[Thing]:
-    """Read a person's things of a kind in a room on which the server has to act yet, oldest first: shares that run.
+    """Read a person's due things of a kind in a room, oldest first.
 
-    Synchronous, in a database thread.
+    The server has yet to act on them: shares that run, for example. Synchronous, in a database thread.
     """
     return _things(_due_of(payload).filter(Q(author=author), room_id=room))
 
 
 def with_due_of_gone(payload: type[msgspec.Struct]) -> list[Thing]:
-    """Read things of a kind on which the server has to act yet, and whose author is no member any more.
+    """Read due things of a kind whose author is no member any more.
 
-    Synchronous.
+    The server has yet to act on them. Synchronous.
     """
     member = Membership.objects.filter(room_id=OuterRef("room_id"), user_id=OuterRef("author"))
     return _things(_due_of(payload).filter(~Exists(member))[:MANY])

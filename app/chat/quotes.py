@@ -1,4 +1,7 @@
-"""The message that another one answers: `reply_to {seq, from, text}`, with the `alias` of a bot."""
+"""The message that another one answers: `reply_to {seq, from, text}`.
+
+The quote of a bot's message has its `alias`, too.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ _PARTS = Case(When(Q(kind="message") & (Q(text="") | ~Q(alias="")), then=F("data
 
 
 def quote(room: int, seq: int) -> Quote:
-    """Return a message of the room as it is quoted: with empty text once it was deleted.
+    """Return a message of the room as it is quoted.
 
-    Synchronous. Raises NoSuchTarget.
+    The text of a deleted message is empty. Synchronous. Raises NoSuchTarget.
     """
     found = _read({(room, seq)}).get((room, seq))
     if found is None:
@@ -35,7 +38,10 @@ def quote(room: int, seq: int) -> Quote:
 
 
 def with_quotes(rows: Iterable[tuple[int, EventRow]]) -> list[tuple[int, EventRow]]:
-    """Give messages, each behind its room's id, the messages that they answer: one query if there are any."""
+    """Add to messages the quotes of the messages that they answer.
+
+    Takes and returns (room id, message) pairs. Sends one query, or none if no message answers another.
+    """
     found = list(rows)
     places = {(room, seq) for room, row in found if (seq := answered(row)) is not None}
     if not places:

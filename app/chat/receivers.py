@@ -1,4 +1,7 @@
-"""The background worker deletes what people and rooms that are gone leave in the log, and renames people there."""
+"""Queue work in the log for the background worker.
+
+It deletes the remains of people and rooms that are gone, and renames people.
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,10 @@ def stands_alone(parts: Iterable[str]) -> bool:
 
 
 def check_text(text: str, *, may_be_empty: bool = False) -> None:
-    """Raise TooLong, BadFrame for a NUL, which Postgres cannot store, or Empty for a text without visible characters."""
+    """Raise TooLong, BadFrame or Empty for a text that cannot be sent.
+
+    BadFrame is for a NUL, which Postgres cannot store. Empty is for a text without visible characters.
+    """
     if len(text) > settings.MAX_TEXT:
         raise TooLong(_("text has {count} characters, the limit is {most}", count=len(text), most=settings.MAX_TEXT))
     if "\0" in text:

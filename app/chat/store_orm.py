@@ -1,4 +1,7 @@
-"""A group commit through the ORM: any database Django knows; SQLite in the embedded run."""
+"""A group commit through the ORM, for any database that Django knows.
+
+The embedded run uses it with SQLite.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ from rooms.models import Membership, Mention, Room
 
 class OrmStore:
     async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
-        """Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored."""
+        """Store a batch in one transaction.
+
+        Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored.
+        """
         try:
             return await database.run(_store, batch)
         except (DataError, IntegrityError, ValueError, OverflowError) as error:
@@ -36,7 +42,10 @@ class OrmStore:
 
 
 def _is_double(error: Exception) -> bool:
-    """A seq or key that is there already, which the plan rules out: the room's row is wrong, not the message."""
+    """Return whether the error is a seq or key that is there already.
+
+    The plan rules that out: the room's row is wrong, not the message.
+    """
     cause = error.__cause__
     return "UNIQUE" in getattr(cause, "sqlite_errorname", "") or getattr(cause, "sqlstate", None) == "23505"
 

@@ -1,4 +1,6 @@
-"""A group commit on Postgres: one statement and one round trip for any size (a second for known keys), no thread.
+"""A group commit on Postgres: one statement and one round trip for any size.
+
+Known keys need a second round trip. No thread is needed.
 
 The function `chat_append` locks the rooms, numbers the messages, inserts them and moves the heads. Nobody waits for a lock
 while an event loop is busy elsewhere.
@@ -110,7 +112,10 @@ class PostgresStore:
         self.pool = Pool("log", LOG_CONNECTIONS, limits)
 
     async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
-        """Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored."""
+        """Store a batch in one transaction.
+
+        Raises DatabaseUnavailable when the outcome is unknown, CannotStore when a row is at fault and nothing is stored.
+        """
         tries: list[datetime] = []
 
         async def commit(connection: Connection) -> list[Result]:  # the keys make another try safe
@@ -129,7 +134,7 @@ class PostgresStore:
 
 
 def _as_first_sent(results: list[Result], tried: set[datetime]) -> list[Result]:
-    """Take the events that an earlier try of the same call committed for stored by this one.
+    """Clear `duplicate` of events that an earlier try of the same call committed.
 
     The answer to that try was lost: to their sender they are no duplicates, and they are still to be published.
     Their time tells them from what others stored under the key.

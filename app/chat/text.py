@@ -12,13 +12,19 @@ from core.words import words as _
 
 
 def is_visible(text: str) -> bool:
-    """Say whether a reader sees anything of `text`: not of blanks, default ignorables or the empty Braille pattern."""
+    """Return whether a reader sees anything of `text`.
+
+    Blanks, default ignorables and the empty Braille pattern are invisible.
+    """
     # Nearly every message begins with a printable character of ASCII, and the pattern costs 5 µs.
     return "!" <= text[:1] <= "~" or not is_blank(text)
 
 
 def check_text(name: Words, text: str, most: int) -> None:
-    """Raise Empty or TooLong, by name, for a text of a thing: a question, an option, a title."""
+    """Raise Empty or TooLong for a text of a thing: a question, an option, a title.
+
+    The error calls the text by `name`.
+    """
     if not is_visible(text):
         raise Empty(_("{name} is empty", name=name))
     if len(text) > most:

@@ -13,7 +13,10 @@ from accounts.views import SignIn
 
 @ensure_csrf_cookie
 async def chat_app(request: HttpRequest, room: str = "", seq: str = "") -> HttpResponse:
-    """The shell of the web app; the room and the message in the address are the script's to open."""
+    """Serve the shell of the web app.
+
+    Its script opens the room and the message in the address.
+    """
     user = await request.auser()
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
@@ -34,7 +37,10 @@ async def service_worker(request: HttpRequest) -> HttpResponse:
 
 
 async def home(request: HttpRequest) -> HttpResponseBase:
-    """The app for those signed in; the sign-in page itself, not a redirect, for the rest."""
+    """Serve the app to those signed in, and the sign-in page to all others.
+
+    The sign-in page comes at this address, without a redirect.
+    """
     user = await request.auser()
     if user.is_authenticated:
         return await chat_app(request)

@@ -17,7 +17,10 @@ def key_over(columns: str) -> list[str]:
 
 
 class Migration(migrations.Migration):
-    """Both constraints' indexes begin with a foreign key; each further index would be written with every message."""
+    """Drop the indexes of the foreign keys: those of both constraints begin with one.
+
+    Each further index would be written with every message.
+    """
 
     allowed = {"ban-drop-constraint": "another with the same promise takes its place in the same statement"}
     atomic = False

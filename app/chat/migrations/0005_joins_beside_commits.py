@@ -10,7 +10,10 @@ AFTER = BEFORE.replace("FOR UPDATE", "FOR NO KEY UPDATE")
 
 
 class Migration(migrations.Migration):
-    """A commit changes no key of a room, so that a new membership, which refers to the room, need not wait for it."""
+    """Let people join a room during a commit.
+
+    The commit changes no key of the room, so that a new membership, which refers to the room, need not wait for it.
+    """
 
     dependencies = [("chat", "0004_silenced")]
     operations = [migrations.RunPython(_SILENCED.replace(AFTER), _SILENCED.replace(BEFORE))]

@@ -34,7 +34,10 @@ AFTER = _changed(
 
 
 class Migration(migrations.Migration):
-    """Each message notes how many events before it do not count, also a message from a process of the release before."""
+    """Note in each message how many events before it do not count.
+
+    This holds for a message from a process of the release before, too.
+    """
 
     dependencies = [("chat", "0006_kinds"), ("rooms", "0009_uncounted")]
     operations = [migrations.RunPython(_SILENCED.replace(AFTER), _SILENCED.replace(BEFORE))]

@@ -33,7 +33,10 @@ AFTER: str = _UNCOUNTED._changed(
 
 
 class Migration(migrations.Migration):
-    """A commit looks each message up by its keys, also if the plans were made on empty tables."""
+    """Look up each message of a commit by its keys.
+
+    This holds even if the plans were made on empty tables.
+    """
 
     dependencies = [("chat", "0009_things")]
     operations = [migrations.RunPython(_SILENCED.replace(AFTER), _SILENCED.replace(BEFORE))]
