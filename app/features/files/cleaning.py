@@ -24,9 +24,9 @@ EVERY_S = 900
 
 
 def files_clean(*, kept: timedelta = KEPT) -> int:
-    """Remove unsent files, files of deleted messages and rooms, and remains of a killed process.
+    """Remove the files that belong to no message, and return their number.
 
-    Returns how many.
+    They are files unsent for `kept`, files of deleted messages and rooms, and remains of a killed process.
     """
     unsent = sum(_remove(page, "unsent", key="") for page in _pages(Q(key="", at__lt=timezone.now() - kept)))
     homeless = sum(_remove(page, "room") for page in _pages(Q(room=None)))
@@ -40,7 +40,10 @@ def files_clean(*, kept: timedelta = KEPT) -> int:
 
 
 def _pages(which: Q) -> Iterator[list[tuple[int, str]]]:
-    """Yield ids and codes, a page of all uploads at a time: no query reads a whole large table."""
+    """Yield ids and codes of the matching uploads, one page of all uploads at a time.
+
+    So no query reads a whole large table.
+    """
     last = 0
     while ids := list(Upload.objects.filter(id__gt=last).order_by("id").values_list("id", flat=True)[:PAGE]):
         found = list(services.with_message().filter(which, id__gt=last, id__lte=ids[-1]).values_list("id", "code"))
@@ -64,7 +67,10 @@ def _remove(page: list[tuple[int, str]], reason: str, **still: str) -> int:
 
 
 def _remove_unknown(codes: list[str]) -> int:
-    """Remove files without a row: their upload ended between the disk and the database."""
+    """Remove the files that have no row, and return their number.
+
+    Their upload ended between the disk and the database.
+    """
     known = set(Upload.objects.filter(code__in=codes).values_list("code", flat=True))
     for code in codes:
         if code not in known:

@@ -1,6 +1,7 @@
-"""Files on the disk, below settings.MEDIA_ROOT: `ab/ab12…`, its thumbnail `ab/ab12….webp`, and `incoming/ab12…` as it comes in.
+"""Files on the disk, below settings.MEDIA_ROOT.
 
-Everything here waits for the disk: call it through `run`.
+A file is `ab/ab12…`, its thumbnail `ab/ab12….webp`, and an upload in progress `incoming/ab12…`. All functions here wait for
+the disk: call them through `run`.
 """
 
 from __future__ import annotations
@@ -166,7 +167,10 @@ def sweep_incoming(older_than_s: float) -> int:
 
 
 def stored_codes(run_number: int, older_than_s: float) -> Iterator[list[str]]:
-    """Yield the codes that lie in the directories of a run; all directories have their turn within eight runs."""
+    """Yield the codes of old files in the directories of a run.
+
+    Files count as old after `older_than_s`. Eight runs cover all directories.
+    """
     names = [first + second for first in _HEX for second in _HEX]
     begin = run_number * DIRECTORIES_A_RUN % len(names)
     for name in names[begin : begin + DIRECTORIES_A_RUN]:

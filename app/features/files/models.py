@@ -8,7 +8,7 @@ from rooms.models import Room
 
 
 class Upload(models.Model):
-    """A file on the disk (disk.py), and the message that it belongs to once it was sent."""
+    """A file on the disk (disk.py), and the message to which it belongs once sent."""
 
     # Its public id, and its name on the disk. Random: it tells nothing of other files.
     code = models.CharField(max_length=32, unique=True)

@@ -22,7 +22,10 @@ _DEVICE = regex.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 def clean(name: str) -> str:
-    """Return the last part of a path, without what hides or breaks a name; `file` where nothing is left."""
+    """Return the last part of a path, without characters that hide or break a name.
+
+    Return `file` if nothing is left.
+    """
     last = regex.split(r"[\\/]", name)[-1]
     shown = _BLANKS.sub(" ", _HIDDEN.sub("", unicodedata.normalize("NFC", last)))
     shown = regex.sub(r'[<>:"|?*]', "-", shown).strip(" .")

@@ -125,7 +125,7 @@ def uploads_claim(*, room: int, owner: int, key: str, codes: Sequence[str]) -> l
 
 
 def with_message() -> QuerySet[Any, Any]:
-    """Return the uploads with `seq`, `sent_at` and `gone` of the message that each belongs to."""
+    """Return the uploads with `seq`, `sent_at` and `gone` of their messages."""
     message = message_of(room="room_id", author="owner_id", key="key")
     columns = {"seq": "seq", "sent_at": "at", "gone": "deleted"}
     return Upload.objects.annotate(**{name: Subquery(message.values(column)) for name, column in columns.items()})
@@ -138,9 +138,10 @@ def messages_with_files(rooms: list[int], most: int) -> list[tuple[int, int]]:
 
 
 def upload_read(user: int, code: str) -> Upload:
-    """Return a file that the person may read: a member of its room, once its message is there; before that its owner.
+    """Return a file that the person may read.
 
-    Raises NoSuchTarget for any reason: a stranger learns nothing.
+    Once its message is there, every member of its room may read it; before that only its owner. In every other case it raises
+    NoSuchTarget: a stranger learns nothing.
     """
     upload: Any = with_message().select_related("room").filter(code=code, room__closed=False).first()
     missing = NoSuchTarget(_("there is no such file"))

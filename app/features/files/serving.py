@@ -1,4 +1,7 @@
-"""A file as an HTTP answer: ranges, validators, and headers that keep it from running anything."""
+"""A file as an HTTP answer, with ranges and validators.
+
+Its headers keep the file from running anything.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,10 @@ def _tags(header: str) -> set[str]:
 
 
 def _range_of(request: HttpRequest, file: File, size: int) -> _Wanted | None:
-    """Return the asked part, an empty one where there is none; None for the whole file, also when several parts are asked for."""
+    """Return the requested part of the file; None means the whole file.
+
+    The part is empty if the file ends before it. A request for several parts gets the whole file.
+    """
     found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
     if found is None or found[0] == "bytes=-" or request.headers.get("If-Range", file.tag) != file.tag:
         return None

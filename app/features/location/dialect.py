@@ -1,9 +1,9 @@
-"""The dialect of /ws/location/: `{"latitude": 1.5, "longitude": 2.5}` in and out, out also `user`.
+"""The dialect of /ws/location/, which shows places in the lobby.
 
-In the lobby.
+Frames in both directions are `{"latitude": 1.5, "longitude": 2.5}`; the server's frames also have `user`.
 
-`latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one
-runs; closing the socket ends the share that was begun so.
+`latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one runs;
+closing the socket ends a share that was begun in this way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A share of one's place: begun, and ended by the person, by the server at `until`, or when the person leaves the room."""
+"""A share of a person's place in the log: its state, its beginning and its end.
+
+The person ends it, or the server does at `until`, or it ends when the person leaves the room.
+"""
 
 from __future__ import annotations
 

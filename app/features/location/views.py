@@ -1,4 +1,7 @@
-"""The page that draws places: one readable file to copy, for the dialect of /ws/location/."""
+"""The page that draws places, one readable file to copy.
+
+It speaks the dialect of /ws/location/.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,10 @@ Query = Annotated[str, Field(max_length=200, pattern="^[^\x00]*$")]
 async def note_list(
     request: HttpRequest, slug: str, before: Seq | None = None, limit: Limit = 50, query: Query = ""
 ) -> dict[str, Any]:
-    """`query`: words of the title or of the text; `before`: the last `note` of the page before."""
+    """List a room's notes, the newest first.
+
+    `query`: words of the title or of the text. `before`: the last `note` of the page before.
+    """
     me = _me(request)
     return await database.run_for(me.id, services.note_list, me.id, slug, before=before, limit=limit, query=query)
 
@@ -60,7 +63,10 @@ async def version_read(request: HttpRequest, slug: str, seq: int, number: int) -
 
 @router.post("/{slug}/notes/{int:seq}/versions/{int:number}/restore", summary="Give a note a version's text again")
 async def version_restore(request: HttpRequest, slug: str, seq: int, number: int) -> dict[str, Any]:
-    """An edit like any other: all who have the note open see it, and the text before becomes a version."""
+    """Give a note a version's text again, by an edit like any other.
+
+    All who have the note open see it, and the text before becomes a version.
+    """
     me = _me(request)
     update = await database.run_for(me.id, versions.restoring_update, me.id, slug, seq, number)
     room = access.to_ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)

@@ -1,6 +1,6 @@
-"""What the server does with a note's document: pycrdt merges updates, and no document is kept in memory.
+"""Merge the updates of notes with pycrdt, without keeping a document in memory.
 
-All of it is synchronous, for a database thread. An update is opaque apart from here.
+All of it is synchronous, for a database thread. Other modules treat an update as opaque bytes.
 """
 
 from __future__ import annotations
@@ -106,7 +106,10 @@ def compacted(update: bytes) -> Compacted:
 
 @_checked
 def replaced(update: bytes, wanted: str) -> bytes:
-    """Return an update that makes the text `wanted`: one deletion and one insertion between what stays."""
+    """Return an update that makes the text `wanted`.
+
+    It is one deletion and one insertion, between the unchanged beginning and the unchanged end.
+    """
     document, text = _document(update)
     have, want = str(text), wanted
     start = 0
@@ -134,6 +137,9 @@ def _document(update: bytes) -> tuple[pycrdt.Doc[Any], pycrdt.Text]:
 
 
 def _check_vector(vector: bytes) -> None:
-    """Refuse a vector that claims more clients than it can hold: the library would allocate room for them."""
+    """Refuse a vector that claims more clients than it can hold.
+
+    The library would allocate room for all of them.
+    """
     if pycrdt.Decoder(vector).read_var_uint() > len(vector) // 2:
         raise Unreadable("the vector is too short")

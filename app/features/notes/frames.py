@@ -133,7 +133,10 @@ async def _with_document(done: asyncio.Future[Any], title: str, author: int) -> 
 
 
 async def note_open(socket: Socket, frame: NoteOpen) -> dict[str, Any]:
-    """Push the note's updates from now on, then read the note: nothing is lost in between."""
+    """Open a note: push its updates from now on, then read it.
+
+    In this order no update is lost in between.
+    """
     room, opened = await room_of(socket, frame.room), parts.current()
     again = opened.is_open(socket, room, "note", frame.note)
     opened.open(socket, room, "note", frame.note)

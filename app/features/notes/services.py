@@ -155,7 +155,10 @@ def heads(places: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
 
 
 def read(room: RoomRef, seq: int, after: int) -> list[tuple[int, dict[str, Any]]]:
-    """Return the pushes of the updates above `after`; of all of them together where some are in a snapshot only."""
+    """Return the pushes of the updates above `after`.
+
+    If some of them are in a snapshot only, return one push of the whole document.
+    """
     document = Document.objects.filter(room_id=room.id, seq=seq).defer(*LARGE).first()
     if document is None:
         return []
@@ -184,7 +187,10 @@ def text(user: int, slug: str, seq: int) -> tuple[str, str]:
 
 
 def note_list(user: int, slug: str, *, before: int | None, limit: int, query: str) -> dict[str, Any]:
-    """List a room's notes, the newest first; `query`: words of the title or the text, also parts of words."""
+    """List a room's notes, the newest first.
+
+    `query`: words of the title or the text, also parts of words.
+    """
     room = access.membership_in(user, slug).room
     found = Document.objects.filter(room=room).order_by("-seq")
     if before is not None:
@@ -200,7 +206,10 @@ def note_list(user: int, slug: str, *, before: int | None, limit: int, query: st
 
 
 def notes_holding(rooms: list[int], terms: Sequence[str], most: int) -> list[tuple[int, int, str]]:
-    """Find the latest notes of these rooms for the search: `core.features.SearchedTexts`."""
+    """Find the terms in the latest notes of these rooms, for the search.
+
+    It is a `core.features.SearchedTexts`.
+    """
     latest = list(Document.objects.filter(room__in=rooms).order_by("-id").values_list("id", flat=True)[:SEARCHED])
     if not latest:
         return []

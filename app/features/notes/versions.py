@@ -28,11 +28,10 @@ DOCUMENTS = 200
 
 
 def note_compact(document: int, *, version: bool = False) -> bool:
-    """Put all updates into the snapshot, and make a version when it is time, or at once.
+    """Put all updates into the snapshot, and return whether that changed anything.
 
-    Return whether there was anything.
-
-    Edits go on meanwhile: only the last step locks the note. Of two at once, one is in vain.
+    Make a version when it is time, or at once if `version` is true. Edits go on meanwhile: only the last step locks the note.
+    Of two calls at once, one changes nothing.
     """
     found = Document.objects.filter(id=document).defer("snapshot", "text").first()
     if found is None or (found.snapshot_upto >= found.head and found.version_upto >= found.head):
@@ -114,7 +113,10 @@ def version_read(user: int, slug: str, seq: int, number: int) -> dict[str, Any]:
 
 
 def restoring_update(user: int, slug: str, seq: int, number: int) -> bytes:
-    """Return the update that gives the note a version's text again; the present text becomes a version first."""
+    """Return the update that gives the note a version's text again.
+
+    The present text becomes a version first.
+    """
     _, document = document_of(user, slug, seq)
     wanted = version_read(user, slug, seq, number)["text"]
     note_compact(document.id, version=True)

@@ -98,7 +98,10 @@ _tests = PerLoop(lambda: Buckets(1 / 20, 3))
 
 @router.get("", response=SettingsAndDevices, by_alias=True, summary="How I want to be told")
 async def settings_get(request: HttpRequest) -> dict[str, Any]:
-    """`rooms`: the levels that differ from the default, which is `all` in direct rooms and `mentions` in others."""
+    """Return my settings and devices.
+
+    `rooms`: the levels that differ from the default, which is `all` in direct rooms and `mentions` in others.
+    """
     me = _me(request)
     return await database.run_for(me, lambda: {**services.settings_of(me), "devices": services.devices_of(me)})
 

@@ -183,7 +183,10 @@ def _send(connection: BaseEmailBackend, person: Preferences, found: list[tuple[R
 
 
 def _refused(person: Preferences, error: smtplib.SMTPRecipientsRefused) -> None:
-    """Mail no address again that its server refuses for good; another one at the next period."""
+    """Note that a mail server has refused a person's address.
+
+    An address that is refused for good gets no more mail; any other is tried again at the next period.
+    """
     codes = [code for code, _reason in error.recipients.values()]
     is_final = any(500 <= code < 600 for code in codes)
     outcomes.add(Way.MAIL, "refused" if is_final else "later")

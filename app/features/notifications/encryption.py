@@ -1,6 +1,7 @@
-"""Encrypt a push for its browser: RFC 8291, in the form aes128gcm of RFC 8188 with one record.
+"""Encrypt a push for its browser (RFC 8291).
 
-The libraries that do it have no wheel, or bring HTTP clients and web frameworks along; the cryptography itself is a library's.
+The form is aes128gcm of RFC 8188 with one record. The libraries that do it have no wheel, or bring HTTP clients and web
+frameworks along; the cryptography itself is a library's.
 """
 
 from __future__ import annotations

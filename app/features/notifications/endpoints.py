@@ -1,4 +1,7 @@
-"""Addresses of push services, which browsers hand in: never one of an internal network."""
+"""Check the addresses of push services, which browsers supply.
+
+An address of an internal network is never used.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ INTERNAL = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc", "
 
 
 def check() -> None:
-    """Raise ImproperlyConfigured where production would let people make it call itself."""
+    """Raise ImproperlyConfigured if PUSH_LOOPBACK is set in production.
+
+    People could make the server call itself.
+    """
     if settings.PUSH_LOOPBACK and settings.DEPLOYMENT == "production":
         raise ImproperlyConfigured("PUSH_LOOPBACK is for tests: remove it in production")
 
@@ -48,7 +54,10 @@ def checked_endpoint(address: str) -> str:
 
 
 def is_internal(host: str) -> bool:
-    """Say whether a host is an address, or certainly a name, that the internet does not reach."""
+    """Return whether a host is out of the internet's reach.
+
+    The host is an address or a name; a name counts only if that is certain.
+    """
     name = host.rstrip(".").lower()
     try:
         return not is_public(name)

@@ -22,9 +22,9 @@ _holder = secrets.token_hex(8)
 
 
 def hold(name: str, begin: datetime) -> datetime | None:
-    """Take or keep the lease of a sweep and return how far it has come; None while another process has it.
+    """Take or keep the lease of a sweep, and return how far the sweep has come.
 
-    `begin`: where a sweep that has never run begins.
+    Return None while another process has the lease. `begin`: the start of a sweep that has never run.
     """
     now = timezone.now()
     found = Cursor.objects.filter(name=name).first()

@@ -79,7 +79,10 @@ def connection(**changed: Any) -> BaseEmailBackend:
 
 
 def message(to: Link, *, template: str, subject: str, context: dict[str, Any], language: str) -> EmailMultiAlternatives:
-    """Return a mail of the templates `template`.text.html and .html, in a language; call it with that language active."""
+    """Return a mail from the templates `template`.text.html and `template`.html.
+
+    Call it with `language` active.
+    """
     unsubscribe = f"{settings.PUBLIC_URL}/notifications/unsubscribe/{unsubscribe_token(to)}"
     context = {**context, "unsubscribe": unsubscribe, "site": urlsplit(settings.PUBLIC_URL).netloc, "language": language}
     headers = {

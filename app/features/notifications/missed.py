@@ -115,7 +115,7 @@ def _rows(table: Any, rooms: list[int], users: Users, column: str) -> list[Any]:
 
 
 def missed(rooms: QuerySet[Room], users: Users, *, since: datetime, until: datetime, way: int) -> Iterator[RoomMissed]:
-    """Yield the rooms in which these people have missed messages from `since` to `until`.
+    """Yield the rooms where these people missed messages from `since` to `until`.
 
     `way`: 0 leaves out messages already pushed, 1 messages already mailed.
     """

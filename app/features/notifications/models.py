@@ -46,7 +46,10 @@ class RoomLevel(models.Model):
 
 
 class Device(models.Model):
-    """A browser that takes Web Push: its address at the push service, and the keys that only it can read with."""
+    """A browser that takes Web Push: its address at the push service, and its keys.
+
+    Only the browser can read a push that is encrypted with these keys.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     endpoint = models.CharField(max_length=2_048)
@@ -101,7 +104,10 @@ class VapidKey(models.Model):
 
 
 class Outcome(models.Model):
-    """How often a way ended how, for /metrics: the background worker has no page of its own."""
+    """How often each way to notify had each result, for /metrics.
+
+    The background worker has no such page of its own.
+    """
 
     way = models.CharField(max_length=8)
     result = models.CharField(max_length=16)

@@ -1,4 +1,7 @@
-"""Count how ways ended, in the database: the background worker has no /metrics, so the web processes export the sums."""
+"""Count the results of each way to notify, in the database.
+
+The background worker has no /metrics, so the web processes export the sums.
+"""
 
 from __future__ import annotations
 

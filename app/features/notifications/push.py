@@ -1,7 +1,8 @@
-"""Send one Web Push (RFC 8030): encrypted for its browser, to an address of the internet only, within a hard limit.
+"""Send one Web Push (RFC 8030), encrypted for its browser.
 
-HTTP is spoken with h11 over a connection of our own: it must lead to the address that was checked, and to no other. A client
-library would look the name up once more, and its limits count each read alone: a slow service could hold a place for hours.
+It goes only to an address of the internet, within a hard time limit. HTTP is spoken with h11 over a connection of our own: it
+must lead to the address that was checked, and to no other. A client library would look the name up once more, and its limits
+count each read alone: a slow service could hold a place for hours.
 """
 
 from __future__ import annotations
@@ -99,7 +100,10 @@ def encrypted(to: Subscription, payload: dict[str, Any]) -> bytes:
 
 
 def topic_of(name: str) -> str:
-    """Return the header by which a newer push replaces an undelivered one: at most 32 characters."""
+    """Return the topic by which a newer push replaces an undelivered one.
+
+    A topic has at most 32 characters.
+    """
     return vapid.encoded(hashlib.sha256(name.encode()).digest())[:32]
 
 

@@ -64,7 +64,7 @@ def quiet_of(begin: str, end: str, zone: str) -> Quiet | None:
 
 
 def levels_of(user: int) -> dict[str, str]:
-    """Return the levels that differ from the default, of rooms the person is in, by slug."""
+    """Return the levels of the person's rooms that differ from the default, by slug."""
     rows = RoomLevel.objects.filter(user_id=user, room__closed=False, room__memberships__user_id=user)
     return dict(rows.order_by("room__slug").values_list("room__slug", "level"))
 

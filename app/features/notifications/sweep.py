@@ -1,8 +1,8 @@
-"""Web Push: every few seconds the background worker looks for messages that no device has shown, and tells of them.
+"""Web Push: notify people of messages that none of their devices has shown.
 
-Its position is stored in the database, so commits of a process that died and messages that came while no worker ran cause
-notifications, too. A person gets the newest message of each room: a newer notification replaces the older one anyway. What a
-push service does not take is tried again for RETRY.
+The background worker looks for such messages every few seconds. Its position is stored in the database, so commits of a
+process that died and messages that came while no worker ran cause notifications, too. A person gets the newest message of each
+room: a newer notification replaces the older one anyway. If a push service does not take a push, it is tried again for RETRY.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ class Hosts:
 
 
 class _Sent:
-    """What devices were sent lately: while one device of a person is retried, the others are not told twice."""
+    """Pushes that were sent lately.
+
+    While one device of a person is retried, the other devices get no second notification.
+    """
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[int, int, int], None] = OrderedDict()
@@ -144,7 +147,7 @@ def _move(at: datetime, to: datetime, now: datetime) -> None:
 
 
 def _decide(rooms: list[RoomMissed], now: datetime) -> tuple[list[Push], dict[tuple[int, int], int]]:
-    """Return the pushes, and for each (room, person) the last message that was considered."""
+    """Return the pushes, and the last message considered for each (room, person)."""
     people = people_of(rooms)
     pairs = [(room, user, found) for room in rooms for user, found in room.people.items()]
     claimed = claimed_among([Claim(user, room.id, one.message.seq) for room, user, found in pairs for one in found])

@@ -15,5 +15,8 @@ def push_test(user: int) -> dict[str, int]:
 
 @task()
 def email_confirmation(user: int) -> bool:
-    """Mail the link that confirms a person's address; returns whether there was one to confirm."""
+    """Mail the link that confirms a person's address.
+
+    Return whether there was an address to confirm.
+    """
     return digest.confirmation_send(user)

@@ -1,8 +1,8 @@
-"""Tell the people of this process by the frame `notify`, from the events that it delivers.
+"""Send the frame `notify` to people of this process, from events it delivers.
 
-Each process decides for its own sockets, so nothing is sent between processes, and an event that a process finds in the log
-because another one died is told of like any other. At a commit it is only looked at: whether the room is direct, somebody has it
-at `all`, or the event names somebody. The rest happens in a task of its own.
+Each process decides for its own sockets, so nothing is sent between processes. If a process finds an event in the log because
+another one died, it notifies people as it does for any other event. At a commit an event is only looked at: whether the room
+is direct, a person has it at `all`, or the event names a person. The rest happens in a task of its own.
 """
 
 from __future__ import annotations

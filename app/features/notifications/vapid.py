@@ -1,6 +1,7 @@
-"""The key of this installation for Web Push (RFC 8292): made by the first migration, kept in the database as its identity is.
+"""The key of this installation for Web Push (RFC 8292).
 
-`cryptography` is imported only where something is signed or a key is made: web processes serve the public key from the table.
+The first migration makes it and stores it in the database, beside the installation's identity. `cryptography` is imported only
+to sign or to make a key: web processes serve the public key from the table.
 """
 
 from __future__ import annotations
@@ -94,9 +95,9 @@ def subject() -> str:
 
 
 def headers(endpoint_origin: str, expires: int) -> dict[str, Any]:
-    """Return the header that authorizes a request to this origin until `expires` (seconds since 1970).
+    """Return the header that authorizes requests to this origin until `expires`.
 
-    Raises ValueError for an origin that cannot be signed.
+    `expires`: seconds since 1970. Raises ValueError for an origin that cannot be signed.
     """
     from py_vapid import Vapid02, VapidException  # noqa: PLC0415
 

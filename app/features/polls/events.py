@@ -1,4 +1,4 @@
-"""A poll in the log: its state, what votes and closing make of it, and what of that the wire carries."""
+"""A poll in the log: its state, changes by votes and closing, its wire form."""
 
 from __future__ import annotations
 
