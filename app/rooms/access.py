@@ -177,7 +177,7 @@ _ROOMS = WhereIn(
 
 
 def mentions_of_all(users: list[int]) -> Query[dict[int, dict[int, list[int]]]]:
-    """Return the seqs of the messages that name each person and that they have not read, by room."""
+    """Return the seqs of unread messages that mention each person, by room."""
     found = yield _MENTIONS(users)
     mentions: dict[int, dict[int, list[int]]] = {}
     for user, room, seq in found:

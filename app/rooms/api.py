@@ -67,10 +67,11 @@ async def room_list(
     added_by: PersonId | None = None,
     room: Query | None = None,
 ) -> dict[str, Any]:
-    """List my rooms, the most recently active first, then the public ones I may join, by slug.
+    """List my rooms, then the public ones that I may join.
 
-    `next` is the next page's `after`. `member` selects one of the two lists, `added_by` the rooms that the person with this id
-    has added me to, `room` at most the room with this slug.
+    My rooms come by activity, the latest first, the public ones by slug. `next` is the next page's `after`. `member` selects
+    one of the two lists, `added_by` the rooms that the person with this id has added me to, `room` at most the room with this
+    slug.
     """
     me = _me(request)
     options: dict[str, Any] = {

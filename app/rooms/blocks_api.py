@@ -37,7 +37,10 @@ async def block_list(request: HttpRequest) -> dict[str, Any]:
 
 @router.post("", response={201: dict[str, Any]}, summary="Block somebody")
 async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[str, Any]]:
-    """Block a person: they can no longer add me to rooms, open a direct room with me or write into ours."""
+    """Block a person.
+
+    They can no longer add me to rooms, open a direct room with me or write into ours.
+    """
 
     def add() -> User:
         user = person(payload.user)

@@ -1,4 +1,4 @@
-"""Join a room from a socket: a new membership is published before the join goes on."""
+"""Join a room from a socket, and publish a new membership before going on."""
 
 from __future__ import annotations
 

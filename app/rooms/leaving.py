@@ -31,9 +31,9 @@ class OwnershipConflict(Exception):
 
 
 class LastMember(OwnershipConflict):
-    """The last member would leave a private room, which then could never be entered again.
+    """The last member would leave a private room.
 
-    `confirm` allows it.
+    The room could then never be entered again. `confirm` allows it.
     """
 
     code = "last_member"

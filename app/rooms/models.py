@@ -48,9 +48,9 @@ class Room(models.Model):
 
 
 class Removal(models.Model):
-    """A table of the release before the journal (app/changes), which still runs during a roll.
+    """A table that only the release before the journal (app/changes) writes.
 
-    Drop it next time.
+    That release still runs during a roll. Drop the table in the next release.
     """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
@@ -95,7 +95,10 @@ class Mention(models.Model):
 
 
 class Block(models.Model):
-    """`blocked` cannot add `user` to rooms, open a direct room with them, or write into theirs."""
+    """One person's block of another: `user` has blocked `blocked`.
+
+    `blocked` cannot add `user` to rooms, open a direct room with them, or write into theirs.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     blocked = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -1,4 +1,7 @@
-"""Hourly and daily quotas per person, counted in the database: valid for all processes, and rolled back with a failed write."""
+"""Hourly and daily quotas per person, counted in the database.
+
+So they are valid for all processes, and a failed write rolls its count back.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Room slugs: 1 to 64 letters of any script, digits, `_` and `-`; case-folded and NFC-normalised."""
+"""Room slugs, case-folded and NFC-normalised.
+
+A slug has 1 to 64 letters of any script, digits, `_` and `-`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/api/features: what this installation can do, and the switches for administrators."""
+"""/api/features: the installation's features, and the switches of administrators."""
 
 from __future__ import annotations
 

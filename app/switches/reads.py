@@ -29,7 +29,10 @@ def may_switch(user: int) -> bool:
 
 
 def features() -> list[dict[str, Any]]:
-    """Return every feature of this installation, in the order of the list, then the names in FEATURES_OFF."""
+    """Return every feature of this installation, then the names in FEATURES_OFF.
+
+    The features come in the order of the list.
+    """
     switched = {one.name: one for one in FeatureOff.objects.select_related("by")}
     shown = [_shown(feature.name, switched.get(feature.name)) for feature in installed().features]
     return shown + [{**_shown(name, None), "on": False, "by_operator": True} for name in sorted(settings.FEATURES_OFF)]

@@ -9,9 +9,9 @@ from features.polls.events import Poll, tally
 
 
 def table(poll: Poll, names: Mapping[int, str]) -> str:
-    """Return the CSV of a poll: a line for each option; who chose it, too, unless the poll is secret.
+    """Return the CSV of a poll, a line for each option.
 
-    `names`: user → name.
+    The people who chose the option are on it, too, unless the poll is secret. `names`: user → name.
     """
     return csv_of(_rows(poll, names))
 

@@ -19,9 +19,10 @@ Seq = Annotated[int, Field(ge=1, le=2**53)]
 
 @router.get("/{slug}/quiz/{int:seq}/mine", summary="My score in a quiz")
 async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
-    """My score and place after the questions whose time is up, and my answer to the last question.
+    """Return my score, my rank and my last answer in a quiz.
 
-    `rank`: how many have more points, and one; null where I have not played. `gained`: points of the last counted question.
+    Score and rank count the questions whose time is up. `rank`: one more than the number of players with more points; null if
+    I have not played. `gained`: points of the last counted question. `choice`: my answer to the last question.
     """
     me = request.auth[0].id  # type: ignore[attr-defined]
     found = await database.run_for(me, thing, me, slug, seq, Quiz)

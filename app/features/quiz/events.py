@@ -1,4 +1,7 @@
-"""A quiz in the log: it is made, started and answered by people; the server goes from question to question."""
+"""A quiz in the log: people make it, start it and answer its questions.
+
+The server goes from question to question.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class QuizEnded(msgspec.Struct, frozen=True, tag="quiz.ended"):
 
 
 def check(quiz: Quiz, context: Context) -> None:
-    """Refuse a quiz with a text that is empty or too long, or a question without a right choice."""
+    """Refuse a quiz with an unfit text, or with a question without a right choice.
+
+    Texts must be neither empty nor too long, and the choices of a question must differ.
+    """
     check_text(_("title"), quiz.title, MAX_TITLE)
     for number, question in enumerate(quiz.questions, 1):
         check_text(_("question {number}", number=number), question.text, MAX_TEXT)
@@ -53,7 +59,10 @@ def check(quiz: Quiz, context: Context) -> None:
 
 
 def ask(quiz: Quiz, payload: QuizAsked, author: int, context: Context) -> Quiz:
-    """Ask a question: the first when its author or an owner of the room starts it, then the server."""
+    """Ask a question of a quiz.
+
+    Its author or an owner of the room starts the first question, the server every other one.
+    """
     starts = not context.by_server and quiz.phase == "lobby" and payload.question == 0
     goes_on = context.by_server and quiz.phase == "revealed" and payload.question == quiz.current + 1
     if not starts and not goes_on:
@@ -118,7 +127,10 @@ def _scored(quiz: Quiz) -> Quiz:
 
 
 def points(question: Question, given: Answer) -> int:
-    """Return the points of an answer: POINTS for a right one at once, half of them at the last moment, none for a wrong one."""
+    """Return the points of an answer.
+
+    A right answer gets POINTS at once and half of them at the last moment, a wrong one none.
+    """
     if given.choice != question.right:
         return 0
     late = min(1.0, given.after_ms / (1_000 * question.seconds))

@@ -94,7 +94,10 @@ class QuizState(msgspec.Struct, frozen=True):
 
 
 def shown(quiz: Quiz) -> dict[str, Any]:
-    """Return the quiz as sent to clients: without the right choice and the answers of an open question."""
+    """Return the quiz as sent to clients.
+
+    It lacks the right choice and the answers of a question that is still open.
+    """
     state = QuizState(
         title=quiz.title,
         count=len(quiz.questions),
@@ -109,7 +112,7 @@ def shown(quiz: Quiz) -> dict[str, Any]:
 
 
 def best(quiz: Quiz) -> list[Score]:
-    """Return all players, the best first; of two with the same score the older account."""
+    """Return all players, the best first; on equal scores the older account first."""
     ranked = sorted(quiz.players.items(), key=lambda one: (-one[1].score, int(one[0])))
     return [Score(int(person), player.name, player.score) for person, player in ranked]
 

@@ -42,9 +42,9 @@ class Results(NamedTuple):
 
 
 def find(user: int, query: str, *, room: str | None = None, before: Before = None, limit: int = PAGE) -> Results:
-    """Return the best matches, or with `before` the newest ones before a time, or before a seq of `room`.
+    """Return the best matches, or with `before` the newest ones before it.
 
-    Raises Empty, BadFrame, NoSuchRoom or NotAMember.
+    `before`: a time, or a seq of `room`. Raises Empty, BadFrame, NoSuchRoom or NotAMember.
     """
     wanted = _wanted(user, query, room, before, limit)
     if wanted is None:

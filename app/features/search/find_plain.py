@@ -1,4 +1,7 @@
-"""Search without an index, for any database: read the newest messages of the rooms, one block after the other."""
+"""Search without an index, for any database.
+
+Read the newest messages of the rooms, one block after the other.
+"""
 
 from __future__ import annotations
 

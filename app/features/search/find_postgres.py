@@ -1,6 +1,7 @@
-"""Search on Postgres: the newest messages of each room first, then those not entered yet, then the index.
+"""Search on Postgres: newest messages, messages not entered yet, then the index.
 
-A common word is found among the newest messages, and of another one the index holds few. So neither reads many rows.
+A common word is found among the newest messages of each room, and the index holds few entries of any other word. So neither of
+them reads many rows.
 """
 
 from __future__ import annotations
@@ -99,7 +100,10 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
 
 
 def _is_exact(wanted: Wanted) -> bool:
-    """Whether the newest messages of each room may answer: in their order only those of one room do."""
+    """Return whether the newest messages of each room may answer the search.
+
+    They may not if the search has dates. If it asks for the newest matches in order, they may in a single room only.
+    """
     dated = wanted.question.before is not None or wanted.question.after is not None
     return not dated and (len(wanted.rooms) == 1 or not wanted.newest)
 
@@ -162,7 +166,10 @@ def _matching(cursor: Any, wanted: Wanted) -> list[Found]:
 
 
 def _is_one_word(term: str) -> bool:
-    """Whether the index alone finds the term: no phrase, and of a script without blanks no more than a pair."""
+    """Return whether the index alone finds the term.
+
+    It finds no phrases, and in a script without blanks no term of more than two characters.
+    """
     return words.pieces(term) == [term] and (len(term) <= 2 or not words.is_unspaced(term[0]))
 
 

@@ -1,8 +1,6 @@
-"""Enter new messages in the table that search reads, and their words in the list of words.
+"""Enter new messages in the table of the search, and their words in its word list.
 
-Only on Postgres.
-
-After the commits: a commit that updated the index would sometimes take a tenth of a second longer.
+Only on Postgres, and after the commits: a commit that updated the index would sometimes take a tenth of a second longer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where a question's terms stand in a text, how well they fit, and the excerpt that is shown.
+"""Match a text with a question's terms: the spans, the score and the excerpt.
 
-Pure.
+Its functions are pure.
 """
 
 from __future__ import annotations

@@ -32,10 +32,12 @@ class Question(NamedTuple):
 
 
 def parse(query: str) -> Question:
-    """Read `words "a phrase" from:ada in:lobby before:2026-11-30 after:2026-11-01 has:file`.
+    """Read the words, phrases and filters of a query.
 
-    A filter without a value yet is left out, for people type one letter after the other. Dates are UTC's; before: excludes
-    its day, after: includes it. Raises Empty if nothing is asked for, BadFrame for a value that cannot be read.
+    For example `words "a phrase" from:ada in:lobby before:2026-11-30 after:2026-11-01 has:file`.
+
+    A filter without a value yet is left out, for people type one letter after the other. Dates are UTC's; before: excludes its
+    day, after: includes it. Raises Empty if nothing is asked for, BadFrame for a value that cannot be read.
     """
     if len(query) > LONGEST:
         raise BadFrame(f"query has {len(query)} characters, the limit is {LONGEST}")

@@ -138,7 +138,10 @@ async def change(known: State, sensor: int, room: RoomRef, name: str, state: str
 
 
 def _pass_on(alarm: int, room: int) -> Person | None:
-    """Give an alarm to the owner who has been in the room longest; None where there is none who may write."""
+    """Give an alarm to the room's longest-standing owner who may write.
+
+    Return None if there is no such owner.
+    """
     owners = Membership.objects.filter(room=room, role=Role.OWNER, silenced=False, user__is_active=True)
     heir = owners.select_related("user").order_by("id").first()
     if heir is None:

@@ -115,9 +115,9 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 @router.get("/{slug}/sensors/{sensor_id}/series", summary="History of a sensor")
 async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Query[Range]) -> dict[str, Any]:
-    """Each reading while they fit into `points` (`step` 0), else means of whole minutes or hours.
+    """Return a sensor's readings of a period, by default of the last hour.
 
-    The last hour by default.
+    These are all readings if they fit into `points` (`step` is then 0), else means of whole minutes or hours.
     """
     last = milliseconds(query.last) if query.last else int(time.time() * 1_000)
     first = milliseconds(query.first) if query.first else last - HOUR_MS

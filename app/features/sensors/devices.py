@@ -58,7 +58,7 @@ def device_create(*, user: int, slug: str, name: str) -> tuple[Device, str]:
 
 
 def device_list(*, user: int, slug: str) -> tuple[list[Device], bool]:
-    """Return the devices of a room by name, and whether the person may revoke those of others."""
+    """Return a room's devices by name, and whether the person may revoke all of them."""
     membership = access.membership_in(user, slug)
     found = Device.objects.filter(room=membership.room).select_related("created_by").order_by("name", "id")
     return list(found), membership.role == Role.OWNER

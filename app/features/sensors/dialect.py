@@ -1,6 +1,6 @@
-"""The dialect of /ws/sensor_data/: `{"sensor_id": "t1", "sensor_value": 21.5}` in and out.
+"""The dialect of /ws/sensor_data/, for sensors of the lobby.
 
-In the lobby.
+Frames in both directions are `{"sensor_id": "t1", "sensor_value": 21.5}`.
 """
 
 from __future__ import annotations

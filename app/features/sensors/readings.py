@@ -50,11 +50,10 @@ def milliseconds(at: datetime) -> int:
 
 
 def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None) -> list[Reading]:
-    """Return what is stored: nothing from the future, and nothing older than readings are kept.
+    """Return the readings to store: none from the future, none older than `keep_days`.
 
-    Raises BadFrame.
-
-    Readings without a time that come together are a millisecond apart, so that none of a sensor is lost.
+    Readings without a time that come together are a millisecond apart, so that no reading of a sensor is lost. Raises
+    BadFrame.
     """
     now_ms = round((time.time() if now is None else now) * 1_000)
     found: list[Reading] = []

@@ -25,9 +25,10 @@ GROUPED = """
 
 
 def series(sensor: Sensor, first: int, last: int, points: int) -> dict[str, Any]:
-    """Return readings from `first` to `last` (ms): each while they fit into `points`, else means of minutes or hours.
+    """Return a sensor's readings from `first` to `last` (ms).
 
-    `step`: seconds of one point; 0: each reading.
+    These are all readings if they fit into `points`, else means of minutes or hours. `step`: seconds of one point; 0: each
+    reading.
     """
     if first >= time.time() * 1_000 - settings.SENSOR_DAYS * DAY_MS:
         raw = Reading.objects.filter(sensor_id=sensor.id, at__gte=first, at__lte=last).order_by("at")
@@ -42,9 +43,10 @@ def series(sensor: Sensor, first: int, last: int, points: int) -> dict[str, Any]
 
 
 def step_for(first: int, last: int, points: int) -> int:
-    """Return the seconds of one point: the fewest whole minutes, or whole hours, so that there are at most `points`.
+    """Return the shortest step, in seconds, that gives at most `points` points.
 
-    Steps begin at whole multiples of themselves, so that a range may touch two of any length.
+    It is a number of whole minutes, or of whole hours. Steps begin at whole multiples of themselves, so that a range may touch
+    two of any length.
     """
     minutes = max(1, -(-(last - first) // (points * MINUTE_S * 1_000)))
     while True:

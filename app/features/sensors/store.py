@@ -58,7 +58,10 @@ class Row(NamedTuple):
 
 
 def sensors_of(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int | TooMany]:
-    """Return the ids of sensors by (room, sensor_id), making the new ones; TooMany if a room is full."""
+    """Return the ids of sensors by (room, sensor_id), and make the missing ones.
+
+    A new sensor of a full room gets TooMany instead of an id.
+    """
     wanted = set(pairs)
     found: dict[tuple[int, str], int | TooMany] = {}
     for room in sorted({pair[0] for pair in wanted}):

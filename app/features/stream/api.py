@@ -1,4 +1,7 @@
-"""`GET /api/stream` and `POST /api/frames`: the native protocol where no WebSocket gets through."""
+"""The native protocol over HTTP, where no WebSocket gets through.
+
+Its calls are `GET /api/stream` and `POST /api/frames`.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ async def stream_open(
     request: HttpRequest,
     room: Annotated[list[Annotated[str, Field(max_length=256)]], Query(max_length=ROOMS)] = [],  # noqa: B006  # never changed
 ) -> StreamingHttpResponse:
-    """Open a stream: `hello` with its name in `stream`, then every frame that a WebSocket would carry, one `data:` each.
+    """Open a stream of all frames that a WebSocket would carry, one `data:` each.
 
-    `room`, repeatable: rooms to join at once. `Last-Event-ID` resumes where an earlier stream ended. `event: close` with the
-    close code ends it.
+    `hello` comes first, with the stream's name in `stream`. `room`, repeatable: rooms to join at once. `Last-Event-ID` resumes
+    where an earlier stream ended. `event: close` with the close code ends the stream.
     """
     person, credential = request.auth  # type: ignore[attr-defined]
     try:
@@ -63,11 +66,12 @@ async def frames_send(
     stream: Annotated[str, Header(alias="Hubbub-Stream", min_length=1, max_length=100)],
     number: Annotated[int | None, Header(alias="Hubbub-Request", ge=1, le=2**53)] = None,
 ) -> tuple[int, dict[str, int]]:
-    """Send one frame or a list, at most 50, for the stream named in the header `Hubbub-Stream`.
+    """Send one frame, or a list of at most 50, for a stream.
 
-    Replies come over the stream.
+    The header `Hubbub-Stream` names the stream. Replies come over the stream.
 
-    `Hubbub-Request`: 1, 2, 3, … for the requests of a stream. One that is repeated without an answer is then handled once.
+    `Hubbub-Request`: 1, 2, 3, … for the requests of a stream. A request that is repeated for lack of an answer is then handled
+    once.
     """
     person, _ = request.auth  # type: ignore[attr-defined]
     texts = _texts(request.body)

@@ -1,4 +1,4 @@
-"""/api/rooms/<room>/surveys: one's own answers, what people wrote, and all answers as CSV."""
+"""/api/rooms/<room>/surveys: one's own answers, written texts, all answers as CSV."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
 
 @router.get("/{slug}/surveys/{int:seq}/texts", summary="What people wrote in a survey")
 async def texts(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
-    """Of each question for a text its texts, at most 100, by alphabet and without names; of others an empty list."""
+    """Return the texts that people wrote in a survey, a list for each question.
+
+    A list has at most 100 texts, in alphabetical order and without names. It is empty for a question that asks for no text.
+    """
     me = request.auth[0].id  # type: ignore[attr-defined]
     survey = (await database.run_for(me, thing, me, slug, seq, Survey)).state
     given = [[answers[place] for answers in survey.answers.values()] for place in range(len(survey.questions))]

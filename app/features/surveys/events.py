@@ -1,4 +1,4 @@
-"""A survey in the log: its state, what answers and closing make of it, and what of that the wire carries."""
+"""A survey in the log: its state, changes by answers and closing, its wire form."""
 
 from __future__ import annotations
 

@@ -29,7 +29,10 @@ class TypingNow(msgspec.Struct, tag="typing"):
 
 
 async def typing(socket: Socket, frame: Typing) -> None:
-    """Tell the others in the room, at most once in TYPING_EVERY_S for each room and socket."""
+    """Tell the others in the room that the person is typing.
+
+    It does so at most once in TYPING_EVERY_S for each room and socket.
+    """
     room = socket.joined(frame.room).ref
     told: dict[int, float] = socket.state.setdefault("typing", {})
     now = time.monotonic()

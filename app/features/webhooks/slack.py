@@ -15,7 +15,10 @@ _LINK = re.compile(r"<((?:https?|mailto):[^|>\s]+)(?:\|([^>]*))?>")
 
 
 def text_of(text: str, attachments: Sequence[dict[str, Any]]) -> str:
-    """Return the text, and below it the lines of each attachment, with links as people read them."""
+    """Return the text, and below it the lines of each attachment.
+
+    Links are written as people read them.
+    """
     lines = [text, *(line for one in attachments[:MOST_ATTACHMENTS] for line in _lines(one))]
     return plain("\n".join(line for line in lines if line.strip()))
 

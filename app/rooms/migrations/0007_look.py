@@ -2,7 +2,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Add the column that detects look-alike slugs, and space for letters that case folding doubles."""
+    """Add the column that detects look-alike slugs, and space for longer slugs.
+
+    Case folding doubles some letters.
+    """
 
     allowed = {
         "index_is_built_beside_writers": "the column was unique before",

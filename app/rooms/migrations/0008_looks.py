@@ -25,7 +25,10 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """Keep existing slugs working: of several look-alikes only the first gets the look."""
+    """Fill the looks of slugs; of several look-alikes only the first gets one.
+
+    So all existing slugs keep working.
+    """
 
     atomic = False
     dependencies = [("rooms", "0007_look")]

@@ -2,9 +2,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Edits, deletions and reactions have a seq and make no room unread: how many there are.
+    """Add the number of a room's events that do not count as unread.
 
-    Up to now there are none.
+    Edits, deletions and reactions have a seq, but make no room unread. Up to now there are none.
     """
 
     dependencies = [("rooms", "0008_looks")]

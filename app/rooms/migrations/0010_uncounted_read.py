@@ -2,7 +2,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Apart from the migration before: a transaction that locks two tables waits for readers of both."""
+    """Add the same number to memberships, apart from the migration before.
+
+    A transaction that locks two tables waits for readers of both.
+    """
 
     dependencies = [("rooms", "0009_uncounted")]
     operations = [

@@ -15,7 +15,10 @@ MISSING = (
 
 
 def index_parts(apps: Any, schema_editor: Any) -> None:
-    """pg_trgm is a trusted extension: a role with the right to create objects in the database may create it."""
+    """Create the index of parts of words with its extension, if the role may do it.
+
+    pg_trgm is a trusted extension: a role with the right to create objects in the database may create it.
+    """
     connection = schema_editor.connection
     if connection.vendor != "postgresql":
         return

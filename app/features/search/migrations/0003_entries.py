@@ -39,7 +39,10 @@ def drop(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """Words of messages in a table of their own, entered behind the commits instead of in them."""
+    """Give the words of messages a table of their own.
+
+    They are entered after the commits instead of in them.
+    """
 
     allowed = {"require-concurrent-index-creation": "the table is new"}
     atomic = False
