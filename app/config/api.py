@@ -20,7 +20,10 @@ from realtime.feature_gate import require
 
 
 class StrictParser(Parser):
-    """Parses JSON as the sockets do: lone surrogates and NaN are refused here, not later by the hasher or database."""
+    """Parses JSON as the sockets do: lone surrogates and NaN are refused.
+
+    Without this they would fail only later, in the hasher or the database.
+    """
 
     def parse_body(self, request: HttpRequest) -> Any:
         # Every body is an object; ninja would treat a list as an empty one.

@@ -1,4 +1,7 @@
-"""Errors of the HTTP API as application/problem+json: `{type, title, status, detail, code, errors?}`."""
+"""Errors of the HTTP API as application/problem+json.
+
+The body is `{type, title, status, detail, code, errors?}`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`docker compose config --format json | python -m config.check_env`: check the variables that compose read from .env.
+"""Check the variables that compose read from .env.
+
+Usage: `docker compose config --format json | python -m config.check_env`.
 
 Warns about a misspelt name. Exits with 3 for a renamed or removed one and for an unusable value.
 """

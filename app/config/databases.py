@@ -1,4 +1,7 @@
-"""DATABASE_URL and MIGRATE_DATABASE_URL → Django's DATABASES, with the options each engine needs under an event loop."""
+"""DATABASE_URL and MIGRATE_DATABASE_URL → Django's DATABASES.
+
+Each engine gets the options that it needs under an event loop.
+"""
 
 from __future__ import annotations
 

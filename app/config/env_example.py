@@ -1,4 +1,7 @@
-"""Write .env.example from the table of variables: `PYTHONPATH=app python -m config.env_example > .env.example`."""
+"""Write .env.example from the table of variables.
+
+Usage: `PYTHONPATH=app python -m config.env_example > .env.example`.
+"""
 
 from __future__ import annotations
 

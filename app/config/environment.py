@@ -39,9 +39,10 @@ class Environment:
         self._warn_about_misspelt()
 
     def text(self, name: str) -> str | None:
-        """Return the value; for a secret also the content of NAME_FILE or else of SECRETS/NAME; or the default.
+        """Return the value of a variable, or else its default.
 
-        An empty value or file counts as unset; an empty value of a secret also hides SECRETS/NAME.
+        The value of a secret may also be the content of NAME_FILE, or else of SECRETS/NAME. An empty value or file counts as
+        unset; an empty value of a secret also hides SECRETS/NAME.
         """
         variable = self.known[name]
         value = self.values.get(name, "").strip()

@@ -41,7 +41,10 @@ def name_of(package: str) -> str:
 
 
 def variables() -> Iterator[Variable]:
-    """Yield the variables that features bring, each in a module `variables` that needs no Django."""
+    """Yield the variables that features bring.
+
+    Each feature has them in a module `variables`, which needs no Django.
+    """
     for package in FEATURES:
         if find_spec(f"{package}.variables") is not None:
             yield from import_module(f"{package}.variables").VARIABLES

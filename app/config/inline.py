@@ -95,7 +95,10 @@ class Messages(Inline, MessageMiddleware):
 
 
 class StaticFiles(WhiteNoiseMiddleware):
-    """Serves the files that existed at the start; all other requests pass without a thread."""
+    """Serves the files that existed at the start.
+
+    All other requests pass without a thread.
+    """
 
     async_capable, sync_capable = True, False
 

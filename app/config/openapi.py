@@ -1,4 +1,4 @@
-"""The OpenAPI document: ninja's description of each call, and the errors it may answer with."""
+"""The OpenAPI document: ninja's description of each call, and its possible errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Page addresses in the form of a browser's Origin: PUBLIC_URL, ALLOWED_ORIGINS, and the address of `make run`.
+"""Page addresses in the form of a browser's Origin.
+
+They are PUBLIC_URL, ALLOWED_ORIGINS, and the address of `make run`.
 
 A browser's Origin has a lower-case host in ASCII (IDNA), IPv6 in brackets and compressed, no default port and no path.
 `python -m config.origins HOST PORT [PUBLIC_URL]` prints the address to open.
@@ -131,9 +133,9 @@ def _short(value: str) -> str:
 
 
 def csp_source(name: str, address: str) -> str:
-    """Return the origin of an address as a content security policy names it; `{s}` in the host stands for any name.
+    """Return the origin of an address as a content security policy names it.
 
-    Raises ImproperlyConfigured.
+    `{s}` in the host stands for any name. Raises ImproperlyConfigured.
     """
     parts = urlsplit(address.replace("{s}", "*"))
     if parts.scheme not in {"http", "https"} or not re.fullmatch(r"(\*\.)?[A-Za-z0-9.-]+(:\d+)?", parts.netloc):

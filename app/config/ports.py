@@ -1,4 +1,4 @@
-"""Provide realtime with its ports: the dialects by path, and functions of the domains.
+"""Provide realtime with its ports: dialects by path, and functions of the domains.
 
 Features bring the frames.
 """

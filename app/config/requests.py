@@ -1,4 +1,4 @@
-"""Measure each HTTP request, and give it an id that its log lines and its answer carry."""
+"""Measure each HTTP request, and give it an id for its log lines and its answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ids:
         return {"request": self.id} | ({} if (user := self._user()) is None else {"user": user})
 
     def _user(self) -> int | None:
-        """Return the person, if they are known already: nothing is looked up for a log line."""
+        """Return the user's id if it is already known: a log line costs no look-up."""
         authenticated = getattr(self.request, "auth", None)
         if isinstance(authenticated, tuple):  # the API's, by a token or a session
             user: int = authenticated[0].id

@@ -38,7 +38,10 @@ class BackgroundTasks(Service):
 
 
 class TaskFigures(Service):
-    """Looks up how many background tasks wait: their worker has no /metrics of its own."""
+    """Looks up how many background tasks wait.
+
+    Their worker has no /metrics of its own.
+    """
 
     name = "tasks"
 
@@ -54,9 +57,9 @@ class Traces(Service):
     name = "traces"
 
     def __init__(self) -> None:
-        """Wrap before another service starts: the hub hands its methods on when it is made.
+        """Wrap the traced methods before another service starts.
 
-        This one ends last.
+        The hub hands its methods on when it is made, so they must be wrapped before. This service ends last.
         """
         from config.traces import Tracing  # noqa: PLC0415  # a package of its own, which few installations have
 

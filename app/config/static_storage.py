@@ -9,7 +9,10 @@ from whitenoise.storage import CompressedStaticFilesStorage
 
 
 class GzipStorage(CompressedStaticFilesStorage):
-    """Without .br: made where tools of development brought brotli, in 15 s of a core, and served by no nginx of ours."""
+    """Compresses files with gzip only: our nginx serves no .br files.
+
+    They were made only where tools of development brought brotli, in 15 s of a core.
+    """
 
     def create_compressor(self, **options: Any) -> Compressor:
         return Compressor(use_brotli=False, **options)

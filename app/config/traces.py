@@ -1,4 +1,6 @@
-"""Traces from a frame to its delivery, by OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT is set.
+"""Traces from a frame to its delivery, by OpenTelemetry.
+
+They are on where OTEL_EXPORTER_OTLP_ENDPOINT is set:
 
     message.send          a frame of a socket, until its reply
       commit              from the queue to the end of its transaction

@@ -1,4 +1,6 @@
-"""All variables an operator can set: one table, read by settings.py, compared with .env.example by a test.
+"""All variables that an operator can set, in one table.
+
+settings.py reads it, and a test compares it with .env.example.
 
 `scope` names the reader: `app` (settings.py), `script` (the scripts that start or measure the product; the app knows the name
 only to avoid a warning), `compose` (compose.yaml and the images beside the app).

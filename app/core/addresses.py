@@ -1,4 +1,4 @@
-"""Parse the addresses of services, DATABASE_URL and REDIS_URL, with one form of error.
+"""Parse the addresses DATABASE_URL and REDIS_URL, with one form of error.
 
 `scheme://user:password@host:port,host:port/path?name=value`. An error names the setting and the right form, and never
 repeats the value: any part of a malformed address may be part of its password.

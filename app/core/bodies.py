@@ -1,6 +1,7 @@
-"""Request bodies that are read as they arrive, for the paths that features name (`core.features.LargeBody`).
+"""Request bodies that are read as they arrive.
 
-Django reads a body before it calls a view: a stranger's upload would lie on the disk before it is known who sends it.
+Features name the paths (`core.features.LargeBody`). Django reads a body before it calls a view: a stranger's upload would lie
+on the disk before it is known who sends it.
 """
 
 from __future__ import annotations

@@ -41,9 +41,9 @@ def unmapped(address: str) -> str:
 
 
 def network_of(text: str) -> IPv4Network | IPv6Network:
-    """Parse an address or a network as nginx does: bits behind the prefix do not count, and IPv4-mapped is IPv4.
+    """Parse an address or a network as nginx does.
 
-    Raises ValueError.
+    Bits behind the prefix do not count, and IPv4-mapped is IPv4. Raises ValueError.
     """
     network = ip_network(text, strict=False)
     if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):

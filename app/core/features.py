@@ -1,4 +1,4 @@
-"""What a feature brings, as data: kinds of events, frames, live topics, routes, errors, work.
+"""A feature as data: kinds of events, frames, live topics, routes, errors, work.
 
 config/features.py lists the features; everything that needs to know them loops over `installed()`.
 """
@@ -93,7 +93,10 @@ class EventKind:
 
     @property
     def fields_shown(self) -> type[msgspec.Struct] | None:
-        """The struct of the fields that `shown` gives; None: an amending event has none of its own."""
+        """Return the struct of the fields that `shown` gives.
+
+        None: an amending event has no fields of its own.
+        """
         return self.wire or (self.payload if self.amends is None or self.has_text else None)
 
     @cached_property
@@ -131,7 +134,10 @@ class EventKinds:
         self._shown = dict(self._kinds)
 
     def hide(self, hidden: Iterable[EventKind]) -> None:
-        """Treat these, and only these, as unknown: their events keep their places in the log, unseen."""
+        """Treat these, and only these, as unknown.
+
+        Their events keep their places in the log, unseen.
+        """
         names = {kind.name for kind in hidden}
         self._shown = {name: kind for name, kind in self._kinds.items() if name not in names}
 
@@ -139,7 +145,10 @@ class EventKinds:
         return iter(self._shown.values())
 
     def __getitem__(self, name: str) -> EventKind:
-        """Return a kind, also a hidden one: an event that was accepted before is still to be committed."""
+        """Return a kind, also a hidden one.
+
+        An event that was accepted before its kind was hidden must still be committed.
+        """
         return self._kinds[name]
 
     def everything(self) -> list[EventKind]:
@@ -199,7 +208,10 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a room that sockets open, such as a note, with numbered frames of its own (realtime/parts.py)."""
+    """A part of a room that sockets open, such as a note.
+
+    It has numbered frames of its own (realtime/parts.py).
+    """
 
     name: str
     # The number of each place's newest frame. In a database thread.
@@ -232,9 +244,9 @@ class TokenKind:
 
 @dataclass(frozen=True)
 class MessagePart:
-    """What a message carries beside its text: a field of this name in `message.send`, and in `message` where there is any.
+    """A part of a message beside its text.
 
-    An edit keeps it, a deletion does not.
+    It is a field of this name in `message.send`, and in `message` where there is any. An edit keeps it, a deletion does not.
     """
 
     name: str
@@ -257,7 +269,10 @@ class MessagePart:
 
 @dataclass(frozen=True)
 class RoomList:
-    """A list of a room's things, which its members filter over their sockets as they type: the frame `list.filter`."""
+    """A list of a room's things, which its members filter as they type.
+
+    They ask over their sockets, by the frame `list.filter`.
+    """
 
     name: str
     # (user, room's slug, query, place of the last entry before, how many) → (entries, whether there are more). Each entry holds
@@ -294,14 +309,20 @@ class LargeBody(NamedTuple):
 
 
 class Periodic(NamedTuple):
-    """Work that every web process does again and again: it must be harmless when several do it at once."""
+    """Work that every web process does again and again.
+
+    It must be harmless when several processes do it at once.
+    """
 
     run: Callable[[], Awaitable[None]]
     every_s: float
 
 
 class Checked(NamedTuple):
-    """One result of a feature's check: what is so, and the line to change where something is wrong."""
+    """One result of a feature's check.
+
+    `text` is the finding; `change` is the line to change where something is wrong.
+    """
 
     level: Literal["ok", "warning", "failure"]
     text: str
@@ -425,7 +446,7 @@ class Installed:
         return True
 
     def owner_of(self, part: Any) -> str:
-        """Name the feature that brings a frame's struct, a list, a dialect, a view or a consumer.
+        """Name the feature of a frame's struct, a list, a dialect, a view or a consumer.
 
         "" for the core's.
         """

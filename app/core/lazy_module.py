@@ -1,4 +1,6 @@
-"""Packages that cost megabytes and a tenth of a second, and that most processes never use.
+"""Load costly packages on first use.
+
+They take megabytes and a tenth of a second, and most processes never use them.
 
 if TYPE_CHECKING:
     import chess
@@ -33,7 +35,7 @@ class LazyModule:
 
 @contextmanager
 def without(name: str) -> Iterator[None]:
-    """Let what is imported meanwhile find no module of this name, unless it is loaded already."""
+    """Hide a module from imports within this context, unless it is already loaded."""
     hidden = name not in sys.modules
     if hidden:
         sys.modules[name] = cast("ModuleType", None)  # as documented: an import of it then raises ModuleNotFoundError

@@ -36,7 +36,10 @@ _subject: ContextVar[Subject] = ContextVar("subject")
 
 
 def about(subject: Subject) -> Token[Subject]:
-    """Have the log lines of this context carry the subject's ids; for a callback, until `about_again`."""
+    """Put the subject's ids into the log lines of this context.
+
+    A callback calls `about_again` at its end.
+    """
     return _subject.set(subject)
 
 
@@ -101,7 +104,10 @@ _SHARED: list[Any] = [
 
 
 class DropSecrets(logging.Filter):
-    """Removes `?…` and the tokens of webhooks from every message: addresses carry tickets and tokens."""
+    """Removes `?…` and the tokens of webhooks from every message.
+
+    Addresses carry tickets and tokens.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -114,7 +120,10 @@ class DropSecrets(logging.Filter):
 
 
 class DropNotUtf8(logging.Filter):
-    """Drops uvicorn's traceback for each text frame that is not UTF-8: clients could fill the disk with them."""
+    """Drops uvicorn's traceback for each text frame that is not UTF-8.
+
+    Clients could fill the disk with them.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith("Invalid UTF-8 sequence received from client")

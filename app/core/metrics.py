@@ -19,9 +19,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 
 class Tally:
-    """A counter for every frame or socket: adds up in the process and is exported once a second.
+    """A counter for every frame or socket, exported once a second.
 
-    The library's own counter takes a lock, asks for the process id and writes to a shared file each time.
+    It adds up in the process. The library's own counter takes a lock, asks for the process id and writes to a shared file each
+    time.
     """
 
     def __init__(self, counter: Counter | Gauge) -> None:
@@ -40,7 +41,10 @@ class Tally:
 
 
 class Spread:
-    """A histogram for every commit or message: adds up in the process and is exported once a second, as a Tally is."""
+    """A histogram for every commit or message, exported once a second.
+
+    It adds up in the process, as a Tally does.
+    """
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram

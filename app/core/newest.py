@@ -1,4 +1,7 @@
-"""Answer only the newest question of a socket: people ask with each letter they type."""
+"""Answer only the newest question of a socket.
+
+People ask with each letter they type.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ Answer = TypeVar("Answer")
 
 
 class NewestQuestion(Generic[Question, Answer]):
-    """The questions of one socket about one thing: one is looked up, and the newest one waits."""
+    """The questions of one socket about one thing.
+
+    One is looked up, and the newest one waits.
+    """
 
     def __init__(self, look_up: Callable[[Question], Awaitable[Answer]], on_overtaken: Callable[[], None]) -> None:
         self._look_up = look_up

@@ -1,4 +1,7 @@
-"""Rate-limit a person's calls: a burst passes at once, further calls wait, and calls that would wait long are refused."""
+"""Rate-limit a person's calls.
+
+A burst passes at once, further calls wait, and calls that would wait long are refused.
+"""
 
 from __future__ import annotations
 

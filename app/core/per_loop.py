@@ -11,9 +11,10 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """`per_loop()` returns the running loop's T, made by `make()` on first use and freed with the loop.
+    """One T per event loop, made by `make()` on first use and freed with the loop.
 
-    A process serves on one loop and asks many times per message, so the last result is cached.
+    `per_loop()` returns the running loop's T. A process serves on one loop and asks many times per message, so the last result
+    is cached.
     """
 
     __slots__ = ("_all", "_last", "_loop", "_make")

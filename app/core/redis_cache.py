@@ -1,4 +1,7 @@
-"""Django's cache on the first Redis of REDIS_URL, in every form of core/redis_urls.py, sentinels included."""
+"""Django's cache on the first Redis of REDIS_URL.
+
+It may be in every form of core/redis_urls.py, sentinels included.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Report refusals by Redis: count each by part and kind, and log some with the setting to change."""
+"""Report refusals by Redis: count each, and log some with the setting to change.
+
+They are counted by part and kind.
+"""
 
 from __future__ import annotations
 

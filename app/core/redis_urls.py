@@ -1,4 +1,4 @@
-"""REDIS_URL → shards: the `hosts` of channels-redis, and clients for all other uses.
+"""REDIS_URL → shards: `hosts` of channels-redis, and clients for all other uses.
 
 Only this module opens a Redis.
 

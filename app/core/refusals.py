@@ -1,4 +1,7 @@
-"""Log why a client was refused and which setting decides: a few lines a minute, one per kind and value."""
+"""Log why a client was refused, and the setting that decides.
+
+There are only a few lines a minute: one per kind and value.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ def shown(value: object) -> str:
 
 
 class SecurityHandler(logging.Handler):
-    """Converts Django's records of a refused Host or CSRF check, each with a traceback, into refusals."""
+    """Converts Django's records of a refused Host or CSRF check into refusals.
+
+    Each of Django's records has a traceback.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         request = getattr(record, "request", None)

@@ -1,6 +1,6 @@
-"""Services that run in a worker process besides the web server; they start, drain and stop with it.
+"""Services that run in a worker process besides the web server.
 
-The server knows none of them: config/services.py registers them.
+They start, drain and stop with it. The server knows none of them: config/services.py registers them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ class Service:
         return True
 
     async def measure(self) -> None:
-        """Update figures that are looked up when /metrics is read: within a second, and without an error."""
+        """Update the figures that are looked up when /metrics is read.
+
+        Take less than a second, and raise no error.
+        """
 
     async def drain(self, spread_s: float, hurry: Callable[[], bool]) -> None:
         """Hand clients over to other processes within `spread_s`; at once when `hurry()`."""

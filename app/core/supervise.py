@@ -1,4 +1,7 @@
-"""Supervise background loops: one failed tick must not end a service of the whole process."""
+"""Supervise background loops.
+
+One failed tick must not end a service of the whole process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The form of a variable that an operator can set. config/variables.py has the table; features bring their own."""
+"""The form of a variable that an operator can set.
+
+config/variables.py has the table; features bring their own.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether a text holds all words of a question: in any case, as parts of words, in any spelling variant.
+"""Tell whether a text holds all words of a question.
 
-Pure.
+They may be in any case, in any spelling variant, and parts of longer words. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ MOST_WORDS = 10
 
 
 def folded(text: str) -> str:
-    """Return the text without case and spelling variants (NFKC): full-width letters are ordinary ones."""
+    """Return the text without case and spelling variants (NFKC).
+
+    Full-width letters become ordinary ones.
+    """
     return unicodedata.normalize("NFKC", text).casefold()
 
 

@@ -1,4 +1,4 @@
-"""Sentences for people: marked where they are written, translated where they are shown.
+"""Sentences for people: marked where they are written, translated where shown.
 
     from core.words import words as _
     raise Forbidden(_("only an owner changes a room"))

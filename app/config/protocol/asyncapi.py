@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml: base.yaml, which people write, with the schemas of all frames.
+"""docs/asyncapi.yaml: the hand-written base.yaml with the schemas of all frames.
 
 base.yaml describes the core in words, with examples and with rules that a struct cannot say. A field there replaces the struct's
 where it gives a type of its own, and adds to it otherwise. A frame that it does not name gets a message and an operation.
