@@ -27,7 +27,10 @@ KEEP_RESULTS = timedelta(days=7)
 
 
 class Background:
-    """Runs django-tasks' database worker and a schedule; both survive an outage of the database."""
+    """Runs django-tasks' database worker and a schedule.
+
+    Both survive an outage of the database.
+    """
 
     def __init__(self, interval_s: float) -> None:
         self.worker = Worker(

@@ -1,4 +1,4 @@
-"""How many background tasks there are, by state, and how long the oldest one waits."""
+"""Count background tasks by state, and measure how long the oldest one waits."""
 
 from __future__ import annotations
 

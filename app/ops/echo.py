@@ -1,6 +1,7 @@
-"""Tell a doctor how its request arrived: host, scheme, address and Origin, over HTTP and over a WebSocket.
+"""Tell a doctor how its request arrived, over HTTP and over a WebSocket.
 
-Only for those who hold a token of this installation, signed with SECRET_KEY: for all others the path does not exist.
+The answer has host, scheme, address and Origin. It needs a token of this installation, signed with SECRET_KEY: without one the
+path does not exist.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def with_echo(app: App) -> App:
 
 
 def with_socket_echo(app: App) -> App:
-    """Answer the socket's path in front of the hub: say how it arrived, send one text back, close."""
+    """Answer the socket's path in front of the hub.
+
+    Say how the request arrived, send one text back, and close.
+    """
 
     # No coroutine of its own around the hub's: each open socket would keep its frame.
     def answering(scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:

@@ -4,7 +4,10 @@ from django.db import models
 
 
 class Installation(models.Model):
-    """One row: the id of this installation in shared services, and the epoch of its logs (db/installation.py)."""
+    """One row: this installation's id in shared services, and the epoch of its logs.
+
+    db/installation.py reads and changes it.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     identity = models.CharField(max_length=64)

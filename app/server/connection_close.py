@@ -1,4 +1,7 @@
-"""Close HTTP connections of a draining process, so that a proxy opens its next one elsewhere."""
+"""Close HTTP connections of a draining process.
+
+A proxy then opens its next one elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""uvicorn's HTTP protocol with a faster upgrade to WebSocket: a parsed request is not written out and parsed again.
+"""uvicorn's HTTP protocol with a faster upgrade to WebSocket.
 
-A plain handshake is also checked here, on bytes; websockets handles all others.
+A parsed request is not written out and parsed again. A plain handshake is also checked here, on bytes; websockets handles all
+others.
 """
 
 from __future__ import annotations

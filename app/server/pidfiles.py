@@ -1,4 +1,6 @@
-"""Files shared by the master, the workers and `manage.py drain` of one server, in a private directory per address.
+"""Files shared by the master, the workers and `manage.py drain` of one server.
+
+They are in a private directory per address:
 
     master       its pid; locked while it runs, so that the file of a killed master counts for nothing
     ready-PID    this worker answers requests

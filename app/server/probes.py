@@ -1,4 +1,7 @@
-"""Answer /healthz, /readyz and /metrics before Django: probes use an address that ALLOWED_HOSTS lacks."""
+"""Answer /healthz, /readyz and /metrics before Django.
+
+Probes use an address that ALLOWED_HOSTS lacks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits of its own, for servers without nginx in front.
+"""uvicorn's HTTP protocol with its own limits, for servers without nginx in front.
 
 The parser collects header bytes without a bound, and the app spools a body before it authenticates. Here a request that is
 too large, too slow or one too many is refused before that; the rest of its bytes is discarded.

@@ -1,6 +1,7 @@
-"""Hand over a part of a worker's sockets slowly, so that new, nearly empty servers get their share.
+"""Hand over a part of a worker's sockets slowly.
 
-`manage.py drain --share` asks for it through a file: only files can address each worker of a listening socket.
+New, nearly empty servers get their share in this way. `manage.py drain --share` asks for it through a file: only files can
+address each worker of a listening socket.
 """
 
 from __future__ import annotations

@@ -44,7 +44,10 @@ class Decision:
 def decide(
     machine: Machine, *, asked: int | None, most: int, worker_memory: int, ceiling: int | None, shared_layer: bool
 ) -> Decision:
-    """`asked` and `ceiling` stand above every rule; `worker_memory`: MiB set aside for a worker."""
+    """Decide the number of workers and the memory at which one is replaced.
+
+    `asked` and `ceiling` stand above every rule. `worker_memory`: MiB set aside for a worker.
+    """
     bounds = [(machine.cores, "cores by affinity")]
     if machine.quota is not None:
         bounds.append((max(1, machine.quota // 1000), "CPU quota, rounded down"))
@@ -61,7 +64,10 @@ def decide(
 
 
 def _ceiling(memory: int | None, workers: int, worker_memory: int) -> int:
-    """The kernel must not be first: all workers at their ceiling and one successor fit into the memory there is."""
+    """Return the ceiling of a worker's memory in MiB; 0: none.
+
+    The kernel must not kill first: all workers at their ceiling and one successor fit into the memory there is.
+    """
     if memory is None:
         return MOST_CEILING
     share = (memory - worker_memory) // workers

@@ -108,9 +108,9 @@ def read(env: Mapping[str, str]) -> Settings:
 
 
 def _proxies(value: str) -> str:
-    """Return the proxies in a form that uvicorn reads: it would take any other for the name of a host, and believe nobody.
+    """Return the proxies in a form that uvicorn reads.
 
-    Raises Refused.
+    uvicorn would read any other form as a host's name, and believe nobody. Raises Refused.
     """
     found = []
     for item in filter(None, map(str.strip, value.split(","))):
@@ -124,7 +124,10 @@ def _proxies(value: str) -> str:
 
 
 def _names_redis(env: Mapping[str, str], secrets: Path) -> bool:
-    """As config/environment.py reads a secret: by its name, by a file's, or mounted by compose unless the name is there."""
+    """Return whether REDIS_URL is set, by the rules of config/environment.py.
+
+    It is set by its name, by the name of a file, or by compose's mounted file if neither name is there.
+    """
     if "REDIS_URL" in env or "REDIS_URL_FILE" in env:
         return bool(env.get("REDIS_URL") or env.get("REDIS_URL_FILE"))
     try:
@@ -166,9 +169,9 @@ def _metrics_parent(settings: Settings) -> Path:
 
 
 def make_metrics_directory(settings: Settings, given: str | None) -> str:
-    """Each run needs an empty directory: counters of the run before would be added to this one's.
+    """Make an empty directory for the metrics of this run, and return its path.
 
-    Raises Refused for an operator's directory that cannot be used.
+    Counters of the run before would be added to this one's. Raises Refused for an operator's directory that cannot be used.
     """
     if not given:
         return tempfile.mkdtemp(prefix="hubbub-metrics.", dir=_metrics_parent(settings))
@@ -185,7 +188,10 @@ def make_metrics_directory(settings: Settings, given: str | None) -> str:
 
 
 def allow_many_sockets() -> None:
-    """Each socket is an open file, and the usual soft limit is 1024; the hard one is the administrator's choice."""
+    """Raise the limit of open files to the hard limit.
+
+    Each socket is an open file, and the usual soft limit is 1024. The hard limit is the administrator's choice.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,1 +1,4 @@
-"""Back up and restore: a stream of the database's rows and of files, checked by content."""
+"""Back up and restore the database's rows and files.
+
+An archive is written and read as a stream, and checked by content.
+"""

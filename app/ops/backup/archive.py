@@ -1,4 +1,6 @@
-"""The archive: a gzipped tar that is written and read as a stream, in pieces that fit into memory.
+"""The archive: a gzipped tar that is written and read as a stream.
+
+Its pieces fit into memory.
 
 header.json              format, engine, time, applied migrations
 env                      the stack's .env, if given

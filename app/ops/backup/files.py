@@ -1,4 +1,4 @@
-"""What people uploaded, below settings.MEDIA_ROOT, and the secret key of the embedded run."""
+"""Uploaded files below settings.MEDIA_ROOT, and the embedded run's secret key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from ops.backup.archive import SECRET_KEY, pieces
 
 
 def write_member(name: str, content: IO[bytes]) -> None:
-    """Write a file of the archive below MEDIA_ROOT, or the secret key; leave others alone."""
+    """Write a file of the archive below MEDIA_ROOT, or the secret key.
+
+    Other members are left alone.
+    """
     if name.startswith("files/"):
         _write(settings.MEDIA_ROOT / name.removeprefix("files/"), content)
     elif name == SECRET_KEY and settings.EMBEDDED:

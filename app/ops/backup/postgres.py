@@ -89,7 +89,10 @@ def _sequences(cursor: Any) -> dict[str, int]:
 
 
 def drop_everything() -> None:
-    """Drop the tables and routines of a database without users' data, so that the backup's release can make its own."""
+    """Drop the tables and routines of a database without users' data.
+
+    The release of the backup then makes its own.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
         for (table,) in cursor.fetchall():
@@ -126,7 +129,10 @@ def read_rows(found: Members, take_other: Other) -> Manifest:
 
 
 def _empty(cursor: Any, tables: list[str]) -> None:
-    """Remove what migrations filled in, and keep the triggers from noting what is loaded."""
+    """Remove the rows that migrations added, and disable the triggers.
+
+    The triggers would note the rows that are loaded.
+    """
     cursor.execute(sql.SQL("TRUNCATE {}").format(_names(tables)))
     _triggers(cursor, tables, "DISABLE")
     cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -1,6 +1,6 @@
-"""SQLite: a copy through its backup API, which is of one moment while people write on.
+"""SQLite: a copy of one moment by its backup API, while people write on.
 
-A bare copy of the file would not be.
+A bare copy of the file would mix several moments.
 """
 
 from __future__ import annotations

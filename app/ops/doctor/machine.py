@@ -91,7 +91,10 @@ def check_files(_: Options) -> Iterator[Finding]:
 
 
 def _open_files() -> tuple[int, str]:
-    """Return the limit of the running server, or the hard limit here, which run_gunicorn.sh raises its own to."""
+    """Return the limit of open files, and the process to which it applies.
+
+    It is the running server's, or else the hard limit here, to which run_gunicorn.sh raises its own.
+    """
     master = pidfiles.current().master()
     if master is not None:
         try:

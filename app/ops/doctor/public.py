@@ -33,7 +33,10 @@ class Unreachable(Exception):
 
 
 def link() -> str:
-    """Return the address that shows anybody who opens it how their request arrived; good for some minutes."""
+    """Return the address that shows anybody how their own request arrived.
+
+    It is good for some minutes.
+    """
     return f"{settings.PUBLIC_URL}{echo.PATH}?token={echo.make_token()}"
 
 
@@ -68,7 +71,10 @@ def _unreachable(why: str) -> Finding:
 
 
 def in_pod() -> bool:
-    """Return whether this is a container of Kubernetes, which writes its name into this file."""
+    """Return whether this is a container of Kubernetes.
+
+    Kubernetes writes its name into the file.
+    """
     try:
         return Path("/etc/hosts").read_text().startswith("# Kubernetes-managed")
     except OSError:

@@ -1,4 +1,7 @@
-"""The replica of REPLICA_URL: it answers, is a standby of the same database, and keeps up."""
+"""Check the replica of REPLICA_URL.
+
+It must answer, be a standby of the same database, and keep up.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""uvicorn's WebSocket protocol in a third of the memory: most sockets are idle for hours.
+"""uvicorn's WebSocket protocol in a third of the memory.
 
-Its behaviour is unchanged, except that one timer sends all pings. Its state is stored more compactly.
+Most sockets are idle for hours. Its behaviour is unchanged, except that one timer sends all pings. Its state is stored more
+compactly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""websockets' protocol with limits on frames hidden from the app: control frames, fragments, pongs that are not read."""
+"""websockets' protocol with limits on frames that are hidden from the app.
+
+They are control frames, fragments, and pongs that the peer does not read.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ MASKED = 0x80
 
 
 class FrameReader(StreamReader):
-    """Notes whether the parser stands between two frames: then it asks for the stream's end."""
+    """Notes whether the parser is between two frames.
+
+    There the parser asks for the stream's end.
+    """
 
     between_frames = False
 
@@ -44,7 +50,10 @@ class FrameReader(StreamReader):
 
 
 class LimitedProtocol(ServerProtocol):
-    """Fails the connection at the first frame above a limit and discards the rest of that read."""
+    """Fails the connection at the first frame above a limit.
+
+    The rest of that read is discarded.
+    """
 
     # Class attributes until they change: an instance shares keys for 30 attributes, and the base class has 26.
     fragments = 0

@@ -1,7 +1,7 @@
-"""Ping all sockets of an event loop with one timer: a wheel that turns once per interval.
+"""Ping all sockets of an event loop with one timer.
 
-A timer per socket would cost memory for hours and two more timers per ping. Sockets that connected together, as all do after
-a deploy, would be pinged together for as long as they live.
+It moves a wheel that turns once per interval. A timer per socket would cost memory for hours and two more timers per ping.
+Sockets that connected together, as all do after a deploy, would be pinged together for as long as they live.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ class Pinged(Protocol):
 
 
 class Wheel:
-    """Calls each socket once every `interval` seconds; beats missed while the process was stopped are skipped."""
+    """Calls each socket once every `interval` seconds.
+
+    Beats that were missed while the process was stopped are skipped.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
         self._loop = loop

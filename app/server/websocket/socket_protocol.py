@@ -1,7 +1,8 @@
-"""uvicorn's WebSocket protocol with direct writes: encoded frames go straight to the transport.
+"""uvicorn's WebSocket protocol with direct writes.
 
-The app finds it as scope extension `hubbub.socket`; without it (another server, a test client) the app sends by ASGI.
-Limits on input that never reaches the app are in frame_limits.py (pings, pongs, fragments) and here (unparsed bytes).
+Encoded frames go straight to the transport. The app finds the protocol as scope extension `hubbub.socket`; without it
+(another server, a test client) the app sends by ASGI. Limits on input that never reaches the app are in frame_limits.py (pings,
+pongs, fragments) and here (unparsed bytes).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`manage.py worker`: run background tasks until SIGTERM or Ctrl-C, and finish the current one."""
+"""`manage.py worker`: run background tasks until SIGTERM or Ctrl-C.
+
+It finishes the current task before it ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py account NAME`: show what an account does; shut it out, or let it in again."""
+"""`manage.py account NAME`: show an account's use; shut it out or let it in again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`manage.py backup`: write the database, files and secrets of one moment into an archive, while people chat.
+"""`manage.py backup`: write an archive of one moment while people chat.
+
+It has the database, files and secrets.
 
 Exit codes: 0 written and read again without a difference; 1 not.
 """
@@ -63,7 +65,10 @@ class Command(BaseCommand):
         self.stderr.write(f"Read again, all equal: {manifest.summary()}.")
 
     def remove_old(self, directory: Path, keep: int) -> None:
-        """Remove all but the newest backups, whose names sort by their time, and unfinished files that nobody writes any more."""
+        """Remove all but the newest `keep` backups, and abandoned unfinished files.
+
+        The names of backups sort by their time.
+        """
         for part in directory.glob("hubbub-*.tar.gz.part"):
             # Another backup may be under way.
             with contextlib.suppress(FileNotFoundError):

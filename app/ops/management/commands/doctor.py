@@ -1,4 +1,4 @@
-"""`manage.py doctor`: check this installation; say what is wrong and the line to change.
+"""`manage.py doctor`: find faults of this installation, and the lines to change.
 
 Exit codes: 0 nothing fails, though there may be warnings; 1 something fails; 2 wrong arguments.
 """
@@ -94,7 +94,10 @@ def host_and_port(text: str) -> str:
 
 
 def disk(text: str) -> tuple[str, tuple[int, int]]:
-    """Parse `postgres=/dev/vda 1000 300 700 30% /data`: a name, and total and free bytes."""
+    """Parse a name and a line of `df -Pk`; return the name, and total and free bytes.
+
+    An example is `postgres=/dev/vda 1000 300 700 30% /data`. Raises ArgumentTypeError.
+    """
     name, _, line = text.partition("=")
     columns = line.split()
     if not name or len(columns) < 4 or not (columns[1].isdigit() and columns[3].isdigit()):

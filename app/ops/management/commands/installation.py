@@ -1,4 +1,7 @@
-"""`manage.py installation`: show the id of this installation, give it a new one, or tell clients to start anew."""
+"""`manage.py installation`: show or renew the id of this installation.
+
+It can also tell clients to start anew.
+"""
 
 from __future__ import annotations
 

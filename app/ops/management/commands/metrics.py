@@ -1,4 +1,7 @@
-"""`manage.py metrics`: print the figures of the server on HOST and PORT, all, or by the beginning of their names."""
+"""`manage.py metrics`: print the figures of the server on HOST and PORT.
+
+Arguments select figures by the beginning of their names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`manage.py migrate`: use the role of MIGRATE_DATABASE_URL, wait for a starting database, one process at a time."""
+"""`manage.py migrate`: apply migrations, in one process at a time.
+
+It uses the role of MIGRATE_DATABASE_URL, and waits for a database that is starting.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ class Command(BaseCommand):
 
 
 def check(root: Path, name: str) -> None:
-    """Raise CommandError for a name that cannot be a feature's, or a checkout without the two lists."""
+    """Check a feature's name, and the checkout for the two lists.
+
+    Raises CommandError, also for a name that is taken.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9]{1,30}", name):
         raise CommandError(f"{name!r} is no name of a feature: lower-case letters and digits, a letter first, at most 31")
     for file in (SERVER, PAGE):
