@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 
 class Connection:
-    """The client of a socket, the state that hub and features keep with it, and its send side.
+    """A socket's client, its send side, and the state that hub and features keep.
 
     Input: realtime/session.py.
     """
@@ -83,7 +83,10 @@ class Connection:
 
     @property
     def served(self) -> Any:
-        """Return the consumer behind this socket, or its dialect; both may be of a feature."""
+        """Return the consumer behind this socket, or its dialect.
+
+        Both may belong to a feature.
+        """
         return self.state.get("consumer", type(self.dialect))
 
     def log_ids(self) -> dict[str, Any]:

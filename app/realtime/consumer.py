@@ -135,7 +135,10 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
 
 
 async def _handle(socket: Socket, event: dict[str, Any]) -> None:
-    """Handle one ASGI event of the socket: a text, or the rest of a text that our server began to handle."""
+    """Handle one ASGI event of the socket.
+
+    The event has a text, or the rest of a text that our server began to handle.
+    """
     rest: Awaitable[None] | None = event.get("rest")
     if rest is None:
         if event.get("text") is None:

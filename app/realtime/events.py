@@ -1,4 +1,4 @@
-"""Types that the hub and the domains share: events, rooms and the news of a commit."""
+"""Types that hub and domains share: events, rooms and the news of a commit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Person(NamedTuple):
 
 
 class RoomRef(NamedTuple):
-    """A room as the hub knows it: database id, slug on the wire, whether it is a direct room."""
+    """A room as the hub knows it: its database id, slug on the wire, direct or not."""
 
     id: int
     slug: str
@@ -118,7 +118,10 @@ class Head(NamedTuple):
 
 
 class LogEvent(NamedTuple):
-    """One committed event of a room's log: its wire form without the author's key, encoded once."""
+    """One committed event of a room's log, encoded once.
+
+    `text` is its wire form without the author's key.
+    """
 
     seq: int
     text: str

@@ -1,4 +1,4 @@
-"""Close sockets so that their clients reconnect to other processes, spread over time."""
+"""Close sockets so that clients reconnect to other processes, spread over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Run once a second: send delayed unread counts, close unused rooms, close slow readers."""
+"""Housekeeping of the hub, once a second.
+
+It sends delayed unread counts and closes unused rooms and slow readers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One hub per process: it composes what serves the sockets, and sorts the messages that arrive.
+"""The hub, one per process: it composes the parts that serve the sockets.
+
+It also sorts the messages that arrive.
 
 It joins the channel layer once, as one channel in the groups of the rooms and people it serves. Its own sockets get the
 commits of this process at once; the layer carries them to the other processes. A message that the layer loses appears as a

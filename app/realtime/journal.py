@@ -1,4 +1,6 @@
-"""Read the journal (app/changes) and update the local sockets: for every change that is no event of a log.
+"""Read the journal (app/changes) and update the local sockets.
+
+This covers every change that is no event of a log.
 
 The database notes each write, by any program. A signal through the layer makes each process read at once. Without it the
 poll reads, so that a lost signal, another process or an SQL prompt costs a few seconds. Acting compares the database's
@@ -46,7 +48,10 @@ NUDGE_PAUSE_S = 0.1
 
 
 class Place:
-    """Position in a table with ascending ids: all up to `high`, except ids of open transactions."""
+    """Position in a table with ascending ids.
+
+    It covers all ids up to `high`, except those of open transactions.
+    """
 
     def __init__(self) -> None:
         self.high: int | None = None

@@ -23,7 +23,10 @@ def publish(room: RoomRef, topic: str, key: str, value: Any, *, sender: Person, 
 
 
 def end(room: RoomRef, topic: str, key: str, *, sender: Person) -> None:
-    """End a live value: remove it from every store, and send `value` null to every client."""
+    """End a live value.
+
+    It is removed from every store, and every client is sent `value` null.
+    """
     hub.current().live.publish(room, topic, key, None, sender=sender)
 
 

@@ -223,7 +223,7 @@ class LiveRoom:
         return any(one is not socket for dialect, sockets in self.sockets.items() if dialect.signals for one in sockets)
 
     def send_unread(self) -> None:
-        """Send each watcher their unread count, on the sockets that have not joined the room."""
+        """Send watchers their unread counts, on sockets that have not joined the room."""
         self.unread_due, self.unread_at = False, time.monotonic()
         for local in self.watchers:
             local.push_unjoined(self.ref.slug, Batch([unread(self.ref, self.head, local)]))

@@ -73,7 +73,10 @@ class LiveStore:
         """Remove what this process has put of a key."""
 
     async def read(self, rooms: list[int]) -> list[tuple[int, str, Value]] | None:
-        """Return the newest value of each (room, topic, key); None when the store does not answer."""
+        """Return the newest value of each (room, topic, key).
+
+        None when the store does not answer.
+        """
         return []
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""The live values of one topic in one room: which value is the newest, which is sent next, which is forgotten.
+"""The live values of one topic in one room.
 
-No IO.
+It knows which value is the newest, which is sent next and which is forgotten. No IO.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ class TopicValues:
         return min(map(self.due_at, self.unsent), default=None)
 
     def take_due(self, now: float) -> list[Value]:
-        """Return the newest value of each key whose time has come; its next one waits for 1 / `per_s`."""
+        """Return the newest value of each key that is due.
+
+        The key's next value waits for 1 / `per_s`.
+        """
         due = [key for key in self.unsent if self.due_at(key) <= now + 0.001]
         self.unsent.difference_update(due)
         self._next_at.update(dict.fromkeys(due, now + 1 / self.topic.per_s))

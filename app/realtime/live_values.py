@@ -88,12 +88,18 @@ class LiveValues:
         self._send_soon(found, key)
 
     def values_of(self, room: int, topic: str) -> dict[str, Value]:
-        """Return the values of a topic that this process knows, by key, ended ones not among them."""
+        """Return the values of a topic that this process knows, by key.
+
+        Values that have ended are left out.
+        """
         found = self._rooms.get(room, {}).get(topic)
         return {one.key: one for one in found.kept()} if found else {}
 
     def is_keeping(self, room: int) -> bool:
-        """Return whether a kept value of the room came to this process: it stays subscribed to hear of a newer one."""
+        """Return whether this process published a kept value in the room.
+
+        Such a room stays subscribed, so that the process hears of a newer value.
+        """
         return any(found.topic.keep_s and found.own for found in self._rooms.get(room, {}).values())
 
     # --- from the other processes
@@ -178,7 +184,10 @@ class LiveValues:
     # --- joins, and repairs
 
     def joined(self, socket: Subscriber, room: LiveRoom) -> None:
-        """Send a socket that has just joined what is kept; read what other processes have stored, once."""
+        """Send the kept values to a socket that has just joined.
+
+        The first join of a room also reads the values that other processes have stored.
+        """
         for found in self._rooms.get(room.ref.id, {}).values():
             if found.topic.name not in installed().topics:
                 continue
@@ -220,7 +229,10 @@ class LiveValues:
                 self._to_read, late = {room: ref for room, ref in late.items() if room in self._read}, {}
 
     def restored(self) -> None:
-        """Repair losses of the layer or Redis: send own values again, store all, and read the others'."""
+        """Repair losses of the layer or Redis.
+
+        It sends own values again, stores all values, and reads those of other processes.
+        """
         if self._restorer is not None:
             self._restorer.cancel()
         self._restorer = self._spawn(self._restore())

@@ -1,4 +1,7 @@
-"""The rooms whose news a person's sockets are sent: read at their first socket, then changed one by one."""
+"""The rooms whose news a person's sockets are sent.
+
+They are read at the person's first socket, then changed one by one.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +46,9 @@ class Memberships:
         self._registry, self._opener, self._presence, self._spawn = registry, opener, presence, spawn
 
     async def watch(self, local: LocalUser, begun: float) -> None:
-        """Bring a person online and send them the news of their rooms since `begun`, a time of time.monotonic.
+        """Bring a person online and send them the news of their rooms since `begun`.
 
-        Retry until it succeeds: nothing else does it.
+        `begun` is a time of time.monotonic. Retry until it succeeds: nothing else does it.
         """
         pause = WATCH_AGAIN_S[0]
         while local.sockets:
@@ -117,7 +120,10 @@ class Memberships:
             return
 
     async def _hand_on_missed(self, room: LiveRoom, local: LocalUser, after: int) -> None:
-        """Let features hear of the events before this process watched the room for the person: a new room's first message."""
+        """Report to features the events from before the room was watched for the person.
+
+        A new room's first message is such an event.
+        """
         if not self._registry.listeners.watch:
             return
         with contextlib.suppress(DatabaseUnavailable):

@@ -26,7 +26,7 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 
 def note_mentions(room: LiveRoom, events: Iterable[LogEvent], people: Mapping[int, LocalUser]) -> None:
-    """Note the messages that name a person of this process, and forget the deleted ones."""
+    """Note messages that name people of this process, and forget deleted messages."""
     for event in events:
         if _NAMES in event.text:
             for user in _decode(event.text).mentions:

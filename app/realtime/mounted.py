@@ -45,7 +45,10 @@ class ConsumerDialect(Dialect):
 
 
 class ConsumerQueue:
-    """Between consumer and server: the hub may close the socket at any time, and nothing follows a close frame."""
+    """The send queue between a consumer and the server.
+
+    The hub may close the socket at any time, and nothing follows a close frame.
+    """
 
     writer = None
 
@@ -145,7 +148,10 @@ async def _ended(consumer: asyncio.Task[None]) -> None:
 
 
 def _receive(socket: Socket, receive: Receive) -> Receive:
-    """Return the consumer's `receive`: the connect that was read already, then frames within LIMIT_MESSAGES_PER_S."""
+    """Return the consumer's `receive`.
+
+    It returns the connect that was read already, then frames within LIMIT_MESSAGES_PER_S.
+    """
     connect: list[Event] = [{"type": "websocket.connect"}]
 
     async def receiving() -> Event:

@@ -1,4 +1,7 @@
-"""`POST /nginx-drain`: a stopping nginx asks to close its sockets. nginx itself proxies no request to this path."""
+"""`POST /nginx-drain`: a stopping nginx asks to close its sockets.
+
+nginx itself proxies no request to this path.
+"""
 
 from __future__ import annotations
 

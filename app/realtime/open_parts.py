@@ -1,5 +1,6 @@
-"""Parts of a room that sockets open, such as a note: numbered frames for the sockets that have it open.
+"""Parts of a room that sockets open, such as a note.
 
+The sockets that have a part open get its numbered frames.
 The feature stores each frame with a number, 1, 2, 3, … a part, before it pushes it here. A process that misses a number reads
 the frame from the feature's table, at most 2 × POLL_EVERY_S after its commit, even after crashes and without Redis.
 """

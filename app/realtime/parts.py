@@ -1,4 +1,7 @@
-"""What features call for parts of a room that sockets open, such as a note (realtime/open_parts.py)."""
+"""The features' interface to parts of a room that sockets open, such as a note.
+
+The parts are in realtime/open_parts.py.
+"""
 
 from __future__ import annotations
 

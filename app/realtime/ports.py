@@ -1,6 +1,6 @@
-"""The interface that realtime needs from the domains; config/ports.py provides it (settings.REALTIME_PORTS).
+"""The interface that realtime needs from the domains.
 
-realtime imports no domain package; this is the complete interface.
+config/ports.py provides it (settings.REALTIME_PORTS). realtime imports no domain package; this is the complete interface.
 """
 
 from __future__ import annotations

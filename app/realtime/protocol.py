@@ -1,6 +1,6 @@
-"""The native dialect's frames: decode and validate one frame into a typed struct, encode replies and errors.
+"""Decode and validate the native dialect's frames; encode replies and errors.
 
-The features bring the frames: each a struct and its handler.
+A frame becomes a typed struct. The features bring the frames: each a struct and its handler.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The rooms that this process serves, the people who have sockets here, and what reaches their sockets.
+"""The rooms that this process serves, and the people who have sockets here.
 
-No I/O and no tasks: writing to a send queue never waits.
+The registry also writes frames to their sockets. No I/O and no tasks: writing to a send queue never waits.
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ class Registry:
         self.listeners.delivered(room, events)
 
     def note_unread(self, room: LiveRoom) -> None:
-        """Send the room's unread counts at once if it was quiet; otherwise housekeeping sends them."""
+        """Send the room's unread counts, at once if it was quiet.
+
+        Otherwise housekeeping sends them.
+        """
         room.unread_due = True
         if time.monotonic() - room.unread_at >= UNREAD_EVERY_S:
             room.send_unread()

@@ -1,4 +1,4 @@
-"""Repair rooms from the log: gaps in their order, and last events that the layer lost."""
+"""Repair rooms from the log: gaps in their order, last events lost by the layer."""
 
 from __future__ import annotations
 

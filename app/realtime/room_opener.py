@@ -1,4 +1,7 @@
-"""Open rooms for this process and close them: the subscription to the layer, and the head of the log."""
+"""Open rooms for this process and close them.
+
+An open room has a subscription to the layer, and the head of its log.
+"""
 
 from __future__ import annotations
 

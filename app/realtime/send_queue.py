@@ -55,7 +55,10 @@ class FrameWriter(Protocol):
 
 
 class SendQueue(Protocol):
-    """`push` never waits; it returns False if the reader is too slow and the socket must be closed."""
+    """The send queue of one connection.
+
+    `push` never waits; it returns False if the reader is too slow and the socket must be closed.
+    """
 
     @property
     def writer(self) -> FrameWriter | None:
@@ -76,8 +79,9 @@ class SendQueue(Protocol):
 
 
 class BufferedUntilAccept:
-    """Buffers frames until the handshake is answered, so that a socket can join its rooms before.
+    """Buffers frames until the handshake is answered.
 
+    So a socket can join its rooms before the answer.
     A client of a dialect without a greeting counts as joined once the socket is open, and must miss nothing from then on.
     """
 

@@ -1,5 +1,6 @@
-"""What the server sends on a native socket, as structs: `make protocol` writes documents and TypeScript from them.
+"""The frames that the server sends on a native socket, as structs.
 
+`make protocol` writes documents and TypeScript from them.
 `re` is the `id` of the frame that is answered. Optional fields are absent where they say nothing.
 """
 

@@ -1,5 +1,6 @@
-"""The native protocol without a WebSocket: server frames as a text/event-stream, client frames by HTTP.
+"""The native protocol without a WebSocket.
 
+Server frames come as a text/event-stream, client frames by HTTP.
 A stream is a socket whose send queue an HTTP response reads. It has the hub, the limits and the promises of a socket.
 """
 
@@ -110,7 +111,10 @@ class Stream:
     # --- as a body
 
     async def body(self, cursor: str, rooms: Iterable[str]) -> AsyncIterator[bytes]:
-        """Yield the stream until it is closed or its reader is gone; `cursor` and `rooms` as for `resume`."""
+        """Yield the stream until it is closed or its reader is gone.
+
+        `cursor` and `rooms` are as for `resume`.
+        """
         self._reader = asyncio.current_task()
         self.socket.hub.spawn(self.resume(cursor, rooms))
         try:
@@ -162,7 +166,10 @@ class Stream:
 
     @property
     def cursor(self) -> str:
-        """Return `epoch,room:seq,…` of the joined rooms, percent-encoded: what Last-Event-ID brings back."""
+        """Return `epoch,room:seq,…` of the joined rooms, percent-encoded.
+
+        The client brings it back in Last-Event-ID.
+        """
         places = [f"{quote(room)}:{seq}" for room, seq in self._sent.items() if room in self.socket.rooms]
         return ",".join([installation.known_epoch(), *places[-CURSOR_ROOMS:]])
 
@@ -179,7 +186,10 @@ class Stream:
     # --- client frames
 
     async def receive_request(self, texts: Iterable[str], request: int | None) -> None:
-        """Handle the frames of a request, unless it was taken before: its client repeats one whose answer it did not get."""
+        """Handle the frames of a request, unless it was accepted before.
+
+        A client repeats a request whose answer it did not get.
+        """
         if request is not None and request <= self._taken:
             return
         self._taken = request or self._taken
@@ -215,9 +225,9 @@ class Stream:
             self._waiting -= len(texts)
 
     async def resume(self, cursor: str, rooms: Iterable[str]) -> None:
-        """Join the rooms of a cursor from their seqs on, and further rooms from their latest messages.
+        """Join the cursor's rooms from their seqs on, `rooms` from their latest messages.
 
-        Those of a cursor of another epoch likewise: its seqs are of another log.
+        The rooms of a cursor of another epoch are joined like `rooms`: its seqs are of another log.
         """
         epoch, *places = cursor.split(",")[: CURSOR_ROOMS + 1]
         anew = []

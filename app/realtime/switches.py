@@ -56,7 +56,10 @@ class Switches:
         return True
 
     async def _tell(self) -> None:
-        """Send the features that are on to every socket, and close those of a dialect that is off."""
+        """Send every socket the features that are on.
+
+        The sockets of a dialect that is off are closed.
+        """
         refused = installed().refused
         sockets = self._registry.sockets()
         for socket in sockets:

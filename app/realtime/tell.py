@@ -40,7 +40,7 @@ async def user_updated(registry: Registry, person: Person, rooms: Iterable[int])
 
 
 def blocks_updated(local: LocalUser) -> None:
-    """Send `blocks.updated` to the sockets of a person who has blocked or unblocked somebody."""
+    """Send `blocks.updated` to a person who has blocked or unblocked somebody."""
     local.push(Batch([encode({"type": "blocks.updated"})]))
 
 

@@ -114,7 +114,10 @@ class Dialect:
 
     @staticmethod
     def encode_value(key: str, sender: Person, value: Any) -> str | None:
-        """Encode a live value of `topic`, None for an ended one; None if the dialect does not show it."""
+        """Encode a live value of `topic`; None if the dialect does not show it.
+
+        A `value` of None says that it has ended.
+        """
         raise NotImplementedError
 
     @staticmethod

@@ -1,4 +1,7 @@
-"""The room dialect of /ws/chat/<room>/: the shape of the chat tutorials, and plain lines for websocat."""
+"""The room dialect of /ws/chat/<room>/.
+
+It has the shape of the chat tutorials, and plain lines for websocat.
+"""
 
 from __future__ import annotations
 

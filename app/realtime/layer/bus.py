@@ -1,4 +1,6 @@
-"""Connect the hub to the channel layer: one channel per process, a group per room and person it serves.
+"""Connect the hub to the channel layer.
+
+A process has one channel, and joins a group for each room and person that it serves.
 
 `Bus` works on any layer with groups. Messages go through one bounded queue. A message that the layer does not accept within
 SEND_S is dropped and counted; the receiving hub notices the gap and reads the log. `DirectBus` uses the extra methods
@@ -208,7 +210,10 @@ class Bus:
 
 
 class DirectBus(Bus):
-    """No queue and no task: the layer itself reconnects, subscribes again and reports it."""
+    """A bus without queue and task.
+
+    The layer itself reconnects, subscribes again and reports it.
+    """
 
     _old: OldNames | None = None  # None before the start
 

@@ -1,4 +1,6 @@
-"""Exchange messages with the release whose Redis names had no installation id, during the roll away from it.
+"""Exchange messages with the release that had no installation id in Redis names.
+
+This serves the roll away from that release.
 
 Its processes hold leases in `presence:alive` of the same Redis database. While leases exist, room logs are also published
 and read under the old names. Only messages of these processes count: another installation on the server uses another
@@ -30,7 +32,10 @@ LEASES = "presence:alive"
 
 
 class OldNames:
-    """`origins` are the living processes of the old release; without any, nothing is published or read."""
+    """Publishes and reads under the old names while there are `origins`.
+
+    `origins` are the living processes of the old release.
+    """
 
     def __init__(self, layer: Any, channel: str) -> None:
         """`channel` is the local channel that receives the messages under the old names."""

@@ -1,4 +1,4 @@
-"""The channel layer on Redis: channels_redis' pub/sub layer with its connections replaced.
+"""The channel layer on Redis: channels_redis' pub/sub layer with new connections.
 
 Kept from channels_redis: names, serialisation, shards by consistent hashing, and the whole Channels layer specification.
 Replaced: each shard (realtime/layer/redis_shard.py) has one connection to publish and one to subscribe
@@ -59,7 +59,10 @@ class RedisLayer(RedisPubSubChannelLayer):
 
 
 class RedisLoopLayer(RedisPubSubLoopLayer):
-    """The layer of one event loop, with extra methods for the hub: `listen`, `publish_soon`, `add_soon`, `discard_soon`."""
+    """The layer of one event loop, with extra methods for the hub.
+
+    These are `listen`, `publish_soon`, `add_soon` and `discard_soon`.
+    """
 
     def __init__(self, hosts: Any = None, *, prefix: str | None = "asgi", **options: Any) -> None:
         """`prefix` None uses the installation's.

@@ -1,5 +1,6 @@
-"""Keep one connection to one Redis open: redis-py opens it (URLs, TLS, ACLs, sentinels), hiredis parses, pings watch it.
+"""Keep one connection to one Redis open.
 
+redis-py opens it (URLs, TLS, ACLs, sentinels), hiredis parses its replies, and pings watch it.
 After SILENT_S seconds without a reply the connection is dropped. Reconnects use a jittered pause.
 """
 

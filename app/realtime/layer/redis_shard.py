@@ -1,4 +1,7 @@
-"""One Redis of the channel layer (redis_layer.py), on two connections (redis_link.py)."""
+"""One Redis of the channel layer, on two connections.
+
+The layer is in redis_layer.py, a connection in redis_link.py.
+"""
 
 from __future__ import annotations
 

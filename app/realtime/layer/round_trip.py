@@ -1,5 +1,6 @@
-"""Check that one Redis carries messages: a message to this process's own channel must come back.
+"""Check that one Redis carries messages.
 
+A message to this process's own channel must come back.
 An open connection proves little: a user without the right to a channel, or a proxy without its server, keeps it open.
 """
 

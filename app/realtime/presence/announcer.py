@@ -1,4 +1,7 @@
-"""What this process tells the others of its people: changes, collected for a moment, and the whole list when asked."""
+"""Announce this process's people to the other processes.
+
+Changes are collected for a moment. The whole list is sent when a process asks for it.
+"""
 
 from __future__ import annotations
 

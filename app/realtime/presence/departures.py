@@ -1,4 +1,4 @@
-"""People whose last socket in this process is gone, but who still count as online here for a moment."""
+"""People who count as online for a moment after their last socket here is gone."""
 
 from __future__ import annotations
 

@@ -27,8 +27,9 @@ FAULTS = (RedisError, OSError, TimeoutError)
 
 
 class Heartbeat:
-    """Publishes `payload()` to a channel every BEAT_S until stopped, and writes and reads a key once a second.
+    """Publishes `payload()` to a channel every BEAT_S until stopped.
 
+    It also writes and reads a key once a second.
     Throttles need keys and say nothing in quiet times: so a Redis that is full, or gives no right to keys, is found here.
     """
 

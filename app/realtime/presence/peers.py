@@ -1,4 +1,4 @@
-"""The people of the other processes, as those announced them, and which processes are alive.
+"""The people that other processes announced, and which processes are alive.
 
 Each process numbers its announcements. A number that is missing means a lost message: the process is then asked for the
 whole list of its people. A process that stays silent for DEAD_S is gone, and its people with it.
@@ -141,7 +141,10 @@ class Peers:
         return peer.people.pop(user, None)
 
     def leaving(self, process: str, now: float, linger_s: float) -> None:
-        """The process says goodbye: its people are gone in `linger_s`, unless they come back elsewhere."""
+        """Note that a process says goodbye.
+
+        Its people are gone in `linger_s`, unless they come back elsewhere.
+        """
         peer = self.by_process.get(process)
         if peer is not None:
             peer.leaves_at = now + linger_s

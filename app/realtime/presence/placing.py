@@ -1,4 +1,4 @@
-"""Which active rooms the people of other processes are members of, read from the database.
+"""Memberships of other processes' people in active rooms, read from the database.
 
 An announcement of a person names their rooms. They are read here where no announcement was heard: when a room becomes
 active, and when a process was asked for the whole list of its people.
@@ -37,7 +37,10 @@ class Placed(Protocol):
 
 
 class Placing:
-    """Reads in batches: what is asked for while a query is under way goes with the next one."""
+    """Reads in batches.
+
+    Requests that arrive while a query is under way go with the next one.
+    """
 
     def __init__(self, presence: Placed, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         self._presence, self._spawn = presence, spawn

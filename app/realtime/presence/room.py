@@ -75,7 +75,10 @@ class RoomPresence:
         self._list = None
 
     def snapshot(self, name_of: NameOf, now: float) -> tuple[int, list[dict[str, Any]], list[int]]:
-        """How many are online, at most LISTED of them by name, and which of those are away, for a joining socket."""
+        """Return presence for a joining socket: the number online, who, and who is away.
+
+        It names at most LISTED of the people.
+        """
         # The joining socket knows the present state, the others the announced one.
         for user in self._sure:
             if user in self.dirty:
@@ -92,7 +95,10 @@ class RoomPresence:
         return [{"id": user, "name": name} for name, user in people], [user for _, user in people if self.online[user]]
 
     def take_change(self, name_of: NameOf) -> dict[str, Any] | None:
-        """The fields of the next `presence` frame; None when every socket knows them already."""
+        """Return the fields of the next `presence` frame.
+
+        None when every socket knows them already.
+        """
         dirty, self.dirty, self._sure = self.dirty, {}, []
         joined, left, away, back = [], [], [], []
         for user, (told, name) in dirty.items():

@@ -1,4 +1,6 @@
-"""Who is online: the people with a live socket on any process, in every room they are a member of.
+"""The people who are online, in every room they are a member of.
+
+A person is online with a live socket on any process.
 
 A process announces its own people and their rooms to all others, on one channel of the layer. Each process applies that
 to its active rooms: rooms with a joined socket that understands `presence`. See docs/decisions/0010-presence-by-person.md.
@@ -83,7 +85,7 @@ class Presence:
 
     @property
     def works(self) -> bool:
-        """Whether the others hear that this process is there, and Redis takes and gives keys."""
+        """Return whether others hear this process, and Redis takes and gives keys."""
         return self._heartbeat is None or self._heartbeat.works
 
     async def tick(self) -> None:
@@ -204,8 +206,9 @@ class Presence:
     # --- rooms
 
     async def open(self, room: LiveRoom) -> None:
-        """Make a room active; wait at most placing.WAIT_S for the people of other processes.
+        """Make a room active, and wait for the people of other processes.
 
+        The wait is at most placing.WAIT_S.
         The caller is in `room.joining` by then: a room without anybody is deactivated during the wait.
         """
         if not room.presence.active:
@@ -221,7 +224,7 @@ class Presence:
                 room.presence.placed = True
 
     def close_unused(self, room: LiveRoom) -> None:
-        """Forget the people of a room that no socket with `presence` has joined or is joining."""
+        """Forget a room's people if no socket with `presence` has joined or is joining."""
         if room.presence.active and not room.joining and not room.hears_signals():
             room.presence.deactivate()
             self._dirty.discard(room)
@@ -325,13 +328,19 @@ class Presence:
         return all(states) if states else None
 
     def _note_offline(self, user: int, name: str) -> None:
-        """Take a person without a socket anywhere out of all rooms: a process that lets them go need not know of all."""
+        """Take a person without a socket anywhere out of all rooms.
+
+        A process that lets them go need not know of all their rooms.
+        """
         if not self.alone and self._state(user) is None:
             self._offline[user] = name
             self._schedule()
 
     def _left_elsewhere(self, room: LiveRoom, user: int, name: str) -> None:
-        """A person shown in a room lost their last socket on another process, the only one perhaps that put them there."""
+        """Update a room after a person's last socket on another process is gone.
+
+        Perhaps that process alone had put the person into the room.
+        """
         if user not in room.presence.online:
             return
         departure, local = self.departures.get(user), self._registry.people.get(user)
@@ -358,7 +367,10 @@ class Presence:
                 self._update(room, user, state, name)
 
     def _renew_in(self, rooms: Iterable[int], user: int, name: str) -> None:
-        """As `_set_in`, but only where the person is shown: what ends or changes a state says nothing of memberships."""
+        """Update a person's state in those of the rooms that show them.
+
+        Unlike `_set_in`, it adds nobody: the end or change of a state says nothing of memberships.
+        """
         state = self._state(user)
         for room_id in rooms:
             room = self._registry.rooms.get(room_id)
@@ -420,7 +432,7 @@ class Presence:
             self._registry.close_slow(room.push_signal(encode({"type": "presence", "room": room.ref.slug, **change})))
 
     def snapshot(self, room: LiveRoom, socket: Subscriber) -> tuple[int, list[dict[str, Any]], list[int]]:
-        """Return presence for a joining socket: the number online, who, and who of them is away."""
+        """Return presence for a joining socket: the number online, who, and who is away."""
         if not room.others_hear(socket):
             room.presence.dirty.clear()  # no socket got an earlier state
             self._dirty.discard(room)
