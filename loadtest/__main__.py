@@ -1,4 +1,6 @@
-"""`python -m loadtest`: a headless run configured by environment variables (see scripts/load).
+"""`python -m loadtest`: a headless run configured by environment variables.
+
+scripts/load lists the variables.
 
 Exit codes: 0 all gates held; 1 a gate was missed, or no server answered; 2 an unusable option; 3 the generator was starved, so
 that the run proves nothing.

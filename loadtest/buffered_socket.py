@@ -1,4 +1,4 @@
-"""websocket-client's socket, fast enough for thousands of frames a second in one process."""
+"""websocket-client's socket for thousands of frames a second in one process."""
 
 import socket
 from contextlib import suppress
@@ -11,7 +11,10 @@ _READ_SLOWLY = 4096
 
 
 class BufferedSocket(websocket.WebSocket):
-    """Reads in large pieces: the library's two or three system calls per frame are its largest cost."""
+    """Reads in large pieces.
+
+    The library's two or three system calls per frame are its largest cost.
+    """
 
     def __init__(self, slow: float = 0.0) -> None:
         """`slow`: seconds before each read, for a slow reader with a small kernel buffer."""

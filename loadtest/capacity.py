@@ -1,4 +1,6 @@
-"""`python -m loadtest.capacity`: find the largest load a server holds, and the exhausted resource (see scripts/capacity).
+"""`python -m loadtest.capacity`: find the largest load that a server holds.
+
+It also names the exhausted resource (see scripts/capacity).
 
 Users grow until a threshold breaks, then the last step is halved until it is small enough, and the largest load must hold once
 more for longer. A run that shows nothing of the server's capacity (it refuses such users, an option is wrong, the run hangs)
@@ -30,7 +32,10 @@ _OPTION, _STARVED = 2, 3
 
 
 class Stopped(Exception):
-    """A run showed nothing of the capacity, and so would the next. code: the exit code."""
+    """A run showed nothing of the capacity, and so would the next.
+
+    code: the exit code.
+    """
 
     def __init__(self, reason: str, code: int = 1) -> None:
         super().__init__(reason)

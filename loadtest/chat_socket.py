@@ -1,6 +1,7 @@
-"""A Locust user's side of Hubbub's native dialect: connects, joins its room, keeps the ledger, reconnects after a loss.
+"""A Locust user's side of Hubbub's native dialect.
 
-chat_user.py has a person's behaviour, ledger.py the checks, conductor.py the phases of the run.
+It connects, joins its room, keeps the ledger, and reconnects after a loss. chat_user.py has a person's behaviour, ledger.py the
+checks, conductor.py the phases of the run.
 """
 
 import itertools

@@ -1,7 +1,7 @@
-"""A Locust user who chats: signs up, joins a room, and acts by its profile at each turn.
+"""A Locust user who chats: signs up, joins a room, and acts by its profile.
 
-Turns follow a schedule, not the answers: each figure runs from the moment its turn was due, so a stalled server is charged for
-all waiting. Subclass with other tasks for another behaviour; see locustfile.py.
+It acts at each turn. Turns follow a schedule, not the answers: each figure runs from the moment its turn was due, so a stalled
+server is charged for all waiting. Subclass with other tasks for another behaviour; see locustfile.py.
 """
 
 import itertools

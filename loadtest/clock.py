@@ -1,4 +1,6 @@
-"""One clock for all generators of a run, so that one may send a message and another time it.
+"""One clock for all generators of a run.
+
+One generator may send a message and another time it.
 
 Pure.
 
@@ -31,7 +33,10 @@ def host() -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """Our clock at the question, the leader's at its answer, ours at its arrival; in seconds."""
+    """The leader's answer about its time; all moments are in seconds.
+
+    asked: our clock at the question. leader: the leader's clock at its answer. heard: our clock at the arrival.
+    """
 
     asked: float
     leader: float
@@ -45,7 +50,10 @@ class Answer:
 
 @dataclass
 class Clock:
-    """The run's time in seconds: `now()`; `error` bounds its distance from the leader's clock."""
+    """The run's time in seconds.
+
+    `error` bounds the distance of `now()` from the leader's clock.
+    """
 
     offset: float = 0.0
     error: float = 0.0
@@ -73,7 +81,10 @@ class Clock:
 
 
 class NoClock(Exception):
-    """The leader never answered with its time: another host's messages cannot be timed."""
+    """The leader never answered with its time.
+
+    Another host's messages cannot be timed.
+    """
 
 
 def estimate(answers: Iterable[Answer]) -> tuple[float, float]:

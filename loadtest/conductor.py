@@ -1,4 +1,4 @@
-"""Lead a run through its phases, over one or many processes, and collect the results.
+"""Lead a run through its phases, over one or many processes, and collect results.
 
     connecting → timed → silent → settled → results
 

@@ -1,4 +1,7 @@
-"""Cost of a connection, a message and a delivery in web, nginx, Redis and Postgres: fitted to measured points (points.json)."""
+"""Costs of connections, messages and deliveries in web, nginx, Redis and Postgres.
+
+They are fitted to measured points (points.json).
+"""
 
 import json
 import math
@@ -25,9 +28,9 @@ _BEYOND = 1.5  # a point with so many times more of something than all others li
 
 @dataclass(frozen=True)
 class Costs:
-    """Cores by part and cause: part → cause → cores for one per second (a connection: for holding one).
+    """Cores by part and cause: part → cause → cores for one per second.
 
-    bytes_a_connection: memory per connection of web and of nginx.
+    A connection's cores are for holding one. bytes_a_connection: memory per connection of web and of nginx.
     """
 
     cores: dict[str, dict[str, float]]

@@ -1,4 +1,4 @@
-"""Names of the measured figures in Locust's statistics, in the report and in thresholds.toml."""
+"""Names of measured figures in Locust's statistics, reports and thresholds.toml."""
 
 SIGN_UP = "sign-up"  # POST /api/signup, sent → answered
 HANDSHAKE = "handshake"  # connecting begins → hello

@@ -1,4 +1,6 @@
-"""The load of the generator itself: a starved one measures its own machine, not the server.
+"""The load of the generator itself.
+
+A starved generator measures its own machine, not the server.
 
 It checks its own loop on a fixed schedule, twenty times a second during the timed run. A loop that stalls for two seconds misses
 forty checks, and each counts with its lateness; a single late check among thousands would hide the stall. There are two views
@@ -33,7 +35,10 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 @dataclass
 class Generator:
-    """Checks one process. lags: seconds by which each check was late; marks: (time, processor time) about once a second."""
+    """Checks one process.
+
+    lags: seconds by which each check was late. marks: (time, processor time) about once a second.
+    """
 
     lags: "array[float]" = field(default_factory=lambda: array("d"))
     marks: list[tuple[float, float]] = field(default_factory=list)

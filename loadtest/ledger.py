@@ -1,4 +1,6 @@
-"""Check a room's log while events arrive: nothing lost, doubled, reordered, altered or in the wrong room.
+"""Check a room's log while events arrive.
+
+No event may be lost, doubled, reordered, altered or in the wrong room.
 
 Pure: no clock, no network, no Locust. A `Register` holds one process's knowledge of every room: acknowledged messages, and the
 message at each seq. A `View` is one client's sight of one room:

@@ -1,8 +1,8 @@
-"""Carry orders, states, results and the clock between a run's leader and the processes with its users.
+"""Carry orders, states, results and the clock between a run's processes.
 
-Locust's master and workers exchange messages; in a single process its runner passes them on directly, so both work alike.
-Message names: `trial.order` (leader to all), `trial.state`, `trial.results`, `clock.ask`, `number.ask` (to the leader),
-`clock.answer`, `number.answer` (back).
+They go between the leader and the processes with users. Locust's master and workers exchange messages; in a single process its
+runner passes them on directly, so both work alike. Message names: `trial.order` (leader to all), `trial.state`,
+`trial.results`, `clock.ask`, `number.ask` (to the leader), `clock.answer`, `number.answer` (back).
 """
 
 import itertools

@@ -1,4 +1,6 @@
-"""People who chat: each signs up, joins one of the rooms and follows its profile; the shape sets their number.
+"""People who chat: each signs up, joins one of the rooms and follows its profile.
+
+The shape sets their number.
 
 scripts/load                       # or: make load URL=… USERS=… TIME=60s SHAPE=steps
 locust -f loadtest/locustfile.py --headless -H http://127.0.0.1:8000 -u 20 -r 20 --time 30s --shape smoke

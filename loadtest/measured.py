@@ -26,7 +26,10 @@ _BEGINS = "the timed run of"
 
 @dataclass
 class Measured:
-    """A run's exit code, summary and resource use. cpu: cores by part; memory: bytes at the end."""
+    """A run's exit code, summary and resource use.
+
+    cpu: cores by part. memory: bytes at the end.
+    """
 
     code: int
     summary: dict[str, Any]

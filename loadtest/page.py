@@ -1,4 +1,4 @@
-"""Check the options on Locust's page, and refuse unusable ones there with the reason.
+"""Check the options on Locust's page, and refuse unusable ones with the reason.
 
 Locust itself reports success for every start and begins in the background. A bad option would be an exception in its log, and
 this master could never start another run.

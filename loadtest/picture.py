@@ -1,4 +1,4 @@
-"""Draw a run: latencies over time with the number of users, and below it the throughput.
+"""Draw a run: latencies over time with the number of users, and the throughput.
 
 `python -m loadtest.picture FILE` reads the rows and the summary from its input, as `begin` writes them.
 """

@@ -1,4 +1,4 @@
-"""`python -m loadtest.plan`: plan pods, Redis shards, Postgres and cost for a number of connections.
+"""Plan pods, Redis shards, Postgres and cost for a number of connections.
 
 From measured points (points.json, made by points.py) the costs of a connection, a message and a delivery are fitted for web,
 nginx, Redis and Postgres. The plan follows from these costs and a habit (frequency of messages, size of rooms).
@@ -30,7 +30,10 @@ CORE_COST, GB_RAM_COST, GB_DISK_COST = 20.0, 3.0, 0.12  # units a month
 
 @dataclass(frozen=True)
 class Pod:
-    """The limits of one pod. connections: open sockets; idle_mb: memory without connections."""
+    """The limits of one pod.
+
+    connections: open sockets. idle_mb: memory without connections.
+    """
 
     cores: float
     connections: int
@@ -55,7 +58,10 @@ NGINX = Pod(cores=2, connections=16_384, memory_mb=512, idle_mb=20)
 
 @dataclass(frozen=True)
 class Habit:
-    """People's habit: one message every `write_every` seconds and connection, in rooms of `room` connections."""
+    """People's habit.
+
+    They write one message every `write_every` seconds and connection, in rooms of `room` connections.
+    """
 
     write_every: float = 120.0
     room: float = 15.0
@@ -63,9 +69,9 @@ class Habit:
 
 @dataclass(frozen=True)
 class Plan:
-    """The requirements of a number of connections. cells: independent regions with a database each.
+    """The requirements of a number of connections.
 
-    decided: the first limit of each kind of pod.
+    cells: independent regions with a database each. decided: the first limit of each kind of pod.
     """
 
     connections: int

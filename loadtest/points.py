@@ -1,4 +1,6 @@
-"""`python -m loadtest.points`: measure the points of the growth model (plan.py) on a compose stack.
+"""`python -m loadtest.points`: measure the points of the growth model (plan.py).
+
+They are measured on a compose stack:
 
     URL=http://127.0.0.1:8080 PROJECT=hubbub SEED='docker compose exec -T web python app/manage.py seed {n}' \\
         .venv/bin/python -m loadtest.points
@@ -28,7 +30,10 @@ _PARTS = ("web", "nginx", "redis", "postgres")
 
 @dataclass(frozen=True)
 class Load:
-    """One load: people in rooms who write every `think` seconds. held_out: not for fitting."""
+    """One load: people in rooms who write every `think` seconds.
+
+    held_out: not for fitting.
+    """
 
     name: str
     users: int

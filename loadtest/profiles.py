@@ -1,4 +1,4 @@
-"""The kinds of users: how often each writes, the length of its messages, its other actions.
+"""The kinds of users: how often and how much each writes, and its other actions.
 
 Pure.
 

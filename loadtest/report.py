@@ -1,4 +1,4 @@
-"""The end of a run: print and write figures, counts, gates and the generator's state.
+"""The end of a run: print and write figures, counts, gates, the generator's state.
 
 summary.json has everything except the course over time, which timeline.csv lists and timeline.png shows.
 """

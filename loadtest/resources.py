@@ -38,10 +38,10 @@ fi
 
 @dataclass
 class Reading:
-    """All figures at one moment. cpu: seconds used so far by each part (`web 1`, `nginx 1`, `worker 17 at host:port`).
+    """All figures at one moment.
 
-    cores: each part's limit, if any. memory: bytes. counters: sums of /metrics over all replicas. lag: the latest loop's
-    lateness in seconds.
+    cpu: seconds used so far by each part (`web 1`, `nginx 1`, `worker 17 at host:port`). cores: each part's limit, if any.
+    memory: bytes. counters: sums of /metrics over all replicas. lag: the latest loop's lateness in seconds.
     """
 
     at: float = field(default_factory=time.perf_counter)
@@ -55,7 +55,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Servers:
-    """The sources: addresses of replicas (http://host:port, /metrics is added), and the name of a compose project."""
+    """The sources of figures.
+
+    replicas: addresses (http://host:port, /metrics is added). project: the name of a compose project.
+    """
 
     replicas: tuple[str, ...] = ()
     project: str = ""

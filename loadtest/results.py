@@ -14,7 +14,10 @@ _EXAMPLES = 50
 
 
 class Results:
-    """Sums of counters, the worst generator's figures, one timeline; `merge` adds the result of Trial.results."""
+    """Sums of counters, the worst generator's figures, one timeline.
+
+    `merge` adds the result of Trial.results.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.counts: Counter[str] = Counter()

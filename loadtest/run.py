@@ -1,4 +1,4 @@
-"""Run inside Locust: options at the start, users by the shape, the report and the exit code at the end.
+"""Run inside Locust: options, users by the shape, the report and the exit code.
 
 `prepare()` in a locustfile does all of it; import `Led` as well, since Locust looks for load shapes there.
 """
@@ -33,7 +33,10 @@ _run = _Run()
 
 
 class Led(LoadTestShape):
-    """Gives Locust the number of users our conductor wants; Locust's other options keep working."""
+    """Gives Locust the number of users our conductor wants.
+
+    Locust's other options keep working.
+    """
 
     use_common_options = True
 

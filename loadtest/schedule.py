@@ -1,4 +1,4 @@
-"""Turns on a fixed schedule: a late turn does not delay the due time of the next one.
+"""Turns on a fixed schedule: a late turn does not delay the next one's due time.
 
 A user that waits for an answer before its next request puts less load on a stalled server, and its own waiting appears in no
 figure. Here a stall makes turns late, and latencies measured from the due time include the waiting.

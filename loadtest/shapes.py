@@ -1,4 +1,4 @@
-"""The course of a run: number and kind of users over time, their rooms, and disturbances.
+"""The course of a run: number and kind of users, their rooms, and disturbances.
 
 A shape is a class with one instance per run. To add one, subclass `Shape`, name it, and list it in `SHAPES`. Pure.
 
@@ -126,14 +126,20 @@ class Shape:
 
 
 class Smoke(Shape):
-    """Every user writes every THINK seconds and loses the network at times: tests correctness."""
+    """Every user writes every THINK seconds and loses the network at times.
+
+    This tests correctness.
+    """
 
     name = "smoke"
     mix = profiles.PEOPLE
 
 
 class Ramp(Shape):
-    """From one tenth of USERS to all in a straight line over RAMP of the run, then level."""
+    """The number of users rises from a tenth of USERS to all, then stays level.
+
+    It rises in a straight line over RAMP of the run.
+    """
 
     name = "ramp"
 
@@ -184,7 +190,10 @@ class Spike(Shape):
 
 
 class Storm(Shape):
-    """All connections are cut at once, STORMS times, and reconnect within STORM_JITTER: a chat server's worst moment."""
+    """All connections are cut at once, STORMS times.
+
+    They reconnect within STORM_JITTER: a chat server's worst moment.
+    """
 
     name = "storm"
 
@@ -214,7 +223,10 @@ class Storm(Shape):
 
 
 class Deploy(Shape):
-    """Steady load while an operator rolls the servers: no loss, and some users must notice."""
+    """Steady load while an operator rolls the servers.
+
+    Nothing may be lost, and some users must notice.
+    """
 
     name = "deploy"
 
@@ -262,7 +274,10 @@ class SlowReaders(Shape):
 
 
 class Flood(Shape):
-    """FLOODERS of the users write a hundred messages a second; the others' messages must not be delayed."""
+    """FLOODERS of the users write a hundred messages a second.
+
+    The others' messages must not be delayed.
+    """
 
     name = "flood"
 
@@ -284,7 +299,7 @@ class Using(Shape):
 
 
 class Polls(Using):
-    """A poll in each room, in which people vote and change their minds while they talk."""
+    """A poll in each room: people vote and change their minds while they talk."""
 
     name = "polls"
     mix = ((profiles.VOTER, 1.0),)
@@ -300,7 +315,10 @@ class Location(Using):
 
 
 class Sensors(Using):
-    """Each user is a device that pushes five readings a second and looks at the others' sensors."""
+    """Each user is a device that pushes five readings a second.
+
+    It also looks at the others' sensors.
+    """
 
     name = "sensors"
     mix = ((profiles.DEVICE, 1.0),)
@@ -324,7 +342,7 @@ class Quiz(Using):
 
 
 class Stream(Shape):
-    """Everybody talks through the event stream and POST, and loses the network at times."""
+    """Everybody talks by the event stream and POST, and loses the network at times."""
 
     name = "stream"
     mix = profiles.PEOPLE

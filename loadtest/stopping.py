@@ -1,7 +1,7 @@
-"""End a run early at SIGTERM, SIGHUP or Ctrl-C: with a report, a verdict and all of its processes.
+"""End a run early at SIGTERM, SIGHUP or Ctrl-C.
 
-Locust handles SIGTERM only after a headless run: before, the signal killed the leader without a report, and the processes with
-users went on for a minute.
+The run still gets a report and a verdict, and all of its processes end. Locust handles SIGTERM only after a headless run:
+before, the signal killed the leader without a report, and the processes with users went on for a minute.
 """
 
 import ctypes

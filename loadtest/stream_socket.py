@@ -1,4 +1,7 @@
-"""The event stream (`GET /api/stream`, `POST /api/frames`) with the methods of a WebSocket: a user talks through either."""
+"""The event stream with the methods of a WebSocket: a user talks through either.
+
+It is `GET /api/stream` and `POST /api/frames`.
+"""
 
 import http.client
 import json
@@ -86,7 +89,10 @@ class StreamSocket:
             self.sock.settimeout(seconds)
 
     def recv_data_frame(self, control_frame: bool = False) -> tuple[int, Piece]:  # the library's
-        """Return the next frame; a comment counts as a pong, the event `close` as a close frame."""
+        """Return the next frame.
+
+        A comment counts as a pong, the event `close` as a close frame.
+        """
         while True:
             try:
                 line = self._next_line().decode()

@@ -1,7 +1,7 @@
-"""Latencies and counts in slices of a run, small enough for hours and for sending to the leader.
+"""Latencies and counts in slices of a run.
 
-Slices are whole seconds, or longer in a run with more than 600 of them. A latency is rounded as in Locust, to two significant
-digits and to whole milliseconds below 100. Pure.
+They are small enough for runs of hours, and to be sent to the leader. Slices are whole seconds, or longer in a run with more
+than 600 of them. A latency is rounded as in Locust, to two significant digits and to whole milliseconds below 100. Pure.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ def rounded(milliseconds: float) -> int:
 
 
 class Timeline:
-    """Samples of each figure, counts of occurrences, and the number of users, by slice."""
+    """Samples of each figure, counts of occurrences, number of users, all by slice."""
 
     def __init__(self, seconds: float) -> None:
         """Prepare for a run of about so many seconds."""

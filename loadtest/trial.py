@@ -1,4 +1,6 @@
-"""State shared by all users of one process in a run: phases, the ledger's register, counters.
+"""State that all users of one process share in a run.
+
+It has phases, the ledger's register, and counters.
 
     connecting → started → stopping → quiet → gone
 

@@ -1,4 +1,6 @@
-"""A Locust user over one raw WebSocket, for any server: subclass it, define the address and the meaning of frames.
+"""A Locust user over one raw WebSocket, for any server.
+
+Subclass it, and define the address and the meaning of frames:
 
     class Echo(WebSocketUser):
         path = "/echo"

@@ -24,7 +24,10 @@ def _packed(data: bytes) -> str:
 
 @dataclass
 class Words:
-    """The words that the users of this process wrote: word → when it was due; and the stored words."""
+    """The words that users of this process wrote, and the stored words.
+
+    `due`: word → when it was due. `stored`: room → its stored words.
+    """
 
     due: dict[str, float] = field(default_factory=dict)
     stored: dict[str, set[str]] = field(default_factory=dict)
@@ -58,7 +61,10 @@ class Notes(Activity):
         self._open = False
 
     def act(self, key: str, due: float) -> Frame:
-        """Make the note, open it, send the words that a lost connection kept back, or write one word behind a random one."""
+        """Write one word behind a random one.
+
+        Before that make the note, open it, or send the words that a lost connection kept back.
+        """
         if self._note is None:
             return {"type": "note.create", "room": self.room, "key": key, "title": "Minutes"}
         if not self._open:

@@ -1,4 +1,7 @@
-"""Quizzes, one after the other: a user makes and starts one, the others answer, the server asks and counts."""
+"""Quizzes, one after the other.
+
+A user makes and starts one, the others answer, the server asks and counts.
+"""
 
 import random
 from collections import Counter
@@ -17,13 +20,16 @@ _LEAST, _MOST = 500, 1_000
 
 
 def right_of(question: str) -> int:
-    """Return the right choice, which only a user of this run can tell from the question."""
+    """Return the right choice, which only users of this run know from the question."""
     return sum(question.encode()) * 7 % len(_CHOICES)
 
 
 @dataclass
 class Answers:
-    """Answers of this process's users by (room, quiz, question): those acknowledged, and those whose fate is unknown."""
+    """Answers of this process's users by (room, quiz, question).
+
+    `stored` counts the acknowledged answers, `asked` all, also those whose fate is unknown.
+    """
 
     stored: dict[tuple[str, int, int], Counter[int]] = field(default_factory=dict)
     asked: dict[tuple[str, int, int], Counter[int]] = field(default_factory=dict)
@@ -47,7 +53,10 @@ class Quiz(Activity):
         return Answers()
 
     def act(self, key: str, due: float) -> Frame | None:
-        """Answer the open question; as the author start the quiz; where none runs make one."""
+        """Answer the open question; the author starts the quiz.
+
+        Where no quiz runs, make one.
+        """
         durable: Frame = {"room": self.room, "key": key}
         phase = self._state.get("phase", "ended")
         if phase == "ended":
@@ -71,7 +80,10 @@ class Quiz(Activity):
         return ()
 
     def expects(self, frame: Frame, code: str) -> bool:
-        """An answer may come when the time is up, and two may make or start a quiz at once."""
+        """Return whether the code is `closed`.
+
+        An answer may come when the time is up, and two users may make or start a quiz at once.
+        """
         return code == "closed"
 
     def on_event(self, event: Frame) -> str:

@@ -1,4 +1,4 @@
-"""Sensors: each user is a device with one sensor, and looks at those of the others.
+"""Sensors: each user is a device with one sensor, and looks at others' sensors.
 
 Values count the readings.
 """

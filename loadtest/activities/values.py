@@ -39,9 +39,10 @@ class Shown:
         self.newest: dict[str, int] = {}
 
     def see(self, key: str, number: int) -> tuple[str, str, float | None]:
-        """Handle a value; return kind and detail of a fault, and its due time when it is new here and was sent here.
+        """Handle a value; return kind and detail of a fault, and its due time.
 
-        The newest value again is no fault: who joins is shown what is kept.
+        The due time is None unless the value is new here and was sent here. The newest value again is no fault: who joins is
+        shown what is kept.
         """
         before, sent = self.newest.get(key), self._values.sent.get((self._room, key))
         if before == number:
