@@ -1,4 +1,6 @@
-"""`make bench`: measure all rows, interleaved, and write artifacts/bench/latest.json and pictures.
+"""`make bench`: measure all rows, interleaved.
+
+It writes artifacts/bench/latest.json and pictures.
 
 QUICK=1: a few rows, under 3 minutes. ROWS=name,… measures only these rows and keeps the others of the previous run, if it had
 the same form. BEFORE=COMMIT measures that commit's product in turn with this one, in rows that compare versions.

@@ -1,7 +1,8 @@
-"""`python -m bench.charts`: what live charts of 20 sensors at 10 values a second take from a page.
+"""`python -m bench.charts`: measure the load of live charts on a page.
 
-Chromium without a graphics card draws a room with its charts open and closed, in turn. Prints frames a second, and the processor
-time of the page's main thread, which other work of the machine does not change.
+The charts show 20 sensors at 10 values a second. Chromium without a graphics card draws a room with its charts open and closed,
+in turn. Prints frames a second, and the processor time of the page's main thread, which other work of the machine does not
+change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Measure the effect of one account's flood on other people: their joins and messages with and without it.
+"""Measure the effect of one account's flood on other people.
+
+It times their joins and messages with and without the flood:
 
     HUBBUB_TEST_PROFILE=postgres PYTHONPATH=app:. .venv/bin/python -m bench.flood --rounds 5 --seconds 3 [--only members]
 
@@ -77,7 +79,10 @@ class Flood(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A flood: for joins and for sends (p50, p99) without and with it in seconds, and the ratio of the p99s."""
+    """A flood: times of joins and sends without and with it.
+
+    Each has (p50, p99) without and with the flood in seconds, and the ratio of the p99s.
+    """
 
     flood: str
     joins: tuple[tuple[float, float], tuple[float, float], float]

@@ -1,4 +1,6 @@
-"""The flooder's process, started by bench/flood.py, so that its work does not delay the measured people.
+"""The flooder's process, started by bench/flood.py.
+
+Its work must not delay the measured people.
 
     python -m bench.flooder SPECIFICATION < pipe
 

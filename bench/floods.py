@@ -1,4 +1,4 @@
-"""All floods of one account: each endpoint of the API, each frame of a client, and each way to connect.
+"""All floods of one account: each endpoint, each frame, and each way to connect.
 
 Calls come from the OpenAPI document and frames from the table of frames, so that none is forgotten: `missing` names each one
 whose body or fields are not listed here.
@@ -17,7 +17,7 @@ MANY = 10_000
 
 
 class World(NamedTuple):
-    """The target of a flood: addresses, the flooder's credentials, and existing objects."""
+    """The target of a flood: addresses, the flooder's credentials, existing objects."""
 
     url: str
     token: str

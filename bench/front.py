@@ -1,4 +1,7 @@
-"""The container's nginx configuration in front of the product, on the server's core, plain and with TLS."""
+"""The container's nginx configuration in front of the product.
+
+nginx runs on the server's core, plain and with TLS.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Measure the cost of polling heads and of the hub's tick in a process that serves many rooms.
+"""Measure the cost of polling heads and of the hub's tick.
+
+The measured process serves many rooms:
 
     PYTHONPATH=app:. .venv/bin/python bench/heads.py --open 50000 --rooms 100000
 

@@ -1,4 +1,7 @@
-"""One timed run of the compiled generator against one server, with the processor time of both."""
+"""One timed run of the compiled generator against one server.
+
+The figure has the processor time of both.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,15 @@ _LONGEST_S = 240
 
 
 class CannotMeasure(RuntimeError):
-    """The generator could not be built, or its run ended early; the message has its output."""
+    """The generator could not be built, or its run ended early.
+
+    The message has its output.
+    """
 
 
 @dataclass
 class Client:
-    """The clients of a server: the steps until a socket is ready, and the form of a message.
+    """The clients of a server: steps until a socket is ready, form of a message.
 
     `requests` are lines "PATH<tab>HEADER…", used in turn; `steps` are ("expect" | "send", text). {room}, {text} and {key} are
     replaced. `greeting` are the steps that end a measured handshake: the server's first frames, before any join.
@@ -98,7 +104,10 @@ def run(target: Target, *, ready: Callable[[], None] | None = None, **options: A
 
 
 def idle_figure(system: str, *, arrivals_per_s: float, failed: int) -> Figure:
-    """Return a figure of connections that were opened without the generator, and only held."""
+    """Return a figure of connections that were only held.
+
+    They were opened without the generator.
+    """
     latency = dict.fromkeys(("p50", "p90", "p99", "p999", "max"), 0.0)
     counts = ("deliveries", "messages", "handshakes", "lost", "refused", "doubled", "wrong_connections", "sent")
     found: dict[str, Any] = dict.fromkeys(counts, 0)

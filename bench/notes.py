@@ -1,4 +1,6 @@
-"""Editors of one note: time from a key until every other editor's document has it, and the server's processor time.
+"""Measure the time from a key until every other editor's document has it.
+
+All edit one note. The server's processor time is measured, too:
 
     PYTHONPATH=app:. .venv/bin/python -m bench.notes [EDITORS] [KEYS_PER_S] [SECONDS]
     python -m bench.notes http://127.0.0.1:8000 [EDITORS] [KEYS_PER_S] [SECONDS] [PID of a worker …]

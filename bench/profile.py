@@ -1,4 +1,4 @@
-"""Profile the product into collapsed stacks and a flame graph: `python -m bench.profile`.
+"""`python -m bench.profile`: profile the product into stacks and a flame graph.
 
 Needs py-spy on the PATH.
 

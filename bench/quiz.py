@@ -1,6 +1,7 @@
-"""`python -m bench.quiz`: 500 players of one quiz in one room, on real Postgres and Redis.
+"""`python -m bench.quiz`: measure 500 players of one quiz in one room.
 
-Prints how long answers waited for their acknowledgement, how large their events are, and the server's processor time for them.
+They play on real Postgres and Redis. Prints how long answers waited for their acknowledgement, how large their events are, and
+the server's processor time for them.
 """
 
 from __future__ import annotations

@@ -29,7 +29,10 @@ _FULL_SERVER = 0.9
 
 
 class Line(NamedTuple):
-    """One target: the figure found, the figure required, whether it is reached (None: not measured)."""
+    """One target: the figure found, the figure required, and whether it is reached.
+
+    `reached` is None if it was not measured.
+    """
 
     figure: str
     found: str

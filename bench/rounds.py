@@ -1,4 +1,7 @@
-"""Repeat measurements in interleaved rounds; the median figure represents its kind."""
+"""Repeat measurements in interleaved rounds.
+
+The median figure represents its kind.
+"""
 
 from __future__ import annotations
 

@@ -208,9 +208,10 @@ def _ingest(senders: int) -> Callable[[Run], None]:
 
 
 def features(run: Run) -> None:
-    """Measure ingest with all features, and without search and notifications, which watch each message.
+    """Measure ingest with all features, and without search and notifications.
 
-    Each product has a Postgres of its own; whose turn it is not is frozen, or its indexing would count for the other.
+    These two watch each message. Each product has a Postgres of its own; whose turn it is not is frozen, or its indexing would
+    count for the other.
     """
     options = {"connections": 512, "rooms": SMALL_ROOMS, "mode": "senders"}
     names = {"all": "", "without": "search,notifications"}
@@ -265,7 +266,10 @@ def _idle(run: Run, target: Target, number: int) -> None:
 
 
 def idle_streams(run: Run) -> None:
-    """Measure memory per event stream, each of another person in one of 100 rooms; one worker."""
+    """Measure memory per event stream.
+
+    Each stream is of another person in one of 100 rooms, on one worker.
+    """
     number, rooms = (1000, 20) if run.quick else (5000, 100)
     for product in run.products.values():
         tokens = product.newcomers(number)

@@ -1,4 +1,6 @@
-"""Measure how many readings of sensors a second are stored, and how much later a chat's messages arrive meanwhile.
+"""Measure how many readings of sensors a second are stored.
+
+It also measures how much later a chat's messages arrive meanwhile:
 
     PYTHONPATH=app:. .venv/bin/python -m bench.sensors --workers 2 --seconds 10
 
@@ -117,7 +119,10 @@ def _started() -> list[int]:
 
 
 def _devices(pipe: Connection, ws_url: str, owner: Account, room: str, options: argparse.Namespace) -> None:
-    """Push until each time that comes through the pipe, and answer with the readings stored; end at None."""
+    """Push until each time that comes through the pipe; end at None.
+
+    Answer each time with the number of readings stored.
+    """
 
     async def run() -> None:
         from tests.support.chat_client import ChatClient  # noqa: PLC0415
@@ -153,7 +158,10 @@ async def _push(chat: ChatClient, room: str, device: int, stop: float, options: 
 
 
 async def _chat(speaker: ChatClient, listener: ChatClient, room: str, seconds: float) -> list[float]:
-    """Send messages for so long; return the milliseconds until each is with the listener."""
+    """Send messages for `seconds`; return their delays to the listener.
+
+    The delays are in milliseconds.
+    """
     times, stop = [], time.monotonic() + seconds
     while (begun := time.monotonic()) < stop:
         sent = await speaker.send(room, "x")

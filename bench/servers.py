@@ -1,4 +1,7 @@
-"""The product with production settings and its baselines, each started on the server's core."""
+"""The product with production settings, and its baselines.
+
+Each is started on the server's core.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,10 @@ def baseline(name: str, redis: Redis, postgres: Postgres | None = None) -> Itera
 
 
 class Product:
-    """Gunicorn with HubbubWorker on real Postgres and Redis: authentication, membership, log and resume included."""
+    """Gunicorn with HubbubWorker on real Postgres and Redis.
+
+    Authentication, membership, log and resume are included.
+    """
 
     def __init__(
         self,

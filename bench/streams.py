@@ -1,4 +1,4 @@
-"""Idle event streams (`GET /api/stream`) of many people, held open by this process."""
+"""Many people's idle event streams (`GET /api/stream`), held open by this process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ OPEN_S = 60.0
 
 
 def hold(port: int, tokens: Sequence[str], rooms: Sequence[str], ready: Callable[[], None]) -> tuple[float, int]:
-    """Open a stream for each token, in turn in one of the rooms; call `ready` once all have joined; close them.
+    """Open a stream for each token, in turn in one of the rooms, and close them.
 
-    Returns streams opened per second, and how many failed.
+    Calls `ready` once all have joined. Returns streams opened per second, and how many failed.
     """
     return asyncio.run(_hold(port, tokens, rooms, ready))
 

@@ -1,4 +1,6 @@
-"""python-socketio with its Redis manager under uvicorn: the same rooms as socketio.mjs.
+"""python-socketio with its Redis manager under uvicorn.
+
+It has the same rooms as socketio.mjs.
 
 Usage: PORT=… REDIS_URL=… python python_socketio.py
 """

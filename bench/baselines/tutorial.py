@@ -1,4 +1,6 @@
-"""The chat of the Channels tutorial, part 3: an AsyncWebsocketConsumer, groups, the core Redis layer, under uvicorn.
+"""The chat of the Channels tutorial, part 3, under uvicorn.
+
+It has an AsyncWebsocketConsumer, groups, and the core Redis layer.
 
 Usage: PORT=… REDIS_URL=… [DATABASE_URL=…] python tutorial.py
 With DATABASE_URL each message is stored first, the usual next step after the tutorial: one `create` per message.
