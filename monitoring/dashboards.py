@@ -1,4 +1,7 @@
-"""`python -m monitoring.dashboards [--check]`: write the dashboards as Grafana's JSON, and the rules for Kubernetes."""
+"""Write the dashboards as Grafana's JSON, and the rules for Kubernetes.
+
+Usage: `python -m monitoring.dashboards [--check]`.
+"""
 
 from __future__ import annotations
 

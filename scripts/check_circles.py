@@ -1,4 +1,4 @@
-"""Fail on files that import each other in a circle, in app/, loadtest/ and frontend/src.
+"""Fail on circles of imports in app/, loadtest/ and frontend/src.
 
 `make check`: the step `circles`.
 

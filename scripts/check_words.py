@@ -1,4 +1,4 @@
-"""Fail on names that the project has replaced, and on docstrings that begin with more than a sentence.
+"""Fail on replaced names, and on docstrings that begin with more than a sentence.
 
 `make check` runs it as the step `words`.
 """

@@ -17,7 +17,10 @@ logger = logging.getLogger("mkdocs.hooks.docs")
 
 
 def on_config(config: Any) -> Any:
-    """Put a folder's pages in the place of its name, its README first; make anchors as a forge does."""
+    """Put a folder's pages in the place of its name, its README first.
+
+    Make anchors as a forge does.
+    """
     docs = Path(config["docs_dir"])
     config["nav"] = [{title: _pages(pages, docs)} for section in config["nav"] for title, pages in section.items()]
     config["mdx_configs"].setdefault("toc", {})["slugify"] = slugify
@@ -25,7 +28,10 @@ def on_config(config: Any) -> Any:
 
 
 def slugify(heading: str, separator: str) -> str:
-    """Return a heading's anchor as a forge makes it: the links in the pages work in both places."""
+    """Return a heading's anchor as a forge makes it.
+
+    The links in the pages work in both places.
+    """
     return re.sub(r"[^\w\- ]", "", html.unescape(heading).lower()).replace(" ", separator)
 
 
@@ -44,7 +50,10 @@ def _pages(pages: str | list[str], docs: Path) -> str | list[Any]:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
-    """Send links to files outside docs/ to the sources; without their address (IMAGE_SOURCE) keep the text alone."""
+    """Send links to files outside docs/ to the sources.
+
+    Without the sources' address (IMAGE_SOURCE) the text alone remains.
+    """
     folder = (DOCS / page.file.src_uri).parent
     parts, end = [], 0
     for code in CODE.finditer(markdown):

@@ -93,7 +93,10 @@ def index_is_built_beside_writers(step: Step) -> Iterator[str]:
 
 
 def constraint_is_checked_later(step: Step) -> Iterator[str]:
-    """A new constraint reads all rows under a lock, unless it is made NOT VALID and validated afterwards."""
+    """Find a new constraint that reads all rows under a lock.
+
+    It does so unless it is made NOT VALID and validated afterwards.
+    """
     operation = step.operation
     if isinstance(operation, migrations.AddConstraint) and on_old_table(step):
         if isinstance(operation.constraint, models.UniqueConstraint):
@@ -123,7 +126,10 @@ def column_is_not_rewritten(step: Step) -> Iterator[str]:
 
 
 def data_is_moved_alone(step: Step) -> Iterator[str]:
-    """Rows that are changed in the transaction of a schema change stay locked with the table."""
+    """Find rows that are changed in the transaction of a schema change.
+
+    They stay locked with the table.
+    """
     if isinstance(step.operation, migrations.RunPython) and step.atomic and _uses_models(step.operation):
         yield "RunPython changes rows in a transaction: set atomic = False, and change them in batches"
 
@@ -150,7 +156,10 @@ class Recorder:
 
 
 def _recorded(operation: migrations.RunPython) -> list[str] | None:
-    """Return the statements of a function that only executes some; None if it uses models."""
+    """Return the statements of a function that only executes some.
+
+    None if it uses models.
+    """
     recorder = Recorder()
     try:
         operation.code(None, recorder)
@@ -173,7 +182,10 @@ def statements(operation: Any) -> Iterator[str]:
 
 
 def on_database(operations: Sequence[Any]) -> Iterator[Any]:
-    """Yield the operations that reach the database, those inside a SeparateDatabaseAndState among them."""
+    """Yield the operations that reach the database.
+
+    Those inside a SeparateDatabaseAndState are among them.
+    """
     for operation in operations:
         if isinstance(operation, migrations.SeparateDatabaseAndState) and not isinstance(operation, OnPostgres):
             yield from on_database(operation.database_operations)

@@ -1,4 +1,6 @@
-"""Run all tests, in blocks: `scripts/test [BLOCK...]` sets up their programs first.
+"""Run all tests, in blocks.
+
+`scripts/test [BLOCK...]` sets up their programs first.
 
 Blocks of one lane run one after the other, lanes beside each other, and what is held to figures runs alone, at the end.
 Failed tests run again, alone, as CPython's do: the machine may have been too busy for them. A test that fails again has
@@ -66,7 +68,10 @@ LOADED = ("tests/chaos", "tests/stack/test_load.py", "tests/stack/test_load_cont
 
 @dataclass(frozen=True)
 class Block:
-    """Tests that run as one command; `arguments` go to pytest, in so many processes (0: in pytest's own)."""
+    """Tests that run as one command.
+
+    `arguments` go to pytest, in so many processes (0: in pytest's own).
+    """
 
     name: str
     needs: tuple[str, ...] = ()
@@ -126,7 +131,10 @@ def ignored(missing: list[str]) -> list[str]:
 
 
 def postgres(missing: list[str]) -> Block:
-    """What depends neither on the database nor on the layer runs once, in the embedded block."""
+    """Return the block on Postgres and Redis.
+
+    Tests that depend neither on the database nor on the layer run once, in the embedded block.
+    """
     here = ("server", "db", "core", "ops", "realtime", "accounts", "rooms", "chat", "features", "config", "monitoring")
     paths = existing(*(f"tests/{folder}" for folder in here))
     arguments = ("-m", "not stack and not browser and not once", *paths, *ignored(missing))
@@ -315,7 +323,10 @@ def closing_line(log: Path) -> str:
 
 
 def cases() -> Iterator[tuple[tuple[str, str, str], bool, ET.Element]]:
-    """Yield the tests of all JUnit files: block, class and name; whether it is a second run; the element."""
+    """Yield the tests of all JUnit files.
+
+    Each has block, class and name; whether it is a second run; the element.
+    """
     for file in ARTIFACTS.glob("junit-*.xml"):
         name = file.stem.removeprefix("junit-")
         for case in ET.parse(file).getroot().iter("testcase"):  # noqa: S314  # our own pytest wrote it

@@ -1,4 +1,6 @@
-"""Keep a certificate by ACME: register, order by HTTP-01, renew at two thirds of its life.
+"""Keep a certificate by ACME: register, order by HTTP-01, and renew.
+
+A certificate is renewed at two thirds of its life.
 
 Runs beside nginx (compose.acme.yaml). nginx shows the folder of challenges, and reads `live/` in the folder of certificates:
 a link to the newest pair of certificate and key. The link is replaced in one step, so nobody sees half of a pair. What goes wrong
@@ -116,7 +118,10 @@ class Pair:
 
     @classmethod
     def read(cls, folder: Path) -> Pair:
-        """Raise OSError, ssl.SSLError or subprocess.CalledProcessError when it is not a certificate with its key."""
+        """Read a certificate with its key from a folder.
+
+        Raises OSError, ssl.SSLError or subprocess.CalledProcessError when it is not a certificate with its key.
+        """
         certificate = folder / "certificate.pem"
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, folder / "key.pem")
         said = _openssl("x509", "-in", certificate, "-noout", "-serial", "-startdate", "-enddate")
@@ -235,7 +240,10 @@ def _live_folder(settings: Settings) -> Path | None:
 
 
 def _remove_leftovers(settings: Settings) -> None:
-    """Keep the pair in use and nothing else: an nginx that read an older one has it in memory."""
+    """Remove all pairs but the one in use, and all challenges.
+
+    An nginx that read an older pair has it in memory.
+    """
     kept = _live_folder(settings)
     for folder in settings.certificates.iterdir():
         if folder.is_dir() and not folder.is_symlink() and folder.resolve() != kept:

@@ -1,7 +1,7 @@
-"""Schemas of the objects that are not Kubernetes' own: the fields that we use, and no others.
+"""Schemas of objects that are not Kubernetes' own.
 
-kubernetes_validate knows none of them, and their definitions come with their operators. What an operator's release refuses beyond
-that, `kubectl apply --dry-run=server` says (docs/verification.md).
+They have the fields that we use, and no others. kubernetes_validate knows none of them, and their definitions come with their
+operators. What an operator's release refuses beyond that, `kubectl apply --dry-run=server` says (docs/verification.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def shape(required: str = "", **fields: Schema) -> Schema:
-    """Return an object with these fields and no others; `required` names the mandatory ones."""
+    """Return an object with these fields and no others.
+
+    `required` names the mandatory ones.
+    """
     return {"type": "object", "properties": fields, "required": required.split(), "additionalProperties": False}
 
 

@@ -18,7 +18,10 @@ def ref(item: Object) -> str:
 
 
 class Variable(NamedTuple):
-    """An environment variable of a container; `value` is None if it comes from a Secret or the pod."""
+    """An environment variable of a container.
+
+    `value` is None if it comes from a Secret or the pod.
+    """
 
     name: str
     value: str | None
@@ -106,7 +109,7 @@ class Manifests:
         return bool(self.services_of(workload))
 
     def autoscalers(self) -> list[Object]:
-        """Return HorizontalPodAutoscalers, and KEDA's ScaledObjects as the ones that it makes of them."""
+        """Return HorizontalPodAutoscalers, including KEDA's for each ScaledObject."""
         found = self.of("HorizontalPodAutoscaler")
         for item in self.of("ScaledObject"):
             spec = item["spec"]

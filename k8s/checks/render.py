@@ -68,9 +68,10 @@ def overlays() -> list[Path]:
 
 
 def combinations() -> list[tuple[str, ...]]:
-    """Return sets of components that may be used together: all of up to two, and the largest ones.
+    """Return sets of components that may be used together.
 
-    All sets would be thousands. A fault of two components shows in a pair, one of all in a largest set.
+    They are all sets of up to two, and the largest ones. All sets would be thousands. A fault of two components shows in a
+    pair, one of all in a largest set.
     """
     names = sorted(path.parent.name for path in COMPONENTS.glob("*/kustomization.yaml"))
     chosen = [one for size in range(3) for one in itertools.combinations(names, size)]

@@ -1,4 +1,7 @@
-"""Validate objects against the JSON schemas of the oldest and the newest supported Kubernetes."""
+"""Validate objects against Kubernetes' JSON schemas.
+
+The oldest and the newest supported version are used.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""scripts/roll: the running stack gets the current images and settings while people chat.
+"""scripts/roll: give the running stack the current images and settings.
 
-Standard library of Python 3.9 only: it runs on the server beside Docker, not in the checkout's environment.
+People chat meanwhile. Standard library of Python 3.9 only: it runs on the server beside Docker, not in the checkout's
+environment.
 """

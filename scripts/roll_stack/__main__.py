@@ -286,9 +286,9 @@ class Roll:
         sleep(NGINX_USES_S)
 
     def give_up(self, why: str, shown: str = "") -> NoReturn:
-        """Take the new ones away again, but for those written down as serving: they may be the only ones that do.
+        """Remove the new containers again, except the ones written down as serving.
 
-        No old one was told to end before all new ones were written down.
+        Those may be the only ones that serve. No old one was told to end before all new ones were written down.
         """
         if shown:
             self.engine.show_log(shown)
@@ -318,7 +318,10 @@ class Roll:
             self.engine.end(one)
 
     def find_versions(self, service: str) -> tuple[Container | None, list[Container]]:
-        """Return the one container of the wanted version, made if there is none, and the others."""
+        """Return the one container of the wanted version, and the others.
+
+        The wanted one is made if there is none.
+        """
         found = self.engine.containers(service)
         after, before = split(found, self.wanted[service])
         if after is None and before:
@@ -347,7 +350,10 @@ class Roll:
         self.end_all(before)
 
     def replace_nginx(self) -> None:
-        """Only one container can hold the port, so web closes the sockets within a second: they come back to the next one."""
+        """Replace nginx: only one container can hold its port.
+
+        So web closes the sockets within a second, and they come back to the next nginx.
+        """
         after, before = self.find_versions("nginx")
         if after is None or (after.runs and not before):
             return

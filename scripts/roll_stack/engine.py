@@ -77,7 +77,10 @@ class Engine:
         return self._run((*self._compose, *arguments), within_s, quiet=quiet)
 
     def step(self, name: str, within_s: float = CALL_S) -> str:
-        """Run one function of scripts/lib/roll_steps.sh; return its output, raise StepFailed."""
+        """Run one function of scripts/lib/roll_steps.sh; return its output.
+
+        Raises StepFailed.
+        """
         environment = dict(os.environ, settings=self._settings) if self._settings else None
         command = ("bash", "-c", _SHELL, "roll", str(ROOT), name)
         answer = self._run(command, within_s, environment=environment)
@@ -111,7 +114,7 @@ class Engine:
     # --- what there is
 
     def look(self) -> None:
-        """Check Docker and the settings; find out which compose files and which project they name."""
+        """Check Docker and the settings; find the compose files and project they name."""
         files, _, self._settings = self.step("look", within_s=4 * CALL_S).partition("\n\n")
         chosen = (part for file in files.splitlines() for part in ("--file", f"{ROOT}/{file}"))
         self._compose = ("docker", "compose", "--project-directory", str(ROOT), *chosen)
@@ -131,7 +134,10 @@ class Engine:
                 raise Failed(f"the compose files have no service {service} with an image")
 
     def wanted(self) -> dict[str, Version]:
-        """Return the version that each service should have; raise Failed if its image is not here."""
+        """Return the version that each service should have.
+
+        Raises Failed if its image is not here.
+        """
         answer = self.compose("config", "--hash", "*")
         if not answer.ok:
             raise Failed("compose does not read its files: see above")
@@ -177,9 +183,10 @@ class Engine:
     # --- changes
 
     def create(self, service: str, more: int) -> tuple[list[Container], bool]:
-        """Create containers of the wanted version without a start; return them, and whether it went well to the end.
+        """Create containers of the wanted version without a start.
 
-        Nothing else is touched. Not with --no-deps: compose then writes another digest, and the next `make up` would replace all.
+        Return them, and whether it went well to the end. Nothing else is touched. Not with --no-deps: compose then writes
+        another digest, and the next `make up` would replace all.
         """
         known = {one.id for one in self.containers(service)}
         options = ("--no-start", "--no-build", "--no-recreate", "--scale", f"{service}={len(known) + more}")

@@ -12,7 +12,10 @@ _LABEL = "com.docker.compose."
 
 @dataclass(frozen=True)
 class Version:
-    """What compose would make a service's containers of now: the image's id, and compose's digest of the settings."""
+    """The version of the containers that compose would make of a service now.
+
+    image: the image's id. config_hash: compose's digest of the settings.
+    """
 
     image: str
     config_hash: str
@@ -65,13 +68,19 @@ class Container:
         )
 
     def has_own_services(self) -> bool:
-        """Return whether database and Redis are the stack's own, which its network `data` reaches."""
+        """Return whether database and Redis are the stack's own.
+
+        Its network `data` reaches them.
+        """
         given = dict(line.partition("=")[::2] for line in self.environment)
         return all(_is_own(given, name, host) for name, host in (("DATABASE_URL", "postgres"), ("REDIS_URL", "redis")))
 
 
 def _is_own(given: Mapping[str, str], name: str, host: str) -> bool:
-    """Return whether an address is the stack's own: a secret of compose.yaml, unless the environment gives another."""
+    """Return whether an address is the stack's own.
+
+    It is a secret of compose.yaml, unless the environment gives another.
+    """
     if given.get(f"{name}_FILE"):
         return False
     address = given.get(name, "")
@@ -84,7 +93,7 @@ def _is_own(given: Mapping[str, str], name: str, host: str) -> bool:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a roll writes down for the next one, which finishes it after an interruption."""
+    """The notes of a roll for the next one, which finishes it after an interruption."""
 
     count: int
     old: tuple[str, ...]
@@ -111,7 +120,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ids of web containers: the ones to replace, the ones of the wanted version, and how many there are in the end."""
+    """Ids of web containers, and their number in the end.
+
+    old: the ones to replace. new: the ones of the wanted version.
+    """
 
     count: int
     old: tuple[str, ...]

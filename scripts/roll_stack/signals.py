@@ -1,4 +1,7 @@
-"""INT, TERM and HUP: the roll says what is done and ends with 130, except while nginx is being replaced."""
+"""INT, TERM and HUP: the roll says what is done and ends with 130.
+
+While nginx is being replaced, that waits for its end.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ class Signals:
         self._set(_raise)
 
     def to_the_end(self, work: Callable[[], bool]) -> tuple[bool, bool]:
-        """Run `work` to its end in spite of signals; return its answer, and whether a signal came meanwhile.
+        """Run `work` to its end in spite of signals.
+
+        Return its answer, and whether a signal came meanwhile.
 
         The site is down while it runs, so it is a process with a group of its own, which no signal and no closed terminal ends.
         It keeps the lock.

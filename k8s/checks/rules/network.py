@@ -1,4 +1,4 @@
-"""Network policies: all traffic is denied by default, and each permission has a target."""
+"""Network policies deny all traffic by default, and each permission has a target."""
 
 from __future__ import annotations
 

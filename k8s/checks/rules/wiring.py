@@ -31,7 +31,10 @@ def selectors_match(manifests: Manifests) -> Iterator[str]:
 
 
 def files_are_backed_up(manifests: Manifests) -> Iterator[str]:
-    """Require a backup to see the claim of uploaded files, where there is one: it would leave them out without a word."""
+    """Require a backup to see the claim of uploaded files, where there is one.
+
+    Otherwise the backup would leave them out without a word.
+    """
     if manifests.find("PersistentVolumeClaim", "files") is None:
         return
     for workload in (one for one in manifests.workloads() if one.ref == "CronJob/backup"):
