@@ -1,13 +1,15 @@
-"""Fail on replaced names, and on docstrings that begin with more than a sentence.
+"""Fail on replaced names, and on docstrings without a short first sentence.
 
-`make check` runs it as the step `words`.
+The sentence is alone on its line. `make check` runs this file as the step `words`.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # A pattern of a name → what to say in its place.
@@ -88,12 +90,15 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
         r"\bunread\(|unread (frames|pongs)": "unacked_bytes() for bytes, pending_frames for frames",
     },
 }
+# Folders in which a docstring's first line has at most so many characters.
+SHORT_FIRST_LINES = ("app", "loadtest", "bench", "scripts", "k8s", "docker", "monitoring")
+MOST_CHARACTERS = 80
 # History and decisions may use old names; generated files have no names of ours.
 LEFT_OUT = ("CHANGELOG.md", "docs/decisions", "scripts/check_words.py", "tests/scripts/test_words.py", "*.svg", "*.json", "*.txt")
 
 
 def main() -> int:
-    """Print each replaced name with its place.
+    """Print each replaced name and each docstring's long first line with its place.
 
     Return 1 if there is one.
     """
@@ -105,13 +110,29 @@ def main() -> int:
             file, number, line = place.split(":", 2)
             says = [say for pattern, say in replaced.items() if re.search(pattern, line)]
             print(f"{file}:{number}: {line.strip()[:100]!r}: say {'; or '.join(says)}")
+    for file, begin, length in _long_first_lines(root):
+        found += 1
+        print(f"{file}:{begin}: a docstring's first line has {length} characters: use at most {MOST_CHARACTERS}")
     return 1 if found else 0
 
 
-def _search(root: Path, places: tuple[str, ...], replaced: dict[str, str]) -> list[str]:
-    """Return each line that has one of the names, as `file:number:line`."""
+def _long_first_lines(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield file, line and length of each docstring's first line that is too long."""
+    # Only files with a long line after quotes are parsed; that line may be of another string.
+    long = rf'^\s*[rRuU]?"{{3}}.{{{MOST_CHARACTERS + 1}}}'
+    places = tuple(f"{folder}/*.py" for folder in SHORT_FIRST_LINES)
+    for file in dict.fromkeys(place.partition(":")[0] for place in _search(root, places, [long])):
+        for node in ast.walk(ast.parse((root / file).read_text())):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                length = len((ast.get_docstring(node) or "").partition("\n")[0])
+                if length > MOST_CHARACTERS:
+                    yield file, node.body[0].lineno, length
+
+
+def _search(root: Path, places: tuple[str, ...], patterns: Iterable[str]) -> list[str]:
+    """Return each line that has one of the patterns, as `file:number:line`."""
     # git's search is thirty times as fast as ours.
-    command = ["git", "grep", "--untracked", "-nIP", *(part for pattern in replaced for part in ("-e", pattern))]
+    command = ["git", "grep", "--untracked", "-nIP", *(part for pattern in patterns for part in ("-e", pattern))]
     left_out = (f":!{name}" for name in LEFT_OUT)
     found = subprocess.run([*command, "--", *places, *left_out], cwd=root, capture_output=True, text=True, check=False)
     if found.returncode > 1:

@@ -1,4 +1,4 @@
-"""scripts/check_words.py finds each replaced name where it is held, and only there."""
+"""scripts/check_words.py finds replaced names and long docstrings, and no others."""
 
 import shutil
 import subprocess
@@ -63,6 +63,15 @@ OTHER = [
     ("app/planted.py", '"""Read the settings of v1.2 and of `.env`."""'),
     ("app/planted.py", '        """,  # noqa: S608. Nothing of a client is in it.'),
 ]
+LONG = f"Return {'a ' * 35}and b."
+SHORT = f"Return {'a ' * 33}and b2."
+# Strings that may begin with a long line.
+NO_LONG_DOCSTRING = [
+    ("app/planted.py", f'"""{SHORT}\n\n{LONG * 2}\n"""'),
+    ("app/planted.py", f'"""{SHORT}"""'),
+    ("app/planted.py", f'QUERY = (\n    """{LONG}"""\n)'),
+    ("tests/planted.py", f'"""{LONG}"""'),
+]
 
 
 def found(root: Path, place: str, line: str) -> str:
@@ -86,3 +95,15 @@ def test_replaced_name_is_found(tmp_path: Path, place: str, line: str) -> None:
 @pytest.mark.parametrize(("place", "line"), OTHER)
 def test_word_with_another_meaning_is_let_through(tmp_path: Path, place: str, line: str) -> None:
     assert not found(tmp_path, place, line)
+
+
+@pytest.mark.parametrize("folder", ["app/chat", "loadtest", "bench", "scripts", "k8s/checks", "docker/acme", "monitoring"])
+def test_long_docstring_is_named_with_line_and_length(tmp_path: Path, folder: str) -> None:
+    code = f'class Chart:\n    """A chart."""\n\n    def draw(self) -> None:\n        """{LONG}"""'
+    said = found(tmp_path, f"{folder}/planted.py", code)
+    assert said == f"{folder}/planted.py:5: a docstring's first line has 83 characters: use at most 80\n"
+
+
+@pytest.mark.parametrize(("place", "text"), NO_LONG_DOCSTRING)
+def test_short_docstring_and_other_string_are_let_through(tmp_path: Path, place: str, text: str) -> None:
+    assert not found(tmp_path, place, text)
