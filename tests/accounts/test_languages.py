@@ -1,4 +1,7 @@
-"""The language of pages and of the API's errors: the person's cookie, then the browser's wish; sockets speak English."""
+"""The language of pages and API errors: the cookie, then the browser's preference.
+
+Sockets always speak English.
+"""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A real server, a built front end and Debian's Chromium for the tests that drive the page."""
+"""A real server, a built front end and Debian's Chromium for tests of the page."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Dialogs and menus: the browser's history, and errors that belong to earlier input."""
+"""Dialogs and menus: the browser's history, and errors of earlier input."""
 
 import re
 

@@ -1,4 +1,7 @@
-"""The page in Chinese: no English word is left, dates are Chinese, and the language can be changed."""
+"""The page in Chinese: no English word is left, and dates are Chinese.
+
+The language can be changed in the page.
+"""
 
 import re
 from typing import Any

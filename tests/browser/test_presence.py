@@ -1,4 +1,7 @@
-"""Who is there, in two browsers: online anywhere counts, away after ten minutes, offline when the page or its browser ends."""
+"""Presence in two browsers: online, away and offline.
+
+A person online in any browser is online, away after ten minutes, and offline when the page or its browser ends.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The most important promise: on a bad line nothing is missing, nothing comes twice, order is kept."""
+"""Messages on a bad line: none is missing, none comes twice, order is kept.
+
+This is the most important promise.
+"""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""A room's lists narrow as one types, by the server: people, notes, polls and sensors."""
+"""The server filters a room's lists as one types: people, notes, polls, sensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Lists that grow: leaving many rooms at once, browsing and searching by the server, page by page."""
+"""Long lists: leaving many rooms at once, and paged browsing and search.
+
+The server searches and returns one page at a time.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,7 @@
-"""`manage.py startfeature`: from a name to a feature that two people use, in a copy of the checkout."""
+"""`manage.py startfeature` makes a feature that two people use.
+
+It runs in a copy of the checkout.
+"""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Changes that come from elsewhere: another device, another person; and leaving, which asks first."""
+"""Changes by another device or another person; and leaving, which asks first."""
 
 import re
 

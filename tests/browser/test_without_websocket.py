@@ -1,4 +1,7 @@
-"""A network that lets no WebSocket through: the page chats over an event stream, and returns when one works."""
+"""A network without WebSockets: the page chats over an event stream.
+
+It returns to a WebSocket when one works.
+"""
 
 import time
 

@@ -1,4 +1,6 @@
-"""One user with one socket, or one stream in its place, who remembers every event and always reconnects.
+"""One user who remembers every event and always reconnects.
+
+The user has one socket, or one event stream in its place.
 
     client = Client(url, token, ["a", "b"], name="c1", chance=Random(1))
     task = asyncio.create_task(client.run())

@@ -1,4 +1,7 @@
-"""All clients of one run: each is in two rooms, some write all the time, and one in eight has a stream in place of a socket."""
+"""All clients of one run.
+
+Each client is in two rooms. Some write all the time, and one in eight has a stream in place of a socket.
+"""
 
 import asyncio
 import random

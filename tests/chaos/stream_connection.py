@@ -1,4 +1,7 @@
-"""The event stream (`GET /api/stream`, `POST /api/frames`) with the methods of a WebSocket that `Client` uses."""
+"""The event stream with the methods of a WebSocket that `Client` uses.
+
+It reads `GET /api/stream` and writes with `POST /api/frames`.
+"""
 
 import asyncio
 import json

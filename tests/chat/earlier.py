@@ -1,4 +1,7 @@
-"""A database as the release before the kinds of events left it, and a look at it with this release."""
+"""A database as the release before the kinds of events left it.
+
+This release then reads it.
+"""
 
 import json
 

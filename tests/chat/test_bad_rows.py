@@ -1,4 +1,7 @@
-"""A message that only the database refuses fails alone: the others of its batch get their seq, in order, without holes."""
+"""A message that only the database refuses fails alone.
+
+The other messages of its batch get their seq, in order, without holes.
+"""
 
 import asyncio
 import secrets

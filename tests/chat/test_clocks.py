@@ -1,4 +1,7 @@
-"""Hosts whose clocks differ: the order of the log and what is found to have moved depend on none of them."""
+"""Hosts whose clocks differ.
+
+Neither the order of the log nor the detection of moved rows depends on a clock.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

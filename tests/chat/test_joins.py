@@ -1,4 +1,4 @@
-"""Pages of joins: simultaneous joins share their queries, and a page needs a membership."""
+"""Pages of joins: simultaneous joins share queries; a page needs a membership."""
 
 import asyncio
 from typing import Any

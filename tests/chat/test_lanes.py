@@ -1,4 +1,7 @@
-"""Lanes: one commit for all rooms while the process is busy, one for each half of the rooms while commits leave it idle."""
+"""Lanes: how many commits run at once.
+
+A busy process has one commit for all rooms. While commits leave it idle, it has one for each half of the rooms.
+"""
 
 import asyncio
 import random

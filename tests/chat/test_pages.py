@@ -1,4 +1,7 @@
-"""Pages of the log are bounded in events and in bytes, and what does not fit is not even read."""
+"""Pages of the log are bounded in events and in bytes.
+
+Events beyond these bounds are not even read.
+"""
 
 import pytest
 from django.db import connection

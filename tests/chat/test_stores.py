@@ -1,4 +1,7 @@
-"""Group commits: seq without holes, keys for ever, and one bad row that fails alone; the same for every store."""
+"""Group commits: seq without holes, permanent keys, a bad row that fails alone.
+
+Every store passes the same tests.
+"""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The queue in front of the log, and what readers and writers of one room do to each other."""
+"""The queue before the log, and how readers and writers of a room interact."""
 
 import asyncio
 import random

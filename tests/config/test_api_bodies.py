@@ -1,4 +1,7 @@
-"""Bodies of the HTTP API take no value for one of another kind: `false` is no number, `1` no truth, `0` no time."""
+"""Bodies of the HTTP API accept no value of another type.
+
+`false` is no number, `1` is no boolean and `0` is no time.
+"""
 
 from collections.abc import Iterator
 from itertools import chain

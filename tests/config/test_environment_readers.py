@@ -1,4 +1,7 @@
-"""settings.py is the only reader of the environment, but for what starts the server before there are settings."""
+"""Only settings.py reads the environment.
+
+The exception is code that starts the server before there are settings.
+"""
 
 import ast
 from pathlib import Path

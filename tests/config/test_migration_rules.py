@@ -1,4 +1,4 @@
-"""Each rule over migrations finds its planted fault, and the ones of squawk are asked."""
+"""Each rule over migrations finds its planted fault, and squawk's rules run."""
 
 import subprocess
 import sys

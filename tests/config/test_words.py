@@ -1,4 +1,7 @@
-"""The server's words: each has a Chinese form, and the compiled catalogues are those of the sources."""
+"""The server's words: each has a Chinese form.
+
+The compiled catalogues are those of the sources.
+"""
 
 import ast
 import re

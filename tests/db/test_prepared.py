@@ -1,4 +1,7 @@
-"""A prepared query answers as its queryset does, and its SQL is built once for each count of numbers."""
+"""A prepared query answers as its queryset does.
+
+Its SQL is built once for each count of numbers.
+"""
 
 from collections.abc import Sequence
 from typing import Any

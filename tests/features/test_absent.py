@@ -1,4 +1,7 @@
-"""The server without each of its features: it starts, an event of theirs keeps its place in the log, and the core works."""
+"""The server without each of its features: it starts, and the core works.
+
+An event of the feature keeps its place in the log.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,6 @@
-"""Polls, surveys, quizzes, chess, files, webhooks, mentions and the event stream while a process is killed and Redis restarts.
+"""Features on two processes while one is killed and Redis restarts.
+
+Polls, surveys, quizzes, chess, files, webhooks, mentions and the event stream are tested here.
 
 The other features have a module of this name in their own folder. These have the log's promises, and share two processes.
 """

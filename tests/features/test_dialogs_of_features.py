@@ -1,4 +1,7 @@
-"""The dialogs and panels that features bring, by keyboard alone: names, focus, axe, forced colours."""
+"""The dialogs and panels of features, by keyboard alone.
+
+The tests check names, focus, axe and forced colours.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,7 @@
-"""The page of features: an administrator turns one off and on, and another person's open page follows."""
+"""The page of features: an administrator turns a feature off and on.
+
+Another person's open page follows.
+"""
 
 import re
 from collections.abc import Iterator

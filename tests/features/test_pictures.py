@@ -1,4 +1,7 @@
-"""Pictures of each feature for the page of features and the docs: `scripts/pictures` takes them from artifacts/screenshots."""
+"""Pictures of each feature for the page of features and the docs.
+
+`scripts/pictures` takes them from artifacts/screenshots.
+"""
 
 import io
 import math

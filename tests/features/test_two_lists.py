@@ -1,4 +1,4 @@
-"""A feature is its own folders and a line in each of two lists: nothing else names it."""
+"""A feature is its folders and a line in two lists: no other file names it."""
 
 import subprocess
 

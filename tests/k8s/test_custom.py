@@ -1,4 +1,4 @@
-"""Objects of operators: their schemas find what is wrong, and our rules understand them."""
+"""Objects of operators: their schemas find errors, and our rules read them."""
 
 from __future__ import annotations
 

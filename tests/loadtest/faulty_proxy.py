@@ -1,4 +1,4 @@
-"""A proxy before the product's server that breaks one promise of a feature, which the address names.
+"""A proxy that breaks one promise of a feature, which the address names.
 
     python tests/loadtest/faulty_proxy.py --port 8123 --to http://127.0.0.1:8000
     http://127.0.0.1:8123/hide-places

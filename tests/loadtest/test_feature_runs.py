@@ -1,4 +1,6 @@
-"""Whole runs of the shapes of features: each passes, and finds a promise that is broken before its users.
+"""Whole runs of the shapes of features: each passes.
+
+Each also finds a broken promise before its users do.
 
 A run without a message fails, and these people write few: each run is long enough, or has others in it.
 """

@@ -1,4 +1,4 @@
-"""From figures to a message in a room: Prometheus, Alertmanager and a room's webhook."""
+"""From metrics to a room's message: Prometheus, Alertmanager and a webhook."""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Every query of both dashboards and of the rules answers, on a Prometheus that reads a live server with traffic."""
+"""Every query of both dashboards and of the rules answers.
+
+Prometheus reads a live server with traffic.
+"""
 
 import re
 from collections.abc import Iterator

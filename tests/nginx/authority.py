@@ -1,4 +1,7 @@
-"""An authority of certificates on this machine: pebble, with a name server that leads every name here."""
+"""A local certificate authority: pebble.
+
+Its name server resolves every name to this machine.
+"""
 
 import json
 import os

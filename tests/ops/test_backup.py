@@ -1,4 +1,7 @@
-"""`manage.py backup` and `restore`, of an embedded run and on Postgres: every row and file comes back, or nothing does."""
+"""`manage.py backup` and `restore`, of an embedded run and on Postgres.
+
+Every row and file comes back, or nothing does.
+"""
 
 import asyncio
 import gzip

@@ -1,4 +1,7 @@
-"""scripts/backup, restore and doctor where something is wrong: they say what, and leave nothing half done."""
+"""scripts/backup, restore and doctor when something is wrong.
+
+They report the fault, and leave nothing half done.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""Plain Channels consumers behind our credentials, under our worker: the tutorial's and one on JSON, unchanged."""
+"""Plain Channels consumers behind our credentials, under our worker.
+
+One is the tutorial's and one is on JSON, both unchanged.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

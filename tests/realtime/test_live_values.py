@@ -1,4 +1,4 @@
-"""Live values on one process: rate, the last one, those who join later, ends, bounds."""
+"""Live values on one process: rate, last value, late joiners, ends, bounds."""
 
 import asyncio
 import time

@@ -1,4 +1,7 @@
-"""An administrator opens and deletes a room of 100,000 messages while people chat elsewhere."""
+"""An administrator opens and deletes a room of 100,000 messages.
+
+People chat in other rooms meanwhile.
+"""
 
 import asyncio
 import re

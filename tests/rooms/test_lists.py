@@ -1,4 +1,7 @@
-"""The frame `list.filter` on a running server: a room's people, sensors, polls and notes as one types."""
+"""The frame `list.filter` on a running server.
+
+It filters a room's people, sensors, polls and notes as one types.
+"""
 
 from __future__ import annotations
 

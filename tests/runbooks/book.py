@@ -1,4 +1,4 @@
-"""A page of docs/runbooks as commands: what is in its `sh` blocks, section by section."""
+"""A page of docs/runbooks as commands: its `sh` blocks, section by section."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""One stack for all runbooks, in a checkout of git with an .env, as an operator has it."""
+"""One stack for all runbooks, in a git checkout with an operator's .env."""
 
 import secrets
 import shutil

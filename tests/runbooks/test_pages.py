@@ -1,4 +1,7 @@
-"""The form of the runbooks, and their commands for a cluster, which nothing here can run."""
+"""The form of the runbooks, and their commands for a cluster.
+
+Nothing here can run the commands for a cluster.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every page of docs/runbooks: its symptom is produced, and its commands are run in order.
+"""Every page of docs/runbooks: cause its symptom, then run its commands in order.
 
 A test is named after its page. In this order, since the last ones end the stack that they all share.
 """

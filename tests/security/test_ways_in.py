@@ -1,4 +1,7 @@
-"""Attacks at ways in that no other folder is about: simple sockets, the stream, files, the admin, webhooks."""
+"""Attacks at entry points that no other folder tests.
+
+These are simple sockets, the stream, files, the admin and webhooks.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""The log in JSON: ids of request, connection and person, and neither text nor secret, on every way that takes them."""
+"""The log in JSON has the ids of request, connection and person.
+
+No entry point logs a text or a secret that it accepts.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""The ACME companion's container orders a certificate, and nginx's container uses it."""
+"""The ACME companion orders a certificate, and nginx uses it.
+
+Each runs in its container.
+"""
 
 import socket
 import ssl

@@ -1,4 +1,7 @@
-"""Alertmanager in its container, with the webhook's address as a file: an alert becomes a message of a room."""
+"""Alertmanager in its container turns an alert into a message of a room.
+
+The webhook's address is a file.
+"""
 
 import json
 import shutil

@@ -1,4 +1,7 @@
-"""scripts/rotate-secret is killed half way: said again, it ends well, and people stay signed in."""
+"""scripts/rotate-secret is killed half way, and a second call ends well.
+
+People stay signed in.
+"""
 
 import os
 import re

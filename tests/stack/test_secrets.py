@@ -1,4 +1,7 @@
-"""Secrets of .env reach the containers as files: `docker inspect`, images, process lists and compose's output show none."""
+"""Secrets of .env reach the containers as files.
+
+`docker inspect`, images, process lists and compose's output show none.
+"""
 
 import json
 import re

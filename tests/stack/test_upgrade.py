@@ -1,4 +1,6 @@
-"""Two people in browsers chat on the schema and page of an earlier version; scripts/roll upgrades the stack meanwhile.
+"""scripts/roll upgrades the stack of an earlier version while people chat.
+
+Two people in browsers begin on its schema and page.
 
 From the tree before the layers, and from the last release: a roll goes one release at a time (docs/upgrading.md). The schemas
 of all releases are in tests/ops/postgres/test_released_schemas.py.

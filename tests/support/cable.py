@@ -1,4 +1,4 @@
-"""A TCP proxy that can reset its connections, refuse new ones or WebSockets, or be slow."""
+"""A TCP proxy that can reset or refuse connections or WebSockets, or be slow."""
 
 import socket
 import struct

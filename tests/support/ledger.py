@@ -1,4 +1,6 @@
-"""The ledger of the test clients: each event of a room once and in order, each acknowledged message in the log.
+"""The ledger of the test clients: each event of a room once and in order.
+
+It also holds that each acknowledged message is in the log.
 
 Pure: no clock, no network. Every check returns its faults as sentences; a client raises them or records them. The clients of the
 protocol tests, the property tests and the chaos runs all use it. Load runs have loadtest/ledger.py: their processes share no log,

@@ -1,4 +1,7 @@
-"""The versions that installations may run: each release by its tag `v1.2.3`, and the tree before the layers, which had no tag."""
+"""The versions that installations may run.
+
+Each release has its tag `v1.2.3`. The tree before the layers had no tag.
+"""
 
 import subprocess
 from pathlib import Path

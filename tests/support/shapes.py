@@ -1,4 +1,6 @@
-"""The fields and types of all frames of the native dialect: those of docs/asyncapi.yaml, which `make protocol` writes.
+"""The fields and types of all frames of the native dialect.
+
+They are read from docs/asyncapi.yaml, which `make protocol` writes.
 
 Other fields are forbidden.
 """

@@ -1,4 +1,7 @@
-"""Administrators switch features off and on while the server runs; everybody and everything follows at once."""
+"""Administrators switch features off and on while the server runs.
+
+Every person and every part of the server follows at once.
+"""
 
 import asyncio
 import json

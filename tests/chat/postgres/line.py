@@ -1,4 +1,7 @@
-"""A TCP proxy in front of Postgres: it can fall silent, and it can lose the answer to a statement that was committed."""
+"""A TCP proxy in front of Postgres that can fall silent.
+
+It can also lose the answer to a statement that was committed.
+"""
 
 import asyncio
 import contextlib

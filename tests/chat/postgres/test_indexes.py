@@ -1,4 +1,7 @@
-"""The exchange of indexes keeps the log, its constraints and its foreign keys, and can be begun again."""
+"""The exchange of indexes keeps the log, its constraints and its foreign keys.
+
+It can be started again after an interruption.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,7 @@
-"""How Postgres looks things up for a commit, in a database without statistics and with those of empty tables."""
+"""The plans that Postgres makes for the look-ups of a commit.
+
+The database has no statistics, or has the statistics of empty tables.
+"""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,7 @@
-"""Postgres read-only for a while, an answer lost, a network that falls silent: nothing to restart, nothing told wrongly."""
+"""Faults of Postgres: read-only for a while, an answer lost, a silent network.
+
+The server needs no restart afterwards, and reports no outcome wrongly.
+"""
 
 import asyncio
 import time

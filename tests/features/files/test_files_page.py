@@ -1,4 +1,4 @@
-"""Files in the page: two people choose, paste and drop them, and see each other's files."""
+"""Files in the page: two people choose, paste and drop files, and see them all."""
 
 import base64
 import re

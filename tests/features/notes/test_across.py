@@ -1,4 +1,7 @@
-"""Notes on two processes: pushes cross, and losses of a killed process or Redis are repaired within 5 s."""
+"""Notes on two processes: pushes cross, and losses are repaired within 5 s.
+
+The losses come from a killed process or from Redis.
+"""
 
 import asyncio
 import time

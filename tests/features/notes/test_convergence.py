@@ -1,4 +1,7 @@
-"""Every copy of a note becomes equal under losses, doubles, delays and kills between three processes."""
+"""Every copy of a note becomes equal in spite of faults.
+
+The faults are losses, doubles, delays and kills between three processes.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""A server with a push service, its background worker, and people whose pages record their notifications."""
+"""A server with a push service and its background worker.
+
+The pages of its people record their notifications.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A push service and its browsers: an HTTP server on a free port keeps its requests, and decrypts them as a browser does."""
+"""A push service and its browsers.
+
+An HTTP server on a free port keeps its requests, and decrypts them as a browser does.
+"""
 
 from __future__ import annotations
 

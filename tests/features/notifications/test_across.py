@@ -1,4 +1,7 @@
-"""`notify` and claims on two processes: they share claims, and a killed process or a restarted Redis loses nothing."""
+"""`notify` and claims on two processes, which share claims.
+
+A killed process or a restarted Redis loses nothing.
+"""
 
 from __future__ import annotations
 

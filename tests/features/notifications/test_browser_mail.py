@@ -1,4 +1,4 @@
-"""E-mail in the settings of notifications, and the pages behind the links of mails, in Chromium."""
+"""E-mail in Chromium: its notification settings, and the pages that mails link."""
 
 from __future__ import annotations
 

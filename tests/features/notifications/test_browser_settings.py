@@ -1,4 +1,7 @@
-"""The settings of notifications in Chromium, on two devices at once; Web Push by the service worker."""
+"""Notification settings in Chromium, on two devices at once.
+
+The service worker shows Web Push.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""Being told, in Chromium: by notifications, sounds, toasts, badges and the title; once, and not of what is on screen."""
+"""Notifications, sounds, toasts, badges and the title in Chromium.
+
+Each message notifies once, and not while it is on screen.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""E-mail digests from a running background worker to a mail server on this machine."""
+"""E-mail digests from a running background worker to a local mail server."""
 
 from __future__ import annotations
 

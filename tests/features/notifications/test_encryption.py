@@ -1,4 +1,7 @@
-"""Pushes are encrypted as RFC 8291 says: its own example, and another implementation that decrypts them."""
+"""Pushes are encrypted as in RFC 8291.
+
+The tests use its own example, and another implementation that decrypts the pushes.
+"""
 
 import os
 from base64 import urlsafe_b64decode

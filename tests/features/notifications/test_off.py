@@ -1,4 +1,7 @@
-"""Notifications that an administrator has switched off: no frame, no push; on again, both."""
+"""Notifications switched off by an administrator: no frame, no push.
+
+Switched on again, both return.
+"""
 
 from __future__ import annotations
 

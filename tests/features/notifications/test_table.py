@@ -1,4 +1,4 @@
-"""Who is notified of a message, and how: the whole table against the rules in words.
+"""Who is notified of a message, and how: the whole table against the rules.
 
 Pure.
 """

@@ -1,4 +1,4 @@
-"""The server without polls: a poll in the log keeps its place, and nothing of it is shown."""
+"""The server without polls: a poll keeps its place in the log, but is not shown."""
 
 import asyncio
 import json

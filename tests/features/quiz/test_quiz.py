@@ -1,4 +1,4 @@
-"""The pure functions of a quiz: start, answers, the server's clock, its form on the wire."""
+"""The pure functions of a quiz: start, answers, the clock, its form on the wire."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,7 @@
-"""A quiz in the page: made with the dialog, answered by keyboard and finger, from the lobby to the podium."""
+"""A quiz in the page, from the lobby to the podium.
+
+It is made with the dialog, and answered by keyboard and touch.
+"""
 
 import pytest
 from playwright.sync_api import Locator, expect

@@ -1,4 +1,7 @@
-"""Search on two processes: acknowledged messages are found after either died, and without Redis."""
+"""Search on two processes: acknowledged messages are always found.
+
+Either process may die, and Redis may be away.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack

@@ -1,4 +1,4 @@
-"""The server without search: messages are stored as ever, and are found once it is back."""
+"""The server without search: messages are stored, and found once it is back."""
 
 import asyncio
 

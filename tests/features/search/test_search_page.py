@@ -1,4 +1,4 @@
-"""Search in the page: one writes, another one finds it as they type, and jumps there."""
+"""Search in the page: results appear while one types, and a click jumps there."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,7 @@
-"""Sensors on two processes: no acknowledged reading is lost, and what is shown is right again when Redis or a process is back."""
+"""Sensors on two processes: no acknowledged reading is lost.
+
+The shown values are right again when Redis or a process is back.
+"""
 
 import asyncio
 import time

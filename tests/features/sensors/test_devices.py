@@ -1,4 +1,4 @@
-"""Devices: a token that pushes readings into one room, by three ways, and does nothing else."""
+"""Devices: a token that only pushes readings into one room, in three ways."""
 
 import asyncio
 import os

@@ -1,4 +1,7 @@
-"""What is accepted of a push, how coarse a history is, and what an alarm does: apart from sockets and database."""
+"""Rules of pushes, histories and alarms, without sockets or a database.
+
+They say which pushes are accepted, how coarse a history is, and what an alarm does.
+"""
 
 from datetime import UTC, datetime, timedelta
 

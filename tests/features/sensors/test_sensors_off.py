@@ -1,4 +1,7 @@
-"""The server without sensors and places: nothing of them answers, stored data stays, and works again later."""
+"""The server without sensors and places: neither of them answers.
+
+Stored data stays, and works again later.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""survey.create, survey.answer, survey.close over real sockets, and the surveys of the API."""
+"""survey.create, survey.answer and survey.close over sockets; surveys of the API."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The pure functions of a survey: answers, closing, its forms on the wire and in the CSV."""
+"""The pure functions of a survey: answers, closing, its forms on wire and in CSV."""
 
 from __future__ import annotations
 

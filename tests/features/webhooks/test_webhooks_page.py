@@ -1,4 +1,7 @@
-"""Webhooks in the page: an owner makes one, a program writes through it, and the owner removes it."""
+"""Webhooks in the page: an owner makes and removes one.
+
+A program writes through it.
+"""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""`manage.py doctor` on a real Postgres and Redis, with one thing broken at a time."""
+"""`manage.py doctor` on a real Postgres and Redis, with one fault at a time."""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""`manage.py doctor replica` on a real primary and standby, with one thing broken at a time."""
+"""`manage.py doctor replica` on a real primary and standby.
+
+One thing is broken at a time.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""The schema of each release, made by its own migrations, becomes today's; who was there stays."""
+"""The schema of each release, made by its own migrations, becomes today's.
+
+The people in it stay.
+"""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Live values over two processes on a real Redis: ends, restarts of a process, outages of Redis."""
+"""Live values over two processes on a real Redis.
+
+The tests cover ends, restarts of a process and outages of Redis.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""Redis goes away while people chat: a watched server whose replica is promoted, and one of several shards."""
+"""Redis goes away while people chat.
+
+Either a watched server's replica is promoted, or one of several shards goes away.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,7 @@
-"""REPLICA_URL: a standby answers pages of history and search, and the primary fills its lag."""
+"""REPLICA_URL: a standby answers pages of history and search.
+
+The primary fills its lag.
+"""
 
 import asyncio
 import re

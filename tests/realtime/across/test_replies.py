@@ -1,4 +1,7 @@
-"""Replies and mentions on two processes: counted once, also when the process that committed them died or Redis was away."""
+"""Replies and mentions on two processes are counted once.
+
+This holds when the process that committed them died, and when Redis was away.
+"""
 
 import asyncio
 

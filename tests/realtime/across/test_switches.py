@@ -1,4 +1,7 @@
-"""A feature that is switched on one process is off on the other, also after a restart of Redis."""
+"""A feature switched off on one process is off on the other.
+
+This holds after a restart of Redis, too.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,6 @@
-"""Live values over several processes, with losses, doubles and orders of any kind: the newest of each key wins everywhere.
+"""Live values over several processes: the newest of each key wins everywhere.
+
+Losses, doubles and orders of any kind do not change that.
 
 The model is one line: of all values that clients set, the one with the greatest (time, process).
 """

@@ -1,4 +1,7 @@
-"""Entering messages behind the commits: everything is found before, while and after it is entered, in its present text."""
+"""Messages are entered into the search index after their commit.
+
+Search finds each message before, while and after it is entered, in its present text.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
