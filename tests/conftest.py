@@ -47,7 +47,10 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; mark the tests that start their own servers, which takes seconds."""
+    """Put the longest files first; mark the tests that start their own servers.
+
+    Such a start takes seconds.
+    """
     items.sort(key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST)))
     for item in items:
         if {"start_server", "start_module_server"} & set(getattr(item, "fixturenames", ())):
@@ -65,7 +68,10 @@ def profile() -> Profile:
 
 @pytest.fixture(scope="session", autouse=True)
 def epoch() -> None:
-    """A hub in the tests' own process greets without the database, whose rows are gone between tests."""
+    """Let a hub in the tests' own process greet without the database.
+
+    The rows of the database are gone between tests.
+    """
     from db import installation  # noqa: PLC0415  # not before Django's settings
 
     installation._epoch = "of-tests"
@@ -96,7 +102,10 @@ def start_server(profile: Profile) -> Iterator[StartServer]:
 
 @pytest.fixture(scope="module")
 def start_module_server(profile: Profile) -> Iterator[StartServer]:
-    """Start servers for the tests of one file with the same settings: a start takes one to two seconds of a core."""
+    """Start servers for the tests of one file with the same settings.
+
+    A start takes one to two seconds of a core.
+    """
     with ExitStack() as exits:
         yield _starting(profile, exits)
 

@@ -190,7 +190,10 @@ BY_OTHERS = tuple(
 
 @pytest.mark.parametrize("row", BY_OTHERS, ids=lambda row: f"{row.what} by {row.way}")
 async def test_ticket_of_an_ended_credential_is_worth_nothing(world: World, row: Row) -> None:
-    """A ticket outlives its purchase by 30 s; a socket that it opens ends within 5 s all the same."""
+    """A ticket stays valid for 30 s, even if its credential has ended.
+
+    A socket that it opens ends within 5 s all the same.
+    """
     async with AsyncExitStack() as exits:
         phone = await signed_in(await exits.enter_async_context(anonymous(world.server.base_url)), world.bob)
         program = await exits.enter_async_context(with_token(world.server.base_url, world.bob))

@@ -102,7 +102,10 @@ async def test_flooding_address_is_refused_and_others_are_served(monkeypatch: py
 
 
 async def test_flood_of_sign_ins_is_refused_to_its_address_alone(start_server: StartServer) -> None:
-    """Behind a proxy each address has its queue; people at another one are not refused."""
+    """Each address behind a proxy has its own queue.
+
+    People at another address are not refused.
+    """
     server = start_server(WEB_CONCURRENCY="1", LIMIT_CALLS_PER_S="0")
     ada = await sign_up(server.base_url)
     body = {"username": ada.name, "password": ada.password}

@@ -59,7 +59,7 @@ class Bot:
         self._http.delete(f"/api/rooms/{room}/members/{user}").raise_for_status()
 
     def people(self, query: str) -> list[str]:
-        """Return the names of people whose name holds the query, in the order of their ids."""
+        """Return the names of people whose name contains the query, ordered by id."""
         found: list[dict[str, Any]] = []
         after: str | None = ""
         while after is not None:

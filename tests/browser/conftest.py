@@ -60,7 +60,10 @@ def one_cable() -> Iterator[Cable]:
 
 @pytest.fixture
 def cable(one_cable: Cable) -> Iterator[Cable]:
-    """A line to the server that can be cut; it is whole again after each test, however that ended."""
+    """Provide a line to the server that a test can cut.
+
+    It is whole again after each test, whether the test passed or failed.
+    """
     yield one_cable
     one_cable.mend()
     one_cable.slow(None)
@@ -93,7 +96,10 @@ def start_site(profile: Profile, static_files: Path) -> Iterator[StartSite]:
 
 
 class _Chromium:
-    """One for each process: several conftests have the fixture below, and Playwright starts once."""
+    """One Chromium for each process.
+
+    Several conftests have the fixture below, and Playwright starts once.
+    """
 
     def __init__(self) -> None:
         self._users = 0
@@ -123,7 +129,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def person(browser: Browser, site: Server) -> Iterator[NewPerson]:
-    """Make a person with a browser of their own: `ada = person("Ada")` has signed up, `person(signed_up=False)` has not.
+    """Make people with a browser of their own, as in `ada = person("Ada")`.
+
+    `ada` has signed up; `person(signed_up=False)` has not.
 
     `person("Ada", room=room)` has opened the room, too: one page less to load.
 

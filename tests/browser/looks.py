@@ -21,7 +21,10 @@ SETTLED = """() => Promise.race([
 
 
 def findings(page: Page) -> list[str]:
-    """Return what axe holds to be serious or critical, and faults of a page's structure, with where they are."""
+    """Return axe's serious or critical findings, and faults of a page's structure.
+
+    Each finding says where it is.
+    """
     page.evaluate(SETTLED)
     if not page.evaluate("'axe' in window"):
         page.add_script_tag(content=AXE.read_text())

@@ -13,7 +13,10 @@ _START_TIMEOUT_S = 30
 
 
 class OwnBrowser:
-    """Started as a program and reached over its debugging port; use as a context manager."""
+    """A browser started as a program and reached over its debugging port.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, program: str, arguments: list[str], profile: Path, kind: BrowserType) -> None:
         # The port is written here once it is open.

@@ -102,7 +102,10 @@ class Person:
         self.page.locator("input[type=password]").fill(password)
 
     def frames_sent(self, kind: str) -> list[dict[str, Any]]:
-        """Frames of this type that the page has sent, on any socket but the demo's, whose ping is plain text."""
+        """Return the frames of this type that the page has sent, on any socket.
+
+        The demo's socket is left out: its ping is plain text.
+        """
         frames = [json.loads(text) for text in self.sent if text != "ping"]
         return [frame for frame in frames if frame["type"] == kind]
 
@@ -171,7 +174,10 @@ class Person:
         return [int(seq) for seq in self.rows.evaluate_all("rows => rows.map(row => row.dataset.seq)")]
 
     def all_sent(self) -> None:
-        """Wait until the server has answered every message this person wrote: others may see one before that."""
+        """Wait until the server has answered every message this person wrote.
+
+        Others may see a message before that.
+        """
         expect(self.messages.locator("[data-state]")).to_have_count(0)
 
     def sees(self, *texts: str) -> None:

@@ -39,7 +39,10 @@ ROOMS = """async () => (await (await fetch('/api/rooms?limit=500')).json()).room
 
 
 def english_left(page: Page, *names: str) -> list[str]:
-    """Return the shown texts that have an English word beside `names` of people and rooms."""
+    """Return the shown texts that have an English word.
+
+    The `names` of people and rooms do not count.
+    """
     if "/chat" in page.url:
         names = (*names, *filter(None, page.evaluate(ROOMS)))
     known = re.compile("|".join([*map(re.escape, sorted({*KNOWN, *names}, key=len, reverse=True)), OTHERS]))

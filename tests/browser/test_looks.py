@@ -34,7 +34,9 @@ CASTS = iter(
 
 @pytest.fixture
 def scene(site: Server, bot: Bot, person: NewPerson) -> Iterator[Any]:
-    """A workspace as it looks after a morning: `scene(**context options)` makes a person in the middle of it.
+    """Build a workspace as it looks after a morning.
+
+    `scene(**context options)` makes a person in the middle of it.
 
     Those who write stay until the pictures are taken: they show who is online.
     """

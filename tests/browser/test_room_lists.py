@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def crowd(site: Server, bot: Bot) -> list[str]:
-    """More people than one page of members holds; their names, in the order of their ids."""
+    """Make more people than a page of members holds; return their names by id."""
     manage("seed", "101", env=site.env | {"ALLOW_SEED": "1"})
     return bot.people("seed-")
 

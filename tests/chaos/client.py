@@ -50,7 +50,10 @@ class Client:
     def __init__(
         self, url: str, token: str, rooms: list[str], *, name: str, chance: random.Random, streams: bool = False
     ) -> None:
-        """`streams`: talk through the event stream and POST instead of the WebSocket at `url`."""
+        """Make a client of the server at `url`.
+
+        With `streams` it uses the event stream and POST instead of the WebSocket.
+        """
         self.url, self.name, self.chance, self.streams = url, name, chance, streams
         self.rooms = {room: RoomMemory() for room in rooms}
         self.outbox = Outbox(name, chance)

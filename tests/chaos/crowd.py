@@ -159,5 +159,8 @@ class Crowd:
 
 
 def _has_stream(number: int) -> bool:
-    """Return whether a client has a stream: one of each eight, shifted by one each time so that every room has some."""
+    """Return whether a client has a stream, as one of each eight clients does.
+
+    The place is shifted by one in each eight, so that every room has some streams.
+    """
     return (number + number // CLIENTS_A_STREAM) % CLIENTS_A_STREAM == 0

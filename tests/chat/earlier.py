@@ -48,7 +48,10 @@ def member(last_read_seq: int) -> str:
 
 
 def react(env: dict[str, str], more: str = "") -> tuple[int, int, int]:
-    """React to the first message, once for ever; return (head, last_read_seq, unread) as the member sees them."""
+    """React to the first message; return the member's (head, last_read_seq, unread).
+
+    The reaction is permanent: call this once.
+    """
     printed = manage("shell", "-v", "0", "-c", _REACT.format(more=more), env=env).strip().splitlines()
     head, last_read_seq, unread = json.loads(printed[-1])
     return head, last_read_seq, unread

@@ -105,7 +105,10 @@ async def test_messages_stored_before_an_outage_are_published(refusing: World, p
 
 
 async def test_room_with_a_wrong_row_fails_alone(world: World) -> None:
-    """As after a restore that lost the head: clients keep their messages and send them again."""
+    """The database looks as after a restore that lost the head.
+
+    Clients keep their messages and send them again.
+    """
     writer = GroupCommitter(store())
     await writer.submit(world.append(0, "first"))
     await database.run(lambda: Room.objects.filter(id=world.rooms[0].id).update(head=0))

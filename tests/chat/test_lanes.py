@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Disk:
-    """The real store, behind a disk that takes `delay_s` to sync; counts the commits under way."""
+    """The real store on a disk that syncs in `delay_s`; counts concurrent commits."""
 
     def __init__(self, delay_s: float) -> None:
         self.real = store()

@@ -62,7 +62,10 @@ def test_an_event_larger_than_a_page_is_a_page(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_rows_beyond_the_page_are_not_read() -> None:
-    """A storm of readers far behind reads each large text once, not once for every page before it."""
+    """Many readers far behind read each large text once.
+
+    They do not read it again for every page before it.
+    """
     room = room_of([BIG] * 100)
     with CaptureQueriesContext(
         connection,

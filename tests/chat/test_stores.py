@@ -126,7 +126,10 @@ async def test_a_stranger_is_refused_alone(store: Store, world: World) -> None:
 
 @pytest.mark.parametrize("text", UNWRITABLE)
 async def test_unstorable_row_fails_alone_in_its_batch(store: Store, world: World, text: Any) -> None:
-    """One message that the database refuses, one that the driver cannot write; the writer then stores the others."""
+    """The database refuses one of the texts, and the driver cannot write the other.
+
+    The store then accepts further messages.
+    """
     with pytest.raises(CannotStore):
         await store.store(
             [world.append(0, world.ada, "a"), world.append(0, world.ada, "b", text), world.append(0, world.bob, "c")]

@@ -197,7 +197,10 @@ async def test_batches_that_overlap_in_any_order_never_deadlock(world: World) ->
 
 
 async def test_a_resume_waits_for_nobody_who_writes(world: World) -> None:
-    """Neither the lock of the room's row nor a write under way in the whole database holds a page back."""
+    """A page waits neither for the lock of the room's row nor for any write.
+
+    The write may be under way anywhere in the database.
+    """
     real = store()
     await real.store([world.append(0, f"k{number}") for number in range(3)])
     locked, done = threading.Event(), threading.Event()

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.django_db
 
 
 class CountedRows:
-    """Events of one author after a seq in some rooms, with what converters have to read; counts how often it is built."""
+    """Events of one author after a seq in some rooms; counts how often it is built.
+
+    The rows have columns that converters must read.
+    """
 
     def __init__(self) -> None:
         self.built = 0

@@ -166,7 +166,10 @@ def test_documented_limits_match_the_code() -> None:
 
 
 def test_documented_frames_of_the_native_dialect_exist() -> None:
-    """Those of the core in protocol.md, a feature's in its own page, or in an example there."""
+    """Each frame is in its page: protocol.md for the core, or its feature's page.
+
+    An example there counts, too.
+    """
     text = "\n".join(page.read_text() for page in (PROTOCOL, *(ROOT / "docs" / "features").glob("*.md")))
     for name, found in document()["channels"]["native"]["messages"].items():
         kind = resolve(found["$ref"])["title"]

@@ -46,7 +46,10 @@ async def circle(pair: Pair) -> AsyncIterator[Circle]:
 
 
 class Things:
-    """One of each in a room, begun by Ada on the first process; Bob has joined on the second."""
+    """One thing of each feature, in a room with Ada and Bob.
+
+    Ada began them on the first process. Bob has joined on the second.
+    """
 
     def __init__(self, circle: Circle, here: ChatClient, there: ChatClient) -> None:
         self.circle, self.here, self.there, self.room = circle, here, there, circle.room

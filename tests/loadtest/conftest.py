@@ -83,7 +83,10 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
 
 @pytest.fixture(scope="module")
 def faulty_proxy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    """Return an address of the product's server behind a proxy that breaks one promise: `faulty_proxy("hide-places")`."""
+    """Return an address of the server behind a proxy that breaks one promise.
+
+    The argument names the promise: `faulty_proxy("hide-places")`.
+    """
     port = free_port()
     program = Path(__file__).with_name("faulty_proxy.py")
     log = tmp_path_factory.mktemp("proxy") / "log"

@@ -204,7 +204,7 @@ class Proxy:
 
 
 def _line(fault: Fault, line: str) -> bytes | None:
-    """Return a line of an event stream after the fault; None where its frame goes no further."""
+    """Return a line of an event stream after the fault; None if its frame is dropped."""
     if line.startswith('data: {"type"'):
         frames = fault.outwards(json.loads(line.removeprefix("data: ")))
         return f"data: {json.dumps(frames[0])}\n".encode() if frames else None

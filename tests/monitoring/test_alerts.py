@@ -51,7 +51,10 @@ async def test_alert_becomes_a_message_of_a_room(server: Server, connect: Connec
 
 
 async def test_alertmanager_reaches_plain_http_through_nginx(server: Server, connect: Connect, tmp_path: Path) -> None:
-    """The public address of a machine of one's own leads nowhere inside a container: nginx takes the request as a proxy."""
+    """Alertmanager uses nginx as a proxy to reach the webhook's public address.
+
+    On one's own machine this address leads nowhere from inside a container.
+    """
     ada = await sign_up(server.base_url)
     room = await create_room(server.base_url, ada, private=True)
     async with with_token(server.base_url, ada) as http:

@@ -16,7 +16,9 @@ from tests.support.processes import Process, start_on_free_ports
 
 
 class Authority:
-    """Asks for challenges on `http_port` of this machine; its certificates live for `life_s`.
+    """A local authority that asks for challenges on `http_port` of this machine.
+
+    Its certificates live for `life_s`.
 
     It listens by its own `name`.
     """

@@ -114,7 +114,10 @@ def shown(front: Front, context: ssl.SSLContext) -> dict[str, Any]:
 
 
 def wait_shown(front: Front, context: ssl.SSLContext, serial: str) -> None:
-    """Wait until each of several connections gets it: workers of before a reload answer a few more."""
+    """Wait until each of several connections gets the certificate.
+
+    Workers from before a reload answer a few more connections.
+    """
     deadline, in_a_row = monotonic() + 20, 0
     while in_a_row < 5:
         try:

@@ -82,7 +82,10 @@ async def test_sockets_from_before_a_reload_get_1012(server: Server, start_front
 
 
 def test_nginx_told_to_end_during_a_reload_ends(start_front: StartFront) -> None:
-    """The reload takes a second; Docker would kill an nginx that forgot the signal, with its sockets."""
+    """nginx remembers the signal during the reload, which takes a second.
+
+    Docker would kill an nginx that forgot it, with its sockets.
+    """
     front = start_front()
     front.process.send(signal.SIGHUP)
     front.process.wait_until(lambda: "reconfiguring" in front.log, timeout=10, what="the reload")

@@ -29,7 +29,7 @@ TEXTS = ["plain", "tab\tand\nline \\N", "ünï☃ 😀", "'; DROP TABLE chat_eve
 
 
 def restored_env(server: Server, profile: Profile, directory: Path) -> dict[str, str]:
-    """Return the settings of a fresh installation: nothing in its database, not even tables."""
+    """Return the settings of a fresh installation, whose database has no tables."""
     env = {name: value for name, value in server.env.items() if name not in {"DATA_DIR", "DATABASE_URL"}}
     env["DATA_DIR"] = str(directory / "fresh")
     if profile.postgres:
@@ -205,7 +205,10 @@ def test_a_backup_of_a_newer_release_changes_nothing(small: tuple[Server, bytes]
 
 
 def test_a_change_that_only_the_rows_show_is_refused(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
-    """Through standard input the archive is read once: nothing may stay of an archive whose end is wrong."""
+    """An archive whose end is wrong leaves nothing behind.
+
+    Through standard input it is read only once.
+    """
     server, data = small
     env = restored_env(server, profile, tmp_path)
     command = [sys.executable, str(ROOT / "app" / "manage.py"), "restore", "-"]

@@ -25,7 +25,10 @@ WITH_A_SMALL_DISK = (
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout without .env, var and an environment of its own, as on a server of containers."""
+    """Make a checkout without .env, var and its own environment.
+
+    A server of containers has such a checkout.
+    """
     made = tmp_path / "checkout"
     made.mkdir()
     shutil.copytree(ROOT / "scripts", made / "scripts")
@@ -74,7 +77,10 @@ def needs_root() -> None:
 def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
     embedded: Path, env: dict[str, str], tmp_path: Path, size: str, to: str, says: str
 ) -> None:
-    """300 KiB do not hold the backup; 900 hold it, and not its encrypted copy beside it."""
+    """300 KiB do not hold the backup.
+
+    900 KiB hold it, but not its encrypted copy beside it.
+    """
     needs_root()
     made = env | {"BACKUP_DIR": str(tmp_path / "small"), "BACKUP_ENCRYPT_TO": to}
     done = run(embedded, "backup", env=made, small=size)

@@ -133,7 +133,10 @@ def fronted(profile: Profile) -> Iterator[tuple[Server, int]]:
 
 @pytest.fixture
 def nginx(fronted: tuple[Server, int], tmp_path: Path, settings: Settings) -> Iterator[Callable[[str], None]]:
-    """Start a proxy with these directives; the checks then take the server's settings for theirs."""
+    """Start a proxy with these directives.
+
+    The checks then take the server's settings for theirs.
+    """
     server, port = fronted
     settings.PUBLIC_URL = server.env["PUBLIC_URL"]
     settings.SECRET_KEY = server.shell("from django.conf import settings; print(settings.SECRET_KEY)").strip()

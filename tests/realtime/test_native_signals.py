@@ -52,7 +52,10 @@ async def _online_in(chat: ChatClient, room: str, number: int) -> bool:
 
 @pytest.fixture
 async def bob(server: Server) -> Account:
-    """A new user: one of an earlier test is still online for a moment, and so never comes."""
+    """Make a new user, whose arrival can be seen.
+
+    A user of an earlier test is still online for a moment, and so never arrives.
+    """
     return await sign_up(server.base_url)
 
 

@@ -257,7 +257,10 @@ class World:
                 hub.deliver([{"kind": "member", "user": user, "room": list(room), "upto": 0}])
 
     async def remove(self, number: int) -> None:
-        """Remove a member: their processes learn of it at once, all others by their next read of the journal."""
+        """Remove a member.
+
+        The member's processes learn of it at once, all others by their next read of the journal.
+        """
         room, user = self._pair(number)
         self.members.discard((room.id, user))
         self._revoke(room.id, user)

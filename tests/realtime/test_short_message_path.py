@@ -139,7 +139,10 @@ async def waits() -> None:
 
 
 async def peer(waiting: str = "") -> tuple[SocketProtocol, list[str]]:
-    """A connection whose app must wait at each message in `waiting`, and the messages it got."""
+    """Return a connection whose app waits at each message in `waiting`.
+
+    The second value is the list of the messages that the app got.
+    """
     made = open_protocol(SimpleNamespace(is_closing=lambda: False, pause_reading=lambda: None, resume_reading=lambda: None))
     heard: list[str] = []
 
@@ -152,7 +155,10 @@ async def peer(waiting: str = "") -> tuple[SocketProtocol, list[str]]:
 
 
 async def queued(one: SocketProtocol) -> list[str]:
-    """Return the messages that wait for the app's task; "…" is the rest of a message that the app has in part."""
+    """Return the messages that wait for the app's task.
+
+    "…" is the rest of a message that the app has in part.
+    """
     found = []
     while not one.queue.empty():
         message = one.queue.get_nowait()

@@ -36,7 +36,10 @@ with connection.cursor() as cursor:
 
 
 async def slowest(client: ChatClient, room: str, *, beside: asyncio.Task[None] | None = None, least: int = 20) -> float:
-    """Return how long the slowest sends took, without the last twentieth: that is chance on a shared machine."""
+    """Return the time of the slowest send, in seconds, without the last twentieth.
+
+    The slowest twentieth is chance on a shared machine.
+    """
     took_s: list[float] = []
     while len(took_s) < least or (beside and not beside.done()):
         begun = monotonic()

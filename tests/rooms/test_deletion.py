@@ -183,7 +183,10 @@ def test_direct_room_stays_direct_on_its_admin_page(page: Client) -> None:
 
 
 def played_things(room: Room, ada: User, bob: User, eve: User) -> None:
-    """A quiz of ada's that bob has played, as 2, and a game of bob's against eve, as 4."""
+    """Store ada's quiz that bob has played, and bob's game against eve.
+
+    Their seqs are 2 and 4. Bob's answer and eve's acceptance follow each of them.
+    """
     white, black = Player(bob.id, bob.username), Player(eve.id, eve.username)
     things: list[tuple[str, User, int | None, Any]] = [
         ("quiz", ada, None, Quiz("T", [], players={str(bob.id): quiz.Player("user-00001", 7)})),

@@ -33,7 +33,10 @@ def blocks_of(page: Path) -> list[Block]:
 
 @dataclass
 class Book:
-    """Runs a page's commands as an operator would: with bash, in the checkout, with .env."""
+    """Runs a page's commands as an operator would.
+
+    It uses bash, in the checkout, with .env.
+    """
 
     page: Path
     checkout: Path

@@ -23,7 +23,10 @@ def git(directory: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack from `make up`, with the settings in .env alone: one web container, release v0.1.0, origin/main beside it."""
+    """Start a stack with `make up`, with the settings in .env alone.
+
+    It has one web container and release v0.1.0, with origin/main beside it.
+    """
     directory = tmp_path_factory.mktemp("runbooks") / "hubbub"
     directory.mkdir()
     copy_checkout(directory)

@@ -21,7 +21,10 @@ async def talk(stack: Stack) -> None:
 
 
 class Writer:
-    """A person who writes all the time, comes back after each disconnect, and sends again with the same key."""
+    """A person who writes all the time and comes back after each disconnect.
+
+    A message is sent again with the same key.
+    """
 
     def __init__(self, stack: Stack, account: Account, room: str) -> None:
         self.stack, self.account, self.room = stack, account, room
@@ -51,7 +54,10 @@ class Writer:
 
 @asynccontextmanager
 async def writing(stack: Stack, room: str = "lobby") -> AsyncIterator[Writer]:
-    """Have a person write meanwhile; afterwards everything acknowledged must be in the log, in its place."""
+    """Have a person write meanwhile, and check the log afterwards.
+
+    Every acknowledged message must be in the log, in its place.
+    """
     writer = Writer(stack, await sign_up(stack.url), room)
     task = asyncio.create_task(writer.write())
     try:

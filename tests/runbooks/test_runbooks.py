@@ -308,7 +308,7 @@ async def test_restore(book: Book, site: Stack) -> None:
 
 
 async def test_point_in_time(book: Book, site: Stack) -> None:
-    """To the second before everybody's messages were overwritten, and back to the one after it."""
+    """Restore to the second before all messages were overwritten, then to one after."""
     file = site.directory / ".env"
     env = file.read_text()
     file.write_text(f"{env}ARCHIVE_DAYS=2\nARCHIVE_CIPHER_PASS={secrets.token_urlsafe(32)}\n")
@@ -347,7 +347,7 @@ def sql(site: Stack, statement: str) -> str:
 
 
 def now(site: Stack) -> str:
-    """The database's time, with nothing committed in the second before it and after it."""
+    """Return the database's time, with no commit in the second before or after it."""
     time.sleep(1.5)
     found = sql(site, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') || '+00'")
     time.sleep(1.5)
@@ -373,7 +373,10 @@ async def test_postgres_upgrade(book: Book, site: Stack) -> None:
 
 
 async def test_move(book: Book, site: Stack, tmp_path: Path) -> None:
-    """The other server is another checkout; the volume that it lacks is taken away here."""
+    """The other server is another checkout.
+
+    A new server has no volume, so the test removes it.
+    """
     await run(book, "Look")
     before = rows(site)
     await run(book, "Do", number=0)

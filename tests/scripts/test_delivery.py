@@ -107,7 +107,7 @@ def test_fault_in_a_workflow_is_found(tmp_path: Path, planted: str, by: str) -> 
 
 
 def test_published_images_are_the_ones_that_compose_names() -> None:
-    """ghcr.io/OWNER/REPOSITORY-web, of a release, is what IMAGE_PREFIX and IMAGE_TAG name.
+    """IMAGE_PREFIX and IMAGE_TAG name a release's ghcr.io/OWNER/REPOSITORY-web.
 
     Every image that compose could build on a server is published. The load's is for a checkout.
     """

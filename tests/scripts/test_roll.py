@@ -23,7 +23,10 @@ OWN = ("DATABASE_URL=postgres://hubbub:a@postgres:5432/hubbub", "REDIS_URL=redis
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """Return docker inspect's report of a healthy web container; `changes` go to its State."""
+    """Return docker inspect's report of a healthy web container.
+
+    `changes` go to its State.
+    """
     return {
         "Id": "a1",
         "Name": "/hubbub-web-1",

@@ -20,7 +20,10 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_server_is_exposed_little() -> None:
-    """2.0 of 10: no capability, a read-only system, no new namespaces, few system calls."""
+    """The unit's exposure is at most 2.0 of 10.
+
+    It has no capability, a read-only system, no new namespaces and few system calls.
+    """
     done = analyze("security", "--offline=true", "--no-pager", "--threshold=20", SERVER)
     assert done.returncode == 0, done.stdout
     planted = analyze("security", "--offline=true", "--no-pager", "--threshold=20", UNITS / "hubbub-backup.service")

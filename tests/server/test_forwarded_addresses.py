@@ -10,7 +10,10 @@ from tests.conftest import StartServer
 
 @pytest.mark.parametrize(("listener", "trusted"), [("127.0.0.1", "127.0.0.1/8"), ("::", "127.0.0.1")])
 async def test_clients_behind_a_trusted_proxy_are_told_apart(start_server: StartServer, listener: str, trusted: str) -> None:
-    """A listener on :: sees the proxy at ::ffff:127.0.0.1, which no network of IPv4 contains."""
+    """A listener on :: sees the proxy at ::ffff:127.0.0.1.
+
+    No network of IPv4 contains that address.
+    """
     server = start_server(HOST=listener, TRUSTED_PROXIES=trusted, LIMIT_SIGNUPS_PER_H="1", WEB_CONCURRENCY="1")
 
     async def sign_up(address: str) -> int:

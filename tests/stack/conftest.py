@@ -48,7 +48,10 @@ def rolled(stack: Stack) -> Iterator[Stack]:
 
 @pytest.fixture
 def settled(rolled: Stack) -> Iterator[Stack]:
-    """The stack as the test before left it: whole, of one version and one set of settings, not always those of its start."""
+    """Provide a whole stack, as the test before left it.
+
+    It has one version and one set of settings, but not always those of its start.
+    """
     yield rolled
     if not rolled.is_settled():
         rolled.restore()

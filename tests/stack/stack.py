@@ -134,7 +134,10 @@ class Stack:
         assert answer.returncode == 0, answer.stderr
 
     def is_settled(self) -> bool:
-        """Return whether as many servers as at the start are up, those of a service all of one version, whichever it is."""
+        """Return whether as many servers are up as at the start.
+
+        All servers of a service must have one version, whichever it is.
+        """
         now = self._replicas()
         servers = {service: ones for service, ones in self._started.items() if service != "migrate"}
         return all(
@@ -199,7 +202,7 @@ class Stack:
         return self._inspect(f"service={service}")
 
     def _inspect(self, *labels: str) -> list[dict[str, Any]]:
-        """Return docker inspect of the containers with these labels of compose, oldest first.
+        """Return docker inspect of the containers with these compose labels, oldest first.
 
         Not by `compose ps`, which takes ten times as long. Containers made by hand of its images have most of the labels,
         but not `oneoff`.

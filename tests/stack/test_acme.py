@@ -99,13 +99,19 @@ def test_container_orders_what_nginx_uses(ordering: tuple[Stack, Authority, int]
 
 
 def stack_exec(stack: Stack, service: str, *command: str) -> str:
-    """Run it in a container by the engine: compose.yaml alone does not know the companion."""
+    """Run a command in a service's container by the engine.
+
+    compose.yaml alone does not know the companion.
+    """
     return docker("exec", stack.containers(service)[0]["Id"], *command)
 
 
 @pytest.fixture
 def companion(settled: Stack) -> Iterator[tuple[Stack, dict[str, str]]]:
-    """The stack, the companion's image, and settings of an authority that does not answer."""
+    """Provide the stack and the settings of an authority that does not answer.
+
+    It builds the companion's image first, and restores the stack at the end.
+    """
     stack = settled
     env = {"ACME_EMAIL": "ada@example.com", "ACME_DIRECTORY_URL": "https://192.0.2.1/directory", "PUBLIC_URL": f"https://{NAME}"}
     env |= {"HTTPS_PORT": str(free_port())}

@@ -121,7 +121,7 @@ def test_certificate_comes_one_way_whatever_was_before(idle: Stack, tmp_path: Pa
 
 
 def test_repeated_install_leaves_what_its_operator_changed(idle: Stack) -> None:
-    """Behind a proxy on another machine, which reaches one address and port of this one."""
+    """The operator has a proxy on another machine, which needs an address and port."""
     before = pull_fails(idle, "--address", "https://chat.example.com", "--admin", "chief")
     assert (before["HTTP_BIND"], before["HTTP_PORT"]) == ("127.0.0.1", "8080")
     env = idle.directory / ".env"
@@ -132,7 +132,10 @@ def test_repeated_install_leaves_what_its_operator_changed(idle: Stack) -> None:
 
 
 def test_deleted_data_includes_what_is_turned_off_by_now(idle: Stack) -> None:
-    """An archive holds everybody's messages, and compose no longer knows of it once ARCHIVE_DAYS is gone."""
+    """An archive holds everybody's messages, so it is deleted, too.
+
+    Compose no longer knows of it once ARCHIVE_DAYS is gone.
+    """
     for name in ("archive", "acme-account"):
         docker("volume", "create", "--label", f"com.docker.compose.project={idle.project}", f"{idle.project}_{name}")
     other = f"{idle.project}-another_archive"

@@ -33,7 +33,10 @@ async def test_up_to_date_containers_are_not_replaced(stack: Stack) -> None:
 
 
 async def test_container_made_by_hand_is_left_alone(stack: Stack) -> None:
-    """Of web's image, for a look around: it has most labels of compose, which writes them into the image."""
+    """The container is of web's image, started by hand to look around.
+
+    It has most labels of compose, which writes them into the image.
+    """
     made = docker("run", "--detach", "--entrypoint", "sleep", stack.containers("web")[0]["Config"]["Image"], "300").strip()
     try:
         assert json.loads(docker("inspect", made))[0]["Config"]["Labels"]["com.docker.compose.service"] == "web"

@@ -28,7 +28,10 @@ def setting(stack: Stack, name: str) -> str:
 
 
 def killed(stack: Stack, *arguments: str, when: tuple[str, str], and_says: str) -> None:
-    """Kill it and all it started, once a setting has another value and the roll after that says something."""
+    """Kill the script and all that it started, half way.
+
+    It is killed once the setting in `when` has another value and the roll after that prints `and_says`.
+    """
     name, before = when
     command: list[str | Path] = [stack.directory / "scripts" / "rotate-secret", *arguments]
     log = stack.directory / "var" / "rotation.log"

@@ -77,7 +77,10 @@ def idle(tmp_path: Path) -> Stack:
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, dict[str, str]]]:
-    """A running stack with an encrypted archive and every secret set, and these secrets."""
+    """Start a stack with an encrypted archive and every secret set.
+
+    The second value is these secrets.
+    """
     directory = tmp_path_factory.mktemp("sealed")
     copy_checkout(directory)
     stack, values = Stack(directory), made_up()
@@ -204,7 +207,10 @@ def test_environment_wins_over_env(idle: Stack) -> None:
 
 
 def test_interrupted_write_is_noticed(idle: Stack) -> None:
-    """A secret that is not the written one makes a new version, also when its version was written before."""
+    """A secret that differs from the written one makes a new version.
+
+    This holds when its version was written before, too.
+    """
     write_files(idle)
     before = hashes(idle)
     (idle.directory / "var" / "secrets" / "EMAIL_URL").unlink()

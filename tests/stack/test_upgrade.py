@@ -33,7 +33,10 @@ TOLERATED = ("WebSocket", "Failed to load resource", "ERR_")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium until the end of this module: the tests after it have an event loop of their own."""
+    """Provide Chromium until the end of this module.
+
+    The tests after it have an event loop of their own.
+    """
     yield shared_chromium.enter()
     shared_chromium.leave()
 
@@ -52,7 +55,10 @@ def old_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 class Chat:
-    """Ada and Bob in one room, and each of them in a second browser, in a room that the other one does not look at."""
+    """Ada and Bob in one room, each with a second browser.
+
+    The second browser is in a room that the other person does not look at.
+    """
 
     def __init__(self, stack: Stack, browser: Browser, exits: ExitStack) -> None:
         self._open = exits
@@ -87,7 +93,9 @@ class Chat:
             person.page.wait_for_timeout(PAUSE_MS)
 
     def hold_to_the_logs(self, *, shown_from: int | None = 1) -> None:
-        """Check that each log has each message once, in its author's order, and that each page shows its room's log.
+        """Check that each log has each message once, in its author's order.
+
+        Each page must show its room's log.
 
         A page that was loaded anew shows the end of it, from any seq on: None.
         """
@@ -173,7 +181,10 @@ def lacking(stack: Stack) -> list[str]:
 
 
 def reload(person: Person) -> None:
-    """Load the page anew, again where a network that Docker made ended that, or the load of one of its files."""
+    """Load the page anew; repeat a load that a network change interrupted.
+
+    Docker makes networks meanwhile. Such a change may also interrupt the load of one of the page's files.
+    """
     failures: list[str] = []
     person.page.on("requestfailed", lambda request: failures.append(request.failure or ""))
     for _ in range(10):

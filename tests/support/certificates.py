@@ -23,7 +23,10 @@ basicConstraints = critical, CA:TRUE
 
 
 def make_certificate(directory: Path, *, days: int, life: int = 100, name: str = "localhost") -> tuple[Path, Path]:
-    """Make certificate.pem and key.pem, self-signed, that end in so many days of their life; negative: it has expired."""
+    """Make a self-signed certificate.pem and key.pem that end in `days` days.
+
+    The certificate lives for `life` days in all. With negative `days` it has expired.
+    """
     directory.mkdir(exist_ok=True)
     request, key, certificate = (directory / name for name in ("request.pem", "key.pem", "certificate.pem"))
     (directory / "ca.cnf").write_text(_CA.format(directory=directory, name=name))

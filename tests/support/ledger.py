@@ -28,7 +28,10 @@ class RoomLedger:
     live: bool = False
 
     def joined(self, page: Frame, after: int | None) -> list[str]:
-        """Check a `room.joined`: after `after` the log goes on, a fresh page has messages only."""
+        """Check the page of a `room.joined`.
+
+        It continues the log after `after`. A fresh page has messages only.
+        """
         room, head = page["room"], page["head"]
         seqs = [event["seq"] for event in page["events"]]
         if after is None:
@@ -79,7 +82,7 @@ class Entry(NamedTuple):
 
 
 def log_faults(room: str, log: Sequence[Entry]) -> Iterator[str]:
-    """Check a room's log, in its order: numbered 1, 2, 3, …, and each key of an author once."""
+    """Check that a room's log is numbered 1, 2, 3, …, and has each author's key once."""
     seqs = [entry.seq for entry in log]
     if seqs != list(range(1, len(seqs) + 1)):
         breaks = [later for earlier, later in pairwise([0, *seqs]) if later != earlier + 1]
@@ -101,7 +104,10 @@ def acknowledgement_faults(acknowledged: Iterable[Entry], log: Iterable[Entry]) 
 
 
 def view_faults(who: str, room: str, received: Sequence[tuple[int, object]], log: Mapping[int, object]) -> Iterator[str]:
-    """Compare (seq, content) as a client received them, in that order, with the log: seq → content."""
+    """Compare the (seq, content) that a client received with the log.
+
+    Their order counts. The log maps seq to content.
+    """
     seen = [seq for seq, _ in received]
     if missing := sorted(log.keys() - set(seen)):
         yield f"lost: {who} never got {some(missing)} of {room}"

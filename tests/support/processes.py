@@ -22,7 +22,9 @@ class StartError(RuntimeError):
 
 
 def start_on_free_ports(start: Callable[[], None]) -> None:
-    """Call `start`, which picks its ports, up to three times while it raises StartError.
+    """Call `start`, which picks its ports, again while it raises StartError.
+
+    It is called at most three times.
 
     Another process may take a free port first.
     """

@@ -15,14 +15,20 @@ BEFORE_LAYERS = "before-the-layers"
 
 
 def releases(checkout: Path = ROOT) -> list[str]:
-    """Return the tags of releases in this history, oldest first; not that of this very commit, and no candidates."""
+    """Return the tags of releases in this history, oldest first.
+
+    The tag of this very commit and candidates are left out.
+    """
     here = _git(checkout, "rev-parse", "HEAD").decode().strip()
     listed = _git(checkout, "tag", "--merged", "HEAD", "--sort=version:refname", "--list", "v[0-9]*").decode().split()
     return [tag for tag in listed if "-" not in tag and _git(checkout, "rev-list", "-1", tag).decode().strip() != here]
 
 
 def versions(checkout: Path = ROOT) -> list[str]:
-    """Return what to upgrade from; where git does not answer, the tree before the layers alone, whose tests then say why."""
+    """Return the versions to upgrade from.
+
+    If git does not answer, return the tree before the layers alone: its tests then say why.
+    """
     try:
         return [BEFORE_LAYERS, *releases(checkout)]
     except (OSError, subprocess.CalledProcessError):
@@ -36,7 +42,10 @@ def extract(version: str, directory: Path, *paths: str) -> None:
 
 
 def _before(file: str) -> str:
-    """Return the commit before the one that added a file: a hash would be another one in a rewritten history."""
+    """Return the commit before the one that added a file.
+
+    A hash would be another one in a rewritten history.
+    """
     if _git(ROOT, "rev-parse", "--is-shallow-repository").strip() == b"true":
         pytest.skip("a shallow clone lacks the old version: git fetch --unshallow")
     added = _git(ROOT, "log", "--diff-filter=A", "--format=%H", "--", file).decode().split()

@@ -184,7 +184,10 @@ def _front_end(profile: Profile) -> Path:
 
 @cache
 def migrated_directory(profile: Profile) -> Path:
-    """Migrate SQLite once a run, by the first of its processes that asks; every server starts with a copy."""
+    """Migrate SQLite once a run; every server starts with a copy.
+
+    The first process of the run that asks for it migrates.
+    """
     directory, made = profile.run_dir / "template", profile.run_dir / "template.made"
     with (profile.run_dir / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

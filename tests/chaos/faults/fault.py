@@ -67,7 +67,10 @@ class Fault:
         return await self.ask(self.stack.web_is_ready)
 
     def closed_since(self, moment: float, *, streams: bool = True) -> list[int]:
-        """Return the close codes of the sockets that clients lost since then, with or without those of streams."""
+        """Return the close codes of the sockets that clients lost since `moment`.
+
+        `streams` says whether those of clients with a stream count.
+        """
         lives = [life for client in self.crowd.clients if streams or not client.streams for life in client.lives]
         return [life.code for life in lives if life.code is not None and life.ended_at is not None and life.ended_at >= moment]
 

@@ -126,7 +126,7 @@ class KillAfterCommit(SocketsLost):
 
 
 def _started(pid: int) -> int:
-    """Return when a process was started, in ticks since the machine's start (proc_pid_stat(5))."""
+    """Return the start of a process, in clock ticks since boot (proc_pid_stat(5))."""
     return int(_status(pid)[19])
 
 

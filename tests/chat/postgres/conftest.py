@@ -51,7 +51,10 @@ async def writer(through: Callable[[], Awaitable[PostgresStore]]) -> AsyncIterat
 
 @pytest.fixture
 def read_only(profile: Profile, transactional_db: None) -> Iterator[ReadOnly]:
-    """`read_only(True)`: new connections to the database of this test may not write, as on a standby."""
+    """Provide `read_only(True)`, which makes this test's database read-only.
+
+    New connections may then not write, as on a standby.
+    """
     assert profile.postgres
     server = profile.postgres
 

@@ -10,7 +10,10 @@ from typing import Self
 
 
 class Line:
-    """`async with Line(port) as line`: what connects to `line.port` reaches the server."""
+    """A proxy: `async with Line(port) as line`.
+
+    A connection to `line.port` reaches the server.
+    """
 
     def __init__(self, upstream: int) -> None:
         self._upstream = upstream
@@ -34,7 +37,10 @@ class Line:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def silence(self) -> None:
-        """Nothing passes any more, neither way; connections stay open, and new ones are taken."""
+        """Let no byte pass, in either direction.
+
+        Connections stay open, and new ones are accepted.
+        """
         self._flowing.clear()
 
     def heal(self) -> None:

@@ -74,7 +74,10 @@ def _arrays(*columns: object) -> list[str]:
 
 
 def test_a_planned_commit_reads_what_it_is_about_alone() -> None:
-    """Each statement keeps a plan made while the tables were empty; then there is a large log, of many people, in many rooms."""
+    """Each statement keeps a plan that was made while the tables were empty.
+
+    Then there is a large log, of many people, in many rooms.
+    """
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE chat_event, chat_due, rooms_membership, rooms_room, rooms_mention, accounts_user")
     world = World()
@@ -100,7 +103,10 @@ def test_a_planned_commit_reads_what_it_is_about_alone() -> None:
 
 
 def _rows_read(own: psycopg.Connection[Any], room: int, author: int, named: int, now: datetime) -> dict[str, int]:
-    """Run each statement of a planned commit once, prepared, and undo them all; return how many rows of all tables each read."""
+    """Run each prepared statement of a planned commit; return how many rows it read.
+
+    Each statement runs once and is undone. The rows of all tables count.
+    """
     place = [room, 1_000]
     asked = {
         "BEGIN": [],

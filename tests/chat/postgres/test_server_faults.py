@@ -176,7 +176,10 @@ async def test_silent_network_is_given_up_and_used_again_when_healed(
 
 
 async def test_a_deadlock_is_tried_again(world: World, direct: GroupCommitter) -> None:
-    """Another transaction takes the rows in the wrong order; the server ends one of the two, our sender notices nothing."""
+    """Another transaction locks the rows in the wrong order.
+
+    The server ends one of the two, and our sender notices nothing.
+    """
     await direct.submit(world.append(0, "before"))
     locked, waiting = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

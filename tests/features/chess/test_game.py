@@ -159,7 +159,10 @@ def test_flag_without_material_to_mate_is_a_draw() -> None:
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32))
 def test_random_games_agree_with_the_rules(seed: int) -> None:
-    """The state survives its form in the log, a watcher gets the legal moves, and the PGN tells the same game."""
+    """The game survives its form in the log, and the PGN tells the same game.
+
+    A watcher gets the legal moves.
+    """
     chance, board, game = random.Random(seed), chess.Board(), begun()
     while game.turn and len(game.moves) < 60:
         assert sorted(shown(game)["legal"]) == sorted(made.uci() for made in board.legal_moves)

@@ -20,7 +20,7 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), color: str = "t
 
 
 def photo(size: tuple[int, int] = (1600, 1200)) -> bytes:
-    """Return a JPEG of a camera that was held upright, with the place where it was taken."""
+    """Return a JPEG of a camera held upright, with the place where it was taken."""
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     exif.get_ifd(GPS)[1] = "N"
@@ -39,7 +39,10 @@ def animation() -> bytes:
 
 
 def bomb(side: int = 30_000) -> bytes:
-    """Return a PNG of a few kilobytes that says it has `side` × `side` pixels, and has them."""
+    """Return a PNG of a few kilobytes with `side` × `side` pixels.
+
+    The header states that size, and the data has it.
+    """
     rows = zlib.compressobj(9)
     row = b"\0" * (side // 8 + 2)
     body = b"".join(rows.compress(row) for _ in range(side)) + rows.flush()

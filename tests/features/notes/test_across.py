@@ -106,7 +106,10 @@ async def test_killed_worker_costs_its_editors_nothing(circle: Circle) -> None:
 
 
 async def _type_until_cut(editor: Editor) -> None:
-    """Type as fast as the page sends; an update whose fate is unknown is sent again by the next opening."""
+    """Type as fast as the page sends, until the connection is cut.
+
+    The next opening sends an update of unknown outcome again.
+    """
     while True:
         editor.write("x")
         try:

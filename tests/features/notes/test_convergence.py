@@ -220,7 +220,10 @@ async def test_all_copies_become_equal(world: World, monkeypatch: pytest.MonkeyP
 
 
 async def test_idle_note_takes_no_memory_of_a_process(world: World) -> None:
-    """A process holds no document: a place while a socket has the note open, and a queue while updates wait."""
+    """A process holds no document.
+
+    It has a place while a socket has the note open, and a queue while updates wait.
+    """
     run = Run(world, await database.run(world.note), random.Random(0))
     for client in run.clients:
         await run.open(client)

@@ -140,7 +140,10 @@ async def test_refusals(connect: Connect, ada: Account, room: str) -> None:
 
 
 async def test_random_bytes_harm_nobody(connect: Connect, ada: Account, room: str) -> None:
-    """The bytes are a real update, damaged: most are refused, and the note stays readable in any case."""
+    """The bytes are a real update, damaged.
+
+    Most are refused, and the note stays readable in any case.
+    """
     chat = await connect(ada)
     note = await note_in(chat, room)
     editor = Editor(chat, room, note)

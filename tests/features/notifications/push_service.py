@@ -141,7 +141,10 @@ def push_service() -> Iterator[PushService]:
 
 
 def claims_of(request: Request, public_key: str) -> dict[str, Any]:
-    """Check the signature of a request with the key that browsers subscribed with, and return its claims."""
+    """Check a request's signature with the browsers' key, and return its claims.
+
+    This is the key that browsers subscribed with.
+    """
     authorization = request.headers["authorization"]
     assert Vapid02.verify(authorization)
     parts = dict(part.split("=", 1) for part in authorization.removeprefix("vapid ").split(","))

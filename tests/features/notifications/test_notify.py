@@ -53,7 +53,10 @@ async def told(chat: ChatClient, room: str, seq: int, reason: str) -> Frame:
 async def test_thing_of_another_feature_is_told_in_its_own_words(
     server: Server, connect: Connect, ada: Account, bob: Account
 ) -> None:
-    """Its fields may be called as a message's are, and hold something else: a quiz has a `question` that is none yet."""
+    """A feature's fields may have the names of a message's, with other contents.
+
+    A quiz has a `question` that is still None.
+    """
     mine, theirs = await connect(ada), await connect(bob)
     room = await members(server, ada, bob)
     await set_level(server, bob, room, "all")

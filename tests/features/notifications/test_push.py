@@ -73,7 +73,10 @@ async def test_direct_message_reaches_a_device_without_a_page(installation: Inst
 
 
 async def test_only_what_nobody_showed_or_read_is_pushed(installation: Installation, service: PushService) -> None:
-    """Each kind of silence, and behind them in the same sweeps a message that is pushed."""
+    """Each cause of silence is tested beside a message that is pushed.
+
+    That message comes last in the same sweeps.
+    """
     ada, base_url = await sign_up(installation.server.base_url), installation.server.base_url
     names = ("claims", "reads", "quiet", "blocks", "nothing", "chatter", "deleted")
     people = {name: await person(installation, service) for name in names}

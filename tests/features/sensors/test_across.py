@@ -105,7 +105,10 @@ async def test_device_is_revoked_without_redis(circle: Circle, pair: Pair) -> No
 
 
 async def test_alarm_is_posted_once_by_two_processes(circle: Circle, pair: Pair) -> None:
-    """Both see the same sensor cross its threshold; the message's key lets one of them in."""
+    """Both processes see the same sensor cross its threshold.
+
+    The message's key lets one of them in.
+    """
     here = await circle.here()
     there = await circle.connect(pair.two, circle.ada)
     await push(here, circle.room, ("t1", 20))

@@ -17,7 +17,10 @@ Frame = dict[str, Any]
 
 
 class StreamClient:
-    """`frames` are those not expected yet, `closed` the code of the end, `last_id` the newest cursor."""
+    """A client of the event stream.
+
+    `frames` are the frames not expected yet, `closed` is the code of the end, and `last_id` is the newest cursor.
+    """
 
     def __init__(self, http: httpx.AsyncClient, response: httpx.Response) -> None:
         self.http, self.response = http, response

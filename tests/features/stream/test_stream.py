@@ -70,7 +70,10 @@ async def test_cursor_resumes_every_event_once(server: Server, ada: Account, con
 
 
 async def test_cursor_of_another_epoch_is_void(server: Server, ada: Account, connect: Connect, bob: Account, room: str) -> None:
-    """Its seqs are of a log that a restore has replaced: the room comes with its latest messages."""
+    """The cursor's seqs are of a log that a restore has replaced.
+
+    The room comes with its latest messages.
+    """
     theirs = await connect(bob)
     await theirs.join(room)
     async with stream(server.base_url, ada, room=room) as mine:

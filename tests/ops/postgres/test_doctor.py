@@ -40,7 +40,10 @@ UNSAFE = ["database", "failure", "fsync is off: acknowledged messages can be los
 
 
 class Installation:
-    """A migrated database with an app's role that is no superuser, and a shell of manage.py."""
+    """A migrated database, its app's role and a shell of manage.py.
+
+    The role is no superuser.
+    """
 
     def __init__(self, profile: Profile, directory: Path) -> None:
         assert profile.postgres

@@ -76,7 +76,10 @@ def test_schema_of_a_release_becomes_the_one_of_today(
 
 
 def test_releases_are_found_by_their_tags(tmp_path: Path) -> None:
-    """Oldest first, by number; not the one under test, no candidate, none of another branch."""
+    """The releases come oldest first, by number.
+
+    The release under test, candidates and releases of another branch are left out.
+    """
 
     def git(*arguments: str) -> None:
         who = ["-c", "user.name=Hubbub", "-c", "user.email=team@hubbub.example", "-c", "commit.gpgsign=false"]

@@ -18,7 +18,7 @@ FELT_WITHIN_S = 20
 
 
 class Installation:
-    """Two workers that know both servers, or one name that is moved from one to the other."""
+    """Two workers that know both servers, or one name that moves between them."""
 
     def __init__(self, profile: Profile, exits: ExitStack, *, both: bool) -> None:
         self.primary = exits.enter_context(Postgres())

@@ -126,7 +126,10 @@ async def test_end_removes_the_value_of_a_dead_process(circle: Circle) -> None:
 
 
 async def test_restarted_redis_is_right_again_in_3_s(circle: Circle) -> None:
-    """Redis comes back empty; meanwhile one value moved, and another process ended its one."""
+    """Redis comes back empty after values have changed.
+
+    Meanwhile one value moved, and another process ended its own.
+    """
     here, there = await circle.here(), await circle.there()
     await put(there, circle, "before")
     await here.request("position.put", room=circle.room, key="b", value="ends")

@@ -13,7 +13,10 @@ from tests.support.chat_client import Frame
 
 
 async def counted(circle: Circle) -> tuple[int, int]:
-    """Bob's unread messages of the room, and how many name him, as the second process counts them."""
+    """Return Bob's unread messages of the room, and how many of them name him.
+
+    The second process counts them.
+    """
     async with with_token(circle.pair.two.base_url, circle.bob) as http:
         found = (await http.get(f"/api/rooms/{circle.room}")).json()
         return found["unread"], found["mentions"]

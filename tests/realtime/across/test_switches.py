@@ -21,7 +21,10 @@ BY_POLL_S = 5.0
 
 @pytest.fixture
 async def http(circle: Circle) -> AsyncIterator[httpx.AsyncClient]:
-    """An administrator's calls to the first process; all features are on again afterwards."""
+    """Provide an administrator's client of the first process.
+
+    All features are on again afterwards.
+    """
     boss = await sign_up(circle.pair.one.base_url)
     await asyncio.to_thread(circle.pair.one.shell, MAKE_ADMINISTRATOR.format(boss.id))
     async with with_token(circle.pair.one.base_url, boss) as client:

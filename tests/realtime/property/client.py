@@ -52,7 +52,10 @@ class Truth:
 
 
 class View:
-    """A client's view of a room: the events above `base`, without gaps, and the messages with their present state."""
+    """A client's view of a room.
+
+    It has the events above `base`, without gaps, and the messages with their present state.
+    """
 
     def __init__(self, base: int) -> None:
         self.base = base
@@ -232,7 +235,10 @@ class Client:
         self.truth.hold(view.highest == page["head"], f"{self}: page of {room} ends at {view.highest}, head {page['head']}")
 
     def _fresh(self, room: str, page: Frame) -> None:
-        """Start a view with the latest messages; the seqs of other events are missing there."""
+        """Start a view with the latest messages.
+
+        The seqs of other events are missing there.
+        """
         view = self.views[room] = View(page["head"])
         self.truth.hold(page["events"] or page["head"] == 0, f"{self}: an empty page of {room} at {page['head']}")
         for event in page["events"]:

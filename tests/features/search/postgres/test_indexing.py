@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Messages may be entered at once, and only what is entered or waits for it is searched."""
+    """Let messages be entered at once, and search only entered or waiting ones."""
     monkeypatch.setattr(indexing, "SETTLED_S", 0)
     monkeypatch.setattr(find_postgres, "_is_exact", lambda _: False)
     yield

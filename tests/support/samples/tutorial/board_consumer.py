@@ -6,7 +6,10 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 
 class BoardConsumer(AsyncJsonWebsocketConsumer):
-    """Everybody sees what anybody draws, and who drew it; `groups` is Channels' own attribute."""
+    """Shows everybody each drawing and its author.
+
+    `groups` is Channels' own attribute.
+    """
 
     groups = ["board"]
 
