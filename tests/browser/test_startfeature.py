@@ -54,8 +54,9 @@ def test_skeleton_becomes_a_feature_of_two_people(checkout: Path) -> None:
     run(checkout, "scripts/protocol")
     for tool in (("ruff", "check", "-q"), ("ruff", "format", "--check", "-q")):
         run(checkout, Path(sys.executable).parent / tool[0], *tool[1:], "app/features/dice", "tests/features/dice")
-    told = run(checkout, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/features/dice")
-    assert "5 passed" in told
+    pytest_here = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "5 passed" in run(checkout, *pytest_here, "tests/features/dice")
+    assert "passed" in run(checkout, *pytest_here, "tests/config/test_words.py")
     shots = checkout / "artifacts" / "screenshots"
     assert {"dice-desktop.png", "dice-phone.png"} <= {file.name for file in shots.iterdir()}
 

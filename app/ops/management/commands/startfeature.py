@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, name: str, **_options: Any) -> None:
         check(ROOT, name)
-        for file in write(ROOT, name):
+        for file in [*write(ROOT, name), compiled(ROOT, name)]:
             self.stdout.write(f"wrote {file}")
         self.stdout.write("Next: make protocol, then run its tests. docs/features.md says what each part does.")
 
 
 def check(root: Path, name: str) -> None:
-    """Check a feature's name, and the checkout for the two lists.
+    """Check a feature's name, and the checkout for the two lists and the tools of development.
 
     Raises CommandError, also for a name that is taken.
     """
@@ -39,6 +40,8 @@ def check(root: Path, name: str) -> None:
     for file in (SERVER, PAGE):
         if not (root / file).exists():
             raise CommandError(f"{file} is not here: run it in a checkout")
+    if find_spec("polib") is None:
+        raise CommandError("the tools of development are missing: run scripts/setup dev first")
     for folder in (f"app/{name}", f"app/features/{name}", f"frontend/src/features/{name}"):
         if (root / folder).exists():
             raise CommandError(f"{name} is taken: {folder} exists")
@@ -59,6 +62,16 @@ def write(root: Path, name: str) -> list[Path]:
     line = f"import {name} from './{name}'"
     _change(root / PAGE, r"(?s)\A(.*?)(\n\nexport const features = \[.*?),?\s*\]", rf"\1\n{line}\2, {name}]")
     return [*written, SERVER, PAGE]
+
+
+def compiled(root: Path, name: str) -> Path:
+    """Compile the feature's catalogue, which Django reads; return the path relative to `root`."""
+    import polib  # noqa: PLC0415  # a tool of development, which a server does not have
+
+    catalogue = Path(f"app/features/{name}/locale/zh_Hans/LC_MESSAGES/django.po")
+    file = catalogue.with_suffix(".mo")
+    polib.pofile(str(root / catalogue)).save_as_mofile(str(root / file))
+    return file
 
 
 def renamed(text: str, name: str) -> str:
