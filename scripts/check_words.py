@@ -91,7 +91,7 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
     },
 }
 # Folders in which a docstring's first line has at most so many characters.
-SHORT_FIRST_LINES = ("app", "loadtest", "bench", "scripts", "k8s", "docker", "monitoring")
+SHORT_FIRST_LINES = ("app", "loadtest", "bench", "scripts", "k8s", "docker", "monitoring", "tests")
 MOST_CHARACTERS = 80
 # History and decisions may use old names; generated files have no names of ours.
 LEFT_OUT = ("CHANGELOG.md", "docs/decisions", "scripts/check_words.py", "tests/scripts/test_words.py", "*.svg", "*.json", "*.txt")

@@ -31,9 +31,9 @@ class Command(BaseCommand):
 
 
 def check(root: Path, name: str) -> None:
-    """Check a feature's name, and the checkout for the two lists and the tools of development.
+    """Check a feature's name, and the checkout for what the command needs.
 
-    Raises CommandError, also for a name that is taken.
+    That is the two lists and the tools of development. Raises CommandError, also for a name that is taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]{1,30}", name):
         raise CommandError(f"{name!r} is no name of a feature: lower-case letters and digits, a letter first, at most 31")
@@ -65,7 +65,10 @@ def write(root: Path, name: str) -> list[Path]:
 
 
 def compiled(root: Path, name: str) -> Path:
-    """Compile the feature's catalogue, which Django reads; return the path relative to `root`."""
+    """Compile the feature's catalogue into the file that Django reads.
+
+    Return its path, relative to `root`.
+    """
     import polib  # noqa: PLC0415  # a tool of development, which a server does not have
 
     catalogue = Path(f"app/features/{name}/locale/zh_Hans/LC_MESSAGES/django.po")
