@@ -99,7 +99,11 @@ async def circle_of(pair: Pair, exits: AsyncExitStack) -> Circle:
 
 @pytest.fixture
 async def circle(pair: Pair) -> AsyncIterator[Circle]:
-    """Two users on the two processes."""
+    """Two users on the two processes.
+
+    Both hear each other: a process that still subscribes would miss what waits for nobody, as a stream's frames.
+    """
+    await healthy(pair)
     async with AsyncExitStack() as exits:
         yield await circle_of(pair, exits)
 
