@@ -140,6 +140,18 @@ class Person:
             self.composer.fill(text)
             self.page.get_by_role("button", name="Send").click()
 
+    def invite(self, *names: str) -> None:
+        """Invite people into the open room, by the dialog's search."""
+        self.page.get_by_role("button", name="Invite people").click()
+        dialog = self.page.get_by_role("dialog")
+        for name in names:
+            dialog.get_by_role("searchbox", name="Search people").fill(name)
+            # Until the answer comes, the rows are those of everybody.
+            expect(dialog.get_by_role("listitem")).to_have_count(1)
+            dialog.get_by_role("button", name=f"Add {name}").click()
+            expect(dialog.get_by_role("listitem")).to_contain_text("Member")
+        dialog.get_by_role("button", name="Close", exact=True).click()
+
     def side_link(self, title: str) -> Locator:
         return self.page.get_by_role("navigation", name="Conversations").get_by_role("link", name=title)
 

@@ -100,11 +100,7 @@ def test_a_private_room_is_for_those_who_are_invited(person: NewPerson, bot: Bot
     bob.page.goto(address)
     expect(bob.page.get_by_text("There is nothing here for you")).to_be_visible()
 
-    ada.page.get_by_role("button", name="Invite people").click()
-    ada.page.get_by_role("searchbox", name="Search people").fill(bob.name)
-    ada.page.get_by_role("button", name=f"Add {bob.name}").click()
-    expect(ada.page.get_by_role("dialog")).to_contain_text("Member")
-    ada.page.get_by_role("button", name="Close", exact=True).click()
+    ada.invite(bob.name)
     ada.say("Welcome")
 
     bob.side_link(title).click()

@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewPerson
 from tests.browser.person import Person
+from tests.support.server import Server, manage
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +39,14 @@ def test_infra_client_sends_to_everybody_and_to_one(person: NewPerson) -> None:
     ada.page.get_by_role("button", name="Close").click()
     expect(ada.page.get_by_role("status")).to_contain_text("Closed")
     eve.page.screenshot(path="artifacts/screenshots/demo-websocket.png")
+
+
+def test_infra_client_lists_more_people_than_a_page(person: NewPerson, site: Server) -> None:
+    manage("seed", "101", env=site.env | {"ALLOW_SEED": "1"})
+    zoe, ada = person("zzz-Zoe"), person("Ada")
+    found, _ = open_page(zoe), open_page(ada)
+    send(ada, "to the last of the list", to=zoe.name)
+    expect(found.first).to_contain_text("to you")
 
 
 def test_infra_client_keeps_a_quiet_socket_open(person: NewPerson) -> None:

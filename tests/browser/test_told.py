@@ -114,11 +114,7 @@ def test_the_last_owner_chooses_who_owns_the_room(person: NewPerson) -> None:
     expect(dialog).to_contain_text("Nobody can ever come in again")
     expect(dialog.get_by_role("button", name="Leave for good")).to_be_enabled()
     dialog.get_by_role("button", name="Stay").click()
-    ada.page.get_by_role("button", name="Invite people").click()
-    for user in (bob, eve):
-        ada.page.get_by_role("searchbox", name="Search people").fill(user.name)
-        ada.page.get_by_role("button", name=f"Add {user.name}").click()
-    ada.page.get_by_role("button", name="Close", exact=True).click()
+    ada.invite(bob.name, eve.name)
     ada.page.get_by_role("button", name="More about this room").click()
     leave.click()
     dialog.get_by_role("group", name="Who owns it after you?").get_by_role("radio", name=eve.name).check()

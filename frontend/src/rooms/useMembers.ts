@@ -72,6 +72,7 @@ export function useMembers(room: () => Room, query: Ref<string>) {
   }
 
   async function refresh(): Promise<void> {
+    if (rooms.isLeaving(slug)) return refreshSoon()
     // Left a moment ago, with the page about to go on.
     if (!room().member) return
     await Promise.all([reload(), rooms.refresh(slug)])
@@ -85,7 +86,7 @@ export function useMembers(room: () => Room, query: Ref<string>) {
   watch(
     () => room().member_count,
     (count) => {
-      if (room().member && complete.value && pages.answered.value && count !== pages.items.value.length) void reload()
+      if (room().member && !rooms.isLeaving(slug) && complete.value && pages.answered.value && count !== pages.items.value.length) void reload()
     },
   )
 

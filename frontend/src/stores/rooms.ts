@@ -33,6 +33,8 @@ export const useRooms = defineStore('rooms', () => {
   const ended = shallowReactive(new Map<string, EndedMembership>())
   /** rooms that were opened and that the list may not reach */
   const found = new Set<string>()
+  /** rooms whose membership is being ended */
+  const leaving = new Set<string>()
   /** rooms that are being looked for */
   const looking = shallowReactive(new Set<string>())
   /** by room, when I last came into it or left it; counted in `clock`, as lists are when they are asked for */
@@ -170,10 +172,22 @@ export const useRooms = defineStore('rooms', () => {
   }
 
   /** `confirm`: also as the last member of a private room. */
-  async function leave(slug: string, me: number, confirm: boolean): Promise<void> {
-    await api.removeMember(slug, me, confirm)
-    gone(slug)
+  /** `heir`, if any, owns the room from then on. */
+  async function leave(slug: string, me: number, confirm: boolean, heir: number | null = null): Promise<void> {
+    leaving.add(slug)
+    try {
+      if (heir !== null) await api.changeRole(slug, heir, 'owner')
+      await api.removeMember(slug, me, confirm)
+      gone(slug)
+    } finally {
+      leaving.delete(slug)
+    }
     reloadSoon()
+  }
+
+  /** Whether the server is being asked to end my membership: what only members may read is refused any moment. */
+  function isLeaving(slug: string): boolean {
+    return leaving.has(slug)
   }
 
   /** Leaves many rooms, batch by batch. Returns the private ones that were kept, for I am their last member. */
@@ -259,7 +273,7 @@ export const useRooms = defineStore('rooms', () => {
     })
   }
 
-  return { all, mine, direct, open, loaded, failure, totalMentions, totalUnread, ended, looking, load, find, refresh, reloadSoon, get, put, change, read, readAll, leave, leaveMany, listen }
+  return { all, mine, direct, open, loaded, failure, totalMentions, totalUnread, ended, looking, load, find, refresh, reloadSoon, get, put, change, read, readAll, leave, isLeaving, leaveMany, listen }
 })
 
 /** No answer, too many at once, or a server in trouble. */
