@@ -245,6 +245,15 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def open_sockets(pid: int) -> int:
+    """Return how many sockets a process has open; 0 when it is gone."""
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += str(file.readlink()).startswith("socket:")
+    return found
+
+
 def descendants(pid: int) -> list[int]:
     """Return all descendants of a process, the deepest last."""
     found = children(pid)

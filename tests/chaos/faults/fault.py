@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import time
 from typing import ClassVar, TypeVar
 
-from tests.chaos.chaos_stack import ChaosStack, Container
+from tests.chaos.chaos_stack import ChaosStack, Container, open_sockets
 from tests.chaos.crowd import Crowd
 from tests.chaos.records import BACK_S
 
@@ -58,10 +58,13 @@ class Fault:
         """Run a blocking call in a thread, so that the clients go on."""
         return await asyncio.to_thread(function, *arguments)
 
-    async def any_web(self) -> Container:
-        """Return a random web container."""
+    async def busy_web(self) -> Container:
+        """Return the web container with the most sockets.
+
+        After another fault all clients may be on one.
+        """
         web = await self.ask(self.stack.running, "web")
-        return self.scene.chance.choice(web)
+        return max(web, key=lambda container: sum(map(open_sockets, self.stack.workers(container))))
 
     async def web_is_ready(self) -> bool:
         return await self.ask(self.stack.web_is_ready)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from tests.chaos.chaos_stack import REPLICAS, Container
+from tests.chaos.chaos_stack import REPLICAS, Container, open_sockets
 from tests.chaos.faults.fault import Fault, SocketsLost
 
 
@@ -14,8 +14,8 @@ class KillWorker(SocketsLost):
 
     async def begin(self) -> None:
         self.mark()
-        # The eldest: one that has just replaced another has no sockets yet.
-        self.victim = min(self.stack.workers(await self.any_web()), key=_started)
+        # One that has just replaced another has no clients yet.
+        self.victim = max(self.stack.workers(await self.busy_web()), key=open_sockets)
         await self.ask(self.stack.kill, self.victim)
 
     async def healthy(self) -> bool:
@@ -29,7 +29,7 @@ class KillWeb(SocketsLost):
 
     async def begin(self) -> None:
         self.mark()
-        self.victim = await self.any_web()
+        self.victim = await self.busy_web()
         await self.ask(self.stack.kill, self.victim["State"]["Pid"], self.number)
 
     async def healthy(self) -> bool:
@@ -123,11 +123,6 @@ class KillAfterCommit(SocketsLost):
 
     async def healthy(self) -> bool:
         return bool(self.closed_since(self.began_at)) and await self.web_is_ready()
-
-
-def _started(pid: int) -> int:
-    """Return the start of a process, in clock ticks since boot (proc_pid_stat(5))."""
-    return int(_status(pid)[19])
 
 
 def _runs(pid: int) -> bool:
