@@ -46,13 +46,14 @@ PROGRAMS = {
     "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring and tests/stack/test_alertmanager.py"),
     "chromium": (
         "chromium fonts-liberation fonts-noto-color-emoji fonts-wqy-microhei",
-        "the browser block, a test of the stack",
+        "the browser block",
     ),
+    "chromium-headless-shell": ("chromium-headless-shell", "the browser block and tests/stack/test_upgrade.py"),
     "docker": ("", "the blocks stack and load"),
 }
 # What is left out of the blocks embedded and stack without a program.
 IGNORED = {
-    "chromium": ("tests/stack/test_upgrade.py",),
+    "chromium-headless-shell": ("tests/stack/test_upgrade.py",),
     "nginx": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "envsubst": ("tests/nginx", "tests/monitoring/test_alerts.py"),
     "pebble": ("tests/nginx/test_acme.py", "tests/stack/test_acme.py"),
@@ -144,7 +145,7 @@ def postgres(missing: list[str]) -> Block:
 def browser() -> Block:
     # Chromium drops its loads when Docker makes or removes a network; in a network of its own it does not notice.
     files = marked("browser", "tests/browser", "tests/features")
-    return Block("browser", ("chromium",), ("-m", "browser", *files), 2 * CORES, own_network=True)
+    return Block("browser", ("chromium", "chromium-headless-shell"), ("-m", "browser", *files), 2 * CORES, own_network=True)
 
 
 def stack(missing: list[str]) -> Block:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.bot import Bot
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, NewPerson
+from tests.browser.conftest import ARGUMENTS, HEADLESS_SHELL, NewPerson
 from tests.browser.own_browser import OwnBrowser
 from tests.browser.person import Person
 from tests.support.server import Server
@@ -23,7 +23,7 @@ OFFLINE_MS = 4_000
 
 @pytest.fixture
 def own_browser(browser: Browser, tmp_path: Path) -> Iterator[OwnBrowser]:
-    with OwnBrowser(CHROMIUM, ARGUMENTS, tmp_path / "profile", browser.browser_type) as one:
+    with OwnBrowser(HEADLESS_SHELL, ARGUMENTS, tmp_path / "profile", browser.browser_type) as one:
         yield one
 
 

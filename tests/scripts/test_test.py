@@ -14,7 +14,8 @@ import pytest
 import tests.conftest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ("initdb", "redis-server", "pgbouncer", "nginx", "envsubst", "chromium", "docker")  # made up: nothing here calls them
+# Made up: nothing here calls them.
+PROGRAMS = ("initdb", "redis-server", "pgbouncer", "nginx", "envsubst", "chromium", "chromium-headless-shell", "docker")
 LOADED = (
     "tests/chaos/test_chaos.py",
     "tests/stack/test_load.py",

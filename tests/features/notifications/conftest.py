@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import NewPerson
+from tests.browser.conftest import CHROMIUM, NewPerson, shared_chromium
 from tests.browser.person import Person
 from tests.features.notifications.pages import Watched, ready
 from tests.features.notifications.push_service import PushService, push_service
@@ -25,6 +25,13 @@ from tests.support.server import ROOT, Server
 # The embedded profile has one process.
 collect_ignore = [] if chosen.redis else ["test_across.py"]
 WATCHED = Path(__file__).with_name("watched.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Provide a Chromium that shows notifications."""
+    yield shared_chromium.enter(CHROMIUM)
+    shared_chromium.leave(CHROMIUM)
 
 
 class Installation:
