@@ -252,9 +252,12 @@ def _flooding(flood: Flood, answers: Counter[str]) -> Iterator[None]:
 
     Add its answers to `answers`.
     """
-    command = [sys.executable, "-m", "bench.flooder", json.dumps({**flood._asdict(), "world": flood.world._asdict()})]
+    command = [sys.executable, "-m", "bench.flooder"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as flooder:
+        assert flooder.stdin is not None
         assert flooder.stdout is not None
+        flooder.stdin.write(json.dumps({**flood._asdict(), "world": flood.world._asdict()}) + "\n")
+        flooder.stdin.flush()
         flooder.stdout.readline()  # the flood has begun
         try:
             yield

@@ -35,7 +35,8 @@ PAUSE_S = 0.05
 
 def main() -> None:
     os.nice(NICE)
-    specification = json.loads(sys.argv[1])
+    # In the first line; the end of the input ends the flood. The document is longer than an argument may be.
+    specification = json.loads(sys.stdin.readline())
     print(json.dumps(asyncio.run(_flood(specification["name"], World(**specification["world"]), specification["document"]))))
 
 

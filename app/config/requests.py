@@ -47,7 +47,7 @@ class Ids:
 def measured(get_response: Next) -> Next:
     """Measure requests by route, and name them.
 
-    The outermost middleware.
+    All other middleware is within it, but for the wait of refusals.
     """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -182,6 +182,7 @@ INSTALLED_APPS = [
     "config.apps.Features",
 ]
 MIDDLEWARE = [
+    "config.refused_requests.slow",
     "config.requests.measured",
     "config.response_headers.uncached",
     "changes.middleware.nudge",

@@ -52,14 +52,14 @@ class Pace:
         if self.charge(owner, weight) > 0:
             await asyncio.sleep(ahead)
 
-    def charge(self, owner: Hashable, weight: float) -> float:
+    def charge(self, owner: Hashable, weight: float, *, most_s: float = math.inf) -> float:
         """Count calls of this weight already made.
 
-        Return the seconds until they are within the rate.
+        Return the seconds until they are within the rate, at most `most_s`: what is above it is forgotten.
         """
         if not self._rate:
             return 0.0
-        ahead = self._ahead(owner, weight)
+        ahead = min(most_s, self._ahead(owner, weight))
         self._ends[owner] = asyncio.get_running_loop().time() + ahead
         self._ends.move_to_end(owner)
         if len(self._ends) > OWNERS:

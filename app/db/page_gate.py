@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
 from core.errors import RateLimited
+from core.pace import HTTP_WEIGHT, Pace
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from core.words import said
@@ -22,6 +23,8 @@ FORMS = 32
 # Waiting pages per session.
 WAITING = 50
 
+# A session's pages at the rate of a person's calls: in a row without a pause they would take a whole core.
+_rate = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
 _pages = PerLoop(lambda: FairGate(PAGES, share=1, waiting=WAITING))
 _forms = PerLoop(lambda: FairGate(FORMS, share=2, waiting=WAITING))
 
@@ -47,6 +50,6 @@ def in_turn(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) 
         try:
             return await get_response(request)
         finally:
-            gate.leave(session)
+            gate.leave(session, rest_s=_rate().charge(session, HTTP_WEIGHT))
 
     return middleware

@@ -18,6 +18,7 @@ from core.metrics import exposition, settle
 from core.refusals import note_refusal
 from core.services import registered
 from db import database
+from db.shared_reads import SharedReads
 from server import pidfiles
 
 Query = tuple[int, bytes, str]
@@ -55,12 +56,12 @@ async def readyz() -> Query:
 
     All replicas share the database: if it made them unready, all would leave the balancer together.
     """
-    database_answers = migrated = False
     try:
-        migrated = await database.run(_migrations_applied)
+        migrated = await _migrations(None, None)
         database_answers = True
     except database.DatabaseUnavailable:
         migrated = _seen_migrated()
+        database_answers = False
     checks = {"draining": not state.draining, "database": database_answers, "migrations": migrated}
     shared = {"database": database_answers} | {service.name: service.works() for service in registered()}
     degraded = [name for name, answers in shared.items() if not answers]
@@ -82,7 +83,7 @@ async def metrics() -> Query:
     return 200, body, content_type
 
 
-def _migrations_applied() -> bool:
+def _migrations_applied(_key: None) -> bool:
     if _seen_migrated():  # migrations are not undone; from here on the database only has to answer
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -94,6 +95,10 @@ def _migrations_applied() -> bool:
     _migrated = True
     pidfiles.current().note_migrated()
     return True
+
+
+# Probes that come together share an answer: as the process' own work it goes before everybody else's.
+_migrations = SharedReads(_migrations_applied)
 
 
 def _seen_migrated() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -42,6 +43,14 @@ def test_parameters_of_a_path_are_filled(document: dict[str, Any]) -> None:
     addresses = {floods.address_of(call, world) for call in floods.calls(document).values()}
     assert "/api/rooms/room/members/7" in addresses
     assert not [address for address in addresses if "{" in address]
+
+
+def test_flooder_takes_the_whole_document(document: dict[str, Any]) -> None:
+    world = floods.World("http://127.0.0.1:9", "token", "session", "spent", "room", 7, "bob")
+    answers: Counter[str] = Counter()
+    with flood._flooding(flood.Flood(floods.NOTHING, world, document), answers):
+        pass
+    assert not answers
 
 
 def test_ratio_is_the_median_of_the_rounds() -> None:

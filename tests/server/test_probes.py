@@ -9,8 +9,10 @@ from pathlib import Path
 from secrets import token_hex
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from server import probes
 from server.pidfiles import RuntimeDirectory
 from tests.conftest import StartServer
 from tests.support.chat_client import ChatClient, create_room, sign_up
@@ -51,6 +53,20 @@ async def test_ready_names_each_check(server: Server) -> None:
         "degraded": [],
     }
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_probes_that_come_together_share_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def seen() -> bool:
+        asked.append(1)
+        return True
+
+    monkeypatch.setattr(probes, "_seen_migrated", seen)
+    answers = await asyncio.gather(*[probes.readyz() for _ in range(20)])
+    assert {status for status, _, _ in answers} == {200}
+    assert len(asked) == 1
 
 
 async def test_probes_accept_any_host(server: Server) -> None:
