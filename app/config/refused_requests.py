@@ -28,7 +28,7 @@ _rate = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
 
 @async_only_middleware
 def slow(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """Let the refusals of one network wait, where they come faster than a person's calls may.
+    """Let a network's refusals wait where they come faster than calls may.
 
     The outermost middleware: the wait is no part of what a request took.
     """

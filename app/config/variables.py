@@ -106,7 +106,8 @@ VARIABLES: tuple[Variable, ...] = (
         "LIMIT_CALLS_PER_S",
         "int",
         "50",
-        "Frames that read the database, a second, person and process, or half as many API calls; more of them wait, then are refused; 0 lifts it",
+        "Frames that read the database, a second, person and process, or half as many API calls, pages of a session, refusals of an address; "
+        "more of them wait, calls are then refused; 0 lifts it",
     ),
     Variable("LIMIT_ROOMS_PER_H", "int", "60", "Rooms made an hour and person, direct ones too; 0 lifts it"),
     Variable("LIMIT_ROOMS_PER_USER", "int", "1000", "Rooms a person may own; 0 lifts it"),

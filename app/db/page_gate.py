@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
 from core.errors import RateLimited
-from core.pace import HTTP_WEIGHT, Pace
+from core.pace import HTTP_WEIGHT, WAIT_S, Pace
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
 from core.words import said
@@ -23,10 +23,17 @@ FORMS = 32
 # Waiting pages per session.
 WAITING = 50
 
+
+def _gate(slots: int, share: int) -> FairGate:
+    # None waits longer for its own session's pages than a call does.
+    within = int(settings.LIMIT_CALLS_PER_S / HTTP_WEIGHT * WAIT_S) or 1
+    return FairGate(slots, share=share, waiting=min(WAITING, within) if settings.LIMIT_CALLS_PER_S else WAITING)
+
+
 # A session's pages at the rate of a person's calls: in a row without a pause they would take a whole core.
 _rate = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
-_pages = PerLoop(lambda: FairGate(PAGES, share=1, waiting=WAITING))
-_forms = PerLoop(lambda: FairGate(FORMS, share=2, waiting=WAITING))
+_pages = PerLoop(lambda: _gate(PAGES, share=1))
+_forms = PerLoop(lambda: _gate(FORMS, share=2))
 
 
 @async_only_middleware

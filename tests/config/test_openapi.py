@@ -15,7 +15,7 @@ from tests.support.server import Server
 SIGN_OUT = "accounts_api_session_delete"
 QUOTAS = ("CALLS_PER_S", "ROOMS_PER_H", "ROOMS_PER_USER", "INVITES_PER_H", "INVITES_PER_PERSON")
 # A schema cannot describe look-alike names, common passwords, cursors, "one of two", an order of two times, a time zone,
-# the keys of a device, or that 1.0 is not a whole number.
+# the keys of a device, characters that can be seen, or that 1.0 is not a whole number.
 CONFIG = """
 [parameters]
 "path.slug" = "{room}"
@@ -25,7 +25,8 @@ include-name = [
   "POST /api/rooms", "POST /api/signup", "POST /api/leave", "POST /api/blocks", "POST /api/rooms/{{slug}}/members",
   "GET /api/rooms", "GET /api/rooms/{{slug}}/messages", "GET /api/users",
   "POST /api/hooks/{{token}}", "PUT /api/rooms/{{slug}}/sensors/{{sensor_id}}/alarm",
-  "GET /api/rooms/{{slug}}/sensors/{{sensor_id}}/series", "POST /api/rooms/{{slug}}/devices",
+  "GET /api/rooms/{{slug}}/sensors/{{sensor_id}}/series", "POST /api/rooms/{{slug}}/sensors/readings",
+  "POST /api/rooms/{{slug}}/devices",
   "PATCH /api/notifications", "POST /api/notifications/devices",
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]

@@ -64,7 +64,8 @@ _BODY = {"anyOf": [_FRAME, {"type": "array", "minItems": 1, "maxItems": FRAMES, 
 async def frames_send(
     request: HttpRequest,
     stream: Annotated[str, Header(alias="Hubbub-Stream", min_length=1, max_length=100)],
-    number: Annotated[int | None, Header(alias="Hubbub-Request", ge=1, le=2**53)] = None,
+    # A header is left out, never null.
+    number: Annotated[int, Header(alias="Hubbub-Request", ge=1, le=2**53)] = None,  # type: ignore[assignment]  # noqa: RUF013
 ) -> tuple[int, dict[str, int]]:
     """Send one frame, or a list of at most 50, for a stream.
 
