@@ -1,7 +1,7 @@
-"""Slow down who is refused again and again.
+"""Slow down clients whose requests are refused again and again.
 
-A refusal costs the worker as much as many an answer. Who repeats a refused request at once, with many under way, would take
-its whole core from everybody else.
+A refused request costs about as much processor time as an answered one. A client that repeats refused requests at once, with
+many under way, would take the worker's whole core.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _rate = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
 def slow(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> Callable[..., Awaitable[HttpResponseBase]]:
     """Let a network's refusals wait where they come faster than calls may.
 
-    The outermost middleware: the wait is no part of what a request took.
+    The outermost middleware, so that the metrics of requests leave the wait out.
     """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -110,7 +110,7 @@ def read(env: Mapping[str, str]) -> Settings:
 def _proxies(value: str) -> str:
     """Return the proxies in a form that uvicorn reads.
 
-    uvicorn would read any other form as a host's name, and believe nobody. Raises Refused.
+    uvicorn would take any other form for a host name, and trust no proxy. Raises Refused.
     """
     found = []
     for item in filter(None, map(str.strip, value.split(","))):

@@ -369,7 +369,7 @@ class Presence:
     def _renew_in(self, rooms: Iterable[int], user: int, name: str) -> None:
         """Update a person's state in those of the rooms that show them.
 
-        Unlike `_set_in`, it adds nobody: the end or change of a state says nothing of memberships.
+        Unlike `_set_in`, it adds nobody: a state that ends or changes does not show who is a member.
         """
         state = self._state(user)
         for room_id in rooms:

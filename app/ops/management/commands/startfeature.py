@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
 
 def check(root: Path, name: str) -> None:
-    """Check a feature's name, and the checkout for what the command needs.
+    """Check a feature's name, and that the checkout has what is needed.
 
     That is the two lists and the tools of development. Raises CommandError, also for a name that is taken.
     """
