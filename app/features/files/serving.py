@@ -5,6 +5,7 @@ Its headers keep the file from running anything.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,7 +91,8 @@ def headers_of(file: File) -> dict[str, str]:
 
 def _open(path: Path) -> tuple[IO[bytes], int]:
     file = path.open("rb", buffering=0)
-    return file, path.stat().st_size
+    # Of the open file: the name may be gone by now.
+    return file, os.fstat(file.fileno()).st_size
 
 
 def _tags(header: str) -> set[str]:

@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -99,7 +100,8 @@ class Writer:
             with file:
                 name = path.relative_to(root).as_posix()
                 member = tarfile.TarInfo(f"files/{name}")
-                member.size, member.mode = path.stat().st_size, 0o600
+                # Of the open file: the name may be gone by now.
+                member.size, member.mode = os.fstat(file.fileno()).st_size, 0o600
                 hashing = _Hashing(file)
                 self._tar.addfile(member, hashing)
                 self.manifest.files[name] = hashing.digest.hexdigest()
