@@ -1,6 +1,6 @@
 -- For an installation of before: there the app's role `hubbub` is the superuser that made the data directory. Afterwards that
 -- one is called `postgres`, and a new `hubbub`, with the old password, owns the database and is no superuser.
---     docker compose exec -T postgres psql -U hubbub -d hubbub < docker/postgres-own-role.sql
+--     scripts/compose exec -T postgres psql -U hubbub -d hubbub < docker/postgres-own-role.sql
 -- People may go on meanwhile: all of it is one transaction. A second run changes nothing.
 \set ON_ERROR_STOP on
 SELECT rolsuper AS is_super FROM pg_roles WHERE rolname = 'hubbub' \gset

@@ -2,7 +2,7 @@
 
 They are measured on a compose stack:
 
-    URL=http://127.0.0.1:8080 PROJECT=hubbub SEED='docker compose exec -T web python app/manage.py seed {n}' \\
+    URL=http://127.0.0.1:8080 PROJECT=hubbub SEED='scripts/compose exec -T web python app/manage.py seed {n}' \\
         .venv/bin/python -m loadtest.points
 
 The loads differ in the number of connections, messages and deliveries, so that their costs can be told apart; one is held out to

@@ -124,5 +124,5 @@ show_why() {
   compose --ansi never ps --all >&2 || true
   # Some releases of compose clear the line before each, on no terminal too.
   compose --ansi never logs --no-color --tail 20 migrate web nginx | sed $'s/\033\\[2K//' >&2 || true
-  fail "$1: see above; \`docker compose logs\` has all of it"
+  fail "$1: see above; \`scripts/compose logs\` has all of it"
 }

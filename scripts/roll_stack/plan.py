@@ -30,7 +30,7 @@ class Container:
     service: str
     created: str
     version: Version
-    # Of `docker compose run`: an operator's command, no server of the stack.
+    # Of `scripts/compose run`: an operator's command, no server of the stack.
     is_one_off: bool
     status: str
     # It runs, and Docker is not about to start it anew.

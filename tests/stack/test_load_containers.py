@@ -28,9 +28,9 @@ class Generators:
         self.env = RUN | {"HEADLESS": "1", "LOADTEST_WORKERS": "2", "LOADTEST_PORT": str(free_port())}
 
     def compose(self, *arguments: str, timeout: float = 180) -> Answer:
-        """Run docker compose as in docs/loadtest.md."""
-        files = ("-f", "compose.yaml", "-f", "compose.loadtest.yaml", "--profile", "loadtest")
-        return self.stack.compose(*files, *arguments, env=self.env, timeout=timeout)
+        """Run scripts/compose as in docs/loadtest.md."""
+        options = ("-f", "compose.loadtest.yaml", "--profile", "loadtest")
+        return self.stack.script("compose", *options, *arguments, env=self.stack.env | self.env, timeout=timeout)
 
     def containers(self, service: str) -> list[str]:
         """Return the ids of its containers, also ended ones."""

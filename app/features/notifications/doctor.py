@@ -46,7 +46,7 @@ def _devices() -> Iterator[Checked]:
     failing = Device.objects.filter(failing_since__isnull=False).count()
     cursor = Cursor.objects.filter(name="push").first()
     if number and cursor is not None and cursor.held_until is not None and timezone.now() - cursor.held_until > OVERDUE_AFTER:
-        yield Checked("failure", "no background worker looks for what is to be pushed", "docker compose up -d worker")
+        yield Checked("failure", "no background worker looks for what is to be pushed", "scripts/compose up -d worker")
     elif number and failing * 2 > number:
         text = f"push services refuse {failing} of {number} devices: may the worker call out on port 443?"
         yield Checked("warning", text, PAGE)

@@ -126,7 +126,7 @@ def _tasks() -> Iterator[Finding]:
         yield failure(
             "tasks",
             f"a background task has waited for {late / 60:.0f} min: no worker runs",
-            "docker compose up -d worker, or python app/manage.py worker",
+            "scripts/compose up -d worker, or python app/manage.py worker",
         )
 
 

@@ -138,7 +138,7 @@ def test_a_task_that_waits_for_a_worker_is_named(installation: Installation) -> 
         check, text, change = worst(installation.ask("check_database"))
     finally:
         installation.shell.run(f"{late}\nR.objects.all().delete()")
-    assert (check, change.split(",")[0]) == ("tasks", "docker compose up -d worker")
+    assert (check, change.split(",")[0]) == ("tasks", "scripts/compose up -d worker")
     assert "waited for 60 min" in text
 
 
