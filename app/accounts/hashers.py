@@ -75,7 +75,7 @@ def hash_slot() -> Iterator[None]:
 
 
 @contextmanager
-def turn_for(address: str) -> Iterator[None]:
+def hash_slot_for(address: str) -> Iterator[None]:
     """Hold a hash slot in this thread while the block runs, for a page of Django.
 
     The call waits in the queue of `address`. Raises RateLimited if too many calls of the address wait, Busy after WAIT_S
@@ -92,10 +92,10 @@ def turn_for(address: str) -> Iterator[None]:
 async def run_for(address: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a function that hashes and uses the database, in a thread for hashes.
 
-    The call waits in the queue of `address`. Raises as `turn_for` does, or DatabaseUnavailable.
+    The call waits in the queue of `address`. Raises as `hash_slot_for` does, or DatabaseUnavailable.
     """
     leave = await _enter(address)
-    call = functools.partial(_in_turn, database.call, function, *args, **kwargs)
+    call = functools.partial(_with_hash_slot, database.call, function, *args, **kwargs)
     hashed = _threads().submit(call)
     hashed.add_done_callback(lambda _: leave())  # its slot is free at its end, even if the caller gave up
     try:
@@ -129,7 +129,7 @@ async def _enter(address: str) -> Callable[[], None]:
     return leave
 
 
-def _in_turn(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+def _with_hash_slot(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     with hash_slot():
         return function(*args, **kwargs)
 

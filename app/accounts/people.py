@@ -28,7 +28,7 @@ def names_of(ids: Iterable[int]) -> dict[int, str]:
     return dict(User.objects.filter(id__in=list(ids)).values_list("id", "username"))
 
 
-def person(named: int | str) -> User:
+def find_user(named: int | str) -> User:
     """Return the active person with this id, or this name in any case.
 
     Raises NoSuchTarget.

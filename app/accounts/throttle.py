@@ -61,8 +61,8 @@ def sign_up_attempt(request: HttpRequest) -> None:
 def _count(key: str, limit: int, window: int) -> None:
     if not limit:
         return
-    turn, into = divmod(int(time.time()), window)
-    key = f"{key}:{turn}"
+    number, into = divmod(int(time.time()), window)
+    key = f"{key}:{number}"
     try:
         count = _next_number("default", key, window)
     except (OSError, RedisError) as error:

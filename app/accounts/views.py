@@ -29,7 +29,7 @@ class Hashing:
         if request.method != "POST":
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         try:
-            with hashers.turn_for(throttle.address_of(request)):
+            with hashers.hash_slot_for(throttle.address_of(request)):
                 return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         except RateLimited as error:
             return _refused(self, said(error), status=429, retry_after=error.retry_after)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from chat.kinds import KINDS
 from chat.models import Event
 from core.features import EventKind
 from core.lookalikes import look_of
-from rooms.leaving import ownership_pass_on
+from rooms.leaving import ownership_transfer
 from rooms.models import Block, Kind, Membership, Room
 
 EVENTS = 1_000
@@ -55,7 +55,7 @@ def person_delete(*, user: int, paused: bool = True) -> None:
     person = User.objects.filter(id=user, is_active=False).first()
     if person is None:
         return
-    ownership_pass_on(user=user)
+    ownership_transfer(user=user)
     while ids := list(Membership.objects.filter(user_id=user).exclude(room__kind=Kind.DIRECT).values_list("id")[:MEMBERS]):
         Membership.objects.filter(id__in=[one for (one,) in ids]).delete()
         _pause(PAUSE_S, paused)

@@ -49,7 +49,7 @@ async def act() -> None:
         try:
             await _act_on(late)
         except Unavailable:
-            return  # the next turn has the same key
+            return  # the next run has the same key
         except Exception:
             logger.exception("a thing could not be acted on", room=late.room.slug, seq=late.row.seq, kind=late.row.kind)
             await database.run(_postpone, late)

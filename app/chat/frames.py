@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from accounts.people import checked_alias, person
+from accounts.people import checked_alias, find_user
 from chat import history, joins, services
 from chat.batch import Stored
 from chat.kinds import MessageDeleted, MessageEdited, Reaction
@@ -268,7 +268,7 @@ async def _addressed_room(socket: Socket, frame: MessageSend) -> RoomRef:
 
 async def _direct_room(socket: Socket, to: int | str) -> RoomRef:
     def resolve() -> tuple[Room, int, bool]:
-        other = person(to)
+        other = find_user(to)
         room, made = rooms.room_direct(user=socket.user.id, other=other.id)
         return room, other.id, made
 

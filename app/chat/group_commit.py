@@ -38,8 +38,8 @@ BATCH = 500
 ANSWER_S = 5.0
 # The last message is given up after ANSWER_S; a commit that was begun just before that ends within its own limit.
 CLOSE_S = ANSWER_S + database.LIMIT_S + 1.0
-# Called with each commit, before the next batch goes to the database.
-ROOMS_A_TURN = 16
+# Rooms of a commit that are published before the event loop runs other tasks.
+ROOMS_A_TICK = 16
 MSG_LATE = _("the database did not answer in time; send the same key again")
 MSG_AWAY = _("the database is away; send the same key again")
 MSG_GOING = _("this server is going away; send the same key again")
@@ -186,16 +186,16 @@ class GroupCommitter:
         rooms: dict[RoomRef, list[tuple[PendingEvent, Result]]] = {}
         for append, result in zip(part, results, strict=True):
             rooms.setdefault(append.room, []).append((append, result))
-        for number, (room, told) in enumerate(rooms.items(), 1):
-            if published := self._publish(room, [result for _, result in told]):
+        for number, (room, pairs) in enumerate(rooms.items(), 1):
+            if published := self._publish(room, [result for _, result in pairs]):
                 metrics.DELIVERY_HERE.observe(time.perf_counter() - committed, published)
-            for append, result in told:
+            for append, result in pairs:
                 _resolve(append, result)
                 if append.payload is not None and isinstance(result, Stored) and not result.duplicate:
                     metrics.KINDS.add(1, append.kind)
                 if self.on_due is not None and isinstance(result, Stored) and result.due is not None:
                     self.on_due(result.due)
-            if number % ROOMS_A_TURN == 0:
+            if number % ROOMS_A_TICK == 0:
                 await asyncio.sleep(0)
 
     async def _stored(self, part: list[PendingEvent]) -> Sequence[Result] | CannotStore:

@@ -15,7 +15,7 @@ from rooms import signals as rooms
 
 
 @receiver(accounts.shut_out)
-def pass_ownership_on(user: int, **_: Any) -> None:
+def transfer_ownership(user: int, **_: Any) -> None:
     tasks.ownership_pass_on.enqueue(user)
 
 

@@ -21,21 +21,21 @@ def results(
 
     `known` are the events of the keys that were; `plan` holds the targets as each new event left them, and what is due.
     """
-    told: list[Result] = []
+    ordered: list[Result] = []
     new: dict[Identity, EventRow] = {}
     for append in batch:
         identity = append.identity
         seq = seqs[identity]
         if isinstance(seq, Exception):
-            told.append(seq)
+            ordered.append(seq)
             continue
         if not seq:
-            told.append(refusal_of(append.room))
+            ordered.append(refusal_of(append.room))
             continue
         row = known[identity] if seq < 0 else new.get(identity)
         duplicate = row is not None
         if row is None:
             row = new[identity] = row_of(append, seq, now, plan.amended.get(identity) if plan else None)
         due = plan.due.get((append.room.id, append.target or row.seq)) if plan else None
-        told.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug), due))
-    return told
+        ordered.append(Stored(append.room, row.seq, row.at, duplicate, log_event(row, append.room.slug), due))
+    return ordered

@@ -112,7 +112,7 @@ class LookUps(Service):
 class PeriodicWork(Service):
     """What features do again and again.
 
-    Each turn waits a little differently, so that processes do not act together.
+    Each tick waits a little differently, so that processes do not act together.
     """
 
     name = "periodic"
@@ -120,13 +120,13 @@ class PeriodicWork(Service):
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         work = [(feature.name, one) for feature in installed().all for one in feature.periodic]
-        self._tasks = [loop.create_task(run_forever(_ticker(name, one))) for name, one in work]
+        self._tasks = [loop.create_task(run_forever(_periodic(name, one))) for name, one in work]
 
     async def stop(self) -> None:
         await cancel_all(self._tasks)
 
 
-def _ticker(name: str, one: Periodic) -> Callable[[], Awaitable[None]]:
+def _periodic(name: str, one: Periodic) -> Callable[[], Awaitable[None]]:
     async def tick() -> None:
         await asyncio.sleep(one.every_s * random.uniform(0.8, 1.2))  # noqa: S311
         if name in installed().off:

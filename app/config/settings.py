@@ -292,7 +292,7 @@ RUNTIME_DIR = env.text("RUNTIME_DIR")
 # 0 lets the script derive it.
 WORKER_MEMORY_MAX_MB = env.integer("WORKER_MEMORY_MAX_MB") if env.text("WORKER_MEMORY_MAX_MB") else 0
 WORKER_MEMORY_MB = env.integer("WORKER_MEMORY_MB")
-WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 30.0, 300.0
+WORKER_MEMORY_CHECK_S, WORKER_MIN_AGE_S = 30.0, 300.0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # WhiteNoise returns synchronous iterators. Its files are small, hashed and cached, and in the containers nginx serves them.

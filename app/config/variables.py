@@ -117,7 +117,7 @@ VARIABLES: tuple[Variable, ...] = (
         "LIMIT_UNSENT_MB",
         "int",
         "64",
-        "MiB that all sockets of a process together may leave unread; above it the slowest are cut, and resume; 0 lifts it",
+        "MiB that all sockets of a process together may have unsent; above it the slowest are evicted, and resume; 0 lifts it",
     ),
     Variable("LIMIT_SIGNUPS_PER_H", "int", "100", "Accounts made an hour and address; 0 lifts it"),
     Variable(

@@ -60,13 +60,13 @@ def with_large_bodies(app: App) -> App:
         if installed().body_of(scope["method"], scope["path"]) is None:
             await app(scope, receive, send)
             return
-        body, told = Body(receive, scope["headers"]), False
+        body, received = Body(receive, scope["headers"]), False
 
         async def receive_once() -> Any:
-            nonlocal told
-            if told:
+            nonlocal received
+            if received:
                 return await body.receive_disconnect()
-            told = True
+            received = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
         headers = [(name, value) for name, value in scope["headers"] if name not in {b"content-type", b"content-length"}]

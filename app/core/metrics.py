@@ -101,8 +101,8 @@ LIVE_SHOWN = Counter(
     "hubbub_live_values_total", "Live values that clients published, and that rooms were sent", ["topic", "step"]
 )
 LIVE = Tally(LIVE_SHOWN)
-REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a hole", ["cause"])
-LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were passed on")
+REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a gap", ["cause"])
+LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were delivered")
 CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by every process", ["kind"])
 FEATURES_OFF = Gauge("hubbub_features_off", "Features that an administrator has switched off", multiprocess_mode="max")
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")

@@ -24,7 +24,7 @@ async def run_forever(tick: Callable[[], Awaitable[None]]) -> None:
         try:
             await tick()
         except Exception:
-            logger.exception("a background turn failed", turn=tick.__qualname__)
+            logger.exception("a background tick failed", tick=tick.__qualname__)
             await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
 
 

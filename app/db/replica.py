@@ -35,10 +35,10 @@ logger = structlog.get_logger(__name__)
 R = TypeVar("R")
 
 ALIAS = "replica"
-# Between two looks at both servers.
-LOOK_EVERY_S = 1.0
-# The same while the replica does not answer: each look holds a thread for as long as that takes.
-LOOK_AGAIN_S = (3.0, 6.0)
+# Between two checks of both servers.
+CHECK_EVERY_S = 1.0
+# The same while the replica does not answer: each check holds a thread for as long as that takes.
+CHECK_AGAIN_S = (3.0, 6.0)
 # A silent replica costs a read that long; then its connection is cut, and the primary asked.
 ANSWER_S = 2.0
 NEVER = float("-inf")
@@ -145,21 +145,21 @@ async def _watched(owner: Owner, function: Callable[[], R], is_lost: Callable[[]
 
     timer: asyncio.TimerHandle
 
-    def look() -> None:
+    def check() -> None:
         nonlocal timer
         connection = use.connection
         if connection is not None and time.monotonic() - use.since > ANSWER_S:
             cut(connection)
-        timer = loop.call_later(ANSWER_S / 4, look)
+        timer = loop.call_later(ANSWER_S / 4, check)
 
-    timer = loop.call_later(ANSWER_S, look)
+    timer = loop.call_later(ANSWER_S, check)
     try:
         return await database.run_for(owner, run)
     finally:
         timer.cancel()
 
 
-class _Look(NamedTuple):
+class _LogEnd(NamedTuple):
     """At a time of time.monotonic the primary's log ended at a place."""
 
     at: float
@@ -170,11 +170,11 @@ class _Replica:
     """What one event loop knows of the replica."""
 
     def __init__(self) -> None:
-        # Looks at the primary that the replica has not replayed yet.
-        self._looks: deque[_Look] = deque(maxlen=120)
+        # Ends of the primary's log that the replica has not replayed yet.
+        self._log_ends: deque[_LogEnd] = deque(maxlen=120)
         # The replica has all that was committed before.
         self._current_at = NEVER
-        self._look_at = NEVER
+        self._check_at = NEVER
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -185,38 +185,38 @@ class _Replica:
     def usable(self) -> bool:
         """Return whether the replica is at most REPLICA_STALENESS_S seconds behind.
 
-        Looks at the replica again in the background when it is time.
+        Checks the replica again in the background when it is time.
         """
         now = time.monotonic()
-        if now >= self._look_at and (self._task is None or self._task.done()):
-            self._look_at = now + LOOK_EVERY_S
-            self._task = asyncio.get_running_loop().create_task(self._look())
+        if now >= self._check_at and (self._task is None or self._task.done()):
+            self._check_at = now + CHECK_EVERY_S
+            self._task = asyncio.get_running_loop().create_task(self._check())
         return now - self._current_at <= settings.REPLICA_STALENESS_S
 
     def failed(self, error: BaseException) -> None:
-        """Ask the primary until a look finds the replica again."""
+        """Ask the primary until a check finds the replica again."""
         if self._current_at != NEVER:
             logger.warning("the replica cannot be asked: reads go to the primary", **database.facts(error))
         self._current_at = NEVER
-        self._look_at = time.monotonic() + random.uniform(*LOOK_AGAIN_S)  # noqa: S311
+        self._check_at = time.monotonic() + random.uniform(*CHECK_AGAIN_S)  # noqa: S311
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         at = time.monotonic()
         try:
-            self._looks.append(_Look(at, await database.run(_end_of_log)))
+            self._log_ends.append(_LogEnd(at, await database.run(_end_of_log)))
             replayed = await _watched(None, _replayed, lambda: False)
         except DatabaseUnavailable as error:
             self.failed(error)
             return
         except Exception:
-            logger.exception("the replica could not be looked at")
+            logger.exception("the replica could not be checked")
             self._current_at = NEVER
             return
         if replayed is None:
             self.failed(DatabaseUnavailable("the server of REPLICA_URL is no standby"))
             return
-        while self._looks and self._looks[0].place <= replayed:
-            self._current_at = self._looks.popleft().at
+        while self._log_ends and self._log_ends[0].place <= replayed:
+            self._current_at = self._log_ends.popleft().at
         metrics.REPLICA_BEHIND.set(-1 if self._current_at == NEVER else time.monotonic() - self._current_at)
 
 

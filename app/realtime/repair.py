@@ -38,7 +38,7 @@ class Gap:
     cause: str
     end: int
     due: float
-    told: bool = False
+    counted: bool = False
 
 
 class Repair:
@@ -79,9 +79,9 @@ class Repair:
         asked = datetime.now(UTC)
         if len(self._registry.rooms) > self.limits.heads_a_query:
             await self._compare(await domains().LOG.heads_moved(self._moved_since))
-        passed_on = {room.ref.id: room.last_seq for room in self._next_to_ask()}
-        heads = await domains().LOG.heads(list(passed_on))
-        self._find_losses(heads, passed_on)
+        delivered = {room.ref.id: room.last_seq for room in self._next_to_ask()}
+        heads = await domains().LOG.heads(list(delivered))
+        self._find_losses(heads, delivered)
         await self._compare(heads)
         self._moved_since = asked - OVERLAP
 
@@ -102,18 +102,18 @@ class Repair:
             if index % SLICE == 0:
                 await asyncio.sleep(0)
 
-    def _find_losses(self, heads: dict[int, Head], passed_on: dict[int, int]) -> None:
+    def _find_losses(self, heads: dict[int, Head], delivered: dict[int, int]) -> None:
         """Find heads below the seq already delivered.
 
         The database lost commits, as in a failover to a late standby.
 
         New events will reuse the lost seqs, so no client may wait for events above them.
         """
-        for room_id, last in passed_on.items():
+        for room_id, last in delivered.items():
             room, head = self._registry.rooms.get(room_id), heads.get(room_id)
             if room is not None and head is not None and head.seq < last:
                 metrics.LOG_WENT_BACK.inc()
-                logger.error("the database lost events that were passed on", room=room.ref.slug, passed_on=last, head=head.seq)
+                logger.error("the database lost events that were delivered", room=room.ref.slug, delivered=last, head=head.seq)
                 room.go_back(head)
                 self._send_back(room, head.seq, "the log went back")
 
@@ -140,8 +140,8 @@ class Repair:
             lacking = gap.end - room.last_seq
             if lacking <= 0 or self._registry.rooms.get(room.ref.id) is not room:
                 continue  # the event arrived, or the room is no longer used
-            if not gap.told:
-                gap.told = True
+            if not gap.counted:
+                gap.counted = True
                 metrics.REPAIRS.labels(gap.cause).inc()
             if lacking > limits.held_events:
                 # The next poll says how many of these events do not count.

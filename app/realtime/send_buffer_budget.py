@@ -19,7 +19,8 @@ logger = structlog.get_logger(__name__)
 
 # Share of the bound that is written between two measurements, at most.
 STEP = 1 / 16
-CUT_TO = 3 / 4
+# Share of the bound that remains after sockets were evicted, at most.
+EVICT_TO = 3 / 4
 
 
 class Peer(Protocol):
@@ -57,7 +58,7 @@ class SendBufferBudget:
             and self._measured + self._written > self.bound * (1 - STEP)
         ):
             self._due = True
-            asyncio.get_running_loop().call_soon(self._cut)  # not while a room's events are being sent
+            asyncio.get_running_loop().call_soon(self._evict)  # not while a room's events are being sent
 
     def measure(self) -> int:
         """Measure the unsent bytes of all sockets."""
@@ -67,7 +68,7 @@ class SendBufferBudget:
         metrics.UNSENT.set(self._measured)
         return self._measured
 
-    def _cut(self) -> None:
+    def _evict(self) -> None:
         self._due = False
         left = self.measure()
         if left <= self.bound * (1 - STEP):
@@ -76,12 +77,12 @@ class SendBufferBudget:
         order = sorted(self._peers, key=lambda peer: (not peer.close_sent, _since(peer)))
         number = 0
         for peer in order:
-            if left <= self.bound * CUT_TO:
+            if left <= self.bound * EVICT_TO:
                 break
             left -= peer.unsent()
             peer.evict()
             number += 1
-        logger.warning("sockets leave too much unread, cut those that have not kept up for longest", sockets=number)
+        logger.warning("too many bytes are unsent: evicted the sockets that had stalled for longest", sockets=number)
         self.measure()
 
 

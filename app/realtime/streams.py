@@ -35,7 +35,7 @@ logger = structlog.get_logger(__name__)
 
 # Rooms that a cursor names: it goes with each event. A client with more joins the others itself.
 CURSOR_ROOMS = 32
-# Longest time of an unread response after its stream was closed.
+# Longest time of an unsent response after its stream was closed.
 CLOSE_S = 5.0
 # How long a stream waits for its answer to begin: its client may have gone before.
 BEGIN_S = 2.0
@@ -73,7 +73,7 @@ class Stream:
         self._reader: asyncio.Task[object] | None = None
         # Room → the highest seq that was sent.
         self._sent: dict[str, int] = {}
-        self._turn = asyncio.Lock()
+        self._receiving = asyncio.Lock()
         self._waiting = 0
         # The number of the newest request whose frames were taken.
         self._taken = 0
@@ -206,7 +206,7 @@ class Stream:
             if self._waiting > WAITING_FRAMES:
                 self.socket.close_soon(Close.RATE_ABUSE, "too many frames wait")
                 return
-            async with self._turn:
+            async with self._receiving:
                 for text in texts:
                     if self.socket.closed:
                         return

@@ -43,7 +43,7 @@ class Switches:
         off = await domains().features_off()
         self.known = True
         if self._apply(off):
-            await self._tell()
+            await self._push_features()
 
     def _apply(self, off: frozenset[str]) -> bool:
         features = installed()
@@ -55,7 +55,7 @@ class Switches:
         logger.info("features are switched", off=sorted(features.off), on=features.names)
         return True
 
-    async def _tell(self) -> None:
+    async def _push_features(self) -> None:
         """Send every socket the features that are on.
 
         The sockets of a dialect that is off are closed.

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from accounts.http_auth import authenticated
 from accounts.models import User
-from accounts.people import person
+from accounts.people import find_user
 from core.api_types import Body
 from core.errors import BadFrame
 from db import database
@@ -130,7 +130,7 @@ async def member_list(
 @router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody")
 async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tuple[int, dict[str, Any]]:
     def add() -> tuple[Membership, bool, User]:
-        user = person(payload.user)
+        user = find_user(payload.user)
         return *services.member_add(slug=slug, by=_me(request), user=user.id), user
 
     found, new, user = await database.run_for(_me(request), add)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from accounts.http_auth import authenticated
 from accounts.models import User
-from accounts.people import person
+from accounts.people import find_user
 from core.api_types import Body
 from db import database
 from realtime.publish import changed
@@ -43,7 +43,7 @@ async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[s
     """
 
     def add() -> User:
-        user = person(payload.user)
+        user = find_user(payload.user)
         blocks.block_add(user=_me(request), blocked=user.id)
         return user
 

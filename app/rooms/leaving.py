@@ -122,7 +122,7 @@ def member_change(*, slug: str, by: int, user: int, role: str) -> Membership:
     return found
 
 
-def ownership_pass_on(*, user: int) -> list[Room]:
+def ownership_transfer(*, user: int) -> list[Room]:
     """Give each room owned only by this shut-out person another owner.
 
     Return the rooms.

@@ -27,7 +27,7 @@ from server.recycling import MemoryWatch
 from server.sharing import share_when_asked
 
 NOTIFY_EVERY_S = 5.0
-LOOK_EVERY_S = 0.05
+CHECK_EVERY_S = 0.05
 # After SIGQUIT, Gunicorn kills the remaining workers within 2 s.
 HURRIED_S, HURRIED_FINISH_S = 1.8, 1
 
@@ -78,10 +78,10 @@ class DrainingServer(Server):
             notifying.cancel()
 
     async def _connections_end(self, seconds: float) -> None:
-        for _ in range(int(seconds / LOOK_EVERY_S)):
+        for _ in range(int(seconds / CHECK_EVERY_S)):
             if self.hurried or not self.server_state.connections:
                 return
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
     async def _keep_notifying(self) -> None:
         # The main loop has ended, but Gunicorn still kills a worker that is silent for --timeout.

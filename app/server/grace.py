@@ -11,11 +11,11 @@ from django.conf import settings
 
 # 1. Close the sockets in batches.
 SPREAD_SHARE = 0.6
-# 2. Finish open HTTP requests. Keep-alive connections stay open for the first KEPT_SHARE, at most KEPT_S.
+# 2. Finish open HTTP requests. Keep-alive connections stay open for the first KEEPALIVE_LINGER_SHARE, at most KEEPALIVE_LINGER_S.
 FINISH_SHARE = 0.3
-KEPT_SHARE = 0.25
+KEEPALIVE_LINGER_SHARE = 0.25
 # Closing a keep-alive connection while a proxy sends a request on it would lose the request.
-KEPT_S = 1.0
+KEEPALIVE_LINGER_S = 1.0
 # 3. Commit the queue and leave Redis. Then Gunicorn (--graceful-timeout) kills the worker.
 END_SHARE = 0.1
 
@@ -28,7 +28,7 @@ def close_spread_s() -> float:
 
 
 def keepalive_linger_s() -> float:
-    return float(min(KEPT_S, settings.DRAIN_SECONDS * FINISH_SHARE * KEPT_SHARE))
+    return float(min(KEEPALIVE_LINGER_S, settings.DRAIN_SECONDS * FINISH_SHARE * KEEPALIVE_LINGER_SHARE))
 
 
 def http_finish_s() -> float:

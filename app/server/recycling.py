@@ -48,12 +48,12 @@ class MemoryWatch:
                 "a fresh worker is near its memory ceiling: not watched", memory_mb=fresh // MIB, ceiling_mb=self.ceiling // MIB
             )
             return
-        while not await self._turn():
+        while not await self._tick():
             pass
 
-    async def _turn(self) -> bool:
+    async def _tick(self) -> bool:
         """Check once; return whether the worker was stopped."""
-        await asyncio.sleep(settings.WORKER_MEMORY_LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311
+        await asyncio.sleep(settings.WORKER_MEMORY_CHECK_S * random.uniform(0.7, 1.3))  # noqa: S311
         memory, age = resident_bytes() or 0, time.monotonic() - self.started
         if memory <= self.ceiling or age < settings.WORKER_MIN_AGE_S or not self.here.begin_replacement(os.getpid()):
             return False

@@ -36,8 +36,8 @@ PIPELINED = 16
 # How long the input of a refused client is read and discarded. Closing with unread bytes makes the kernel send a reset, which
 # would overtake the answer.
 LINGER_S = 2.0
-# How long an answer may wait for a client that takes nothing of it; nginx has 60 s (send_timeout).
-UNREAD_S = 30.0
+# How long an answer may stay unsent because its client reads nothing; nginx has 60 s (send_timeout).
+UNSENT_S = 30.0
 _CODES = {408: "too_slow", 413: "too_large", 414: "too_large", 429: "rate_limited", 431: "too_large", 400: "invalid"}
 
 
@@ -53,7 +53,7 @@ class RequestLimits(HttpToolsProtocol):
         self._refused = self._upgraded = False
         self._deadline: asyncio.TimerHandle | None = None
         self._unanswered: list[RequestResponseCycle] = []
-        self._unread: asyncio.TimerHandle | None = None
+        self._unsent: asyncio.TimerHandle | None = None
 
     # --- time
 
@@ -63,7 +63,7 @@ class RequestLimits(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_deadline()
-        self._clear_unread()
+        self._clear_unsent()
         self._give_up()
         super().connection_lost(exc)
 
@@ -102,39 +102,40 @@ class RequestLimits(HttpToolsProtocol):
         else:
             self._refuse(408, "the request took too long to arrive")
 
-    # --- an answer that nobody reads
+    # --- an unsent answer
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_unread()
+        self._watch_unsent()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._clear_unread()
+        self._clear_unsent()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        self._watch_unread()  # closing waits for what is unsent
+        self._watch_unsent()  # closing waits for the unsent bytes
 
-    def _watch_unread(self) -> None:
-        if self._unread is None and not self._upgraded:
-            self._unread = self.loop.call_later(UNREAD_S, self._look_at_unread, self.transport.get_write_buffer_size())
+    def _watch_unsent(self) -> None:
+        if self._unsent is None and not self._upgraded:
+            self._unsent = self.loop.call_later(UNSENT_S, self._check_unsent, self.transport.get_write_buffer_size())
 
-    def _look_at_unread(self, before: int) -> None:
-        self._unread = None
+    def _check_unsent(self, before: int) -> None:
+        self._unsent = None
         if self._upgraded:
             return
         left = self.transport.get_write_buffer_size()
         if left and left >= before:
+            # The public name of the kind: docs/observability.md.
             note_refusal("unread", self.client[0] if self.client else "?", "")
             self.transport.abort()
         elif left:
-            self._watch_unread()
+            self._watch_unsent()
 
-    def _clear_unread(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+    def _clear_unsent(self) -> None:
+        if self._unsent is not None:
+            self._unsent.cancel()
+            self._unsent = None
 
     # --- size
 

@@ -77,7 +77,7 @@ async def coalescer() -> WriteCoalescer:
     return WriteCoalescer(asyncio.get_running_loop())
 
 
-async def turns(number: int) -> None:
+async def iterations(number: int) -> None:
     for _ in range(number):
         await asyncio.sleep(0)
 
@@ -88,10 +88,10 @@ async def test_frames_of_one_iteration_are_one_write(coalescer: WriteCoalescer) 
     # The reply to a message comes in the next iteration, and leaves with the message's event.
     asyncio.get_running_loop().call_soon(one.write_frames, b"b")
     assert writes == []
-    await turns(3)
+    await iterations(3)
     assert writes == [b"ab"]
     one.write_frames(b"c")
-    await turns(3)
+    await iterations(3)
     assert writes == [b"ab", b"c"]
 
 
@@ -111,12 +111,12 @@ async def test_waiting_sender_continues_below_the_low_water_mark(coalescer: Writ
     for _ in range(BACKLOG + 2 * SLICE):
         peer(coalescer)[0].write_frames(b"x")
     waiting = [asyncio.create_task(coalescer.short()) for _ in range(3)]
-    await turns(1)
+    await iterations(1)
     waiting.pop().cancel()
     left = []
     while not all(task.done() for task in waiting):
         left.append(len(coalescer._senders))
-        await turns(1)
+        await iterations(1)
     await asyncio.gather(*waiting)
     assert left[0] > BACKLOG
     assert left[-1] >= BACKLOG - 3 * SLICE, "the wait ends at the low-water mark"
@@ -128,7 +128,7 @@ async def test_wait_ignores_later_frames(coalescer: WriteCoalescer) -> None:
         peer(coalescer)[0].write_frames(b"x")
     waiting = asyncio.create_task(coalescer.short())
     for _ in range(4 + BACKLOG // SLICE):
-        await turns(1)
+        await iterations(1)
         for _ in range(2 * SLICE):
             peer(coalescer)[0].write_frames(b"x")
     assert waiting.done()
@@ -145,7 +145,7 @@ async def test_failed_write_does_not_stop_other_sockets(coalescer: WriteCoalesce
     for number in (b"1", b"2"):
         for one in (before, broken, after):
             one.write_frames(number)
-        await turns(3)
+        await iterations(3)
     assert (first, nothing, last) == ([b"1", b"2"], [], [b"1", b"2"])
 
 
@@ -165,7 +165,7 @@ async def test_frames_for_a_paused_peer_are_one_write_on_resume(coalescer: Write
     frames = b"x" * COLLECTED_BYTES
     assert one.write_frames(frames) == COLLECTED_BYTES
     assert one.write_frames(b"ab") == COLLECTED_BYTES + 2
-    await turns(3)
+    await iterations(3)
     assert writes == []
     assert isinstance(one.collected, list)
     assert one.collected[0] is frames, "many sockets may wait for the same bytes"
@@ -173,7 +173,7 @@ async def test_frames_for_a_paused_peer_are_one_write_on_resume(coalescer: Write
     one.resume_writing()
     assert writes == [frames + b"ab", b"pong"]
     one.write_frames(b"c")
-    await turns(3)
+    await iterations(3)
     assert writes[2:] == [b"c"]
 
 
@@ -183,7 +183,7 @@ async def test_sockets_with_equal_frames_share_their_bytes(coalescer: WriteCoale
     for (one, _), frames in zip(peers, [same, same, [*same, b"3"], [same[0]]], strict=True):
         for frame in frames:
             one.write_frames(frame)
-    await turns(3)
+    await iterations(3)
     (first,), (second,), (longer,), (shorter,) = (writes for _, writes in peers)
     assert first is second
     assert (first, longer, shorter) == (b"".join(same), b"".join([*same, b"3"]), same[0])
@@ -198,7 +198,7 @@ async def test_close_frame_follows_the_collected_frames(coalescer: WriteCoalesce
     assert one.close_timer is not None
     one.close_timer.cancel()
     assert one.write_frames(b"b") == 0
-    await turns(3)
+    await iterations(3)
     assert b"".join(writes) == b"aclose"
 
 

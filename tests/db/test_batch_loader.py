@@ -28,9 +28,9 @@ class Squares:
         self.error: Exception | None = None
 
     def __call__(self, keys: list[int]) -> Query[dict[int, int]]:
-        return (yield functools.partial(self._look, keys))
+        return (yield functools.partial(self._read, keys))
 
-    def _look(self, keys: list[int]) -> dict[int, int]:
+    def _read(self, keys: list[int]) -> dict[int, int]:
         self.open.wait(5)
         self.trips.append(keys)
         if self.error:
@@ -40,19 +40,19 @@ class Squares:
 
 async def test_single_query_starts_at_once() -> None:
     squares = Squares()
-    lookup = BatchLoader(squares)
-    assert await lookup(4) == 16
-    assert await lookup(5) is None
+    loader = BatchLoader(squares)
+    assert await loader(4) == 16
+    assert await loader(5) is None
     assert squares.trips == [[4], [5]]
 
 
 async def test_queries_during_a_trip_share_the_next_one() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares)
-    first = asyncio.create_task(lookup(0))
+    loader = BatchLoader(squares)
+    first = asyncio.create_task(loader(0))
     await asyncio.sleep(0.05)
-    rest = [asyncio.create_task(lookup(number)) for number in (*range(1, MOST + 11), 2, 2)]
+    rest = [asyncio.create_task(loader(number)) for number in (*range(1, MOST + 11), 2, 2)]
     await asyncio.sleep(0.05)
     squares.open.set()
     answers = await asyncio.gather(first, *rest)
@@ -62,39 +62,39 @@ async def test_queries_during_a_trip_share_the_next_one() -> None:
 
 async def test_query_soon_after_another_waits_for_more() -> None:
     squares = Squares()
-    lookup = BatchLoader(squares, pace_s=3600)
-    assert await lookup(0) == 0
-    held = [asyncio.create_task(lookup(number)) for number in (2, 4)]
+    loader = BatchLoader(squares, pace_s=3600)
+    assert await loader(0) == 0
+    held = [asyncio.create_task(loader(number)) for number in (2, 4)]
     assert not (await asyncio.wait(held, timeout=0.3))[0]
     assert squares.trips == [[0]]
     for task in held:
         task.cancel()
-    lookup = BatchLoader(squares, pace_s=0.1)
-    assert await lookup(0) == 0
-    assert list(await asyncio.gather(lookup(6), lookup(8))) == [36, 64]
+    loader = BatchLoader(squares, pace_s=0.1)
+    assert await loader(0) == 0
+    assert list(await asyncio.gather(loader(6), loader(8))) == [36, 64]
     assert squares.trips == [[0], [0], [6, 8]]
 
 
 async def test_error_reaches_all_callers_of_the_trip_only() -> None:
     squares = Squares()
-    lookup = BatchLoader(squares)
+    loader = BatchLoader(squares)
     squares.error = DatabaseUnavailable("away")
-    for error in await asyncio.gather(*map(lookup, range(5)), return_exceptions=True):
+    for error in await asyncio.gather(*map(loader, range(5)), return_exceptions=True):
         assert isinstance(error, DatabaseUnavailable)
     squares.error = None
-    assert await lookup(2) == 4
+    assert await loader(2) == 4
     squares.error = KeyError("a mistake of ours")
-    for error in await asyncio.gather(*map(lookup, range(5)), return_exceptions=True):
+    for error in await asyncio.gather(*map(loader, range(5)), return_exceptions=True):
         assert isinstance(error, KeyError)
 
 
 async def test_absent_database_is_waited_for_once() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares)
-    asked = [asyncio.create_task(lookup(0))]
+    loader = BatchLoader(squares)
+    asked = [asyncio.create_task(loader(0))]
     await asyncio.sleep(0.05)
-    asked += [asyncio.create_task(lookup(number)) for number in (*range(1, MOST + 11), 2)]
+    asked += [asyncio.create_task(loader(number)) for number in (*range(1, MOST + 11), 2)]
     await asyncio.sleep(0.05)
     squares.error = DatabaseUnavailable("away")
     squares.open.set()
@@ -102,14 +102,14 @@ async def test_absent_database_is_waited_for_once() -> None:
         assert isinstance(error, DatabaseUnavailable)
     assert squares.trips == [[0]]
     squares.error = None
-    assert await lookup(2) == 4
+    assert await loader(2) == 4
 
 
 async def test_cancelled_caller_does_not_affect_the_others() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares)
-    impatient, patient = asyncio.create_task(lookup(6)), asyncio.create_task(lookup(6))
+    loader = BatchLoader(squares)
+    impatient, patient = asyncio.create_task(loader(6)), asyncio.create_task(loader(6))
     await asyncio.sleep(0.05)
     impatient.cancel()
     squares.open.set()
@@ -119,11 +119,11 @@ async def test_cancelled_caller_does_not_affect_the_others() -> None:
 async def test_query_queue_is_bounded() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares)
-    asked = [asyncio.create_task(lookup(number)) for number in range(QUEUE + 1)]
+    loader = BatchLoader(squares)
+    asked = [asyncio.create_task(loader(number)) for number in range(QUEUE + 1)]
     await asyncio.sleep(0.1)
-    refused = asyncio.create_task(lookup(-2))
-    late = [asyncio.create_task(lookup(number)) for number in range(QUEUE + 1, 2 * QUEUE)]
+    refused = asyncio.create_task(loader(-2))
+    late = [asyncio.create_task(loader(number)) for number in range(QUEUE + 1, 2 * QUEUE)]
     await asyncio.sleep(0.1)
     overflowing = [task for task in (refused, *late) if task.done()]
     squares.open.set()
@@ -137,8 +137,8 @@ async def test_query_queue_is_bounded() -> None:
 async def test_single_use_key_is_answered_once() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares, once=True)
-    asked = [asyncio.create_task(lookup(number)) for number in (0, 6, 6, 6)]
+    loader = BatchLoader(squares, once=True)
+    asked = [asyncio.create_task(loader(number)) for number in (0, 6, 6, 6)]
     await asyncio.sleep(0.05)
     squares.open.set()
     assert await asyncio.gather(*asked) == [0, 36, None, None]
@@ -151,12 +151,12 @@ async def test_queries_of_one_person_wait_for_each_other() -> None:
     """
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares, pace_s=0)
-    first = asyncio.create_task(lookup(0, owner="flooder"))
+    loader = BatchLoader(squares, pace_s=0)
+    first = asyncio.create_task(loader(0, owner="flooder"))
     await asyncio.sleep(0.05)
-    flood = [asyncio.create_task(lookup(number, owner=f"flooder-{number % 2}")) for number in range(1, 2 * QUEUE_EACH + 1)]
+    flood = [asyncio.create_task(loader(number, owner=f"flooder-{number % 2}")) for number in range(1, 2 * QUEUE_EACH + 1)]
     await asyncio.sleep(0)
-    ada = asyncio.create_task(lookup(1_000, owner="ada"))
+    ada = asyncio.create_task(loader(1_000, owner="ada"))
     await asyncio.sleep(0)
     squares.open.set()
     assert await ada == 1_000_000
@@ -168,14 +168,14 @@ async def test_queries_of_one_person_wait_for_each_other() -> None:
 async def test_queries_above_a_persons_queue_are_refused() -> None:
     squares = Squares()
     squares.open.clear()
-    lookup = BatchLoader(squares)
-    flood = [asyncio.create_task(lookup(number, owner="flooder")) for number in range(QUEUE_EACH + 5)]
+    loader = BatchLoader(squares)
+    flood = [asyncio.create_task(loader(number, owner="flooder")) for number in range(QUEUE_EACH + 5)]
     await asyncio.sleep(0.05)
-    flood += [asyncio.create_task(lookup(number, owner="flooder")) for number in range(1_000, 1_000 + QUEUE_EACH)]
-    ada = asyncio.create_task(lookup(8, owner="ada"))
+    flood += [asyncio.create_task(loader(number, owner="flooder")) for number in range(1_000, 1_000 + QUEUE_EACH)]
+    ada = asyncio.create_task(loader(8, owner="ada"))
     await asyncio.sleep(0.05)
     squares.open.set()
     answers = await asyncio.gather(*flood, return_exceptions=True)
     assert any(isinstance(answer, RateLimited) for answer in answers)
     assert await ada == 64
-    assert await lookup(10, owner="flooder") == 100, "the queue is empty again"
+    assert await loader(10, owner="flooder") == 100, "the queue is empty again"

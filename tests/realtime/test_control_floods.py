@@ -139,35 +139,35 @@ async def test_many_frames_in_one_write_are_answered_in_order(server: Server, pe
 
 def opened() -> LimitedProtocol:
     """A connection after its handshake, without the time limit."""
-    guarded = LimitedProtocol(max_size=2**18)
-    guarded.state = State.OPEN
-    guarded.small_frames = Bucket(0, 0)
-    return guarded
+    limited = LimitedProtocol(max_size=2**18)
+    limited.state = State.OPEN
+    limited.small_frames = Bucket(0, 0)
+    return limited
 
 
 def test_slow_fragments_of_a_message_are_bounded() -> None:
-    guarded = opened()
+    limited = opened()
     for _ in range(2):  # each message has its own count
-        guarded.recv_frame(Frame(Opcode.TEXT, b"", fin=False))
+        limited.recv_frame(Frame(Opcode.TEXT, b"", fin=False))
         for _ in range(FRAGMENTS - 2):
-            guarded.recv_frame(Frame(Opcode.CONT, b"", fin=False))
-        guarded.recv_frame(Frame(Opcode.CONT, b"", fin=True))
-    guarded.recv_frame(Frame(Opcode.TEXT, b"", fin=False))
+            limited.recv_frame(Frame(Opcode.CONT, b"", fin=False))
+        limited.recv_frame(Frame(Opcode.CONT, b"", fin=True))
+    limited.recv_frame(Frame(Opcode.TEXT, b"", fin=False))
     for _ in range(FRAGMENTS):
-        assert guarded.refused is None
-        guarded.recv_frame(Frame(Opcode.CONT, b"", fin=False))
-    assert guarded.refused == CloseCode.MESSAGE_TOO_BIG
-    assert guarded.close_sent is not None
-    assert guarded.close_sent.code == CloseCode.MESSAGE_TOO_BIG
+        assert limited.refused is None
+        limited.recv_frame(Frame(Opcode.CONT, b"", fin=False))
+    assert limited.refused == CloseCode.MESSAGE_TOO_BIG
+    assert limited.close_sent is not None
+    assert limited.close_sent.code == CloseCode.MESSAGE_TOO_BIG
 
 
 def test_resumed_reader_gets_one_pong() -> None:
-    guarded = opened()
-    guarded.writable = False
+    limited = opened()
+    limited.writable = False
     for number in range(50):
-        guarded.recv_frame(Frame(Opcode.PING, str(number).encode()))
-    assert guarded.data_to_send() == []
-    guarded.writable = True
-    guarded.late_pong()
-    guarded.late_pong()
-    assert guarded.data_to_send() == [b"\x8a\x0249"]
+        limited.recv_frame(Frame(Opcode.PING, str(number).encode()))
+    assert limited.data_to_send() == []
+    limited.writable = True
+    limited.late_pong()
+    limited.late_pong()
+    assert limited.data_to_send() == [b"\x8a\x0249"]

@@ -169,7 +169,7 @@ async def test_too_many_sockets_of_one_user_are_refused(
 
 
 @pytest.fixture
-async def guarded(start_server: StartServer) -> AsyncIterator[tuple[Server, Account, Witness]]:
+async def limited(start_server: StartServer) -> AsyncIterator[tuple[Server, Account, Witness]]:
     """A server with a limit of 5 handshakes a second, and a bystander.
 
     The limit counts by address and allows 20 at once.
@@ -180,8 +180,8 @@ async def guarded(start_server: StartServer) -> AsyncIterator[tuple[Server, Acco
         yield server, await sign_up(server.base_url), witness
 
 
-async def test_too_many_handshakes_of_one_address_are_refused(guarded: tuple[Server, Account, Witness], profile: Profile) -> None:
-    server, pest, _ = guarded
+async def test_too_many_handshakes_of_one_address_are_refused(limited: tuple[Server, Account, Witness], profile: Profile) -> None:
+    server, pest, _ = limited
 
     async def knock(address: str) -> int | None:
         async with PlainSocket(server.ws_url(), headers={"X-Forwarded-For": address}) as socket:

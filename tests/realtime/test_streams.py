@@ -64,7 +64,7 @@ async def test_name_of_a_stream_tells_whose_it_is(monkeypatch: pytest.MonkeyPatc
     assert not streams.is_of("made-up", EVE.id)
 
 
-async def test_unread_stream_is_full_and_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stalled_stream_is_full_and_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub then closes it, as a socket that reads too slowly."""
     _, stream = await _open(monkeypatch)
     assert stream.push(Batch(["x" * 1_000]))

@@ -11,13 +11,13 @@ pytestmark = pytest.mark.once
 
 
 async def test_failed_pass_does_not_end_the_loop() -> None:
-    turns = 0
+    ticks = 0
     second = asyncio.Event()
 
     async def tick() -> None:
-        nonlocal turns
-        turns += 1
-        if turns == 1:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 1:
             raise ValueError("one bad tick")
         second.set()
         await asyncio.sleep(3600)

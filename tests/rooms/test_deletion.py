@@ -10,8 +10,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
 
+from accounts import signals
 from accounts.models import User
 from changes.models import Change
 from chat import deletion
@@ -227,6 +229,24 @@ def test_renamed_person_has_the_new_name_in_games_and_quizzes(page: Client) -> N
     played, game = (Event.objects.get(room=room, seq=seq).data or {} for seq in (2, 4))
     assert played["players"][str(bob.id)][:2] == ["robert", 7]
     assert (game["white"]["name"], game["black"]["name"]) == ("robert", eve.username)
+
+
+def test_shut_out_owner_is_queued_under_the_earlier_name() -> None:
+    """During a roll a worker of the release before may run it."""
+    (ada,) = people(1)
+    signals.shut_out.send(User, user=ada.id)
+    queued = DBTaskResult.objects.get()
+    assert (queued.task_path, queued.args_kwargs["args"]) == ("chat.tasks.ownership_pass_on", [ada.id])
+
+
+@pytest.mark.parametrize("name", ["ownership_transfer", "ownership_pass_on"])
+def test_both_queued_names_transfer_ownership(name: str) -> None:
+    ada, bob = people(2)
+    room = full_room("team", [ada, bob], 1)
+    Membership.objects.filter(room=room, user=ada).update(role=Role.OWNER)
+    User.objects.filter(id=ada.id).update(is_active=False)
+    import_string(f"chat.tasks.{name}").call(ada.id)
+    assert Membership.objects.get(room=room, user=bob).role == Role.OWNER
 
 
 def test_save_without_a_new_name_enqueues_nothing() -> None:

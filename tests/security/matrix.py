@@ -191,7 +191,7 @@ MATRIX: dict[str, Cells] = {
         "consumer": ("tests/server/test_unanswered_ping.py::test_peer_without_reads_and_pongs_is_dropped",),
         "api": _SLOW_REQUEST,
         "stream": (
-            "tests/realtime/test_streams.py::test_unread_stream_is_full_and_overdue",
+            "tests/realtime/test_streams.py::test_stalled_stream_is_full_and_overdue",
             f"{_STREAM}test_client_that_goes_away_is_noticed",
         ),
         "upload": (f"{_FILES}test_upload_that_is_cut_leaves_nothing", *_SLOW_REQUEST),

@@ -158,7 +158,7 @@ async def test_pong_in_pieces_counts() -> None:
             payload = await peer.ping()
             for byte in frame(0x8A, payload):
                 peer.writer.write(bytes([byte]))
-                for _ in range(2):  # both ends are on this loop: in the second turn the byte has been read
+                for _ in range(2):  # both ends are on this loop: in the second iteration the byte has been read
                     await asyncio.sleep(0)
         await peer.ping()
 
@@ -199,7 +199,7 @@ class Flooding(Listening):
 
 
 @pytest.mark.parametrize("limits_stalls", [True, False])
-async def test_peer_with_an_unread_ping_is_left_to_the_app(limits_stalls: bool) -> None:
+async def test_peer_with_an_unacked_ping_is_left_to_the_app(limits_stalls: bool) -> None:
     """The app's close code gives such a peer the reason.
 
     A ping behind a megabyte tells it nothing.

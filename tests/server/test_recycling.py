@@ -117,7 +117,7 @@ async def test_ceiling_below_a_fresh_worker_is_refused(start_server: StartServer
     assert "a fresh worker is near its memory ceiling: not watched" in server.log
 
 
-async def test_death_of_a_waiting_worker_frees_its_turn(start_server: StartServer) -> None:
+async def test_death_of_a_waiting_worker_frees_its_slot(start_server: StartServer) -> None:
     server = start_server(**LEAKY)
     await asyncio.sleep(2)
     count = len(workers(server))
@@ -138,6 +138,6 @@ async def test_death_of_a_waiting_worker_frees_its_turn(start_server: StartServe
     server.wait_until_ready()
     await asyncio.sleep(2)
     assert len(workers(server)) == count
-    # The turn is free: the next ones above the ceiling get it.
+    # The slot is free: the next ones above the ceiling get it.
     successors = await leak_in_all(server)
     await wait_for_others(server, successors)

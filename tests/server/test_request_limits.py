@@ -148,7 +148,7 @@ async def test_flood_of_pipelined_requests_is_refused(app: Ask) -> None:
 @pytest.fixture
 async def address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
     """A server whose every answer has ANSWER bytes."""
-    monkeypatch.setattr(request_limits, "UNREAD_S", 0.4)
+    monkeypatch.setattr(request_limits, "UNSENT_S", 0.4)
 
     async def large(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})

@@ -1,4 +1,4 @@
-"""A peer that answers no ping is dropped, also with unread data on the way."""
+"""A peer that answers no ping is dropped, also with unacked bytes on the way."""
 
 import asyncio
 import socket as sockets

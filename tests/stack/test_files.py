@@ -46,9 +46,9 @@ def test_settings_of_compose_are_listed_and_used() -> None:
     files = [file for file in ROOT.glob("compose*.yaml") if file.name != "compose.loadtest.yaml"]
     text = "".join(file.read_text() for file in files)
     services = [service for file in files for service in yaml.safe_load(file.read_text())["services"].values()]
-    passed_on = {name for one in services for name, value in (one.get("environment") or {}).items() if value is None}
-    passed_on |= {name for file in files for name in yaml.safe_load(file.read_text()).get("secrets", ())}
-    used = set(re.findall(r"\$\{([A-Z_]+)", text)) | passed_on | {"COMPOSE_PROFILES"}  # which compose reads by itself
+    inherited = {name for one in services for name, value in (one.get("environment") or {}).items() if value is None}
+    inherited |= {name for file in files for name in yaml.safe_load(file.read_text()).get("secrets", ())}
+    used = set(re.findall(r"\$\{([A-Z_]+)", text)) | inherited | {"COMPOSE_PROFILES"}  # which compose reads by itself
     listed = {variable.name: variable.scope for variable in VARIABLES}
     assert used <= set(listed)
     assert {name for name, scope in listed.items() if scope == "compose"} <= used

@@ -210,7 +210,7 @@ class ChatClient:
         await self.socket.send(data)
 
     async def expect(self, type_: str, *, timeout: float = _TIMEOUT, **match: Any) -> Frame:
-        """Take the oldest unread frame of this type with fields equal to `match`.
+        """Take the oldest pending frame of this type with fields equal to `match`.
 
         TimeoutError names the others.
         """
@@ -221,10 +221,10 @@ class ChatClient:
                     await self._arrived.wait()
                 return frame
         except TimeoutError:
-            raise TimeoutError(f"no {type_} {match or ''} within {timeout} s; unread: {list(self._frames)}") from None
+            raise TimeoutError(f"no {type_} {match or ''} within {timeout} s; pending: {list(self._frames)}") from None
 
     async def expect_nothing(self, type_: str, *, seconds: float = 0.3, **match: Any) -> None:
-        """Fail when such a frame is unread now or arrives within `seconds`."""
+        """Fail when such a frame is pending now or arrives within `seconds`."""
         with suppress(TimeoutError):
             frame = await self.expect(type_, timeout=seconds, **match)
             raise AssertionError(f"unexpected frame {frame}")
@@ -259,11 +259,11 @@ class ChatClient:
             self._raise_if_broken(f"while sending {type_}")
             raise
         except TimeoutError:
-            raise TimeoutError(f"no reply to {type_} {fields} within {timeout} s; unread: {list(self._frames)}") from None
+            raise TimeoutError(f"no reply to {type_} {fields} within {timeout} s; pending: {list(self._frames)}") from None
         finally:
             del self._waiting[number]
             if waiting.reply.done() and not waiting.reply.cancelled():
-                waiting.reply.exception()  # the caller may be cancelled: asyncio would warn of an unread error
+                waiting.reply.exception()  # the caller may be cancelled: asyncio would warn of an error never retrieved
         if reply["type"] == "error":
             raise Refused(reply)
         return reply

@@ -82,7 +82,7 @@ async def test_resumed_page_must_continue_the_clients_log(seqs: tuple[int, ...])
                 await chat.join("r", after=5)
 
 
-async def test_unread_fault_fails_on_leaving() -> None:
+async def test_unraised_fault_fails_on_leaving() -> None:
     async with server_that([page(0), message(2)]) as url:
         with pytest.raises(OrderError):
             async with ChatClient(url) as chat:

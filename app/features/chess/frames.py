@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from django.utils import timezone
 
-from accounts.people import person
+from accounts.people import find_user
 from chat.publish import Key, Target, durable, room_of
 from core.errors import BadFrame, NoSuchTarget
 from core.words import words as _
@@ -74,7 +74,7 @@ async def _opponent(socket: Socket, frame: ChessOffer) -> int:
 
     def find() -> int:
         assert frame.opponent is not None
-        found = person(frame.opponent)
+        found = find_user(frame.opponent)
         if found.id == socket.user.id:
             raise BadFrame(_("nobody plays against themselves"))
         if not access.members_among([(room.id, found.id)]):

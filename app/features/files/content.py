@@ -45,7 +45,7 @@ class Content(NamedTuple):
 
 
 # One picture at a time in each process: a second core is for people.
-_turn = PerLoop(lambda: asyncio.Semaphore(1))
+_slot = PerLoop(lambda: asyncio.Semaphore(1))
 
 
 @functools.cache
@@ -61,7 +61,7 @@ async def examine(path: Path, name: str, thumbnail: Path) -> Content:
     kind = await disk.run(type_of, path, name)
     if kind not in PICTURES:
         return Content(kind)
-    async with _turn():
+    async with _slot():
         work = functools.partial(_measure, path, thumbnail)
         return await asyncio.get_running_loop().run_in_executor(_threads(), work)
 

@@ -102,13 +102,13 @@ async def _receive(person: int, slug: str, body: Body) -> dict[str, Any]:
         path = await disk.run(incoming.finish)
         found = await content.examine(path, name, disk.thumbnail_of(incoming.code))
         received = Received(incoming.code, name, incoming.size, incoming.digest, found)
-        told = await database.run_for(person, lambda: services.upload_store(room=room, owner=person, received=received))
+        stored = await database.run_for(person, lambda: services.upload_store(room=room, owner=person, received=received))
     except BaseException:
         # Also when the client has gone, and this may not wait.
         disk.later(incoming.discard)
         raise
     _uploads().stored += incoming.size
-    return told
+    return stored
 
 
 async def _read_form(body: Body, incoming: disk.Incoming) -> str:

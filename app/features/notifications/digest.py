@@ -34,7 +34,7 @@ PERIODS = {"daily": timedelta(days=1), "hourly": timedelta(hours=1)}
 SETTLED = timedelta(minutes=5)
 # What is older is not mailed any more.
 OLDEST = timedelta(days=7)
-# When a person is tried again whose mail could not be sent. Meanwhile it is the others' turn.
+# Until a person whose mail could not be sent is tried again; meanwhile others are mailed.
 AGAIN = timedelta(minutes=10)
 # People of one pass; messages in a mail for each room and in all.
 PEOPLE = 50
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 def run() -> None:
-    """One turn of the background worker."""
+    """Run once, for the background worker."""
     if mail.is_on() and not reads.is_off():
         digests_send()
         outcomes.flush()
@@ -77,7 +77,7 @@ def digests_send() -> int:
             for person in people:
                 if _claim(person, now):
                     sent += _send_or_postpone(connection, person, found.get(person.user_id, []), now)
-    except (OSError, smtplib.SMTPException) as error:  # those who are left are due at the next turn
+    except (OSError, smtplib.SMTPException) as error:  # the others are due at the next run
         logger.warning("the mail server does not take mails", error=type(error).__name__)
         outcomes.add(Way.MAIL, "later")
     finally:
@@ -104,13 +104,13 @@ def _digests(people: list[Preferences], now: datetime) -> dict[int, list[tuple[R
     digests: dict[int, list[tuple[RoomMissed, list[Missed]]]] = {}
     for room in found:
         for user, messages in room.people.items():
-            told = [one for one in messages if _is_told(one, user, blocked[user])]
-            if told:
-                digests.setdefault(user, []).append((room, told))
+            mailed = [one for one in messages if _is_mailed(one, user, blocked[user])]
+            if mailed:
+                digests.setdefault(user, []).append((room, mailed))
     return digests
 
 
-def _is_told(one: Missed, user: int, blocked: frozenset[int]) -> bool:
+def _is_mailed(one: Missed, user: int, blocked: frozenset[int]) -> bool:
     facts = {
         Fact.OWN: one.message.author == user,
         Fact.BLOCKED: one.message.author in blocked,

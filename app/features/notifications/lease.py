@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from features.notifications.models import Cursor
 
-# After so long without a sign of life another process takes over; a holder renews in time for two missed turns.
+# After so long without a sign of life another process takes over; a holder renews in time for two missed runs.
 HELD = timedelta(seconds=15)
 RENEW = timedelta(seconds=6)
 # One process, unique beyond its machine.

@@ -250,10 +250,10 @@ def _settle(
     return waiting
 
 
-def devices_settle(told: Iterable[tuple[Device, PushResult]], now: datetime) -> None:
+def devices_settle(results: Iterable[tuple[Device, PushResult]], now: datetime) -> None:
     """Count answers, remove ended devices, and record failing ones."""
     by_result: dict[Result, set[int]] = {}
-    for device, answer in told:
+    for device, answer in results:
         outcomes.add(Way.PUSH, str(answer.result))
         by_result.setdefault(answer.result, set()).add(device.id)
         if answer.result in {Result.REFUSED, Result.LATER}:
@@ -300,7 +300,7 @@ async def _send_tests(devices: list[Device]) -> list[PushResult]:
 
 
 def run() -> None:
-    """One turn of the background worker."""
+    """Run once, for the background worker."""
     if Device.objects.exists() and not reads.is_off():
         sweep()
         outcomes.flush()

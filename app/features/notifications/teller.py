@@ -92,7 +92,7 @@ class Teller:
             await asyncio.sleep(PACE_S)
             part = [self._queue.popleft() for _ in range(min(MANY, len(self._queue)))]
             try:
-                await self._tell(part)
+                await self._notify(part)
             except database.DatabaseUnavailable:
                 room_left = QUEUE - len(self._queue)
                 self._queue.extendleft(reversed(part[:room_left]))
@@ -100,14 +100,14 @@ class Teller:
             except Exception:
                 logger.exception("people could not be told of messages", rooms=len({one.room.id for one in part}))
 
-    async def _tell(self, part: list[_Waiting]) -> None:
+    async def _notify(self, part: list[_Waiting]) -> None:
         rooms = await self._read_rooms({one.room.id for one in part})
-        told = [(one, user, reason) for one in part for user, reason in self._audience(one, rooms[one.room.id])]
-        if not told:
+        notices = [(one, user, reason) for one in part for user, reason in self._audience(one, rooms[one.room.id])]
+        if not notices:
             return
-        people = await self._read_people({user.person.id for _, user, _ in told})
+        people = await self._read_people({user.person.id for _, user, _ in notices})
         now, frames = datetime.now(UTC), dict[tuple[int, int, Reason], Batch]()
-        for number, (one, user, reason) in enumerate(told, 1):
+        for number, (one, user, reason) in enumerate(notices, 1):
             result = self._result(one, user, people[user.person.id], now)
             NOTIFIED.labels(result).inc()
             if result == "sent":

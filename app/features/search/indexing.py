@@ -16,7 +16,7 @@ from features.search.words import LEAST_PART, UNSPACED
 EVERY_S = 2.0
 # Events of one transaction.
 MANY = 500
-# A turn ends after BUSY_S, and the next one begins after RESTS times its duration: indexing takes a tenth of one core at most.
+# A run ends after BUSY_S, and the next one begins after RESTS times its duration: indexing takes a tenth of one core at most.
 BUSY_S = 0.4
 RESTS = 9
 # While more than MANY_A_S messages a second arrive, none of this keeps up: their commits have the time, indexing a fortieth.

@@ -109,7 +109,7 @@ def _read() -> dict[int, State]:
 
 def _state(alarm: Alarm) -> State:
     rule = Rule(alarm.above, alarm.below, alarm.hysteresis, alarm.silent_s)
-    # Nobody, once the account was deleted: the room takes no message of that person, and the alarm is passed on.
+    # Nobody, once the account was deleted: the room takes no message of that person, and the alarm gets another owner.
     by = Person(alarm.by.id, alarm.by.username) if alarm.by is not None else Person(0, "")
     return State(alarm.id, rule, alarm.state, alarm.changes, by)
 
@@ -124,7 +124,7 @@ async def change(known: State, sensor: int, room: RoomRef, name: str, state: str
     try:
         await publish.message(room=room, author=known.by, key=key, text=text)
     except (NotAMember, Forbidden):  # the owner who set it has left
-        heir = await database.run(_pass_on, known.id, room.id)
+        heir = await database.run(_reassign, known.id, room.id)
         if heir is not None:
             await change(known._replace(by=heir), sensor, room, name, state, value)
             return
@@ -137,7 +137,7 @@ async def change(known: State, sensor: int, room: RoomRef, name: str, state: str
     loaded().known[sensor] = known._replace(state=state, changes=known.changes + 1)
 
 
-def _pass_on(alarm: int, room: int) -> Person | None:
+def _reassign(alarm: int, room: int) -> Person | None:
     """Give an alarm to the room's longest-standing owner who may write.
 
     Return None if there is no such owner.

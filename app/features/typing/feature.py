@@ -34,11 +34,11 @@ async def typing(socket: Socket, frame: Typing) -> None:
     It does so at most once in TYPING_EVERY_S for each room and socket.
     """
     room = socket.joined(frame.room).ref
-    told: dict[int, float] = socket.state.setdefault("typing", {})
+    sent_at: dict[int, float] = socket.state.setdefault("typing", {})
     now = time.monotonic()
-    if now - told.get(room.id, 0.0) < TYPING_EVERY_S:
+    if now - sent_at.get(room.id, 0.0) < TYPING_EVERY_S:
         return
-    told[room.id] = now
+    sent_at[room.id] = now
     # Blocks concern direct rooms only.
     if not room.direct or await access.may_write(room.id, socket.user.id):
         live.publish(room, "typing", str(socket.user.id), True, sender=socket.user)

@@ -16,7 +16,7 @@ from db.replica import ALIAS
 from ops.doctor.findings import Finding, Options, failure, first_line, ok
 
 PAGE = "docs/high-availability.md#a-replica-for-reads"
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 # The doctor waits no longer for a replica that may be further behind.
 WAIT_AT_MOST_S = 10.0
 # The same for a standby made from this server; another one has another number.
@@ -62,7 +62,7 @@ def _lag() -> Finding:
             return ok("replica", f"a standby, {behind:.1f} s behind at most; REPLICA_STALENESS_S={settings.REPLICA_STALENESS_S}")
         if behind >= min(bound, WAIT_AT_MOST_S):
             break
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(CHECK_EVERY_S)
     text = f"it is more than {behind:.0f} s behind ({lacks:,} bytes), and is not asked beyond REPLICA_STALENESS_S={bound:.0f}"
     return failure("replica", text, _remedy())
 

@@ -131,7 +131,7 @@ class Bus:
         except FAULTS as error:
             self._failed(error)
         finally:
-            self._tell_progress()
+            self._signal_progress()
         if not self.healthy:
             await asyncio.sleep(random.uniform(0.2, 0.5))  # noqa: S311
 
@@ -152,15 +152,15 @@ class Bus:
     async def _call(self, method: Callable[[str, str | None], Awaitable[None]], group: str) -> None:
         await asyncio.wait_for(method(group, self.channel), SEND_S)
 
-    def _tell_progress(self) -> None:
-        told, self._progress = self._progress, asyncio.Event()
-        told.set()
+    def _signal_progress(self) -> None:
+        reached, self._progress = self._progress, asyncio.Event()
+        reached.set()
 
     def _failed(self, error: Exception) -> None:
         if self._healthy:
             logger.warning("channel layer unavailable; messages to other processes wait in the log", error=str(error))
         self._healthy = False
-        self._tell_progress()
+        self._signal_progress()
 
     def _signed(self, message: Message) -> Message:
         return {"type": "hub", "origin": self.origin, **message}

@@ -25,7 +25,7 @@ from core.redis_urls import client_for
 
 logger = structlog.get_logger(__name__)
 
-LOOK_EVERY_S = 3.0
+CHECK_EVERY_S = 3.0
 OLD_FOR_S = 3600.0
 PREFIX = "hubbub:"
 LEASES = "presence:alive"
@@ -70,7 +70,7 @@ class OldNames:
                 # A user without the right to read this key has no such processes.
                 with contextlib.suppress(RedisError, OSError, TimeoutError):
                     self._set(frozenset(await client.zrangebyscore(LEASES, time.time(), "+inf")))
-                await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
+                await asyncio.sleep(CHECK_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
         finally:
             self._set(frozenset())
             await client.aclose()

@@ -35,7 +35,7 @@ class RoundTrip:
 
     def start(self) -> None:
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(run_forever(self._turn))
+            self._task = asyncio.get_running_loop().create_task(run_forever(self._tick))
 
     async def stop(self) -> None:
         task, self._task = self._task, None
@@ -58,6 +58,6 @@ class RoundTrip:
             metrics.LAYER_ROUND_TRIP.observe(time.monotonic() - self._unheard_since)
         self._confirmed, self._unheard_since = True, None
 
-    async def _turn(self) -> None:
+    async def _tick(self) -> None:
         await asyncio.sleep(EVERY_S * random.uniform(0.8, 1))  # noqa: S311
         self.send()

@@ -1,4 +1,4 @@
-"""Who is online in one room, and what its sockets were told of it.
+"""Who is online in one room, and what was announced to its sockets.
 
 Only a room with a joined socket that understands `presence` keeps this ("active"); all others cost two empty dicts.
 """
@@ -42,7 +42,7 @@ class RoomPresence:
         self._list: tuple[float, list[dict[str, Any]], list[int]] | None = None
 
     def activate(self, online: dict[int, bool]) -> None:
-        """Start to keep the room's people; no socket was told anything yet."""
+        """Start to keep the room's people; nothing was announced yet."""
         self.online, self.active, self.placed = online, True, False
         self.named = len(online) <= NAMES_UP_TO
 
@@ -101,18 +101,18 @@ class RoomPresence:
         """
         dirty, self.dirty, self._sure = self.dirty, {}, []
         joined, left, away, back = [], [], [], []
-        for user, (told, name) in dirty.items():
+        for user, (announced, name) in dirty.items():
             now = self.online.get(user)
-            if now is told:
+            if now is announced:
                 continue
             if now is None:
                 left.append(Person(user, name))
                 continue
-            if told is None or told is _UNSURE:
+            if announced is None or announced is _UNSURE:
                 joined.append(Person(user, name_of(user)))
             if now:
                 away.append(user)
-            elif told is True or told is _UNSURE:
+            elif announced is True or announced is _UNSURE:
                 back.append(user)
         named, self.named = self.named, len(self.online) <= NAMES_UP_TO
         if not self.named:

@@ -66,17 +66,17 @@ class LimitedProtocol(ServerProtocol):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.guard()
+        self.set_limits()
 
     @classmethod
     def limiting(cls, conn: ServerProtocol) -> LimitedProtocol:
         """Convert `conn` itself; making a new object would cost a tenth of a handshake."""
         conn.__class__ = cls
-        guarded = cast("LimitedProtocol", conn)
-        guarded.guard()
-        return guarded
+        limited = cast("LimitedProtocol", conn)
+        limited.set_limits()
+        return limited
 
-    def guard(self) -> None:
+    def set_limits(self) -> None:
         self.small_frames = Bucket(SMALL_FRAMES_PER_S, SMALL_FRAMES_SAVED)
 
     def expect_frames(self) -> None:

@@ -35,7 +35,7 @@ class Wheel:
         self._slots: list[set[Pinged]] = [set() for _ in range(max(1, round(interval / SLOT_S)))]
         self._slot_s = interval / len(self._slots)
         self._members = 0
-        self._turns = 0
+        self._ticks = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -56,11 +56,11 @@ class Wheel:
         self._slots[slot].discard(socket)
         self._members -= 1
 
-    def _turn(self) -> None:
-        self._turns += 1
-        payload = self._turns.to_bytes(8, "big")[-4:]
+    def _tick(self) -> None:
+        self._ticks += 1
+        payload = self._ticks.to_bytes(8, "big")[-4:]
         ping = b"\x89\x04" + payload  # a whole frame (RFC 6455, 5.2)
-        for socket in tuple(self._slots[self._turns % len(self._slots)]):
+        for socket in tuple(self._slots[self._ticks % len(self._slots)]):
             try:
                 socket.on_heartbeat(payload, ping)
             except Exception:  # one failure must not stop the pings of all sockets
@@ -72,7 +72,7 @@ class Wheel:
     def _next(self) -> None:
         # A late tick does not delay the later ones. After a stop of the process, continue from now.
         self._due = max(self._due + self._slot_s, self._loop.time())
-        self._timer = self._loop.call_at(self._due, self._turn)
+        self._timer = self._loop.call_at(self._due, self._tick)
 
 
 _wheels: PerLoop[dict[float, Wheel]] = PerLoop(dict)

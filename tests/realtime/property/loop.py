@@ -17,7 +17,7 @@ from django.db import connections
 
 # The withheld part of a database call: none, the query itself, or only its answer.
 Hold = Literal["", "queries", "answers"]
-_TURNS = 5_000
+_ITERATIONS = 5_000
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-database")
 
 
@@ -104,7 +104,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
 
     def settle(self) -> None:
         """Run until every task waits for the clock, for the test, or for a withheld query."""
-        for _ in range(_TURNS):
+        for _ in range(_ITERATIONS):
             self.call_soon(self.stop)
             self.run_forever()
             if self._ready or self._selector.select(0):  # type: ignore[attr-defined]

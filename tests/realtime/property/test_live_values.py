@@ -181,13 +181,13 @@ class Process:
         """Call on the running loop, and run the resulting tasks."""
         failed: list[BaseException] = []
 
-        def guarded() -> None:
+        def noting_failures() -> None:
             try:
                 function()
             except BaseException as error:  # noqa: BLE001 - raised again outside of the loop
                 failed.append(error)
 
-        self.loop.call_soon(guarded)
+        self.loop.call_soon(noting_failures)
         self.loop.settle()
         if failed:
             raise failed[0]

@@ -46,25 +46,25 @@ SETTINGS = settings(
 Patch = pytest.MonkeyPatch
 
 
-def order_without_looking_for_holes(patch: Patch) -> None:
-    def take(room: LiveRoom, events: list[LogEvent]) -> list[LogEvent]:
+def order_without_checking_for_gaps(patch: Patch) -> None:
+    def sequence(room: LiveRoom, events: list[LogEvent]) -> list[LogEvent]:
         later = [event for event in events if event.seq > room.last_seq]
         if later:
             room.last_seq = max(event.seq for event in later)
         return later
 
-    patch.setattr(LiveRoom, "sequence", take)
+    patch.setattr(LiveRoom, "sequence", sequence)
 
 
-def doubles_are_passed_on(patch: Patch) -> None:
-    def take(room: LiveRoom, events: list[LogEvent]) -> list[LogEvent]:
+def doubles_are_delivered(patch: Patch) -> None:
+    def sequence(room: LiveRoom, events: list[LogEvent]) -> list[LogEvent]:
         room.last_seq = max([room.last_seq, *(event.seq for event in events)])
         return sorted(events)
 
-    patch.setattr(LiveRoom, "sequence", take)
+    patch.setattr(LiveRoom, "sequence", sequence)
 
 
-def holes_are_not_repaired(patch: Patch) -> None:
+def gaps_are_not_repaired(patch: Patch) -> None:
     patch.setattr(Repair, "note_gap", lambda _repair, room: room.pending.clear())
     patch.setattr(Repair, "poll_heads", _nothing)
 
@@ -228,7 +228,7 @@ def _without_holds(whole: Callable[..., Any]) -> Callable[..., Any]:
 
 #: Other mistakes need rare moments: test_moments.py and test_repairs.py create those.
 MUTATIONS = [
-    order_without_looking_for_holes, doubles_are_passed_on, holes_are_not_repaired, heads_are_not_polled,
+    order_without_checking_for_gaps, doubles_are_delivered, gaps_are_not_repaired, heads_are_not_polled,
     repair_reads_one_too_few, a_join_sends_what_the_page_had,
 giving_up_says_nothing, a_page_skips_one, a_page_says_too_early_that_it_is_the_last,
     keys_are_not_looked_up, a_known_key_answers_with_the_next_seq, a_reply_has_a_wrong_seq,

@@ -3,4 +3,4 @@
 from config.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.server.leaky.urls"
-WORKER_MEMORY_LOOK_S = 0.4
+WORKER_MEMORY_CHECK_S = 0.4

@@ -3,4 +3,4 @@
 from config.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.server.leaky.urls"
-WORKER_MEMORY_LOOK_S, WORKER_MIN_AGE_S = 0.4, 2.0
+WORKER_MEMORY_CHECK_S, WORKER_MIN_AGE_S = 0.4, 2.0
