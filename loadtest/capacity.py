@@ -174,7 +174,7 @@ def summary(finder: Finder, found: Found, confirmed: int, stopped: str = "") -> 
         "ran_out": ran_out(broken) if broken else [],
         "stopped": stopped,
         "lower_bound": bool(stopped or not found.broke or (broken and broken.starved)),
-        "unread": [*(broken.unread if broken else best.unread if best else []), *finder.servers.blind],
+        "unreadable": [*(broken.unreadable if broken else best.unreadable if best else []), *finder.servers.blind],
         "figures": best.summary["figures"] if best else {},
         "cpu": {part: round(cores, 3) for part, cores in best.cpu.items()} if best else {},
         "runs": [{"users": users, "code": run.code, "cpu": run.cpu, "counters": run.counters} for users, run in finder.runs],
@@ -249,7 +249,7 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if answer["broke_at"]:
         found.append(f"breaks at {answer['broke_at']} users; what ran out:")
         found += [f"  {reason}" for reason in answer["ran_out"]] or ["  nothing of what could be read"]
-    found += [f"  not read: {what}" for what in answer["unread"]]
+    found += [f"  not read: {what}" for what in answer["unreadable"]]
     return found
 
 

@@ -182,7 +182,7 @@ class ChatSocket(WebSocketUser):
         """Count how the connection ended, and fail all pending requests."""
         self.joined.clear()
         self.trial.endings[f"{closing.how} {closing.status or closing.code}"] += 1
-        # A user that leaves amid megabytes of unread frames may have no time for the close frame behind them.
+        # A user that leaves amid megabytes of pending frames may have no time for the close frame behind them.
         left = closing.how == "asked" or (closing.how == "silent" and self.leaving)
         if not left:
             self.count("connections lost")

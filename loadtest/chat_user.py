@@ -49,7 +49,7 @@ class ChatUser(ChatSocket):
             self.slow = self.profile.slow
             self.reply_timeout = profiles.SLOWLY
             self.patience = max(self.patience, profiles.SLOWLY)
-            # Too slow; an unread ping; and TCP's result of a close that the client does not read.
+            # Too slow; a ping that it never reads; and TCP's result of a close that the client does not read.
             self.expected_endings = self.expected_endings | {4008, 1011, 1006}
         if self.profile.burst:
             self.expected_endings = self.expected_endings | {4009}

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-LOOK = 0.05  # seconds between two checks
+CHECK_S = 0.05  # seconds between two checks
 WINDOW = 5.0  # seconds: the length of the worst stretch
-_LOOKS_A_SECOND = round(1 / LOOK)
-_LOOKS_A_WINDOW = round(WINDOW / LOOK)
+_CHECKS_A_SECOND = round(1 / CHECK_S)
+_CHECKS_A_WINDOW = round(WINDOW / CHECK_S)
 
 # A generator's limits, unless a set of thresholds has others. Percent of the one core that a gevent process can use, and the
 # loop's lateness in milliseconds at the 99th percentile; each for the whole run and for its worst WINDOW.
@@ -47,20 +47,20 @@ class Generator:
     def begin(self, now: float, cpu: float) -> None:
         """Begin the timed run at `now` (monotonic) and `cpu` (processor time), in seconds."""
         self.marks = [(now, cpu)]
-        self._due = now + LOOK
+        self._due = now + CHECK_S
 
-    def look(self, now: float, cpu: float) -> float:
+    def check(self, now: float, cpu: float) -> float:
         """Perform every check due by now; return the seconds until the next one."""
         while self._due <= now:
             self.lags.append(now - self._due)
-            self._due += LOOK
+            self._due += CHECK_S
         if now - self.marks[-1][0] >= 1.0:
             self.marks.append((now, cpu))
         return self._due - now
 
     def end(self, now: float, cpu: float) -> None:
         """End the timed run; due checks that were never performed count, too."""
-        self.look(now, cpu)
+        self.check(now, cpu)
         if now > self.marks[-1][0]:
             self.marks.append((now, cpu))
 
@@ -84,8 +84,8 @@ class Generator:
 
     def lag_ms_worst(self) -> float:
         """Return the highest 99th percentile of lateness in any WINDOW, in milliseconds."""
-        begins = range(0, max(1, len(self.lags) - _LOOKS_A_WINDOW + _LOOKS_A_SECOND), _LOOKS_A_SECOND)
-        return 1000 * max(percentile(self.lags[begin : begin + _LOOKS_A_WINDOW], 0.99) for begin in begins)
+        begins = range(0, max(1, len(self.lags) - _CHECKS_A_WINDOW + _CHECKS_A_SECOND), _CHECKS_A_SECOND)
+        return 1000 * max(percentile(self.lags[begin : begin + _CHECKS_A_WINDOW], 0.99) for begin in begins)
 
     def as_dict(self) -> dict[str, Any]:
         """Return percent and milliseconds for the report."""

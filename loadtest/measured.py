@@ -40,7 +40,7 @@ class Measured:
     counters: dict[str, float] = field(default_factory=dict)  # increase in the timed part
     lag: float = 0.0  # seconds, the worst check
     machine: float = 0.0  # busy share of this machine's processors
-    unread: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     said: str = ""
     late: bool = False  # ended by us, since it did not end in time
 
@@ -129,4 +129,4 @@ def difference(found: Measured, before: Reading, after: Reading) -> None:
     found.cores, found.memory = after.cores, after.memory
     found.counters = {name: value - before.counters.get(name, 0.0) for name, value in after.counters.items()}
     found.lag = max(found.lag, after.lag)
-    found.unread = after.unread
+    found.unreadable = after.unreadable

@@ -97,8 +97,8 @@ def main(env: dict[str, str]) -> None:
             told = {"USERS": str(load.users), "ROOMS": str(load.rooms), "THINK": f"{load.think * 0.9}-{load.think * 1.1}"}
             fixed = {"SHAPE": "soak", "PROFILES": "person", "RECONNECTS": "0", "HISTORY": "0", "SPAWN_RATE": "60", "TIME": "12s"}
             run = measured.run(env | fixed | told, servers, Path(folder))
-        if run.code or run.unread or not run.seconds:
-            sys.exit(f"points: {load.name}: the run did not hold\n{run.said}\n{run.unread}")
+        if run.code or run.unreadable or not run.seconds:
+            sys.exit(f"points: {load.name}: the run did not hold\n{run.said}\n{run.unreadable}")
         found.append(point(load, run))
         print(json.dumps(found[-1]), flush=True)
     text = {"measured": time.strftime("%Y-%m-%d"), "machine": f"{platform.platform()}, {os.cpu_count()} cores", "points": found}

@@ -50,7 +50,7 @@ class Reading:
     memory: dict[str, float] = field(default_factory=dict)
     counters: dict[str, float] = field(default_factory=dict)
     lag: float = 0.0
-    unread: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _read_metrics(replica: str, reading: Reading) -> None:
         with urllib.request.urlopen(f"{replica}/metrics", timeout=_TIMEOUT) as answer:  # noqa: S310  # http(s) only
             samples = [s for family in text_string_to_metric_families(answer.read().decode()) for s in family.samples]
     except (OSError, ValueError) as error:
-        reading.unread.append(f"{replica}/metrics: {str(error) or 'answers something else'}")
+        reading.unreadable.append(f"{replica}/metrics: {str(error) or 'answers something else'}")
         return
     for sample in samples:
         _take(sample.name, sample.labels, sample.value, replica.partition("//")[2], reading)
@@ -159,14 +159,14 @@ def _read_containers(project: str, reading: Reading) -> None:
     try:
         containers = _containers(project)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        reading.unread.append(f"containers of {project}: {error}")
+        reading.unreadable.append(f"containers of {project}: {error}")
         return
     for container in containers:
         part = _part(container)
         try:
             lines = [line.split() for line in _docker("exec", container["Id"], "sh", "-c", _CGROUP).splitlines()]
         except (OSError, subprocess.SubprocessError) as error:
-            reading.unread.append(f"{part}: {error}")
+            reading.unreadable.append(f"{part}: {error}")
             continue
         told = {words[0]: words[1:] for words in lines if words}
         if told.get("usage"):

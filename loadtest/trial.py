@@ -214,7 +214,7 @@ class Trial:
     def _sample(self) -> None:
         counted = -1.0
         while True:
-            left = self.generator.look(time.perf_counter(), time.process_time())
+            left = self.generator.check(time.perf_counter(), time.process_time())
             if (at := self.since_begin()) - counted >= 1.0:
                 self.timeline.users(at, sum(1 for user in self.users if user.opened.is_set()))
                 counted = math.floor(at)

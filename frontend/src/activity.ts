@@ -2,7 +2,7 @@ import type { ChatSocket } from './socket'
 
 /** Without input for that long a person is away from this device. */
 export const AWAY_AFTER = 600_000
-const LOOK_EVERY = 15_000
+const CHECK_EVERY = 15_000
 const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'touchstart', 'wheel', 'visibilitychange'] as const
 
 let away = false
@@ -35,7 +35,7 @@ export function watchActivity(socket: Pick<ChatSocket, 'on' | 'request'>, page: 
   }
 
   for (const name of INPUTS) page.addEventListener(name, input, { passive: true })
-  const timer = setInterval(() => set(Date.now() - last >= AWAY_AFTER), LOOK_EVERY)
+  const timer = setInterval(() => set(Date.now() - last >= AWAY_AFTER), CHECK_EVERY)
   // A new socket begins as active.
   const unlisten = socket.on('hello', () => {
     if (away) tell()

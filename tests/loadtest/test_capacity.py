@@ -153,7 +153,7 @@ def test_a_server_is_read_by_worker(server: Server, profile: Profile) -> None:
     while len((reading := Servers.of(server.base_url, "", "").read()).cpu) < profile.workers:
         assert time.monotonic() < deadline, "each worker reports once a second"
         time.sleep(0.3)
-    assert reading.unread == []
+    assert reading.unreadable == []
     assert len(reading.cpu) == len(reading.memory) == profile.workers
     assert all(0 < seconds < 1000 for seconds in reading.cpu.values())
     assert "hubbub_deliveries_total" in reading.counters
@@ -161,7 +161,7 @@ def test_a_server_is_read_by_worker(server: Server, profile: Profile) -> None:
 
 def test_server_without_metrics_is_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    (told,) = Servers.of(url, "", "").read().unread
+    (told,) = Servers.of(url, "", "").read().unreadable
     assert told.startswith(f"{url}/metrics: ")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtest.generator import LOOK, WINDOW, Generator, percentile
+from loadtest.generator import CHECK_S, WINDOW, Generator, percentile
 
 
 def watched(seconds: float, *, asleep: tuple[float, float] = (0, 0), busy: tuple[float, float] = (0, 0)) -> Generator:
@@ -13,7 +13,7 @@ def watched(seconds: float, *, asleep: tuple[float, float] = (0, 0), busy: tuple
     generator, now, cpu = Generator(), 100.0, 0.0
     generator.begin(now, cpu)
     while now < 100 + seconds:
-        pause = generator.look(now, cpu)
+        pause = generator.check(now, cpu)
         if asleep[0] <= now - 100 < asleep[1]:
             pause = 100 + asleep[1] - now
         now += pause
@@ -24,7 +24,7 @@ def watched(seconds: float, *, asleep: tuple[float, float] = (0, 0), busy: tuple
 
 def test_punctual_loop_is_sampled_20_times_a_second() -> None:
     quiet = watched(10)
-    assert len(quiet.lags) == pytest.approx(10 / LOOK, abs=1)
+    assert len(quiet.lags) == pytest.approx(10 / CHECK_S, abs=1)
     assert quiet.lag_ms(1.0) < 1
     assert quiet.cpu_percent() == pytest.approx(10)
     assert quiet.cpu_percent_worst() == pytest.approx(10)
@@ -33,9 +33,9 @@ def test_punctual_loop_is_sampled_20_times_a_second() -> None:
 def test_stalled_loop_is_late_for_every_missed_sample() -> None:
     stalled = watched(10, asleep=(4, 6))
     late = sorted(lag for lag in stalled.lags if lag > 0.01)
-    assert len(late) == pytest.approx(2 / LOOK, abs=2)
-    assert late[-1] == pytest.approx(2, abs=3 * LOOK)
-    assert sum(late) / len(late) == pytest.approx(1, abs=3 * LOOK), "they were due during the whole stall"
+    assert len(late) == pytest.approx(2 / CHECK_S, abs=2)
+    assert late[-1] == pytest.approx(2, abs=3 * CHECK_S)
+    assert sum(late) / len(late) == pytest.approx(1, abs=3 * CHECK_S), "they were due during the whole stall"
     assert stalled.lag_ms(0.99) > 1500
 
 
@@ -43,7 +43,7 @@ def test_sample_due_at_the_end_counts() -> None:
     generator = Generator()
     generator.begin(0.0, 0.0)
     generator.end(3.0, 0.5)
-    assert generator.lag_ms(1.0) == pytest.approx(3000, abs=1000 * LOOK)
+    assert generator.lag_ms(1.0) == pytest.approx(3000, abs=1000 * CHECK_S)
     assert generator.cpu_percent() == pytest.approx(100 * 0.5 / 3)
 
 

@@ -51,7 +51,7 @@ class Home:
     def nginx(self) -> dict[str, str]:
         """Return nginx's settings; it sees no account."""
         shown = {name: value for name, value in self.env.items() if name != "ACME_ACCOUNT"}
-        return shown | {"NGINX_ACME_LOOK_S": "1"}
+        return shown | {"NGINX_ACME_CHECK_S": "1"}
 
     @property
     def live(self) -> Pair:

@@ -1,7 +1,7 @@
 /**
  * The logs of the joined rooms: every event once, in `seq` order, across any number of connections.
  *
- * A room remembers the highest `seq` it has handed on and joins again with it after each disconnect, hole or `gap`.
+ * A room remembers the highest `seq` it has handed on and joins again with it after each disconnect, missing event or `gap`.
  * The room that was joined last is the one on screen and goes first; on a slow link the others wait for it.
  */
 import type { LogEvent, RoomJoined } from '../protocol'

@@ -17,8 +17,8 @@ export interface TransportOptions {
 
 const PATIENCE = 4_000
 const REFUSED = 2
-const FIRST_LOOK = 15_000
-const LOOK_EVERY = 60_000
+const FIRST_PROBE = 15_000
+const PROBE_EVERY = 60_000
 
 /** Opens transports that remember how the earlier ones went. */
 export function transports(options: TransportOptions): (url: string) => WireSocket {
@@ -32,7 +32,7 @@ class Transport implements WireSocket {
   onclose: WireSocket['onclose'] = null
   onerror: WireSocket['onerror'] = null
   private wire: WireSocket
-  private looking: WireSocket | null = null
+  private probing: WireSocket | null = null
   private timer: unknown
 
   constructor(
@@ -99,24 +99,24 @@ class Transport implements WireSocket {
       if (this.readyState === 0) this.memory.refused = 0
       this.closed(code)
     }
-    this.look(FIRST_LOOK)
+    this.probe(FIRST_PROBE)
     return stream
   }
 
   /** Tries a socket beside the stream. */
-  private look(ms: number): void {
+  private probe(ms: number): void {
     this.timer = this.options.clock.setTimeout(() => {
-      const socket = (this.looking = this.options.openSocket(this.url))
+      const socket = (this.probing = this.options.openSocket(this.url))
       socket.onmessage = () => {
         this.memory.refused = 0
         this.wire.onmessage = this.wire.onclose = null
         this.wire.close()
         this.closed(Close.SERVICE_RESTART)
       }
-      socket.onclose = () => (this.looking = null)
+      socket.onclose = () => (this.probing = null)
       this.timer = this.options.clock.setTimeout(() => {
-        this.forgetLook()
-        this.look(atLeast(LOOK_EVERY, this.options.random))
+        this.forgetProbe()
+        this.probe(atLeast(PROBE_EVERY, this.options.random))
       }, PATIENCE)
     }, ms)
   }
@@ -129,13 +129,13 @@ class Transport implements WireSocket {
   private end(): void {
     this.readyState = 3
     this.options.clock.clearTimeout(this.timer)
-    this.forgetLook()
+    this.forgetProbe()
   }
 
-  private forgetLook(): void {
-    if (!this.looking) return
-    this.looking.onmessage = this.looking.onclose = null
-    this.looking.close()
-    this.looking = null
+  private forgetProbe(): void {
+    if (!this.probing) return
+    this.probing.onmessage = this.probing.onclose = null
+    this.probing.close()
+    this.probing = null
   }
 }

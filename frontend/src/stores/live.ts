@@ -8,7 +8,7 @@ export type LiveValues = ReadonlyMap<string, LiveValue>
 
 /** keys of one topic in one room; the oldest value goes first */
 const MAX_KEYS = 2_000
-const LOOK_MIN_MS = 200
+const EXPIRY_CHECK_MIN_MS = 200
 const NONE: LiveValues = new Map()
 
 /** The newest value of each key, by room and topic. Values past their time are removed. */
@@ -42,11 +42,11 @@ export const useLiveValues = defineStore('live', () => {
       all.delete(key)
     }
     show(place, all)
-    look()
+    removeExpired()
   }
 
   /** Removes expired values; runs again at the next expiry. */
-  function look(): void {
+  function removeExpired(): void {
     clearTimeout(timer)
     const now = Date.now() - ahead
     let next = Infinity
@@ -56,7 +56,7 @@ export const useLiveValues = defineStore('live', () => {
       if (expired.length) show(place, all)
       for (const { expires } of all.values()) next = Math.min(next, Date.parse(expires) - now)
     }
-    if (next < Infinity) timer = setTimeout(look, Math.min(Math.max(LOOK_MIN_MS, next), 2 ** 31 - 1))
+    if (next < Infinity) timer = setTimeout(removeExpired, Math.min(Math.max(EXPIRY_CHECK_MIN_MS, next), 2 ** 31 - 1))
   }
 
   function show(place: string, all: Map<string, LiveValue>): void {
