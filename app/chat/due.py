@@ -17,6 +17,7 @@ from django.utils import timezone
 from chat import services
 from chat.encoding import EventRow, event_row, event_rows
 from chat.group_commit import writer
+from chat.keys import ServerKey
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
 from core.errors import FrameRefused, Unavailable
@@ -30,8 +31,10 @@ logger = structlog.get_logger(__name__)
 
 EVERY_S = 2.0
 MANY = 200
-# A thing that cannot be acted on is left alone for so long.
+# A thing that cannot be acted on is left alone for so long: the oldest are read first, and it must not stop those behind it.
 AGAIN = timedelta(minutes=1)
+# The same where the outcome is unknown: mostly the database is away, and it is its turn once that is back.
+AGAIN_UNKNOWN = timedelta(seconds=10)
 
 
 class _Late(NamedTuple):
@@ -49,7 +52,8 @@ async def act() -> None:
         try:
             await _act_on(late)
         except Unavailable:
-            return  # the next run has the same key
+            await database.run(_postpone, late, AGAIN_UNKNOWN)
+            return
         except Exception:
             logger.exception("a thing could not be acted on", room=late.room.slug, seq=late.row.seq, kind=late.row.kind)
             await database.run(_postpone, late)
@@ -61,13 +65,18 @@ async def _act_on(late: _Late) -> None:
     if payload is None:
         await database.run(_postpone, late)
         return
-    key = f"due:{late.row.seq}:{int(late.at.timestamp() * 1000)}"
+    key = ServerKey("due", late.row.seq, int(late.at.timestamp() * 1000))
     try:
-        await services.event_append(room=late.room, author=author, key=key, payload=payload, target=late.row.seq, by_server=True)
+        stored = await services.event_append(
+            room=late.room, author=author, key=key, payload=payload, target=late.row.seq, by_server=True
+        )
     except FrameRefused as refusal:
         if isinstance(refusal, Unavailable):
             raise
         logger.warning("a thing refused its due event", room=late.room.slug, seq=late.row.seq, code=refusal.code)
+        await database.run(_postpone, late)
+        return
+    if stored.duplicate:  # of another process, which has changed the time; or the key was taken, and the next time has another
         await database.run(_postpone, late)
 
 
@@ -84,9 +93,9 @@ def _read_late() -> list[_Late]:
     return found
 
 
-def _postpone(late: _Late) -> None:
+def _postpone(late: _Late, pause: timedelta = AGAIN) -> None:
     """Try it again later, unless its time has changed meanwhile."""
-    Due.objects.filter(room_id=late.room.id, seq=late.row.seq, at=late.at).update(at=timezone.now() + AGAIN)
+    Due.objects.filter(room_id=late.room.id, seq=late.row.seq, at=late.at).update(at=timezone.now() + pause)
 
 
 class Timers(Service):

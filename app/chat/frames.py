@@ -10,6 +10,7 @@ import msgspec
 from accounts.people import checked_alias, find_user
 from chat import history, joins, services
 from chat.batch import Stored
+from chat.keys import key_text
 from chat.kinds import MessageDeleted, MessageEdited, Reaction
 from chat.mentions import mentioned
 from chat.publish import Key, Target, room_of, take_token
@@ -162,7 +163,9 @@ def _extra(frame: MessageSend) -> dict[str, Any]:
 
 
 async def _parts(socket: Socket, room: RoomRef, frame: MessageSend) -> services.Parts:
-    services.check_text(frame.text, may_be_empty=services.stands_alone(_extra(frame)))  # before a part is prepared for nothing
+    # Before a part is prepared for nothing, as a file is claimed for a key.
+    services.check_text(frame.text, may_be_empty=services.stands_alone(_extra(frame)))
+    key_text(frame.key)
     quoted = None
     if frame.reply_to is not None:
         quoted = await database.run_for(socket.user.id, _quote, socket.user.id, room, frame.reply_to)

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from chat import services
 from chat.batch import Stored, refusal_of
 from chat.encoding import EventRow, event_row, event_rows, summary_of
+from chat.keys import ServerKey
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
 from chat.services import Parts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Key",
     "Parts",
+    "ServerKey",
     "Slug",
     "Stored",
     "Target",
@@ -59,7 +61,13 @@ Target = Annotated[int, msgspec.Meta(ge=1, le=2**53, extra_json_schema={"x-name"
 
 
 def append(
-    *, room: RoomRef, author: Person, key: str, payload: msgspec.Struct, target: int | None = None, by_server: bool = False
+    *,
+    room: RoomRef,
+    author: Person,
+    key: str | ServerKey,
+    payload: msgspec.Struct,
+    target: int | None = None,
+    by_server: bool = False,
 ) -> asyncio.Future[Stored]:
     """Queue an event of a registered kind.
 
@@ -67,6 +75,7 @@ def append(
     The same key again answers the first commit with `duplicate`. Raises BadFrame at once; waiting for the result raises
     NotAMember, NoSuchTarget, the refusal of the kind's `apply`, or Unavailable when the outcome is unknown.
     `by_server`: in the author's name, whether they may still write or not.
+    `key`: a client's, or a ServerKey for an event that the server writes by itself.
     """
     return services.event_append(room=room, author=author, key=key, payload=payload, target=target, by_server=by_server)
 

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from chat.batch import PendingEvent, Stored
 from chat.group_commit import writer
+from chat.keys import ServerKey, key_text
 from chat.kinds import KINDS
 from chat.text import is_visible
 from core.errors import BadFrame, Empty, TooLong
@@ -42,7 +43,14 @@ class Parts(NamedTuple):
 
 
 def message_send(
-    *, room: RoomRef, author: Person, key: str, text: str, alias: str = "", parts: Parts | None = None, by_server: bool = False
+    *,
+    room: RoomRef,
+    author: Person,
+    key: str | ServerKey,
+    text: str,
+    alias: str = "",
+    parts: Parts | None = None,
+    by_server: bool = False,
 ) -> asyncio.Future[Stored]:
     """Queues a message; the result is there once it is committed and published.
 
@@ -53,15 +61,21 @@ def message_send(
     the result raises NotAMember, or Unavailable when the outcome is unknown.
     """
     check_text(text, may_be_empty=parts is not None and stands_alone(parts.extra))
-    append = PendingEvent(room=room, author=author.id, author_name=author.name, key=key, text=text, alias=alias)
+    append = PendingEvent(room=room, author=author.id, author_name=author.name, key=key_text(key), text=text, alias=alias)
     append.by_server = by_server
     if parts is not None:
         append.data, append.quoted = parts.data(), parts.quoted
-    return _submit(append)
+    return writer().submit(append)
 
 
 def event_append(
-    *, room: RoomRef, author: Person, key: str, payload: msgspec.Struct, target: int | None = None, by_server: bool = False
+    *,
+    room: RoomRef,
+    author: Person,
+    key: str | ServerKey,
+    payload: msgspec.Struct,
+    target: int | None = None,
+    by_server: bool = False,
 ) -> asyncio.Future[Stored]:
     """Queue an event of any kind, as message_send does a message.
 
@@ -79,7 +93,7 @@ def event_append(
         room=room,
         author=author.id,
         author_name=author.name,
-        key=key,
+        key=key_text(key),
         text=text,
         kind=kind.name,
         target=target,
@@ -87,7 +101,7 @@ def event_append(
         data=kind.data_of(payload),
         by_server=by_server,
     )
-    return _submit(append)
+    return writer().submit(append)
 
 
 def stands_alone(parts: Iterable[str]) -> bool:
@@ -106,9 +120,3 @@ def check_text(text: str, *, may_be_empty: bool = False) -> None:
         raise BadFrame(_("text holds a NUL character"))
     if not may_be_empty and not is_visible(text):
         raise Empty(_("text is empty"))
-
-
-def _submit(append: PendingEvent) -> asyncio.Future[Stored]:
-    if not append.key.strip():
-        raise BadFrame("key is blank")
-    return writer().submit(append)

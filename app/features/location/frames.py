@@ -139,9 +139,8 @@ async def end(room: RoomRef, person: Person, seq: int) -> None:
 
     Raises Unavailable.
     """
-    done = publish.append(
-        room=room, author=person, key=f"location.ended:{seq}", payload=LocationEnded(), target=seq, by_server=True
-    )
+    key = publish.ServerKey("location.ended", seq)
+    done = publish.append(room=room, author=person, key=key, payload=LocationEnded(), target=seq, by_server=True)
     try:
         await done
     except Unavailable:

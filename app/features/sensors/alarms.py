@@ -119,7 +119,7 @@ async def change(known: State, sensor: int, room: RoomRef, name: str, state: str
 
     The message first: a process that dies in between posts it again, to no effect.
     """
-    key = f"alarm:{known.id}:{known.changes + 1}"
+    key = publish.ServerKey("alarm", known.id, known.changes + 1)
     text = sentence(known.rule, name, known.state, state, value)
     try:
         await publish.message(room=room, author=known.by, key=key, text=text)

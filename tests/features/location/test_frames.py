@@ -176,9 +176,10 @@ async def test_share_ends_when_its_person_is_gone(
     owner, theirs = await connect(ada), await connect(bob)
     await owner.join(room)
     await theirs.join(room)
-    await share(theirs, room)
+    seq = (await share(theirs, room))["seq"]
     await theirs.request("location.update", room=room, **HERE)
     assert (await place(owner))["value"] is not None
+    await theirs.send(room, "the server's key has a namespace of its own", key=f"location.ended:{seq}")
     async with with_token(server.base_url, bob if how == "leaves" else ada) as http:
         answer = await http.delete(f"/api/rooms/{room}/members/{bob.id}")
     assert answer.status_code == httpx.codes.NO_CONTENT
