@@ -12,13 +12,25 @@ import yaml
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.once
+# Files that repeat the version.
+KNOWING = [
+    "docs/security.md",
+    "frontend/package.json",
+    "k8s/README.md",
+    "k8s/components/loadtest/kustomization.yaml",
+    "k8s/overlays/k3s/kustomization.yaml",
+    "k8s/overlays/production/kustomization.yaml",
+    "k8s/overlays/staging/kustomization.yaml",
+    "k8s/restore-pod.yaml",
+]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The files that know the version, and the scripts about it."""
-    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    for name in ("k8s", "docs"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "frontend").mkdir()
     for name in ("pyproject.toml", "CHANGELOG.md", "frontend/package.json", "frontend/package-lock.json"):
         shutil.copy(ROOT / name, tmp_path / name)
@@ -39,20 +51,29 @@ def test_version_is_set_in_all_files_at_once(checkout: Path) -> None:
     assert run(checkout, "version", "7.8.9").returncode == 0
     assert run(checkout, "version").stdout == "7.8.9\n"
     assert run(checkout, "version", "--check").returncode == 0
-    for name in ("k8s/overlays/production/kustomization.yaml", "k8s/restore-pod.yaml", "frontend/package.json"):
+    for name in KNOWING:
         text = (checkout / name).read_text()
-        assert "7.8.9" in text
-        assert before not in text
+        assert "7.8.9" in text, name
+        assert before not in text, name
     notes = run(checkout, "changelog", "7.8.9").stdout
     assert "### Added" in notes
     assert "## [" not in notes
 
 
-@pytest.mark.parametrize("name", ["k8s/overlays/staging/kustomization.yaml", "frontend/package.json", "k8s/README.md"])
+def test_every_image_of_ours_is_known_to_the_script() -> None:
+    """An overlay that scripts/version forgets would go on with the images of before."""
+    version = (ROOT / "frontend" / "package.json").read_text().split('"version": "')[1].split('"')[0]
+    tagged = {str(path.relative_to(ROOT)) for path in (ROOT / "k8s").rglob("*.yaml") if version in path.read_text()}
+    assert {f"k8s/overlays/{path.name}/kustomization.yaml" for path in (ROOT / "k8s" / "overlays").iterdir()} <= tagged
+    assert tagged <= set(KNOWING)
+
+
+@pytest.mark.parametrize("name", KNOWING)
 def test_file_with_another_version_is_named(checkout: Path, name: str) -> None:
     version = run(checkout, "version").stdout.strip()
     path = checkout / name
-    path.write_text(path.read_text().replace(version, "0.0.9", 1))
+    # The last: a file may have two.
+    path.write_text("0.0.9".join(path.read_text().rsplit(version, 1)))
     done = run(checkout, "version", "--check")
     assert done.returncode == 1
     assert name in done.stderr
