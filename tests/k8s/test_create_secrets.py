@@ -32,9 +32,11 @@ case "$*" in
       *"kind: Namespace"*) echo "$object" >"$KEPT/namespace" ;;
       *) echo "$object" >"$KEPT/secret" ;;
     esac ;;
+  "-n hubbub create --filename=-") test -e "$KEPT/namespace" && cat >"$KEPT/others" ;;
   *) exit 9 ;;
 esac
 """
+PAGES = [*HERE.rglob("*.md"), *(HERE.parent / "docs").rglob("*.md")]
 
 
 def run(*arguments: str, path: Path | None = None, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -128,6 +130,30 @@ def test_namespace_and_secret_are_created_without_argv_secrets(cluster: Path) ->
     modes = {mode: labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "audit", "warn")}
     assert set(modes.values()) == {"restricted"}, modes
     assert not [name for name, value in values.items() if value in said or base64.b64decode(value).decode() in said]
+
+
+def test_commands_for_cloudnative_pg_keep_passwords_out_of_argv(cluster: Path) -> None:
+    """They run as the page has them, in a cluster without a namespace."""
+    page = (HERE / "components" / "cloudnative-pg" / "README.md").read_text()
+    block = "\n".join(line.removeprefix("    ") for line in page.splitlines() if line.startswith("    "))
+    env = {"PATH": f"{cluster}:{os.environ['PATH']}", "KEPT": str(cluster)}
+    done = subprocess.run(
+        ["bash", "-euc", block], cwd=HERE.parent, env=env, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    secrets = list(yaml.safe_load_all((cluster / "others").read_text()))
+    assert list(Schemas().violations(Manifests(secrets))) == []
+    users = {one["metadata"]["name"]: one["stringData"] for one in secrets}
+    made = yaml.safe_load((cluster / "secret").read_text())["data"]
+    for name, secret in (("DATABASE_URL", "hubbub-database-app"), ("MIGRATE_DATABASE_URL", "hubbub-database-owner")):
+        url = urlsplit(base64.b64decode(made[name]).decode())
+        assert (url.username, url.password) == (users[secret]["username"], users[secret]["password"])
+        assert users[secret]["password"] not in (cluster / "calls").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HERE.parent)))
+def test_page_gives_no_secret_as_an_argument(page: Path) -> None:
+    assert "--from-literal" not in page.read_text()
 
 
 def test_an_existing_secret_is_kept(cluster: Path) -> None:
