@@ -144,5 +144,22 @@ def test_published_images_are_the_ones_that_compose_names() -> None:
         f"${{IMAGE_PREFIX:-${{COMPOSE_PROJECT_NAME:-hubbub}}}}-{name}:${{IMAGE_TAG:-local}}": f"docker/{name}.Dockerfile"
         for name in published
     }
+    assert set(workflow["outputs"]) == published
     for name in published:
         assert f'title="hubbub-{name}"' in (ROOT / "docker" / f"{name}.Dockerfile").read_text()
+
+
+def test_image_has_no_tag_before_all_are_scanned_and_signed() -> None:
+    """People pull by tag: a fault that the scan finds must not be published before."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    steps = jobs["images"]["steps"]
+    (build,) = (step["with"] for step in steps if step.get("id") == "build")
+    assert not {"tags", "push"} & set(build)
+    assert "push-by-digest=true" in build["outputs"]
+    done = [step.get("uses", step.get("run", "")) for step in steps]
+    scan, sign = (next(n for n, said in enumerate(done) if word in said) for word in ("trivy-action", "cosign sign"))
+    assert scan < sign
+    assert all("--tag" not in said for said in done)
+    assert "images" in jobs["publish"]["needs"]
+    assert "imagetools create --tag" in str(jobs["publish"]["steps"])
+    assert "publish" in jobs["release"]["needs"]
