@@ -1,13 +1,16 @@
 """Alarms: a value crosses a threshold, or a sensor falls silent.
 
-Each change is a message in the room, once.
+Each change is a message in the room, once. Only a sensor's newest reading decides: a late one says nothing of now.
 
-The message's key counts the alarm's changes: whichever processes see the same change, it is stored once.
+Each commit of readings looks at its own, and each process at all alarms every EVERY_S: a change whose message failed, or whose
+process died, is posted then. The message's key counts the alarm's changes: whichever processes see the same change, it is stored
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import NamedTuple
 
@@ -18,8 +21,7 @@ from core.errors import Forbidden, FrameRefused, NotAMember
 from core.per_loop import PerLoop
 from db import database
 from features.sensors.metrics import ALARMS
-from features.sensors.models import Alarm
-from features.sensors.readings import Reading
+from features.sensors.models import Alarm, Sensor
 from realtime.publish import Person, RoomRef
 from rooms import access
 from rooms.models import Membership, Role
@@ -28,7 +30,11 @@ logger = structlog.get_logger(__name__)
 
 # Alarms are read again after so long.
 FRESH_S = 2.0
+EVERY_S = 5.0
+# Changes posted in one round.
 MANY = 100
+# In the key of a change: processes that saw different readings post what each of them saw.
+STATES = ("", "above", "below", "silent")
 
 
 class Rule(NamedTuple):
@@ -47,11 +53,25 @@ class State(NamedTuple):
     by: Person
 
 
-def after(rule: Rule, state: str, value: float) -> str:
-    """Return the alarm's state after a value.
+class Seen(NamedTuple):
+    """A sensor and its newest reading."""
+
+    # Sensor.id
+    sensor: int
+    room: RoomRef
+    name: str
+    # Milliseconds since 1970.
+    at: int
+    value: float
+
+
+def state_after(rule: Rule, state: str, value: float, age_s: float) -> str:
+    """Return the alarm's state after the sensor's newest reading, which is `age_s` old.
 
     Pure.
     """
+    if rule.silent_s is not None and age_s > rule.silent_s:
+        return "silent"
     if rule.above is not None and value > rule.above - (rule.hysteresis if state == "above" else 0):
         return "above"
     if rule.below is not None and value < rule.below + (rule.hysteresis if state == "below" else 0):
@@ -70,11 +90,12 @@ class Alarms:
 
 
 loaded = PerLoop(Alarms)
-Seen = tuple[int, RoomRef, Reading]
 
 
 def check(seen: list[Seen]) -> None:
-    """Look at readings that were committed, in the background."""
+    """Look at readings that are their sensors' newest, in the background."""
+    if not seen:
+        return
     task = asyncio.get_running_loop().create_task(_check(seen))
     loaded().tasks.add(task)
     task.add_done_callback(loaded().tasks.discard)
@@ -85,15 +106,46 @@ async def _check(seen: list[Seen]) -> None:
     async with alarms.lock:  # in the order of the commits
         try:
             await _refresh(alarms)
-            for sensor, room, reading in sorted(seen, key=lambda one: one[2].at) if alarms.known else ():
-                known = alarms.known.get(sensor)
-                if known is None:
-                    continue
-                state = after(known.rule, known.state, reading.value)
-                if state != known.state:
-                    await change(known, sensor, room, reading.sensor_id, state, reading.value)
+            for one in seen:
+                known = alarms.known.get(one.sensor)
+                if known is not None:
+                    await _judge(known, one)
         except (database.DatabaseUnavailable, FrameRefused) as error:
             logger.warning("alarms wait for the database", error=str(error))
+
+
+async def check_all() -> None:
+    """Look at every alarm's sensor.
+
+    Raises DatabaseUnavailable.
+    """
+    alarms = loaded()
+    async with alarms.lock:
+        for known, seen in await database.run(_changed):
+            await _judge(known, seen)
+
+
+def _changed() -> list[tuple[State, Seen]]:
+    """Return alarms whose state is not what their sensors' newest readings say."""
+    found = Alarm.objects.filter(sensor__last_at__gt=0, sensor__room__closed=False).select_related("by", "sensor__room")
+    both = [(_state(alarm), _newest(alarm.sensor)) for alarm in found]
+    changed = [(known, seen) for known, seen in both if _state_now(known, seen) != known.state]
+    random.shuffle(changed)  # alarms whose messages are refused must not keep others from being posted
+    return changed[:MANY]
+
+
+def _newest(sensor: Sensor) -> Seen:
+    return Seen(sensor.id, access.to_ref(sensor.room), sensor.sensor_id, sensor.last_at, sensor.last_value)
+
+
+def _state_now(known: State, seen: Seen) -> str:
+    return state_after(known.rule, known.state, seen.value, time.time() - seen.at / 1_000)
+
+
+async def _judge(known: State, seen: Seen) -> None:
+    state = _state_now(known, seen)
+    if state != known.state:
+        await change(known, seen, state)
 
 
 async def _refresh(alarms: Alarms) -> None:
@@ -114,27 +166,31 @@ def _state(alarm: Alarm) -> State:
     return State(alarm.id, rule, alarm.state, alarm.changes, by)
 
 
-async def change(known: State, sensor: int, room: RoomRef, name: str, state: str, value: float) -> None:
+async def change(known: State, seen: Seen, state: str) -> None:
     """Post the change and note it.
 
     The message first: a process that dies in between posts it again, to no effect.
     """
-    key = publish.ServerKey("alarm", known.id, known.changes + 1)
-    text = sentence(known.rule, name, known.state, state, value)
+    key = publish.ServerKey("alarm", known.id, known.changes + 1, STATES.index(state))
+    text = sentence(known.rule, seen.name, known.state, state, seen.value)
+    first = True
     try:
-        await publish.message(room=room, author=known.by, key=key, text=text)
+        first = not (await publish.message(room=seen.room, author=known.by, key=key, text=text)).duplicate
     except (NotAMember, Forbidden):  # the owner who set it has left
-        heir = await database.run(_reassign, known.id, room.id)
+        heir = await database.run(_reassign, known.id, seen.room.id)
         if heir is not None:
-            await change(known._replace(by=heir), sensor, room, name, state, value)
+            await change(known._replace(by=heir), seen, state)
             return
-        logger.warning("an alarm was not posted: the room has no owner who may write", room=room.slug, sensor=name)
+        logger.warning("an alarm was not posted: the room has no owner who may write", room=seen.room.slug, sensor=seen.name)
     except FrameRefused as refusal:
-        logger.warning("an alarm could not be posted", room=room.slug, sensor=name, code=refusal.code)
+        logger.warning("an alarm could not be posted", room=seen.room.slug, sensor=seen.name, code=refusal.code)
         return
     await database.run(_note, known.id, known.changes, state)
-    ALARMS.labels(state or "over").inc()
-    loaded().known[sensor] = known._replace(state=state, changes=known.changes + 1)
+    if first:
+        ALARMS.labels(state or "over").inc()
+        loaded().known[seen.sensor] = known._replace(state=state, changes=known.changes + 1)
+    else:  # another process was first, and its state counts
+        loaded().read_at = 0.0
 
 
 def _reassign(alarm: int, room: int) -> Person | None:
@@ -166,24 +222,3 @@ def sentence(rule: Rule, name: str, before: str, state: str, value: float) -> st
             return f"✅ {name} is back, at {value:g}."
         case _:
             return f"✅ {name} is {value:g}: back to normal."
-
-
-async def look_for_silent() -> None:
-    """Raise the alarms of sensors that have fallen silent.
-
-    Raises DatabaseUnavailable.
-    """
-    for known, sensor, room, name, value in await database.run(_silent):
-        await change(known, sensor, room, name, "silent", value)
-
-
-def _silent() -> list[tuple[State, int, RoomRef, str, float]]:
-    now = time.time() * 1_000
-    found = Alarm.objects.filter(silent_s__isnull=False, sensor__last_at__gt=0, sensor__room__closed=False).exclude(
-        state="silent"
-    )
-    return [
-        (_state(alarm), alarm.sensor_id, access.to_ref(alarm.sensor.room), alarm.sensor.sensor_id, alarm.sensor.last_value)
-        for alarm in found.select_related("by", "sensor__room")
-        if alarm.silent_s is not None and alarm.sensor.last_at < now - alarm.silent_s * 1_000
-    ][:MANY]

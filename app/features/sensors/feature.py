@@ -27,7 +27,7 @@ FEATURE = Feature(
     ),
     lists=(lists.SENSORS,),
     routers=(("/rooms", api.router),),
-    periodic=(Periodic(alarms.look_for_silent, every_s=5.0), Periodic(look_after_devices, every_s=3.0)),
+    periodic=(Periodic(alarms.check_all, every_s=alarms.EVERY_S), Periodic(look_after_devices, every_s=3.0)),
     services=(Readings,),
     tasks=("features.sensors.tasks.readings_prune",),
     dialects=((re.compile(r"/ws/sensor_data/?"), SensorDialect),),

@@ -120,7 +120,7 @@ class Ingest:
 
         Raises DatabaseError or DatabaseUnavailable.
         """
-        ready, rows = await self._stored(part)
+        ready, rows, newest = await self._stored(part)
         if rows:
             READINGS.inc(len(rows))
             BATCH.observe(len(rows))
@@ -128,19 +128,19 @@ class Ingest:
         for push in ready:
             if not push.done.done():
                 push.done.set_result(len(push.readings))
-        places = ((push.room, reading) for push in ready for reading in push.readings)
-        alarms.check([(row.sensor, room, reading) for row, (room, reading) in zip(rows, places, strict=True)])
+        places = ((push.room, reading.sensor_id) for push in ready for reading in push.readings)
+        named = {row.sensor: place for row, place in zip(rows, places, strict=True)}
+        alarms.check([alarms.Seen(row.sensor, *named[row.sensor], row.at, row.value) for row in newest])
 
-    async def _stored(self, part: list[Push]) -> tuple[list[Push], list[Row]]:
-        """Return the pushes that were stored, and their rows in the same order.
+    async def _stored(self, part: list[Push]) -> tuple[list[Push], list[Row], list[Row]]:
+        """Return the pushes that were stored, their rows in the same order, and each sensor's newest reading if it is among them.
 
-        Those that a full room refuses have failed.
+        Pushes that a full room refuses have failed.
         """
         for attempt in range(TRIES):
             try:
                 ready, rows = self._rows(part, await self._sensors(part))
-                if rows:
-                    await database.run(store, rows)
+                newest = await database.run(store, rows) if rows else []
             except DatabaseError:
                 # A sensor was deleted, with its room or by hand: its id is known no more.
                 self._known.clear()
@@ -148,7 +148,7 @@ class Ingest:
                     raise
                 await asyncio.sleep(random.uniform(0.02, 0.2))  # noqa: S311
             else:
-                return ready, rows
+                return ready, rows, newest
         raise AssertionError("unreachable")
 
     def _rows(self, part: list[Push], known: dict[tuple[int, str], int | TooMany]) -> tuple[list[Push], list[Row]]:

@@ -35,6 +35,7 @@ POSTGRES = """
     UPDATE sensors_sensor AS s SET last_at = latest.at, last_value = latest.value
     FROM (SELECT DISTINCT ON (sensor_id) sensor_id, at, value FROM new ORDER BY sensor_id, at DESC) AS latest
     WHERE s.id = latest.sensor_id AND s.last_at < latest.at
+    RETURNING s.id, s.last_at, s.last_value
 """
 SQLITE = """
     INSERT INTO sensors_reading (sensor_id, at, value)
@@ -46,7 +47,12 @@ SQLITE_BUCKET = """
     ON CONFLICT (sensor_id, step, at) DO UPDATE SET count = count + 1, total = total + excluded.total,
         low = min(low, excluded.low), high = max(high, excluded.high)
 """
-SQLITE_LATEST = "UPDATE sensors_sensor SET last_at = %s, last_value = %s WHERE id = %s AND last_at < %s"
+SQLITE_LATEST = """
+    UPDATE sensors_sensor SET last_at = latest.at, last_value = latest.value
+    FROM (SELECT value ->> 0 AS sensor, value ->> 1 AS at, value ->> 2 AS value FROM json_each(%s)) AS latest
+    WHERE id = latest.sensor AND last_at < latest.at
+    RETURNING id, last_at, last_value
+"""
 
 
 class Row(NamedTuple):
@@ -78,12 +84,15 @@ def sensors_of(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int | 
     return found
 
 
-def store(rows: list[Row]) -> None:
-    """Store readings, their buckets and each sensor's latest, in one transaction."""
+def store(rows: list[Row]) -> list[Row]:
+    """Store readings, their buckets and each sensor's latest, in one transaction.
+
+    Return the readings that are their sensors' newest now. A late or doubled one is not among them.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(POSTGRES, [list(column) for column in zip(*rows, strict=True)])
-            return
+            return [Row(*one) for one in cursor.fetchall()]
         cursor.execute(SQLITE, [json.dumps(rows)])
         new = sorted(Row(*one) for one in cursor.fetchall())
         cursor.executemany(
@@ -91,7 +100,8 @@ def store(rows: list[Row]) -> None:
             [(one.sensor, step, _begin(one.at, step), one.value, one.value, one.value) for one in new for step in STEPS],
         )
         latest = {one.sensor: one for one in new}
-        cursor.executemany(SQLITE_LATEST, [(one.at, one.value, one.sensor, one.at) for one in latest.values()])
+        cursor.execute(SQLITE_LATEST, [json.dumps(list(latest.values()))])
+        return [Row(*one) for one in cursor.fetchall()]
 
 
 def _begin(at: int, step: int) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.errors import BadFrame
-from features.sensors.alarms import Rule, after, sentence
+from features.sensors.alarms import Rule, sentence, state_after
 from features.sensors.readings import Reading, ReadingIn, accepted
 from features.sensors.series import step_for
 
@@ -52,14 +52,15 @@ def test_history_has_at_most_the_points_asked_for(hours: int, points: int, step:
 def test_alarm_ends_below_its_hysteresis_only() -> None:
     rule, state, states = Rule(above=30, below=10, hysteresis=2, silent_s=None), "", []
     for value in (29, 30, 30.1, 29, 28.1, 28, 10, 9, 11.9, 12, 31, 5):
-        state = after(rule, state, value)
+        state = state_after(rule, state, value, 1)
         states.append(state)
     above, below = "above", "below"
     assert states == ["", "", above, above, above, "", "", below, below, "", above, below]
 
 
-def test_silent_sensor_is_back_with_any_reading() -> None:
+def test_silent_sensor_is_back_with_a_reading_of_now() -> None:
     rule = Rule(above=30, below=None, hysteresis=0, silent_s=60)
-    assert after(rule, "silent", 20) == ""
-    assert after(rule, "silent", 31) == "above"
+    assert [state_after(rule, "silent", value, 1) for value in (20, 31)] == ["", "above"]
+    assert [state_after(rule, "silent", value, 61) for value in (20, 31)] == ["silent", "silent"], "of its time away"
+    assert [state_after(rule, "above", 31, age) for age in (60, 61)] == ["above", "silent"]
     assert sentence(rule, "t1", "silent", "", 20) == "✅ t1 is back, at 20."

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from features.sensors.alarms import EVERY_S
 from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
@@ -225,6 +226,52 @@ async def test_silent_sensor_raises_an_alarm(connect: Connect, http: httpx.Async
     await asyncio.sleep(2.5)
     await push(mine, room, ("t1", 21))
     assert (await mine.expect("message"))["text"] == "✅ t1 is back, at 21."
+
+
+async def test_readings_of_a_time_away_post_nothing(connect: Connect, http: httpx.AsyncClient, ada: Account, room: str) -> None:
+    """A device that was away sends what it kept, oldest first."""
+    mine = await connect(ada)
+    await mine.join(room)
+    await push(mine, room, ("t1", 20, at(-60)))
+    await http.put(f"/api/rooms/{room}/sensors/t1/alarm", json={"silent_s": 5, "above": 30})
+    assert (await mine.expect("message", timeout=SOON_S))["text"] == "⚠️ t1 has been silent for 5 s."
+    await asyncio.sleep(2.5)  # each process reads the alarms every two seconds
+    for age in range(50, 20, -5):
+        await push(mine, room, ("t1", age, at(-age)))
+    await mine.expect_nothing("message", seconds=EVERY_S + 2)
+    await push(mine, room, ("t1", 21))
+    assert (await mine.expect("message"))["text"] == "✅ t1 is back, at 21."
+
+
+async def test_late_and_doubled_readings_raise_no_alarm(
+    connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
+) -> None:
+    mine = await connect(ada)
+    await mine.join(room)
+    newest = at(-1)
+    await push(mine, room, ("t1", 20, newest))
+    await http.put(f"/api/rooms/{room}/sensors/t1/alarm", json={"above": 30})
+    await asyncio.sleep(2.5)  # each process reads the alarms every two seconds
+    await push(mine, room, ("t1", 31, at(-30)))
+    await push(mine, room, ("t1", 31, newest))
+    await mine.expect_nothing("message", seconds=EVERY_S + 2)
+    await push(mine, room, ("t1", 31, at(-10)), ("t1", 32), ("t1", 5, at(-20)))
+    assert (await mine.expect("message"))["text"] == "⚠️ t1 is 32, above 30."
+
+
+async def test_change_that_no_push_posted_is_posted_later(
+    connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
+) -> None:
+    """As after a process that died between a reading's commit and its message: no reading comes any more."""
+    mine = await connect(ada)
+    await mine.join(room)
+    await push(mine, room, ("t1", 31))
+    path = f"/api/rooms/{room}/sensors/t1/alarm"
+    await http.put(path, json={"above": 30})
+    assert (await mine.expect("message", timeout=SOON_S))["text"] == "⚠️ t1 is 31, above 30."
+    await http.put(path, json={"above": 40})
+    assert (await mine.expect("message", timeout=SOON_S))["text"] == "✅ t1 is 31: back to normal."
+    await mine.expect_nothing("message", seconds=EVERY_S + 2)
 
 
 async def test_person_has_a_rate_of_readings(start_server: StartServer) -> None:
