@@ -85,24 +85,24 @@ def confirm(holds: Callable[[int], bool], users: int, *, attempts: int = 4) -> i
 
 def ran_out(run: Measured) -> list[str]:
     """Return the resources exhausted in a failed run, the most certain first."""
-    told = []
+    reasons = []
     if run.starved:
-        told.append(f"the load generator: {run.starved}")
+        reasons.append(f"the load generator: {run.starved}")
     busy = sorted(((run.share(part), part) for part in run.cpu), reverse=True)
-    told += [f"processor of {part}: {share:.0%} of what it may use" for share, part in busy if share >= _BUSY]
+    reasons += [f"processor of {part}: {share:.0%} of what it may use" for share, part in busy if share >= _BUSY]
     if run.machine >= _MACHINE:
-        told.append(f"the processors of this machine: {run.machine:.0%} busy, generator and all else on it")
+        reasons.append(f"the processors of this machine: {run.machine:.0%} busy, generator and all else on it")
     commits = run.counters.get("hubbub_commit_seconds_count", 0)
     commit = run.counters.get("hubbub_commit_seconds_sum", 0) / commits if commits else 0.0
     if commit >= _SLOW_COMMIT:
-        told.append(f"Postgres: a commit took {commit * 1000:.0f} ms on average")
+        reasons.append(f"Postgres: a commit took {commit * 1000:.0f} ms on average")
     if run.lag >= _LATE:
-        told.append(f"an event loop of web: {run.lag * 1000:.0f} ms late")
+        reasons.append(f"an event loop of web: {run.lag * 1000:.0f} ms late")
     if run.counters.get("hubbub_layer_dropped_total"):
-        told.append(f"Redis: {run.counters['hubbub_layer_dropped_total']:.0f} messages were not taken in time")
-    if run.counters.get("hubbub_frames_refused_total") and not told:
-        told.append("a limit of the server: it refused frames (LIMIT_…)")
-    return told + [f"a limit of the server: {sentence}" for sentence in run.summary.get("advice", []) if not told]
+        reasons.append(f"Redis: {run.counters['hubbub_layer_dropped_total']:.0f} messages were not taken in time")
+    if run.counters.get("hubbub_frames_refused_total") and not reasons:
+        reasons.append("a limit of the server: it refused frames (LIMIT_…)")
+    return reasons + [f"a limit of the server: {sentence}" for sentence in run.summary.get("advice", []) if not reasons]
 
 
 def held(run: Measured) -> bool:

@@ -100,8 +100,8 @@ class Conductor:
         while not self.results.complete(self._all) and time.perf_counter() < until:
             gevent.sleep(_POLL)
         if not self.results.complete(self._all):
-            told = self.results.generator()["processes"]
-            self.abort(f"only {told} of {self._all} load generators told their results: the others died, or were too busy")
+            reported = self.results.generator()["processes"]
+            self.abort(f"only {reported} of {self._all} load generators told their results: the others died, or were too busy")
 
     def say(self, text: str) -> None:
         """Print progress."""

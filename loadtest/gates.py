@@ -97,17 +97,17 @@ def generator_limits(limits_: Limits) -> dict[str, float]:
 
     A wider limit for the run also applies to its worst stretch, unless that has its own.
     """
-    told = limits_.get(_RUN, {})
-    most = {name: told.get(name, usual) for name, usual in generator.LIMITS.items()}
+    run_limits = limits_.get(_RUN, {})
+    most = {name: run_limits.get(name, usual) for name, usual in generator.LIMITS.items()}
     for name in ("generator_cpu", "generator_lag"):
-        if f"{name}_worst" not in told:
+        if f"{name}_worst" not in run_limits:
             most[f"{name}_worst"] = max(most[name], most[f"{name}_worst"])
     return most
 
 
 def correctness(summary: dict[str, Any], limits_: Limits | None = None) -> list[Gate]:
     """Require correct delivery of every event, few failures, and some activity."""
-    told = (limits_ or {}).get(_RUN, {})
+    run_limits = (limits_ or {}).get(_RUN, {})
     found = [Gate("the run came to its end", summary["aborted"] or "yes", not summary["aborted"])]
     acknowledged, deliveries = summary["acknowledged"], summary["counts"].get("deliveries", 0)
     found.append(Gate("messages acknowledged", f"{acknowledged}", acknowledged > 0))
@@ -119,20 +119,22 @@ def correctness(summary: dict[str, Any], limits_: Limits | None = None) -> list[
     found += [Gate(f"{kind}: none", f"{count}", count == 0) for kind, count in summary["faults"].items()]
     exceptions = sum(error["times"] for error in summary["exceptions"])
     found.append(Gate("exceptions: none", f"{exceptions}", exceptions == 0))
-    found.append(_failures(summary, told))
-    if "connections_lost" in told:
-        lost, most = summary["counts"].get("connections lost", 0), told["connections_lost"]
+    found.append(_failures(summary, run_limits))
+    if "connections_lost" in run_limits:
+        lost, most = summary["counts"].get("connections lost", 0), run_limits["connections_lost"]
         found.append(Gate(f"connections lost: at most {most:g}", f"{lost}", lost <= most))
     return found
 
 
-def _failures(summary: dict[str, Any], told: dict[str, float]) -> Gate:
+def _failures(summary: dict[str, Any], run_limits: dict[str, float]) -> Gate:
     """Allow no failure, except a share of all attempts if the set has one."""
     failures = sum(error["times"] for error in summary["errors"])
-    if not told.get("errors"):
+    if not run_limits.get("errors"):
         return Gate("failures: none", f"{failures}", failures == 0)
     tried = sum(figure["count"] for figure in summary["figures"].values()) or 1
-    return Gate(f"failures: at most {told['errors']:.2%}", f"{failures} of {tried}", failures <= told["errors"] * tried)
+    return Gate(
+        f"failures: at most {run_limits['errors']:.2%}", f"{failures} of {tried}", failures <= run_limits["errors"] * tried
+    )
 
 
 def latency(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
@@ -151,15 +153,15 @@ def latency(summary: dict[str, Any], limits_: Limits) -> list[Gate]:
     return found
 
 
-def _keeping_up(summary: dict[str, Any], told: dict[str, float]) -> list[Gate]:
+def _keeping_up(summary: dict[str, Any], run_limits: dict[str, float]) -> list[Gate]:
     """Return whether the server handled and delivered the offered load."""
     found = []
-    if "achieved" in told:
+    if "achieved" in run_limits:
         due, achieved = summary["offered"]["messages"], summary["offered"]["achieved"]
-        behind = max(1, (1 - told["achieved"]) * due)  # one message under way at the end is no queue
-        asked = f"messages acknowledged before the end: at least {told['achieved']:.0%} of those due"
+        behind = max(1, (1 - run_limits["achieved"]) * due)  # one message under way at the end is no queue
+        asked = f"messages acknowledged before the end: at least {run_limits['achieved']:.0%} of those due"
         found.append(Gate(asked, f"{achieved} of {due}", due - achieved <= behind))
-    if "gaps" in told:
+    if "gaps" in run_limits:
         gaps = summary["counts"].get("gaps", 0)
-        found.append(Gate(f"gaps: at most {told['gaps']:g}", f"{gaps}", gaps <= told["gaps"]))
+        found.append(Gate(f"gaps: at most {run_limits['gaps']:g}", f"{gaps}", gaps <= run_limits["gaps"]))
     return found

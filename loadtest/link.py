@@ -165,12 +165,12 @@ class Follower:
             self._answer = AsyncResult()
             self.runner.send_message("clock.ask", {"asked": time.perf_counter()})
             try:
-                told = self._answer.get(timeout=_PATIENCE)
+                reply = self._answer.get(timeout=_PATIENCE)
             except gevent.Timeout:
                 continue
-            if told["host"] == clock.host():
+            if reply["host"] == clock.host():
                 return None
-            answers.append(Answer(told["asked"], told["leader"], time.perf_counter()))
+            answers.append(Answer(reply["asked"], reply["leader"], time.perf_counter()))
         return answers
 
     def _on_time(self, environment: Any, msg: Any) -> None:

@@ -45,12 +45,12 @@ def check(environment: Any, form: dict[str, str], *, under_way: bool) -> None:
     if isinstance(runner, MasterRunner) and not runner.worker_count:
         raise values.BadOption("no load generator is connected: start some (ROLE=worker)")
     known = vars(environment.parsed_options)
-    told = argparse.Namespace(**known | {name: text for name, text in form.items() if name in known})
+    asked = argparse.Namespace(**known | {name: text for name, text in form.items() if name in known})
     if "user_count" in form:
-        told.num_users = values.whole("USERS", form["user_count"])
+        asked.num_users = values.whole("USERS", form["user_count"])
     if "spawn_rate" in form:
         values.number("SPAWN_RATE", form["spawn_rate"], least=0.1)
-    told.members = ""  # of the previous run
-    told.host = told.host or environment.host
-    settings = options.settings(told)
+    asked.members = ""  # of the previous run
+    asked.host = asked.host or environment.host
+    settings = options.settings(asked)
     gates.limits(settings.thresholds, settings.gates)

@@ -168,7 +168,7 @@ def table(plans: list[Plan]) -> list[str]:
 _ONE = {"connections": "connection and second", "messages": "message", "deliveries": "delivery"}
 
 
-def told(measured: dict[str, Any], costs: Costs) -> list[str]:
+def cost_lines(measured: dict[str, Any], costs: Costs) -> list[str]:
     """Return lines with the costs and the model's error."""
     found = [f"measured {measured['measured']} on {measured['machine']}; microseconds of one core:"]
     for part in PARTS:
@@ -223,7 +223,7 @@ def main() -> None:
         parser.error("connections, --write-every and --room must be above 0")
     measured, habit = read(given.points), Habit(given.write_every, given.room)
     costs = fit(measured["points"])
-    print("\n".join(told(measured, costs)))
+    print("\n".join(cost_lines(measured, costs)))
     print("\n".join(["", *table([plan(size, habit, costs) for size in given.connections or STEPS])]))
     if given.plot:
         plot(costs, habit, given.plot)

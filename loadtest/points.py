@@ -94,9 +94,9 @@ def main(env: dict[str, str]) -> None:
         sys.exit(f"points: {error}")
     for load in LOADS:
         with tempfile.TemporaryDirectory(prefix="hubbub-points-") as folder:
-            told = {"USERS": str(load.users), "ROOMS": str(load.rooms), "THINK": f"{load.think * 0.9}-{load.think * 1.1}"}
+            varied = {"USERS": str(load.users), "ROOMS": str(load.rooms), "THINK": f"{load.think * 0.9}-{load.think * 1.1}"}
             fixed = {"SHAPE": "soak", "PROFILES": "person", "RECONNECTS": "0", "HISTORY": "0", "SPAWN_RATE": "60", "TIME": "12s"}
-            run = measured.run(env | fixed | told, servers, Path(folder))
+            run = measured.run(env | fixed | varied, servers, Path(folder))
         if run.code or run.unreadable or not run.seconds:
             sys.exit(f"points: {load.name}: the run did not hold\n{run.said}\n{run.unreadable}")
         found.append(point(load, run))

@@ -149,8 +149,8 @@ def row(entry: StatsEntry) -> dict[str, float]:
 
 def lines(summary: dict[str, Any]) -> list[str]:
     """Return the report as lines of text."""
-    told = [*_table(summary), *_steps(summary), "", *_counts(summary), "", *_generator(summary), "", *_verdict(summary)]
-    return [*_starved(summary, "below"), "", *told] if summary["invalid"] else told
+    whole = [*_table(summary), *_steps(summary), "", *_counts(summary), "", *_generator(summary), "", *_verdict(summary)]
+    return [*_starved(summary, "below"), "", *whole] if summary["invalid"] else whole
 
 
 def _starved(summary: dict[str, Any], where: str) -> list[str]:
@@ -175,11 +175,11 @@ def _steps(summary: dict[str, Any]) -> list[str]:
     found = ["", f"{'step':<12}{'users':>7}{'there':>10}{'messages/s':>12}{'deliveries/s':>14}  p95, p99 of {figures.DELIVERED}"]
     for step in summary["steps"]:
         row = step["figures"].get(figures.DELIVERED)
-        told = f"{row['p95']:.0f} ms, {row['p99']:.0f} ms" if row else "no sample"
+        delays = f"{row['p95']:.0f} ms, {row['p99']:.0f} ms" if row else "no sample"
         place = f"{step['from_s']:g}-{step['to_s']:g} s"
         there = "-".join(str(number) for number in sorted(set(step["there"] or ())))
         rates = f"{step['a_second']['messages']:>12}{step['a_second']['deliveries']:>14}"
-        found.append(f"{place:<12}{step['users']:>7}{there:>10}{rates}  {told}")
+        found.append(f"{place:<12}{step['users']:>7}{there:>10}{rates}  {delays}")
     return found
 
 

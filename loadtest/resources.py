@@ -72,8 +72,8 @@ class Servers:
         Raises BadOption if the project has no containers here: no resource could be read or found exhausted.
         """
         replicas = _replicas(project) if project else (url,)
-        told = tuple(part.strip().rstrip("/").removesuffix("/metrics") for part in metrics.split(",") if part.strip())
-        return cls(told or replicas, project)
+        named = tuple(part.strip().rstrip("/").removesuffix("/metrics") for part in metrics.split(",") if part.strip())
+        return cls(named or replicas, project)
 
     @property
     def blind(self) -> list[str]:
@@ -168,12 +168,12 @@ def _read_containers(project: str, reading: Reading) -> None:
         except (OSError, subprocess.SubprocessError) as error:
             reading.unreadable.append(f"{part}: {error}")
             continue
-        told = {words[0]: words[1:] for words in lines if words}
-        if told.get("usage"):
-            reading.cpu[part] = int(told["usage"][0]) / 1e9
-        if told.get("memory"):
-            reading.memory[part] = float(told["memory"][0])
-        quota = [int(word) for word in told.get("limit", []) if word.lstrip("-").isdigit()]
+        measures = {words[0]: words[1:] for words in lines if words}
+        if measures.get("usage"):
+            reading.cpu[part] = int(measures["usage"][0]) / 1e9
+        if measures.get("memory"):
+            reading.memory[part] = float(measures["memory"][0])
+        quota = [int(word) for word in measures.get("limit", []) if word.lstrip("-").isdigit()]
         if len(quota) == 2 and quota[0] > 0:
             reading.cores[part] = quota[0] / quota[1]
 

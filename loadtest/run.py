@@ -87,8 +87,8 @@ def _on_init(environment: Any, **_: Any) -> None:
     runner = environment.runner
     if link.is_leader(runner):
         try:
-            told = settings(environment)
-            gates.limits(told.thresholds, told.gates)
+            asked = settings(environment)
+            gates.limits(asked.thresholds, asked.gates)
         except BadOption as error:
             print(f"load: {error}", file=sys.stderr)
             sys.exit(2)

@@ -54,14 +54,14 @@ class Shape:
 
         The options define a `person`.
         """
-        told = self.settings
+        given = self.settings
         person: dict[str, Any] = {
-            "think": profiles.between(*told.think),
-            "reconnects": told.reconnects,
-            "reads_history": told.history,
+            "think": profiles.between(*given.think),
+            "reconnects": given.reconnects,
+            "reads_history": given.history,
         }
-        person["writes"] = 1 - told.reconnects - told.history
-        return profiles.adjusted(told.profiles or self.mix, person)
+        person["writes"] = 1 - given.reconnects - given.history
+        return profiles.adjusted(given.profiles or self.mix, person)
 
     @property
     def patience(self) -> float:

@@ -47,12 +47,12 @@ def end_early(stop: Callable[[str], None]) -> None:
 
     The second one does not wait for a report.
     """
-    told: list[str] = []
+    received: list[str] = []
 
     def on_signal(number: signal.Signals) -> None:
-        if told:
+        if received:
             sys.exit(1)
-        told.append(number.name)
+        received.append(number.name)
         stop(f"stopped early by {number.name}")
 
     for number in heard():

@@ -118,10 +118,10 @@ class Trial:
         places = traceback.extract_tb(trace)
         where = f" ({Path(places[-1].filename).name}:{places[-1].lineno}, in {places[-1].name})" if places else ""
         said = str(error).partition("\n")[0][:_LETTERS]
-        told = f"{type(error).__name__}: {said}{where}"
-        self.exceptions[told if told in self.exceptions or len(self.exceptions) < _EXCEPTIONS else "others"] += 1
+        description = f"{type(error).__name__}: {said}{where}"
+        self.exceptions[description if description in self.exceptions or len(self.exceptions) < _EXCEPTIONS else "others"] += 1
         if not self.started.is_set():
-            self.abort(f"a user failed before the timed run: {told}")
+            self.abort(f"a user failed before the timed run: {description}")
 
     def since_begin(self) -> float:
         """Return the seconds since the start of the timed run.

@@ -88,8 +88,8 @@ class WebSocketUser(Turns, User):
         self._dropped = False
         self._owed_by: float | None = None
         self._back_within: float | None = None
-        self.bytes_read = self._told_read = 0
-        self.bytes_sent = self._told_sent = 0
+        self.bytes_read = self._reported_read = 0
+        self.bytes_sent = self._reported_sent = 0
 
     # For subclasses to override.
 
@@ -255,10 +255,10 @@ class WebSocketUser(Turns, User):
             self.record(self.handshake_figure, self.connecting_since, error=str(closing))
         else:
             self._tally("CLOSE", f"{closing.how} {closing.status or closing.code}")
-        for name, size in (("received", self.bytes_read - self._told_read), ("sent", self.bytes_sent - self._told_sent)):
+        for name, size in (("received", self.bytes_read - self._reported_read), ("sent", self.bytes_sent - self._reported_sent)):
             if size:
                 self._tally("BYTES", name, size)
-        self._told_read, self._told_sent = self.bytes_read, self.bytes_sent
+        self._reported_read, self._reported_sent = self.bytes_read, self.bytes_sent
 
     def _tally(self, kind: str, name: str, size: int = 0) -> None:
         """Count an occurrence without a duration."""

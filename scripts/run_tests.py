@@ -315,8 +315,8 @@ def last_failed(block: Block) -> list[str]:
 
 def closing_line(log: Path) -> str:
     """Return the runner's last line, without the colours and rulers around it."""
-    told = re.compile(r"passed|failed|error|no tests|Tests ")
-    lines = [line for line in log.read_text(errors="replace").splitlines() if told.search(line)]
+    summary = re.compile(r"passed|failed|error|no tests|Tests ")
+    lines = [line for line in log.read_text(errors="replace").splitlines() if summary.search(line)]
     return re.sub(r"\x1b\[[0-9;]*m|=+ ?", "", lines[-1]).strip() if lines else "ended without a result"
 
 

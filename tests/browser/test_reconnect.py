@@ -50,11 +50,11 @@ def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bo
     expect(bob.rows.last).to_contain_text("missed 60")
     back_again(ada, cable)
 
-    told = ["before the tunnel", "are you there?", *missed, "written in the dark 1", "written in the dark 2"]
-    ada.sees(*told)
-    bob.sees(*told)
-    assert ada.seqs() == bob.seqs() == list(range(1, len(told) + 1))
-    assert [message["text"] for message in bot.messages(room)] == told
+    texts_in_order = ["before the tunnel", "are you there?", *missed, "written in the dark 1", "written in the dark 2"]
+    ada.sees(*texts_in_order)
+    bob.sees(*texts_in_order)
+    assert ada.seqs() == bob.seqs() == list(range(1, len(texts_in_order) + 1))
+    assert [message["text"] for message in bot.messages(room)] == texts_in_order
     expect(ada.messages.locator("[data-state]")).to_have_count(0)
 
 
@@ -62,17 +62,17 @@ def test_a_cut_in_the_middle_of_writing_doubles_nothing(person: NewPerson, bot: 
     room = bot.make_room("Flapping")
     ada = person("Ada", base_url=cable.url, room=room)
     ada.tolerate(*LINE_CUT)
-    told = []
+    texts_in_order = []
     for turn in range(5):
         texts = [f"turn {turn} line {line}" for line in range(4)]
         ada.say(*texts[:2])
         cable.cut()
         ada.say(*texts[2:])
         cable.mend()
-        told += texts
-    ada.sees(*told)
-    assert [message["text"] for message in bot.messages(room)] == told
-    assert ada.seqs() == list(range(1, len(told) + 1))
+        texts_in_order += texts
+    ada.sees(*texts_in_order)
+    assert [message["text"] for message in bot.messages(room)] == texts_in_order
+    assert ada.seqs() == list(range(1, len(texts_in_order) + 1))
     expect(ada.banner).to_have_count(0)
 
 
@@ -101,20 +101,20 @@ def test_unanswered_message_is_stored_once_across_a_reload(person: NewPerson, bo
     ada.all_sent()
     cable.slow(0)
     ada.say("sent, and not heard of again")
-    told = ["heard of", "sent, and not heard of again"]
-    ada.waits_for(lambda: [message["text"] for message in bot.messages(room)] == told)
+    texts_in_order = ["heard of", "sent, and not heard of again"]
+    ada.waits_for(lambda: [message["text"] for message in bot.messages(room)] == texts_in_order)
     expect(ada.messages.locator("[data-state=sending]")).to_have_count(1)
     ada.page.goto("about:blank")
     cable.cut()
     cable.slow(None)
     cable.mend()
     ada.open(room)
-    ada.sees(*told)
+    ada.sees(*texts_in_order)
     ada.waits_for(lambda: len(ada.frames_sent("message.send")) == 3)
     expect(ada.messages.locator("[data-state]")).to_have_count(0)
     _, first, second = ada.frames_sent("message.send")
     assert first["key"] == second["key"]
-    assert [message["text"] for message in bot.messages(room)] == told
+    assert [message["text"] for message in bot.messages(room)] == texts_in_order
 
 
 def test_message_written_while_its_room_loads_is_shown(person: NewPerson, bot: Bot, cable: Cable) -> None:

@@ -115,9 +115,9 @@ class Crowd:
         for room in self.rooms:
             members = self.members(room)
             online = len({*members, self.clients[0]})  # the creator of all rooms is a member of each
-            told = sorted({client.rooms[room].online for client in members})
-            if told != [online]:
-                found.append(f"{room}: {online} people are online, they were told {', '.join(map(str, told))}")
+            shown = sorted({client.rooms[room].online for client in members})
+            if shown != [online]:
+                found.append(f"{room}: {online} people are online, they were told {', '.join(map(str, shown))}")
         return found
 
     def start_writing(self) -> None:

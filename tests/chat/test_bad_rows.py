@@ -73,9 +73,9 @@ def batch(world: World, bad: set[int], size: int = 100) -> list[PendingEvent]:
 async def test_it_fails_alone(refusing: World, published: dict[str, list[int]], bad: set[int]) -> None:
     counting = Counting()
     writer = GroupCommitter(counting)
-    told = await outcomes(writer, batch(refusing, bad))
-    assert {number for number, result in enumerate(told) if isinstance(result, BadFrame)} == bad
-    good = [result for result in told if isinstance(result, Stored)]
+    results = await outcomes(writer, batch(refusing, bad))
+    assert {number for number, result in enumerate(results) if isinstance(result, BadFrame)} == bad
+    good = [result for result in results if isinstance(result, Stored)]
     assert [result.seq for result in good] == list(range(1, 101 - len(bad)))
     assert not any(result.duplicate for result in good)
     assert published == {"room-0": [result.seq for result in good]}
@@ -87,19 +87,19 @@ async def test_it_fails_alone(refusing: World, published: dict[str, list[int]], 
 
 async def test_one_that_nobody_can_encode_fails_alone(world: World) -> None:
     writer = GroupCommitter(store())
-    told = await outcomes(writer, [world.append(0, "a"), world.append(0, "b", "lone \ud800 surrogate"), world.append(0, "c")])
-    assert isinstance(told[1], BadFrame)
-    assert [result.seq for result in told if isinstance(result, Stored)] == [1, 2]
+    results = await outcomes(writer, [world.append(0, "a"), world.append(0, "b", "lone \ud800 surrogate"), world.append(0, "c")])
+    assert isinstance(results[1], BadFrame)
+    assert [result.seq for result in results if isinstance(result, Stored)] == [1, 2]
     await writer.close()
 
 
 async def test_messages_stored_before_an_outage_are_published(refusing: World, published: dict[str, list[int]]) -> None:
     writer = GroupCommitter(Counting(trips=2))  # the whole, which fails, and its first half
     started = time.monotonic()
-    told = await outcomes(writer, batch(refusing, {80}))
+    results = await outcomes(writer, batch(refusing, {80}))
     assert time.monotonic() - started < 4
-    assert [result.seq for result in told[:50] if isinstance(result, Stored)] == list(range(1, 51))
-    assert all(isinstance(result, Unavailable) for result in told[50:])
+    assert [result.seq for result in results[:50] if isinstance(result, Stored)] == list(range(1, 51))
+    assert all(isinstance(result, Unavailable) for result in results[50:])
     assert published == {"room-0": list(range(1, 51))}
     await writer.close()
 

@@ -84,8 +84,8 @@ async def test_texts_that_were_given_up_make_room_for_others(world: World, monke
     waiting = [writer.submit(world.append(0, "first"))]
     await asyncio.sleep(0.01)
     waiting += [writer.submit(world.append(0, f"k{number}", "x" * 5_000)) for number in range(2)]
-    told = await asyncio.gather(*waiting, return_exceptions=True)
-    assert all(isinstance(result, Unavailable) for result in told)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(result, Unavailable) for result in results)
     monkeypatch.setattr(chat.group_commit, "ANSWER_S", 5.0)
     more = [writer.submit(world.append(0, f"again-{number}", "x" * 5_000)) for number in range(2)]
     hanging.answers.set()
@@ -153,8 +153,8 @@ async def test_messages_left_at_the_close_fail_as_unavailable(
     await asyncio.sleep(0.01)
     if ended_by == "the process":
         closing.cancel()
-    told = await asyncio.wait_for(asyncio.gather(*sending, return_exceptions=True), 2)
-    assert all(isinstance(result, Unavailable) for result in told)
+    results = await asyncio.wait_for(asyncio.gather(*sending, return_exceptions=True), 2)
+    assert all(isinstance(result, Unavailable) for result in results)
     hanging.answers.set()
     await asyncio.gather(closing, return_exceptions=True)
     await hanging.close()

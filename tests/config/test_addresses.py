@@ -60,9 +60,9 @@ def test_password_is_not_in_the_representation() -> None:
 def test_wrong_address_is_refused_without_its_password(value: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         parse_address("X_URL", value, FORM)
-    told = str(refused.value)
-    assert told.startswith("X_URL ")
-    assert told.endswith(f": use {FORM}")
+    message = str(refused.value)
+    assert message.startswith("X_URL ")
+    assert message.endswith(f": use {FORM}")
     assert SECRET not in "".join(line for line in traceback.format_exception_only(refused.value))
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__

@@ -19,11 +19,11 @@ ALLOWED = {"config/settings.py", "server/start.py"}
 def reads(source: str) -> list[int]:
     """Return the lines that read the environment, except Django's settings module."""
     tree = ast.parse(source)
-    told = {id(name) for node in ast.walk(tree) for name in _tells_django(node)}
+    allowed = {id(name) for node in ast.walk(tree) for name in _tells_django(node)}
     lines = [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in READERS and _is_os(node.value) and id(node) not in told
+        if isinstance(node, ast.Attribute) and node.attr in READERS and _is_os(node.value) and id(node) not in allowed
     ]
     imported = [
         node.lineno

@@ -159,8 +159,8 @@ async def test_large_batch_is_written_at_once(coalescer: WriteCoalescer, monkeyp
 
 async def test_frames_for_a_paused_peer_are_one_write_on_resume(coalescer: WriteCoalescer) -> None:
     one, writes = peer(coalescer)
-    told: list[int] = []
-    one.on_unsent = lambda _peer, size: told.append(size)
+    sizes: list[int] = []
+    one.on_unsent = lambda _peer, size: sizes.append(size)
     one.pause_writing()
     frames = b"x" * COLLECTED_BYTES
     assert one.write_frames(frames) == COLLECTED_BYTES
@@ -169,7 +169,7 @@ async def test_frames_for_a_paused_peer_are_one_write_on_resume(coalescer: Write
     assert writes == []
     assert isinstance(one.collected, list)
     assert one.collected[0] is frames, "many sockets may wait for the same bytes"
-    assert told == [COLLECTED_BYTES, 2]
+    assert sizes == [COLLECTED_BYTES, 2]
     one.resume_writing()
     assert writes == [frames + b"ab", b"pong"]
     one.write_frames(b"c")

@@ -39,9 +39,9 @@ class CountedRows:
 def rooms() -> list[int]:
     ada = User.objects.create(username="ada")
     rooms = [Room.objects.create(slug=f"room-{number}", head=4) for number in range(3)]
-    told = {"at": "2026-11-21T09:00:00Z", "reactions": {"👍": [ada.id]}, "data": {"parts": [1, None]}}
+    fields = {"at": "2026-11-21T09:00:00Z", "reactions": {"👍": [ada.id]}, "data": {"parts": [1, None]}}
     Event.objects.bulk_create(
-        Event(room=room, seq=seq, author=ada, key=f"k{seq}", text="hi", **told) for room in rooms for seq in range(1, 5)
+        Event(room=room, seq=seq, author=ada, key=f"k{seq}", text="hi", **fields) for room in rooms for seq in range(1, 5)
     )
     return [room.id for room in rooms]
 

@@ -121,8 +121,8 @@ async def test_killed_process_loses_nothing_it_acknowledged(things: Things, pair
         with killed(pair.one):
             for chat in (things.there, listening):
                 await things.hears(chat, people=1, moves=1)
-            told = await things.there.expect("message", text=f"@{bob.name} look", timeout=REPAIR_S)
-            assert ([one["id"] for one in told["files"]], told["mentions"]) == (files, [bob.id])
+            message = await things.there.expect("message", text=f"@{bob.name} look", timeout=REPAIR_S)
+            assert ([one["id"] for one in message["files"]], message["mentions"]) == (files, [bob.id])
             await things.amend(things.there, 1)
             for chat in (things.there, listening):
                 await things.hears(chat, people=2, moves=2)

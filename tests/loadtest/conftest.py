@@ -109,11 +109,11 @@ def module_runs(
     with ExitStack() as exits, AtOnce[LoadRun](AT_ONCE) as made:
         own = []
         for number, item in enumerate(items):
-            told = _settings_of(item)
-            arguments = {"arguments": told.pop("arguments", ()), "split": told.pop("split", False)}
-            settings, fault, proxied = told.pop("server", {}), told.pop("fault", None), told.pop("proxy", None)
+            marked = _settings_of(item)
+            arguments = {"arguments": marked.pop("arguments", ()), "split": marked.pop("split", False)}
+            settings, fault, proxied = marked.pop("server", {}), marked.pop("fault", None), marked.pop("proxy", None)
             report = tmp_path_factory.mktemp("runs") / f"{number}"
-            job = partial(runs.run_load, report=report, env=QUICK | told, **arguments)
+            job = partial(runs.run_load, report=report, env=QUICK | marked, **arguments)
             if settings:
                 own.append((item.nodeid, settings, job))
                 continue
@@ -122,7 +122,7 @@ def module_runs(
             elif fault:
                 url = request.getfixturevalue("faulty_server")(fault)
             else:
-                url = told.get("URL") or request.getfixturevalue("server").base_url
+                url = marked.get("URL") or request.getfixturevalue("server").base_url
             made.give(item.nodeid, partial(job, url))
         # Started in the main thread: the kernel ends its children when the tests end in any way.
         for name, settings, job in own:
@@ -140,7 +140,7 @@ def run(request: pytest.FixtureRequest, module_runs: AtOnce[LoadRun]) -> LoadRun
 
 
 def _settings_of(item: pytest.Item) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    marked: dict[str, Any] = {}
     for mark in item.iter_markers("load"):
-        told = {**mark.kwargs, **told}
-    return told
+        marked = {**mark.kwargs, **marked}
+    return marked

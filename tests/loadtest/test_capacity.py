@@ -61,7 +61,7 @@ def broken(**changes: Any) -> Measured:
 
 
 @pytest.mark.parametrize(
-    ("run", "told"),
+    ("run", "expected"),
     [
         (broken(cpu={"worker 7 at a": 0.97, "nginx 1": 0.2}, cores={"worker 7 at a": 1.0}), "processor of worker 7 at a: 97 %"),
         (broken(cpu={"postgres 1": 1.9}, cores={"postgres 1": 2.0}), "processor of postgres 1: 95 %"),
@@ -73,9 +73,9 @@ def broken(**changes: Any) -> Measured:
         (broken(code=3, summary={"invalid": "it used 99 % of its core"}), "the load generator: it used 99 %"),
     ],
 )
-def test_exhausted_resource_is_named(run: Measured, told: str) -> None:
+def test_exhausted_resource_is_named(run: Measured, expected: str) -> None:
     (reason,) = capacity.ran_out(run)
-    assert told.replace(" %", "%") in reason.replace(" %", "%")
+    assert expected.replace(" %", "%") in reason.replace(" %", "%")
 
 
 @pytest.mark.parametrize(("code", "holds"), [(0, True), (1, False), (3, False)])
@@ -84,7 +84,7 @@ def test_a_load_holds_or_not(code: int, holds: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "told", "code"),
+    ("run", "expected", "code"),
     [
         (broken(summary={"refused": True, "aborted": "POST /api/signup answered 403"}), "refuses such users.*answered 403", 1),
         (broken(said="Traceback\nKeyError: 1\n"), "ended with 1 and without a result.*KeyError: 1", 1),
@@ -93,8 +93,8 @@ def test_a_load_holds_or_not(code: int, holds: bool) -> None:
         (broken(code=2, said="load: TOKENS='t' holds 3 tokens\n"), "TOKENS='t' holds 3 tokens", 2),
     ],
 )
-def test_failure_without_a_server_limit_ends_the_search(run: Measured, told: str, code: int) -> None:
-    with pytest.raises(capacity.Stopped, match=told) as stopped:
+def test_failure_without_a_server_limit_ends_the_search(run: Measured, expected: str, code: int) -> None:
+    with pytest.raises(capacity.Stopped, match=expected) as stopped:
         capacity.held(run)
     assert stopped.value.code == code
 
@@ -118,7 +118,7 @@ def test_starved_generator_marks_the_capacity_as_a_minimum(tmp_path: Path) -> No
         finder.runs = [(25, Measured(0, {"figures": {}})), (50, broken(summary=shown))]
         answer = capacity.summary(finder, finder.so_far(), 25)
         assert answer["lower_bound"] is bool(starved)
-        assert [told.startswith("the load generator: ") for told in answer["ran_out"]] == [True] * bool(starved)
+        assert [reason.startswith("the load generator: ") for reason in answer["ran_out"]] == [True] * bool(starved)
 
 
 def test_search_stays_within_the_number_of_tokens(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_a_server_is_read_by_worker(server: Server, profile: Profile) -> None:
 
 def test_server_without_metrics_is_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    (told,) = Servers.of(url, "", "").read().unreadable
-    assert told.startswith(f"{url}/metrics: ")
+    (problem,) = Servers.of(url, "", "").read().unreadable
+    assert problem.startswith(f"{url}/metrics: ")
 
 
 def test_unreadable_source_is_reported(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from tests.loadtest.users import chat_user
 
 def recorded(user: Any) -> list[tuple[str, str, bool]]:
     """Record the user's calls of Locust: kind, name, and whether it failed."""
-    told: list[tuple[str, str, bool]] = []
+    calls: list[tuple[str, str, bool]] = []
 
     def take(request_type: str, name: str, exception: Any, **_: Any) -> None:
-        told.append((request_type, name, exception is not None))
+        calls.append((request_type, name, exception is not None))
 
     user.environment.events.request.add_listener(take)
-    return told
+    return calls
 
 
 def fail(user: Any, error: Exception) -> None:
@@ -48,19 +48,19 @@ def test_exceptions_are_counted_and_an_early_one_ends_the_run() -> None:
 @pytest.mark.parametrize("code", [4008, 1011, 1006])
 def test_only_slow_readers_may_be_closed_as_too_slow(code: int) -> None:
     slow, quick = chat_user(shape="slow-readers", slow="1"), chat_user(shape="slow-readers", slow="0")
-    told = recorded(slow), recorded(quick)
+    calls = recorded(slow), recorded(quick)
     for user in (slow, quick):
         user.on_closed(Closing("server", code, lasted=9))
-    assert told == ([], [("FAULT", f"connection ended: server {code}", True)])
+    assert calls == ([], [("FAULT", f"connection ended: server {code}", True)])
     assert (slow.trial.counts["slow readers sent away"], quick.trial.counts["slow readers sent away"]) == (1, 0)
 
 
 def test_latencies_of_slow_readers_have_their_own_entries() -> None:
     slow, quick = chat_user(shape="slow-readers", slow="1"), chat_user(shape="slow-readers", slow="0")
-    told = recorded(slow), recorded(quick)
+    calls = recorded(slow), recorded(quick)
     for user in (slow, quick):
         user.record(figures.DELIVERED, time.perf_counter() - 5)
-    assert told == ([("WS", f"{figures.DELIVERED} (slow readers)", False)], [("WS", figures.DELIVERED, False)])
+    assert calls == ([("WS", f"{figures.DELIVERED} (slow readers)", False)], [("WS", figures.DELIVERED, False)])
     assert (slow.trial.counts["read late"], quick.trial.counts["read late"]) == (1, 0)
 
 
@@ -69,7 +69,7 @@ def test_messages_due_while_offline_are_sent_on_reconnect() -> None:
     user = chat_user(profiles="person")
     from loadtest.websocket_user import NotConnected  # noqa: PLC0415 - only now is Locust imported as users.py says
 
-    told = recorded(user)
+    calls = recorded(user)
     tried: list[str] = []
     say = user.send_json
 
@@ -93,7 +93,7 @@ def test_messages_due_while_offline_are_sent_on_reconnect() -> None:
     assert [marker.intended(frame["text"]) for frame in user.sent] == pytest.approx(dues, abs=1e-6)
     assert [user.sent[0]["key"]] == tried
     assert user.sent[1]["key"] not in tried
-    assert told == [("WS", figures.ACKNOWLEDGED, False)] * 2
+    assert calls == [("WS", figures.ACKNOWLEDGED, False)] * 2
     assert (user.trial.counts["messages offered"], user.trial.counts["messages achieved"]) == (2, 2)
 
 

@@ -86,7 +86,7 @@ def test_process_that_dies_before_its_results_fails_the_run(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("deaf_to", "told"),
+    ("deaf_to", "expected"),
     [
         ("start", "only 0 of 1 users were connected within 0.1 s"),
         ("stop", "only 0 of 1 users were silent within 0.1 s"),
@@ -94,7 +94,9 @@ def test_process_that_dies_before_its_results_fails_the_run(run: Run) -> None:
         ("", "only 1 of 2 load generators told within 0.1 s how far their users are"),
     ],
 )
-def test_late_processes_are_reported_with_consistent_numbers(deaf_to: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_processes_are_reported_with_consistent_numbers(
+    deaf_to: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_SLACK", 0.0)
     shape = shapes.of(settings(num_users="1", time="0.1s", setup_timeout="0.1s", patience="0.1s", settle="0.1s"))
     process = Process("one", shape, mortal=False)
@@ -109,7 +111,7 @@ def test_late_processes_are_reported_with_consistent_numbers(deaf_to: str, told:
     conductor.results_within = 0.1
     process.tell(conductor)
     conductor.conduct()
-    assert conductor.aborted == told
+    assert conductor.aborted == expected
 
 
 def test_places_of_users_that_delay_the_end_are_reported() -> None:
@@ -121,10 +123,10 @@ def test_places_of_users_that_delay_the_end_are_reported() -> None:
     for order in ({"do": "start", "begun": 0.0}, {"do": "stop"}, {"do": "abort", "reason": "too late"}):
         trial.obey(order)
     late._greenlet.kill()
-    told = " ".join(trial.advice)
-    assert "not silent: 1 users, at schedule.py:" in told
-    assert ", in over_after" in told
-    assert "not silent: 1 users, which have ended" in told
+    advice = " ".join(trial.advice)
+    assert "not silent: 1 users, at schedule.py:" in advice
+    assert ", in over_after" in advice
+    assert "not silent: 1 users, which have ended" in advice
 
 
 def test_user_numbers_are_unique() -> None:

@@ -33,10 +33,10 @@ def test_feature_holds_its_promises(counts: tuple[str, ...], figure: str, run: L
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "expected"),
     [
-        pytest.param(kind, told, marks=pytest.mark.load(proxy=fault, SHAPE=shape, **options), id=fault)
-        for fault, shape, kind, told, options in (
+        pytest.param(kind, expected, marks=pytest.mark.load(proxy=fault, SHAPE=shape, **options), id=fault)
+        for fault, shape, kind, expected, options in (
             ("miscount", "polls", "altered", "are not the votes of", {"TIME": "12s"}),
             ("hide-places", "location", "lost", "was acknowledged;", {"TIME": "8s"}),
             ("move-places", "location", "altered", "is not where this person is", {"TIME": "8s"}),
@@ -49,10 +49,10 @@ def test_feature_holds_its_promises(counts: tuple[str, ...], figure: str, run: L
         )
     ],
 )
-def test_broken_promise_of_a_feature_is_found(kind: str, told: str, run: LoadRun) -> None:
+def test_broken_promise_of_a_feature_is_found(kind: str, expected: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert f"MISSED  {kind}: none" in run.output
-    assert any(example.startswith(f"{kind}: ") and told in example for example in run.summary["examples"]), run.output
+    assert any(example.startswith(f"{kind}: ") and expected in example for example in run.summary["examples"]), run.output
 
 
 @pytest.mark.load(proxy="none", SHAPE="location", RECONNECTS="0.1", PROFILES="walker:0.7,person:0.3")

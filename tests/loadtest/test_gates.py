@@ -16,9 +16,9 @@ SHIPPED = Path(gates.__file__).with_name("thresholds.toml")
 
 def generator(**changes: float) -> dict[str, Any]:
     """The figures of an idle generator, except for the changes."""
-    told: dict[str, Any] = {"cpu_percent": 10.0, "cpu_percent_worst": 20.0}
+    idle: dict[str, Any] = {"cpu_percent": 10.0, "cpu_percent_worst": 20.0}
     lags = {"p50": 0.5, "p99": 2.0, "max": 9.0, "worst_p99": 5.0}
-    return told | {key: value for key, value in changes.items() if key in told} | {"lag_ms": lags | {
+    return idle | {key: value for key, value in changes.items() if key in idle} | {"lag_ms": lags | {
         key: value for key, value in changes.items() if key in lags
     }}  # fmt: skip
 
@@ -39,8 +39,8 @@ def summary(**changes: Any) -> dict[str, Any]:
         "generator": generator(),
         "figures": {figures.ACKNOWLEDGED: {"count": 100, "p50": 5.0, "p95": 9.0, "p99": 10.0, "max": 12.0}},
     }
-    told: dict[str, Any] = good | changes
-    return told | {"counts": {"logs read": 1} | told["counts"]}
+    changed: dict[str, Any] = good | changes
+    return changed | {"counts": {"logs read": 1} | changed["counts"]}
 
 
 def missed(found: list[gates.Gate]) -> list[str]:
@@ -134,7 +134,7 @@ LATENCIES: gates.Limits = {figures.ACKNOWLEDGED: {"p50": 5.0}}
 
 @pytest.mark.parametrize("limits", [{}, {"run": {"errors": 0.0}}, LATENCIES])
 @pytest.mark.parametrize(
-    ("busy", "told"),
+    ("busy", "expected"),
     [
         ({"cpu_percent": 90.0}, "90 % of its core (limit 85 %)"),
         ({"cpu_percent_worst": 99.0}, "99 % of its core in its worst 5 s (limit 95 %)"),
@@ -142,8 +142,8 @@ LATENCIES: gates.Limits = {figures.ACKNOWLEDGED: {"p50": 5.0}}
         ({"worst_p99": 1900.0}, "1900 ms late at p99 in its worst 5 s (limit 250 ms)"),
     ],
 )
-def test_every_run_has_the_limits_of_the_generator(limits: gates.Limits, busy: dict[str, float], told: str) -> None:
-    assert told in gates.starved(summary(generator=generator(**busy)), limits)
+def test_every_run_has_the_limits_of_the_generator(limits: gates.Limits, busy: dict[str, float], expected: str) -> None:
+    assert expected in gates.starved(summary(generator=generator(**busy)), limits)
     assert gates.starved(summary(), limits) == ""
 
 
@@ -224,7 +224,7 @@ def test_empty_name_selects_no_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("[other]", "there is: other"),
         ('[mine]\n"send → nobody" = { p50 = 1 }', "is no figure"),
@@ -234,8 +234,8 @@ def test_empty_name_selects_no_limits() -> None:
         ("[mine", "cannot be read"),
     ],
 )
-def test_wrong_thresholds_are_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_wrong_thresholds_are_refused(text: str, expected: str, tmp_path: Path) -> None:
     file = tmp_path / "thresholds.toml"
     file.write_text(text)
-    with pytest.raises(BadOption, match=told):
+    with pytest.raises(BadOption, match=expected):
         gates.limits(file, "mine")

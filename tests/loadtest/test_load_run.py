@@ -45,8 +45,8 @@ def test_users_with_lost_networks_miss_nothing(run: LoadRun) -> None:
         "history page",
     }
     handshakes = summary["figures"]["handshake"]["count"]
-    told = {entry["name"]: entry["num_requests"] for entry in json.loads((run.report / "locust.json").read_text())}
-    assert told["handshake"] == handshakes
+    requests = {entry["name"]: entry["num_requests"] for entry in json.loads((run.report / "locust.json").read_text())}
+    assert requests["handshake"] == handshakes
     charts = (run.report / "report.html").read_text()
     assert "<html" in charts
     assert f'"name": "handshake", "num_failures": 0, "num_requests": {handshakes}' in charts
@@ -113,11 +113,11 @@ def test_stall_of_the_generator_makes_a_good_run_invalid(
     time.sleep(1.5)
     load.send(signal.SIGCONT)
     assert load.popen.wait(60) == 3, load.tail()
-    told = load.tail()
-    assert "GENERATOR STARVED: its loop was" in told
-    assert "limits, from the defaults: 85 %, 50 ms" in told
-    assert "INVALID" in told
-    assert "PASSED" not in told
+    output = load.tail()
+    assert "GENERATOR STARVED: its loop was" in output
+    assert "limits, from the defaults: 85 %, 50 ms" in output
+    assert "INVALID" in output
+    assert "PASSED" not in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
@@ -176,10 +176,10 @@ def test_reached_limit_is_named(variable: str, run: LoadRun) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "expected",
     [
-        pytest.param(told, marks=pytest.mark.load(**({"URL": "http://127.0.0.1:9"} | wrong)))
-        for wrong, told in (
+        pytest.param(expected, marks=pytest.mark.load(**({"URL": "http://127.0.0.1:9"} | wrong)))
+        for wrong, expected in (
             ({"SHAPE": "spikes"}, "SHAPE='spikes' does not exist; there is: smoke, ramp, steps"),
             ({"USERS": "many"}, "USERS='many' must be a whole number"),
             ({"TIME": "soon"}, "TIME='soon' is no duration"),
@@ -187,16 +187,16 @@ def test_reached_limit_is_named(variable: str, run: LoadRun) -> None:
         )
     ],
 )
-def test_wrong_option_is_refused_before_the_run(told: str, run: LoadRun) -> None:
+def test_wrong_option_is_refused_before_the_run(expected: str, run: LoadRun) -> None:
     assert run.code == 2
-    assert told in run.output
+    assert expected in run.output
 
 
 @pytest.mark.parametrize(
-    "told",
+    "expected",
     [
-        pytest.param(told, marks=pytest.mark.load(**wrong))
-        for wrong, told in (
+        pytest.param(expected, marks=pytest.mark.load(**wrong))
+        for wrong, expected in (
             ({"GATES": "nightmare"}, "GATES='nightmare' does not exist"),
             ({"ROOMS": "11"}, "ROOMS=11 is more than USERS=10"),
             ({"THINK": "9-1"}, "THINK='9-1' must go from the shorter pause to the longer"),
@@ -205,7 +205,7 @@ def test_wrong_option_is_refused_before_the_run(told: str, run: LoadRun) -> None
         )
     ],
 )
-def test_an_option_of_the_run_is_refused_by_name(told: str, run: LoadRun) -> None:
+def test_an_option_of_the_run_is_refused_by_name(expected: str, run: LoadRun) -> None:
     assert run.code == 2
-    assert told in run.output
+    assert expected in run.output
     assert not (run.report / "summary.json").exists()

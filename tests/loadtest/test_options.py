@@ -72,6 +72,6 @@ def test_documented_defaults_are_the_real_ones(page: str) -> None:
         text = text.partition("Where you say nothing: ")[2].partition("`;")[0]
     else:
         text = text.partition("Usage: ")[2].partition("With --json")[0]
-    told = dict(re.findall(r"(?<![\w'])([A-Z][A-Z_]+)=([\w.-]*)(?=[\s`]|$)", text))
+    documented = dict(re.findall(r"(?<![\w'])([A-Z][A-Z_]+)=([\w.-]*)(?=[\s`]|$)", text))
     wanted = {name: default for name, default in usual.items() if default and name not in {"THRESHOLDS", "REPORT"}}
-    assert {name: told.get(name) for name in wanted} == wanted
+    assert {name: documented.get(name) for name in wanted} == wanted

@@ -59,8 +59,8 @@ def workers(page: str) -> int:
 
 def press(page: str, users: object, **form: object) -> dict[str, Any]:
     """Press start, and return the answer."""
-    told = {"user_count": users, "spawn_rate": 20, "time": "2s", "shape": "smoke"} | form
-    answer: dict[str, Any] = httpx.post(f"{page}/swarm", data=told, timeout=10).json()
+    fields = {"user_count": users, "spawn_rate": 20, "time": "2s", "shape": "smoke"} | form
+    answer: dict[str, Any] = httpx.post(f"{page}/swarm", data=fields, timeout=10).json()
     return answer
 
 
@@ -118,8 +118,10 @@ def test_runs_from_the_page_each_write_a_report(page: str, tmp_path: Path) -> No
         while not picture.exists() or picture.stat().st_mtime <= before:
             assert time.monotonic() < deadline, "the run was not drawn"
             time.sleep(0.1)
-        told = {entry["name"]: entry["num_requests"] for entry in json.loads((tmp_path / "report" / "locust.json").read_text())}
-        assert told["handshake"] == users
+        requests = {
+            entry["name"]: entry["num_requests"] for entry in json.loads((tmp_path / "report" / "locust.json").read_text())
+        }
+        assert requests["handshake"] == users
         charts = (tmp_path / "report" / "report.html").read_text()
         assert f'"name": "handshake", "num_failures": 0, "num_requests": {users}' in charts
     assert names[0] != names[1]

@@ -148,7 +148,7 @@ def test_busier_users_need_more() -> None:
 
 def test_documented_plan_is_the_models_output() -> None:
     text = (ROOT / "docs" / "scaling.md").read_text()
-    said = [*plan.told(MEASURED, COSTS), *plan.table([plan.plan(size, Habit(), COSTS) for size in plan.STEPS])]
+    said = [*plan.cost_lines(MEASURED, COSTS), *plan.table([plan.plan(size, Habit(), COSTS) for size in plan.STEPS])]
     assert [line for line in said if line not in text] == [], "run python -m loadtest.plan and copy its output"
 
 
@@ -164,16 +164,16 @@ def test_command_prints_and_draws_the_plan(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "told"),
+    ("env", "expected"),
     [
         ({}, "points: PROJECT must name the compose project"),
         ({"PROJECT": "hubbub", "URL": "here"}, "points: URL='here' must be http"),
         ({"PROJECT": "hubbub", "URL": "http://127.0.0.1:1"}, "points: PROJECT='hubbub': docker cannot be asked on this machine"),
     ],
 )
-def test_incomplete_point_names_its_missing_value(env: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_incomplete_point_names_its_missing_value(env: dict[str, str], expected: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "loadtest.points"]
     done = subprocess.run(
         command, env=env | {"PATH": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, expected in done.stderr) == (1, True), done.stderr

@@ -20,10 +20,10 @@ def test_server_without_a_fault_passes(run: LoadRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "told"),
+    ("fault", "kind", "expected"),
     [
-        pytest.param(fault, kind, told, marks=pytest.mark.load(fault=fault))
-        for fault, kind, told in (
+        pytest.param(fault, kind, expected, marks=pytest.mark.load(fault=fault))
+        for fault, kind, expected in (
             ("lose", "lost", "seq 7 "),
             ("lose-own", "lost", "seq 7 "),
             ("deaf", "lost", "it is in the log but was never pushed"),
@@ -37,10 +37,10 @@ def test_server_without_a_fault_passes(run: LoadRun) -> None:
         )
     ],
 )
-def test_broken_promise_is_found_and_named(fault: str, kind: str, told: str, run: LoadRun) -> None:
+def test_broken_promise_is_found_and_named(fault: str, kind: str, expected: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert f"MISSED  {kind}: none" in run.output
-    assert any(example.startswith(f"{kind}: ") and told in example for example in run.summary["examples"])
+    assert any(example.startswith(f"{kind}: ") and expected in example for example in run.summary["examples"])
     assert run.summary["faults"][kind] > 0
     if fault != "deny":  # an acknowledged and lost event also leaves a gap for its author
         assert [name for name, count in run.summary["faults"].items() if count] == [kind]
@@ -101,10 +101,10 @@ def test_unsent_messages_of_a_flooder_are_counted(run: LoadRun) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "expected",
     [
-        pytest.param(told, marks=pytest.mark.load(fault=fault), id=fault)
-        for fault, told in (
+        pytest.param(expected, marks=pytest.mark.load(fault=fault), id=fault)
+        for fault, expected in (
             ("crash", "connection ended: server 4000"),
             ("silence", "not acknowledged (no answer within"),
             ("no-join", "no_such_room"),
@@ -112,17 +112,17 @@ def test_unsent_messages_of_a_flooder_are_counted(run: LoadRun) -> None:
         )
     ],
 )
-def test_a_server_that_does_not_serve_fails_the_run(told: str, run: LoadRun) -> None:
+def test_a_server_that_does_not_serve_fails_the_run(expected: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
-    assert told in run.output
+    assert expected in run.output
     assert "FAILED: " in run.output
 
 
 @pytest.mark.parametrize(
-    "told",
+    "expected",
     [
-        pytest.param(told, marks=pytest.mark.load(fault=fault, HISTORY="0.3", **several), id=f"{fault} {several}")
-        for fault, told, several in (
+        pytest.param(expected, marks=pytest.mark.load(fault=fault, HISTORY="0.3", **several), id=f"{fault} {several}")
+        for fault, expected, several in (
             ("bad-page", "KeyError: 'messages' (chat_user.py", {}),
             ("bad-sent", "KeyError: 'seq' (chat_user.py", {}),
             ("garbage", "JSONDecodeError: ", {}),  # in a background greenlet
@@ -130,11 +130,11 @@ def test_a_server_that_does_not_serve_fails_the_run(told: str, run: LoadRun) -> 
         )
     ],
 )
-def test_an_exception_in_a_user_fails_the_run_and_is_shown(told: str, run: LoadRun) -> None:
+def test_an_exception_in_a_user_fails_the_run_and_is_shown(expected: str, run: LoadRun) -> None:
     assert run.code == 1, run.output
     assert "MISSED  exceptions: none" in run.output
-    assert any(error["what"].startswith(told) for error in run.summary["exceptions"])
-    assert f": {told}" in run.output
+    assert any(error["what"].startswith(expected) for error in run.summary["exceptions"])
+    assert f": {expected}" in run.output
 
 
 @pytest.mark.load(fault="slow", GATES="taken")

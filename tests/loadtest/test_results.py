@@ -12,7 +12,7 @@ IDLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def told(register: Register, **changes: Any) -> dict[str, Any]:
+def results_of(register: Register, **changes: Any) -> dict[str, Any]:
     """The results of one process, except for the changes."""
     found = {
         "counts": {"messages": 3}, "endings": {"asked 1000": 2}, "faults": {}, "examples": [], "advice": ["a"],
@@ -32,9 +32,9 @@ def register(*messages: tuple[int, str]) -> Register:
 
 def test_counts_add_up_and_the_worst_generator_decides() -> None:
     results = Results(5)
-    results.merge("one", told(register((1, "a"))))
+    results.merge("one", results_of(register((1, "a"))))
     busy = IDLE | {"cpu_percent": 95.0, "lag_ms": IDLE["lag_ms"] | {"p50": 0.5, "worst_p99": 900.0}}
-    results.merge("two", told(register((1, "a"), (2, "b")), generator=busy, clock_error_ms=2.0))
+    results.merge("two", results_of(register((1, "a"), (2, "b")), generator=busy, clock_error_ms=2.0))
     assert results.counts["messages"] == results.acknowledged * 1 == 6
     assert results.generator() == {
         "processes": 2, "cpu_percent": 95, "cpu_percent_worst": 12, "lag_ms": IDLE["lag_ms"] | {"worst_p99": 900},
@@ -52,7 +52,7 @@ def test_results_without_users_have_the_same_form() -> None:
 def test_repeated_results_count_once() -> None:
     results = Results(5)
     for _ in range(2):
-        results.merge("one", told(register()))
+        results.merge("one", results_of(register()))
     assert results.counts["messages"] == 3
     assert results.complete(1)
     assert not results.complete(2)
@@ -60,14 +60,14 @@ def test_repeated_results_count_once() -> None:
 
 def test_two_messages_at_one_seq_are_a_contradiction() -> None:
     results = Results(5)
-    results.merge("one", told(register((1, "a"))))
-    results.merge("two", told(register((1, "b"))))
+    results.merge("one", results_of(register((1, "a"))))
+    results.merge("two", results_of(register((1, "b"))))
     assert results.fault_counts()["contradiction"] == 1
     assert "lobby seq 1" in results.examples[0]
 
 
 def test_a_message_stored_twice_is_found_across_generators() -> None:
     results = Results(5)
-    results.merge("one", told(register((1, "a"))))
-    results.merge("two", told(register((2, "a"))))
+    results.merge("one", results_of(register((1, "a"))))
+    results.merge("two", results_of(register((2, "a"))))
     assert results.fault_counts()["duplicate"] == 1

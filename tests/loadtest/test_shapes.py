@@ -68,8 +68,8 @@ def test_guests_reduce_all_other_shares_equally() -> None:
 
 
 def test_mix_and_user_follow_the_options() -> None:
-    told = replace(settings(), profiles=profiles.mix("PROFILES", "person:3,bot:1"), think=(7.0, 7.0), reconnects=0.25)
-    mix = shapes.Soak(told).profiles()
+    asked = replace(settings(), profiles=profiles.mix("PROFILES", "person:3,bot:1"), think=(7.0, 7.0), reconnects=0.25)
+    mix = shapes.Soak(asked).profiles()
     person = next(profile for profile, _ in mix if profile.name == "person")
     assert (share_of(mix, "person"), share_of(mix, "bot")) == (0.75, 0.25)
     assert (person.think(), person.reconnects, person.writes) == (7.0, 0.25, 0.7)
@@ -143,8 +143,8 @@ def test_users_due_at_the_very_end_may_be_missing() -> None:
 def test_run_must_reach_its_number_of_users() -> None:
     def missed(came: int, *there: int) -> list[str]:
         steps = [{"from_s": 25.0, "to_s": 50.0, "users": 100, "there": there or None}]
-        told = summary(counts={"users who came": came}, steps=steps)
-        return [gate.asked for gate in shape("steps").crowd_gates(told) if not gate.held]
+        ended = summary(counts={"users who came": came}, steps=steps)
+        return [gate.asked for gate in shape("steps").crowd_gates(ended) if not gate.held]
 
     assert missed(90, 60, 75) == missed(100) == []
     assert missed(89, 75, 75) == ["users who came: at least 90% of 100"]
@@ -155,8 +155,8 @@ def test_storm_requires_all_users_back() -> None:
     def missed(**counts: int) -> list[str]:
         # Two storms over a hundred people; other returns are counted, but prove nothing.
         figures = {"reconnect → resynchronised": {"count": 900, "failures": 0}}
-        told = summary(users=100, figures=figures, counts={name.replace("_", " "): count for name, count in counts.items()})
-        return [gate.asked for gate in shape("storm").gates(told) if not gate.held]
+        ended = summary(users=100, figures=figures, counts={name.replace("_", " "): count for name, count in counts.items()})
+        return [gate.asked for gate in shape("storm").gates(ended) if not gate.held]
 
     assert missed(cut=200, back_after_a_cut=200) == []
     assert missed(cut=150, back_after_a_cut=150, away_at_a_cut=50) == []

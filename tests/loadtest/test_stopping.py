@@ -44,7 +44,7 @@ def loads(report: Path) -> list[int]:
 
 def _is_load(command_line: Path, report: Path) -> bool:
     try:
-        told = command_line.read_bytes()
+        command = command_line.read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return b"locust" in told and str(report).encode() in told
+    return b"locust" in command and str(report).encode() in command

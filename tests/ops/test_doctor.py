@@ -289,7 +289,7 @@ def test_a_check_that_raises_is_a_failure_of_its_name() -> None:
     assert (found.check, found.level, found.text) == ("moon", Level.FAILURE, "the check itself failed: ValueError: no moon")
 
 
-def test_fault_of_the_database_is_told_once(tmp_path: Path) -> None:
+def test_fault_of_the_database_is_reported_once(tmp_path: Path) -> None:
     """Without tables, what features look at is not there either."""
     env = base_environment() | {"DATA_DIR": str(tmp_path)}
     with pytest.raises(RuntimeError, match=r"migrations   .* are not applied") as failed:

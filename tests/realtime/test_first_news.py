@@ -95,7 +95,7 @@ async def comer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Comer]:
     await asyncio.gather(*(database.run(close_old_connections) for _ in range(8)))
 
 
-async def test_message_before_the_rooms_are_read_is_told(comer: Comer) -> None:
+async def test_message_before_the_rooms_are_read_is_announced(comer: Comer) -> None:
     await comer.write()
     comer.before.set()
     comer.behind.set()
@@ -103,7 +103,7 @@ async def test_message_before_the_rooms_are_read_is_told(comer: Comer) -> None:
     assert comer.frames.unread == [("talk", 4, 2)]
 
 
-async def test_message_before_the_rooms_are_watched_is_told(comer: Comer) -> None:
+async def test_message_before_the_rooms_are_watched_is_announced(comer: Comer) -> None:
     comer.before.set()
     await comer.read.wait()
     await comer.write()
@@ -112,7 +112,7 @@ async def test_message_before_the_rooms_are_watched_is_told(comer: Comer) -> Non
     assert comer.frames.unread == [("talk", 4, 2)]
 
 
-async def test_older_messages_are_not_told_again(comer: Comer) -> None:
+async def test_older_messages_are_not_announced_again(comer: Comer) -> None:
     comer.before.set()
     comer.behind.set()
     await comer.watched()

@@ -180,13 +180,13 @@ async def test_tick_closes_unused_rooms_only(polled: Polled, monkeypatch: pytest
 async def test_tick_visits_only_rooms_with_due_work(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = list(polled.hub.registry.rooms.values())
     hub = polled.hub
-    told: list[LiveRoom] = []
-    monkeypatch.setattr(LiveRoom, "send_unread", lambda room: told.append(room))  # noqa: PLW0108  # a method
+    visited: list[LiveRoom] = []
+    monkeypatch.setattr(LiveRoom, "send_unread", lambda room: visited.append(room))  # noqa: PLW0108  # a method
     for room in rooms[:2]:
         room.unread_due = True
         hub.registry.dirty.add(room)
     await hub.housekeeping._send_unread(asyncio.get_running_loop().time())
-    assert set(told) == set(rooms[:2])
+    assert set(visited) == set(rooms[:2])
     for room in rooms[:2]:
         room.unread_due = False
     await hub.housekeeping._send_unread(asyncio.get_running_loop().time())

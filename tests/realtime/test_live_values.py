@@ -90,7 +90,7 @@ async def test_newest_value_waits_for_who_joins_later(circle: Circle) -> None:
     assert values == {"a": 2, "b": 7}
 
 
-async def test_ended_value_is_told_and_not_kept(circle: Circle) -> None:
+async def test_ended_value_is_sent_and_not_kept(circle: Circle) -> None:
     mine, theirs = await circle.join(circle.ada), await circle.join()
     await put(mine, circle, "a", 1)
     await until(theirs, "a", 1)

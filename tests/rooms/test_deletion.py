@@ -103,8 +103,8 @@ def test_closed_room_is_deleted_in_batches_and_announced(monkeypatch: pytest.Mon
     services.rooms_close(rooms=[room.id])
     with CaptureQueriesContext(connection) as asked:
         assert deletion.closed_rooms_delete(paused=False) == 1
-    told = Change.objects.filter(room_id=room.id).values_list("kind", flat=True).order_by("id")
-    assert list(told) == ["deleted", *["member"] * 25, "deleted"]
+    kinds = Change.objects.filter(room_id=room.id).values_list("kind", flat=True).order_by("id")
+    assert list(kinds) == ["deleted", *["member"] * 25, "deleted"]
     deleting = [sql for sql in map(str.upper, (query["sql"] for query in asked.captured_queries)) if "DELETE" in sql]
     assert len([sql for sql in deleting if "CHAT_EVENT" in sql]) >= 5
     assert not Room.objects.filter(id=room.id).exists()

@@ -218,15 +218,15 @@ def test_replacement_of_nginx_outlives_its_roll(tmp_path: Path, how: signal.Sign
 # --- the entry point
 
 
-def test_server_without_python_is_told(tmp_path: Path) -> None:
+def test_missing_python_is_named(tmp_path: Path) -> None:
     for program in ("bash", "env", "dirname", "basename"):
         (tmp_path / program).symlink_to(
             next(Path(folder, program) for folder in ("/bin", "/usr/bin") if Path(folder, program).exists())
         )
     (tmp_path / "python3").write_text("#!/bin/sh\nexit 1\n")  # too old
     (tmp_path / "python3").chmod(0o755)
-    told = subprocess.run(
+    done = subprocess.run(
         [ROOT / "scripts" / "roll"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False
     )
-    assert told.returncode == 1
-    assert told.stderr == ("roll: needs Python 3.9 or newer on this machine: on Debian and Ubuntu, apt-get install python3\n")
+    assert done.returncode == 1
+    assert done.stderr == ("roll: needs Python 3.9 or newer on this machine: on Debian and Ubuntu, apt-get install python3\n")

@@ -39,11 +39,11 @@ def tokens(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_shape(stack: Stack, tokens: Path, **env: str) -> LoadRun:
     """Run one shape; its report goes to artifacts/stack/SHAPE."""
-    told = {"SPAWN_RATE": "100", "TOKENS": str(tokens)} | env
+    run_env = {"SPAWN_RATE": "100", "TOKENS": str(tokens)} | env
     report = ROOT / "artifacts" / "stack" / env["SHAPE"]
-    run = run_load(stack.url, report, told, timeout=170)
+    run = run_load(stack.url, report, run_env, timeout=170)
     if run.code == _INVALID:
-        run = run_load(stack.url, report, told, timeout=170)
+        run = run_load(stack.url, report, run_env, timeout=170)
     return run
 
 

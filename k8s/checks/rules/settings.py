@@ -86,9 +86,9 @@ def strangers_stay_out(manifests: Manifests) -> Iterator[str]:
     for workload in manifests.workloads():
         if workload.ref != "Deployment/web":
             continue
-        told = dict(variable for container in workload.containers for variable in manifests.environment(container))
-        for name in sorted(CLOSED & told.keys() | {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE"}):
-            if (told.get(name) or "").lower() not in FALSE:
+        values = dict(variable for container in workload.containers for variable in manifests.environment(container))
+        for name in sorted(CLOSED & values.keys() | {"SIGNUP_OPEN", "ROOMS_ON_FIRST_USE"}):
+            if (values.get(name) or "").lower() not in FALSE:
                 yield f"{workload.ref}: {name} is not false"
 
 
@@ -152,17 +152,17 @@ def nginx_has_its_own_settings(manifests: Manifests) -> Iterator[str]:
 
     Shared values must be equal.
     """
-    told: dict[str, dict[str, str | None]] = {}
+    values: dict[str, dict[str, str | None]] = {}
     read: dict[str, set[str]] = {"hubbub-web": set(), "hubbub-nginx": set()}
     for workload, container in _containers(manifests):
         image = repository(container)
         if image in read and workload.ref != "Deployment/worker":
-            told[image] = dict(manifests.environment(container))
+            values[image] = dict(manifests.environment(container))
             read[image] |= _config_maps(container)
     for name in sorted(read["hubbub-web"] & read["hubbub-nginx"]):
         yield f"Deployment/nginx: reads ConfigMap/{name}, as web does: a change of web's settings would restart it"
     for name in SHARED:
-        ours, theirs = (told.get(image, {}).get(name) for image in ("hubbub-web", "hubbub-nginx"))
+        ours, theirs = (values.get(image, {}).get(name) for image in ("hubbub-web", "hubbub-nginx"))
         if ours != theirs:
             yield f"Deployment/nginx: {name} is {theirs}, and {ours} for web: set both alike"
 
@@ -218,11 +218,11 @@ def connections_fit(manifests: Manifests) -> Iterator[str]:
 def memory_ceiling_fits(manifests: Manifests) -> Iterator[str]:
     """Require all workers at a set ceiling, plus a successor, to fit the pod."""
     for workload, container in _containers(manifests):
-        told = dict(manifests.environment(container))
-        ceiling, limit = int(told.get("WORKER_MEMORY_MAX_MB") or 0), str(container["resources"]["limits"]["memory"])
+        values = dict(manifests.environment(container))
+        ceiling, limit = int(values.get("WORKER_MEMORY_MAX_MB") or 0), str(container["resources"]["limits"]["memory"])
         if workload.ref != "Deployment/web" or not ceiling:
             continue
-        needed = _processes(workload, container) * ceiling + int(told.get("WORKER_MEMORY_MB") or _default("WORKER_MEMORY_MB"))
+        needed = _processes(workload, container) * ceiling + int(values.get("WORKER_MEMORY_MB") or _default("WORKER_MEMORY_MB"))
         if needed > _mebibytes(limit):
             yield f"{workload.ref}: WORKER_MEMORY_MAX_MB {ceiling} for each worker and a successor is {needed} MiB, of {limit}"
 
@@ -251,8 +251,8 @@ def _processes(workload: Workload, container: Object) -> int:
 
 
 def _pool(manifests: Manifests, container: Object) -> int:
-    told = dict(manifests.environment(container))
-    return int(told.get("DATABASE_POOL_SIZE") or _default("DATABASE_POOL_SIZE"))
+    values = dict(manifests.environment(container))
+    return int(values.get("DATABASE_POOL_SIZE") or _default("DATABASE_POOL_SIZE"))
 
 
 def _containers(manifests: Manifests) -> Iterator[tuple[Workload, Object]]:

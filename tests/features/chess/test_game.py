@@ -172,10 +172,10 @@ def test_random_games_agree_with_the_rules(seed: int) -> None:
         game = msgspec.convert({"type": "chess", **(CHESS.data_of(game) or {})}, Chess)
         assert game.fen == board.fen()
     assert (game.result is None) == (board.outcome() is None) or game.reason in {"repetition", "fifty_moves"}
-    told = rules.pgn(
+    text = rules.pgn(
         moves=game.moves, white="ada", black="bob", result=game.result or "*", date=NOW, seconds=60, increment=2, reason=None
     )
-    read = chess.pgn.read_game(io.StringIO(told))
+    read = chess.pgn.read_game(io.StringIO(text))
     assert read is not None
     assert not read.errors
     assert [made.uci() for made in read.mainline_moves()] == game.moves

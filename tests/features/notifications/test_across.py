@@ -52,7 +52,7 @@ async def test_both_processes_tell_and_share_claims_and_settings(circle: Circle)
         await chat.expect_nothing("notify", seconds=0.5)
 
 
-async def test_message_of_a_killed_process_is_told_of(circle: Circle) -> None:
+async def test_message_of_a_killed_process_notifies(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there(join=False)
     first = await here.send_to(circle.bob.id, "before")
     await there.expect("notify", target=first["seq"])

@@ -43,14 +43,14 @@ async def set_level(server: Server, person: Account, room: str, level: str) -> F
     return found
 
 
-async def told(chat: ChatClient, room: str, seq: int, reason: str) -> Frame:
+async def notified(chat: ChatClient, room: str, seq: int, reason: str) -> Frame:
     frame = await chat.expect("notify", room=room, target=seq)
     assert_shape(frame)
     assert frame["reason"] == reason
     return frame
 
 
-async def test_thing_of_another_feature_is_told_in_its_own_words(
+async def test_thing_of_another_feature_notifies_in_its_own_words(
     server: Server, connect: Connect, ada: Account, bob: Account
 ) -> None:
     """A feature's fields may have the names of a message's, with other contents.
@@ -68,7 +68,7 @@ async def test_thing_of_another_feature_is_told_in_its_own_words(
     ]
     for kind, fields, words in things:
         stored = await mine.request(kind, room=room, key=secrets.token_hex(8), **fields)
-        frame = await told(theirs, room, stored["seq"], "all")
+        frame = await notified(theirs, room, stored["seq"], "all")
         assert frame["text"] == words or (not words and frame["text"])
 
 
@@ -78,11 +78,11 @@ async def test_first_direct_message_and_the_next_notify_every_device(connect: Co
     first = await mine.send_to(bob.id, text)
     second = await mine.send_to(bob.id, "again")
     for chat in (phone, laptop):
-        frame = await told(chat, first["room"], first["seq"], "direct")
+        frame = await notified(chat, first["room"], first["seq"], "direct")
         assert frame["from"] == {"id": ada.id, "name": ada.name}
         assert (frame["text"], frame["at"]) == (text[:200], first["at"])
         assert "title" not in frame
-        await told(chat, second["room"], second["seq"], "direct")
+        await notified(chat, second["room"], second["seq"], "direct")
         await chat.expect_nothing("notify")
     await mine.expect_nothing("notify")
 
@@ -95,22 +95,22 @@ async def test_levels_and_mentions_decide(server: Server, connect: Connect, ada:
         await chat.join(room)  # on screen or not, sockets get it: the page decides
     await mine.send(room, "chatter")
     named = await mine.send(room, f"@{bob.name} look")
-    await told(theirs, room, named["seq"], "mention")
+    await notified(theirs, room, named["seq"], "mention")
     everybody = await mine.send(room, "@room all of you")
     for chat in (theirs, other):
-        await told(chat, room, everybody["seq"], "mention")
+        await notified(chat, room, everybody["seq"], "mention")
     assert (await set_level(server, cyd, room, "all"))["rooms"] == {room: "all"}
     chatter = await mine.send(room, "more chatter")
-    await told(other, room, chatter["seq"], "all")
+    await notified(other, room, chatter["seq"], "all")
     named = await mine.send(room, f"@{cyd.name} you, too")
-    await told(other, room, named["seq"], "mention")
+    await notified(other, room, named["seq"], "mention")
     await set_level(server, bob, room, "nothing")
     everybody = await mine.send(room, "@room once more")
-    await told(other, room, everybody["seq"], "mention")
+    await notified(other, room, everybody["seq"], "mention")
     await asyncio.gather(*(chat.expect_nothing("notify", seconds=1) for chat in (mine, theirs, other)))
     await set_level(server, bob, room, "mentions")
     named = await mine.send(room, f"@{bob.name} again")
-    await told(theirs, room, named["seq"], "mention")
+    await notified(theirs, room, named["seq"], "mention")
 
 
 async def test_things_of_features_count_at_level_all(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
@@ -118,7 +118,7 @@ async def test_things_of_features_count_at_level_all(server: Server, connect: Co
     mine, theirs = await connect(ada), await connect(bob)
     await set_level(server, bob, room, "all")
     poll = await mine.request("poll.create", room=room, key="p", question="Tea?", options=["yes", "no"])
-    assert (await told(theirs, room, poll["seq"], "all"))["text"] == "Tea?"
+    assert (await notified(theirs, room, poll["seq"], "all"))["text"] == "Tea?"
     await mine.request("poll.vote", room=room, key="v", target=poll["seq"], choices=[0])
     await theirs.expect_nothing("notify", seconds=1)
 
@@ -133,13 +133,13 @@ async def test_read_or_blocked_messages_notify_nobody(server: Server, connect: C
         assert (await http.delete(f"/api/blocks/{ada.id}")).is_success
     await asyncio.sleep(3.5)  # a process keeps a person's settings for three seconds
     sent = await mine.send(room, f"@{bob.name} hello")
-    await told(theirs, room, sent["seq"], "mention")
+    await notified(theirs, room, sent["seq"], "mention")
 
 
 async def test_quiet_hours_are_silent(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     first = await mine.send_to(bob.id, "one")
-    await told(theirs, first["room"], first["seq"], "direct")
+    await notified(theirs, first["room"], first["seq"], "direct")
     async with with_token(server.base_url, bob) as http:
         hours = {"from": "00:00", "to": "00:00", "zone": "Europe/Berlin"}
         assert (await http.patch("/api/notifications", json={"quiet": hours})).json()["quiet"] == hours
@@ -147,7 +147,7 @@ async def test_quiet_hours_are_silent(server: Server, connect: Connect, ada: Acc
         await theirs.expect_nothing("notify", seconds=1)
         assert (await http.patch("/api/notifications", json={"quiet": None})).json()["quiet"] is None
     third = await mine.send_to(bob.id, "three")
-    await told(theirs, third["room"], third["seq"], "direct")
+    await notified(theirs, third["room"], third["seq"], "direct")
 
 
 async def test_one_device_of_a_person_is_first(server: Server, connect: Connect, ada: Account, bob: Account) -> None:

@@ -26,7 +26,7 @@ else:
 """
 
 
-async def test_switched_off_nobody_is_told(installation: Installation, service: PushService) -> None:
+async def test_switched_off_feature_notifies_nobody(installation: Installation, service: PushService) -> None:
     server = installation.server
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     browser = service.browser()
@@ -48,7 +48,7 @@ async def test_switched_off_nobody_is_told(installation: Installation, service: 
             finally:
                 await asyncio.to_thread(server.shell, SWITCH.format(off=False))
             assert "notifications" in (await theirs.expect("features.updated"))["features"]
-            told = await mine.send_to(bob.id, "told")
-            await theirs.expect("notify", room=told["room"], target=told["seq"])
+            sent = await mine.send_to(bob.id, "told")
+            await theirs.expect("notify", room=sent["room"], target=sent["seq"])
             (payload,) = await asyncio.to_thread(browser.wait_for, 1)
-            assert payload["seq"] == told["seq"]
+            assert payload["seq"] == sent["seq"]

@@ -28,7 +28,7 @@ def put_behind(page: Page, *, behind: bool = True) -> None:
     page.evaluate("behind => window.putBehind(behind)", behind)
 
 
-def told_once(person: Person, *pages: Page) -> dict[str, Any]:
+def notified_once(person: Person, *pages: Page) -> dict[str, Any]:
     """Wait for a notification on one of the pages, and check that no other follows."""
     person.waits_for(lambda: bool(raised(*pages)))
     person.page.wait_for_timeout(SETTLED_MS)
@@ -59,7 +59,7 @@ def test_hidden_pages_and_devices_tell_of_a_direct_message_once(watched: Watched
     for page in pages:
         put_behind(page)
     bot.write_to(ada.name, "tea?")
-    one = told_once(ada, *pages)
+    one = notified_once(ada, *pages)
     assert (one["title"], one["body"]) == (bot.name, "tea?")
 
 
@@ -89,7 +89,7 @@ def test_reading_on_one_device_closes_another_ones_notification(watched: Watched
     ada.waits_for(lambda: not raised(ada.page)[0]["open"])
 
 
-def test_nothing_is_told_of_what_is_on_screen_anywhere(watched: Watched, bot: Bot) -> None:
+def test_message_on_screen_anywhere_notifies_nobody(watched: Watched, bot: Bot) -> None:
     ada = watched()
     laptop = watched(of=ada)
     bot.write_to(ada.name, "first")
@@ -114,7 +114,7 @@ def test_a_visible_page_says_it_in_itself_and_leads_there(watched: Watched, bot:
     expect(toast).to_be_visible()
     # It lies over the page and takes no room from it.
     assert ada.page.evaluate("document.querySelector('nav.side').offsetHeight === innerHeight")
-    ada.screenshot("told-toast")
+    ada.screenshot("notified-toast")
     assert raised(ada.page) == []
     toast.get_by_role("button", name="Look at it").click()
     ada.sees("over here")
@@ -130,7 +130,7 @@ def test_level_of_a_room_applies_on_every_device(watched: Watched, bot: Bot) -> 
 
     ada.page.get_by_role("button", name="Notifications: only messages that name me").click()
     expect(ada.page.get_by_role("menuitemradio", name="Mentions (default)")).to_be_checked()
-    ada.screenshot("told-levels")
+    ada.screenshot("notified-levels")
     ada.page.get_by_role("menuitemradio", name="All messages").press("Enter")
     expect(ada.page.get_by_role("button", name="Notifications: all messages")).to_be_visible()
     ada.page.goto("/chat/")
@@ -138,7 +138,7 @@ def test_level_of_a_room_applies_on_every_device(watched: Watched, bot: Bot) -> 
     put_behind(ada.page)
     put_behind(phone.page)
     bot.say(room, "for all")
-    assert told_once(ada, ada.page, phone.page)["body"] == "for all"
+    assert notified_once(ada, ada.page, phone.page)["body"] == "for all"
     expect(link.locator(".link__badge")).to_have_text("1")
     expect(phone.page).to_have_title(re.compile(r"^\(1\) "))
 
@@ -157,13 +157,13 @@ def test_level_of_a_room_applies_on_every_device(watched: Watched, bot: Bot) -> 
     assert len(raised(ada.page, phone.page)) == before
     expect(link.locator(".link__badge")).to_have_count(0)
     expect(phone.page).to_have_title(re.compile("^Hubbub"))
-    phone.screenshot("told-muted-phone-dark")
+    phone.screenshot("notified-muted-phone-dark")
     assert not findings(phone.page)
     put_behind(phone.page, behind=False)
     link.tap()
     phone.page.get_by_role("button", name="Notifications: none, the room is muted").tap()
     expect(phone.page.get_by_role("menuitemradio", name="Nothing")).to_be_checked()
-    phone.screenshot("told-levels-phone-dark")
+    phone.screenshot("notified-levels-phone-dark")
     assert not findings(phone.page)
 
 
@@ -183,7 +183,7 @@ def test_badges_and_title_count_mentions_apart_from_chatter(watched: Watched, bo
     bot.write_to(ada.name, "psst")
     expect(ada.side_link(bot.name).locator(".link__badge")).to_have_text("1")
     expect(ada.page).to_have_title("(2) Hubbub")
-    ada.screenshot("told-badges")
+    ada.screenshot("notified-badges")
     ada.page.keyboard.press("Shift+Escape")
     expect(ada.page).to_have_title("Hubbub")
     expect(ada.page.locator("link[rel=icon]")).to_have_attribute("type", "image/svg+xml")

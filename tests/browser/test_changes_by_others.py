@@ -16,18 +16,18 @@ SUMMED_UP_MS = 6_000
 
 
 def announced(user: Person, *words: str) -> None:
-    """Wait until a screen reader has been told each of these, in any order."""
-    told = "window.told.join(' ')"
-    user.waits_for(lambda: all(word in user.page.evaluate(told) for word in words))
+    """Wait until a screen reader has been given each of these, in any order."""
+    spoken = "window.spoken.join(' ')"
+    user.waits_for(lambda: all(word in user.page.evaluate(spoken) for word in words))
 
 
 def listen(user: Person) -> None:
     user.page.evaluate(
         """() => {
-            window.told = []
+            window.spoken = []
             const region = document.querySelector('[data-testid=announcement]')
             const changes = {childList: true, characterData: true, subtree: true}
-            new MutationObserver(() => window.told.push(region.textContent)).observe(region, changes)
+            new MutationObserver(() => window.spoken.push(region.textContent)).observe(region, changes)
         }"""
     )
 
