@@ -3,6 +3,7 @@
 Nothing here can run the commands for a cluster.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -19,11 +20,24 @@ pytestmark = [pytest.mark.once]
 TESTS = (Path(__file__).parent / "test_runbooks.py").read_text()
 VERIFICATION = (ROOT / "docs" / "verification.md").read_text()
 INDEX = (ROOT / "docs" / "runbooks" / "README.md").read_text()
-KINDS = {"deploy": "Deployment", "deployment": "Deployment", "statefulset": "StatefulSet", "secret": "Secret"}
+KINDS = {
+    "deploy": "Deployment",
+    "deployment": "Deployment",
+    "statefulset": "StatefulSet",
+    "cronjob": "CronJob",
+    "hpa": "HorizontalPodAutoscaler",
+}
+# In this order.
+WORDS_OF_RESTORE = ["Retain", "delete pvc data-postgres-0", "manage.py restore", "scale deployment/web --replicas=3"]
 
 
-def cluster_commands(page: Path) -> list[str]:
-    return [line for block in blocks_of(page) if block.language == FOR_A_CLUSTER for line in block.text.splitlines()]
+def cluster_commands(page: Path, section: str = "") -> list[str]:
+    return [
+        line
+        for block in blocks_of(page)
+        if block.language == FOR_A_CLUSTER and section in {"", block.section}
+        for line in block.text.splitlines()
+    ]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -57,7 +71,7 @@ def test_commands_for_a_cluster_name_what_production_has(name: str, production: 
     there = {(item["kind"], item["metadata"]["name"]) for item in production.objects}
     named = 0
     for command in cluster_commands(PAGES[name]):
-        for kind, thing in re.findall(r"\b(deploy|deployment|statefulset)/([a-z-]+)", command):
+        for kind, thing in re.findall(r"\b(deploy|deployment|statefulset|cronjob|hpa)[/ ]([a-z-]+)", command):
             assert (KINDS[kind], thing) in there, command
             named += 1
         for folder in re.findall(r"-[kf] (k8s/\S+)", command):
@@ -67,6 +81,79 @@ def test_commands_for_a_cluster_name_what_production_has(name: str, production: 
             word in command for word in ("secret hubbub-secrets", "pvc data-postgres-0", "pod postgres-0", "get pods", "NODE")
         )
     assert named
+
+
+class Replicas:
+    """The numbers of pods of a cluster without load, as the commands of a page change them."""
+
+    def __init__(self, production: Manifests) -> None:
+        self.production = production
+        self.of: dict[str, int] = {}
+        # An autoscaler's bounds, by what it scales.
+        self.bounds: dict[str, tuple[int, int]] = {}
+        self.scaled: dict[str, str] = {}
+        for one in production.objects:
+            if one["kind"] == "HorizontalPodAutoscaler":
+                target, spec = one["spec"]["scaleTargetRef"], one["spec"]
+                self.scaled[one["metadata"]["name"]] = f"{target['kind'].lower()}/{target['name']}"
+                self.bounds[self.scaled[one["metadata"]["name"]]] = spec["minReplicas"], spec["maxReplicas"]
+        self.apply()
+
+    def apply(self) -> None:
+        """Set the numbers that stand in the manifests; those of an autoscaled Deployment do not."""
+        for one in self.production.objects:
+            name = f"{one['kind'].lower()}/{one['metadata']['name']}"
+            if one["kind"] in {"Deployment", "StatefulSet"}:
+                self.of[name] = one["spec"].get("replicas", self.of.get(name, 1))
+        self.settle()
+
+    def settle(self) -> None:
+        """Bring the autoscaled ones into their bounds; at 0 an autoscaler is switched off."""
+        for name, (low, _) in self.bounds.items():
+            self.of[name] = self.of[name] and low
+
+    def run(self, commands: list[str]) -> dict[str, int]:
+        for command in commands:
+            if patch := re.search(r" patch hpa (\S+) .*-p '(.*)'", command):
+                name, spec = self.scaled[patch[1]], json.loads(patch[2])["spec"]
+                assert spec.keys() == {"minReplicas"}
+                assert spec["minReplicas"] <= self.bounds[name][1], command
+                self.bounds[name] = spec["minReplicas"], self.bounds[name][1]
+            elif number := re.search(r" scale .*--replicas=(\d+)", command):
+                for name in re.findall(r"\b(?:deployment|statefulset)/[a-z-]+", command):
+                    self.of[name] = int(number[1])
+            elif " apply -k " in command:
+                self.apply()
+            self.settle()
+        return self.of
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if cluster_commands(PAGES[name])])
+def test_commands_for_a_cluster_leave_all_pods_serving(name: str, production: Manifests) -> None:
+    before = Replicas(production).of
+    assert Replicas(production).run(cluster_commands(PAGES[name])) == before
+
+
+@pytest.mark.parametrize(("name", "more"), [("scale", 4), ("hot-room", 6)])
+def test_more_pods_stay_beside_the_autoscaler(name: str, more: int, production: Manifests) -> None:
+    replicas = Replicas(production)
+    assert replicas.run(cluster_commands(PAGES[name], "Do"))["deployment/web"] == more
+    assert replicas.run(cluster_commands(PAGES[name], "Undo"))["deployment/web"] == 3
+
+
+def test_restore_begins_with_an_empty_database(production: Manifests) -> None:
+    """The old claim goes while nobody has it open, and its disk is kept before."""
+    commands = cluster_commands(PAGES["restore"], "Do")
+    place = {word: number for number, command in enumerate(commands) for word in WORDS_OF_RESTORE if word in command}
+    assert sorted(place, key=lambda word: place[word]) == WORDS_OF_RESTORE
+    emptied = Replicas(production).run(commands[: place["delete pvc data-postgres-0"]])
+    assert {name: emptied[name] for name in ("deployment/web", "deployment/worker", "statefulset/postgres")} == {
+        "deployment/web": 0,
+        "deployment/worker": 0,
+        "statefulset/postgres": 0,
+    }
+    (web,) = (one for one in production.objects if (one["kind"], one["metadata"]["name"]) == ("Deployment", "web"))
+    assert "replicas" not in web["spec"], "an apply would start web"
 
 
 def test_pod_for_a_restore_fits_the_schemas(production: Manifests) -> None:
