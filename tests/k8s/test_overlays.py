@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,13 @@ def test_deleting_an_overlay_keeps_volume_and_secret(kustomize: list[str]) -> No
 def test_deployment_page_names_every_component() -> None:
     page = (HERE.parent / "docs" / "deploy.md").read_text()
     assert [one.name for one in COMPONENTS.iterdir() if f"(../k8s/components/{one.name}/README.md)" not in page] == []
+
+
+def test_page_of_what_is_untried_names_every_component() -> None:
+    """With what shows it on a cluster."""
+    page = (HERE.parent / "docs" / "verification.md").read_text()
+    for one in COMPONENTS.iterdir():
+        assert re.search(rf"^\| \[{one.name}\]\(\.\./k8s/components/{one.name}/README\.md\) \| .+ \|$", page, flags=re.MULTILINE)
 
 
 def test_folder_that_does_not_render_is_an_error(kustomize: list[str], tmp_path: Path) -> None:
