@@ -33,8 +33,6 @@ FRESH_S = 2.0
 EVERY_S = 5.0
 # Changes posted in one round.
 MANY = 100
-# In the key of a change: processes that saw different readings post what each of them saw.
-STATES = ("", "above", "below", "silent")
 
 
 class Rule(NamedTuple):
@@ -106,12 +104,22 @@ async def _check(seen: list[Seen]) -> None:
     async with alarms.lock:  # in the order of the commits
         try:
             await _refresh(alarms)
-            for one in seen:
-                known = alarms.known.get(one.sensor)
-                if known is not None:
-                    await _judge(known, one)
+            if late := [one for one in seen if not await _judge_known(alarms, one)]:
+                alarms.read_at = 0.0
+                await _refresh(alarms)
+                for one in late:
+                    await _judge_known(alarms, one)
         except (database.DatabaseUnavailable, FrameRefused) as error:
             logger.warning("alarms wait for the database", error=str(error))
+
+
+async def _judge_known(alarms: Alarms, seen: Seen) -> bool:
+    """Return False if another process was first: its state is to be read."""
+    known = alarms.known.get(seen.sensor)
+    if known is None:
+        return True
+    state = _state_now(known, seen)
+    return state == known.state or await change(known, seen, state)
 
 
 async def check_all() -> None:
@@ -122,7 +130,10 @@ async def check_all() -> None:
     alarms = loaded()
     async with alarms.lock:
         for known, seen in await database.run(_changed):
-            await _judge(known, seen)
+            state = _state_now(known, seen)
+            if state != known.state and not await change(known, seen, state):
+                # A process posted it and has not noted it: mostly it has died.
+                await database.run(_note, known.id, known.changes, state)
 
 
 def _changed() -> list[tuple[State, Seen]]:
@@ -140,12 +151,6 @@ def _newest(sensor: Sensor) -> Seen:
 
 def _state_now(known: State, seen: Seen) -> str:
     return state_after(known.rule, known.state, seen.value, time.time() - seen.at / 1_000)
-
-
-async def _judge(known: State, seen: Seen) -> None:
-    state = _state_now(known, seen)
-    if state != known.state:
-        await change(known, seen, state)
 
 
 async def _refresh(alarms: Alarms) -> None:
@@ -166,31 +171,29 @@ def _state(alarm: Alarm) -> State:
     return State(alarm.id, rule, alarm.state, alarm.changes, by)
 
 
-async def change(known: State, seen: Seen, state: str) -> None:
-    """Post the change and note it.
+async def change(known: State, seen: Seen, state: str) -> bool:
+    """Post the change and note it; return False if another process has posted this one or another change.
 
     The message first: a process that dies in between posts it again, to no effect.
     """
-    key = publish.ServerKey("alarm", known.id, known.changes + 1, STATES.index(state))
+    key = publish.ServerKey("alarm", known.id, known.changes + 1)
     text = sentence(known.rule, seen.name, known.state, state, seen.value)
-    first = True
     try:
-        first = not (await publish.message(room=seen.room, author=known.by, key=key, text=text)).duplicate
+        stored = await publish.message(room=seen.room, author=known.by, key=key, text=text)
+        if stored.duplicate:
+            return False
     except (NotAMember, Forbidden):  # the owner who set it has left
         heir = await database.run(_reassign, known.id, seen.room.id)
         if heir is not None:
-            await change(known._replace(by=heir), seen, state)
-            return
+            return await change(known._replace(by=heir), seen, state)
         logger.warning("an alarm was not posted: the room has no owner who may write", room=seen.room.slug, sensor=seen.name)
     except FrameRefused as refusal:
         logger.warning("an alarm could not be posted", room=seen.room.slug, sensor=seen.name, code=refusal.code)
-        return
+        return True
     await database.run(_note, known.id, known.changes, state)
-    if first:
-        ALARMS.labels(state or "over").inc()
-        loaded().known[seen.sensor] = known._replace(state=state, changes=known.changes + 1)
-    else:  # another process was first, and its state counts
-        loaded().read_at = 0.0
+    ALARMS.labels(state or "over").inc()
+    loaded().known[seen.sensor] = known._replace(state=state, changes=known.changes + 1)
+    return True
 
 
 def _reassign(alarm: int, room: int) -> Person | None:
