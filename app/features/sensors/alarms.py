@@ -15,10 +15,13 @@ import time
 from typing import NamedTuple
 
 import structlog
+from django.utils import translation
 
 from chat import publish
 from core.errors import Forbidden, FrameRefused, NotAMember
 from core.per_loop import PerLoop
+from core.words import translated
+from core.words import words as _
 from db import database
 from features.sensors.metrics import ALARMS
 from features.sensors.models import Alarm, Sensor
@@ -49,6 +52,7 @@ class State(NamedTuple):
     state: str
     changes: int
     by: Person
+    language: str
 
 
 class Seen(NamedTuple):
@@ -168,7 +172,7 @@ def _state(alarm: Alarm) -> State:
     rule = Rule(alarm.above, alarm.below, alarm.hysteresis, alarm.silent_s)
     # Nobody, once the account was deleted: the room takes no message of that person, and the alarm gets another owner.
     by = Person(alarm.by.id, alarm.by.username) if alarm.by is not None else Person(0, "")
-    return State(alarm.id, rule, alarm.state, alarm.changes, by)
+    return State(alarm.id, rule, alarm.state, alarm.changes, by, alarm.language)
 
 
 async def change(known: State, seen: Seen, state: str) -> bool:
@@ -177,7 +181,8 @@ async def change(known: State, seen: Seen, state: str) -> bool:
     The message first: a process that dies in between posts it again, to no effect.
     """
     key = publish.ServerKey("alarm", known.id, known.changes + 1)
-    text = sentence(known.rule, seen.name, known.state, state, seen.value)
+    with translation.override(known.language):
+        text = translated(sentence(known.rule, seen.name, known.state, state, seen.value))
     try:
         stored = await publish.message(room=seen.room, author=known.by, key=key, text=text)
         if stored.duplicate:
@@ -214,14 +219,16 @@ def _note(alarm: int, changes: int, state: str) -> None:
 
 
 def sentence(rule: Rule, name: str, before: str, state: str, value: float) -> str:
+    """Say what has changed, in words that `translated` knows."""
+    now = f"{value:g}"
     match state:
         case "above":
-            return f"⚠️ {name} is {value:g}, above {rule.above:g}."
+            return _("⚠️ {name} is {value}, above {limit}.", name=name, value=now, limit=f"{rule.above:g}")
         case "below":
-            return f"⚠️ {name} is {value:g}, below {rule.below:g}."
+            return _("⚠️ {name} is {value}, below {limit}.", name=name, value=now, limit=f"{rule.below:g}")
         case "silent":
-            return f"⚠️ {name} has been silent for {rule.silent_s} s."
+            return _("⚠️ {name} has been silent for {seconds} s.", name=name, seconds=rule.silent_s)
         case _ if before == "silent":
-            return f"✅ {name} is back, at {value:g}."
+            return _("✅ {name} is back, at {value}.", name=name, value=now)
         case _:
-            return f"✅ {name} is {value:g}: back to normal."
+            return _("✅ {name} is {value}: back to normal.", name=name, value=now)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from ninja import Query, Router, Schema
 from pydantic import Field
 
@@ -134,16 +135,18 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
 async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
     """Owners only.
 
-    Its messages come in the owner's name.
+    Its messages come in the owner's name and in the language of this call.
     """
     if body.above is None and body.below is None and body.silent_s is None:
         raise BadFrame(_("an alarm needs above, below or silent_s"))
     if body.above is not None and body.below is not None and body.below + body.hysteresis > body.above - body.hysteresis:
         raise BadFrame(_("below and above, with the hysteresis, must not overlap"))
 
+    fields = {"by_id": _me(request).id, "language": get_language() or "en", **body.dict()}
+
     def write() -> dict[str, Any]:
         sensor = _owned(_me(request).id, slug, sensor_id)
-        Alarm.objects.update_or_create(sensor=sensor, defaults={"by_id": _me(request).id, **body.dict()})
+        Alarm.objects.update_or_create(sensor=sensor, defaults=fields)
         return listed(Sensor.objects.select_related("alarm").get(id=sensor.id))
 
     return await database.run_for(_me(request).id, write)

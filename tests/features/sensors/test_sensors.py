@@ -183,6 +183,21 @@ async def test_alarm_posts_each_change_once(
     assert (await http.delete(path)).status_code == httpx.codes.NO_CONTENT
 
 
+async def test_alarm_speaks_the_language_of_the_page_that_set_it(
+    connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
+) -> None:
+    mine = await connect(ada)
+    await mine.join(room)
+    await push(mine, room, ("t1", 31.5))
+    await http.put(
+        f"/api/rooms/{room}/sensors/t1/alarm", json={"above": 30, "silent_s": 9}, headers={"Accept-Language": "zh-CN,zh;q=0.9"}
+    )
+    texts = [(await mine.expect("message", timeout=SOON_S))["text"] for _ in range(2)]
+    assert texts == ["⚠️ t1 为 31.5，高于 30。", "⚠️ t1 已 9 秒没有读数。"]  # noqa: RUF001
+    await push(mine, room, ("t1", 20))
+    assert (await mine.expect("message", timeout=SOON_S))["text"] == "✅ t1 恢复读数：20。"  # noqa: RUF001
+
+
 async def test_alarm_goes_on_when_its_owner_has_left(connect: Connect, server: Server, ada: Account, room: str) -> None:
     mine, theirs = await connect(ada), await connect()
     await theirs.join(room)
