@@ -14,11 +14,19 @@ from pathlib import Path
 
 # A pattern of a name → what to say in its place.
 REPLACED = {
-    r"\bTurn\.|class Turn\b|\bturn\(\)|\bturns\.py": "WriteCoalescer; a loop's step is tick(), a slot of the hashers hash_slot()",
+    r"\bTurn\.|class Turn\b|\bturn\(\)|\bturns\.py|_A_TURN\b|_TURNS\b|\bturn_for\b|\b_in_turn\b": (
+        "WriteCoalescer; a loop's step is tick(), a slot of the hashers hash_slot()"
+    ),
+    r"\bCUT_TO\b|\b(slowest|slow readers) are cut\b|\bcuts a subscriber\b": "evict; of a reader that is too slow: close",
+    r"\bKEPT_SHARE\b": "KEEPALIVE_LINGER_SHARE, KEEPALIVE_LINGER_S",
+    r"\bUNREAD_S\b|(\b|_)unread[ _](response|stream|ping|data)(?![a-z])|\b(leave|too much) unread\b": (
+        "unsent for bytes here, unacked for bytes at the kernel: unread is for messages"
+    ),
+    r"\b_ticker\b": "_periodic",
     r"\b_?[Dd]oors?\b|RoomDoor": "FrameWriter; loop_layer(); JoinRoomPrompt.vue",
     r"\bHeldOutbox\b|\bTransportOutbox\b|\bhalting\(|\bread_on\(|\bHALT_BYTES\b": "SendQueue, above_high_water(), drain()",
     r"\bBacklog\b": "SendBufferBudget",
-    r"\b_Desk\b|class (Lookup|Among|Rows)\b|\bquestions\.py": "BatchLoader, WhereIn, Query, TableRead",
+    r"\b_Desk\b|class (Lookup|Among|Rows)\b|`Lookup`|\blookup = Batch|\bquestions\.py": "BatchLoader, WhereIn, Query, TableRead",
     r"class Instance\b": "RuntimeDirectory",
     r"\b(guarded|lean)_protocol\b|\b(Guarded|Lean)Protocol\b": "frame_limits.py, compact_protocol.py",
     r"\bkernel\.py": "tcp_options.py",
@@ -31,17 +39,21 @@ REPLACED = {
     r"\bturn_away\b|\bcut_off\b|\btake_over\b|\bstuck_for\b": "reject_handshake, fail_connection, upgrade_from, stalled_for",
     r"class Later\b": "DeferredReply",
     r"\bframe_of\b": "encode_text_frame (core/framing.py)",
-    r"(?<!ownership_)\bpass_on\(|\bmark_hot\b": "LiveRoom.deliver",
-    r"\bHole\b|\bHOLE_|\.hole\(": "Gap, note_gap",
+    r"\bpass_on\(|\bmark_hot\b|\bevents that (were|are) passed on\b|passed_on\b": "LiveRoom.deliver, delivered",
+    r"\b_pass_on\b|\bpass_ownership_on\b|\b(leaving\.|def )ownership_pass_on\b(?!\(user: int\))": (
+        "_reassign, ownership_transfer; of bytes: forward"
+    ),
+    r"\bHole\b|\bHOLE_|\.hole\(|`hole`|\bholes_are_": "Gap, note_gap",
     r"\b_known_to_(?:all|some)\b|\b_heard\b": "_announced, _possibly_announced; for a callback what it hears: _on_…",
     r"\bLocalPerson\b": "LocalUser",
     r"^log = ": "logger",
-    r"\b_telling\b|\b_told\b|(?<!MSG_)\bNOT_NOW\b|\bLOOK_S\b": "_publishing, _wait_published, MSG_…, …_CHECK_S",
+    r"\b_telling\b|\b_told\b|(?<!MSG_)\bNOT_NOW\b": "_publishing, _wait_published, MSG_…",
+    r"\bLOOK_(S|MS|EVERY|AGAIN|MIN)|_LOOK_S\b|_LOOKS_A_|\bFIRST_LOOK\b|^LOOK\b": "…_CHECK_S, CHECK_EVERY, PROBE_EVERY",
     r"class Append\b|\bfirsts\b|CannotStore\.passing": "PendingEvent, dedupe_by_key, transient",
     r"\bchat/wire\b|\bshown_to\(": "chat/encoding.py, encode_for",
     r"\b(problems|check_names|entering|revoking)\.py": "api_errors.py, check_env.py, join_flow.py, publish_revocation",
     r"\bconfig[./]frames\b|\bSOCKET_FRAMES\b": "the registry of features; config/ports.py, REALTIME_PORTS",
-    r"\baccess\.ref\b|\bpeople\.person\b": "access.to_ref, find_user",
+    r"\baccess\.ref\b|\bpeople\.person\b|\bpeople import (.*, )?person\b|\bdef person\(named": "access.to_ref, find_user",
     r"\bunborn\b|\bsettling\b|\bcolumns\.ts|\breplies\.ts": "isDraftDirect, awaitingEvent, layout.ts, requests.ts",
     r"lib/(front|starting)\.sh|\btest_(again|edges|sent_back|graces)\.py": "lib/nginx.sh, lib/preflight.sh; say what is tested",
     r"\b(?:receive|text|handle)_at_once\b": "receive, text, handle: they return what must be awaited",
@@ -53,6 +65,25 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
             "one sentence on a docstring's first line, and the rest below a blank line"
         ),
     },
+    # Somebody may be told something; a name says what it holds.
+    ("*.py",): {
+        r"\btold(: [\w\[\], ]+)? [+|]?= |\b(for|nonlocal|global|def|return|if|await) told\b(?! \w)|\btold\.\w+\(|\btold\["
+        r"|[(,*] ?told[),]|[(,] ?told: \w|\b_told_|\bwindow\.told\b": (
+            "results, expected, sent, counted, …: what the name holds"
+        ),
+    },
+    # A side has its turn in chess, and things are done in turn.
+    ("app", "tests/core", "tests/server", "tests/realtime", ":!app/features/chess"): {
+        r"\b_turns?\b|(?<!for )\bturns? = |\bturn=|\bturn, |\bawait turns\(|\bdef turns\b": (
+            "tick, iteration, slot, number, round: what it counts or holds"
+        ),
+    },
+    ("app", "docs", "tests", ":!docs/features/chess.md", ":!docs/loadtest.md", ":!tests/loadtest"): {
+        r"\bturns? of the (event )?loop\b|\b(background|missed|second) turns?\b"
+        r"|\b([Oo]ne turn of|[Ee]ach turn|the next turn|A turn ends)\b": ("an iteration of the event loop, a tick, a run"),
+    },
+    ("app/realtime", "app/server"): {r"\b_cut\b": "_evict, fail_connection"},
+    ("app/server", "tests/realtime"): {r"\bguard(ed|s)?\b": "limited, set_limits"},
     ("app",): {
         r"class (Outbox|LiveOutbox)\b": "SendQueue",
         r"^(LATE|AWAY|GOING)\b": "MSG_LATE, MSG_AWAY, MSG_GOING",
@@ -84,10 +115,11 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("app/realtime/presence",): {r"\bdef (show|due)\b": "snapshot, dirty"},
     ("app/server",): {
+        r"\bKEPT_": "KEEPALIVE_LINGER_…",
         r"\bdef (judged|beat|answered|prepare|keep|behind)\b": (
             "ping_suspended, on_heartbeat, on_pong, configure, append_pending, on_unsent"
         ),
-        r"\bunread\(|unread (frames|pongs)": "unacked_bytes() for bytes, pending_frames for frames",
+        r"\bunread\(|unread (frames|pongs)|_unread\b": "unsent or unacked_bytes() for bytes, pending_frames for frames",
     },
 }
 # Of a docstring's first line.

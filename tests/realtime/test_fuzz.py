@@ -49,7 +49,7 @@ class Fuzzed:
         self.runner = asyncio.Runner()
         self.socket = PlainSocket(server.ws_url(path), headers=account.headers)
         self.runner.run(self.socket.__aenter__())
-        self.turn = 0
+        self.rounds = 0
 
     def close(self) -> None:
         self.runner.run(self.socket.__aexit__(None, None, None))
@@ -100,8 +100,8 @@ many = settings(max_examples=200, deadline=None, suppress_health_check=list(Heal
 @many
 @given(text=texts)
 def test_native_dialect_answers_any_text(native: Fuzzed, text: str) -> None:
-    native.turn += 1
-    end = f"end-{native.turn}"
+    native.rounds += 1
+    end = f"end-{native.rounds}"
     found = native.runner.run(
         native.answers(
             text, json.dumps({"type": "ping", "id": end}), lambda frame: frame != "pong" and json.loads(frame).get("re") == end
@@ -122,8 +122,8 @@ def test_native_dialect_answers_any_text(native: Fuzzed, text: str) -> None:
 @many
 @given(text=texts | st.builds(json.dumps, st.dictionaries(st.sampled_from(["message", "user", "seq"]), anything)))
 def test_line_dialect_answers_any_text(lines: Fuzzed, text: str) -> None:
-    lines.turn += 1
-    end = f"end-{lines.turn}"
+    lines.rounds += 1
+    end = f"end-{lines.rounds}"
     for frame in lines.runner.run(lines.answers(text, end, lambda frame: json.loads(frame).get("message") == end)):
         assert set(json.loads(frame)) in ({"message", "user", "seq"}, {"message", "user", "seq", "name"}, {"error", "code"})
 
