@@ -29,7 +29,7 @@ from rooms import access, slugs
 from rooms.models import Membership
 
 PAGE, PAGE_MAX = 20, 100
-# Rooms that are searched, the most recently active ones of a person who is in more.
+# Rooms that are searched, those with the longest logs for a person who is in more.
 MOST_ROOMS = 5_000
 # Things of each feature beside the messages.
 MOST_THINGS = 50
@@ -56,30 +56,32 @@ def find(user: int, query: str, *, room: str | None = None, before: Before = Non
 def _results(wanted: Wanted, before: Before, limit: int) -> Results:
     search = find_postgres.search if connection.vendor == "postgresql" else find_plain.search
     rows, more = search(wanted)
-    rows = sorted([*rows, *_things(wanted)], key=lambda row: -row.id)
+    things, more_things = _things(wanted)
+    rows = sorted([*rows, *things], key=lambda row: -row.id)
     matches = [(row, found) for row in rows if (found := match(row.text, wanted.question.terms)) is not None]
     if before is None:
         matches.sort(key=lambda one: (-one[1].score, -one[0].id))
     page = _page(matches, limit, by_time=isinstance(before, datetime))
     words = _words_of([row.id for row, _ in page if not row.text])
     page = [(row._replace(text=row.text or words.get(row.id, "")), found) for row, found in page]
-    return Results([_shown(row, found, wanted.rooms) for row, found in page], more or len(matches) > len(page))
+    return Results([_shown(row, found, wanted.rooms) for row, found in page], more or more_things or len(matches) > len(page))
 
 
-def _things(wanted: Wanted) -> list[Found]:
-    """Return other things than messages, such as notes, whose texts hold all terms."""
+def _things(wanted: Wanted) -> tuple[list[Found], bool]:
+    """Return other things than messages, such as notes, whose texts hold all terms, and whether there may be more."""
     question, features = wanted.question, installed()
     if question.has_file or not question.terms:
-        return []
+        return [], False
     sources = [source for feature in features.all if feature.name not in features.off for source in feature.searched]
-    found = [one for source in sources for one in source(list(wanted.rooms), question.terms, MOST_THINGS)]
-    texts = {(room, seq): text for room, seq, text in found}
+    found = [source(list(wanted.rooms), question.terms, MOST_THINGS) for source in sources]
+    texts = {(room, seq): text for things in found for room, seq, text in things}
     if not texts:
-        return []
+        return [], False
     events = Event.objects.filter(reduce(or_, (Q(room_id=room, seq=seq) for room, seq in texts)))
     events = find_plain.narrowed(events, wanted)
     rows = events.values_list("id", "room_id", "seq", "author_id", "author__username", "at")
-    return [Found(*row, texts[row[1], row[2]]) for row in rows]
+    more = any(len(things) >= MOST_THINGS for things in found)
+    return [Found(*row, texts[row[1], row[2]]) for row in rows], more
 
 
 def _words_of(ids: list[int]) -> dict[int, str]:

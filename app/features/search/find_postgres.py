@@ -22,7 +22,8 @@ RECENT = 2_000
 UNENTERED = 50_000
 # Above it the index is not asked for rooms: it would read as many entries as there are messages.
 FEW_ROOMS = 100
-# Words of the index that hold a part of a word.
+# Words of the index that hold a part of a word, but for those that begin with it: the index finds these by the part. The list of
+# words is the installation's, so a common part stands in more of them; the search then says that there may be more.
 EXPANDED = 50
 LIMIT_MS = 1_500
 # The latest messages with files that are looked at.
@@ -88,7 +89,9 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
             return latest, True
         try:
             with transaction.atomic(using=replica.alias()):
-                found = [*_unentered(cursor, wanted), *_matching(cursor, wanted)]
+                unentered = _unentered(cursor, wanted)  # first: a message may be entered meanwhile
+                matching, is_whole = _matching(cursor, wanted)
+                found = [*unentered, *matching]
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != "57014":  # query_canceled
                 raise
@@ -96,7 +99,7 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
             return latest, True
     SEARCHED.labels("index").inc()
     both = {row.id: row for row in (*latest, *found)}
-    return sorted(both.values(), key=lambda row: -row.id), len(found) >= CANDIDATES
+    return sorted(both.values(), key=lambda row: -row.id), len(found) >= CANDIDATES or not is_whole
 
 
 def _is_exact(wanted: Wanted) -> bool:
@@ -143,9 +146,11 @@ def _with_files(cursor: Any, wanted: Wanted) -> tuple[list[Found], bool]:
     return found, len(found) >= CANDIDATES or len(places) >= MOST_WITH_FILES
 
 
-def _matching(cursor: Any, wanted: Wanted) -> list[Found]:
+def _matching(cursor: Any, wanted: Wanted) -> tuple[list[Found], bool]:
+    """Return matches of the index, and whether it was asked for all words that hold the parts."""
     terms = wanted.question.terms
-    lookup = words.tsquery(terms, {part: _words_with(cursor, part) for part in words.parts(terms)})
+    holding = {part: _words_with(cursor, part) for part in words.parts(terms)}
+    lookup = words.tsquery(terms, {part: found[:EXPANDED] for part, found in holding.items()})
     conditions, values = _conditions(wanted, tuple(term for term in terms if not _is_one_word(term)))
     if wanted.before_seq is not None:
         conditions.append("e.seq < %(before_seq)s")
@@ -162,7 +167,7 @@ def _matching(cursor: Any, wanted: Wanted) -> list[Found]:
         statement = _MATCHING
     text = statement.format(entries=" AND ".join(entries), conditions=" AND ".join(conditions))
     cursor.execute(text, values | {"words": lookup})
-    return [Found(*row) for row in cursor.fetchall()]
+    return [Found(*row) for row in cursor.fetchall()], all(len(found) <= EXPANDED for found in holding.values())
 
 
 def _is_one_word(term: str) -> bool:
@@ -174,7 +179,10 @@ def _is_one_word(term: str) -> bool:
 
 
 def _words_with(cursor: Any, part: str) -> list[str]:
-    cursor.execute("SELECT word FROM search_word WHERE word LIKE %s LIMIT %s", [f"%{_escaped(part)}%", EXPANDED])
+    """Return words that hold the part behind their beginning, one more than EXPANDED at most."""
+    pattern = _escaped(part)
+    select = "SELECT word FROM search_word WHERE word LIKE %s AND word NOT LIKE %s LIMIT %s"
+    cursor.execute(select, [f"%{pattern}%", f"{pattern}%", EXPANDED + 1])
     return [word for (word,) in cursor.fetchall()]
 
 

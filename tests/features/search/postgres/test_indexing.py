@@ -159,3 +159,17 @@ def test_uncommitted_time_is_waited_for(world: World, monkeypatch: pytest.Monkey
     indexing.enter()
     assert entered() == 0
     assert seqs(world, "young") == [1]
+
+
+@pytest.mark.parametrize(
+    ("word", "number", "is_whole"), [("w{}base", 50, True), ("w{}base", 60, False), ("base{}", 60, True), ("{}", 60, True)]
+)
+def test_part_of_more_words_than_are_looked_up_says_more(world: World, word: str, number: int, *, is_whole: bool) -> None:
+    for seq in range(1, number + 1):
+        event(world, seq, f"{word.format(seq)} and base")
+        event(world, number + seq, word.format(seq))
+    enter()
+    wanted = 2 * number if "base" in word else number
+    found = find(world.ada.id, "base", limit=200)
+    assert found.more is not is_whole
+    assert len(found.results) == wanted or not is_whole
