@@ -1,6 +1,7 @@
 """`PYTHONPATH=app python -m bench.finds`: time searches among many messages.
 
-MESSAGES (1,000,000) in ROOMS (1,000) rooms, on a Postgres of its own.
+MESSAGES (1,000,000) in ROOMS (1,000) rooms, on a Postgres of its own. NOTES (500) shared notes are in rooms that all who ask are
+in: each search with words compares the texts of a person's newest 500 notes, too.
 
 The texts have words as often as a language has them (Zipf), every tenth message is Chinese. People in all rooms, in 60 and in 3
 ask for words, beginnings, parts, phrases, an author, and pairs of Chinese characters. Prints milliseconds in the process that
@@ -26,6 +27,7 @@ from tests.support.services import Postgres
 
 APP = Path(__file__).resolve().parents[1] / "app"
 MESSAGES, ROOMS = int(os.environ.get("MESSAGES", "1000000")), int(os.environ.get("ROOMS", "1000"))
+NOTES = int(os.environ.get("NOTES", "500"))
 PEOPLE, VOCABULARY, ASKED = 200, 40_000, 40
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 random.seed(14)
@@ -38,6 +40,11 @@ def _text(number: int) -> str:
     if number % 10 == 0:
         return "".join(random.choices(SIGNS, cum_weights=SIGN_WEIGHTS, k=random.randint(5, 30)))
     return " ".join(random.choices(WORDS, cum_weights=WORD_WEIGHTS, k=random.randint(3, 16)))
+
+
+def _long_text(number: int) -> str:
+    """Return some 1,300 characters, as a page of a note."""
+    return "\n".join(_text(number + line) for line in range(20))
 
 
 def main() -> int:
@@ -80,8 +87,26 @@ def _seed(url: str) -> None:
                     (1001 + number % ROOMS, seq, "message", random.randint(1, PEOPLE), f"k{number}", at, _text(number), "", False,
                      False, "{}")
                 )  # fmt: skip
-        print(f"{MESSAGES} messages in {time.monotonic() - began:.0f} s", flush=True)
+        _seed_notes(own)
+        print(f"{MESSAGES} messages and {NOTES} notes in {time.monotonic() - began:.0f} s", flush=True)
         own.execute("VACUUM ANALYZE")
+
+
+def _seed_notes(own: psycopg.Connection) -> None:
+    """Add the notes to the three rooms that all who ask are in, behind their messages."""
+    rooms = min(3, ROOMS)
+    for number in range(NOTES):
+        room, seq = 1001 + number % rooms, MESSAGES // ROOMS + 2 + number // rooms
+        own.execute(
+            "INSERT INTO chat_event (room_id, seq, kind, author_id, key, at, text, alias, edited, deleted, reactions, data)"
+            " VALUES (%s, %s, 'note', 1, %s, '2026-01-15T00:00:00Z', '', '', false, false, '{}', '{}')",
+            [room, seq, f"n{number}"],
+        )
+        own.execute(
+            "INSERT INTO notes_document (room_id, seq, title, author, at, head, size, snapshot, snapshot_upto, text, version,"
+            " version_upto, writers) VALUES (%s, %s, %s, 1, '2026-01-15T00:00:00Z', 0, 0, '', 0, %s, 0, 0, '[]')",
+            [room, seq, _text(number)[:120], _long_text(number)],
+        )
 
 
 def _measure() -> None:
