@@ -11,9 +11,9 @@ import asyncio
 import random
 import time
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -31,6 +31,7 @@ from features.notifications.table import Fact, Reason, Way, level_of, reason_for
 from realtime.publish import Batch, LocalUser, LogEvent, RoomRef, encode, local_user
 
 logger = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 # Lifetime of cached reads of a room and of a person. A change reaches the person's own processes at once.
 FRESH_S = 3.0
@@ -57,12 +58,56 @@ class _Waiting(NamedTuple):
     watchers: Collection[LocalUser]
 
 
+class LatelyRead(Generic[T]):
+    """What was read within FRESH_S, by id."""
+
+    def __init__(self, read: Callable[[Collection[int]], dict[int, T]], most: int) -> None:
+        """`read` returns an entry for each id, in a database thread; `most` entries are kept."""
+        self._read, self._most = read, most
+        self._known: OrderedDict[int, tuple[float, T]] = OrderedDict()
+        # How often something was forgotten.
+        self._changes = 0
+
+    def get(self, one: int) -> T | None:
+        """Return what is known; None where it must be read."""
+        until, found = self._known.get(one, (0.0, None))
+        return found if until >= time.monotonic() else None
+
+    def forget(self, one: int) -> None:
+        """Read it again: it has changed."""
+        self._changes += 1
+        self._known.pop(one, None)
+
+    async def of(self, ids: Collection[int]) -> dict[int, T]:
+        """Return the entry of each id.
+
+        Entries may be forgotten while others are read: those that were known are taken before. Raises DatabaseUnavailable.
+        """
+        found = {one: known for one in ids if (known := self.get(one)) is not None}
+        missing = [one for one in ids if one not in found]
+        if missing:
+            changes = self._changes
+            read = await database.run(self._read, missing)
+            if changes == self._changes:  # else it may have been read before the change
+                self._keep(read)
+            found |= read
+        return found
+
+    def _keep(self, read: dict[int, T]) -> None:
+        until = time.monotonic() + FRESH_S
+        for one, found in read.items():
+            self._known[one] = (until, found)
+            self._known.move_to_end(one)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+
 class Teller:
     """One per event loop."""
 
     def __init__(self) -> None:
-        self._rooms: OrderedDict[int, tuple[float, RoomRead]] = OrderedDict()
-        self._people: OrderedDict[int, tuple[float, PersonRead]] = OrderedDict()
+        self._rooms = LatelyRead[RoomRead](reads.rooms, ROOMS)
+        self._people = LatelyRead[PersonRead](reads.people, PEOPLE)
         self._queue: deque[_Waiting] = deque(maxlen=QUEUE)
         self._task: asyncio.Task[None] | None = None
         self._paces = Buckets(PER_S, BURST)
@@ -72,9 +117,9 @@ class Teller:
         if not watchers:
             return
         found = self._rooms.get(room.id)
-        known = room.direct or found is None or found[0] < time.monotonic() or bool(found[1].all)
+        any_message = room.direct or found is None or bool(found.all)
         for event in events:
-            if event.counts and (known or NAMES in event.text):
+            if event.counts and (any_message or NAMES in event.text):
                 self._queue.append(_Waiting(room, event, watchers))
         if self._queue and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._work())
@@ -82,10 +127,10 @@ class Teller:
     def forget(self, user: int, frame: dict[str, Any]) -> None:
         """Read the person and their rooms again: their settings have changed."""
         if frame["type"] == "notifications":
-            self._people.pop(user, None)
+            self._people.forget(user)
             local = local_user(user)
             for room in local.rooms.values() if local else ():
-                self._rooms.pop(room.id, None)
+                self._rooms.forget(room.id)
 
     async def _work(self) -> None:
         while self._queue:
@@ -101,11 +146,11 @@ class Teller:
                 logger.exception("people could not be told of messages", rooms=len({one.room.id for one in part}))
 
     async def _notify(self, part: list[_Waiting]) -> None:
-        rooms = await self._read_rooms({one.room.id for one in part})
+        rooms = await self._rooms.of({one.room.id for one in part})
         notices = [(one, user, reason) for one in part for user, reason in self._audience(one, rooms[one.room.id])]
         if not notices:
             return
-        people = await self._read_people({user.person.id for _, user, _ in notices})
+        people = await self._people.of({user.person.id for _, user, _ in notices})
         now, frames = datetime.now(UTC), dict[tuple[int, int, Reason], Batch]()
         for number, (one, user, reason) in enumerate(notices, 1):
             result = self._result(one, user, people[user.person.id], now)
@@ -144,32 +189,6 @@ class Teller:
             reason = reason_for(level, direct=one.room.direct, named=is_named)
             if reason is not None:
                 yield user, reason
-
-    async def _read_rooms(self, ids: set[int]) -> dict[int, RoomRead]:
-        missing = self._stale(self._rooms, ids)
-        if missing:
-            _keep(self._rooms, await database.run(reads.rooms, missing), ROOMS)
-        return {room: self._rooms[room][1] for room in ids}
-
-    async def _read_people(self, ids: set[int]) -> dict[int, PersonRead]:
-        missing = self._stale(self._people, ids)
-        if missing:
-            _keep(self._people, await database.run(reads.people, missing), PEOPLE)
-        return {user: self._people[user][1] for user in ids}
-
-    @staticmethod
-    def _stale(known: OrderedDict[int, tuple[float, Any]], ids: set[int]) -> list[int]:
-        now = time.monotonic()
-        return [one for one in ids if one not in known or known[one][0] < now]
-
-
-def _keep(known: OrderedDict[int, tuple[float, Any]], read: dict[int, Any], most: int) -> None:
-    until = time.monotonic() + FRESH_S
-    for one, found in read.items():
-        known[one] = (until, found)
-        known.move_to_end(one)
-    while len(known) > most:
-        known.popitem(last=False)
 
 
 class _Event(msgspec.Struct):
