@@ -3,7 +3,7 @@
 Frames in both directions are `{"latitude": 1.5, "longitude": 2.5}`; the server's frames also have `user`.
 
 `latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one runs;
-closing the socket ends a share that was begun in this way.
+closing the socket ends it. A share that a lost socket began is ended by the one that sends places into it later.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from core.errors import BadFrame, Closed, FrameRefused
 from core.words import words as _
 from db.database import DatabaseUnavailable
 from features.location import frames
+from features.location.shares import Share
 from realtime.dialects.base import Dialect, decode_object
-from realtime.publish import LogEvent, Person, RoomRef, encode
+from realtime.publish import LogEvent, Person, RoomRef, encode, local_user
 from rooms.join_flow import enter_first_use
 
 LOBBY = "lobby"
@@ -28,6 +29,9 @@ MARK = "ws-location:"
 class LocationDialect(Dialect):
     name = "location"
     topic = "location"
+    # The key of the share that this socket began, and whether it has sent a place.
+    key = ""
+    sent = False
 
     async def open(self) -> None:
         self.lobby = await enter_first_use(self.socket.user, LOBBY)
@@ -43,20 +47,30 @@ class LocationDialect(Dialect):
 
     async def _update(self, place: dict[str, Any]) -> None:
         fields = {"room": LOBBY, **place}
+        self.sent = True
         try:
             await self.socket.perform("location.update", fields)
         except Closed:
-            key = f"{MARK}{secrets.token_urlsafe(16)}"
-            await self.socket.perform("location.share", {"room": LOBBY, "key": key, "seconds": SHARE_S})
+            self.key = f"{MARK}{secrets.token_urlsafe(16)}"
+            await self.socket.perform("location.share", {"room": LOBBY, "key": self.key, "seconds": SHARE_S})
             await self.socket.perform("location.update", fields)
 
     async def closed(self) -> None:
         try:
             share = await frames.running(self.lobby, self.socket.user)
-            if share is not None and share.key.startswith(MARK):
+            if share is not None and self._ends(share):
                 await frames.end(self.lobby, self.socket.user, share.seq)
         except (FrameRefused, DatabaseUnavailable):
             return  # it ends in its time
+
+    def _ends(self, share: Share) -> bool:
+        """Say whether closing this socket ends the share: it is its own, or a lost socket's."""
+        if share.key == self.key:
+            return True
+        local = local_user(self.socket.user.id)
+        others = [one.dialect for one in local.sockets] if local else []
+        held = any(isinstance(other, LocationDialect) and other.key == share.key for other in others)
+        return self.sent and share.key.startswith(MARK) and not held
 
     @staticmethod
     def encode_value(key: str, sender: Person, value: Any) -> str:

@@ -71,6 +71,40 @@ async def test_share_of_the_page_is_used_and_kept(server: Server, plain: Any, co
     await native.request("location.stop", room="lobby", target=seq, key="l")
 
 
+async def test_closing_a_tab_ends_no_share_of_another(server: Server, plain: Any, connect: Connect) -> None:
+    ada = await sign_up(server.base_url)
+    native = await connect(await sign_up(server.base_url))
+    await native.join("lobby")
+    sending, watching = await plain(ada), await plain(ada)
+    await sending.send_json(PLACE)
+    begun = await native.expect("location")
+    assert await place_of(watching, ada) == PLACE | {"user": ada.name}
+    await watching.socket.close()
+    await native.expect_nothing("location.ended", seconds=1, target=begun["seq"])
+    await sending.send_json(PLACE | {"latitude": 3})
+    assert await place_of(sending, ada) == PLACE | {"user": ada.name}
+    assert (await place_of(sending, ada))["latitude"] == 3
+    await sending.socket.close()
+    await native.expect("location.ended", target=begun["seq"])
+
+
+async def test_client_that_comes_back_ends_the_share_of_its_lost_socket(server: Server, plain: Any, connect: Connect) -> None:
+    ada = await sign_up(server.base_url)
+    native = await connect(await sign_up(server.base_url))
+    await native.join("lobby")
+    lost = await plain(ada)
+    await lost.send_json(PLACE)
+    begun = await native.expect("location")
+    lost.socket.transport.abort()
+    back = await plain(ada)
+    await native.expect_nothing("location.ended", seconds=1, target=begun["seq"])
+    await back.send_json(PLACE | {"latitude": 3})
+    while (await place_of(back, ada))["latitude"] != 3:
+        pass
+    await back.socket.close()
+    await native.expect("location.ended", target=begun["seq"])
+
+
 @pytest.mark.parametrize(
     "text", ["hello", "7", "[]", "{}", '{"latitude": 1}', '{"latitude": 91, "longitude": 0}', '{"latitude": NaN}']
 )

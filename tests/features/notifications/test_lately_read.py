@@ -17,7 +17,7 @@ class Table:
     """Numbers by id; a read takes until `answers` is set."""
 
     def __init__(self) -> None:
-        self.rows = {one: 1 for one in range(5)}
+        self.rows = dict.fromkeys(range(5), 1)
         self.asked: list[list[int]] = []
         self.answers = asyncio.Event()
         self.answers.set()
