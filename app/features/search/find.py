@@ -20,6 +20,7 @@ from chat.models import Event
 from chat.publish import summary_of
 from core.errors import BadFrame, NoSuchRoom
 from core.features import installed
+from core.words import words as _
 from db import replica
 from features.search import find_plain, find_postgres
 from features.search.matching import Match, excerpt, match
@@ -94,12 +95,12 @@ def _wanted(user: int, query: str, room: str | None, before: Before, limit: int)
     """Return the query for the database; None if nothing can be found."""
     question = parse(query)
     if isinstance(before, int) and room is None and question.room is None:
-        raise NoSuchRoom("before: a seq needs a room")
+        raise NoSuchRoom(_("before: a seq needs a room"))
     if isinstance(before, datetime):
         try:
             moment = in_utc(before)
         except OverflowError:
-            raise BadFrame("before is out of range") from None
+            raise BadFrame(_("before is out of range")) from None
         question = question._replace(before=min(moment, question.before or moment))
     rooms = _rooms(user, {slug for slug in (room, question.room) if slug is not None})
     author = None

@@ -16,6 +16,7 @@ import msgspec
 from core import pace
 from core.errors import Unavailable
 from core.newest import NewestQuestion
+from core.words import words as _
 from db import replica
 from db.database import DatabaseUnavailable
 from features.search import metrics
@@ -68,7 +69,7 @@ async def _answer(user: int, frame: Search) -> Results:
     try:
         return await look_up(user, frame.query, frame.room, frame.before, frame.limit)
     except DatabaseUnavailable:
-        raise Unavailable("the database is away; ask again") from None
+        raise Unavailable(_("the database is away; ask again")) from None
 
 
 def _fields(query: str) -> Callable[[Results], dict[str, Any]]:

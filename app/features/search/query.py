@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
 from core.errors import BadFrame, Empty
+from core.words import words as _
+from features.search.errors import BadDate, BadFilter, RepeatedFilter, TooManyWords
 
 LONGEST = 200
 MOST_TERMS = 8
@@ -37,21 +39,24 @@ def parse(query: str) -> Question:
     For example `words "a phrase" from:ada in:lobby before:2026-11-30 after:2026-11-01 has:file`.
 
     A filter without a value yet is left out, for people type one letter after the other. Dates are UTC's; before: excludes its
-    day, after: includes it. Raises Empty if nothing is asked for, BadFrame for a value that cannot be read.
+    day, after: includes it. Raises Empty if nothing is asked for, BadFrame for a question too long, and an error of
+    features/search/errors.py for a value that cannot be read.
     """
     if len(query) > LONGEST:
-        raise BadFrame(f"query has {len(query)} characters, the limit is {LONGEST}")
+        raise BadFrame(_("query has {count} characters, the limit is {most}", count=len(query), most=LONGEST))
     terms: list[str] = []
     filters: dict[str, str] = {}
     for name, value in _parts(query):
         if name and value and filters.setdefault(name, value) != value:
-            raise BadFrame(f"{name}: is given twice")
+            raise RepeatedFilter(_("{filter}: is given twice", filter=name))
         if not name and (term := _term(value)) and term not in terms:
             terms.append(term)
     if len(terms) > MOST_TERMS:
-        raise BadFrame(f"query has {len(terms)} words, the limit is {MOST_TERMS}; phrases in quotes count as one")
+        raise TooManyWords(
+            _("query has {count} words, the limit is {most}; phrases in quotes count as one", count=len(terms), most=MOST_TERMS)
+        )
     if filters.get("has", "file") != "file":
-        raise BadFrame(f"has: takes file, not {filters['has'][:64]!r}")
+        raise BadFilter(_("has: takes file, not {value}", value=repr(filters["has"][:64])))
     found = Question(
         terms=tuple(terms),
         author=filters.get("from"),
@@ -61,7 +66,7 @@ def parse(query: str) -> Question:
         has_file="has" in filters,
     )
     if found == Question():
-        raise Empty("query is empty")
+        raise Empty(_("query is empty"))
     return found
 
 
@@ -96,7 +101,8 @@ def _moment(name: str, value: str | None) -> datetime | None:
             return datetime.combine(date.fromisoformat(value), time(), UTC)
         return in_utc(datetime.fromisoformat(value))
     except (ValueError, OverflowError):
-        raise BadFrame(f"{name}: takes a date such as 2026-11-30, not {value[:64]!r}") from None
+        value = repr(value[:64])
+        raise BadDate(_("{filter}: takes a date such as 2026-11-30, not {value}", filter=name, value=value)) from None
 
 
 def in_utc(at: datetime) -> datetime:
