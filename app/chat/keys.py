@@ -11,7 +11,7 @@ RESERVED = "server:"
 
 
 class ServerKey:
-    """A key that the server gives an event: its purpose, and what tells it from others.
+    """A key that the server gives an event: its purpose, and parts that identify it.
 
     Its own type, so that no text from outside passes for one.
     """

@@ -1,4 +1,4 @@
-"""What the server does at a time: once, and a thing that cannot be acted on stops no other."""
+"""The server acts on a due thing once; one that it cannot act on stops no other."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -54,7 +54,10 @@ async def test_key_of_the_server_is_refused_in_every_frame(server: Server, conne
 
 
 async def begin_poll(chat: ChatClient, room: str) -> tuple[int, datetime, str]:
-    """Begin something that is due soon: its seq, when, and the kind of the server's event."""
+    """Begin a thing that is due soon.
+
+    Return its seq, the time, and the kind of the server's event.
+    """
     at = datetime.now(UTC) + timedelta(seconds=2)
     poll: Frame = {"question": "Tea?", "options": ["a", "b"], "multiple": False, "secret": False, "closes_at": at.isoformat()}
     return (await chat.request("poll.create", room=room, key="poll", **poll))["seq"], at, "poll.closed"

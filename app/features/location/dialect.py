@@ -64,7 +64,10 @@ class LocationDialect(Dialect):
             return  # it ends in its time
 
     def _ends(self, share: Share) -> bool:
-        """Say whether closing this socket ends the share: it is its own, or a lost socket's."""
+        """Say whether closing this socket ends the share.
+
+        So it does with its own, and with a lost socket's into which it sends places.
+        """
         if share.key == self.key:
             return True
         local = local_user(self.socket.user.id)

@@ -62,7 +62,10 @@ class LatelyRead(Generic[T]):
     """What was read within FRESH_S, by id."""
 
     def __init__(self, read: Callable[[Collection[int]], dict[int, T]], most: int) -> None:
-        """`read` returns an entry for each id, in a database thread; `most` entries are kept."""
+        """Keep `most` entries.
+
+        `read` returns one for each id, in a database thread.
+        """
         self._read, self._most = read, most
         self._known: OrderedDict[int, tuple[float, T]] = OrderedDict()
         # How often something was forgotten.

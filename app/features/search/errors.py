@@ -1,4 +1,4 @@
-"""What a question is refused for. The page says each code in its own words, while people type."""
+"""Refusals of a question: the page says each code in its own words."""
 
 from __future__ import annotations
 

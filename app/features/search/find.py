@@ -69,7 +69,10 @@ def _results(wanted: Wanted, before: Before, limit: int) -> Results:
 
 
 def _things(wanted: Wanted) -> tuple[list[Found], bool]:
-    """Return other things than messages, such as notes, whose texts hold all terms, and whether there may be more."""
+    """Return things such as notes whose texts hold all terms.
+
+    The second value says whether there may be more.
+    """
     question, features = wanted.question, installed()
     if question.has_file or not question.terms:
         return [], False

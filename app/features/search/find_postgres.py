@@ -147,7 +147,10 @@ def _with_files(cursor: Any, wanted: Wanted) -> tuple[list[Found], bool]:
 
 
 def _matching(cursor: Any, wanted: Wanted) -> tuple[list[Found], bool]:
-    """Return matches of the index, and whether it was asked for all words that hold the parts."""
+    """Return matches of the index.
+
+    The second value says whether it was asked for all words that hold the parts.
+    """
     terms = wanted.question.terms
     holding = {part: _words_with(cursor, part) for part in words.parts(terms)}
     lookup = words.tsquery(terms, {part: found[:EXPANDED] for part, found in holding.items()})
@@ -179,7 +182,10 @@ def _is_one_word(term: str) -> bool:
 
 
 def _words_with(cursor: Any, part: str) -> list[str]:
-    """Return words that hold the part behind their beginning, one more than EXPANDED at most."""
+    """Return words that hold the part behind their beginning.
+
+    There are EXPANDED + 1 at most.
+    """
     pattern = _escaped(part)
     select = "SELECT word FROM search_word WHERE word LIKE %s AND word NOT LIKE %s LIMIT %s"
     cursor.execute(select, [f"%{pattern}%", f"{pattern}%", EXPANDED + 1])

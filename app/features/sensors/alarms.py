@@ -68,9 +68,9 @@ class Seen(NamedTuple):
 
 
 def state_after(rule: Rule, state: str, value: float, age_s: float) -> str:
-    """Return the alarm's state after the sensor's newest reading, which is `age_s` old.
+    """Return the alarm's state after the sensor's newest reading.
 
-    Pure.
+    Pure. The reading is `age_s` old.
     """
     if rule.silent_s is not None and age_s > rule.silent_s:
         return "silent"
@@ -176,9 +176,10 @@ def _state(alarm: Alarm) -> State:
 
 
 async def change(known: State, seen: Seen, state: str) -> bool:
-    """Post the change and note it; return False if another process has posted this one or another change.
+    """Post the change and note it.
 
-    The message first: a process that dies in between posts it again, to no effect.
+    The message first: a process that dies in between posts it again, to no effect. Return False if another process has posted this
+    change, or another one.
     """
     key = publish.ServerKey("alarm", known.id, known.changes + 1)
     with translation.override(known.language):

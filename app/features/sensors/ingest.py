@@ -133,9 +133,9 @@ class Ingest:
         alarms.check([alarms.Seen(row.sensor, *named[row.sensor], row.at, row.value) for row in newest])
 
     async def _stored(self, part: list[Push]) -> tuple[list[Push], list[Row], list[Row]]:
-        """Return the pushes that were stored, their rows in the same order, and each sensor's newest reading if it is among them.
+        """Return the pushes that were stored, and their rows in the same order.
 
-        Pushes that a full room refuses have failed.
+        Pushes that a full room refuses have failed. The third list holds the readings that are their sensors' newest now.
         """
         for attempt in range(TRIES):
             try:

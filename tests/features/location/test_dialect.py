@@ -88,7 +88,7 @@ async def test_closing_a_tab_ends_no_share_of_another(server: Server, plain: Any
     await native.expect("location.ended", target=begun["seq"])
 
 
-async def test_client_that_comes_back_ends_the_share_of_its_lost_socket(server: Server, plain: Any, connect: Connect) -> None:
+async def test_client_that_comes_back_ends_its_lost_sockets_share(server: Server, plain: Any, connect: Connect) -> None:
     ada = await sign_up(server.base_url)
     native = await connect(await sign_up(server.base_url))
     await native.join("lobby")

@@ -1,4 +1,4 @@
-"""What the teller has read lately of rooms and people, while their settings change."""
+"""Cached reads of rooms and people, while their settings change."""
 
 from __future__ import annotations
 

@@ -277,7 +277,10 @@ async def test_late_and_doubled_readings_raise_no_alarm(
 async def test_change_that_no_push_posted_is_posted_later(
     connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
 ) -> None:
-    """As after a process that died between a reading's commit and its message: no reading comes any more."""
+    """So it is after a process died between a reading's commit and its message.
+
+    No reading comes any more.
+    """
     mine = await connect(ada)
     await mine.join(room)
     await push(mine, room, ("t1", 31))
