@@ -52,8 +52,6 @@ class Fact(StrEnum):
     CLAIMED = "claimed"
     # It is within the person's quiet hours.
     QUIET = "quiet"
-    # This way has told the person already.
-    TOLD = "told"
     # The person does not use this way: no socket, no device, no confirmed address or no digest.
     UNUSED = "unused"
 
@@ -74,12 +72,13 @@ REASONS: Mapping[Level, Mapping[bool, Mapping[bool, Reason | None]]] = {
     },
 }
 
-# Way → the circumstances under which it is silent.
+# Way → the circumstances under which it is silent. A message that Web Push or a digest has brought already is left out before it
+# comes to them (missed.py).
 SILENT: Mapping[Way, frozenset[Fact]] = {
-    Way.NOTIFY: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.QUIET, Fact.TOLD, Fact.UNUSED}),
-    Way.PUSH: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.QUIET, Fact.TOLD, Fact.UNUSED, Fact.CLAIMED}),
+    Way.NOTIFY: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.QUIET, Fact.UNUSED}),
+    Way.PUSH: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.QUIET, Fact.UNUSED, Fact.CLAIMED}),
     # A shown notification may still be unread, and a digest disturbs no one.
-    Way.MAIL: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.TOLD, Fact.UNUSED}),
+    Way.MAIL: frozenset({Fact.OWN, Fact.BLOCKED, Fact.DELETED, Fact.READ, Fact.UNUSED}),
 }
 
 # The level of a room of which a person has set none, by whether it is direct.
