@@ -88,7 +88,7 @@ def test_capacity_reads_existing_containers_only(stack: Stack, monkeypatch: pyte
     servers = Servers.of(stack.url, "", stack.project)
     assert (len(servers.replicas), servers.blind) == (2, [])
     reading = servers.read()
-    assert reading.unread == []
+    assert reading.unreadable == []
     assert {"web 1", "web 2", "nginx 1", "redis 1", "postgres 1"} <= set(reading.cpu)
     with pytest.raises(BadOption, match=rf"PROJECT='{stack.project}x' has no running containers; .*{stack.project}"):
         Servers.of(stack.url, "", f"{stack.project}x")
