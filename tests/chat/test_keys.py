@@ -37,7 +37,7 @@ async def test_key_of_the_server_is_refused_in_every_frame(server: Server, conne
     frames: list[tuple[str, Frame]] = [
         ("message.send", {"text": "hi"}),
         ("message.send", {"text": "hi", "reply_to": seq}),
-        ("message.send", {"text": "hi", "files": ["a-code-of-no-file"]}),
+        ("message.send", {"text": "hi", "files": ["f" * 32]}),
         ("message.edit", {"target": seq, "text": "ho"}),
         ("message.delete", {"target": seq}),
         ("message.react", {"target": seq, "emoji": "👍", "on": True}),

@@ -178,8 +178,8 @@ def _state(alarm: Alarm) -> State:
 async def change(known: State, seen: Seen, state: str) -> bool:
     """Post the change and note it.
 
-    The message first: a process that dies in between posts it again, to no effect. Return False if another process has posted this
-    change, or another one.
+    The message first: a process that dies in between posts it again, to no effect. Return False if another process has posted
+    this change, or another one.
     """
     key = publish.ServerKey("alarm", known.id, known.changes + 1)
     with translation.override(known.language):

@@ -66,6 +66,56 @@ async def test_game_from_offer_to_mate(server: Server, connect: Connect, ada: Ac
         assert f'[White "{ada.name}"]' in pgn
 
 
+async def test_draw_is_declined_and_then_agreed(connect: Connect, ada: Account, bob: Account, room: str) -> None:
+    white, black, watcher = await connect(ada), await connect(bob), await connect()
+    for chat in (white, black, watcher):
+        await chat.join(room)
+    game: Frame = {"room": room, "target": (await ask(white, "offer", room=room, seconds=60, increment=0))["seq"]}
+    assert await code(white, "draw", action="offer", **game) == "closed", "the game has not begun"
+    await ask(black, "accept", **game)
+    for action in ("accept", "decline"):
+        assert await code(black, "draw", action=action, **game) == "no_such_target"
+    await ask(white, "draw", action="offer", **game)
+    offered = await watcher.expect("chess.draw_offered")
+    assert (offered["offered"], offered["from"]["id"], offered["state"]["draw"]) == (True, ada.id, "white")
+    for action in ("accept", "decline"):
+        assert await code(white, "draw", action=action, **game) == "no_such_target", "one's own offer"
+    assert await code(watcher, "draw", action="accept", **game) == "forbidden"
+    await ask(black, "draw", action="decline", **game)
+    declined = await watcher.expect("chess.draw_offered")
+    assert (declined["offered"], declined["from"]["id"], declined["state"]["draw"]) == (False, bob.id, None)
+    assert await code(black, "draw", action="accept", **game) == "no_such_target"
+    await ask(black, "draw", action="offer", **game)
+    await ask(white, "move", move="e2e4", **game)
+    assert (await watcher.expect("chess.moved"))["state"]["draw"] is None, "a move declines"
+    assert await code(white, "draw", action="accept", **game) == "no_such_target"
+    await ask(white, "draw", action="offer", **game)
+    await ask(black, "draw", action="accept", **game)
+    state = (await watcher.expect("chess.ended"))["state"]
+    assert (state["result"], state["reason"], state["turn"], state["draw"]) == ("1/2-1/2", "agreement", None, None)
+    assert await code(black, "move", move="e7e5", **game) == "closed"
+    assert await code(black, "draw", action="offer", **game) == "closed"
+
+
+@pytest.mark.parametrize(("colour", "result"), [("white", "0-1"), ("black", "1-0")])
+async def test_resigning_gives_the_other_side_the_game(
+    connect: Connect, ada: Account, bob: Account, room: str, colour: str, result: str
+) -> None:
+    white, black, watcher = await connect(ada), await connect(bob), await connect()
+    for chat in (white, black, watcher):
+        await chat.join(room)
+    game: Frame = {"room": room, "target": (await ask(white, "offer", room=room, seconds=60, increment=0))["seq"]}
+    await ask(black, "accept", **game)
+    await ask(white, "move", move="e2e4", **game)
+    assert await code(watcher, "resign", **game) == "forbidden"
+    await ask(white if colour == "white" else black, "resign", **game)
+    ended = await watcher.expect("chess.ended")
+    assert ended["from"]["id"] == (ada.id if colour == "white" else bob.id)
+    assert (ended["state"]["result"], ended["state"]["reason"]) == (result, "resignation")
+    assert await code(white if colour == "black" else black, "resign", **game) == "closed"
+    await watcher.expect_nothing("chess.ended", seconds=3)  # the server has nothing more to end
+
+
 async def test_flag_falls_without_a_move(connect: Connect, ada: Account, bob: Account, room: str) -> None:
     white, black = await connect(ada), await connect(bob)
     await white.join(room)

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.features.location.test_frames import HERE, place, share, stop
+from tests.features.location.test_frames import HERE, SOON_S, place, share, stop
 from tests.realtime.across.conftest import Circle, Pair, circle_of, start_pair
+from tests.realtime.across.test_live import RIGHT_WITHIN_S
 from tests.support.profile import Profile
-
-# Live values are right again within that time after Redis is back; the rest is for a busy machine.
-AGAIN_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ async def until_stored(pair: Pair, *, places: int) -> None:
     for _ in range(200):
         if len(stored(pair)) == places:
             return
-        await asyncio.sleep(AGAIN_S / 200)
+        await asyncio.sleep(RIGHT_WITHIN_S / 200)
     raise AssertionError(f"Redis holds {stored(pair)}")
 
 
@@ -54,8 +52,9 @@ async def test_place_comes_back_after_redis_lost_it(circle: Circle, pair: Pair) 
     pair.redis.kill()
     await mine.request("location.update", room=circle.room, latitude=1, longitude=1)
     pair.redis.start()
-    await until_stored(pair, places=1)
-    assert (await place(theirs, timeout=AGAIN_S))["value"]["latitude"] == 1
+    async with asyncio.timeout(RIGHT_WITHIN_S):
+        await until_stored(pair, places=1)
+        assert (await place(theirs))["value"]["latitude"] == 1
     # The other process ends it.
     also = await circle.connect(pair.two, circle.ada)
     await stop(also, circle.room, seq)
@@ -71,7 +70,7 @@ async def test_last_place_outlives_its_process_until_the_end(circle: Circle, pai
     pair.one.kill()
     await theirs.join(circle.room)
     assert (await place(theirs))["value"]["latitude"] == HERE["latitude"]
-    assert (await theirs.expect("location.ended", timeout=8 + AGAIN_S))["state"]["ended"] is True
+    assert (await theirs.expect("location.ended", timeout=8 + SOON_S))["state"]["ended"] is True
     assert (await place(theirs))["value"] is None
     await until_stored(pair, places=0)
     late = await circle.there()

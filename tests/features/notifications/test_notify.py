@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -123,7 +124,25 @@ async def test_things_of_features_count_at_level_all(server: Server, connect: Co
     await theirs.expect_nothing("notify", seconds=1)
 
 
-async def test_read_or_blocked_messages_notify_nobody(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+async def test_message_read_at_once_notifies_nobody(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+    """Read on one device before the teller comes to it, some 20 ms later: on a busy machine not with each message."""
+    room = await members(server, ada, bob)
+    mine, phone, laptop = await connect(ada), await connect(bob), await connect(bob)
+    await phone.join(room)
+    for number in range(10):
+        sending = asyncio.create_task(mine.send(room, f"@{bob.name} {number}"))
+        seq = (await phone.expect("message", text=f"@{bob.name} {number}"))["seq"]
+        await phone.request("read", room=room, upto=seq)
+        await sending
+        with suppress(TimeoutError):
+            await laptop.expect("notify", target=seq, timeout=1)
+            continue
+        await laptop.expect_nothing("notify", seconds=1)
+        return
+    raise AssertionError("each of ten messages notified, though it was read")
+
+
+async def test_messages_of_blocked_people_notify_nobody(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
     room = await members(server, ada, bob)
     mine, theirs = await connect(ada), await connect(bob)
     async with with_token(server.base_url, bob) as http:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -76,17 +76,21 @@ CELLS = [Cell(*one) for one in product((None, "all", "mentions", "nothing"), (Tr
 
 
 class World:
-    """A room and a person for each cell.
-
-    Make it in a database thread.
-    """
+    """A room and a person for each cell."""
 
     def __init__(self) -> None:
-        self.ada = User.objects.create(username="ada")
         self.at = timezone.now() - timedelta(minutes=10)
         self.cells: dict[int, Cell] = {}
         self.people: dict[int, User] = {}
-        for number, cell in enumerate(CELLS):
+
+    @transaction.atomic
+    def add(self, first: int, cells: list[Cell]) -> None:
+        """Add cells, the first of them with this number.
+
+        Call it in a database thread, for a few cells at a time.
+        """
+        self.ada, _made = User.objects.get_or_create(username="ada")
+        for number, cell in enumerate(cells, first):
             room, person = self._room(number, cell), User.objects.create(username=f"person-{number}")
             self.cells[room.id], self.people[room.id] = cell, person
             self._add(cell, room, person)
@@ -134,7 +138,10 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    yield await database.run(World)
+    made = World()
+    for first in range(0, len(CELLS), 36):
+        await database.run(made.add, first, CELLS[first : first + 36])
+    yield made
     # The database threads keep their connections; the test database could not be dropped under them.
     await asyncio.gather(*(database.run(close_old_connections) for _ in range(settings.DATABASE_THREADS)))
 
