@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import front_end
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.ignored_signals import hear_ignored_signals
 from tests.support.profile import Profile
@@ -55,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"start_server", "start_module_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_servers")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the front end before the time limit of the first test that needs it begins."""
+    if not session.config.option.collectonly:
+        front_end.build_for(session.items)
 
 
 @pytest.fixture(scope="session")

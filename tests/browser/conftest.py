@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,8 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.bot import Bot
 from tests.browser.person import Person
 from tests.support.cable import Cable
+from tests.support.front_end import ensure_built
 from tests.support.profile import Profile
-from tests.support.server import ROOT, Server, base_environment, manage
+from tests.support.server import Server, base_environment, manage
 
 CHROMIUM = "/usr/bin/chromium"
 # The same engine without the browser's own windows, which take a third of the processor time. It shows no notifications.
@@ -48,7 +48,7 @@ def static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (run / "static.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            subprocess.run([ROOT / "scripts" / "setup", "frontend"], cwd=ROOT, check=True, timeout=600)
+            ensure_built()
             environment = {"DATA_DIR": str(tmp_path_factory.mktemp("collect")), "STATIC_ROOT": str(root)}
             manage("collectstatic", "--no-input", "--verbosity", "0", env=base_environment() | environment)
             made.touch()
