@@ -1,6 +1,7 @@
 /** The HTTP side: JSON in, JSON out, errors as problem+json. */
 import { t } from './i18n'
 import type { Listed, Person } from './protocol'
+import { noteServerTime } from './stores/clock'
 
 export interface Room {
   slug: string
@@ -170,6 +171,7 @@ async function exchange(url: string, request: RequestInit): Promise<{ status: nu
   let timer = setTimeout(() => patience.abort(), ANSWER_TIMEOUT)
   try {
     const response = await fetch(url, { ...request, credentials: 'same-origin', signal: patience.signal })
+    noteServerTime(response.headers.get('date'))
     clearTimeout(timer)
     timer = setTimeout(() => patience.abort(), BODY_TIMEOUT)
     return { status: response.status, ok: response.ok, text: await response.text() }

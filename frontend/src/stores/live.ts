@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import type { LiveFrame, LiveValue, Person } from '../protocol'
 import type { ChatSocket } from '../socket'
+import { noteServerTime, serverNow } from './clock'
 import { renamedIn } from './names'
 
 export type LiveValues = ReadonlyMap<string, LiveValue>
@@ -17,20 +18,17 @@ export const useLiveValues = defineStore('live', () => {
   /** with ended ones (null), which are newer than a late value */
   const known = new Map<string, Map<string, LiveValue>>()
   let timer: ReturnType<typeof setTimeout> | undefined
-  /** milliseconds that this device's clock is ahead of the server's, at most: values are older than they look otherwise */
-  let ahead = Infinity
 
   function of(room: string, topic: string): LiveValues {
     return topics.get(name(room, topic)) ?? NONE
   }
 
   function take({ room, topic, values }: LiveFrame): void {
-    const now = Date.now()
     const place = name(room, topic)
     const all = known.get(place) ?? new Map<string, LiveValue>()
     known.set(place, all)
     for (const value of values) {
-      ahead = Math.min(ahead, now - Date.parse(value.at))
+      noteServerTime(value.at)
       const before = all.get(value.key)
       if (before && Date.parse(before.at) > Date.parse(value.at)) continue
       // Written anew, so that the oldest is the first.
@@ -48,7 +46,7 @@ export const useLiveValues = defineStore('live', () => {
   /** Removes expired values; runs again at the next expiry. */
   function removeExpired(): void {
     clearTimeout(timer)
-    const now = Date.now() - ahead
+    const now = serverNow()
     let next = Infinity
     for (const [place, all] of known) {
       const expired = [...all].filter(([, { expires }]) => Date.parse(expires) <= now)

@@ -6,6 +6,7 @@ import type { LogEvent, RoomLeft } from '../protocol'
 import type { ChatSocket } from '../socket'
 import { fullJitter } from '../socket/backoff'
 import { shownTitle } from '../ui/text'
+import { serverNow } from './clock'
 import { useConnection } from './connection'
 import { isOnScreen } from './screen'
 import { isListed } from './timeline'
@@ -229,7 +230,7 @@ export const useRooms = defineStore('rooms', () => {
       if (!known) return reloadSoon()
       const changes: Partial<Room> = { head: Math.max(head, known.head), upto: Math.max(upto, known.upto) }
       if (head >= known.head && upto >= known.upto) Object.assign(changes, { unread: count, mentions })
-      change(room, count > known.unread ? { ...changes, last_at: new Date().toISOString() } : changes)
+      change(room, count > known.unread ? { ...changes, last_at: new Date(serverNow()).toISOString() } : changes)
     })
     socket.on('read', ({ room, user, upto }) => {
       const known = get(room)

@@ -2,6 +2,7 @@ import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { ChatSocket, ChatSocketEvents } from '../../src/socket'
 import { Emitter } from '../../src/socket/emitter'
+import { forgetServerTime } from '../../src/stores/clock'
 import { useLiveValues } from '../../src/stores/live'
 
 const START = Date.parse('2026-03-01T12:00:00Z')
@@ -12,6 +13,7 @@ const value = (key: string, at: number, content: unknown = at, lasts = 15) => ({
 
 beforeEach(() => {
   vi.useFakeTimers({ now: START })
+  forgetServerTime()
   setActivePinia(createPinia())
 })
 afterEach(() => vi.useRealTimers())

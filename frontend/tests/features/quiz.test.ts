@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { QuizState } from '../../src/protocol'
-import { listen, running, serverNow } from '../../src/features/quiz/running'
+import { listen, running } from '../../src/features/quiz/running'
 import type { LogEvent } from '../../src/protocol'
 import type { ChatSocket, ChatSocketEvents } from '../../src/socket'
 import { Emitter } from '../../src/socket/emitter'
@@ -40,15 +40,6 @@ test('a page that comes late finds the quiz in its snapshot', () => {
   expect(running.get('r')).toMatchObject({ seq: 7, from: host })
   socket.emit('snapshot', { room: 'r', events: [] } as unknown as ChatSocketEvents['snapshot'])
   expect(running.has('r')).toBe(false)
-})
-
-test('the fastest event sets the clock', () => {
-  const arrives = (ago_s: number) => socket.emit('events', { room: 'r', events: [{ ...amending('quiz.asked', 8, 'ended'), at: at(ago_s) } as LogEvent] })
-  arrives(0)
-  arrives(3_600)
-  expect(serverNow()).toBe(NOW)
-  arrives(-5)
-  expect(serverNow()).toBe(NOW + 5_000)
 })
 
 test('a player who is renamed has the new name in the scores of the quiz that runs', () => {

@@ -1,13 +1,14 @@
 import { computed, onBeforeUnmount, onMounted, ref, type ComputedRef } from 'vue'
+import { serverNow } from '../../stores/clock'
 import type { Game, Side } from './game'
 
 /** Seconds left of each side, as they run. The server decides when a flag falls. */
 export function useClock(game: () => Game): ComputedRef<Record<Side, number>> {
-  const now = ref(Date.now())
+  const now = ref(serverNow())
   let timer: ReturnType<typeof setInterval> | undefined
   onMounted(() => {
     timer = setInterval(() => {
-      if (game().turn) now.value = Date.now()
+      if (game().turn) now.value = serverNow()
     }, 100)
   })
   onBeforeUnmount(() => clearInterval(timer))

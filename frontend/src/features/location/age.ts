@@ -1,15 +1,13 @@
-import { computed, onBeforeUnmount, ref, type ComputedRef } from 'vue'
+import type { Ref } from 'vue'
 import { t } from '../../i18n'
+import { useServerNow } from '../../stores/clock'
 
 /** Seconds after which a place is shown as old. */
 export const OLD_S = 60
 
-/** The time, each second. */
-export function useNow(): ComputedRef<number> {
-  const now = ref(Date.now())
-  const timer = setInterval(() => (now.value = Date.now()), 1_000)
-  onBeforeUnmount(() => clearInterval(timer))
-  return computed(() => now.value)
+/** The server's time, each second: it dates the places. */
+export function useNow(): Readonly<Ref<number>> {
+  return useServerNow(1_000)
 }
 
 /** "now", "12 s ago", "3 min ago" */

@@ -9,15 +9,9 @@ import type { Quiz } from './quiz'
 /** The quiz that runs in a room: shown above the messages, so that it does not move away with them. */
 export const running = shallowReactive(new Map<string, Quiz>())
 
-let ahead = Infinity
-
-/** Milliseconds since 1970 by the server's clock. The fastest event so far says how far this one is off. */
-export const serverNow = () => Date.now() - (ahead === Infinity ? 0 : ahead)
-
 export function listen(socket: ChatSocket): void {
   socket.on('snapshot', ({ events, room }) => (running.delete(room), note(events)))
   socket.on('events', ({ events }) => note(events))
-  socket.on('sent', ({ sent }) => sample(sent.at))
   socket.on('user.updated', ({ user }) => {
     for (const [room, quiz] of running) running.set(room, renamedIn(quiz, user))
   })
@@ -26,7 +20,6 @@ export function listen(socket: ChatSocket): void {
 
 function note(events: LogEvent[]): void {
   for (const event of events) {
-    sample(event.at)
     const type = event.type as string
     if (!type.startsWith('quiz')) continue
     const { room, target, state, from, at } = event as { target?: number; state?: QuizState } & LogEvent
@@ -43,8 +36,4 @@ export function winnerOf(event: LogEvent): string | null {
   if ((event.type as string) !== 'quiz.ended') return null
   const [first] = (event as { state?: QuizState }).state?.scores ?? []
   return first ? t('quiz.won', { name: isolated(first.name) }) : null
-}
-
-function sample(at: string): void {
-  ahead = Math.min(ahead, Date.now() - Date.parse(at))
 }
