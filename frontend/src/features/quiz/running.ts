@@ -1,3 +1,4 @@
+/** The quizzes that run. Small: part of the entry chunk. */
 import { shallowReactive } from 'vue'
 import { t } from '../../i18n'
 import type { LogEvent, QuizState } from '../../protocol'
@@ -10,25 +11,15 @@ import type { Quiz } from './quiz'
 export const running = shallowReactive(new Map<string, Quiz>())
 
 export function listen(socket: ChatSocket): void {
-  socket.on('snapshot', ({ events, room }) => (running.delete(room), note(events)))
-  socket.on('events', ({ events }) => note(events))
+  const pass = (room: string, events: LogEvent[], anew: boolean) => {
+    if (running.has(room) || events.some(({ type }) => type.startsWith('quiz'))) void import('./follow').then(({ follow }) => follow(room, events, anew))
+  }
+  socket.on('snapshot', ({ room, events }) => pass(room, events, true))
+  socket.on('events', ({ room, events }) => pass(room, events, false))
   socket.on('user.updated', ({ user }) => {
     for (const [room, quiz] of running) running.set(room, renamedIn(quiz, user))
   })
   socket.on('room.left', ({ room }) => running.delete(room))
-}
-
-function note(events: LogEvent[]): void {
-  for (const event of events) {
-    const type = event.type as string
-    if (!type.startsWith('quiz')) continue
-    const { room, target, state, from, at } = event as { target?: number; state?: QuizState } & LogEvent
-    const known = running.get(room)
-    const seq = target ?? event.seq
-    const quiz = { ...(state ?? (event as unknown as QuizState)), type: 'quiz', room, seq, from: type === 'quiz.answered' ? (known?.from ?? from) : from, at }
-    if (quiz.phase === 'asked' || quiz.phase === 'revealed') running.set(room, quiz)
-    else if (known?.seq === seq) running.delete(room)
-  }
 }
 
 /** The sentence read to screen readers at the end. */

@@ -1,0 +1,43 @@
+/** Follows quizzes from event to event. */
+import { api } from '../../api'
+import type { LogEvent, Person, QuizState } from '../../protocol'
+import { running } from './running'
+
+/** room/seq → who made the quiz. Its other events name whoever started it or gave an answer. */
+const hosts = new Map<string, Person>()
+/** Stands for the host until the server has said who it is: no reader of the page. */
+const UNKNOWN: Person = { id: 0, name: '' }
+
+/** `anew`: the room begins again with these events. */
+export function follow(room: string, events: readonly LogEvent[], anew: boolean): void {
+  if (anew) running.delete(room)
+  for (const event of events) {
+    if (!event.type.startsWith('quiz')) continue
+    const { target, state, from, at } = event as { target?: number; state?: QuizState } & LogEvent
+    const seq = target ?? event.seq
+    const name = `${room}/${seq}`
+    if (target === undefined) hosts.set(name, from)
+    const quiz = { ...(state ?? (event as unknown as QuizState)), type: 'quiz', room, seq, from: hosts.get(name) ?? UNKNOWN, at }
+    if (quiz.phase === 'asked' || quiz.phase === 'revealed') {
+      running.set(room, quiz)
+      if (!hosts.has(name)) void findHost(room, seq)
+    } else if (running.get(room)?.seq === seq) running.delete(room)
+    if (quiz.phase === 'ended') hosts.delete(name)
+  }
+}
+
+/** For a quiz that is older than the page's part of the log. */
+async function findHost(room: string, seq: number): Promise<void> {
+  const name = `${room}/${seq}`
+  hosts.set(name, UNKNOWN)
+  try {
+    const { messages } = await api.messages(room, { after: seq - 1, limit: 1 })
+    const [found] = messages
+    if (found?.seq !== seq) return
+    hosts.set(name, found.from)
+    const quiz = running.get(room)
+    if (quiz?.seq === seq) running.set(room, { ...quiz, from: found.from })
+  } catch {
+    hosts.delete(name) // the next event asks again
+  }
+}
