@@ -15,6 +15,10 @@ const LONGEST_S = 86_400
 
 /** how long an ended place is newer than a late one */
 const REMEMBERED_MS = 60_000
+/** The share is over, or not mine any more. */
+const OVER = ['closed', 'not_a_member', 'no_such_room']
+/** The same place may be taken a moment later. */
+const TRY_AGAIN = ['disconnected', 'rate_limited', 'unavailable', 'timeout']
 
 interface Sender {
   waiting: Place | null
@@ -98,8 +102,12 @@ function flush(room: string, sender: Sender): void {
   sender.timer = setTimeout(() => flush(room, sender), EVERY_MS)
   const { latitude, longitude, accuracy } = place
   request({ type: 'location.update', room, latitude, longitude, ...(accuracy === null ? {} : { accuracy }) }).catch((error: unknown) => {
-    if (error instanceof RequestFailed && (error.code === 'closed' || error.code === 'not_a_member')) forget(room)
-    else sender.waiting ??= place // sent again with the next one, or once there is a connection
+    const code = error instanceof RequestFailed ? error.code : ''
+    if (senders.get(room) !== sender) return
+    if (OVER.includes(code)) return forget(room)
+    if (!TRY_AGAIN.includes(code)) return // a new place is tried again, as is this one once there is a connection
+    sender.waiting ??= place
+    sender.timer ??= setTimeout(() => flush(room, sender), EVERY_MS)
   })
 }
 
