@@ -119,8 +119,8 @@ const SIGN_OUT_MS = 2_000
 
 /** Called before the person signs out. Neither fails nor takes longer than two seconds. */
 export async function signOutFeatures(): Promise<void> {
-  const { hello } = useConnection()
-  const ends = allFeatures().filter((feature) => isEnabled(feature, hello)).map(async (feature) => feature.signOut?.())
+  // Those that are off, too: they may have left something in this browser while they were on.
+  const ends = allFeatures().map(async (feature) => feature.signOut?.())
   await Promise.race([Promise.allSettled(ends), new Promise((resolve) => setTimeout(resolve, SIGN_OUT_MS))])
 }
 

@@ -110,3 +110,66 @@ test('a late refusal does not bring the place of a share that has ended into the
   await vi.advanceTimersByTimeAsync(60_000)
   expect(sent('location.update').map(({ latitude }) => latitude)).toEqual([1, 5])
 })
+
+test('a share goes on after a reload, and where the device was is not kept', async () => {
+  const { sharing } = await page()
+  await sharing.begin('r', 900, null)
+  move(50)
+  await sharing.begin('s', 900, POINT)
+  const kept = JSON.parse(localStorage.getItem('hubbub.location.1')!) as [string, { place: unknown }][]
+  expect(kept.map(([room, { place }]) => [room, place])).toEqual([['r', null], ['s', POINT]])
+  const again = await page()
+  expect([...again.running.keys()]).toEqual(['r', 's'])
+  expect(again.running.get('r')?.place).toBeNull()
+  expect(watchers.size).toBe(2) // the page before never ended
+})
+
+test('the next person of a browser shares nothing', async () => {
+  localStorage.setItem('location.shares', JSON.stringify([['r', { seq: 7, place: POINT, device: true, until: new Date(NOW + 900_000).toISOString() }]]))
+  const ada = await page()
+  expect(ada.running.size).toBe(0)
+  expect(localStorage.getItem('location.shares')).toBeNull()
+  await ada.sharing.begin('r', 900, null)
+  watchers.clear()
+  server.frames = []
+  const bob = await page({ me: 2 })
+  expect(bob.running.size).toBe(0)
+  expect(watchers.size).toBe(0)
+  await bob.feature.signOut!()
+  expect(server.frames).toEqual([])
+})
+
+test('nothing of a share is left after its end', async () => {
+  const { sharing } = await page()
+  await sharing.begin('r', 900, null)
+  await sharing.stop('r')
+  expect(localStorage.length).toBe(0)
+  expect(watchers.size).toBe(0)
+})
+
+test('signing out ends the shares of every tab', async () => {
+  const one = await page()
+  const other = await page()
+  await one.sharing.begin('r', 900, null)
+  await other.sharing.begin('s', 900, POINT)
+  await other.feature.signOut!()
+  expect(sent('location.stop').map(({ room, target }) => [room, target])).toEqual([['s', 7], ['r', 7]])
+  expect(localStorage.length).toBe(0)
+})
+
+test('the device is not watched while the feature is off', async () => {
+  const { sharing } = await page()
+  await sharing.begin('r', 900, null)
+  watchers.clear()
+  const { running, hello } = await page({ features: [] })
+  expect(running.has('r')).toBe(true)
+  expect(watchers.size).toBe(0)
+  hello(['location'])
+  await settled()
+  expect(watchers.size).toBe(1)
+  move(50)
+  expect(sent('location.update')).toHaveLength(1)
+  hello([])
+  await settled()
+  expect(watchers.size).toBe(0)
+})

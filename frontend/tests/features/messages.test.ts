@@ -2,7 +2,7 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { useAmendments } from '../../src/features/messages/amendments'
-import { searchEmoji, type Emoji } from '../../src/features/messages/emoji'
+import { loadRecentEmoji, noteEmoji, recentEmoji, searchEmoji, type Emoji } from '../../src/features/messages/emoji'
 import { useReplying } from '../../src/features/messages/replying'
 import { installFeatures } from '../../src/features/registry'
 import type { MessageEvent } from '../../src/protocol'
@@ -146,4 +146,16 @@ test('a refused edit does not close an editor that is open', () => {
   heard.get('failed')!(frame)
   expect(amendments.editing?.seq).toBe(THEIRS.seq)
   expect(amendments.refusedEdit(MINE)?.text).toBe('new')
+})
+
+test('each person of a browser has their own recent emoji', () => {
+  localStorage.setItem('hubbub.emoji', '["🕵️"]')
+  loadRecentEmoji(1)
+  noteEmoji('🎉')
+  noteEmoji('🐌')
+  loadRecentEmoji(2)
+  expect(recentEmoji.value).not.toContain('🐌')
+  expect(recentEmoji.value).not.toContain('🕵️')
+  loadRecentEmoji(1)
+  expect(recentEmoji.value.slice(0, 2)).toEqual(['🐌', '🎉'])
 })

@@ -5,6 +5,8 @@ import { isolated } from '../../ui/text'
 import { defineFeature } from '../registry'
 import { kept, running } from './running'
 
+const load = () => import('./sharing')
+
 /** Places that people share, on a map. */
 export default defineFeature({
   name: 'location',
@@ -16,11 +18,11 @@ export default defineFeature({
   live: { location: () => undefined },
   announce: (event) => ((event.type as string) === 'location' ? t('location.announced', { name: isolated(event.from.name) }) : null),
   start(socket) {
-    const load = () => import('./sharing')
     if (kept()) void load().then(({ resume }) => resume())
     socket.on('events', ({ room, events }) => {
       const ended = events.filter(({ type }) => (type as string) === 'location.ended') as FeatureEvent[]
       if (ended.length) void load().then(({ hear }) => hear(room, ended))
     })
   },
+  signOut: async () => (running.size || kept()) && (await load()).stopAll(),
 })

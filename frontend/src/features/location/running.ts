@@ -1,5 +1,6 @@
 /** The shares of this device, by room. Small: part of the entry chunk. */
 import { shallowReactive } from 'vue'
+import { useSession } from '../../stores/session'
 
 export interface Running {
   seq: number
@@ -17,10 +18,17 @@ export interface Place {
   accuracy: number | null
 }
 
-export const KEY = 'location.shares'
-
 export const running = shallowReactive(new Map<string, Running>())
 
+/** People share browsers. */
+export const storeName = () => `hubbub.location.${useSession().me?.id}`
+
 export function kept(): string | null {
-  return localStorage.getItem(KEY)
+  try {
+    // Earlier versions of the page kept places there, whoever was signed in.
+    localStorage.removeItem('location.shares')
+    return localStorage.getItem(storeName())
+  } catch {
+    return null
+  }
 }

@@ -2,12 +2,13 @@
 import { watch } from 'vue'
 import type { FeatureEvent } from '../../protocol'
 import { RequestFailed } from '../../socket'
+import { serverNow } from '../../stores/clock'
 import { useConnection } from '../../stores/connection'
 import { useLiveValues } from '../../stores/live'
 import { toast } from '../../ui/toasts'
 import { t } from '../../i18n'
 import { request, sendDurable } from '../client'
-import { kept, KEY, running, type Place, type Running } from './running'
+import { kept, running, storeName, type Place, type Running } from './running'
 
 const EVERY_MS = 1_000
 /** a day: "until I stop" */
@@ -33,9 +34,16 @@ export async function begin(room: string, seconds: number, place: Place | null):
   const { seq, at } = await sendDurable({ type: 'location.share', room, seconds })
   const until = new Date(Date.parse(at) + (seconds || LONGEST_S) * 1_000).toISOString()
   running.set(room, { seq, until, place, device: place === null })
-  keep()
+  keep(room)
   if (place) send(room, place)
   watchDevice()
+}
+
+/** Before the person signs out: this page's shares, and those that other tabs of the browser have begun. */
+export async function stopAll(): Promise<void> {
+  const all = [...new Map([...running, ...stored()])]
+  for (const [room, { seq }] of all) forget(room, seq)
+  await Promise.allSettled(all.map(([room, { seq }]) => sendDurable({ type: 'location.stop', room, target: seq })))
 }
 
 export async function stop(room: string): Promise<void> {
@@ -49,41 +57,59 @@ export function move(room: string, place: Place): void {
   const share = running.get(room)
   if (!share) return
   running.set(room, { ...share, place, device: false })
-  keep()
+  keep(room)
   send(room, place)
   watchDevice()
 }
 
 /** The share has ended. */
-export function forget(room: string): void {
+export function forget(room: string, seq = running.get(room)?.seq): void {
   running.delete(room)
   clearTimeout(senders.get(room)?.timer)
   senders.delete(room)
-  keep()
+  keep(room, seq)
   watchDevice()
 }
 
 /** Shares have ended, maybe while this page was away: their places go. */
 export function hear(room: string, events: FeatureEvent[]): void {
   for (const { target, from, at } of events) {
-    const gone = { key: String(target), from, value: null, at, expires: new Date(Date.now() + REMEMBERED_MS).toISOString() }
+    const gone = { key: String(target), from, value: null, at, expires: new Date(serverNow() + REMEMBERED_MS).toISOString() }
     useLiveValues().take({ type: 'live', room, topic: 'location', values: [gone] })
     if (running.get(room)?.seq === target) forget(room)
   }
 }
 
-/** Shares go on after a reload. */
-function keep(): void {
-  if (running.size) localStorage.setItem(KEY, JSON.stringify([...running]))
-  else localStorage.removeItem(KEY)
+/** A share goes on after a reload. Where the device was is not kept. `ended`: the seq of the room's share that is over. */
+function keep(room: string, ended?: number): void {
+  // Other tabs keep theirs in the same place.
+  const all = new Map(stored())
+  const share = running.get(room)
+  if (share) all.set(room, share.device ? { ...share, place: null } : share)
+  else if (all.get(room)?.seq === ended) all.delete(room)
+  try {
+    if (all.size) localStorage.setItem(storeName(), JSON.stringify([...all]))
+    else localStorage.removeItem(storeName())
+  } catch {
+    // Storage is full or forbidden: the share lasts as long as the page.
+  }
+}
+
+function stored(): [string, Running][] {
+  try {
+    const known = JSON.parse(kept() ?? '[]') as unknown
+    return Array.isArray(known) ? (known as [string, Running][]) : []
+  } catch {
+    return []
+  }
 }
 
 /** Goes on with the shares from before a reload. */
 export function resume(): void {
-  for (const [room, share] of JSON.parse(kept() ?? '[]') as [string, Running][]) {
-    if (Date.parse(share.until) > Date.now()) running.set(room, share)
+  for (const [room, share] of stored()) {
+    if (Date.parse(share.until) > serverNow()) running.set(room, share)
+    else keep(room, share.seq)
   }
-  keep()
   watchDevice()
 }
 
@@ -97,7 +123,7 @@ function send(room: string, place: Place): void {
 function flush(room: string, sender: Sender): void {
   const place = sender.waiting
   sender.timer = undefined
-  if (!place || !running.has(room) || !useConnection().isLive) return
+  if (!place || !running.has(room) || !useConnection().isLive || !isSwitchedOn()) return
   sender.waiting = null
   sender.timer = setTimeout(() => flush(room, sender), EVERY_MS)
   const { latitude, longitude, accuracy } = place
@@ -111,8 +137,12 @@ function flush(room: string, sender: Sender): void {
   })
 }
 
+function isSwitchedOn(): boolean {
+  return useConnection().hello?.features.includes('location') ?? false
+}
+
 function watchDevice(): void {
-  const wanted = [...running.values()].some(({ device }) => device)
+  const wanted = isSwitchedOn() && [...running.values()].some(({ device }) => device)
   if (wanted && watching === undefined) watching = navigator.geolocation.watchPosition(moved, failed, { enableHighAccuracy: true, maximumAge: EVERY_MS })
   if (!wanted && watching !== undefined) {
     navigator.geolocation.clearWatch(watching)
@@ -135,9 +165,10 @@ function failed({ code }: GeolocationPositionError): void {
 
 // What was not sent, and what Redis may have lost meanwhile, once there is a connection again.
 watch(
-  () => useConnection().isLive,
-  (live) => {
-    if (!live) return
+  [isSwitchedOn, () => useConnection().isLive],
+  ([on, live]) => {
+    watchDevice()
+    if (!on || !live) return
     for (const [room, { place }] of running) if (place) send(room, place)
   },
   { immediate: true },

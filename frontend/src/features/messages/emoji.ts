@@ -44,17 +44,25 @@ export function searchEmoji(all: readonly Emoji[], query: string): Emoji[] {
   return found.sort((a, b) => a.rank - b.rank).map(({ one }) => one)
 }
 
-const KEY = 'hubbub.emoji'
+const STORE = 'hubbub.emoji'
 const USUAL = ['👍', '❤️', '😂', '🎉', '👀', '🙏']
 const KEPT = 18
 
+let owner = 0
+
 /** The latest first, then the usual ones. */
-export const recentEmoji = ref(stored())
+export const recentEmoji = ref(USUAL)
+
+/** The emoji that this person has used in this browser. */
+export function loadRecentEmoji(me: number): void {
+  owner = me
+  recentEmoji.value = stored()
+}
 
 export function noteEmoji(emoji: string): void {
   recentEmoji.value = [...new Set([emoji, ...recentEmoji.value])].slice(0, KEPT)
   try {
-    localStorage.setItem(KEY, JSON.stringify(recentEmoji.value))
+    localStorage.setItem(`${STORE}.${owner}`, JSON.stringify(recentEmoji.value))
   } catch {
     // Storage is full or forbidden: they last as long as the page.
   }
@@ -62,7 +70,8 @@ export function noteEmoji(emoji: string): void {
 
 function stored(): string[] {
   try {
-    const known = JSON.parse(localStorage.getItem(KEY) ?? '[]') as unknown
+    localStorage.removeItem(STORE) // of earlier versions of the page: one for all people of a browser
+    const known = JSON.parse(localStorage.getItem(`${STORE}.${owner}`) ?? '[]') as unknown
     const kept = Array.isArray(known) ? known.filter((one): one is string => typeof one === 'string') : []
     return [...new Set([...kept, ...USUAL])].slice(0, KEPT)
   } catch {

@@ -2,6 +2,7 @@ import { authorOf } from '../../ui/author'
 import { isolated } from '../../ui/text'
 import { defineFeature, wordsOf } from '../registry'
 import { useAmendments } from './amendments'
+import { loadRecentEmoji } from './emoji'
 import MessageRow from './MessageRow.vue'
 import { useReplying } from './replying'
 import OutgoingMessage from './OutgoingMessage.vue'
@@ -21,7 +22,8 @@ export default defineFeature({
   messageFields: (room) => useReplying().fields(room),
   emptyComposerKey: (event, room) => event.key === 'ArrowUp' && useAmendments().editLast(room),
   enabled: () => true,
-  start(socket) {
+  start(socket, me) {
+    loadRecentEmoji(me)
     useAmendments().listen(socket)
     const stop = socket.on('joined', () => {
       stop()

@@ -8,5 +8,5 @@ export default defineFeature({
   always: () => import('./NotificationAgent.vue'),
   header: { component: () => import('./LevelMenu.vue') },
   pages: [{ id: 'notifications', label: 'notifications.open', icon: Bell, place: 'account', dialog: () => import('./NotificationsDialog.vue') }],
-  signOut: async () => (await import('./push')).turnOff(),
+  signOut: async () => (await import('./leaving')).leave(),
 })
