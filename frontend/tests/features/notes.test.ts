@@ -107,7 +107,7 @@ describe('a note', () => {
     expect(server.updates).toBe(4)
   })
 
-  it.each(['rate_limited', 'unavailable', 'timeout'])('tries again after %s', async (code) => {
+  it.each(['rate_limited', 'unavailable', 'timeout', 'too_many'])('tries again after %s', async (code) => {
     server.refuse = code
     session.text.insert(0, 'x')
     await vi.advanceTimersByTimeAsync(100)
@@ -117,7 +117,7 @@ describe('a note', () => {
     expect([server.text, session.state]).toEqual(['x', 'saved'])
   })
 
-  it.each([['too_long', 'full'], ['not_a_member', 'gone'], ['no_such_target', 'gone']])('says so after %s', async (code, state) => {
+  it.each([['too_long', 'full'], ['not_a_member', 'gone'], ['no_such_room', 'gone'], ['no_such_target', 'gone'], ['feature_off', 'refused'], ['bad_frame', 'refused']])('says so after %s', async (code, state) => {
     server.refuse = code
     session.text.insert(0, 'x')
     await settled()
@@ -192,6 +192,39 @@ describe('a note that is kept', () => {
     await settled()
     other.end()
     expect([store.forgotten, server.text]).toEqual([true, 'x'])
+  })
+
+  it.each(['feature_off', 'unknown_type', 'forbidden', 'a code of a newer server'])('is not forgotten after %s, but sent once the server takes it', async (code) => {
+    const store = new Store()
+    const one = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await one.open()
+    server.refuse = code
+    one.text.insert(0, 'x')
+    await settled()
+    expect([one.state, one.isSaved, store.unsent]).toEqual(['refused', false, true])
+    one.end()
+    expect(store.forgotten).toBe(false)
+    const other = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await other.open()
+    expect(other.state).toBe('refused')
+    server.refuse = null
+    server.emit('features.updated', { features: ['polls'] })
+    await settled()
+    expect(server.text).toBe('')
+    server.emit('features.updated', { features: ['polls', 'notes'] })
+    await settled()
+    expect([server.text, other.state]).toEqual(['x', 'saved'])
+  })
+
+  it.each(['not_a_member', 'no_such_room', 'no_such_target'])('is forgotten after %s', async (code) => {
+    const store = new Store()
+    const one = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await one.open()
+    server.refuse = code
+    one.text.insert(0, 'x')
+    await settled()
+    one.end()
+    expect(store.forgotten).toBe(true)
   })
 
   it('tells that all is saved when it is', async () => {

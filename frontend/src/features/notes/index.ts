@@ -10,8 +10,13 @@ export default defineFeature({
   outgoing: { 'note.create': () => import('./WaitingNote.vue') },
   composer: [{ id: 'note', label: 'notes.new', icon: NotebookPen, dialog: () => import('./NewNote.vue') }],
   panels: [{ id: 'notes', title: 'notes.title', icon: NotebookPen, component: () => import('./NotesPanel.vue') }],
-  start(_, me) {
-    if (unsentNotes().length) void import('./sessions').then(({ resumeNotes }) => resumeNotes(me))
+  start(socket, me) {
+    // Not before notes are known to be on.
+    const resume = ({ features }: { features: string[] }) => {
+      if (features.includes('notes') && unsentNotes().length) void import('./sessions').then(({ resumeNotes }) => resumeNotes(me))
+    }
+    socket.on('hello', resume)
+    socket.on('features.updated', resume)
   },
   live: { 'note.cursor': () => undefined },
 })

@@ -38,12 +38,14 @@ export function keptOf(me: number): { room: string; note: number }[] {
 /** Keeps a document from now on. Without IndexedDB, as in some private windows, nothing is kept. */
 export function keep(doc: Y.Doc, place: NotePlace): Kept {
   const name = nameOf(place)
+  const store = `hubbub-note/${name}`
+  const shared = share(store)
   let provider: IndexeddbPersistence | undefined
   let ended = false
   const kept: Kept = {
-    loaded: canKeep().then(async (can) => {
+    loaded: Promise.all([canKeep(), shared]).then(async ([can]) => {
       if (!can || ended) return false
-      provider = new IndexeddbPersistence(`hubbub-note/${name}`, doc)
+      provider = new IndexeddbPersistence(store, doc)
       kept.origin = provider
       await provider.whenSynced
       kept.works = true
@@ -54,13 +56,35 @@ export function keep(doc: Y.Doc, place: NotePlace): Kept {
     mark(unsent) {
       writeUnsent(name, unsent)
     },
-    end(forget) {
+    async end(forget) {
       ended = true
-      if (forget) writeUnsent(name, false)
-      void (forget ? provider?.clearData() : provider?.destroy())
+      void provider?.destroy()
+      const release = await shared
+      await release()
+      if (!forget) return
+      await ifAlone(store, async () => {
+        writeUnsent(name, false)
+        await provider?.clearData()
+      })
     },
   }
   return kept
+}
+
+/** Says to the browser's other tabs that this one uses a store; resolves with what ends it. Where there are no locks nothing is said. */
+function share(store: string): Promise<() => Promise<unknown>> {
+  return new Promise((resolve) => {
+    const nothing = () => resolve(() => Promise.resolve())
+    if (!navigator.locks) return nothing()
+    const ended: Promise<unknown> = navigator.locks.request(store, { mode: 'shared' }, () => new Promise<void>((end) => resolve(() => (end(), ended))))
+    ended.catch(nothing)
+  })
+}
+
+/** Another tab's note would be kept no more if its store were deleted. */
+async function ifAlone(store: string, run: () => Promise<void>): Promise<void> {
+  if (!navigator.locks) return run()
+  await navigator.locks.request(store, { ifAvailable: true }, (lock) => (lock ? run() : undefined))
 }
 
 function canKeep(): Promise<boolean> {

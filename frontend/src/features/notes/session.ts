@@ -8,10 +8,15 @@ import type { Kept } from './kept'
 /** bytes of one frame's update; the server takes a little more */
 const MAX_UPDATE = 100_000
 const REMOTE = 'server'
-const TRY_AGAIN = ['rate_limited', 'unavailable', 'timeout']
+const TRY_AGAIN = ['rate_limited', 'unavailable', 'timeout', 'too_many']
+/** The note is no more, or not this person's any more: only then are kept edits of no use. */
+const GONE = ['not_a_member', 'no_such_room', 'no_such_target']
 
-/** `opening`: also without a connection; what is written is kept until there is one. */
-export type NoteState = 'opening' | 'saved' | 'saving' | 'full' | 'gone'
+/**
+ * `opening`: also without a connection; what is written is kept until there is one.
+ * `refused`: for another reason than these, such as notes that are switched off; what is written is kept, too.
+ */
+export type NoteState = 'opening' | 'saved' | 'saving' | 'full' | 'refused' | 'gone'
 
 interface Opened {
   update: string
@@ -48,6 +53,9 @@ export class NoteSession {
     })
     this.stops = [
       socket.on('hello', () => void this.open()),
+      socket.on('features.updated', ({ features }) => {
+        if (this.state === 'refused' && features.includes('notes')) void this.open()
+      }),
       socket.on('state', ({ name }) => {
         if (name !== 'open') this.set('opening')
       }),
@@ -91,7 +99,7 @@ export class NoteSession {
     clearTimeout(this.timer)
     this.stops.forEach((stop) => stop())
     this.kept?.end(this.isSaved || this.state === 'gone')
-    if (this.state !== 'opening' && this.state !== 'gone') void request({ type: 'note.close', room: this.room, note: this.note }).catch(() => undefined)
+    if (this.state === 'saved' || this.state === 'saving' || this.state === 'full') void request({ type: 'note.close', room: this.room, note: this.note }).catch(() => undefined)
     this.doc.destroy()
   }
 
@@ -145,7 +153,8 @@ export class NoteSession {
     const code = error instanceof RequestFailed ? error.code : ''
     if (code === 'disconnected') return // the next `hello` opens the note again
     if (code === 'too_long') return this.set('full')
-    if (!TRY_AGAIN.includes(code)) return this.set('gone')
+    if (GONE.includes(code)) return this.set('gone')
+    if (!TRY_AGAIN.includes(code)) return this.set('refused')
     clearTimeout(this.timer)
     this.timer = setTimeout(again, 500 + Math.random() * 1_000)
   }

@@ -23,7 +23,8 @@ export function showNote(room: string, note: number): NoteSession {
 export function hideNote(session: NoteSession): void {
   shown.delete(session)
   const endIfDone = () => {
-    if (shown.has(session) || (!session.isSaved && session.state !== 'gone' && session.state !== 'full')) return
+    const { state } = session
+    if (shown.has(session) || !(session.isSaved || state === 'gone' || state === 'full' || (state === 'refused' && session.isKept))) return
     open.delete(`${session.room}/${session.note}`)
     session.onState = () => undefined
     session.end()
@@ -32,9 +33,9 @@ export function hideNote(session: NoteSession): void {
   endIfDone()
 }
 
-/** Brings the edits that an earlier page could not send. */
+/** Brings the edits that an earlier page could not send; open notes bring their own. */
 export function resumeNotes(me: number): void {
-  for (const { room, note } of keptOf(me)) hideNote(showNote(room, note))
+  for (const { room, note } of keptOf(me)) if (!open.has(`${room}/${note}`)) hideNote(showNote(room, note))
 }
 
 addEventListener('beforeunload', (event) => {
