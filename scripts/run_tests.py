@@ -41,6 +41,7 @@ PROGRAMS = {
     "envsubst": ("gettext-base", "tests/nginx"),
     "pebble": ("pebble", "tests/nginx/test_acme.py and tests/stack/test_acme.py"),
     "gpg": ("gnupg", "tests/ops/test_backup_scripts.py"),
+    "xgettext": ("gettext", "tests/scripts/test_messages.py"),
     "systemd-analyze": ("systemd", "tests/scripts/test_systemd.py"),
     "prometheus": ("prometheus", "tests/monitoring"),
     "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring and tests/stack/test_alertmanager.py"),
@@ -60,6 +61,7 @@ IGNORED = {
     "prometheus": ("tests/monitoring",),
     "prometheus-alertmanager": ("tests/monitoring", "tests/stack/test_alertmanager.py"),
     "gpg": ("tests/ops/test_backup_scripts.py",),
+    "xgettext": ("tests/scripts/test_messages.py",),
 }
 LOADED = ("tests/chaos", "tests/stack/test_load.py", "tests/stack/test_load_containers.py", "tests/stack/test_restarts.py")
 

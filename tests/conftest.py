@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the front end before the time limit of the first test that needs it begins."""
+    """Build the front end before the first test's time limit begins."""
     if not session.config.option.collectonly:
         front_end.build_for(session.items)
 

@@ -5,6 +5,7 @@ The compiled catalogues are those of the sources.
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,26 +20,40 @@ MARKS = {"_", "words", "gettext", "gettext_lazy"}
 PLACES = re.compile(r"\{\w*\}|%\(\w+\)s")
 
 
-def written() -> Iterator[str]:
-    """Yield the msgids of the code and the templates."""
+def written() -> Iterator[tuple[Path, str]]:
+    """Yield the msgids of the code and the templates, and the files where they stand."""
     for path in APP.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(text)), *_]) if name in MARKS:
-                    yield text
+                    yield path, text
     for path in APP.rglob("*.html"):
         for _quote, text in re.findall(r"gettext\(u?(['\"])(.*?)\1\)", templatize(path.read_text())):
-            yield text
+            yield path, text
+
+
+def folder_of(file: Path) -> Path:
+    """Return the folder of a file's catalogues.
+
+    It is the feature's own, else the server's.
+    """
+    return next(folder / "locale" for folder in file.parents if (folder / "locale").is_dir())
 
 
 def test_each_word_has_a_translation_with_the_same_values() -> None:
-    msgids = set(written())
-    assert len(msgids) > 100
-    for code in {path.parent.parent.name for path in CATALOGUES}:
-        found = {entry.msgid: entry for path in CATALOGUES if f"/{code}/" in str(path) for entry in polib.pofile(path)}
-        assert msgids == set(found), "run scripts/messages"
+    # A feature that is off takes its catalogue along, so that each has all words of its own folder.
+    msgids = defaultdict(set)
+    for file, text in written():
+        msgids[folder_of(file)].add(text)
+    assert sum(map(len, msgids.values())) > 100
+    languages = {path.parent.parent.name for path in CATALOGUES}
+    wanted = {folder / code / "LC_MESSAGES" / "django.po": texts for folder, texts in msgids.items() for code in languages}
+    assert set(CATALOGUES) == set(wanted), "run scripts/messages"
+    for path, texts in wanted.items():
+        found = {entry.msgid: entry for entry in polib.pofile(path)}
+        assert set(found) == texts, f"{path.relative_to(APP)}: run scripts/messages"
         for entry in found.values():
-            assert entry.translated(), f"{code} lacks {entry.msgid!r}"
+            assert entry.translated(), f"{path.relative_to(APP)} lacks {entry.msgid!r}"
             assert set(PLACES.findall(entry.msgstr)) == set(PLACES.findall(entry.msgid)), entry.msgid
 
 

@@ -1,4 +1,4 @@
-"""The front end is built outside of the time limit of the first test that needs it.
+"""The front end is built before the time limit of the first test begins.
 
 The build is planted.
 """
