@@ -125,7 +125,10 @@ async def test_things_of_features_count_at_level_all(server: Server, connect: Co
 
 
 async def test_message_read_at_once_notifies_nobody(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
-    """Read on one device before the teller comes to it, some 20 ms later: on a busy machine not with each message."""
+    """One device reads it before the teller comes to it, some 20 ms later.
+
+    On a busy machine that does not succeed with each message.
+    """
     room = await members(server, ada, bob)
     mine, phone, laptop = await connect(ada), await connect(bob), await connect(bob)
     await phone.join(room)
