@@ -8,6 +8,8 @@ INSTALLATION_ID overrides it.
 
 A restored database gives numbers of events out again that clients have seen already. So a restore makes a new epoch, and
 clients that know another one start anew.
+
+The row has the time of the newest verified backup, too: its age tells of backups that failed, or never began.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from datetime import datetime
 from typing import Any
 
 import structlog
 from django.apps import apps
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db.models import Q
+from django.utils import timezone
 
 from db import database
 
@@ -111,11 +116,29 @@ def replace_epoch() -> None:
 def replace_identity() -> str:
     """Give this installation a new id and return it.
 
-    Processes use it from their next start.
+    Processes use it from their next start. It is a copy of another one, whose backups are none of its own.
     """
     made = secrets.token_hex(8)
-    _table().objects.update_or_create(id=1, defaults={"identity": made})
+    _table().objects.update_or_create(id=1, defaults={"identity": made, "backed_up_at": None})
     return made
+
+
+def backed_up_at() -> datetime | None:
+    """Return the time of the newest verified backup; None while there was none.
+
+    Raises a database error.
+    """
+    found: datetime | None = _table().objects.values_list("backed_up_at", flat=True).first()
+    return found
+
+
+def note_backup(at: datetime) -> None:
+    """Store the time of a verified backup, unless a newer one is stored.
+
+    A time that is yet to come gives way: a clock was wrong. Raises a database error.
+    """
+    older = Q(backed_up_at=None) | Q(backed_up_at__lt=at) | Q(backed_up_at__gt=timezone.now())
+    _table().objects.filter(older).update(backed_up_at=at)
 
 
 def _table() -> Any:

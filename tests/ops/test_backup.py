@@ -11,11 +11,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from ops.backup import archive
 from tests.conftest import StartServer
@@ -56,6 +59,17 @@ INSTALLATION = """
 from ops.models import Installation
 import json
 print(json.dumps(Installation.objects.values("identity", "epoch").get()))
+"""
+STORED = """
+from db import installation
+import json
+at = installation.backed_up_at()
+print(json.dumps(at and at.isoformat()))
+"""
+STORE = """
+from ops.models import Installation
+from datetime import datetime
+Installation.objects.update(backed_up_at={at!r} and datetime.fromisoformat({at!r}))
 """
 LOGS = """
 from rooms.models import Room
@@ -259,3 +273,181 @@ def test_env_is_taken_along_and_can_be_read_with_tar(small: tuple[Server, bytes]
     (tmp_path / "b.tar.gz").write_bytes(done.stdout)
     read = subprocess.run(["tar", "-xzOf", tmp_path / "b.tar.gz", "env"], capture_output=True, timeout=20, check=True)
     assert read.stdout == secret
+
+
+# --- the time of the newest verified backup
+
+
+def made(data: bytes) -> str:
+    """Return the time of a backup."""
+    return str(archive.verify(io.BytesIO(data))[0]["made"])
+
+
+def command(*arguments: str, env: dict[str, str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    line = [sys.executable, str(ROOT / "app" / "manage.py"), *arguments]
+    return subprocess.run(line, input=data, env=env, capture_output=True, timeout=120, check=False)
+
+
+def store(server: Server, at: str | None) -> None:
+    """Store a time as if a backup had been made then."""
+    server.shell(STORE.format(at=at))
+
+
+def note(server: Server, at: datetime) -> None:
+    """Tell of a verified backup of this time."""
+    server.shell(
+        f"from datetime import datetime\nfrom db import installation\ninstallation.note_backup(datetime.fromisoformat('{at}'))"
+    )
+
+
+def stored(server: Server) -> Any:
+    return json.loads(server.shell(STORED))
+
+
+@pytest.fixture
+def never(small: tuple[Server, bytes]) -> Server:
+    """An installation of which no backup was made."""
+    server, _ = small
+    store(server, None)
+    return server
+
+
+def test_time_of_a_verified_backup_is_stored(never: Server, tmp_path: Path) -> None:
+    whole = command("backup", env=never.env).stdout
+    assert stored(never) is None, "one to standard output was not read again"
+    manage("backup", str(tmp_path / "file"), env=never.env)
+    assert stored(never) == made((tmp_path / "file").read_bytes()) >= made(whole)
+    store(never, None)
+    (tmp_path / "into").mkdir()
+    manage("backup", "--into", str(tmp_path / "into"), env=never.env)
+    (file,) = (tmp_path / "into").iterdir()
+    assert stored(never) == made(file.read_bytes())
+
+
+def test_backup_from_standard_input_is_recorded_by_its_time(never: Server, small: tuple[Server, bytes]) -> None:
+    _, data = small
+    verified = command("backup", "--verify", env=never.env, data=data)
+    assert verified.stdout.decode().split() == [made(data)]
+    assert stored(never) is None, "it may yet be lost on its way to its file"
+    manage("backup", "--record", made(data), env=never.env)
+    assert stored(never) == made(data)
+    assert command("backup", "--verify", env=never.env, data=data[:-200]).stdout == b""
+    for refused in ("yesterday", "2026-11-30T03:15:00"):
+        done = command("backup", "--record", refused, env=never.env)
+        assert (done.returncode, b"must be a time with its zone" in done.stderr) == (2, True), done.stderr
+    assert stored(never) == made(data)
+
+
+def test_older_backup_does_not_replace_a_newer_one(never: Server) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    hour = timedelta(hours=1)
+    for recorded, kept in ((now - 2 * hour, now - 2 * hour), (now - 3 * hour, now - 2 * hour), (now - hour, now - hour)):
+        note(never, recorded)
+        assert stored(never) == kept.isoformat()
+    # A clock was ahead: otherwise no alarm could come for that long.
+    store(never, (now + 48 * hour).isoformat())
+    note(never, now)
+    assert stored(never) == now.isoformat()
+
+
+# No write is possible, as on a standby; or the release before still has the schema.
+EXECUTE = """
+from django.db import connection
+with connection.cursor() as cursor:
+    for statement in {statements!r}:
+        cursor.execute(statement.replace("THIS", str(connection.settings_dict["NAME"])))
+# Other connections of the pool have the settings of before.
+if connection.vendor == "postgresql":
+    connection.close()
+    connection.close_pool()
+"""
+NO_WRITE = "CREATE TRIGGER no_write BEFORE UPDATE ON ops_installation BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+FAULTS = {
+    "sqlite read-only": ([NO_WRITE], ["DROP TRIGGER no_write"]),
+    "postgres read-only": (
+        ["ALTER DATABASE THIS SET default_transaction_read_only = on"],
+        ["SET default_transaction_read_only = off", "ALTER DATABASE THIS RESET default_transaction_read_only"],
+    ),
+    "no column": (
+        ["ALTER TABLE ops_installation RENAME COLUMN backed_up_at TO of_tomorrow"],
+        ["ALTER TABLE ops_installation RENAME COLUMN of_tomorrow TO backed_up_at"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", ["read-only", "no column"])
+def test_backup_is_made_when_its_time_cannot_be_stored(never: Server, profile: Profile, tmp_path: Path, fault: str) -> None:
+    kind = "postgres" if profile.postgres else "sqlite"
+    breaks, mends = FAULTS.get(fault) or FAULTS[f"{kind} {fault}"]
+    never.shell(EXECUTE.format(statements=breaks))
+    try:
+        done = command("backup", "--into", str(tmp_path), env=never.env)
+        recorded = command("backup", "--record", "2026-11-30T03:15:00Z", env=never.env)
+    finally:
+        never.shell(EXECUTE.format(statements=mends))
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.iterdir()
+    assert made(file.read_bytes())
+    said = done.stderr.decode()
+    assert "The backup is sound, but the time of the backup could not be stored: " in said
+    assert ("backed_up_at" if fault == "no column" else "read-only") in said
+    assert "Traceback" not in said
+    assert (recorded.returncode, b"could not be stored" in recorded.stderr) == (1, True), "this is all that it was for"
+    assert stored(never) is None
+
+
+def test_restored_backup_is_the_newest_one(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
+    server, data = small
+    env = restored_env(server, profile, tmp_path)
+    (tmp_path / "backup").write_bytes(data)
+    manage("restore", str(tmp_path / "backup"), env=env)
+    assert shell(env, STORED) == made(data)
+    # A copy of another installation, whose backups are none of its own.
+    manage("installation", "--new", env=env)
+    assert shell(env, STORED) is None
+
+
+DOCTOR = """
+from django.core.management import call_command
+call_command("doctor", "backup", "--json")
+"""
+
+
+def test_doctor_warns_of_an_old_backup_only(never: Server) -> None:
+    def said() -> tuple[str, str]:
+        (found,) = json.loads(never.shell(DOCTOR))["findings"]
+        assert found["check"] == "backup"
+        assert bool(found["change"]) == (found["level"] != "ok")
+        return found["level"], found["text"]
+
+    assert said() == ("ok", "no verified one was made yet; make backup makes one")
+    now = datetime.now(UTC)
+    for hours, expected in (
+        (3, ("ok", "the last verified one is 3 h old")),
+        (25.9, ("ok", "the last verified one is 26 h old")),
+        (26.1, ("warning", "the last verified one is 26 h old")),
+        (24 * 9, ("warning", "the last verified one is 9 days old")),
+    ):
+        store(never, (now - timedelta(hours=hours)).isoformat())
+        assert said() == expected
+
+
+async def test_gauge_is_absent_until_a_backup_is_verified(start_server: StartServer, tmp_path: Path) -> None:
+    """Each worker looks it up, so that it does not depend on the one that answers."""
+    server = await asyncio.to_thread(start_server)
+
+    async def shown() -> set[float]:
+        async with httpx.AsyncClient(base_url=server.base_url, timeout=10) as http:
+            # A connection stays with its worker.
+            texts = [(await http.get("/metrics", headers={"Connection": "close"})).text for _ in range(8)]
+        families = [list(text_string_to_metric_families(text)) for text in texts]
+        found = [[one for family in each for one in family.samples] for each in families]
+        assert all(any(one.name == "hubbub_tasks_wait_seconds" for one in each) for each in found)
+        return {one.value for each in found for one in each if one.name == "hubbub_backup_timestamp_seconds"}
+
+    assert await shown() == set()
+    await asyncio.to_thread(manage, "backup", str(tmp_path / "backup"), env=server.env)
+    at = datetime.fromisoformat(made((tmp_path / "backup").read_bytes()))
+    assert await shown() == {at.timestamp()}
+    store(server, None)  # `manage.py installation --new`
+    assert await shown() == set()

@@ -2,7 +2,7 @@
 
 It has the database, files and secrets.
 
-Exit codes: 0 written and read again without a difference; 1 not.
+Exit codes: 0 written and read again without a difference, or --record stored its time; 1 not; 2 wrong arguments.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from db import installation
 from ops.backup import archive, postgres, sqlite
+from ops.doctor.findings import first_line
 
 # A backup writes all the time: an unfinished file of yesterday is of one that was killed.
 PART_S = 86_400
@@ -35,11 +38,17 @@ class Command(BaseCommand):
         parser.add_argument("--into", type=Path, help="the directory to write a file with the time in its name to, for a timer")
         parser.add_argument("--keep", type=int, default=14, help="with --into: how many of the newest files stay (14)")
         parser.add_argument("--env", action="store_true", help="take along the .env that comes through standard input")
-        parser.add_argument("--verify", action="store_true", help="read the backup that comes through standard input, write none")
+        parser.add_argument("--verify", action="store_true", help="read a backup from standard input, print its time")
+        parser.add_argument(
+            "--record", type=zoned_time, metavar="TIME", help="store that a verified backup of this time is kept, write none"
+        )
 
-    def handle(self, *_: Any, output: str, into: Path | None, keep: int, env: bool, verify: bool, **__: Any) -> None:
-        if verify:
+    def handle(self, *_: Any, output: str, into: Path | None, keep: int, env: bool, **options: Any) -> None:
+        if options["verify"]:
             self.verify()
+            return
+        if options["record"] is not None:
+            self.record(options["record"])
             return
         if keep < 1:
             raise CommandError(f"--keep must be at least 1, not {keep}")
@@ -52,17 +61,32 @@ class Command(BaseCommand):
             summary = self.write(sys.stdout.buffer, env_file)
             sys.stdout.flush()
         else:
-            summary = self.write_file(Path(output), env_file)
+            summary, made = self.write_file(Path(output), env_file)
+            self.record_if_possible(made)
         if into is not None:
             self.remove_old(into, keep)
         self.stderr.write(f"Backed up: {summary}.")
 
     def verify(self) -> None:
         try:
-            _, manifest = archive.verify(sys.stdin.buffer)
+            header, manifest = archive.verify(sys.stdin.buffer)
         except archive.Damaged as error:
             raise CommandError(f"the backup could not be read again: {error}") from error
         self.stderr.write(f"Read again, all equal: {manifest.summary()}.")
+        self.stdout.write(header["made"])
+
+    def record(self, made: datetime) -> None:
+        try:
+            installation.note_backup(made)
+        except DatabaseError as error:
+            raise CommandError(f"the time of the backup could not be stored: {first_line(error)}") from error
+
+    def record_if_possible(self, made: datetime) -> None:
+        """Store the time; a sound backup stays one where that cannot be done."""
+        try:
+            self.record(made)
+        except CommandError as error:
+            self.stderr.write(f"The backup is sound, but {error}")
 
     def remove_old(self, directory: Path, keep: int) -> None:
         """Remove all but the newest `keep` backups, and abandoned unfinished files.
@@ -78,20 +102,21 @@ class Command(BaseCommand):
             old.unlink(missing_ok=True)
             self.stderr.write(f"Removed {old.name}: {keep} are kept.")
 
-    def write_file(self, path: Path, env_file: bytes) -> str:
+    def write_file(self, path: Path, env_file: bytes) -> tuple[str, datetime]:
+        """Write and verify a file; return a summary and the backup's time."""
         part = path.with_name(path.name + ".part")
         part.touch(mode=0o600)
         try:
             with part.open("wb") as file:
                 summary = self.write(file, env_file)
             with part.open("rb") as file:
-                archive.verify(file)
+                header, _ = archive.verify(file)
             part.replace(path)
         except archive.Damaged as error:
             raise CommandError(f"the backup could not be read again: {error}") from error
         finally:
             part.unlink(missing_ok=True)
-        return summary
+        return summary, datetime.fromisoformat(header["made"])
 
     def write(self, stream: IO[bytes], env_file: bytes) -> str:
         writer = archive.Writer(stream)
@@ -111,3 +136,12 @@ class Command(BaseCommand):
         writer.add_files(settings.MEDIA_ROOT)
         writer.finish()
         return writer.manifest.summary()
+
+
+def zoned_time(text: str) -> datetime:
+    """Parse a time with its zone; raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found
+    raise ArgumentTypeError(f"must be a time with its zone, such as 2026-11-30T03:15:00Z, not {text!r}")

@@ -15,13 +15,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from core.features import installed
-from ops.doctor import database, machine, public, redis, replica
+from ops.doctor import backups, database, machine, public, redis, replica
 from ops.doctor import settings as settings_checks
 from ops.doctor.findings import Check, Finding, Level, Options, of_feature, run_checks
 
 CHECKS: dict[str, Check] = {
     "settings": settings_checks.check_settings,
     "database": database.check_database,
+    "backup": backups.check_backup,
     "replica": replica.check_replica,
     "redis": redis.check_redis,
     "server": public.check_server,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -92,6 +93,8 @@ class Command(BaseCommand):
         # What the backup's release did not have yet, and the triggers.
         call_command("migrate", interactive=False, verbosity=0)
         installation.replace_epoch()
+        # The restored row knows the backup before. This one was just read and compared.
+        installation.note_backup(datetime.fromisoformat(header["made"]))
         self.stderr.write(f"Restored: {manifest.summary()}, each compared with the original.")
 
     def make_schema(self, header: dict[str, Any]) -> None:
