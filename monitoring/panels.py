@@ -326,6 +326,12 @@ ENGINE_ROOM = Dashboard(
                     "Above half an hour the worker is not there.",
                     (("max(hubbub_tasks_wait_seconds)", "waits for"),),
                 ),
+                Panel(
+                    "Age of the last verified backup",
+                    "s",
+                    "Above 26 hours a night was left out. Nothing is here until the first one is made.",
+                    (("time() - max(hubbub_backup_timestamp_seconds)", "age"),),
+                ),
             ),
         ),
     ),

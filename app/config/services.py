@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from django.conf import settings
+from django.db import ProgrammingError
 
 from chat.group_commit import writer
 from core.features import Periodic, installed
@@ -17,7 +18,7 @@ from core.supervise import cancel_all, run_forever
 from db import batch_loader, database
 from db.database import DatabaseUnavailable
 from jobs.background import Background
-from jobs.figures import measure_tasks
+from jobs.figures import measure_backup, measure_tasks
 from realtime import hub
 
 # Prometheus waits 10 s for all figures.
@@ -37,18 +38,20 @@ class BackgroundTasks(Service):
         self._background.stop()
 
 
-class TaskFigures(Service):
-    """Looks up how many background tasks wait.
+class DatabaseFigures(Service):
+    """Looks up how many background tasks wait, and when the newest backup was made.
 
-    Their worker has no /metrics of its own.
+    The background worker has no /metrics of its own.
     """
 
-    name = "tasks"
+    name = "figures"
 
     async def measure(self) -> None:
-        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+        # Before their migrations the tables lack columns, or are not there.
+        with contextlib.suppress(DatabaseUnavailable, ProgrammingError, TimeoutError):
             async with asyncio.timeout(FIGURES_S):
                 await database.run(measure_tasks)
+                await database.run(measure_backup)
 
 
 class Traces(Service):
@@ -141,4 +144,4 @@ def register_all() -> None:
     traces = (Traces(),) if settings.TRACES_ENDPOINT else ()
     background = (BackgroundTasks(),) if settings.EMBEDDED else ()
     of_features = [make() for make in installed().every("services")]
-    register(*background, PeriodicWork(), TaskFigures(), *of_features, Log(), Sockets(), LookUps(), *traces)
+    register(*background, PeriodicWork(), DatabaseFigures(), *of_features, Log(), Sockets(), LookUps(), *traces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from django.conf import settings
 from prometheus_client import (
@@ -15,6 +16,7 @@ from prometheus_client import (
     Summary,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 
@@ -66,6 +68,22 @@ class Spread:
             if number:
                 bucket.inc(number)
         self._histogram._sum.inc(total)  # noqa: SLF001
+
+
+class OptionalGauge:
+    """A gauge that is absent from /metrics while its value is None.
+
+    The process that answers /metrics looks the value up, so the other workers need not export it.
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name, self._documentation = name, documentation
+        self.value: float | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauge, as a collector of prometheus_client."""
+        if self.value is not None:
+            yield GaugeMetricFamily(self._name, self._documentation, self.value)
 
 
 # From a local network's round trip to a wait that people complain about.
@@ -141,6 +159,8 @@ TASKS = Gauge("hubbub_tasks", "Background tasks by their state", ["state"], mult
 TASKS_WAIT = Gauge(
     "hubbub_tasks_wait_seconds", "Age of the oldest task that should run and does not", multiprocess_mode="mostrecent"
 )
+BACKED_UP = OptionalGauge("hubbub_backup_timestamp_seconds", "Unix time of the newest verified backup")
+REGISTRY.register(BACKED_UP)
 
 
 def settle() -> None:
@@ -160,4 +180,5 @@ def exposition() -> tuple[bytes, str]:
         return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
+    registry.register(BACKED_UP)
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""Count background tasks by state, and measure how long the oldest one waits."""
+"""Figures that only the database knows: background tasks and the newest backup."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from core import metrics
+from db import installation
 
 STATES = ("READY", "RUNNING", "FAILED", "SUCCESSFUL")
 
 
 def measure_tasks() -> None:
-    """Set the gauges.
+    """Count background tasks by state, and measure how long the oldest one waits.
 
     Synchronous, in a database thread. Finished tasks are kept for a week.
     """
@@ -22,3 +23,12 @@ def measure_tasks() -> None:
         metrics.TASKS.labels(state.lower()).set(found[state])
     oldest = DBTaskResult.objects.ready().aggregate(at=Min("enqueued_at"))["at"]
     metrics.TASKS_WAIT.set(max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0)
+
+
+def measure_backup() -> None:
+    """Set the gauge of the newest verified backup; it is absent while there was none.
+
+    Synchronous, in a database thread.
+    """
+    at = installation.backed_up_at()
+    metrics.BACKED_UP.value = at.timestamp() if at else None

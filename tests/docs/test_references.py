@@ -204,7 +204,8 @@ def test_examples_of_frames_are_valid(frame: str) -> None:
 
 
 def test_documented_metrics_exist() -> None:
-    ours = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram | Summary)}
+    kinds = Counter | Gauge | Histogram | Summary | metrics.OptionalGauge
+    ours = {name: value for name, value in vars(metrics).items() if isinstance(value, kinds)}
     # A counter's name lacks `_total` here; the exposition adds it.
     shown = {value._name + ("_total" if isinstance(value, Counter) else "") for value in ours.values()}
     named = [row[0].strip("`") for row in rows_under(OBSERVABILITY, "Metrics")]

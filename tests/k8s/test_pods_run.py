@@ -138,6 +138,7 @@ def test_backup_of_the_night_can_be_read(cluster: Cluster, web: Pod, tmp_path: P
     assert web.probe("readinessProbe")
     job = cluster.start("CronJob/backup")
     assert job.wait(60) == 0, job.logs()
+    assert "could not be stored" not in job.logs(), "the alert HubbubBackupOld goes by its time"
     docker("cp", f"{job.id}:/backups/.", str(tmp_path))
     (file,) = tmp_path.iterdir()
     assert re.fullmatch(r"hubbub-\d{8}T\d{6}Z\.tar\.gz", file.name)

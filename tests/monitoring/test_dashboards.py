@@ -13,6 +13,7 @@ import yaml
 
 from monitoring import panels
 from monitoring.dashboards import files
+from ops.doctor import backups
 from tests.conftest import Connect
 from tests.monitoring.programs import MONITORING, Prometheus, dashboards, until
 from tests.support.chat_client import create_room, sign_up
@@ -30,6 +31,7 @@ QUIET = {
     "hubbub_live_values_total",
     "hubbub_events_of_kind_total",
     "hubbub_layer_round_trip_seconds_bucket",
+    "hubbub_backup_timestamp_seconds",
 }
 QUERIES = sorted({query for one in panels.DASHBOARDS for row in one.rows for panel in row.panels for query, _ in panel.series})
 
@@ -114,6 +116,12 @@ def test_rule_has_a_page_and_a_try(rule: dict[str, dict[str, str]]) -> None:
     tried = yaml.safe_load((MONITORING / "prometheus" / "rules.test.yaml").read_text())["tests"]
     cases = next(one["alert_rule_test"] for one in tried if one["name"] == rule["alert"])
     assert [bool(case["exp_alerts"]) for case in cases] == [False, True], "once quiet, once raised"
+
+
+@pytest.mark.once
+def test_rule_and_doctor_agree_when_a_backup_is_old() -> None:
+    (rule,) = (rule for rule in RULES if rule["alert"] == "HubbubBackupOld")
+    assert rule["expr"].endswith(f" > {backups.OLD_H} * 3600")
 
 
 @pytest.mark.once

@@ -258,6 +258,20 @@ def same_dates(said: str) -> None:
     assert shown == of_file
 
 
+async def test_backup_old(book: Book, site: Stack) -> None:
+    """A sound backup is said to be of the day before yesterday."""
+    made = await asyncio.to_thread(site.script, "backup")
+    assert made.returncode == 0, made.stderr
+    assert "is not stored" not in made.stderr
+    sql(site, "UPDATE ops_installation SET backed_up_at = now() - interval '50 hours'")
+    looked = await run(book, "Look")
+    assert "WARNING  backup       the last verified one is 2 days old" in looked
+    await run(book, "Do")
+    assert "ok       backup       the last verified one is 0 h old" in await run(book, "Verify")
+    stored = float(metric(site, "hubbub_backup_timestamp_seconds").split()[1])
+    assert time.time() - 300 < stored <= time.time()
+
+
 # --- the ends of the stack
 
 Rows = dict[str, list[str]]
