@@ -42,6 +42,7 @@ PROGRAMS = {
     "pebble": ("pebble", "tests/nginx/test_acme.py and tests/stack/test_acme.py"),
     "gpg": ("gnupg", "tests/ops/test_backup_scripts.py"),
     "xgettext": ("gettext", "tests/scripts/test_messages.py"),
+    "age": ("age", "tests/ops/test_backup_scripts.py"),
     "systemd-analyze": ("systemd", "tests/scripts/test_systemd.py"),
     "prometheus": ("prometheus", "tests/monitoring"),
     "prometheus-alertmanager": ("prometheus-alertmanager", "tests/monitoring and tests/stack/test_alertmanager.py"),
@@ -62,6 +63,7 @@ IGNORED = {
     "prometheus-alertmanager": ("tests/monitoring", "tests/stack/test_alertmanager.py"),
     "gpg": ("tests/ops/test_backup_scripts.py",),
     "xgettext": ("tests/scripts/test_messages.py",),
+    "age": ("tests/ops/test_backup_scripts.py",),
 }
 LOADED = ("tests/chaos", "tests/stack/test_load.py", "tests/stack/test_load_containers.py", "tests/stack/test_restarts.py")
 

@@ -5,9 +5,13 @@ They report the fault, and leave nothing half done.
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,20 +48,71 @@ def embedded(checkout: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def env(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The settings of an installation with some rows and files, and of a key of gpg."""
+def env(profile: Profile) -> Iterator[dict[str, str]]:
+    """The settings of an installation with some rows and files."""
     server = Server(profile)
     server.shell("from accounts.services import user_create; user_create(username='ada', password='correct horse battery')")
     (server.data_dir / "files").mkdir(exist_ok=True)
     (server.data_dir / "files" / "picture").write_bytes(os.urandom(600_000))
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    made = server.env | {"GNUPGHOME": str(home)}
-    key = ["gpg", "--batch", "--quiet", "--passphrase", "open sesame", "--pinentry-mode", "loopback"]
-    subprocess.run([*key, "--quick-gen-key", "ada@example.com", "rsa2048", "encr"], env=made, check=True, timeout=120)
-    yield made
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=made, check=False, timeout=20)
+    yield server.env
     server.close()
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that backups are encrypted for, and settings that do and do not find it."""
+
+    backup: dict[str, str]
+    right: dict[str, str]
+    wrong: tuple[dict[str, str], ...]
+
+
+Keys = dict[str, Key]
+ENCRYPTED = pytest.mark.parametrize("program", ["gpg", "age"])
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
+    """Ada's keys of both programs, Eve's, and one that is locked.
+
+    Nobody is here to say its passphrase.
+    """
+    made: dict[str, list[Path]] = {}
+    for name in ("ada", "locked", "eve"):
+        home, identity = tmp_path_factory.mktemp("gnupg"), tmp_path_factory.mktemp("age") / "key.txt"
+        home.chmod(0o700)
+        new = ["gpg", "--batch", "--quiet", "--passphrase", "open sesame" if name == "locked" else ""]
+        new += ["--pinentry-mode", "loopback", "--quick-gen-key", f"{name}@example.com", "rsa2048", "encr"]
+        subprocess.run(new, env=base_environment() | {"GNUPGHOME": str(home)}, check=True, timeout=120)
+        subprocess.run(["age-keygen", "--output", identity], capture_output=True, check=True, timeout=20)
+        made[name] = [home, identity]
+    homes = {name: {"GNUPGHOME": str(home)} for name, (home, _) in made.items()}
+    files = {name: {"BACKUP_IDENTITY": str(identity)} for name, (_, identity) in made.items()}
+    shown = subprocess.run(["age-keygen", "-y", made["ada"][1]], capture_output=True, text=True, check=True, timeout=20)
+    recipient = {"BACKUP_ENCRYPT_TO": shown.stdout.strip()}
+    yield {
+        "gpg": Key(homes["ada"] | {"BACKUP_ENCRYPT_TO": "ada@example.com"}, homes["ada"], (homes["eve"],)),
+        "locked": Key(homes["locked"] | {"BACKUP_ENCRYPT_TO": "locked@example.com"}, {}, (homes["locked"], homes["eve"])),
+        "age": Key(recipient, files["ada"], (files["eve"], {}, {"BACKUP_IDENTITY": "/nowhere/key.txt"})),
+    }
+    for used in homes.values():
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=base_environment() | used, check=False, timeout=20)
+
+
+def database(env: dict[str, str], statement: str) -> object:
+    """Run a statement in the installation's database; return the first value it finds."""
+    with closing(sqlite3.connect(Path(env["DATA_DIR"]) / "hubbub.sqlite3", timeout=10)) as connection, connection:
+        return (connection.execute(statement).fetchone() or [None])[0]
+
+
+STORED = "SELECT backed_up_at FROM ops_installation"
+
+
+@pytest.fixture
+def never(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The settings of the installation when no backup of it was made."""
+    database(env, "UPDATE ops_installation SET backed_up_at = NULL")
+    return env | {"BACKUP_DIR": str(tmp_path / "backups")}
 
 
 def run(checkout: Path, name: str, *arguments: str, env: dict[str, str], small: str = "") -> subprocess.CompletedProcess[str]:
@@ -73,16 +128,19 @@ def needs_root() -> None:
         pytest.skip("only root may mount a small disk")
 
 
-@pytest.mark.parametrize(("size", "to", "says"), [("300k", "", ""), ("900k", "ada@example.com", "could not be encrypted")])
+@pytest.mark.parametrize(
+    ("size", "program", "says"),
+    [("300k", "", ""), ("900k", "gpg", "could not be encrypted"), ("900k", "age", "could not be encrypted")],
+)
 def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
-    embedded: Path, env: dict[str, str], tmp_path: Path, size: str, to: str, says: str
+    embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, size: str, program: str, says: str
 ) -> None:
     """300 KiB do not hold the backup.
 
     900 KiB hold it, but not its encrypted copy beside it.
     """
     needs_root()
-    made = env | {"BACKUP_DIR": str(tmp_path / "small"), "BACKUP_ENCRYPT_TO": to}
+    made = env | {"BACKUP_DIR": str(tmp_path / "small")} | (keys[program].backup if program else {})
     done = run(embedded, "backup", env=made, small=size)
     assert done.returncode != 0
     assert "Wrote" not in done.stderr
@@ -91,7 +149,7 @@ def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
     enough = run(embedded, "backup", env=made, small="4m")
     assert enough.returncode == 0, enough.stderr
     (name,) = enough.stdout.split()
-    assert name.endswith(".tar.gz.gpg" if to else ".tar.gz")
+    assert name.endswith(f".tar.gz.{program}" if program else ".tar.gz")
 
 
 def test_unfinished_files_are_no_backups_and_go_after_a_day(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
@@ -113,18 +171,111 @@ def test_unfinished_files_are_no_backups_and_go_after_a_day(embedded: Path, env:
     assert len(left) == 2
 
 
-def test_backup_that_cannot_be_decrypted_is_named(checkout: Path, env: dict[str, str], embedded: Path, tmp_path: Path) -> None:
-    made = env | {"BACKUP_DIR": str(tmp_path), "BACKUP_ENCRYPT_TO": "ada@example.com"}
-    assert run(embedded, "backup", env=made).returncode == 0
-    (file,) = tmp_path.glob("hubbub-*.gpg")
-    # Nobody is here to say the passphrase; another person's keys.
-    (tmp_path / "keys").mkdir(mode=0o700)
-    for home in (env["GNUPGHOME"], str(tmp_path / "keys")):
-        done = run(checkout, "restore", str(file), env=env | {"GNUPGHOME": home})
-        assert done.returncode == 1
-        assert f"{file} cannot be decrypted" in done.stderr
-        assert [*(checkout / "var").iterdir()] == [], "nothing of it stays"
-        assert not (checkout / ".env").exists()
+def encrypted(embedded: Path, env: dict[str, str], key: Key, directory: Path) -> Path:
+    """Make a backup for this key; return its file, which is all that there is."""
+    done = run(embedded, "backup", env=env | {"BACKUP_DIR": str(directory)} | key.backup)
+    assert done.returncode == 0, done.stderr
+    (file,) = directory.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    assert not file.read_bytes().startswith(b"\x1f\x8b"), "it is no gzip any more"
+    return file
+
+
+@ENCRYPTED
+def test_encrypted_backup_comes_back(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, program: str) -> None:
+    file = encrypted(embedded, env, keys[program], tmp_path / "backups")
+    assert file.name.endswith(f".tar.gz.{program}")
+    fresh = env | {"DATA_DIR": str(tmp_path / "fresh")}
+    done = run(embedded, "restore", str(file), env=fresh | keys[program].right)
+    assert done.returncode == 0, done.stderr
+    assert database(fresh, "SELECT username FROM accounts_user") == "ada"
+    picture = Path("files") / "picture"
+    assert (tmp_path / "fresh" / picture).read_bytes() == (Path(env["DATA_DIR"]) / picture).read_bytes()
+    assert [*(embedded / "var").iterdir()] == [], "the plain archive goes"
+
+
+@pytest.mark.parametrize("program", ["gpg", "locked", "age"])
+def test_backup_that_cannot_be_decrypted_is_named(
+    embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, program: str
+) -> None:
+    """By the key of another person, by none, or by one whose passphrase nobody says."""
+    key = keys[program]
+    file = encrypted(embedded, env, key, tmp_path / "backups")
+    for wrong in key.wrong:
+        refused(embedded, file, env | wrong, tmp_path)
+
+
+@ENCRYPTED
+def test_damaged_encrypted_backup_is_named(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, program: str) -> None:
+    key = keys[program]
+    file = encrypted(embedded, env, key, tmp_path / "backups")
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    changed = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for damaged in (b"", b"rubbish", whole[:middle], whole[:-1], changed):
+        file.write_bytes(damaged)
+        refused(embedded, file, env | key.right, tmp_path)
+    file.write_bytes(whole)
+    assert run(embedded, "restore", str(file), env=env | {"DATA_DIR": str(tmp_path / "fresh")} | key.right).returncode == 0
+
+
+def refused(checkout: Path, file: Path, env: dict[str, str], tmp_path: Path) -> None:
+    """Restore a file that cannot be decrypted: nothing comes of it."""
+    fresh = tmp_path / "fresh"
+    done = run(checkout, "restore", str(file), env=env | {"DATA_DIR": str(fresh)})
+    assert done.returncode == 1
+    assert f"{file} cannot be decrypted" in done.stderr
+    assert "Restored" not in done.stderr
+    assert [*(checkout / "var").iterdir()] == [], "nothing of it stays"
+    assert not (checkout / ".env").exists()
+    assert not fresh.exists()
+
+
+def test_time_is_stored_when_the_backup_has_its_file(embedded: Path, never: dict[str, str], keys: Keys) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    failed = run(embedded, "backup", env=never | keys["gpg"].right | {"BACKUP_ENCRYPT_TO": "nobody@example.com"})
+    assert (failed.returncode, "could not be encrypted" in failed.stderr) == (1, True), failed.stderr
+    assert database(never, STORED) is None
+    done = run(embedded, "backup", env=never)
+    assert done.returncode == 0, done.stderr
+    assert "is not stored" not in done.stderr
+    stored = datetime.fromisoformat(str(database(never, STORED))).replace(tzinfo=UTC)
+    assert began <= stored <= datetime.now(UTC)
+
+
+def test_backup_whose_time_cannot_be_stored_ends_with_0(embedded: Path, never: dict[str, str]) -> None:
+    forbid = "CREATE TRIGGER no_write BEFORE UPDATE ON ops_installation BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+    database(never, forbid)
+    try:
+        done = run(embedded, "backup", env=never)
+    finally:
+        database(never, "DROP TRIGGER no_write")
+    assert done.returncode == 0, done.stderr
+    assert "the time of the backup could not be stored: read-only" in done.stderr
+    assert "The backup is sound, but its time is not stored" in done.stderr
+    assert "Wrote" in done.stderr
+    assert len([*Path(never["BACKUP_DIR"]).glob("hubbub-*.tar.gz")]) == 1
+
+
+# Of the release before: it verifies without a word of the time, and knows no --record.
+BEFORE = """
+import sys
+if "--record" in sys.argv:
+    sys.exit(2)
+sys.stdout.write("" if "--verify" in sys.argv else "an archive")
+"""
+
+
+def test_backup_of_a_running_release_from_before_is_made(embedded: Path, never: dict[str, str]) -> None:
+    """After `git pull` the scripts are newer than the release that runs."""
+    (embedded / "app").unlink()
+    (embedded / "app").mkdir()
+    (embedded / "app" / "manage.py").write_text(BEFORE)
+    done = run(embedded, "backup", env=never)
+    assert done.returncode == 0, done.stderr
+    assert "The backup is sound, but its time is not stored" in done.stderr
+    (file,) = Path(never["BACKUP_DIR"]).iterdir()
+    assert file.read_text() == "an archive"
 
 
 def test_damaged_backup_is_named_on_a_server_of_containers(checkout: Path, env: dict[str, str], tmp_path: Path) -> None:
