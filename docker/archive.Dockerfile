@@ -1,5 +1,7 @@
 # Postgres with pgBackRest, for an archive that brings the database back to any second (compose.archive.yaml).
-FROM postgres:17
+# Another major version: docs/runbooks/postgres-upgrade.md.
+ARG POSTGRES=17
+FROM postgres:${POSTGRES}
 # Nobody is root here, so the base's way out of root goes. Any version that the distribution has will do.
 # hadolint ignore=DL3008
 RUN apt-get update \

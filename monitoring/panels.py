@@ -228,6 +228,12 @@ ENGINE_ROOM = Dashboard(
                     "Read from the journal.",
                     ((rate("hubbub_changes_total", "kind"), "{{kind}}"),),
                 ),
+                Panel(
+                    "Archive fails",
+                    "bool_yes_no",
+                    "Postgres keeps its log meanwhile, until the disk is full.",
+                    (("max(hubbub_archive_failing)", "fails"),),
+                ),
             ),
         ),
         Row(

@@ -18,7 +18,7 @@ from core.supervise import cancel_all, run_forever
 from db import batch_loader, database
 from db.database import DatabaseUnavailable
 from jobs.background import Background
-from jobs.figures import measure_backup, measure_tasks
+from jobs.figures import measure_archive, measure_backup, measure_tasks
 from realtime import hub
 
 # Prometheus waits 10 s for all figures.
@@ -39,7 +39,7 @@ class BackgroundTasks(Service):
 
 
 class DatabaseFigures(Service):
-    """Looks up how many background tasks wait, and when the newest backup was made.
+    """Looks up the waiting tasks, the newest backup, and whether the archive works.
 
     The background worker has no /metrics of its own.
     """
@@ -52,6 +52,7 @@ class DatabaseFigures(Service):
             async with asyncio.timeout(FIGURES_S):
                 await database.run(measure_tasks)
                 await database.run(measure_backup)
+                await database.run(measure_archive)
 
 
 class Traces(Service):

@@ -155,6 +155,9 @@ REQUEST_SECONDS = Histogram(
     "hubbub_http_seconds", "Time of HTTP requests until the head of the answer", ["kind"], buckets=(*SHORT, 10)
 )
 # Asked of the database when /metrics is read: each replica answers the same, so take the largest.
+ARCHIVE_FAILING = Gauge(
+    "hubbub_archive_failing", "1 while Postgres keeps its log because the archive fails", multiprocess_mode="mostrecent"
+)
 TASKS = Gauge("hubbub_tasks", "Background tasks by their state", ["state"], multiprocess_mode="mostrecent")
 TASKS_WAIT = Gauge(
     "hubbub_tasks_wait_seconds", "Age of the oldest task that should run and does not", multiprocess_mode="mostrecent"

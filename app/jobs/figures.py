@@ -7,7 +7,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from core import metrics
-from db import installation
+from db import archiver, installation
 
 STATES = ("READY", "RUNNING", "FAILED", "SUCCESSFUL")
 
@@ -32,3 +32,11 @@ def measure_backup() -> None:
     """
     at = installation.backed_up_at()
     metrics.BACKED_UP.value = at.timestamp() if at else None
+
+
+def measure_archive() -> None:
+    """Set the gauge of Postgres's archiver.
+
+    Synchronous, in a database thread.
+    """
+    metrics.ARCHIVE_FAILING.set(archiver.look().fails)

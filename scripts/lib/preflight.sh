@@ -109,6 +109,23 @@ check_settings() {
   [ $status -ne 3 ] || fail "correct .env, then try again"
 }
 
+# ready_archive: make pgBackRest's stanza, or bring it to this database. It takes the log of one system identifier alone, and a new
+# volume or another major version has another. Postgres keeps all log that is not taken, until the disk is full.
+ready_archive() {
+  keeps_archive || return 0
+  # Only where it is needed: while a backup is under way, the stanza is locked.
+  compose exec -T postgres sh -s <<'SH'
+set -eu
+identifier=$(psql -U postgres -d postgres -Atc 'SELECT system_identifier FROM pg_control_system()')
+known=$(pgbackrest --output=json info | grep -o '"system-id":[0-9]*' | tail -n 1)
+if [ "$known" = "\"system-id\":$identifier" ]; then exit; fi
+if [ -n "$known" ]; then pgbackrest stanza-upgrade; else pgbackrest stanza-create; fi
+# After a failure Postgres waits for a minute; this makes it try again at once.
+pgbackrest check
+echo "The archive takes the log of this database from now on, and has no backup of it yet: make archive ARGS=--full" >&2
+SH
+}
+
 # From nginx's port through the app to the database, as the first visitor would.
 ask_whole_path() {
   local url=http://127.0.0.1:8080/readyz deadline=$((SECONDS + 60))
@@ -123,6 +140,6 @@ show_why() {
   say ""
   compose --ansi never ps --all >&2 || true
   # Some releases of compose clear the line before each, on no terminal too.
-  compose --ansi never logs --no-color --tail 20 migrate web nginx | sed $'s/\033\\[2K//' >&2 || true
+  compose --ansi never logs --no-color --tail 20 postgres migrate web nginx | sed $'s/\033\\[2K//' >&2 || true
   fail "$1: see above; \`scripts/compose logs\` has all of it"
 }

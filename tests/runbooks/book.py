@@ -56,10 +56,10 @@ class Book:
         assert chosen, f"{self.page.name} has no commands under {section}"
         return "".join(self._run(block, checkout or self.checkout) for block in chosen)
 
-    def written(self) -> str:
-        """Return the file that the page has the operator write."""
-        (block,) = (block for block in blocks_of(self.page) if block.language == WRITTEN)
-        return self.translated(block.text)
+    def written(self, number: int = 0) -> str:
+        """Return what the page has the operator write: a file, or lines of it."""
+        found = [block for block in blocks_of(self.page) if block.language == WRITTEN]
+        return self.translated(found[number].text)
 
     def translated(self, text: str) -> str:
         for there, here in self.here.items():

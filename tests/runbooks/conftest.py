@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.runbooks.book import PAGES, ROOT, Book
+from tests.stack.rolling import docker
 from tests.stack.stack import Stack, copy_checkout
 from tests.support.ports import free_port
 
-SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "REDIS_PASSWORD")
+SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "REDIS_PASSWORD", "ARCHIVE_CIPHER_PASS")
 KEPT = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG")
 
 
@@ -25,7 +26,7 @@ def git(directory: Path, *arguments: str) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start a stack with `make up`, with the settings in .env alone.
 
-    It has one web container and release v0.1.0, with origin/main beside it.
+    It has one web container, an archive of the database, and release v0.1.0 with origin/main beside it.
     """
     directory = tmp_path_factory.mktemp("runbooks") / "hubbub"
     directory.mkdir()
@@ -37,6 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = {name: secrets.token_urlsafe(32) for name in SECRETS}
     settings |= {"COMPOSE_PROJECT_NAME": stack.project, "HTTP_PORT": str(stack.port), "HTTPS_PORT": str(free_port())}
     settings |= {"IMAGE_TAG": stack.project, "DRAIN_SECONDS": "3", "LIMIT_SIGNUPS_PER_H": "0", "LIMIT_MESSAGES_PER_S": "0"}
+    settings["ARCHIVE_DAYS"] = "2"
     settings["LIMIT_HANDSHAKES_PER_S"] = "15"  # so few that a storm is cheap
     (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     git(directory, "init", "--initial-branch=main")
@@ -52,19 +54,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.remove()
+        docker("image", "rm", "--force", f"{stack.project}-archive:{stack.project}")
 
 
 @pytest.fixture
 def book(request: pytest.FixtureRequest, site: Stack) -> Generator[Book]:
     """The page that the test is named after.
 
-    All its commands for compose must have been run at the end.
+    All its commands for compose must have been run at the end, and the stack still has the files that .env asks for.
     """
     page = PAGES[request.node.originalname.removeprefix("test_").replace("_", "-")]
-    opened = Book(page, site.directory, site.env, {"hubbub_postgres": f"{site.project}_postgres"})
+    volumes = {f"hubbub_{name}": f"{site.project}_{name}" for name in ("postgres", "files")}
+    opened = Book(page, site.directory, site.env, volumes)
     yield opened
     if getattr(request.node, "passed", False):
         assert opened.not_run() == []
+        (postgres,) = site.containers("postgres")
+        assert "-archive:" in postgres["Config"]["Image"]
 
 
 @pytest.hookimpl(wrapper=True)

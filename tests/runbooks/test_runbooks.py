@@ -15,11 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.features.files.samples import picture, uploaded
 from tests.runbooks.book import Book
 from tests.runbooks.conftest import git
 from tests.runbooks.people import talk, writing
 from tests.stack.rolling import docker
 from tests.stack.stack import Stack
+from tests.support.api import with_token
 from tests.support.certificates import make_certificate
 from tests.support.chat_client import ChatClient, Closed, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -95,9 +97,12 @@ async def test_postgres_lost(book: Book, site: Stack) -> None:
 
 
 async def test_disk_full(book: Book, site: Stack) -> None:
-    """No disk is filled here: tests/ops/test_doctor.py has the doctor's report of one."""
+    """No disk is filled here.
+
+    tests/ops has the doctor's reports of a full one, and of an archive that fails.
+    """
     assert "chat_event" in await run(book, "Look")
-    await run(book, "Do")
+    assert "last_failed_wal" in await run(book, "Do")
     await run(book, "Verify")
 
 
@@ -297,14 +302,43 @@ def rows(stack: Stack) -> Rows:
     return found
 
 
-async def test_restore(book: Book, site: Stack) -> None:
-    """A backup with people writing; then everything is lost, .env too."""
+async def share_files(stack: Stack) -> None:
+    """A person sends a picture, which has a thumbnail, and a file of several pieces."""
+    ada = await sign_up(stack.url)
+    room = await create_room(stack.url, ada)
+    async with with_token(stack.url, ada) as http, ChatClient(stack.ws("/ws/"), ada) as chat:
+        sent = [
+            await uploaded(http, room, picture(size=(900, 600))),
+            await uploaded(http, room, secrets.token_bytes(5_000_000), "a.bin"),
+        ]
+        await chat.request("message.send", room=room, text="", key="files", files=[one["id"] for one in sent])
+
+
+def files(stack: Stack) -> list[str]:
+    """Return checksum and path of each uploaded file."""
+    found = stack.exec("web", "sh", "-c", "cd /srv/files && find . -type f -exec sha256sum {} +")
+    assert found.returncode == 0, found.stderr
+    return sorted(found.stdout.splitlines())
+
+
+def archives(stack: Stack) -> None:
+    """Check that the archive takes the log that Postgres writes now."""
+    checked = stack.exec("postgres", "pgbackrest", "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+async def test_restore(book: Book, site: Stack, tmp_path: Path) -> None:
+    """A backup with people writing; then database, files, secrets and .env are lost."""
+    await share_files(site)
+    archived = await asyncio.to_thread(site.script, "archive")
+    assert archived.returncode == 0, archived.stderr
     async with writing(site):
         backed_up = await asyncio.to_thread(site.script, "backup")
         assert backed_up.returncode == 0, backed_up.stderr
     quiet = await asyncio.to_thread(site.script, "backup")
     assert quiet.returncode == 0, quiet.stderr
-    before, env = rows(site), (site.directory / ".env").read_text()
+    before, shared, env = rows(site), files(site), (site.directory / ".env").read_text()
+    assert len(shared) == 3
     await run(book, "Look")
     refused = site.script("restore", str(newest(site.directory)))
     assert refused.returncode == 1
@@ -314,44 +348,43 @@ async def test_restore(book: Book, site: Stack) -> None:
     refused = site.script("restore", str(cut))
     assert (refused.returncode, "cut short" in refused.stderr) == (1, True), refused.stderr
     await talk(site)  # neither stopped anybody
-    await run(book, "Do")
+    (site.directory / ".env").unlink()
+    shutil.rmtree(site.directory / "var" / "secrets")
+    # Stands in .env here, and nowhere for a stack of its own machine.
+    book.env = site.env | {"COMPOSE_PROJECT_NAME": site.project}
+    said = await run(book, "Do")
     assert (site.directory / ".env").read_text() == env
-    assert rows(site) == before
-    await run(book, "Verify")
+    assert (rows(site), files(site)) == (before, shared)
+    archives(site)
+    assert "has no backup of it yet: make archive ARGS=--full" in said
+    assert "WARNING  archive      it has no backup of this database" in await run(book, "Verify")
+    archived = await asyncio.to_thread(site.script, "archive", "--full")
+    assert archived.returncode == 0, archived.stderr
+    assert "ok       archive      it takes the log; its newest backup is 0 h old" in site.script("doctor", "archive").stdout
     await talk(site)
 
 
 async def test_point_in_time(book: Book, site: Stack) -> None:
     """Restore to the second before all messages were overwritten, then to one after."""
-    file = site.directory / ".env"
-    env = file.read_text()
-    file.write_text(f"{env}ARCHIVE_DAYS=2\nARCHIVE_CIPHER_PASS={secrets.token_urlsafe(32)}\n")
-    try:
-        await asyncio.to_thread(site.up)
-        await run(book, "Do", number=0)
-        await run(book, "Look")
-        await talk(site)
-        before, book.here["2026-11-30 12:34:56+00"] = rows(site), now(site)
-        sql(site, "UPDATE chat_event SET text = 'gone'")
-        mistaken, book.here["2026-11-30 12:40:00+00"] = rows(site), now(site)
-        assert mistaken["chat_event"] != before["chat_event"]
-        epoch = sql(site, "SELECT epoch FROM ops_installation")
-        await run(book, "Do", number=1)
-        assert rows(site) == before
-        assert sql(site, "SELECT epoch FROM ops_installation") != epoch
-        await run(book, "Verify")
-        await talk(site)
-        await run(book, "Undo")
-        assert rows(site) == mistaken
-        for no_time, why in (("yesterday", "this is 'yesterday'"), ("2999-01-01 00:00:00Z", "is yet to come")):
-            refused = site.script("archive", "--rewind", no_time)
-            assert (refused.returncode, why in refused.stderr) == (1, True), refused.stderr
-    finally:
-        file.write_text(env)
-        await asyncio.to_thread(site.up)
+    await run(book, "Do", number=0)
+    await run(book, "Look")
     await talk(site)
-    docker("volume", "rm", f"{site.project}_archive")
-    docker("image", "rm", f"{site.project}-archive:{site.project}")
+    before, book.here["2026-11-30 12:34:56+00"] = rows(site), now(site)
+    sql(site, "UPDATE chat_event SET text = 'gone'")
+    mistaken, book.here["2026-11-30 12:40:00+00"] = rows(site), now(site)
+    assert mistaken["chat_event"] != before["chat_event"]
+    epoch = sql(site, "SELECT epoch FROM ops_installation")
+    await run(book, "Do", number=1)
+    assert rows(site) == before
+    assert sql(site, "SELECT epoch FROM ops_installation") != epoch
+    await run(book, "Verify")
+    await talk(site)
+    await run(book, "Undo")
+    assert rows(site) == mistaken
+    for no_time, why in (("yesterday", "this is 'yesterday'"), ("2999-01-01 00:00:00Z", "is yet to come")):
+        refused = site.script("archive", "--rewind", no_time)
+        assert (refused.returncode, why in refused.stderr) == (1, True), refused.stderr
+    await talk(site)
 
 
 def sql(site: Stack, statement: str) -> str:
@@ -368,21 +401,37 @@ def now(site: Stack) -> str:
     return found
 
 
-async def test_postgres_upgrade(book: Book, site: Stack) -> None:
+@pytest.mark.parametrize("days", ["", "2"], ids=["plain", "archive"])
+async def test_postgres_upgrade(book: Book, site: Stack, days: str) -> None:
     """To the same version here: no other image is there.
 
     The way through a new volume is the same.
     """
-    book.here["postgres:18"] = "postgres:17-trixie"
-    before = rows(site)
-    await run(book, "Look")
-    await run(book, "Do", number=0)
-    (site.directory / "compose.override.yaml").write_text(book.written())
-    await run(book, "Do", number=1)
-    assert rows(site) == before
-    await run(book, "Verify")
-    await run(book, "Undo")
-    assert rows(site) == before
+    book.here |= {"postgres:18": "postgres:17-trixie", '"18"': '"17-trixie"'}
+    override = book.written()
+    if days:
+        override = override.replace("    image: postgres:17-trixie\n", book.written(1))
+    else:
+        change_env(site, ARCHIVE_DAYS="")
+        await asyncio.to_thread(site.up)
+    try:
+        before = rows(site)
+        await run(book, "Look")
+        await run(book, "Do", number=0)
+        (site.directory / "compose.override.yaml").write_text(override)
+        await run(book, "Do", number=1)
+        assert rows(site) == before
+        assert "/pgdata" in sql(site, "SHOW data_directory")
+        if days:
+            archives(site)
+        await run(book, "Verify")
+        await run(book, "Undo")
+        assert rows(site) == before
+    finally:
+        if not days:
+            change_env(site, ARCHIVE_DAYS="2")
+            await asyncio.to_thread(site.up)
+    archives(site)
     docker("volume", "rm", f"{site.project}_postgres18")
 
 
@@ -394,7 +443,7 @@ async def test_move(book: Book, site: Stack, tmp_path: Path) -> None:
     await run(book, "Look")
     before = rows(site)
     await run(book, "Do", number=0)
-    site.compose("down", "--volumes")
+    site.script("compose", "down", "--volumes")
     other = tmp_path / "hubbub"
     shutil.copytree(site.directory, other, ignore=shutil.ignore_patterns("var", ".env"))
     (other / "var" / "backups").mkdir(parents=True)
@@ -403,6 +452,7 @@ async def test_move(book: Book, site: Stack, tmp_path: Path) -> None:
     site.directory = book.checkout = other
     await run(book, "Do", number=1)
     assert rows(site) == before
+    archives(site)
     await run(book, "Verify")
     await talk(site)
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from core.features import installed
-from ops.doctor import backups, database, machine, public, redis, replica
+from ops.doctor import archive, backups, database, machine, public, redis, replica
 from ops.doctor import settings as settings_checks
 from ops.doctor.findings import Check, Finding, Level, Options, of_feature, run_checks
 
@@ -23,6 +23,7 @@ CHECKS: dict[str, Check] = {
     "settings": settings_checks.check_settings,
     "database": database.check_database,
     "backup": backups.check_backup,
+    "archive": archive.check_archive,
     "replica": replica.check_replica,
     "redis": redis.check_redis,
     "server": public.check_server,
@@ -51,6 +52,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--disk", action="append", default=[], type=disk, metavar="NAME=DF", help="a further disk: its line of `df -Pk`"
         )
+        parser.add_argument(
+            "--archive", type=newest_archived, metavar="JSON", help="with ARCHIVE_DAYS: what `pgbackrest --output=json info` says"
+        )
 
     def handle(
         self, *_: Any, only: list[str], link: bool, via: str | None, replicas: int, disk: list[Any], **options: Any
@@ -63,7 +67,8 @@ class Command(BaseCommand):
             self.stdout.write(public.link())
             return
         chosen = [check for name, check in CHECKS.items() if not only or name in only]
-        findings = run_checks(chosen, Options(via=via or "", replicas=max(1, replicas), disks=dict(disk)))
+        known = Options(via=via or "", replicas=max(1, replicas), disks=dict(disk), archived_at=options["archive"])
+        findings = run_checks(chosen, known)
         failed = self.print_json(findings) if options["json"] else self.print_text(findings)
         if failed:
             sys.exit(1)
@@ -104,3 +109,16 @@ def disk(text: str) -> tuple[str, tuple[int, int]]:
     if not name or len(columns) < 4 or not (columns[1].isdigit() and columns[3].isdigit()):
         raise ArgumentTypeError(f"must be NAME= and a line of `df -Pk`, not {text!r}")
     return name, (int(columns[1]) * 1024, int(columns[3]) * 1024)
+
+
+def newest_archived(text: str) -> int:
+    """Parse pgBackRest's JSON; return when the newest backup of this database ended.
+
+    In Unix time, 0 without any. The text is empty if the archive does not answer. Raises ArgumentTypeError.
+    """
+    try:
+        # The last database is the one whose log is taken; earlier ones were replaced.
+        kept = [(backup, one["db"][-1]["id"]) for one in json.loads(text or "[]") for backup in one["backup"]]
+        return max((int(backup["timestamp"]["stop"]) for backup, now in kept if backup["database"]["id"] == now), default=0)
+    except (ValueError, LookupError, TypeError) as error:
+        raise ArgumentTypeError(f"must be JSON of pgBackRest, not {text[:40]!r}") from error

@@ -1,0 +1,36 @@
+"""The archive of Postgres's log: it takes the log, and has a backup to begin from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.utils import timezone
+
+from db import archiver
+from ops.doctor.findings import Finding, Options, failure, ok, warning
+
+PAGE = "docs/runbooks/disk-full.md"
+
+
+def check_archive(options: Options) -> Iterator[Finding]:
+    """Say nothing where there is no archive."""
+    found = archiver.look()
+    if options.archived_at is not None and not found.is_on:
+        yield failure("archive", "ARCHIVE_DAYS is set, and Postgres archives nothing", "make up")
+    if not found.is_on:
+        return
+    since = f"since {found.archived_at:%Y-%m-%d %H:%M} UTC" if found.archived_at else "so far"
+    if found.fails:
+        text = f"it has taken no log {since}, after {found.failures:,} failures; Postgres keeps all of it until the disk is full"
+        yield failure("archive", text, f"make archive, or {PAGE}")
+    elif options.archived_at == 0:
+        yield warning("archive", "it has no backup of this database, and brings nothing back", "make archive ARGS=--full")
+    else:
+        yield ok("archive", f"it takes the log{_newest(options)}")
+
+
+def _newest(options: Options) -> str:
+    if not options.archived_at:
+        return ""
+    hours = max(0.0, timezone.now().timestamp() - options.archived_at) / 3600
+    return f"; its newest backup is {hours:.0f} h old"
