@@ -365,7 +365,10 @@ async def test_restore(book: Book, site: Stack, tmp_path: Path) -> None:
 
 
 async def test_point_in_time(book: Book, site: Stack) -> None:
-    """Restore to the second before all messages were overwritten, then to one after."""
+    """Restore to the second before all messages were overwritten, then to one after.
+
+    Before that one time is out of reach, and one way there ends half way.
+    """
     await run(book, "Do", number=0)
     await run(book, "Look")
     await talk(site)
@@ -374,17 +377,58 @@ async def test_point_in_time(book: Book, site: Stack) -> None:
     mistaken, book.here["2026-11-30 12:40:00+00"] = rows(site), now(site)
     assert mistaken["chat_event"] != before["chat_event"]
     epoch = sql(site, "SELECT epoch FROM ops_installation")
-    await run(book, "Do", number=1)
+    await stays_as_it_is(site, mistaken)
+    await asyncio.to_thread(end_half_way, site, book.here["2026-11-30 12:34:56+00"])
+    assert "Going on from the archive" in await run(book, "Do", number=1)
     assert rows(site) == before
     assert sql(site, "SELECT epoch FROM ops_installation") != epoch
     await run(book, "Verify")
     await talk(site)
     await run(book, "Undo")
     assert rows(site) == mistaken
+    await talk(site)
+
+
+async def stays_as_it_is(site: Stack, there: Rows) -> None:
+    """Refuse times that the archive does not reach; the stack serves on.
+
+    That a time is before the first backup only the archive knows, with Postgres stopped.
+    """
+    started = site.containers("postgres")[0]["State"]["StartedAt"]
     for no_time, why in (("yesterday", "this is 'yesterday'"), ("2999-01-01 00:00:00Z", "is yet to come")):
         refused = site.script("archive", "--rewind", no_time)
         assert (refused.returncode, why in refused.stderr) == (1, True), refused.stderr
+    assert site.containers("postgres")[0]["State"]["StartedAt"] == started
+    refused = await asyncio.to_thread(site.script, "archive", "--rewind", "2020-01-01 00:00:00Z")
+    assert refused.returncode == 1
+    assert "The database is not changed. Starting it again." in refused.stderr
+    assert "the archive cannot bring back 2020-01-01 00:00:00Z" in refused.stderr
+    assert rows(site) == there
     await talk(site)
+    archives(site)
+
+
+# pg_control is restored last.
+AWAY = "find . -name 'pg_control.*' -exec mv {} {}.away ';'"
+BACK = """find . -name '*.away' | while read -r file; do mv "$file" "${file%.away}"; done"""
+
+
+def end_half_way(site: Stack, moment: str) -> None:
+    """Rewind while the archive lacks a file; it has the file again afterwards."""
+    in_archive(site, AWAY)
+    broken = site.script("archive", "--rewind", moment)
+    assert broken.returncode == 1
+    assert "The database is not changed" not in broken.stderr
+    assert "the stack stays stopped" in broken.stderr
+    stopped = [one["State"]["Running"] for service in ("nginx", "web", "worker", "postgres") for one in site.containers(service)]
+    assert not any(stopped)
+    in_archive(site, BACK)
+
+
+def in_archive(site: Stack, command: str) -> None:
+    beside = ("compose", "run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "postgres", "-ec")
+    done = site.script(*beside, f"cd /var/lib/pgbackrest/backup && {command}")
+    assert done.returncode == 0, done.stderr
 
 
 def sql(site: Stack, statement: str) -> str:
