@@ -86,6 +86,7 @@ build() {
   if keeps_archive; then images+=(postgres); fi
   if uses_acme; then images+=(acme); fi
   if [ -n "$(set_value IMAGE_PREFIX)" ]; then
+    warn_of_another_release
     say "Pulling the images of $(set_value IMAGE_PREFIX)."
     seconds=1200 compose pull "${images[@]}" >&2 || fail "the images could not be pulled: are IMAGE_PREFIX and IMAGE_TAG those of a release?"
     return
@@ -97,6 +98,14 @@ build() {
   for image in "${images[@]}"; do
     seconds=1200 compose build "$image" >&2 || fail "the image of $image could not be built: see above"
   done
+}
+
+# A checkout of another release changes no published image, and its compose files and scripts may not fit.
+warn_of_another_release() {
+  local release tag
+  tag=$(set_value IMAGE_TAG)
+  release=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/pyproject.toml" 2>/dev/null || true)
+  if [ -n "$release" ] && [ "$tag" != "$release" ]; then say "IMAGE_TAG is '$tag', and this checkout is of release $release: the tag decides what runs."; fi
 }
 
 # The app's own words for a misspelt, renamed or wrong setting: compose hands it only the names it knows. compose reads the file.

@@ -41,6 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings["ARCHIVE_DAYS"] = "2"
     settings["LIMIT_HANDSHAKES_PER_S"] = "15"  # so few that a storm is cheap
     (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    (directory / "pyproject.toml").write_text('version = "0.1.0"\n')
     git(directory, "init", "--initial-branch=main")
     git(directory, "add", ".")
     git(directory, "commit", "--message=release")

@@ -9,14 +9,14 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.features.files.samples import picture, uploaded
-from tests.runbooks.book import Book
+from tests.runbooks.book import PAGES, Book
 from tests.runbooks.conftest import git
 from tests.runbooks.people import talk, writing
 from tests.stack.rolling import docker
@@ -210,12 +210,14 @@ async def test_rotate_secrets(book: Book, site: Stack) -> None:
 
 
 async def test_upgrade(book: Book, site: Stack, tmp_path: Path) -> None:
-    """The next release changes a file of the app."""
+    """The next release, v0.2.0, changes a file of the app."""
     git(tmp_path, "clone", str(site.directory.parent / "origin.git"), "next")
     with (tmp_path / "next" / "app" / "core" / "heartbeat.py").open("a") as file:
         file.write("\n# the next release\n")
+    (tmp_path / "next" / "pyproject.toml").write_text('version = "0.2.0"\n')
     git(tmp_path / "next", "commit", "--all", "--message=next")
-    git(tmp_path / "next", "push", "origin", "main")
+    git(tmp_path / "next", "tag", "v0.2.0")
+    git(tmp_path / "next", "push", "origin", "main", "v0.2.0")
     assert "next" in await run(book, "Look")
     async with writing(site):
         await run(book, "Do")
@@ -232,6 +234,56 @@ async def test_roll_back(book: Book, site: Stack) -> None:
         assert "v0.1.0" in await run(book, "Verify")
         await run(book, "Undo")
     assert "the next release" in site.exec("web", "cat", "app/core/heartbeat.py").stdout
+
+
+PULLING = """#!/bin/sh
+# There is no registry: what would be pulled is here.
+for word; do if [ "$word" = pull ]; then exit 0; fi; done
+exec {docker} "$@"
+"""
+
+
+@pytest.fixture
+def published(site: Stack, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Run published images, of releases 0.1.0 and 0.2.0, in place of those built here.
+
+    Returns the environment in which they can be pulled.
+    """
+    env_file = site.directory / ".env"
+    kept, prefix, releases = env_file.read_text(), f"{site.project}-published", ("0.1.0", "0.2.0")
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(PULLING.format(docker=shutil.which("docker")))
+    program.chmod(0o755)
+    images = [f"{prefix}-{name}:{release}" for release in releases for name in ("web", "nginx", "archive")]
+    for image in images:
+        name, _, release = image.removeprefix(f"{prefix}-").partition(":")
+        docker("build", "--tag", image, "-", text=f"FROM {site.project}-{name}:{site.project}\nENV RELEASE={release}\n")
+    change_env(site, IMAGE_PREFIX=prefix, IMAGE_TAG="0.2.0")
+    env = site.env | {"PATH": f"{program.parent}:{site.env['PATH']}"}
+    try:
+        started = site.script("up", env=env)
+        assert started.returncode == 0, started.stderr
+        yield env
+    finally:
+        env_file.write_text(kept)
+        site.up()
+        docker("image", "rm", *images)
+
+
+async def test_published_release_changes_by_the_same_pages(site: Stack, published: dict[str, str]) -> None:
+    back, upgrade = (Book(PAGES[name], site.directory, published) for name in ("roll-back", "upgrade"))
+    async with writing(site):
+        await run(back, "Do")
+        assert setting(site, "RELEASE") == "0.1.0"
+        await run(upgrade, "Do")
+        assert setting(site, "RELEASE") == "0.2.0"
+        await run(back, "Do")
+        said = await run(back, "Undo")
+        assert (setting(site, "RELEASE"), "IMAGE_TAG is" in said) == ("0.2.0", False)
+    change_env(site, IMAGE_TAG="0.1.0")
+    other = site.script("roll", "--build", env=published)
+    assert "IMAGE_TAG is '0.1.0', and this checkout is of release 0.2.0: the tag decides what runs." in other.stderr
 
 
 async def test_certificate(book: Book, site: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
