@@ -39,8 +39,12 @@ PARAMETERS: dict[str, frozenset[str] | None] = {
 FILES = ("sslrootcert", "sslcert", "sslkey")
 
 
-def database_from_url(url: str | None, *, data_dir: Path, pool_size: int, name: str = "DATABASE_URL") -> dict[str, Any]:
+def database_from_url(
+    url: str | None, *, data_dir: Path, pool_size: int, name: str = "DATABASE_URL", fallback: str | None = None
+) -> dict[str, Any]:
     """Make one entry of DATABASES from the setting `name`.
+
+    `fallback`: another password of its user, tried where the server refuses the first (DATABASE_PASSWORD_FALLBACK).
 
     Raises ImproperlyConfigured for a form that docs/deploy.md does not list.
     """
@@ -52,15 +56,17 @@ def database_from_url(url: str | None, *, data_dir: Path, pool_size: int, name: 
     address = parse_address(name, url, POSTGRES_FORM)
     if address.scheme not in {"postgres", "postgresql"}:
         refuse(name, f"starts with {address.scheme!r}", "postgres:// or sqlite:///")
-    return _postgres(name, address, pool_size)
+    return _postgres(name, address, pool_size, fallback)
 
 
-def replica_from_url(url: str | None, *, primary: dict[str, Any], data_dir: Path, pool_size: int) -> dict[str, Any]:
+def replica_from_url(
+    url: str | None, *, primary: dict[str, Any], data_dir: Path, pool_size: int, fallback: str | None = None
+) -> dict[str, Any]:
     """Make the entry of a standby from REPLICA_URL.
 
     Raises ImproperlyConfigured if it is none of the primary's database.
     """
-    found = database_from_url(url, data_dir=data_dir, pool_size=pool_size, name="REPLICA_URL")
+    found = database_from_url(url, data_dir=data_dir, pool_size=pool_size, name="REPLICA_URL", fallback=fallback)
     if any(found[part] != primary[part] for part in ("ENGINE", "NAME")) or found["ENGINE"].endswith("sqlite3"):
         refuse("REPLICA_URL", "names another database than DATABASE_URL", "the same Postgres database on a standby")
     options = found["OPTIONS"]
@@ -110,7 +116,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
+def _postgres(name: str, address: Address, pool_size: int, fallback: str | None) -> dict[str, Any]:
     options = _parameters(name, address)
     host, port = _hosts(name, address, options)
     if not address.path or "/" in address.path:
@@ -118,12 +124,19 @@ def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
     if "," in host:
         # Only one of several servers accepts writes; libpq alone would use the first that answers.
         options.setdefault("target_session_attrs", "read-write")
+    passwords = None
+    if fallback:
+        from db.passwords import Passwords  # noqa: PLC0415  # it loads psycopg, which SQLite needs not
+
+        passwords = Passwords(address.password, fallback)
     limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": address.path,
         "USER": address.user,
         "PASSWORD": address.password,
+        # Ours, for db/pool.py; None also where these settings take the place of others.
+        "PASSWORDS": passwords,
         "HOST": host,
         "PORT": port,
         # Under ASGI the pool keeps connections, not the thread.
@@ -140,6 +153,7 @@ def _postgres(name: str, address: Address, pool_size: int) -> dict[str, Any]:
                 "max_size": pool_size - LOOP_CONNECTIONS,
                 "timeout": CONNECT_TIMEOUT_S,
                 "reconnect_timeout": RECONNECT_S,
+                **({"connection_class": passwords.connection_class()} if passwords else {}),
             },
         },
     }

@@ -79,7 +79,12 @@ def _make_directory(directory: Path) -> None:
 
 
 DATABASES = {
-    "default": database_from_url(env.text("DATABASE_URL"), data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE"))
+    "default": database_from_url(
+        env.text("DATABASE_URL"),
+        data_dir=DATA_DIR,
+        pool_size=env.integer("DATABASE_POOL_SIZE"),
+        fallback=env.text("DATABASE_PASSWORD_FALLBACK"),
+    )
 }
 # Used by `manage.py migrate` only.
 MIGRATE_DATABASE = (
@@ -97,7 +102,12 @@ if MIGRATE_DATABASE and any(MIGRATE_DATABASE[part] != DATABASES["default"][part]
 REPLICA_STALENESS_S = env.integer("REPLICA_STALENESS_S")
 if env.text("REPLICA_URL"):
     DATABASES["replica"] = replica_from_url(
-        env.text("REPLICA_URL"), primary=DATABASES["default"], data_dir=DATA_DIR, pool_size=env.integer("DATABASE_POOL_SIZE")
+        env.text("REPLICA_URL"),
+        primary=DATABASES["default"],
+        data_dir=DATA_DIR,
+        pool_size=env.integer("DATABASE_POOL_SIZE"),
+        # Its roles are those of the primary.
+        fallback=env.text("DATABASE_PASSWORD_FALLBACK"),
     )
 DATABASE_ROUTERS = ["db.replica.Router"]
 EMBEDDED = DATABASES["default"]["ENGINE"].endswith("sqlite3")

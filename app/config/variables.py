@@ -56,6 +56,13 @@ VARIABLES: tuple[Variable, ...] = (
         "postgres://user:password@host:5432/name or sqlite:////path; docs/deploy.md has every form. Unset: SQLite in DATA_DIR",
     ),
     Variable(
+        "DATABASE_PASSWORD_FALLBACK",
+        "secret",
+        None,
+        "Another password of the user of DATABASE_URL and REPLICA_URL, tried where the first is refused: the coming one, while it is"
+        " changed (`scripts/rotate-secret`)",
+    ),
+    Variable(
         "MIGRATE_DATABASE_URL",
         "secret",
         None,

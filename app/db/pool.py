@@ -79,8 +79,10 @@ class Pool:
         """Return the pool, which connects in the background."""
         if self._pool is None:
             known = connections["default"].get_connection_params()
+            passwords = connections["default"].settings_dict.get("PASSWORDS")
             kwargs = {name: value for name, value in known.items() if name not in {"cursor_factory", "context", "pool"}}
             self._pool = AsyncConnectionPool(
+                connection_class=passwords.async_connection_class() if passwords else psycopg.AsyncConnection,
                 kwargs=kwargs | {"autocommit": True},
                 min_size=1,
                 max_size=self._size,

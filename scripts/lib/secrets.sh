@@ -7,7 +7,7 @@ secrets_directory=$root/var/secrets
 # compose.yaml extends its services by this file. Its name is the advice in compose's error where it is missing.
 versions_file=$secrets_directory/made-by-make-up.yaml
 
-app_secrets=(SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL REPLICA_URL EMAIL_URL VAPID_PRIVATE_KEY OTEL_EXPORTER_OTLP_HEADERS)
+app_secrets=(SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL DATABASE_PASSWORD_FALLBACK REDIS_URL REPLICA_URL EMAIL_URL VAPID_PRIVATE_KEY OTEL_EXPORTER_OTLP_HEADERS)
 # Postgres reads its passwords for a new data directory only: it is not replaced by new ones.
 postgres_secrets=(POSTGRES_PASSWORD POSTGRES_OWNER_PASSWORD)
 version_groups=(app migrate redis archive alerts)

@@ -57,6 +57,18 @@ def test_postgres_url_is_parsed() -> None:
     assert settings["OPTIONS"]["pool"]["max_size"] + LOG_CONNECTIONS + LOOKUP_CONNECTIONS == 8
 
 
+def test_fallback_is_a_second_password() -> None:
+    url = "postgres://u:p@db.example/chat"
+    known = database_from_url(url, data_dir=Path("/data"), pool_size=8, fallback="coming")
+    assert known["PASSWORDS"].in_turn() == ("p", "coming")
+    assert known["OPTIONS"]["pool"]["connection_class"].__name__ == "Connection"
+    replica = replica_from_url(url, primary=known, data_dir=Path("/data"), pool_size=8, fallback="coming")
+    assert replica["PASSWORDS"].in_turn() == ("p", "coming")
+    assert database(url)["PASSWORDS"] is None
+    assert "connection_class" not in database(url)["OPTIONS"]["pool"]
+    assert "PASSWORDS" not in database_from_url(None, data_dir=Path("/data"), pool_size=8, fallback="coming")
+
+
 def test_several_hosts_are_tried_for_the_primary() -> None:
     settings = database("postgres://u:p@a.example,b.example:5433,[2001:db8::1]/chat")
     assert (settings["HOST"], settings["PORT"]) == ("a.example,b.example,2001:db8::1", "5432,5433,5432")

@@ -27,7 +27,7 @@ DOCUMENTED: dict[str, frozenset[str]] = {
     "loadtest-tokens": frozenset({"tokens"}),
 }
 # Keys of hubbub-secrets that may be missing: a rotation under way, a standby for reads.
-OPTIONAL = frozenset({"SECRET_KEY_FALLBACKS", "REPLICA_URL"})
+OPTIONAL = frozenset({"SECRET_KEY_FALLBACKS", "DATABASE_PASSWORD_FALLBACK", "REPLICA_URL"})
 # Names whose literal value would be a secret; NAME_FILE holds a path.
 SECRET_NAME = re.compile(
     r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|_AUTH$|^((MIGRATE_)?DATABASE|REPLICA)_URL$|^REDIS_URL$)",
