@@ -2,8 +2,11 @@
 
 import json
 import resource
+import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +117,74 @@ def test_workers_without_memory_are_named(settings: Settings, monkeypatch: pytes
     monkeypatch.setenv("WEB_CONCURRENCY", "4x")
     (found,) = machine.check_workers(Options())
     assert "WEB_CONCURRENCY must be a positive integer" in found.text
+
+
+# --- SQLite
+
+
+def damage_log(directory: Path) -> None:
+    """Spoil the page at which the log of messages begins."""
+    file = directory / "hubbub.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'chat_event'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    content = bytearray(file.read_bytes())
+    content[(page - 1) * size : (page - 1) * size + 64] = b"\xff" * 64
+    file.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a migrated database in SQLite."""
+    directory = tmp_path_factory.mktemp("sqlite")
+    manage("migrate", "--no-input", env=base_environment() | {"DATA_DIR": str(directory)})
+    return directory
+
+
+def first_of_sqlite(directory: Path, lines: str = "") -> list[str]:
+    """Return level, text and change of the check's first finding, after these lines of Python."""
+    code = f"""
+import json
+from django.db import connection
+from ops.doctor import database
+from ops.doctor.findings import Options
+{lines}
+connection.close()
+found = next(database.check_database(Options()))
+print(json.dumps([str(found.level), found.text, found.change]))
+"""
+    shown = manage("shell", "-c", code, env=base_environment() | {"DATA_DIR": str(directory)})
+    found: list[str] = json.loads(shown.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lines", "level", "text"),
+    [
+        ("", "ok", "sqlite 3."),
+        ("database.OLDEST_SQLITE = (99, 0, 0)", "failure", "is too old"),
+        # As on a disk without shared memory between processes.
+        (
+            "connection.settings_dict['OPTIONS']['init_command'] = 'PRAGMA journal_mode=DELETE'",
+            "failure",
+            "cannot use its write-ahead log",
+        ),
+    ],
+    ids=["sound", "version", "write-ahead-log"],
+)
+def test_fault_of_sqlite_is_named(migrated: Path, lines: str, level: str, text: str) -> None:
+    found = first_of_sqlite(migrated, lines)
+    assert (found[0], text in found[1]) == (level, True), found
+    assert bool(found[2]) == (level == "failure")
+
+
+def test_damaged_file_of_sqlite_is_named(migrated: Path, tmp_path: Path) -> None:
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    damage_log(tmp_path)
+    level, text, change = first_of_sqlite(tmp_path)
+    assert (level, text.startswith("the file is damaged: Tree ")) == ("failure", True), text
+    assert "docs/runbooks/restore.md" in change
 
 
 # --- the address people use

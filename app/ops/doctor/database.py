@@ -89,7 +89,9 @@ def _sqlite() -> Iterator[Finding]:
         yield failure("database", "SQLite cannot use its write-ahead log: is it on a network disk?", "DATA_DIR on a local disk")
     damage = _value("PRAGMA quick_check(1)")
     if damage != "ok":
-        yield failure("database", f"the file is damaged: {first_line(damage)}", "make restore FROM=…: docs/runbooks/restore.md")
+        # The line above the first fault names the database.
+        fault = first_line(str(damage).removeprefix("*** in database main ***\n"))
+        yield failure("database", f"the file is damaged: {fault}", "make restore FROM=…: docs/runbooks/restore.md")
 
 
 def _migrations() -> Iterator[Finding]:

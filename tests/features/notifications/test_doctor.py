@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
+from accounts.models import User
 from features.notifications import endpoints, mail, vapid
-from features.notifications.doctor import check_mail
+from features.notifications.doctor import OVERDUE_AFTER, check_mail, check_push
+from features.notifications.models import Cursor, Device, Preferences
 from tests.features.notifications.mail_server import MailServer, mail_server
 from tests.support.ports import free_port
 from tests.support.profile import Profile
@@ -103,3 +109,79 @@ def test_doctor_has_the_checks_of_the_feature(profile: Profile) -> None:
         server.close()
     assert "ok       push         0 devices" in printed
     assert "ok       mail         off" in printed
+
+
+@pytest.fixture
+def ready_for_push(monkeypatch: pytest.MonkeyPatch) -> User:
+    """Settings with which Web Push is sound, and a person with four devices."""
+    monkeypatch.setattr(settings, "VAPID_PRIVATE_KEY", vapid.make_pair()[0])
+    monkeypatch.setattr(settings, "PUBLIC_URL", "https://chat.example.org")
+    monkeypatch.setattr(settings, "PUSH_LOOPBACK", False)
+    ada = User.objects.create(username="ada")
+    for number in range(4):
+        Device.objects.create(user=ada, endpoint=f"https://push.example.org/{number}", digest=str(number))
+    return ada
+
+
+def pushed() -> tuple[str, str, str]:
+    (found,) = check_push(5)
+    return found.level, found.text, found.change
+
+
+@pytest.mark.django_db
+def test_devices_that_are_refused_are_named(ready_for_push: User) -> None:
+    Device.objects.filter(digest__in=["0", "1"]).update(failing_since=timezone.now())
+    assert pushed()[:2] == ("ok", "4 devices, 2 of them failing")
+    Device.objects.filter(digest="2").update(failing_since=timezone.now())
+    level, text, change = pushed()
+    assert (level, text.partition(":")[0]) == ("warning", "push services refuse 3 of 4 devices")
+    assert change == "docs/features/notifications.md"
+
+
+@pytest.mark.django_db
+def test_push_without_a_worker_is_named(ready_for_push: User) -> None:
+    now = timezone.now()
+    cursor, _ = Cursor.objects.update_or_create(name="push", defaults={"at": now, "held_until": now})
+    assert pushed()[0] == "ok"
+    Cursor.objects.filter(pk=cursor.pk).update(held_until=now - OVERDUE_AFTER - timedelta(minutes=1))
+    level, text, change = pushed()
+    assert (level, text) == ("failure", "no background worker looks for what is to be pushed")
+    assert change.endswith("up -d worker")
+
+
+@pytest.mark.django_db
+def test_settings_that_web_push_cannot_use_are_named(ready_for_push: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "PUSH_LOOPBACK", True)
+    assert pushed()[2] == "remove PUSH_LOOPBACK"
+    monkeypatch.setattr(settings, "PUBLIC_URL", "http://chat.example.org")
+    assert pushed()[2] == "PUBLIC_URL=https://chat.example.org"
+    monkeypatch.setattr(settings, "VAPID_PRIVATE_KEY", "short")
+    assert pushed()[::2] == ("failure", "VAPID_PRIVATE_KEY")
+
+
+def test_password_that_the_mail_server_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    refuse = Controller(
+        object(),
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=lambda *_: AuthResult(success=False),
+        auth_require_tls=False,
+    )
+    refuse.start()
+    try:
+        set_mail(monkeypatch, f"smtp+plain://me:wrong@127.0.0.1:{port}")
+        (found,) = check_mail(5)
+    finally:
+        refuse.stop()
+    assert (found.level, found.change) == ("failure", "EMAIL_URL")
+    assert found.text == "the mail server does not accept user name or password"
+
+
+@pytest.mark.django_db
+def test_people_who_wait_for_a_digest_without_a_mail_server_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "EMAIL_URL", None)
+    assert [one.level for one in check_mail(5)] == ["ok"]
+    Preferences.objects.create(user=User.objects.create(username="ada"), digest="daily", email="ada@example.org")
+    (found,) = check_mail(5)
+    assert (found.level, found.text.partition(" ")[0]) == ("warning", "1")

@@ -129,6 +129,40 @@ def test_a_database_fault_is_named(installation: Installation, breaks: str, mend
     assert found[2]
 
 
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ("database.OLDEST_POSTGRES = 990_000", "is too old"),
+        ("connection.settings_dict['NAME'] += '_ascii'", "its encoding is SQL_ASCII"),
+    ],
+    ids=["version", "encoding"],
+)
+def test_postgres_that_does_not_do_is_named(installation: Installation, settings: str, text: str) -> None:
+    """No older Postgres is here: the oldest one allowed is raised instead."""
+    name = installation.owner.rpartition("/")[2]
+    installation.sql(f"CREATE DATABASE {name}_ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        found = installation.ask("check_database", settings=settings)
+    finally:
+        mended = f"database.OLDEST_POSTGRES = 150_000; connection.settings_dict['NAME'] = {name!r}"
+        installation.ask("check_database", settings=mended)
+        installation.sql(f"DROP DATABASE {name}_ascii WITH (FORCE)")
+    (named,) = [one for one in found if text in one[2]]
+    assert (named[:2], bool(named[3])) == (["database", "failure"], True)
+
+
+def test_torn_pages_are_named(installation: Installation) -> None:
+    installation.sql("ALTER SYSTEM SET full_page_writes = off")
+    installation.sql("SELECT pg_reload_conf(), pg_sleep(1)")
+    try:
+        _, text, change = worst(installation.ask("check_database"))
+    finally:
+        installation.sql("ALTER SYSTEM RESET full_page_writes")
+        installation.sql("SELECT pg_reload_conf(), pg_sleep(1)")
+    assert text == "full_page_writes is off: acknowledged messages can be lost"
+    assert change == "full_page_writes = on in Postgres"
+
+
 def test_a_task_that_waits_for_a_worker_is_named(installation: Installation) -> None:
     enqueue = "from accounts.tasks import expired_prune; expired_prune.enqueue()"
     late = "from django_tasks_db.models import DBTaskResult as R; from django.utils import timezone as t"
@@ -158,9 +192,9 @@ def test_a_role_that_may_make_tables_beside_an_owner_is_named(installation: Inst
     assert found[2] == "scripts/postgres-role"
 
 
-def of_redis(installation: Installation, url: str) -> Findings:
+def of_redis(installation: Installation, url: str, more: str = "") -> Findings:
     """Ask a Redis of its own."""
-    line = f"from core.redis_urls import shards_from_urls; settings.REDIS_SHARDS = shards_from_urls([{url!r}])"
+    line = f"from core.redis_urls import shards_from_urls; settings.REDIS_SHARDS = shards_from_urls([{url!r}]); {more}"
     return installation.ask("check_redis", module="redis", settings=line)
 
 
@@ -185,3 +219,24 @@ def test_rights_password_and_absence_of_redis_are_named(installation: Installati
         wrong = redis.url.replace(redis.password, "wrong")
         assert worst(of_redis(installation, wrong))[2] == "REDIS_URL (REDIS_PASSWORD)"
     assert "does not answer" in worst(of_redis(installation, redis.url))[1]
+
+
+def test_old_redis_is_named(installation: Installation) -> None:
+    """No older Redis is here: the oldest one allowed is raised instead."""
+    with Redis() as redis:
+        try:
+            found = worst(of_redis(installation, redis.url, "redis.OLDEST = 99"))
+        finally:
+            of_redis(installation, redis.url, "redis.OLDEST = 7")
+    assert "is too old" in found[1]
+    assert found[2].endswith(".0 or newer")
+
+
+@pytest.mark.parametrize("read_only", ["yes", "no"])
+def test_replica_of_redis_is_named(installation: Installation, read_only: str) -> None:
+    """One that takes writes, too: they are gone with its next copy of the primary."""
+    with Redis() as primary, Redis() as redis, redis.client() as client:
+        client.config_set("replica-read-only", read_only)
+        client.replicaof("127.0.0.1", str(primary.port))
+        found = worst(of_redis(installation, redis.url))
+    assert found[2] == "REDIS_URL must lead to the primary, or be sentinel://…"

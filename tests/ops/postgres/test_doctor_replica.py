@@ -126,3 +126,15 @@ def test_standby_of_another_server_is_named(pair: Pair, profile: Profile) -> Non
     given = {"PORT": f"{other.port}", "USER": "hubbub", "PASSWORD": other.password, "NAME": "postgres"}
     level, text, _ = pair.look(f"connections['default'].settings_dict |= {given}; {AFRESH}")
     assert (level, "another server" in text) == ("failure", True), text
+
+
+def test_standby_in_the_place_of_the_primary_is_named(pair: Pair) -> None:
+    line = "connections['default'].settings_dict['PORT'] = '{}'; " + AFRESH
+    asked = "from ops.doctor import database; from ops.doctor.findings import Options"
+    shown = "print([one.change for one in database.check_database(Options()) if 'is a standby' in one.text])"
+    imports = "from django.db import connections"
+    try:
+        found = pair.shell.run("\n".join([imports, line.format(pair.standby.port), asked, shown]))
+    finally:
+        pair.shell.run("\n".join([imports, line.format(pair.primary.port)]))
+    assert found.strip() == "['DATABASE_URL must lead to the primary']"
