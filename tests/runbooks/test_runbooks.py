@@ -5,6 +5,7 @@ A test is named after its page. In this order, since the last ones end the stack
 
 import asyncio
 import json
+import re
 import secrets
 import shutil
 import socket
@@ -24,6 +25,7 @@ from tests.stack.stack import Stack
 from tests.support.api import with_token
 from tests.support.certificates import make_certificate
 from tests.support.chat_client import ChatClient, Closed, create_room, sign_up
+from tests.support.crowd import Crowd
 from tests.support.plain_socket import PlainSocket
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -160,11 +162,27 @@ async def test_reconnect_storm(book: Book, site: Stack) -> None:
 
 
 async def test_hot_room(book: Book, site: Stack) -> None:
-    async with writing(site):
-        assert "lobby" in await run(book, "Look")
+    """Of its 20 sockets the new container gets its part, and nobody loses a message."""
+    async with Crowd(site.url, readers=14, writers=6) as crowd:
+        await crowd.until_written(60)
+        looked = await run(book, "Look")
+        assert re.search(rf"^ *{re.escape(crowd.room)} +\| +\d+ +\| +6$", looked, flags=re.MULTILINE), looked
         await run(book, "Do")
-        await run(book, "Verify")
+
+        def are_spread() -> None:
+            assert sockets_in(book.run("Verify")) >= 6
+            show = ("python", "app/manage.py", "metrics", "hubbub_sockets")
+            assert sum(sockets_in(docker("exec", one["Id"], *show)) for one in site.containers("web")) >= 20
+
+        await retried(are_spread)
         await run(book, "Undo")
+        await crowd.until_written(5)
+    await crowd.hold_to_the_log()
+    assert max(person.longest_away for person in crowd.people) < 10
+
+
+def sockets_in(metrics: str) -> float:
+    return sum(float(number) for number in re.findall(r"^hubbub_sockets\{.*\} (\S+)$", metrics, flags=re.MULTILINE))
 
 
 async def test_abuse(book: Book, site: Stack) -> None:
