@@ -227,31 +227,64 @@ async def test_rotate_secrets(book: Book, site: Stack) -> None:
     await run(book, "Undo")
 
 
+# A release's migration, after the last one of rooms.
+MIGRATION = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("rooms", "{after}")]
+    operations = [migrations.AddField("room", "of_next_release", models.CharField(max_length=20, null=True))]
+"""
+
+
 async def test_upgrade(book: Book, site: Stack, tmp_path: Path) -> None:
-    """The next release, v0.2.0, changes a file of the app."""
+    """The next release, v0.2.0, changes a file of the app, and adds a column that may be empty."""
     git(tmp_path, "clone", str(site.directory.parent / "origin.git"), "next")
     with (tmp_path / "next" / "app" / "core" / "heartbeat.py").open("a") as file:
-        file.write("\n# the next release\n")
-    (tmp_path / "next" / "pyproject.toml").write_text('version = "0.2.0"\n')
-    git(tmp_path / "next", "commit", "--all", "--message=next")
+        file.write("
+# the next release
+")
+    (tmp_path / "next" / "pyproject.toml").write_text('version = "0.2.0"
+')
+    migrations = tmp_path / "next" / "app" / "rooms" / "migrations"
+    after = max(migrations.glob("[0-9]*.py")).stem
+    (migrations / f"{int(after[:4]) + 1:04}_of_next_release.py").write_text(MIGRATION.format(after=after))
+    git(tmp_path / "next", "add", ".")
+    git(tmp_path / "next", "commit", "--message=next")
     git(tmp_path / "next", "tag", "v0.2.0")
     git(tmp_path / "next", "push", "origin", "main", "v0.2.0")
     assert "next" in await run(book, "Look")
     async with writing(site):
         await run(book, "Do")
     assert "the next release" in site.exec("web", "cat", "app/core/heartbeat.py").stdout
+    assert sql(site, "UPDATE rooms_room SET of_next_release = 'kept' RETURNING slug").splitlines()
     assert [*(site.directory / "var" / "backups").glob("hubbub-*.tar.gz")]
     await run(book, "Verify")
 
 
 async def test_roll_back(book: Book, site: Stack) -> None:
+    """The earlier release runs on the later schema: all rows stay, and people write and make rooms."""
     await run(book, "Look")
+    before = rows(site)["chat_event"]
+    kept = "SELECT count(*) FROM rooms_room WHERE of_next_release = 'kept'"
+    number = int(sql(site, kept))
+    assert number
     async with writing(site):
         await run(book, "Do")
         assert "the next release" not in site.exec("web", "cat", "app/core/heartbeat.py").stdout
-        assert "v0.1.0" in await run(book, "Verify")
+        verified = await run(book, "Verify")
+        assert "v0.1.0" in verified
+        assert "the database is of a newer release (rooms." in verified
+        await talk(site)
+        await create_room(site.url, await sign_up(site.url))
+        assert int(sql(site, kept)) == number
+        assert set(before) <= set(rows(site)["chat_event"])
         await run(book, "Undo")
     assert "the next release" in site.exec("web", "cat", "app/core/heartbeat.py").stdout
+    assert int(sql(site, kept)) == number
+    assert int(sql(site, "SELECT count(*) FROM rooms_room WHERE of_next_release IS NULL")) >= 1
+    assert set(before) <= set(rows(site)["chat_event"])
 
 
 PULLING = """#!/bin/sh
