@@ -165,7 +165,7 @@ def test_password_that_the_mail_server_refuses_is_named(monkeypatch: pytest.Monk
         object(),
         hostname="127.0.0.1",
         port=port,
-        authenticator=lambda *_: AuthResult(success=False),
+        authenticator=lambda *_: AuthResult(success=False, handled=False),
         auth_require_tls=False,
     )
     refuse.start()
