@@ -109,10 +109,10 @@ async def message_delete(socket: Socket, frame: MessageDelete) -> DeferredReply:
     return await _amend(socket, frame, MessageDeleted())
 
 
-async def message_react(socket: Socket, frame: MessageReact) -> DeferredReply:
+def message_react(socket: Socket, frame: MessageReact) -> Awaitable[DeferredReply]:
     if not is_emoji(frame.emoji):
         raise BadFrame("message.react: emoji takes one emoji")
-    return await _amend(socket, frame, Reaction(emoji=frame.emoji, on=frame.on))
+    return _amend(socket, frame, Reaction(emoji=frame.emoji, on=frame.on))
 
 
 async def _amend(socket: Socket, frame: MessageEdit | MessageDelete | MessageReact, payload: msgspec.Struct) -> DeferredReply:
@@ -128,15 +128,14 @@ async def _amend(socket: Socket, frame: MessageEdit | MessageDelete | MessageRea
 
 def message_send(socket: Socket, frame: MessageSend) -> DeferredReply | Awaitable[DeferredReply]:
     """Answers later: a client that sends many need not wait for each commit."""
+    _check(socket, frame)
     room = _known_room(socket, frame.room)
     if room is None or not _alias_is_known(socket, frame) or not _is_plain(frame):
         return _send_after_look_ups(socket, frame)
-    _check(socket, frame)
     return _queued(socket, frame, room)
 
 
 async def _send_after_look_ups(socket: Socket, frame: MessageSend) -> DeferredReply:
-    _check(socket, frame)
     if not _alias_is_known(socket, frame):
         await set_alias(socket, frame.alias)
     room = _known_room(socket, frame.room) or await _addressed_room(socket, frame)

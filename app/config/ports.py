@@ -13,7 +13,7 @@ from accounts import services as accounts
 from accounts.people import people_now
 from changes import journal as changes_journal
 from changes.journal import Place
-from chat import history
+from chat import history, resends
 from chat.kinds import KINDS
 from core.features import installed
 from db import database
@@ -42,6 +42,7 @@ authenticate = credentials.authenticate
 enter_room = join_flow.enter_first_use
 hide_kinds = KINDS.hide
 set_alias = chat.frames.set_alias
+stored_before = resends.stored_before
 
 
 _rooms = BatchLoader(access.rooms_of_all, pace_s=0.025)  # no handshake waits for it

@@ -254,7 +254,7 @@ class MessagePart:
     takes: Any
     shows: Any
     # (room, author, key, value) → the part of the stored message, as JSON. Awaited before the commit, and again when the
-    # key is repeated: then it must pass again. Raises FrameRefused.
+    # key is repeated. Raises FrameRefused: a repeated key is answered all the same (chat/resends.py).
     prepare: Callable[[Any, Any, str, Any], Awaitable[Any]]
     # What stands for the text of a message without one, as in a quote.
     summary: Callable[[Any], str] | None = None

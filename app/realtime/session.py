@@ -12,19 +12,33 @@ import msgspec
 import structlog
 
 from core import metrics, pace
-from core.errors import Close, Forbidden, FrameRefused, RateAbuse, SocketRefused, Unavailable
+from core.errors import (
+    Close,
+    Empty,
+    Forbidden,
+    FrameRefused,
+    NoSuchRoom,
+    NotAMember,
+    RateAbuse,
+    RateLimited,
+    SocketRefused,
+    TooLong,
+    Unavailable,
+)
 from core.logging import about, about_again
 from db.database import DatabaseUnavailable
 from realtime import protocol
 from realtime.connection import Connection
 from realtime.events import DeferredReply, FrameId, encode
-from realtime.ports import frame_table
+from realtime.ports import domains, frame_table
 
 logger = structlog.get_logger(__name__)
 
 # Deferred replies of one socket. Above it the next frame is not read.
 IN_FLIGHT = 64
 MSG_AWAY = "the database is away; the same key may be sent again"
+# Refusals that the first frame of a key would have got, too, or after which the client sends the key again.
+SAME_AS_FIRST = (Empty, TooLong, NoSuchRoom, NotAMember, RateLimited, Unavailable)
 
 
 class Session(Connection):
@@ -102,7 +116,7 @@ class Session(Connection):
             self._refuse(re if re is not None else table.id_of(text), refusal)
             return None
         if type(reply) is not DeferredReply and isawaitable(reply):
-            return self._finish(re, reply)
+            return self._finish(re, frame, reply)
         return self._answer(re, reply)
 
     def _call(self, table: protocol.Frames, frame: msgspec.Struct) -> protocol.Reply | Awaitable[protocol.Reply]:
@@ -128,14 +142,30 @@ class Session(Connection):
         done: protocol.Reply = await reply if isawaitable(reply) else reply
         return done
 
-    async def _finish(self, re: FrameId, reply: Awaitable[protocol.Reply]) -> None:
+    async def _finish(self, re: FrameId, frame: msgspec.Struct, reply: Awaitable[protocol.Reply]) -> None:
         try:
-            done = await _awaited(reply)
+            try:
+                done = await _awaited(reply)
+            except FrameRefused as refusal:
+                done = await self._stored_before(frame, refusal)
         except FrameRefused as refusal:
             self._refuse(re, refusal)
             return
         if (rest := self._answer(re, done)) is not None:
             await rest
+
+    async def _stored_before(self, frame: msgspec.Struct, refusal: FrameRefused) -> protocol.Reply:
+        """Return the first reply to the key of a refused durable frame.
+
+        Its message may have been stored before its file or a name had gone. Raises the refusal for any other frame.
+        """
+        if "key" not in frame.__struct_fields__ or isinstance(refusal, SAME_AS_FIRST):
+            raise refusal
+        await pace.calls().wait(self.user.id)
+        stored = await _awaited(domains().stored_before(self.user.id, frame))
+        if stored is None:
+            raise refusal
+        return stored
 
     async def perform(self, kind: str, fields: dict[str, Any]) -> dict[str, Any] | None:
         """Perform a native frame of another dialect.

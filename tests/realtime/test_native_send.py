@@ -1,10 +1,14 @@
 """/ws/: message.send: gapless seqs, keys stored once, direct rooms."""
 
 import asyncio
+import secrets
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.conftest import Connect
-from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.api import with_token
+from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up
 from tests.support.server import Server
 from tests.support.shapes import assert_shape
 
@@ -71,6 +75,44 @@ async def test_key_sent_on_all_sockets_at_once_is_stored_once(unlimited: Server)
     await sockets[0].expect_nothing("message")
     for socket in sockets:
         await socket.close()
+
+
+async def test_key_is_a_duplicate_after_its_alias_was_taken(server: Server, connect: Connect) -> None:
+    eve, room, name = await sign_up(server.base_url), "lobby", f"captain-{secrets.token_hex(6)}"
+    one = await connect(eve)
+    await one.join(room)
+    message = {"room": room, "text": "aye", "key": "k", "alias": name}
+    first = await one.request("message.send", **message)
+    await sign_up(server.base_url, name)
+    other = await connect(eve)  # a socket remembers the aliases that it has checked
+    again = await other.request("message.send", **message)
+    assert again == {**first, "re": again["re"], "duplicate": True}
+    with pytest.raises(Refused, match="bad_frame"):
+        await other.request("message.send", **message | {"key": "k2"})
+
+
+async def test_direct_key_is_a_duplicate_after_an_account_closed(server: Server, connect: Connect) -> None:
+    mine, bob = await connect(), await sign_up(server.base_url)
+    first = await mine.send_to(bob.id, "hi", key="k")
+    server.shell(f"from accounts.models import User\nUser.objects.filter(id={bob.id}).update(is_active=False)")
+    for to in (bob.id, bob.name):
+        again = await mine.send_to(to, "hi", key="k")
+        assert again == {**first, "re": again["re"], "duplicate": True}
+        with pytest.raises(Refused, match="no_such_target"):
+            await mine.send_to(to, "hi", key="k2")
+
+
+async def test_former_member_gets_not_a_member_for_any_key(server: Server, connect: Connect, ada: Account) -> None:
+    room, eve = await create_room(server.base_url, ada), await sign_up(server.base_url)
+    chat = await connect(eve)
+    await chat.join(room)
+    message = {"room": room, "text": "hi", "key": "k", "reply_to": 1}
+    await chat.send(room, "first")
+    await chat.request("message.send", **message)
+    async with with_token(server.base_url, eve) as http:
+        assert (await http.delete(f"/api/rooms/{room}/members/{eve.id}")).status_code == 204
+    with pytest.raises(Refused, match="not_a_member"):
+        await chat.request("message.send", **message)
 
 
 async def test_keys_are_a_namespace_of_author_and_room(server: Server, connect: Connect, ada: Account) -> None:

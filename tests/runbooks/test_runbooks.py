@@ -242,11 +242,8 @@ async def test_upgrade(book: Book, site: Stack, tmp_path: Path) -> None:
     """The next release, v0.2.0, changes a file of the app, and adds a column that may be empty."""
     git(tmp_path, "clone", str(site.directory.parent / "origin.git"), "next")
     with (tmp_path / "next" / "app" / "core" / "heartbeat.py").open("a") as file:
-        file.write("
-# the next release
-")
-    (tmp_path / "next" / "pyproject.toml").write_text('version = "0.2.0"
-')
+        file.write("\n# the next release\n")
+    (tmp_path / "next" / "pyproject.toml").write_text('version = "0.2.0"\n')
     migrations = tmp_path / "next" / "app" / "rooms" / "migrations"
     after = max(migrations.glob("[0-9]*.py")).stem
     (migrations / f"{int(after[:4]) + 1:04}_of_next_release.py").write_text(MIGRATION.format(after=after))

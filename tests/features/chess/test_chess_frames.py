@@ -208,3 +208,16 @@ async def test_files_are_for_members(server: Server, connect: Connect, ada: Acco
             assert (await http.get(f"/api/rooms/{room}/{path}")).status_code == expected
     async with httpx.AsyncClient(base_url=server.base_url) as http:
         assert (await http.get(f"/api/rooms/{room}/{path}")).status_code == 401
+
+
+async def test_key_is_a_duplicate_after_the_opponent_left(server: Server, connect: Connect, ada: Account, bob: Account) -> None:
+    white, black = await connect(ada), await connect(bob)
+    room = await create_room(server.base_url, ada)
+    await black.join(room)
+    offer = {"room": room, "seconds": 60, "increment": 0, "opponent": bob.id, "key": "once"}
+    first = await ask(white, "offer", **offer)
+    async with with_token(server.base_url, bob) as http:
+        assert (await http.delete(f"/api/rooms/{room}/members/{bob.id}")).status_code == 204
+    again = await ask(white, "offer", **offer)
+    assert again == {**first, "re": again["re"], "duplicate": True}
+    assert await code(white, "offer", **offer | {"key": "another"}) == "no_such_target"

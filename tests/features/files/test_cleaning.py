@@ -2,10 +2,12 @@
 
 import secrets
 
+import pytest
+
 from tests.conftest import StartServer
 from tests.features.files.samples import picture, uploaded
 from tests.support.api import with_token
-from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.chat_client import ChatClient, Refused, create_room, sign_up
 
 CLEAN = """
 from datetime import timedelta
@@ -42,3 +44,19 @@ async def test_files_without_readers_go_and_all_others_stay(start_server: StartS
         own.shell(CLEAN.format(kept=0, number=1))
         assert there() == {"kept"}
         assert (await http.get(files["kept"]["url"])).status_code == 200
+
+
+async def test_key_of_a_cleaned_file_is_a_duplicate(start_server: StartServer) -> None:
+    own = start_server()
+    ada = await sign_up(own.base_url)
+    room = await create_room(own.base_url, ada)
+    async with with_token(own.base_url, ada) as http, ChatClient(own.ws_url(), ada) as chat:
+        file = await uploaded(http, room, picture())
+        message = {"room": room, "text": "look", "key": "one", "files": [file["id"]]}
+        first = await chat.request("message.send", **message)
+        await chat.request("message.delete", room=room, target=first["seq"], key="gone")
+        own.shell(CLEAN.format(kept=1, number=1))
+        again = await chat.request("message.send", **message)
+        assert again == {**first, "re": again["re"], "duplicate": True}
+        with pytest.raises(Refused, match="no_such_target"):
+            await chat.request("message.send", **message | {"key": "two"})
