@@ -68,6 +68,8 @@ class FrameRefused(Exception):
     code = "bad_frame"
     # The HTTP status of the same refusal in the API.
     status = 400
+    # Whether only HTTP calls are refused so: no error frame has the code.
+    http_only = False
 
     def __init__(self, message: str) -> None:
         """`message`: translated if `core.words` made it."""

@@ -179,12 +179,8 @@ export type ErrorCode =
   | 'overtaken'
   | 'rate_limited'
   | 'unavailable'
-  | 'no_such_stream'
   | 'illegal_move'
   | 'not_your_turn'
-  | 'too_large'
-  | 'too_slow'
-  | 'no_space'
 
 export interface MessageEvent {
   type: 'message'

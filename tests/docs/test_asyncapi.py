@@ -78,6 +78,12 @@ def test_document_lists_all_frames_of_the_server() -> None:
     assert document()["components"]["schemas"]["ErrorCode"]["enum"] == found.errors
 
 
+def test_error_frames_carry_no_code_of_http_calls() -> None:
+    codes = document()["components"]["schemas"]["ErrorCode"]["enum"]
+    assert not {"no_such_stream", "too_large", "too_slow", "no_space"} & set(codes)
+    assert {"closed", "illegal_move"} <= set(codes)
+
+
 def test_written_documents_are_those_of_the_structs() -> None:
     """`make protocol` writes them."""
     for file, text in documents().items():

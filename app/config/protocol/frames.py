@@ -95,7 +95,7 @@ def _error_codes() -> list[str]:
     def below(kind: type[FrameRefused]) -> list[type[FrameRefused]]:
         return [kind, *(each for one in kind.__subclasses__() for each in below(one))]
 
-    return list(dict.fromkeys(one.code for one in below(FrameRefused)[1:]))
+    return list(dict.fromkeys(one.code for one in below(FrameRefused)[1:] if not one.http_only))
 
 
 def pascal(kind: str) -> str:

@@ -8,11 +8,13 @@ from core.errors import FrameRefused
 class TooLarge(FrameRefused):
     code = "too_large"
     status = 413
+    http_only = True
 
 
 class TooSlow(FrameRefused):
     code = "too_slow"
     status = 408
+    http_only = True
 
 
 class NoSpace(FrameRefused):
@@ -20,3 +22,4 @@ class NoSpace(FrameRefused):
 
     code = "no_space"
     status = 507
+    http_only = True

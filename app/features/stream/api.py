@@ -26,6 +26,7 @@ ROOMS = 32
 class NoSuchStream(FrameRefused):
     code = "no_such_stream"
     status = 404
+    http_only = True
 
 
 @router.get("/stream", summary="The server's frames as text/event-stream")
