@@ -13,6 +13,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -20,7 +21,7 @@ import structlog
 
 from core import metrics, state
 from core.client_network import client_network
-from core.errors import Close, RateAbuse, SocketRefused
+from core.errors import BadJson, Close, RateAbuse, SocketRefused
 from core.heartbeat import HEARTBEAT_S
 from core.refusals import note_refusal
 from db import installation
@@ -28,6 +29,7 @@ from db.database import DatabaseUnavailable
 from realtime import hub as hubs
 from realtime.dialects.native import NativeDialect
 from realtime.events import Person, encode
+from realtime.protocol import syntax_error
 from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, Batch
 from realtime.socket import Socket
 
@@ -300,6 +302,21 @@ async def open_stream(user: Person, credential: str, address: str) -> Stream:
     _streams[stream.id] = stream
     asyncio.get_running_loop().call_later(BEGIN_S, stream.forget_unless_begun)
     return stream
+
+
+def decode(body: bytes) -> Any:
+    """Decode client frames that came by HTTP.
+
+    Raises BadJson or BadFrame, as for a text frame of a socket.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise BadJson(f"not JSON: {error}") from error
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise syntax_error(text, error) from error
 
 
 def find(stream: str, user: int) -> Stream | None:

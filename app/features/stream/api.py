@@ -92,14 +92,11 @@ async def frames_send(
 def _texts(body: bytes) -> list[str]:
     """Return each frame as text.
 
-    Raises BadFrame.
+    Raises BadJson or BadFrame.
     """
-    try:
-        decoded = msgspec.json.decode(body)
-        frames = decoded if isinstance(decoded, list) else [decoded]
-        texts = [msgspec.json.encode(frame).decode() for frame in frames]
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadFrame(f"not JSON: {error}") from error
+    decoded = streams.decode(body)
+    frames = decoded if isinstance(decoded, list) else [decoded]
+    texts = [msgspec.json.encode(frame).decode() for frame in frames]
     if not 0 < len(texts) <= FRAMES:
         raise BadFrame(f"{len(texts)} frames: send 1 to {FRAMES}")
     for text in texts:

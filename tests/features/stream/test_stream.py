@@ -113,18 +113,20 @@ async def test_repeated_request_is_handled_once(server: Server, ada: Account, ro
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status"),
+    ("body", "headers", "code"),
     [
-        (b"[", True, 400),
-        (b"[]", True, 400),
-        (b"[" + b"1," * 60 + b"1]", True, 400),
-        (b'{"type": "ping"}', False, 400),
+        (b"[", True, "bad_json"),
+        (b"\xff", True, "bad_json"),
+        (b'"\\ud800"', True, "bad_frame"),
+        (b"[]", True, "bad_frame"),
+        (b"[" + b"1," * 60 + b"1]", True, "bad_frame"),
+        (b'{"type": "ping"}', False, "invalid"),
     ],
 )
-async def test_wrong_requests_are_named(server: Server, ada: Account, body: bytes, headers: bool, status: int) -> None:
+async def test_wrong_requests_are_named(server: Server, ada: Account, body: bytes, headers: bool, code: str) -> None:
     async with stream(server.base_url, ada) as mine:
         answer = await mine.http.post("/api/frames", content=body, headers={"Hubbub-Stream": mine.id} if headers else {})
-        assert (answer.status_code, answer.json()["code"]) == (status, "bad_frame" if headers else "invalid")
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
         assert (await mine.request("ping"))["type"] == "pong"
 
 
