@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from accounts.models import User
 from accounts.services import session_mark
-from core.errors import BadFrame, NoSuchTarget
+from core.errors import BadFrame, NoSuchTarget, TooLong
 from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from core.words import words as _
 from realtime.publish import PersonNow
@@ -43,11 +43,12 @@ def find_user(named: int | str) -> User:
 def checked_alias(user: int, alias: str) -> str:
     """Return the alias as others see it, "" for none.
 
-    Raises BadFrame, also for an alias that looks like another person's name.
+    Raises TooLong, or BadFrame, also for an alias that looks like another person's name.
     """
     shown = shown_text(alias)
-    if len(shown) > MAX_ALIAS or "\0" in alias:
-        raise BadFrame(_("a name has at most {most} characters and no NUL", most=MAX_ALIAS))
+    is_long = max(len(alias), len(shown)) > MAX_ALIAS
+    if is_long or "\0" in alias:
+        raise (TooLong if is_long else BadFrame)(_("a name has at most {most} characters and no NUL", most=MAX_ALIAS))
     if mark_flood(shown):
         raise BadFrame(_("a name has at most {most} marks on a letter", most=MAX_MARKS))
     if shown and User.objects.filter(look=look_of(shown)).exclude(id=user).exists():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from accounts.people import checked_alias, find_user
+from accounts.people import MAX_ALIAS, checked_alias, find_user
 from chat import history, joins, services
 from chat.batch import Stored
 from chat.keys import key_text
@@ -35,7 +35,8 @@ class MessageSend(msgspec.Struct, tag="message.send"):
     text: str
     room: Slug | None = None
     to: Annotated[int, msgspec.Meta(ge=1, le=2**53)] | Slug | None = None
-    alias: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    # Only described: a longer one is refused with too_long.
+    alias: Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_ALIAS})] = ""
     # The seq of the message that this one answers.
     reply_to: Target | None = None
     id: FrameId = None
@@ -188,7 +189,7 @@ def _alias_is_known(socket: Socket, frame: MessageSend) -> bool:
 async def set_alias(socket: Socket, alias: str) -> None:
     """Check the name that a socket's messages carry, and remember it.
 
-    The next messages carry the same name and need no check. Raises BadFrame.
+    The next messages carry the same name and need no check. Raises TooLong or BadFrame.
     """
     socket.alias = (alias, await database.run(checked_alias, socket.user.id, alias))
 

@@ -13,7 +13,7 @@ import msgspec
 from prometheus_client import Counter, Histogram
 
 from core import pace
-from core.errors import FeatureOff, NoSuchTarget, Unavailable
+from core.errors import FeatureOff, NoSuchTarget, TooLong, Unavailable
 from core.features import RoomList, installed, number_of
 from core.newest import NewestQuestion
 from core.word_filter import LONGEST
@@ -39,7 +39,8 @@ class ListFilter(msgspec.Struct, tag="list.filter"):
     room: Slug
     # people, or a list of a feature.
     list: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-    query: Annotated[str, msgspec.Meta(max_length=LONGEST)]
+    # Only described: a longer one is refused with too_long.
+    query: Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST})]
     # The `next` of the page before.
     after: Annotated[str, msgspec.Meta(max_length=120)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = PAGE
@@ -60,6 +61,8 @@ class ListPage(msgspec.Struct, tag="list.page"):
 async def list_filter(socket: Socket, frame: ListFilter) -> DeferredReply:
     """Answer the newest question of the socket about a list."""
     found = _list(frame.list)
+    if len(frame.query) > LONGEST:
+        raise TooLong(f"query has {len(frame.query)} characters, the limit is {LONGEST}")
     asked: dict[str, NewestQuestion[ListFilter, dict[str, Any]]] = socket.state.setdefault("lists", {})
     if (newest := asked.get(found.name)) is None:
         newest = asked[found.name] = NewestQuestion(functools.partial(_page, socket.user.id, found), OVERTAKEN.inc)

@@ -207,6 +207,14 @@ async def test_too_much_text_in_a_frame_of_allowed_size_is_too_long(native: Chat
     assert (await refused(native, json.dumps(frame), re=900))["code"] == "too_long"
 
 
+async def test_too_long_alias_is_too_long(native: ChatClient) -> None:
+    await native.join("lobby")
+    frame = {"room": "lobby", "text": "hi"}
+    assert (await native.request("message.send", key="fits", alias="a" * 64, **frame))["seq"]
+    with pytest.raises(Refused, match="too_long"):
+        await native.request("message.send", key="long", alias="a" * 65, **frame)
+
+
 async def test_a_key_has_at_most_64_characters(native: ChatClient) -> None:
     await native.join("lobby")
     for key in ("k", "k" * 64, ASTRAL * 64, " k ", "\\"):

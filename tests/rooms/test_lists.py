@@ -141,8 +141,8 @@ async def test_only_members_filter_a_list(connect: Connect, ada: Account, room: 
         assert await code(mine, room="no-such-room", list=name, query="") == "no_such_room"
     table: dict[str, list[Frame]] = {
         "no_such_target": [{"list": "cars", "query": ""}],
+        "too_long": [{"list": "people", "query": "x" * 201}],
         "bad_frame": [
-            {"list": "people", "query": "x" * 201},
             {"list": "people", "query": "\0"},
             {"list": "people"},
             {"list": "polls", "query": "", "limit": 101},

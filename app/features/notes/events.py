@@ -12,7 +12,8 @@ import msgspec
 from core.features import EventKind
 
 MAX_TITLE = 120
-Title = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TITLE)]
+# Only described: a longer title is refused with too_long.
+Title = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_TITLE, "minLength": 1})]
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):

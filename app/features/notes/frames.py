@@ -13,15 +13,16 @@ import msgspec
 from django.conf import settings
 
 from chat.publish import Key, Target, durable, room_of
-from chat.text import is_visible
-from core.errors import Empty, NoSuchTarget, RateLimited, TooLong
+from chat.text import check_text
+from core.errors import NoSuchTarget, RateLimited, TooLong
 from core.limits import Buckets
 from core.per_loop import PerLoop
 from core.refusals import note_refusal
+from core.words import words as _
 from db import database
 from db.database import DatabaseUnavailable
 from features.notes import services
-from features.notes.events import Note, Title
+from features.notes.events import MAX_TITLE, Note, Title
 from features.notes.services import Incoming
 from features.notes.writer import compact_soon, writer
 from realtime import live, parts, server_frames
@@ -118,8 +119,7 @@ class NoteCursor(msgspec.Struct, tag="note.cursor"):
 
 
 async def note_create(socket: Socket, frame: NoteCreate) -> DeferredReply:
-    if not is_visible(frame.title):
-        raise Empty("title is empty")
+    check_text(_("title"), frame.title, MAX_TITLE)
     reply = await durable(socket, frame, Note(title=frame.title))
     return DeferredReply(asyncio.ensure_future(_with_document(reply.done, frame.title, socket.user.id)), reply.fields)
 

@@ -13,13 +13,12 @@ MAX_SECONDS = 300
 # People that an event lists, the best first. Each answer goes to everybody in the room.
 LISTED_SCORES = 10
 
-Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 Phase = Literal["lobby", "asked", "revealed", "ended"]
 
 
 class Question(msgspec.Struct, frozen=True):
-    text: Text
-    choices: Annotated[list[Text], msgspec.Meta(min_length=2, max_length=MAX_CHOICES)]
+    text: str
+    choices: Annotated[list[str], msgspec.Meta(min_length=2, max_length=MAX_CHOICES)]
     # Index of the right choice.
     right: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)]
     seconds: Annotated[int, msgspec.Meta(ge=1, le=MAX_SECONDS)]

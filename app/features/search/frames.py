@@ -21,7 +21,7 @@ from db import replica
 from db.database import DatabaseUnavailable
 from features.search import metrics
 from features.search.find import PAGE, PAGE_MAX, Results, find
-from features.search.query import LONGEST
+from features.search.query import LONGEST, check_length
 from realtime import server_frames
 from realtime.publish import DeferredReply, FrameId, Seq, Slug
 from realtime.socket import Socket
@@ -31,7 +31,8 @@ WEIGHT = 5
 
 
 class Search(msgspec.Struct, tag="search"):
-    query: Annotated[str, msgspec.Meta(max_length=LONGEST)]
+    # Only described: a longer one is refused with too_long.
+    query: Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST})]
     room: Slug | None = None
     # A seq of the room, or a time.
     before: Seq | datetime | None = None
@@ -60,6 +61,7 @@ class SearchResults(msgspec.Struct, tag="search.results"):
 
 
 async def search(socket: Socket, frame: Search) -> DeferredReply:
+    check_length(frame.query)
     if (newest := socket.state.get("search")) is None:
         newest = socket.state["search"] = NewestQuestion(functools.partial(_answer, socket.user.id), metrics.OVERTAKEN.inc)
     return DeferredReply(newest.ask(frame), _fields(frame.query))

@@ -10,7 +10,7 @@ import unicodedata
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-from core.errors import BadFrame, Empty
+from core.errors import Empty, TooLong
 from core.words import words as _
 from features.search.errors import BadDate, BadFilter, RepeatedFilter, TooManyWords
 
@@ -33,17 +33,22 @@ class Question(NamedTuple):
     has_file: bool = False
 
 
+def check_length(query: str) -> None:
+    """Raise TooLong for a query above LONGEST."""
+    if len(query) > LONGEST:
+        raise TooLong(_("query has {count} characters, the limit is {most}", count=len(query), most=LONGEST))
+
+
 def parse(query: str) -> Question:
     """Read the words, phrases and filters of a query.
 
     For example `words "a phrase" from:ada in:lobby before:2026-11-30 after:2026-11-01 has:file`.
 
     A filter without a value yet is left out, for people type one letter after the other. Dates are UTC's; before: excludes its
-    day, after: includes it. Raises Empty if nothing is asked for, BadFrame for a question too long, and an error of
-    features/search/errors.py for a value that cannot be read.
+    day, after: includes it. Raises Empty if nothing is asked for, TooLong, and an error of features/search/errors.py for a value
+    that cannot be read.
     """
-    if len(query) > LONGEST:
-        raise BadFrame(_("query has {count} characters, the limit is {most}", count=len(query), most=LONGEST))
+    check_length(query)
     terms: list[str] = []
     filters: dict[str, str] = {}
     for name, value in _parts(query):

@@ -112,6 +112,8 @@ async def test_right_answer_is_nowhere_before_its_time(
         ({"questions": [FIRST | {"choices": ["a", "\0"]}]}, "bad_frame"),
         ({"questions": [FIRST | {"text": ""}]}, "empty"),
         ({"title": "x" * 201}, "too_long"),
+        ({"questions": [FIRST | {"text": "x" * 2_001}]}, "too_long"),
+        ({"questions": [FIRST | {"choices": ["a", "x" * 2_001]}]}, "too_long"),
     ],
 )
 async def test_bad_quiz_is_refused(connect: Connect, ada: Account, room: str, fields: Frame, expected: str) -> None:

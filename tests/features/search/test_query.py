@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import BadFrame, Empty
+from core.errors import BadFrame, Empty, TooLong
 from features.search import words
 from features.search.matching import EXCERPT, excerpt, match
 from features.search.query import LONGEST, MOST_TERMS, Question, lowered, parse
@@ -26,7 +26,7 @@ TEXT = st.text(alphabet=st.sampled_from("ab Aä ßİ会议-._'\"\\%:🎉"), max_
 def test_any_text_is_a_question_or_refused(query: str) -> None:
     try:
         found = parse(query)
-    except (BadFrame, Empty):
+    except (BadFrame, Empty, TooLong):
         return
     assert found != Question()
     assert len(found.terms) <= MOST_TERMS
