@@ -17,6 +17,7 @@ from chat.encoding import EventRow, event_row, event_rows, summary_of
 from chat.keys import ServerKey
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
+from chat.resends import place_of
 from chat.services import Parts
 from chat.services import message_send as message
 from core.errors import NoSuchTarget, RateLimited
@@ -43,6 +44,7 @@ __all__ = [
     "durable",
     "message",
     "message_of",
+    "place_of",
     "refusal_of",
     "room_of",
     "summary_of",

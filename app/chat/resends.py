@@ -6,6 +6,7 @@ compares the key.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from accounts.models import User
@@ -28,19 +29,23 @@ async def stored_before(user: int, frame: Any) -> dict[str, Any] | None:
 
 def _stored_before(user: int, frame: Any) -> dict[str, Any] | None:
     try:
-        key = key_text(frame.key)
         membership = access.membership_in(user, frame.room or _direct_slug(user, frame.to))
+        found = place_of(room=membership.room_id, author=user, key=frame.key)
     except (BadFrame, NoSuchRoom, NotAMember):
         return None
-    if membership.silenced:
+    if found is None or membership.silenced:
         return None
-    room = membership.room
-    found = Event.objects.filter(author_id=user, room_id=room.id, key=key).values_list("seq", "at")
-    for seq, at in found:
-        kind = str(type(frame).__struct_config__.tag)
-        reply = installed().frames[kind].reply or "stored"
-        return {"type": reply, "room": room.slug, "seq": seq, "at": at, "duplicate": True}
-    return None
+    reply = installed().frames[str(type(frame).__struct_config__.tag)].reply or "stored"
+    return {"type": reply, "room": membership.room.slug, "seq": found[0], "at": found[1], "duplicate": True}
+
+
+def place_of(*, room: int, author: int, key: str) -> tuple[int, datetime] | None:
+    """Return seq and time of the event of a client's key.
+
+    Synchronous, in a database thread. Raises BadFrame.
+    """
+    found = Event.objects.filter(author_id=author, room_id=room, key=key_text(key)).values_list("seq", "at")
+    return next(iter(found), None)
 
 
 def _direct_slug(user: int, to: int | str) -> str:

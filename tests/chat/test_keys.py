@@ -94,3 +94,5 @@ async def test_server_acts_whatever_keys_the_author_used(
     await chat.send(room, "mine", key=key)
     assert await refusal(chat, "message.send", room=room, text="mine", key=f"{RESERVED}{key}") == "bad_frame"
     await other.expect(ending, target=seq, timeout=25)
+    reply: Frame = {"room": room, "text": "mine", "reply_to": seq, "key": f"{RESERVED}{key}"}
+    assert await refusal(chat, "message.send", **reply) == "bad_frame", "the event under it is no message of hers"

@@ -14,6 +14,7 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from chat import publish
 from core.api_types import Body
+from core.errors import BadFrame
 from core.pace import Pace
 from core.per_loop import PerLoop
 from db import database
@@ -76,8 +77,14 @@ async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, 
     """
     hook = await database.run(services.hook_of, token)
     await _pace().wait(hook.id)
-    alias = await database.run(services.alias_of, hook, payload.username) if payload.username else hook.alias
-    key = request.headers.get("Idempotency-Key", "")[:64] or secrets.token_hex(16)
+    given = request.headers.get("Idempotency-Key", "")[:64]
+    try:
+        alias = await database.run(services.alias_of, hook, payload.username) if payload.username else hook.alias
+    except BadFrame:  # the name of somebody who signed up since, perhaps
+        if not given or (seq := await database.run(services.seq_posted, hook, given)) is None:
+            raise
+        return 201, {"ok": True, "room": hook.room.slug, "seq": seq}
+    key = given or secrets.token_hex(16)
     text = text_of(payload.text, payload.attachments)
     parts = publish.Parts(bot=True)
     stored = await publish.message(room=hook.room, author=hook.bot, key=key, text=text, alias=alias, parts=parts, by_server=True)

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.people import checked_alias
+from chat import publish
 from core.errors import Forbidden, NoSuchTarget, TooMany
 from core.words import words as _
 from features.webhooks.models import Hook
@@ -89,6 +90,12 @@ def alias_of(hook: Opened, username: str) -> str:
     Raises BadFrame for another person's.
     """
     return checked_alias(hook.bot.id, username) or hook.alias
+
+
+def seq_posted(hook: Opened, key: str) -> int | None:
+    """Return the seq of the message that came with a key before."""
+    found = publish.place_of(room=hook.room.id, author=hook.bot.id, key=key)
+    return found and found[0]
 
 
 def _owned(user: int, slug: str) -> Room:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,19 @@ async def test_refusals(server: Server, ada: Account, room: str) -> None:
         assert_problem(await http.post(path, json={"text": "x", "username": bob.name}), 400, "bad_frame")
         made = [await http.post(hooks, json={"name": f"n{number}"}) for number in range(20)]
         assert [answer.status_code for answer in made] == [201] * 19 + [400]
+
+
+async def test_key_of_a_hook_is_kept_after_its_name_was_taken(server: Server, ada: Account, room: str) -> None:
+    name, key = f"deploys-{secrets.token_hex(6)}", {"Idempotency-Key": "k"}
+    async with with_token(server.base_url, ada) as http:
+        made = (await http.post(f"/api/rooms/{room}/hooks", json={"name": "CI"})).json()
+        post: dict[str, Any] = {"url": f"/api/hooks/{made['token']}", "json": {"text": "out", "username": name}}
+        first = await http.post(**post, headers=key)
+        await sign_up(server.base_url, name)
+        again = await http.post(**post, headers=key)
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert_problem(await http.post(**post, headers={"Idempotency-Key": "k2"}), 400, "bad_frame")
+        assert_problem(await http.post(**post), 400, "bad_frame")
 
 
 async def test_flood_through_a_hook_is_limited(start_server: StartServer) -> None:
