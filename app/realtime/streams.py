@@ -75,6 +75,10 @@ class Stream:
         self._reader: asyncio.Task[object] | None = None
         # Room → the highest seq that was sent.
         self._sent: dict[str, int] = {}
+        # Rooms of the client's cursor that are not joined again yet.
+        self._resuming: set[str] = set()
+        # Whether rooms of a cursor of another epoch are being joined.
+        self._begins_anew = False
         self._receiving = asyncio.Lock()
         self._waiting = 0
         # The number of the newest request whose frames were taken.
@@ -152,8 +156,9 @@ class Stream:
         while self._texts and size < HIGH_WATER_BYTES:
             text = self._texts.popleft()
             size += len(text)
-            self._note(text)
-            cursor = f"id: {self.cursor}\n" if _EVENT.match(text) else ""
+            moved = self._note(text)
+            # Until all rooms are joined anew the client keeps its cursor, which names them.
+            cursor = f"id: {self.cursor}\n" if moved and not self._begins_anew else ""
             lines.append(f"{cursor}data: {text}\n\n")
         self._size -= size
         self._since = time.monotonic()
@@ -168,14 +173,16 @@ class Stream:
 
     @property
     def cursor(self) -> str:
-        """Return `epoch,room:seq,…` of the joined rooms, percent-encoded.
+        """Return `epoch,room:seq,…` of the joined rooms and those to be joined again, percent-encoded.
 
         The client brings it back in Last-Event-ID.
         """
-        places = [f"{quote(room)}:{seq}" for room, seq in self._sent.items() if room in self.socket.rooms]
+        joined, resuming = self.socket.rooms, self._resuming
+        places = [f"{quote(room)}:{seq}" for room, seq in self._sent.items() if room in joined or room in resuming]
         return ",".join([installation.known_epoch(), *places[-CURSOR_ROOMS:]])
 
-    def _note(self, text: str) -> None:
+    def _note(self, text: str) -> bool:
+        """Note what a frame brings the client; return whether it moves the cursor."""
         found = _EVENT.match(text)
         if found:
             self._sent[found[1]] = int(found[2])
@@ -184,6 +191,9 @@ class Stream:
             events = joined["events"]
             # A page with more behind it ends at its last event.
             self._sent[joined["room"]] = events[-1]["seq"] if joined["more"] and events else joined["head"]
+        else:
+            return False
+        return True
 
     # --- client frames
 
@@ -232,15 +242,24 @@ class Stream:
         The rooms of a cursor of another epoch are joined like `rooms`: its seqs are of another log.
         """
         epoch, *places = cursor.split(",")[: CURSOR_ROOMS + 1]
-        anew = []
+        held, anew = {}, []
         for place in places:
             room, _, seq = place.rpartition(":")
             if room and epoch != installation.known_epoch():
                 anew.append(unquote(room))
             elif room and seq.isdecimal() and len(seq) < 17:
-                await self._join_from(unquote(room), int(seq))
+                held[unquote(room)] = int(seq)
+        self._begins_anew = bool(anew)
+        self._sent.update(held)
+        self._resuming.update(held)
+        for room, after in held.items():
+            await self._join_from(room, after)
+            self._resuming.discard(room)
         for room in dict.fromkeys([*anew, *rooms]):
             await self.receive([encode({"type": "room.join", "room": room})])
+        if self._begins_anew:
+            await self.drain()
+            self._begins_anew = False
 
     async def _join_from(self, room: str, after: int) -> None:
         while not self.socket.closed:

@@ -19,7 +19,7 @@ Frame = dict[str, Any]
 class StreamClient:
     """A client of the event stream.
 
-    `frames` are the frames not expected yet, `closed` is the code of the end, and `last_id` is the newest cursor.
+    `frames` are the frames not expected yet, `closed` is the code of the end, `ids` are the cursors, the newest last.
     """
 
     def __init__(self, http: httpx.AsyncClient, response: httpx.Response) -> None:
@@ -27,10 +27,14 @@ class StreamClient:
         self.id = response.headers["Hubbub-Stream"]
         self.frames: list[Frame] = []
         self.closed: Frame | None = None
-        self.last_id = ""
+        self.ids: list[str] = []
         self._more = asyncio.Event()
         self._numbers = itertools.count(1)
         self._reading = asyncio.create_task(self._read())
+
+    @property
+    def last_id(self) -> str:
+        return self.ids[-1] if self.ids else ""
 
     async def _read(self) -> None:
         event = ""
@@ -38,7 +42,7 @@ class StreamClient:
             async for line in self.response.aiter_lines():
                 name, _, value = line.partition(": ")
                 if name == "id":
-                    self.last_id = value
+                    self.ids.append(value)
                 elif name == "event":
                     event = value
                 elif name == "data" and event == "close":

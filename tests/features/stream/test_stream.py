@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Connect
 from tests.features.stream.client import stream
-from tests.support.chat_client import Account
+from tests.support.chat_client import Account, create_room
 from tests.support.server import Server
 
 
@@ -67,6 +67,39 @@ async def test_cursor_resumes_every_event_once(server: Server, ada: Account, con
         assert seqs == list(range(2, 47))
         await theirs.send(room, "live again")
         assert (await mine.expect("message"))["seq"] == 47
+
+
+async def test_cursor_comes_with_a_join(server: Server, ada: Account, connect: Connect, bob: Account, room: str) -> None:
+    theirs = await connect(bob)
+    await theirs.join(room)
+    await theirs.send(room, "seen")
+    async with stream(server.base_url, ada) as mine:
+        await mine.request("room.join", room=room)
+        cursor = mine.last_id
+    await theirs.send(room, "missed")
+    async with stream(server.base_url, ada, last_id=cursor) as mine:
+        events = (await mine.expect("room.joined", room=room))["events"]
+        assert [event["text"] for event in events] == ["missed"]
+
+
+async def test_cursor_names_every_room_while_it_is_resumed(
+    server: Server, ada: Account, connect: Connect, bob: Account, room: str
+) -> None:
+    """The line may be lost again between two of its rooms."""
+    rooms, theirs = [room, await create_room(server.base_url, ada)], await connect(bob)
+    async with stream(server.base_url, ada) as mine:
+        for one in rooms:
+            await mine.request("room.join", room=one)
+            await theirs.join(one)
+        cursor = mine.last_id
+    for resumed in (cursor, cursor.replace(cursor.partition(",")[0], "of-another-log")):
+        async with stream(server.base_url, ada, last_id=resumed) as mine:
+            for one in rooms:
+                await mine.expect("room.joined", room=one)
+            await theirs.send(room, "live again")
+            await mine.expect("message", text="live again")
+            assert mine.ids
+            assert all(f",{one}:" in found for found in mine.ids for one in rooms), mine.ids
 
 
 async def test_cursor_of_another_epoch_is_void(server: Server, ada: Account, connect: Connect, bob: Account, room: str) -> None:
