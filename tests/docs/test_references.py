@@ -158,6 +158,7 @@ def test_documented_limits_match_the_code() -> None:
         "text of a message": [settings.MAX_TEXT],
         "frame": [settings.MAX_FRAME],
         "tries of a password a minute": [throttle.ATTEMPTS_PER_ACCOUNT, throttle.ATTEMPTS_PER_ADDRESS],
+        "unsent data of all sockets of a process (`LIMIT_UNSENT_MB`)": [settings.LIMIT_UNSENT_BYTES // 2**20],
         "unsent data of a socket": [LIMITS.send_queue_bytes // 2**20, int(send_queue.MAX_AGE_S)],
         "body of an HTTP request": [settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20],
     }
