@@ -39,13 +39,14 @@ async def authenticate(scope: dict[str, Any]) -> Credential:
     Raises NoCredentials or BadCredentials, both of which carry their close code.
     """
     headers = {name: value for name, value in scope["headers"] if name in {b"authorization", b"cookie", b"origin"}}
-    query = parse_qs(scope["query_string"].decode("latin-1"))
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if b"authorization" in headers:
         return await by_header(headers[b"authorization"].decode("latin-1"))
-    if "ticket" in query:
-        return await _by_ticket(query["ticket"][0])
-    if "token" in query:
-        return await _by_token(query["token"][0])
+    for name, look_up in (("ticket", _by_ticket), ("token", _by_token)):
+        if name in query:
+            if not query[name][0]:  # a client that has none yet: its cookie may be another person's
+                raise NoCredentials
+            return await look_up(query[name][0])
     key = _session_key(headers.get(b"cookie", b"").decode("latin-1"))
     if not key:
         raise NoCredentials

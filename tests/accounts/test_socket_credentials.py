@@ -110,6 +110,11 @@ async def test_bad_token_is_refused_despite_a_good_cookie(knock: Any, ada: Accou
     await (await knock(f"?token={ada.token}", Authorization="Token bad")).expect_close(4003)
 
 
+async def test_empty_credential_decides_before_a_good_one(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
+    for query in ("?ticket=", "?token=", "?token", f"?ticket=&token={ada.token}"):
+        await (await knock(query, **session_cookie(page))).expect_close(4001)
+
+
 async def test_cookie_with_nul_fails_no_other_handshake(knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
     """Handshakes share a query, which cannot take a NUL: one must not fail them all."""
     bad = {"Cookie": 'sessionid="nul\\000"'}
