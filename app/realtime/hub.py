@@ -132,12 +132,15 @@ class Hub:
     # --- sockets
 
     async def register(self, socket: Subscriber) -> None:
-        """Register an authenticated socket.
+        """Register an authenticated socket, and greet it.
+
+        Every later frame comes behind the greeting, and every earlier change is part of it.
 
         Raises RateAbuse if the person has too many sockets here, RoomRefused if the feature it is for is switched off.
         """
         if not self.switches.known:
             await self.switches.ready()
+        greeting = await socket.dialect.greeting()  # nothing waits from here until the socket is registered
         if socket.served in installed().refused:
             raise RoomRefused("the feature is switched off")
         user, people = socket.user.id, self.registry.people
@@ -150,6 +153,8 @@ class Hub:
             raise RateAbuse(f"more than {limit} sockets of one person")
         first = not local.sockets
         begun = time.monotonic()
+        if greeting:
+            socket.push(greeting)
         local.sockets.add(socket)
         socket.local = local
         self.presence.came(local)

@@ -51,8 +51,8 @@ _JOINED = '{"type":"room.joined"'
 class StreamDialect(NativeDialect):
     name = "stream"
 
-    async def open(self) -> None:
-        await self.greet(stream=self.room)
+    async def greeting(self) -> str:
+        return await self.hello(stream=self.room)
 
 
 class Stream:

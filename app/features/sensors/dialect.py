@@ -71,9 +71,11 @@ class DeviceDialect(Dialect):
 
     name = "device"
 
+    async def greeting(self) -> str:
+        return await self.hello()
+
     async def open(self) -> None:
         opened(self.socket)
-        await self.greet()
 
     def text(self, text: str) -> Awaitable[None] | None:
         if text != "ping":

@@ -85,15 +85,23 @@ class Dialect:
     def __init__(self, socket: DialectSocket, room: str) -> None:
         self.socket, self.room = socket, room
 
-    async def open(self) -> None:
-        """Start the dialect, after the credentials were accepted."""
+    async def greeting(self) -> str:
+        """Return the frame that a socket gets before all others, "" for none.
 
-    async def greet(self, *, stream: str = "") -> None:
-        """Send `hello`.
+        It must be encoded last, without a wait behind: later news follow it.
+        """
+        return ""
+
+    async def hello(self, *, stream: str = "") -> str:
+        """Encode `hello`.
 
         `stream`: the name of the stream that carries it, if it is no WebSocket.
         """
-        self.socket.push(hello(self.socket.user, await installation.epoch(), stream=stream))
+        epoch = await installation.epoch()
+        return hello(self.socket.user, epoch, stream=stream)
+
+    async def open(self) -> None:
+        """Start the dialect of a registered socket."""
 
     def text(self, text: str) -> Awaitable[None] | None:
         """Handle one text frame from the client.

@@ -12,8 +12,8 @@ class NativeDialect(Dialect):
     name = "native"
     signals = True
 
-    async def open(self) -> None:
-        await self.greet()
+    async def greeting(self) -> str:
+        return await self.hello()
 
     def text(self, text: str) -> Awaitable[None] | None:
         if text != "ping":
