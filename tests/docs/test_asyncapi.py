@@ -78,6 +78,14 @@ def test_document_lists_all_frames_of_the_server() -> None:
     assert document()["components"]["schemas"]["ErrorCode"]["enum"] == found.errors
 
 
+def test_every_dialect_of_a_feature_has_a_channel() -> None:
+    addresses = [channel["address"] for channel in document()["channels"].values()]
+    dialects = installed().every("dialects")
+    assert len(dialects) >= 2
+    for pattern, dialect in dialects:
+        assert any(map(pattern.fullmatch, addresses)), dialect.name
+
+
 def test_error_frames_carry_no_code_of_http_calls() -> None:
     codes = document()["components"]["schemas"]["ErrorCode"]["enum"]
     assert not {"no_such_stream", "too_large", "too_slow", "no_space"} & set(codes)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from config.protocol.frames import Frames
+from config.protocol.frames import Frames, Lines
 from config.protocol.schemas import Schema, ref
 from core.features import FrameHandler
 
@@ -40,6 +40,8 @@ def document(frames: Frames) -> str:
     native.add_clients()
     native.add_server()
     native.add_schemas()
+    for name, lines in frames.dialects.items():
+        _add_dialect(found, name, lines)
     return HEADER + yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -124,6 +126,23 @@ class _Native:
             found = [{"$ref": f"#/channels/native/messages/{_escaped(one)}"} for one in (reply, "error")]
             operation["reply"] = {"channel": {"$ref": "#/channels/native"}, "messages": found}
         self.whole["operations"][_camel(f"on.{kind}")] = operation
+
+
+def _add_dialect(whole: dict[str, Any], name: str, lines: Lines) -> None:
+    """Add the channel of a feature's dialect."""
+    listed = {"refused": {"$ref": "#/components/messages/refused"}}
+    for direction, title, schema in (("in", "a line", lines.clients), ("out", "a line of the server", lines.server)):
+        component = _camel(f"{name}.{direction}")
+        whole["components"]["messages"][component] = {"title": title, "payload": schema}
+        listed[direction] = {"$ref": f"#/components/messages/{component}"}
+    title = f"{name.replace('_', ' ').capitalize()} dialect"
+    whole["channels"][name] = {"title": title, "address": lines.address, "description": lines.description, "messages": listed}
+    for action, messages in (("receive", ["in"]), ("send", ["out", "refused"])):
+        whole["operations"][_camel(f"{name}.{action}")] = {
+            "action": action,
+            "channel": {"$ref": f"#/channels/{name}"},
+            "messages": [{"$ref": f"#/channels/{name}/messages/{one}"} for one in messages],
+        }
 
 
 def _merged(schema: Schema, words: Schema, where: str) -> Schema:

@@ -9,6 +9,15 @@ from core.errors import FrameRefused
 from core.features import EventKind, FrameHandler, Installed, LiveTopic
 
 
+class Lines(NamedTuple):
+    """A dialect of a feature: one kind of line in each direction."""
+
+    address: str
+    description: str
+    clients: Schema
+    server: Schema
+
+
 class Frames(NamedTuple):
     # Type → schema of each frame of clients, with what handles it.
     clients: dict[str, tuple[Schema, FrameHandler]]
@@ -21,6 +30,8 @@ class Frames(NamedTuple):
     # Structs within these, by name; also the states of things.
     components: dict[str, Schema]
     errors: list[str]
+    # By the dialect's name.
+    dialects: dict[str, Lines]
 
 
 def frames_of(features: Installed) -> Frames:
@@ -30,7 +41,8 @@ def frames_of(features: Installed) -> Frames:
     server |= {f"live.{topic.name}": _live(topic, components) for topic in features.topics.values() if topic.frame is None}
     events = {kind.name: _event(kind, features, components) for kind in features.kinds}
     listed = [kind.name for kind in features.kinds if kind.listed]
-    return Frames(clients, events, listed, server, components, _error_codes())
+    dialects = {dialect.name: _lines(pattern.pattern, dialect, components) for pattern, dialect in features.every("dialects")}
+    return Frames(clients, events, listed, server, components, _error_codes(), dialects)
 
 
 def _tag(struct: Any) -> str:
@@ -89,6 +101,13 @@ def _live(topic: LiveTopic, components: dict[str, Schema]) -> Schema:
         "values": {"type": "array", "items": one},
     }
     return {"type": "object", "required": [*properties], "properties": properties, "additionalProperties": False}
+
+
+def _lines(pattern: str, dialect: Any, components: dict[str, Schema]) -> Lines:
+    if dialect.line_in is None or dialect.line_out is None:
+        raise ValueError(f"dialect {dialect.name!r} needs line_in and line_out")
+    clients, server = schema_of(dialect.line_in, components, closed=False), schema_of(dialect.line_out, components, closed=True)
+    return Lines(pattern.removesuffix("?"), " ".join((dialect.__doc__ or "").split()), clients, server)
 
 
 def _error_codes() -> list[str]:

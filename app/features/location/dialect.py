@@ -11,10 +11,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import msgspec
+
 from core.errors import BadFrame, Closed, FrameRefused
 from core.words import words as _
 from db.database import DatabaseUnavailable
 from features.location import frames
+from features.location.frames import Accuracy, Latitude, Longitude
 from features.location.shares import Share
 from realtime.dialects.base import Dialect, decode_object
 from realtime.publish import LogEvent, Person, RoomRef, encode, local_user
@@ -26,9 +29,29 @@ SHARE_S = 3_600
 MARK = "ws-location:"
 
 
+class PlaceIn(msgspec.Struct):
+    latitude: Latitude
+    longitude: Longitude
+    accuracy: Accuracy | None = None
+
+
+class PlaceOut(msgspec.Struct):
+    latitude: Latitude | None
+    longitude: Longitude | None
+    # The account's name.
+    user: str
+
+
 class LocationDialect(Dialect):
+    """Places in the lobby.
+
+    The server's are null once the person's share has ended.
+    """
+
     name = "location"
     topic = "location"
+    line_in = PlaceIn
+    line_out = PlaceOut
     # The key of the share that this socket began, and whether it has sent a place.
     key = ""
     sent = False

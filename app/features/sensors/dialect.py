@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+import msgspec
+
 from core.errors import BadFrame, FrameRefused
 from core.words import words as _
 from features.sensors.device_sockets import opened
 from features.sensors.frames import SensorPush
+from features.sensors.readings import SensorId, Value
 from realtime.dialects.base import Dialect, DialectSocket, decode_object
 from realtime.publish import LogEvent, Person, RoomRef, encode
 from rooms.join_flow import enter_first_use
@@ -19,9 +22,21 @@ from rooms.join_flow import enter_first_use
 LOBBY = "lobby"
 
 
+class ReadingLine(msgspec.Struct):
+    sensor_id: SensorId
+    sensor_value: Value
+
+
 class SensorDialect(Dialect):
+    """Readings of the lobby's sensors.
+
+    A new socket gets the latest of each.
+    """
+
     name = "sensor_data"
     topic = "sensor"
+    line_in = ReadingLine
+    line_out = ReadingLine
 
     def __init__(self, socket: DialectSocket, room: str) -> None:
         super().__init__(socket, LOBBY)

@@ -22,11 +22,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 GREATEST = 1e300
 
 SensorId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Value = Annotated[float, msgspec.Meta(ge=-GREATEST, le=GREATEST)]
 
 
 class ReadingIn(msgspec.Struct):
     sensor_id: SensorId
-    value: Annotated[float, msgspec.Meta(ge=-GREATEST, le=GREATEST)]
+    value: Value
     # With its zone; left out: when the server gets it.
     at: datetime | None = None
 

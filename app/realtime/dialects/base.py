@@ -81,6 +81,9 @@ class Dialect:
     frames: Callable[[list[str], int | None], Coroutine[Any, Any, None]] | None = None
     # The live topic whose values the dialect receives in a form of its own; without one it receives none.
     topic: ClassVar[str] = ""
+    # The structs of a line of clients and of the server, for docs/asyncapi.yaml.
+    line_in: ClassVar[type[msgspec.Struct] | None] = None
+    line_out: ClassVar[type[msgspec.Struct] | None] = None
 
     def __init__(self, socket: DialectSocket, room: str) -> None:
         self.socket, self.room = socket, room

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import Connect
+from tests.docs.contract import matching
 from tests.support.api import signed_in
 from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -32,6 +33,7 @@ async def place_of(socket: PlainSocket, account: Account) -> dict[str, Any]:
     """Return the next place of a person; the lobby is shared."""
     while (place := await socket.receive_json())["user"] != account.name:
         pass
+    assert [message.name for message in matching("location", "send", json.dumps(place))] == ["out"]
     return place
 
 
@@ -40,6 +42,7 @@ async def test_places_reach_simple_and_native_clients(server: Server, plain: Any
     native = await connect(bob)
     await native.join("lobby")
     mine, theirs = await plain(ada), await plain(bob, "/ws/location")
+    assert [message.name for message in matching("location", "receive", json.dumps(PLACE))] == ["in"]
     await mine.send_json(PLACE)
     for socket in (mine, theirs):
         assert await place_of(socket, ada) == PLACE | {"user": ada.name}
@@ -114,6 +117,7 @@ async def test_invalid_line_is_answered_with_an_error(server: Server, plain: Any
     while "error" not in (answer := await socket.receive_json()):
         pass
     assert answer["code"] in {"bad_json", "bad_frame"}
+    assert [message.name for message in matching("location", "send", json.dumps(answer))] == ["refused"]
 
 
 async def test_credentials_are_required(plain: Any, server: Server) -> None:

@@ -1,6 +1,7 @@
 """Sensors over the socket, HTTP and the simple dialect."""
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 
 from features.sensors.alarms import EVERY_S
 from tests.conftest import Connect, StartServer
+from tests.docs.contract import matching
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
@@ -318,6 +320,9 @@ async def test_simple_dialect_pushes_and_shows(server: Server, connect: Connect)
             while (frame := await socket.receive_json())["sensor_id"] != name:
                 pass
             assert frame == {"sensor_id": name, "sensor_value": 21.5}
+            text = json.dumps(frame)
+            assert [one.name for one in matching("sensor_data", "send", text)] == ["out"]
+            assert [one.name for one in matching("sensor_data", "receive", text)] == ["in"]
         deadline = time.monotonic() + 5
         while (await live(native))[0] != name:
             assert time.monotonic() < deadline
