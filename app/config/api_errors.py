@@ -5,7 +5,7 @@ The body is `{type, title, status, detail, code, errors?}`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +23,7 @@ from ninja.errors import ValidationError as RequestInvalid
 from accounts.hashers import Busy
 from accounts.services import SignUpClosed
 from accounts.throttle import Throttled
-from core.errors import FrameRefused, RateLimited
+from core.errors import FrameRefused
 from core.words import said
 from db.database import DatabaseUnavailable
 from rooms.leaving import OwnershipConflict
@@ -33,7 +33,7 @@ logger = structlog.get_logger(__name__)
 
 
 def problem(
-    status: int, code: str, detail: str, errors: dict[str, list[str]] | None = None, headers: dict[str, str] | None = None
+    status: int, code: str, detail: str, errors: dict[str, list[str]] | None = None, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -44,12 +44,13 @@ def problem(
     }
     if errors is not None:
         body["errors"] = errors
-    return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/problem+json", headers=headers or {})
+    return HttpResponse(
+        msgspec.json.encode(body), status=status, content_type="application/problem+json", headers=dict(headers or {})
+    )
 
 
 def refused(request: HttpRequest, error: FrameRefused) -> HttpResponse:
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else None
-    return problem(error.status, error.code, said(error), headers=headers)
+    return problem(error.status, error.code, said(error), headers=error.headers)
 
 
 def invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:

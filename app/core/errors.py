@@ -12,6 +12,7 @@ FrameRefused             an `error` frame with `code`; the socket stays open
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -70,6 +71,8 @@ class FrameRefused(Exception):
     status = 400
     # Whether only HTTP calls are refused so: no error frame has the code.
     http_only = False
+    # Of the HTTP answer.
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str) -> None:
         """`message`: translated if `core.words` made it."""
@@ -151,8 +154,10 @@ class RateLimited(FrameRefused):
         """`retry_after`: seconds, for HTTP."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class Unavailable(FrameRefused):
     code = "unavailable"
     status = 503
+    headers = {"Retry-After": "2"}
