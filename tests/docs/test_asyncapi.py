@@ -88,7 +88,7 @@ def test_every_dialect_of_a_feature_has_a_channel() -> None:
 
 def test_error_frames_carry_no_code_of_http_calls() -> None:
     codes = document()["components"]["schemas"]["ErrorCode"]["enum"]
-    assert not {"no_such_stream", "too_large", "too_slow", "no_space"} & set(codes)
+    assert not {"no_such_stream", "too_large", "too_slow", "bad_range", "no_space"} & set(codes)
     assert {"closed", "illegal_move"} <= set(codes)
 
 

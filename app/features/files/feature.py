@@ -13,6 +13,6 @@ FEATURE = Feature(
     message_parts=(FILES,),
     bodies=(LargeBody("POST", re.compile(r"/api/rooms/[^/]+/files"), uploads.most_bytes, uploads.WITHIN_S),),
     routers=(("/rooms", api.rooms), ("", api.router)),
-    errors=(errors.TooLarge, errors.TooSlow, errors.NoSpace),
+    errors=(errors.TooLarge, errors.TooSlow, errors.BadRange, errors.NoSpace),
     tasks=("features.files.tasks.files_clean",),
 )

@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 from core.errors import NoSuchTarget
 from core.words import words as _
 from features.files import content, disk
+from features.files.errors import BadRange
 from features.files.metrics import SERVED
 
 PIECE = 128 * 1024
@@ -45,7 +46,7 @@ class _Wanted(NamedTuple):
 async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
     """Return the file or the asked part of it.
 
-    Raises NoSuchTarget when it is gone from the disk.
+    Raises NoSuchTarget when it is gone from the disk, BadRange for a part behind its end.
     """
     try:
         opened, size = await disk.run(_open, file.path)
@@ -59,7 +60,7 @@ async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
     wanted = _range_of(request, file, size) or whole
     if wanted.first >= wanted.end:
         opened.close()
-        return HttpResponse(status=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+        raise BadRange(size)
     headers["Content-Length"] = str(wanted.end - wanted.first)
     if wanted != whole:
         headers["Content-Range"] = f"bytes {wanted.first}-{wanted.end - 1}/{size}"
