@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from accounts.http_auth import authenticated
 from chat import history
+from core.api_types import Person, answers
 from core.errors import BadFrame
 from core.limits import LIMITS
 from db import replica
@@ -21,7 +23,23 @@ Seq = Annotated[int, Field(ge=0, le=2**53)]
 Limit = Annotated[int, Field(ge=1, le=LIMITS.page_events)]
 
 
-@router.get("/{slug}/messages", summary="Messages in their present state, by seq")
+class ListedEvent(msgspec.Struct):
+    """A message, or another listed event: docs/asyncapi.yaml has the further fields of each type."""
+
+    type: str
+    room: str
+    seq: int
+    sender: Person = msgspec.field(name="from")
+    at: datetime
+
+
+class Messages(msgspec.Struct):
+    room: str
+    messages: list[ListedEvent]
+    more: bool
+
+
+@router.get("/{slug}/messages", summary="Messages in their present state, by seq", openapi_extra=answers(Messages))
 async def messages(
     request: HttpRequest,
     slug: str,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from ninja import NinjaAPI
 
 Operation = dict[str, Any]
@@ -25,12 +27,15 @@ DESCRIPTIONS = {
     401: "No credentials, or wrong ones: `unauthenticated`",
     403: "Not allowed: `forbidden`, `not_a_member`, `signup_closed`",
     404: "Nothing of that name: `no_such_room`, `no_such_target`, `not_found`",
+    408: "The upload stood still: `too_slow`",
     409: "It is so already, or would leave nobody in charge: `taken`, and those of leaving",
     413: "The body is above 1 MiB: `too_large`",
     414: "The address is above 8,192 bytes: `too_large`",
+    416: "The range begins behind the end: `bad_range`; `Content-Range` says where that is",
     429: "Too often: `rate_limited`; `Retry-After` says when again",
     500: "A fault of the server: `internal`",
     503: "A part of the server is away: `unavailable`; `Retry-After` says when again",
+    507: "The server takes no more files: `no_space`",
 }
 PROBLEM = {
     "type": "object",
@@ -62,14 +67,29 @@ class DocumentedAPI(NinjaAPI):
         document["components"]["securitySchemes"] = SECURITY
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
+                if (answer := operation.pop("x-answer", None)) is not None:
+                    _add_answer(operation, *answer, document["components"]["schemas"])
                 _complete(method, path, operation)
         return document
 
 
+def _add_answer(operation: Operation, status: int, kind: Any, components: dict[str, Any]) -> None:
+    """Describe an answer that core.api_types.answers names."""
+    schema: dict[str, Any] = {"type": "string"}
+    if not isinstance(kind, str):
+        (schema,), found = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+        for name, one in found.items():
+            if components.setdefault(name, one) != one:
+                raise ValueError(f"two schemas are called {name}")
+    content = {kind if isinstance(kind, str) else "application/json": {"schema": schema}}
+    operation["responses"][status] = {"description": HTTPStatus(status).phrase, "content": content}
+
+
 def _complete(method: str, path: str, operation: Operation) -> None:
+    # A call may say by itself that it needs no credentials.
     if (method, path) not in PUBLIC:
-        operation["security"] = [{"token": []}, {"session": []}]
-    for status in _errors(method, path, operation):
+        operation.setdefault("security", [{"token": []}, {"session": []}])
+    for status in (*_errors(method, path, operation), *operation.pop("x-refuses", ())):
         operation["responses"][status] = _problem(status)
 
 
@@ -79,7 +99,7 @@ def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
     room = path.startswith("/api/rooms/") or any(one["name"] == "room" for one in operation.get("parameters", ()))
     if operation.get("parameters") or "requestBody" in operation:
         yield 400
-    if call != ("post", "/api/signup"):
+    if call != ("post", "/api/signup") and operation.get("security") != []:
         yield 401
     if room or method != "get":  # includes an unsafe call by cookie without its CSRF token
         yield 403

@@ -1,4 +1,4 @@
-"""What bodies and parameters of the HTTP API are made of.
+"""What bodies, parameters and answers of the HTTP API are made of.
 
 As on the sockets, no value is taken for one of another kind.
 """
@@ -20,6 +20,27 @@ class Body(Schema):
     """
 
     model_config = ConfigDict(strict=True)
+
+
+class Person(msgspec.Struct):
+    """A person in an answer; the name of a deleted account may be empty."""
+
+    id: int
+    name: str
+
+
+def answers(kind: Any, status: int = 200) -> dict[str, Any]:
+    """Describe the answer of a call for its `openapi_extra`.
+
+    `kind`: a struct, or the media type of a text. The answer itself is sent as it is: ninja's `response` would check it again
+    and rebuild each of its rows.
+    """
+    return {"x-answer": (status, kind)}
+
+
+def refuses(*statuses: int) -> dict[str, Any]:
+    """Describe refusals that only this call has, for its `openapi_extra`."""
+    return {"x-refuses": statuses}
 
 
 def _rfc3339(value: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from django.http import HttpRequest
 from ninja import Query as Parameter
 from ninja import Router
@@ -12,7 +14,7 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import find_user
-from core.api_types import Body
+from core.api_types import Body, Person, answers
 from core.errors import BadFrame
 from db import database
 from realtime.publish import Head, changed, member_added, revoked
@@ -30,6 +32,50 @@ Limit = Annotated[int, Field(ge=1, le=listing.PAGE_MAX)]
 Cursor = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 Query = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 PersonId = Annotated[int, Field(ge=1, le=2**53)]
+Kind = Literal["public", "private", "direct"]
+Role = Literal["owner", "member"]
+
+
+class RoomOut(msgspec.Struct):
+    slug: str
+    title: str
+    kind: Kind
+    private: bool
+    head: int
+    member: bool
+    upto: int
+    unread: int
+    mentions: int
+    member_count: int
+    peer: Person | None
+    role: Role | None
+    joined_at: datetime | None
+    added_by: Person | None
+    last_at: datetime | None
+
+
+class RoomPage(msgspec.Struct):
+    rooms: list[RoomOut]
+    more: bool
+    # The next page's `after`.
+    next: str | None
+
+
+class MemberOut(Person):
+    role: Role
+
+
+class MemberPage(msgspec.Struct):
+    members: list[MemberOut]
+    more: bool
+    # The next page's `after`.
+    next: str | None
+
+
+class LeftOut(msgspec.Struct):
+    left: list[str]
+    kept: list[str]
+    more: bool
 
 
 class RoomIn(Body):
@@ -48,7 +94,7 @@ class MemberIn(Body):
 
 
 class RoleIn(Body):
-    role: Literal["owner", "member"]
+    role: Role
 
 
 class LeaveIn(Body):
@@ -57,7 +103,7 @@ class LeaveIn(Body):
     confirm: bool = False
 
 
-@router.get("", summary="Rooms I am in, and public ones I may join")
+@router.get("", summary="Rooms I am in, and public ones I may join", openapi_extra=answers(RoomPage))
 async def room_list(
     request: HttpRequest,
     after: Cursor | None = None,
@@ -85,7 +131,7 @@ async def room_list(
     return (await database.run_for(me, listing.rooms_for, me, **options)).fields("rooms")
 
 
-@router.post("", response={201: dict[str, Any]}, summary="Make a room")
+@router.post("", response={201: dict[str, Any]}, summary="Make a room", openapi_extra=answers(RoomOut, 201))
 async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[str, Any]]:
     me = _me(request)
     room = await database.run_for(
@@ -95,12 +141,12 @@ async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[
     return 201, await database.run_for(me, listing.room_for, me, room.slug)
 
 
-@router.get("/{slug}", summary="One room")
+@router.get("/{slug}", summary="One room", openapi_extra=answers(RoomOut))
 async def room_read(request: HttpRequest, slug: str) -> dict[str, Any]:
     return await database.run_for(_me(request), listing.room_for, _me(request), slug)
 
 
-@router.patch("/{slug}", summary="Change a room's title or privacy")
+@router.patch("/{slug}", summary="Change a room's title or privacy", openapi_extra=answers(RoomOut))
 async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> dict[str, Any]:
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
     await database.run_for(_me(request), services.room_change, slug=slug, user=_me(request), changes=changes)
@@ -108,14 +154,14 @@ async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> d
     return await database.run_for(_me(request), listing.room_for, _me(request), slug)
 
 
-@router.get("/{slug}/members", summary="Who is a member")
+@router.get("/{slug}/members", summary="Who is a member", openapi_extra=answers(MemberPage))
 async def member_list(
     request: HttpRequest,
     slug: str,
     after: Annotated[int, Field(ge=0, le=2**53)] = 0,
     limit: Limit = listing.PAGE,
     query: Query = "",
-    role: Literal["owner", "member"] | None = None,
+    role: Role | None = None,
     user: Annotated[list[PersonId], Parameter(max_length=100)] = [],  # noqa: B006  # never changed
 ) -> dict[str, Any]:
     """List members by id; `next` is the next page's `after`.
@@ -127,7 +173,7 @@ async def member_list(
     return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
 
 
-@router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody")
+@router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody", openapi_extra=answers(MemberOut, 201))
 async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tuple[int, dict[str, Any]]:
     def add() -> tuple[Membership, bool, User]:
         user = find_user(payload.user)
@@ -141,7 +187,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 
-@router.patch("/{slug}/members/{user}", summary="Make somebody an owner, or a member again")
+@router.patch("/{slug}/members/{user}", summary="Make somebody an owner, or a member again", openapi_extra=answers(MemberOut))
 async def member_change(request: HttpRequest, slug: str, user: PersonId, payload: RoleIn) -> dict[str, Any]:
     me = _me(request)
     found = await database.run_for(me, leaving.member_change, slug=slug, by=me, user=user, role=payload.role)
@@ -160,7 +206,7 @@ async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm
     return 204, None
 
 
-@many.post("", summary="Leave many rooms")
+@many.post("", summary="Leave many rooms", openapi_extra=answers(LeftOut))
 async def rooms_leave(request: HttpRequest, payload: LeaveIn) -> dict[str, Any]:
     """Leave `rooms`, or all rooms that `added_by` has added me to.
 

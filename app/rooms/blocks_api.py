@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from django.http import HttpRequest
 from ninja import Router
 from pydantic import Field
@@ -11,7 +12,7 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from accounts.models import User
 from accounts.people import find_user
-from core.api_types import Body
+from core.api_types import Body, Person, answers
 from db import database
 from realtime.publish import changed
 from rooms import blocks
@@ -20,11 +21,15 @@ from rooms.models import Block
 router = Router(tags=["blocks"], auth=authenticated)
 
 
+class Blocked(msgspec.Struct):
+    users: list[Person]
+
+
 class BlockIn(Body):
     user: Annotated[int, Field(ge=1, le=2**53)] | Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
-@router.get("", summary="People I have blocked")
+@router.get("", summary="People I have blocked", openapi_extra=answers(Blocked))
 async def block_list(request: HttpRequest) -> dict[str, Any]:
     """List all of them by name: at most 1,000."""
 
@@ -35,7 +40,7 @@ async def block_list(request: HttpRequest) -> dict[str, Any]:
     return {"users": await database.run_for(_me(request), read)}
 
 
-@router.post("", response={201: dict[str, Any]}, summary="Block somebody")
+@router.post("", response={201: dict[str, Any]}, summary="Block somebody", openapi_extra=answers(Person, 201))
 async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[str, Any]]:
     """Block a person.
 

@@ -81,3 +81,24 @@ async def test_document_has_every_error_as_a_problem(server: Server) -> None:
     assert document["paths"]["/api/rooms"]["post"]["responses"]["409"]
     assert "security" not in document["paths"]["/api/signup"]["post"]
     assert document["paths"]["/api/me"]["get"]["security"] == [{"token": []}, {"session": []}]
+    hook = document["paths"]["/api/hooks/{token}"]["post"]
+    assert hook["security"] == [], "the address is the credential"
+    assert "401" not in hook["responses"]
+    assert {"408", "507"} <= set(document["paths"]["/api/rooms/{slug}/files"]["post"]["responses"])
+    for path in ("/api/files/{code}/{name}", "/api/thumbnails/{code}"):
+        assert "416" in document["paths"][path]["get"]["responses"]
+
+
+async def test_document_has_a_schema_of_every_answer(server: Server) -> None:
+    """The test with schemathesis holds the answers to them."""
+    async with httpx.AsyncClient(base_url=server.base_url) as http:
+        document = (await http.get("/api/openapi.json")).json()
+    del document["paths"]["/api/stream"]  # its frames are those of docs/asyncapi.yaml
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert not {"x-answer", "x-refuses"} & set(operation), (method, path)
+            for status, answer in operation["responses"].items():
+                if "200" <= status < "300" and status != "204":
+                    ((media, content),) = answer["content"].items()
+                    schema = content["schema"]
+                    assert "$ref" in schema or isinstance(schema.get("additionalProperties"), dict) or media != "application/json"

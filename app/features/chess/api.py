@@ -7,6 +7,7 @@ from ninja import Router
 
 from accounts.http_auth import authenticated
 from chat.publish import thing
+from core.api_types import answers
 from db import database
 from features.chess import rules
 from features.chess.state import Chess
@@ -14,7 +15,7 @@ from features.chess.state import Chess
 router = Router(tags=["chess"], auth=authenticated)
 
 
-@router.get("/{slug}/chess/{int:seq}.pgn", summary="A game as PGN")
+@router.get("/{slug}/chess/{int:seq}.pgn", summary="A game as PGN", openapi_extra=answers("application/x-chess-pgn"))
 async def game(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
     me = request.auth[0].id  # type: ignore[attr-defined]
 

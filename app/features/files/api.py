@@ -15,6 +15,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from accounts.http_auth import authenticated, identified
+from core.api_types import refuses
 from core.bodies import body_of
 from core.errors import NoSuchTarget
 from core.pace import Pace
@@ -46,7 +47,10 @@ FORM = {
     },
 }
 CONTENT = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-SERVED = {"responses": {"200": {"description": "The content", **CONTENT}, "206": {"description": "The asked range", **CONTENT}}}
+SERVED = {
+    "responses": {"200": {"description": "The content", **CONTENT}, "206": {"description": "The asked range", **CONTENT}},
+    **refuses(416),
+}
 
 
 class FileOut(Schema):
@@ -90,7 +94,11 @@ async def _viewer(request: HttpRequest) -> tuple[Any, str]:
 
 
 @rooms.post(
-    "/{slug}/files", response={201: FileOut}, exclude_unset=True, summary="Upload a file", openapi_extra={"requestBody": FORM}
+    "/{slug}/files",
+    response={201: FileOut},
+    exclude_unset=True,
+    summary="Upload a file",
+    openapi_extra={"requestBody": FORM, **refuses(408, 507)},
 )
 async def upload(request: HttpRequest, slug: str) -> tuple[int, dict[str, Any]]:
     """One file as multipart/form-data; its `id` goes into `files` of `message.send`.

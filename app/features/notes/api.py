@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
 
 from accounts.http_auth import authenticated
+from core import api_types
+from core.api_types import answers
 from db import database
 from features.notes import services, versions
 from features.notes.services import Incoming
@@ -25,7 +29,46 @@ Limit = Annotated[int, Field(ge=1, le=200)]
 Query = Annotated[str, Field(max_length=200, pattern="^[^\x00]*$")]
 
 
-@router.get("/{slug}/notes", summary="A room's notes, the newest first")
+class NoteRow(msgspec.Struct):
+    note: int
+    title: str
+    sender: api_types.Person = msgspec.field(name="from")
+    at: datetime
+    edited_at: datetime | None
+
+
+class Notes(msgspec.Struct):
+    room: str
+    notes: list[NoteRow]
+    more: bool
+
+
+class NoteVersion(msgspec.Struct):
+    version: int
+    at: datetime
+    authors: list[api_types.Person]
+
+
+class NoteVersions(msgspec.Struct):
+    room: str
+    note: int
+    versions: list[NoteVersion]
+    more: bool
+
+
+class NoteVersionText(NoteVersion):
+    room: str
+    note: int
+    text: str
+
+
+class NoteRestored(msgspec.Struct):
+    room: str
+    note: int
+    version: int
+
+
+@router.get("/{slug}/notes", summary="A room's notes, the newest first", openapi_extra=answers(Notes))
 async def note_list(
     request: HttpRequest, slug: str, before: Seq | None = None, limit: Limit = 50, query: Query = ""
 ) -> dict[str, Any]:
@@ -37,7 +80,7 @@ async def note_list(
     return await database.run_for(me.id, services.note_list, me.id, slug, before=before, limit=limit, query=query)
 
 
-@router.get("/{slug}/notes/{int:seq}.md", summary="A note's text as a file")
+@router.get("/{slug}/notes/{int:seq}.md", summary="A note's text as a file", openapi_extra=answers("text/markdown"))
 async def note_text(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
     me = _me(request)
     title, text = await database.run_for(me.id, services.text, me.id, slug, seq)
@@ -47,7 +90,9 @@ async def note_text(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
     return answer
 
 
-@router.get("/{slug}/notes/{int:seq}/versions", summary="A note's versions, the newest first")
+@router.get(
+    "/{slug}/notes/{int:seq}/versions", summary="A note's versions, the newest first", openapi_extra=answers(NoteVersions)
+)
 async def version_list(
     request: HttpRequest, slug: str, seq: int, before: Number | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
@@ -55,13 +100,19 @@ async def version_list(
     return await database.run_for(me.id, versions.version_list, me.id, slug, seq, before=before, limit=limit)
 
 
-@router.get("/{slug}/notes/{int:seq}/versions/{int:number}", summary="A version with its text")
+@router.get(
+    "/{slug}/notes/{int:seq}/versions/{int:number}", summary="A version with its text", openapi_extra=answers(NoteVersionText)
+)
 async def version_read(request: HttpRequest, slug: str, seq: int, number: int) -> dict[str, Any]:
     me = _me(request)
     return await database.run_for(me.id, versions.version_read, me.id, slug, seq, number)
 
 
-@router.post("/{slug}/notes/{int:seq}/versions/{int:number}/restore", summary="Give a note a version's text again")
+@router.post(
+    "/{slug}/notes/{int:seq}/versions/{int:number}/restore",
+    summary="Give a note a version's text again",
+    openapi_extra=answers(NoteRestored),
+)
 async def version_restore(request: HttpRequest, slug: str, seq: int, number: int) -> dict[str, Any]:
     """Give a note a version's text again, by an edit like any other.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from django.http import HttpRequest
 from ninja import Router
 from pydantic import Field
 
 from accounts.http_auth import authenticated
 from chat.publish import thing
+from core.api_types import answers
 from db import database
 from features.quiz.state import Quiz
 
@@ -17,7 +19,18 @@ router = Router(tags=["quiz"], auth=authenticated)
 Seq = Annotated[int, Field(ge=1, le=2**53)]
 
 
-@router.get("/{slug}/quiz/{int:seq}/mine", summary="My score in a quiz")
+class MyScore(msgspec.Struct):
+    room: str
+    seq: int
+    score: int
+    gained: int
+    rank: int | None
+    players: int
+    question: int | None
+    choice: int | None
+
+
+@router.get("/{slug}/quiz/{int:seq}/mine", summary="My score in a quiz", openapi_extra=answers(MyScore))
 async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     """Return my score, my rank and my last answer in a quiz.
 

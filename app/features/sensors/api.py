@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from django.http import HttpRequest
 from django.utils.translation import get_language
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from accounts.http_auth import authenticated, or_by
-from core.api_types import Body, Moment
+from core.api_types import Body, Moment, answers
 from core.errors import BadFrame, Forbidden, NoSuchTarget
 from core.words import words as _
 from db import database
@@ -49,6 +50,39 @@ class AlarmIn(Body):
     below: Value | None = None
     hysteresis: Annotated[float, Field(ge=0, le=GREATEST)] = 0
     silent_s: Annotated[int, Field(ge=5, le=604_800)] | None = None
+
+
+class SensorAlarm(msgspec.Struct):
+    above: float | None
+    below: float | None
+    hysteresis: float
+    silent_s: int | None
+    state: Literal["", "above", "below", "silent"]
+
+
+class SensorShown(msgspec.Struct):
+    sensor_id: str
+    value: float
+    at: datetime
+    alarm: SensorAlarm | None
+
+
+class Sensors(msgspec.Struct):
+    sensors: list[SensorShown]
+
+
+class SensorPoint(msgspec.Struct):
+    at: datetime
+    value: float
+    min: float
+    max: float
+
+
+class SensorSeries(msgspec.Struct):
+    sensor_id: str
+    # Seconds; 0: the points are readings.
+    step: int
+    points: list[SensorPoint]
 
 
 class SensorDeviceIn(Body):
@@ -102,7 +136,7 @@ async def readings(request: HttpRequest, slug: str, body: PushIn) -> tuple[int, 
     return 202, {"accepted": await (await push_of_device(device, me, found))}
 
 
-@router.get("/{slug}/sensors", summary="Sensors of a room")
+@router.get("/{slug}/sensors", summary="Sensors of a room", openapi_extra=answers(Sensors))
 async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
     """All sensors by name, each with its latest reading and its alarm."""
 
@@ -114,7 +148,7 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
     return await database.run_for(_me(request).id, read)
 
 
-@router.get("/{slug}/sensors/{sensor_id}/series", summary="History of a sensor")
+@router.get("/{slug}/sensors/{sensor_id}/series", summary="History of a sensor", openapi_extra=answers(SensorSeries))
 async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Query[Range]) -> dict[str, Any]:
     """Return a sensor's readings of a period, by default of the last hour.
 
@@ -131,7 +165,7 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
     return await database.run_for(_me(request).id, read)
 
 
-@router.put("/{slug}/sensors/{sensor_id}/alarm", summary="Set a sensor's alarm")
+@router.put("/{slug}/sensors/{sensor_id}/alarm", summary="Set a sensor's alarm", openapi_extra=answers(SensorShown))
 async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
     """Owners only.
 

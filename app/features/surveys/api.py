@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
@@ -11,9 +12,10 @@ from pydantic import Field
 from accounts.http_auth import authenticated
 from accounts.people import names_of
 from chat.publish import thing
+from core.api_types import answers
 from core.spreadsheet import csv_response
 from db import database
-from features.surveys.events import Survey
+from features.surveys.events import Answer, Survey
 from features.surveys.results import table
 
 router = Router(tags=["surveys"], auth=authenticated)
@@ -22,7 +24,17 @@ Seq = Annotated[int, Field(ge=1, le=2**53)]
 TEXTS = 100
 
 
-@router.get("/{slug}/surveys/{int:seq}/mine", summary="My answers to a survey")
+class MyAnswers(msgspec.Struct):
+    room: str
+    seq: int
+    answers: list[Answer]
+
+
+class SurveyTexts(msgspec.Struct):
+    texts: list[list[str]]
+
+
+@router.get("/{slug}/surveys/{int:seq}/mine", summary="My answers to a survey", openapi_extra=answers(MyAnswers))
 async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     """My answers, also to a secret survey; an empty list where I have not answered."""
     me = request.auth[0].id  # type: ignore[attr-defined]
@@ -30,7 +42,7 @@ async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     return {"room": survey.room.slug, "seq": seq, "answers": survey.state.answers.get(str(me), [])}
 
 
-@router.get("/{slug}/surveys/{int:seq}/texts", summary="What people wrote in a survey")
+@router.get("/{slug}/surveys/{int:seq}/texts", summary="What people wrote in a survey", openapi_extra=answers(SurveyTexts))
 async def texts(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     """Return the texts that people wrote in a survey, a list for each question.
 
@@ -38,11 +50,11 @@ async def texts(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     """
     me = request.auth[0].id  # type: ignore[attr-defined]
     survey = (await database.run_for(me, thing, me, slug, seq, Survey)).state
-    given = [[answers[place] for answers in survey.answers.values()] for place in range(len(survey.questions))]
-    return {"texts": [sorted(one for one in answers if isinstance(one, str))[:TEXTS] for answers in given]}
+    given = [[one[place] for one in survey.answers.values()] for place in range(len(survey.questions))]
+    return {"texts": [sorted(text for text in of_one if isinstance(text, str))[:TEXTS] for of_one in given]}
 
 
-@router.get("/{slug}/surveys/{int:seq}.csv", summary="A survey's answers as CSV")
+@router.get("/{slug}/surveys/{int:seq}.csv", summary="A survey's answers as CSV", openapi_extra=answers("text/csv"))
 async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
     """A line for each person, with the name unless the survey is secret."""
     me = request.auth[0].id  # type: ignore[attr-defined]

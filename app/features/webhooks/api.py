@@ -69,7 +69,13 @@ class Posted(Schema):
     seq: int
 
 
-@router.post("/{token}", response={201: Posted}, auth=None, summary="Post a message into the room of a webhook")
+@router.post(
+    "/{token}",
+    response={201: Posted},
+    auth=None,
+    summary="Post a message into the room of a webhook",
+    openapi_extra={"security": []},
+)
 async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, dict[str, Any]]:
     """`text`, and `attachments` as Slack has them.
 
