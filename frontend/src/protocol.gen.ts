@@ -162,10 +162,6 @@ export interface SurveyStateQuestion {
 export type ErrorCode =
   | 'bad_json'
   | 'bad_frame'
-  | 'bad_date'
-  | 'bad_filter'
-  | 'repeated_filter'
-  | 'too_many_words'
   | 'unknown_type'
   | 'not_a_member'
   | 'no_such_room'

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from core.features import Feature, FrameHandler, Periodic
 from features.search import api, frames, indexing
-from features.search.errors import ERRORS
 
 FEATURE = Feature(
     name="search",
@@ -10,6 +9,5 @@ FEATURE = Feature(
     frames=(FrameHandler(frames.Search, frames.search, paced=False, reply="search.results"),),
     sends=(frames.SearchResults,),
     routers=(("", api.router),),
-    errors=ERRORS,
     periodic=(Periodic(indexing.index, every_s=indexing.EVERY_S),),
 )

@@ -10,9 +10,8 @@ import unicodedata
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-from core.errors import Empty, TooLong
+from core.errors import BadFrame, Empty, TooLong
 from core.words import words as _
-from features.search.errors import BadDate, BadFilter, RepeatedFilter, TooManyWords
 
 LONGEST = 200
 MOST_TERMS = 8
@@ -45,23 +44,22 @@ def parse(query: str) -> Question:
     For example `words "a phrase" from:ada in:lobby before:2026-11-30 after:2026-11-01 has:file`.
 
     A filter without a value yet is left out, for people type one letter after the other. Dates are UTC's; before: excludes its
-    day, after: includes it. Raises Empty if nothing is asked for, TooLong, and an error of features/search/errors.py for a value
-    that cannot be read.
+    day, after: includes it. Raises Empty if nothing is asked for, TooLong, and BadFrame for a value that cannot be read.
     """
     check_length(query)
     terms: list[str] = []
     filters: dict[str, str] = {}
     for name, value in _parts(query):
         if name and value and filters.setdefault(name, value) != value:
-            raise RepeatedFilter(_("{filter}: is given twice", filter=name))
+            raise BadFrame(_("{filter}: is given twice", filter=name))
         if not name and (term := _term(value)) and term not in terms:
             terms.append(term)
     if len(terms) > MOST_TERMS:
-        raise TooManyWords(
+        raise BadFrame(
             _("query has {count} words, the limit is {most}; phrases in quotes count as one", count=len(terms), most=MOST_TERMS)
         )
     if filters.get("has", "file") != "file":
-        raise BadFilter(_("has: takes file, not {value}", value=repr(filters["has"][:64])))
+        raise BadFrame(_("has: takes file, not {value}", value=repr(filters["has"][:64])))
     found = Question(
         terms=tuple(terms),
         author=filters.get("from"),
@@ -107,7 +105,7 @@ def _moment(name: str, value: str | None) -> datetime | None:
         return in_utc(datetime.fromisoformat(value))
     except (ValueError, OverflowError):
         value = repr(value[:64])
-        raise BadDate(_("{filter}: takes a date such as 2026-11-30, not {value}", filter=name, value=value)) from None
+        raise BadFrame(_("{filter}: takes a date such as 2026-11-30, not {value}", filter=name, value=value)) from None
 
 
 def in_utc(at: datetime) -> datetime:

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { completed, partialName } from '../../src/features/mentions/partial'
 import { highlighted } from '../../src/features/search/highlighted'
+import { wrongPart } from '../../src/features/search/wrong'
 import { names } from '../../src/stores/rooms'
 import type { LogEvent } from '../../src/protocol'
 import { nameParts } from '../../src/ui/links'
@@ -36,4 +37,14 @@ test('names stand out, and what follows them does not', () => {
 test('a message names me by my id or as everybody, and never in my own', () => {
   const message = (from: number, mentions?: number[]) => ({ type: 'message', from: { id: from, name: 'x' }, mentions }) as LogEvent
   expect([message(2, [1]), message(2, [0]), message(2, [3]), message(2), message(1, [0])].map((event) => names(event, 1))).toEqual([true, true, false, false, false])
+})
+
+test.each([
+  ['before:soon', 'bad_date'],
+  ['word after:2026-13-01', 'bad_date'],
+  ['has:cake', 'bad_filter'],
+  ['has:file has:file', 'repeated_filter'],
+  ['before:2026-11-30 a b c d e f g h i', 'too_many_words'],
+])('a search that the server cannot read is explained: %s', (query, word) => {
+  expect(wrongPart(query)).toBe(`search.${word}`)
 })
