@@ -1,4 +1,4 @@
-"""Connect to Postgres by one of two passwords, while the role's password is changed.
+"""Connect to Postgres by one of two passwords, while one replaces the other.
 
 Between ALTER ROLE and the replacement of the last server, a server that knows one password alone could open no connection:
 no larger pool, no new worker. So all know both before that (scripts/rotate-secret).

@@ -34,7 +34,10 @@ def asked() -> dict[tuple[str, str], set[str]]:
 
 
 def kinds_of_refusals() -> set[str]:
-    """Return the first argument of each call of note_refusal, and of the throttle's counter."""
+    """Return the first argument of each call of note_refusal.
+
+    The throttle hands over what its counter was given.
+    """
     found = set()
     for path in (ROOT / "app").rglob("*.py"):
         counters = {"note_refusal", "_count"} if path.name == "throttle.py" else {"note_refusal"}

@@ -143,7 +143,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def first_of_sqlite(directory: Path, lines: str = "") -> list[str]:
-    """Return level, text and change of the check's first finding, after these lines of Python."""
+    """Run these lines of Python; return level, text and change of the first finding."""
     code = f"""
 import json
 from django.db import connection

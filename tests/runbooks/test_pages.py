@@ -84,7 +84,10 @@ def test_commands_for_a_cluster_name_what_production_has(name: str, production: 
 
 
 class Replicas:
-    """The numbers of pods of a cluster without load, as the commands of a page change them."""
+    """The numbers of pods, as the commands of a page change them.
+
+    The cluster has no load.
+    """
 
     def __init__(self, production: Manifests) -> None:
         self.production = production
@@ -100,7 +103,10 @@ class Replicas:
         self.apply()
 
     def apply(self) -> None:
-        """Set the numbers that stand in the manifests; those of an autoscaled Deployment do not."""
+        """Set the numbers that stand in the manifests.
+
+        An autoscaled Deployment has none there.
+        """
         for one in self.production.objects:
             name = f"{one['kind'].lower()}/{one['metadata']['name']}"
             if one["kind"] in {"Deployment", "StatefulSet"}:

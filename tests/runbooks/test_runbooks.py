@@ -261,7 +261,10 @@ async def test_upgrade(book: Book, site: Stack, tmp_path: Path) -> None:
 
 
 async def test_roll_back(book: Book, site: Stack) -> None:
-    """The earlier release runs on the later schema: all rows stay, and people write and make rooms."""
+    """The earlier release runs on the later schema.
+
+    All rows stay, and people write and make rooms.
+    """
     await run(book, "Look")
     before = rows(site)["chat_event"]
     kept = "SELECT count(*) FROM rooms_room WHERE of_next_release = 'kept'"

@@ -116,7 +116,10 @@ async def test_new_password_of_the_database_is_noticed_by_nobody(kept: Stack) ->
 
 
 def test_rotation_goes_on_where_the_role_has_the_new_password(kept: Stack) -> None:
-    """As one that was killed after ALTER ROLE: new processes begin with the old password, and the coming one as fallback."""
+    """As a rotation that was killed after ALTER ROLE.
+
+    New processes begin with the old password, and the coming one as fallback.
+    """
     stack, new = kept, secrets.token_urlsafe(32)
     env = stack.directory / ".env"
     old = setting(stack, "POSTGRES_PASSWORD")

@@ -42,7 +42,10 @@ def address(postgres: Postgres, password: str = OLD) -> str:
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 async def test_nobody_notices_a_new_password(postgres: Postgres, start_server: StartServer) -> None:
-    """All workers are replaced after ALTER ROLE, by such that have the old password in DATABASE_URL."""
+    """All workers are replaced after ALTER ROLE.
+
+    The new ones have the old password in DATABASE_URL, too.
+    """
     env = {"DATABASE_URL": address(postgres), "SECRET_KEY": os.environ["SECRET_KEY"]}
     manage("migrate", "--no-input", env=base_environment() | env)
     server = start_server(DATABASE_PASSWORD_FALLBACK=COMING, DRAIN_SECONDS="5", **env)

@@ -179,7 +179,7 @@ def test_password_that_the_mail_server_refuses_is_named(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
-def test_people_who_wait_for_a_digest_without_a_mail_server_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_without_a_mail_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "EMAIL_URL", None)
     assert [one.level for one in check_mail(5)] == ["ok"]
     Preferences.objects.create(user=User.objects.create(username="ada"), digest="daily", email="ada@example.org")
