@@ -36,6 +36,11 @@ def picture(user: Person, name: str) -> None:
     user.page.screenshot(path=SCREENSHOTS / f"location-{name}.png")
 
 
+# What the browser keeps of shares.
+KEPT = "Object.entries(localStorage).filter(([name]) => name.includes('location'))"
+TRAIL = "() => document.querySelector('.places-trail')?.getAttribute('d') ?? ''"
+
+
 def test_people_see_each_other_move_until_they_stop(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Hike")
     here = {"geolocation": BERLIN, "permissions": ["geolocation"]}
@@ -58,11 +63,14 @@ def test_people_see_each_other_move_until_they_stop(person: NewPerson, bot: Bot)
     assert findings(bob.page) == []
     bob.page.get_by_role("dialog").get_by_role("button", name="Share", exact=True).click()
     expect(people.get_by_role("listitem")).to_have_count(2)
+    expect(people.get_by_role("listitem").filter(has_text=ada.name)).to_contain_text(re.compile(r"now|\d+ s ago"))
+    assert bob.page.evaluate(TRAIL).count("L") == 0
 
     before = pin.bounding_box()
     ada.context.set_geolocation(WARSAW)
     expect(people).to_contain_text("±30 m")
     bob.waits_for(lambda: pin.bounding_box() != before)
+    bob.waits_for(lambda: bob.page.evaluate(TRAIL).count("L") == 1)
     picture(bob, "desktop-dark")
     assert findings(bob.page) == []
 
@@ -83,10 +91,70 @@ def test_people_see_each_other_move_until_they_stop(person: NewPerson, bot: Bot)
     ada.page.get_by_role("status").get_by_role("button", name="Stop sharing").click()
     for one in (ada, bob, cid):
         expect(one.page.locator(".map-pin")).to_have_count(1)
+    assert ada.page.evaluate(KEPT) == []
     expect(bob.page.get_by_text("Live location ended")).to_be_visible()
     bob.page.get_by_role("complementary").get_by_role("button", name="Stop sharing").click()
     expect(cid.page.locator(".map-pin")).to_have_count(0)
     expect(bob.page.get_by_text("Nobody shares their location in this room.")).to_be_visible()
+
+
+def test_place_gets_old_where_nothing_new_comes(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Silence")
+    ada = person("Ada")
+    later = "window.later = 0; { const { now } = performance; performance.now = () => now.call(performance) + later }"
+    ada.context.add_init_script(later)
+    ada.open(room)
+    share(ada, "15 minutes", "A point on the map")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Share", exact=True).click()
+    open_map(ada)
+    pin = ada.page.locator(".map-pin")
+    place = ada.page.get_by_role("list", name="People on the map").get_by_role("listitem")
+    expect(place).to_contain_text(re.compile(r"now|\d s ago"))
+    ada.page.evaluate("later = 40_000")
+    expect(place).to_contain_text(re.compile(r"4\d s ago"))
+    expect(pin).not_to_have_class(re.compile("map-pin--old"))
+    ada.page.evaluate("later = 70_000")
+    expect(place).to_contain_text("1 min ago")
+    expect(pin).to_have_class(re.compile("map-pin--old"))
+
+
+def test_map_is_loaded_when_it_is_opened_and_from_here_alone(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Own map")
+    ada = person("Ada")
+    asked: list[str] = []
+    ada.page.on("request", lambda request: asked.append(request.url))
+
+    def library_is_there() -> bool:
+        scripts = {url for url in asked if url.endswith(".js")}
+        assert scripts
+        return any("leaflet-container" in ada.context.request.get(url).text() for url in scripts)
+
+    ada.open(room)
+    ada.page.wait_for_load_state("networkidle")
+    assert not library_is_there()
+    open_map(ada)
+    assert library_is_there()
+    origin = ada.page.evaluate("location.origin")
+    assert [url for url in asked if not url.startswith((f"{origin}/", "data:", "blob:"))] == []
+
+
+def test_signing_out_ends_a_share(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Shared browser")
+    bob = person("Bob", room=room)
+    ada = person("Ada", room=room, geolocation=BERLIN, permissions=["geolocation"])
+    share(ada, "Until I stop", "This device’s")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Share", exact=True).click()
+    expect(ada.page.get_by_text(re.compile("You share your location until"))).to_be_visible()
+    open_map(bob)
+    expect(bob.page.locator(".map-pin")).to_have_count(1)
+    (kept,) = ada.page.evaluate(KEPT)
+    assert str(BERLIN["latitude"]) not in kept[1]
+    ada.page.get_by_role("button", name="Account of").click()
+    ada.page.get_by_role("menuitem", name="Sign out").click()
+    expect(ada.page).to_have_url(re.compile("/accounts/sign-in/"))
+    assert ada.page.evaluate(KEPT) == []
+    expect(bob.page.locator(".map-pin")).to_have_count(0)
+    expect(bob.page.get_by_text("Live location ended")).to_be_visible()
 
 
 def test_simple_page_draws_places(person: NewPerson) -> None:
