@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat import due
+from chat import due, services
 from chat.group_commit import writer
 from chat.keys import ServerKey
 from chat.models import Due, Event
@@ -85,14 +85,14 @@ async def test_taken_key_delays_its_own_thing_only(world: World, monkeypatch: py
 
 async def test_room_that_cannot_be_written_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(due, "MANY", 1)
-    append = due.services.event_append
+    append = services.event_append
 
     def refuse_first(**fields: Any) -> Any:
         if fields["room"].id == world.rooms[0].id:
             raise Unavailable("not now")
         return append(**fields)
 
-    monkeypatch.setattr(due.services, "event_append", refuse_first)
+    monkeypatch.setattr(services, "event_append", refuse_first)
     await database.run(add_late_poll, world, 0)
     await database.run(add_late_poll, world, 1, minutes=1)
     await due.act()

@@ -1,6 +1,7 @@
 """The server's keys are its own: no client stores an event under one."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_key_text_tells_clients_from_the_server() -> None:
     assert len(longest.text) <= 64
 
 
-async def refusal(chat: ChatClient, type_: str, **fields: object) -> str:
+async def refusal(chat: ChatClient, type_: str, **fields: Any) -> str:
     with pytest.raises(Refused) as refused:
         await chat.request(type_, **fields)
     assert RESERVED in refused.value.frame["message"], "it says why"

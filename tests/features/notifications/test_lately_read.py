@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from features.notifications import teller
+from db import database
 from features.notifications.teller import LatelyRead
 
 pytestmark = pytest.mark.once
@@ -36,7 +36,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
         await found.answers.wait()
         return result
 
-    monkeypatch.setattr(teller.database, "run", run)
+    monkeypatch.setattr(database, "run", run)
     return found
 
 
