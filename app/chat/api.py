@@ -24,7 +24,10 @@ Limit = Annotated[int, Field(ge=1, le=LIMITS.page_events)]
 
 
 class ListedEvent(msgspec.Struct):
-    """A message, or another listed event: docs/asyncapi.yaml has the further fields of each type."""
+    """A message, or another listed event.
+
+    docs/asyncapi.yaml has the further fields of each type.
+    """
 
     type: str
     room: str

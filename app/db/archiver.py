@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 # Every role may read both. A replaced command's earlier failures do not count.
-LOOK = """
+STATE = """
 SELECT current_setting('archive_mode') <> 'off',
     coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false), last_archived_time, failed_count
 FROM pg_stat_archiver
@@ -25,7 +25,7 @@ class Archiver(NamedTuple):
     failures: int
 
 
-def look() -> Archiver:
+def measure() -> Archiver:
     """Ask the database about its archiver.
 
     Synchronous, in a database thread. Raises a database error.
@@ -33,6 +33,6 @@ def look() -> Archiver:
     if settings.EMBEDDED:
         return Archiver(is_on=False, fails=False, archived_at=None, failures=0)
     with connection.cursor() as cursor:
-        cursor.execute(LOOK)
+        cursor.execute(STATE)
         is_on, fails, archived_at, failures = cursor.fetchone()
     return Archiver(is_on, is_on and fails, archived_at, failures)

@@ -39,4 +39,4 @@ def measure_archive() -> None:
 
     Synchronous, in a database thread.
     """
-    metrics.ARCHIVE_FAILING.set(archiver.look().fails)
+    metrics.ARCHIVE_FAILING.set(archiver.measure().fails)

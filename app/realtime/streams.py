@@ -173,9 +173,9 @@ class Stream:
 
     @property
     def cursor(self) -> str:
-        """Return `epoch,room:seq,…` of the joined rooms and those to be joined again, percent-encoded.
+        """Return `epoch,room:seq,…`, percent-encoded.
 
-        The client brings it back in Last-Event-ID.
+        Of the joined rooms and those to be joined again. The client brings it back in Last-Event-ID.
         """
         joined, resuming = self.socket.rooms, self._resuming
         places = [f"{quote(room)}:{seq}" for room, seq in self._sent.items() if room in joined or room in resuming]

@@ -43,7 +43,7 @@ class RoomOut(msgspec.Struct):
     private: bool
     head: int
     member: bool
-    upto: int
+    last_read_seq: int = msgspec.field(name="upto")
     unread: int
     mentions: int
     member_count: int

@@ -209,7 +209,7 @@ async def test_too_much_text_in_a_frame_of_allowed_size_is_too_long(native: Chat
 
 async def test_too_long_alias_is_too_long(native: ChatClient) -> None:
     await native.join("lobby")
-    frame = {"room": "lobby", "text": "hi"}
+    frame: dict[str, Any] = {"room": "lobby", "text": "hi"}
     assert (await native.request("message.send", key="fits", alias="a" * 64, **frame))["seq"]
     with pytest.raises(Refused, match="too_long"):
         await native.request("message.send", key="long", alias="a" * 65, **frame)

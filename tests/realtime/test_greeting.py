@@ -24,9 +24,12 @@ class Types(Seen):
 
 
 async def test_greeting_comes_before_news_of_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person's first socket waits for the layer; frames for the person may come meanwhile."""
+    """A person's first socket waits for the layer.
+
+    Frames for the person may come meanwhile.
+    """
     hub, queue = World(monkeypatch).hubs[0], Types()
-    socket = Socket(hub, Person(1, "user-1"), "", queue)  # type: ignore[arg-type]
+    socket = Socket(hub, Person(1, "user-1"), "", queue)
     socket.dialect = NativeDialect(socket, "")
 
     async def subscribe(_groups: list[str]) -> None:

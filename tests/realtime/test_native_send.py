@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ async def test_key_is_a_duplicate_after_its_alias_was_taken(server: Server, conn
     eve, room, name = await sign_up(server.base_url), "lobby", f"captain-{secrets.token_hex(6)}"
     one = await connect(eve)
     await one.join(room)
-    message = {"room": room, "text": "aye", "key": "k", "alias": name}
+    message: dict[str, Any] = {"room": room, "text": "aye", "key": "k", "alias": name}
     first = await one.request("message.send", **message)
     await sign_up(server.base_url, name)
     other = await connect(eve)  # a socket remembers the aliases that it has checked
@@ -106,7 +107,7 @@ async def test_former_member_gets_not_a_member_for_any_key(server: Server, conne
     room, eve = await create_room(server.base_url, ada), await sign_up(server.base_url)
     chat = await connect(eve)
     await chat.join(room)
-    message = {"room": room, "text": "hi", "key": "k", "reply_to": 1}
+    message: dict[str, Any] = {"room": room, "text": "hi", "key": "k", "reply_to": 1}
     await chat.send(room, "first")
     await chat.request("message.send", **message)
     async with with_token(server.base_url, eve) as http:

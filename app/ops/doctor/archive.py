@@ -14,7 +14,7 @@ PAGE = "docs/runbooks/disk-full.md"
 
 def check_archive(options: Options) -> Iterator[Finding]:
     """Say nothing where there is no archive."""
-    found = archiver.look()
+    found = archiver.measure()
     if options.archived_at is not None and not found.is_on:
         yield failure("archive", "ARCHIVE_DAYS is set, and Postgres archives nothing", "make up")
     if not found.is_on:

@@ -1,6 +1,7 @@
 """The background worker removes invisible files."""
 
 import secrets
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ async def test_key_of_a_cleaned_file_is_a_duplicate(start_server: StartServer) -
     room = await create_room(own.base_url, ada)
     async with with_token(own.base_url, ada) as http, ChatClient(own.ws_url(), ada) as chat:
         file = await uploaded(http, room, picture())
-        message = {"room": room, "text": "look", "key": "one", "files": [file["id"]]}
+        message: dict[str, Any] = {"room": room, "text": "look", "key": "one", "files": [file["id"]]}
         first = await chat.request("message.send", **message)
         await chat.request("message.delete", room=room, target=first["seq"], key="gone")
         own.shell(CLEAN.format(kept=1, number=1))
