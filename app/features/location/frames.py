@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -154,7 +155,9 @@ async def end_those_of_gone() -> None:
 
     Raises DatabaseUnavailable.
     """
-    for one in await database.run(publish.with_due_of_gone, Location):
+    found = await database.run(publish.with_due_of_gone, Location)
+    random.shuffle(found)  # a room that cannot be written must not keep the others waiting
+    for one in found:
         try:
             await end(one.room, one.author, one.seq)
         except Unavailable:

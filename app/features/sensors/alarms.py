@@ -15,10 +15,12 @@ import time
 from typing import NamedTuple
 
 import structlog
+from django.db.models import BigIntegerField, F, Q
+from django.db.models.functions import Cast
 from django.utils import translation
 
 from chat import publish
-from core.errors import Forbidden, FrameRefused, NotAMember
+from core.errors import Forbidden, FrameRefused, NotAMember, Unavailable
 from core.per_loop import PerLoop
 from core.words import translated
 from core.words import words as _
@@ -113,7 +115,7 @@ async def _check(seen: list[Seen]) -> None:
                 await _refresh(alarms)
                 for one in late:
                     await _judge_known(alarms, one)
-        except (database.DatabaseUnavailable, FrameRefused) as error:
+        except (database.DatabaseUnavailable, Unavailable) as error:
             logger.warning("alarms wait for the database", error=str(error))
 
 
@@ -135,17 +137,24 @@ async def check_all() -> None:
     async with alarms.lock:
         for known, seen in await database.run(_changed):
             state = _state_now(known, seen)
-            if state != known.state and not await change(known, seen, state):
-                # A process posted it and has not noted it: mostly it has died.
-                await database.run(_note, known.id, known.changes, state)
+            try:
+                if state != known.state and not await change(known, seen, state):
+                    # A process posted it and has not noted it: mostly it has died.
+                    await database.run(_note, known.id, known.changes, state)
+            except Unavailable:
+                return  # the next round begins with others
 
 
 def _changed() -> list[tuple[State, Seen]]:
     """Return alarms whose state is not what their sensors' newest readings say."""
-    found = Alarm.objects.filter(sensor__last_at__gt=0, sensor__room__closed=False).select_related("by", "sensor__room")
-    both = [(_state(alarm), _newest(alarm.sensor)) for alarm in found]
+    silent_ms = Cast("silent_s", BigIntegerField()) * 1_000
+    late = Q(sensor__last_at__lt=round(time.time() * 1_000) - silent_ms)
+    # All that may have changed: most alarms are not raised, and their values are where they should be.
+    beyond = Q(sensor__last_value__gt=F("above")) | Q(sensor__last_value__lt=F("below"))
+    found = Alarm.objects.filter(late | beyond | ~Q(state=""), sensor__last_at__gt=0, sensor__room__closed=False)
+    both = [(_state(alarm), _newest(alarm.sensor)) for alarm in found.select_related("by", "sensor__room")]
     changed = [(known, seen) for known, seen in both if _state_now(known, seen) != known.state]
-    random.shuffle(changed)  # alarms whose messages are refused must not keep others from being posted
+    random.shuffle(changed)  # alarms whose messages cannot be stored must not keep others from being posted
     return changed[:MANY]
 
 
@@ -179,7 +188,7 @@ async def change(known: State, seen: Seen, state: str) -> bool:
     """Post the change and note it.
 
     The message first: a process that dies in between posts it again, to no effect. Return False if another process has posted
-    this change, or another one.
+    this change, or another one. Raises Unavailable and DatabaseUnavailable.
     """
     key = publish.ServerKey("alarm", known.id, known.changes + 1)
     with translation.override(known.language):
@@ -193,6 +202,8 @@ async def change(known: State, seen: Seen, state: str) -> bool:
         if heir is not None:
             return await change(known._replace(by=heir), seen, state)
         logger.warning("an alarm was not posted: the room has no owner who may write", room=seen.room.slug, sensor=seen.name)
+    except Unavailable:
+        raise
     except FrameRefused as refusal:
         logger.warning("an alarm could not be posted", room=seen.room.slug, sensor=seen.name, code=refusal.code)
         return True
