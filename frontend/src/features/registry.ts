@@ -4,7 +4,7 @@
  * The page asks by kind, topic or slot, and knows no feature by name. docs/features.md shows how to write one.
  */
 import { defineAsyncComponent, type Component } from 'vue'
-import type { Hello, LiveFrame, LogEvent, PushFrame } from '../protocol'
+import type { Hello, KnownEvent, LiveFrame, PushFrame } from '../protocol'
 import type { ChatSocket } from '../socket'
 import RowFailed from './RowFailed.vue'
 import RowLoading from './RowLoading.vue'
@@ -94,8 +94,8 @@ export interface Feature {
   attached?: (room: string) => 'none' | 'ready' | 'partly' | 'busy'
   /** further fields of the message that is sent to a room now */
   messageFields?: (room: string) => Record<string, unknown>
-  /** the sentence read to a screen reader about another person's event in the open room; null for none */
-  announce?: (event: LogEvent) => string | null
+  /** the sentence read to a screen reader about another person's event in the open room; null for none. Its `type` says which fields it has */
+  announce?: (event: KnownEvent) => string | null
   /** by default: whether the server names the feature in `hello.features` */
   enabled?: (hello: Hello) => boolean
   /** topic → called with each `live` frame; the newest values are kept in any case, see `useLive` */

@@ -16,7 +16,7 @@ export default defineFeature({
   panels: [{ id: 'location', title: 'location.map', icon: Map, component: () => import('./MapPanel.vue') }],
   footer: { component: () => import('./SharingBar.vue'), when: (room) => running.has(room) },
   live: { location: () => undefined },
-  announce: (event) => ((event.type as string) === 'location' ? t('location.announced', { name: isolated(event.from.name) }) : null),
+  announce: (event) => (event.type === 'location' ? t('location.announced', { name: isolated(event.from.name) }) : null),
   start(socket) {
     if (kept()) void load().then(({ resume }) => resume())
     socket.on('events', ({ room, events }) => {

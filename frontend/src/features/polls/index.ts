@@ -11,10 +11,8 @@ export default defineFeature({
   outgoing: { 'poll.create': () => import('./WaitingPoll.vue') },
   composer: [{ id: 'poll', label: 'polls.new', icon: ListChecks, dialog: () => import('./NewPoll.vue') }],
   panels: [{ id: 'polls', title: 'polls.open', icon: ListChecks, component: () => import('./PollsPanel.vue') }],
-  announce: ({ type, from, ...event }) => {
-    if ((type as string) === 'poll') return t('polls.asks', { name: isolated(from.name), question: isolated(String((event as { question?: string }).question)) })
-    if ((type as string) !== 'poll.closed') return null
-    const { state } = event as { state?: { question?: string } }
-    return t('polls.was_closed', { question: isolated(String(state?.question)) })
+  announce: (event) => {
+    if (event.type === 'poll') return t('polls.asks', { name: isolated(event.from.name), question: isolated(event.question) })
+    return event.type === 'poll.closed' ? t('polls.was_closed', { question: isolated(event.state.question) }) : null
   },
 })

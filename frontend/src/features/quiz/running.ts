@@ -1,7 +1,7 @@
 /** The quizzes that run. Small: part of the entry chunk. */
 import { shallowReactive } from 'vue'
 import { t } from '../../i18n'
-import type { LogEvent, QuizState } from '../../protocol'
+import type { KnownEvent, LogEvent } from '../../protocol'
 import type { ChatSocket } from '../../socket'
 import { renamedIn } from '../../stores/names'
 import { isolated } from '../../ui/text'
@@ -23,8 +23,8 @@ export function listen(socket: ChatSocket): void {
 }
 
 /** The sentence read to screen readers at the end. */
-export function winnerOf(event: LogEvent): string | null {
-  if ((event.type as string) !== 'quiz.ended') return null
-  const [first] = (event as { state?: QuizState }).state?.scores ?? []
+export function winnerOf(event: KnownEvent): string | null {
+  if (event.type !== 'quiz.ended') return null
+  const [first] = event.state.scores
   return first ? t('quiz.won', { name: isolated(first.name) }) : null
 }

@@ -10,9 +10,8 @@ export default defineFeature({
   rows: { survey: () => import('./SurveyRow.vue') },
   outgoing: { 'survey.create': () => import('./WaitingSurvey.vue') },
   composer: [{ id: 'survey', label: 'surveys.new', icon: ClipboardList, dialog: () => import('./NewSurvey.vue') }],
-  announce: ({ type, from, ...event }) => {
-    const { title } = ((event as { state?: object }).state ?? event) as { title?: string }
-    if ((type as string) === 'survey') return t('surveys.asks', { name: isolated(from.name), title: isolated(String(title)) })
-    return (type as string) === 'survey.closed' ? t('surveys.was_closed', { title: isolated(String(title)) }) : null
+  announce: (event) => {
+    if (event.type === 'survey') return t('surveys.asks', { name: isolated(event.from.name), title: isolated(event.title) })
+    return event.type === 'survey.closed' ? t('surveys.was_closed', { title: isolated(event.state.title) }) : null
   },
 })
