@@ -245,7 +245,10 @@ class Migration(migrations.Migration):
 
 
 async def test_upgrade(book: Book, site: Stack, tmp_path: Path) -> None:
-    """The next release, v0.2.0, changes a file of the app, and adds a column that may be empty."""
+    """The next release, v0.2.0, changes a file of the app.
+
+    It adds a column that may be empty.
+    """
     git(tmp_path, "clone", str(site.directory.parent / "origin.git"), "next")
     with (tmp_path / "next" / "app" / "core" / "heartbeat.py").open("a") as file:
         file.write("\n# the next release\n")
