@@ -1,6 +1,6 @@
 """Search on Postgres: newest messages, messages not entered yet, then the index.
 
-A common word is found among the newest messages of each room, and the index holds few entries of any other word. So neither of
+A common word is found among the newest messages, and the index holds few entries of any other word. So neither of
 them reads many rows.
 """
 
@@ -16,11 +16,11 @@ from features.search import words
 from features.search.metrics import SEARCHED
 from features.search.wanted import CANDIDATES, Found, Wanted
 
-# Messages whose text is compared before the index is asked, over all rooms.
+# Messages whose text is compared before the index is asked: the newest of one's rooms, or of all where one is in many.
 RECENT = 2_000
 # Events not entered yet whose text is compared: more than a minute's worth at 1,000 messages a second.
 UNENTERED = 50_000
-# Above it the index is not asked for rooms: it would read as many entries as there are messages.
+# Above it neither the log nor the index is asked for each room: the index would read as many entries as there are messages.
 FEW_ROOMS = 100
 # Words of the index that hold a part of a word, but for those that begin with it: the index finds these by the part. The list of
 # words is the installation's, so a common part stands in more of them; the search then says that there may be more.
@@ -37,6 +37,13 @@ WITH found AS MATERIALIZED (
         SELECT * FROM chat_event WHERE room_id = room {{bound}} ORDER BY seq DESC LIMIT %(each)s
     ) AS e
     WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
+) {_FOUND}
+"""  # noqa: S608  # constants
+# Of somebody in many rooms: looking into each of them takes longer than all else.
+_LATEST_OF_ALL = f"""
+WITH found AS MATERIALIZED (
+    SELECT e.* FROM (SELECT * FROM chat_event ORDER BY id DESC LIMIT %(recent)s) AS e
+    WHERE e.room_id = ANY (%(rooms)s::bigint[]) AND {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
 ) {_FOUND}
 """  # noqa: S608  # constants
 # Both the first text and later edits. Planned with the number in it: of an unknown one a third of the log would be expected.
@@ -103,7 +110,7 @@ def search(wanted: Wanted) -> tuple[list[Found], bool]:
 
 
 def _is_exact(wanted: Wanted) -> bool:
-    """Return whether the newest messages of each room may answer the search.
+    """Return whether the newest messages may answer the search.
 
     They may not if the search has dates. If it asks for the newest matches in order, they may in a single room only.
     """
@@ -114,8 +121,9 @@ def _is_exact(wanted: Wanted) -> bool:
 def _latest(cursor: Any, wanted: Wanted) -> list[Found]:
     conditions, values = _conditions(wanted, wanted.question.terms)
     bound = "AND seq < %(before_seq)s" if wanted.before_seq is not None else ""
-    values |= {"each": max(2, RECENT // len(wanted.rooms))}
-    cursor.execute(_LATEST.format(bound=bound, conditions=" AND ".join(conditions)), values)
+    values |= {"each": RECENT // len(wanted.rooms), "recent": RECENT}
+    statement = _LATEST if len(wanted.rooms) <= FEW_ROOMS else _LATEST_OF_ALL
+    cursor.execute(statement.format(bound=bound, conditions=" AND ".join(conditions)), values)
     return [Found(*row) for row in cursor.fetchall()]
 
 
