@@ -28,6 +28,9 @@ class Document(models.Model):
     snapshot_upto = models.BigIntegerField(default=0)
     # The text of the newest snapshot: for search and lists.
     text = models.TextField(blank=True)
+    # The same without case and spelling variants, as of `folded_upto`: an earlier release writes the text alone.
+    folded = models.TextField(blank=True, default="", db_default="")
+    folded_upto = models.BigIntegerField(default=-1, db_default=-1)
     edited_at = models.DateTimeField(null=True)
     # The newest version, the number of its newest update, and the people who have written since.
     version = models.IntegerField(default=0)

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.errors import NoSuchTarget
+from core.word_filter import folded
 from core.words import words as _
 from features.notes import crdt
 from features.notes.models import Document, Update, Version
@@ -33,7 +34,7 @@ def note_compact(document: int, *, version: bool = False) -> bool:
     Make a version when it is time, or at once if `version` is true. Edits go on meanwhile: only the last step locks the note.
     Of two calls at once, one changes nothing.
     """
-    found = Document.objects.filter(id=document).defer("snapshot", "text").first()
+    found = Document.objects.filter(id=document).defer("snapshot", "text", "folded").first()
     if found is None or (found.snapshot_upto >= found.head and found.version_upto >= found.head):
         return False
     update, newest = whole(document)
@@ -41,10 +42,11 @@ def note_compact(document: int, *, version: bool = False) -> bool:
     new = Update.objects.filter(document=document, number__gt=found.snapshot_upto, number__lte=newest)
     writers = sorted({*found.writers, *new.values_list("author", flat=True)})
     with transaction.atomic():
-        locked = Document.objects.select_for_update().defer("snapshot", "text").get(id=document)
+        locked = Document.objects.select_for_update().defer("snapshot", "text", "folded").get(id=document)
         if locked.snapshot_upto != found.snapshot_upto or locked.version != found.version:
             return False
         locked.snapshot, locked.snapshot_upto, locked.text, locked.writers = made.update, newest, made.text, writers
+        locked.folded, locked.folded_upto = folded(made.text), newest
         waiting = Update.objects.filter(document=document, number__gt=newest).values_list("data", flat=True)
         locked.size = len(made.update) + sum(len(data) for data in waiting)
         if version or _version_is_due(locked):

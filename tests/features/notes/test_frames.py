@@ -89,6 +89,10 @@ async def test_search_finds_a_note_by_title_and_text(server: Server, connect: Co
     assert await found(mine, f"{word} treffen before:2020-01-01") == []
     assert await found(mine, f"{word} treffen has:file") == []
     assert await found(stranger, word) == []
+    # A worker of an earlier release makes a snapshot, and folds no text.
+    document = f"D.objects.filter(room__slug={room!r})"
+    await asyncio.to_thread(server.shell, f"{compact} {document}.update(folded='old', folded_upto=-1)")
+    assert await found(mine, f"{word} TREFFEN 湖边") == [(seq, text)]
 
 
 async def test_client_sends_only_what_the_server_lacks(connect: Connect, ada: Account, room: str) -> None:
