@@ -8,9 +8,11 @@ from db.database import DatabaseUnavailable
 
 pytestmark = pytest.mark.once
 
+FIGURES = ("measure_tasks", "measure_backup", "measure_archive")
+
 
 @pytest.mark.parametrize("fault", [ProgrammingError("no such column"), DatabaseUnavailable("away"), TimeoutError()])
-@pytest.mark.parametrize("figure", ["measure_tasks", "measure_backup"])
+@pytest.mark.parametrize("figure", FIGURES)
 async def test_figures_that_cannot_be_asked_are_left_out(monkeypatch: pytest.MonkeyPatch, figure: str, fault: Exception) -> None:
     """/metrics answers with the others, during an outage and before migrations."""
     called: list[str] = []
@@ -20,7 +22,7 @@ async def test_figures_that_cannot_be_asked_are_left_out(monkeypatch: pytest.Mon
         if name == figure:
             raise fault
 
-    for name in ("measure_tasks", "measure_backup"):
+    for name in FIGURES:
         monkeypatch.setattr(services, name, lambda name=name: measure(name))
     await services.DatabaseFigures().measure()
     assert called[-1] == figure
