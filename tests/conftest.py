@@ -50,12 +50,14 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; mark the tests that start their own servers.
 
-    Such a start takes seconds.
+    Such a start takes seconds. Making a database takes minutes beside other work; where it is cut off, all later tests fail.
     """
     items.sort(key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST)))
     for item in items:
         if {"start_server", "start_module_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_servers")
+        if item.get_closest_marker("django_db") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(400))  # the first one of a process makes its database
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
