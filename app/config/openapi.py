@@ -68,7 +68,8 @@ class DocumentedAPI(NinjaAPI):
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 if (answer := operation.pop("x-answer", None)) is not None:
-                    _add_answer(operation, *answer, document["components"]["schemas"])
+                    status, kind = answer
+                    _add_answer(operation, status, kind, document["components"]["schemas"])
                 _complete(method, path, operation)
         return document
 

@@ -47,7 +47,7 @@ class Log(Seen):
 
 async def finish(patch: pytest.MonkeyPatch, log: Log, frame: msgspec.Struct, refusal: FrameRefused) -> dict[str, Any]:
     """Refuse a frame after a wait; return what its sender gets."""
-    socket = Socket(World(patch).hubs[0], Person(1, "user-1"), "", log)  # type: ignore[arg-type]
+    socket = Socket(World(patch).hubs[0], Person(1, "user-1"), "", log)
     patch.setattr("realtime.session.domains", lambda: SimpleNamespace(stored_before=log.stored_before))
 
     async def refused() -> None:
