@@ -127,7 +127,7 @@ def existing(*paths: str) -> list[str]:
 
 def embedded(missing: list[str]) -> Block:
     # Few processes, for containers are replaced beside them.
-    arguments = ("-m", "not stack and not browser", "tests", *ignored(missing))
+    arguments = ("-m", "not stack and not browser and not fleet", "tests", *ignored(missing))
     return Block("embedded", arguments=arguments, processes=CORES + 1)
 
 

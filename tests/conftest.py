@@ -23,6 +23,7 @@ share_tls_contexts()
 
 # The longest files of each block, which must not begin last. pytest drops a path that another path contains.
 LONGEST = (
+    "tests/runbooks/",
     "tests/stack/test_upgrade.py",
     "tests/stack/test_roll.py",
     "tests/stack/test_roll_failures.py",
@@ -56,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"start_server", "start_module_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_servers")
+        if item.get_closest_marker("once") and item.get_closest_marker("fleet"):
+            raise pytest.UsageError(f"{item.nodeid} is marked once and fleet: no block would run it")
         if item.get_closest_marker("django_db") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(400))  # the first one of a process makes its database
 

@@ -23,7 +23,7 @@ from tests.support.refusals import refused
 pytestmark = pytest.mark.once
 
 # Their hashes, one after the other for they are of one address, must end before the form's 10 s on a busy machine, too.
-CROWD = 10
+CROWD = 6
 
 
 class Counter:

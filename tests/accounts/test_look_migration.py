@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.server import base_environment, manage
 
-pytestmark = pytest.mark.once  # its database is a file of its own
+# Its database is a file of its own. All migrations take 6 s of a core, here four times.
+pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
 
 USER = """
     INSERT INTO accounts_user (

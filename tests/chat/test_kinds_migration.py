@@ -8,7 +8,7 @@ import pytest
 from tests.chat.earlier import EVENTS, USER, member, migrate_before, react
 from tests.support.server import base_environment, manage
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]  # all migrations take 6 s of a core
 
 
 def test_migration_keeps_what_is_unread_on_sqlite(tmp_path: Path) -> None:

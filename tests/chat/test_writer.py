@@ -174,6 +174,7 @@ async def test_hanging_database_is_unavailable_and_the_key_resolves_it(world: Wo
     await writer.close()
 
 
+@pytest.mark.fleet
 async def test_batches_that_overlap_in_any_order_never_deadlock(world: World) -> None:
     """Four processes, each with batches over the same rooms in an order of its own."""
     before = await database.run(_deadlocks)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.server import ROOT, base_environment
 
+pytestmark = pytest.mark.once
+
 
 def check(**values: str | None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "config.check_env"]

@@ -11,6 +11,8 @@ from config.variables import REMOVED, RENAMED, VARIABLES
 from core.variables import Variable
 from tests.support.server import ROOT
 
+pytestmark = pytest.mark.once
+
 EXAMPLE = (ROOT / ".env.example").read_text()
 ENTRY = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 

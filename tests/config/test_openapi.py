@@ -12,6 +12,8 @@ from tests.support.chat_client import Account, create_room, sign_up
 from tests.support.profile import Profile
 from tests.support.server import Server
 
+pytestmark = pytest.mark.fleet
+
 SIGN_OUT = "accounts_api_session_delete"
 QUOTAS = ("CALLS_PER_S", "ROOMS_PER_H", "ROOMS_PER_USER", "INVITES_PER_H", "INVITES_PER_PERSON")
 # A schema cannot describe look-alike names, common passwords, cursors, "one of two", an order of two times, a time zone,

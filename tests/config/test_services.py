@@ -6,7 +6,7 @@ from django.db import ProgrammingError
 from config import services
 from db.database import DatabaseUnavailable
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 FIGURES = ("measure_tasks", "measure_backup", "measure_archive")
 

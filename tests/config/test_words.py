@@ -14,6 +14,8 @@ import pytest
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+pytestmark = pytest.mark.once
+
 APP = Path(settings.APP_DIR)
 CATALOGUES = sorted(APP.glob("**/locale/*/LC_MESSAGES/django.po"))
 MARKS = {"_", "words", "gettext", "gettext_lazy"}

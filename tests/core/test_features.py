@@ -8,6 +8,8 @@ from core.errors import FrameRefused
 from core.features import EventKind, EventKinds, Feature, FrameHandler, Installed, LiveTopic
 from core.variables import Variable, refuse_doubled
 
+pytestmark = pytest.mark.once
+
 
 class Poll(msgspec.Struct, tag="poll"):
     text: str

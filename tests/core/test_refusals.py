@@ -18,6 +18,8 @@ from tests.support.api import anonymous, session_cookie, signed_in
 from tests.support.chat_client import sign_up
 from tests.support.plain_socket import PlainSocket
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:

@@ -12,6 +12,8 @@ import pytest
 from core.upstream import RELIED_ON, Relied
 from tests.support.server import ROOT
 
+pytestmark = pytest.mark.once
+
 BOUND = re.compile(r"<\s*[0-9]")
 
 

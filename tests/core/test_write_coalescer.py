@@ -18,6 +18,8 @@ from server.websocket import socket_protocol
 from server.websocket.socket_protocol import COLLECTED_BYTES, SocketProtocol
 from tests.support.socket_protocol import open_protocol
 
+pytestmark = pytest.mark.once
+
 
 class Wire:
     """A transport that records its writes separately."""

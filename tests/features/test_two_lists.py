@@ -7,9 +7,14 @@ import pytest
 from config.features import FEATURES, name_of
 from tests.support.server import ROOT
 
+pytestmark = pytest.mark.once
+
 LISTS = {"app/config/features.py", "frontend/src/features/index.ts"}
-# Tests of both halves, words for readers, measurements, history, and what `make protocol` writes.
-ELSEWHERE = ("tests", "frontend/tests", "docs", "bench", "loadtest", "CHANGELOG.md", "README.md", "*/migrations/*", "*.gen.ts")
+# Tests of both halves, words for readers and where they are held, measurements, history, and what `make protocol` writes.
+ELSEWHERE = (
+    "tests", "frontend/tests", "docs", "scripts/check_words.py", "bench", "loadtest", "CHANGELOG.md", "README.md",
+    "*/migrations/*", "*.gen.ts",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [name_of(package) for package in FEATURES])

@@ -93,7 +93,7 @@ def test_connection_closed_before_hello_is_no_return(run: LoadRun) -> None:
     assert run.summary["figures"]["reconnect → resynchronised"]["max"] >= 1500
 
 
-@pytest.mark.load(fault="restart", SHAPE="flood", FLOODERS="0.3", PROFILES="person", PATIENCE="30s")
+@pytest.mark.load(fault="restart", SHAPE="flood", FLOODERS="0.3", PROFILES="person", PATIENCE="30s", TIME="9s")
 def test_unsent_messages_of_a_flooder_are_counted(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert run.summary["counts"]["flood messages"] > 0

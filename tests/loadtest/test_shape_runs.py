@@ -14,7 +14,7 @@ PEOPLE = {"PROFILES": "person", "THINK": "0.2-0.4", "USERS": "16", "SETTLE": "3s
 pytestmark = [pytest.mark.integration, pytest.mark.load(**PEOPLE)]
 
 
-@pytest.mark.load(fault="none", SHAPE="steps", STEPS="2", TIME="8s", GATES="returns", PICTURE="1")
+@pytest.mark.load(fault="none", SHAPE="steps", STEPS="2", TIME="16s", GATES="returns", PICTURE="1")
 def test_each_step_is_reported_and_drawn(run: LoadRun) -> None:
     assert run.code == 0, run.output
     low, high = run.summary["steps"]
@@ -45,7 +45,7 @@ def test_storm_finds_an_event_missing_on_resume(run: LoadRun) -> None:
     assert run.summary["faults"]["lost"] > 0
 
 
-@pytest.mark.load(fault="none", SHAPE="spike", SPIKE="4", TIME="9s")
+@pytest.mark.load(fault="none", SHAPE="spike", SPIKE="4", TIME="18s")
 def test_spike_ends_most_users_without_loss(run: LoadRun) -> None:
     assert run.code == 0, run.output
     assert [step["users"] for step in run.summary["steps"]] == [4, 16, 4]
@@ -111,7 +111,7 @@ def test_slow_readers_delay_no_others(run: LoadRun) -> None:
     assert others["p50"] < max(200, slow["max"] / 4), "the others waited for slow readers"
 
 
-@pytest.mark.load(server={"LIMIT_MESSAGES_PER_S": "20"}, SHAPE="flood", FLOODERS="0.13", TIME="3s")
+@pytest.mark.load(server={"LIMIT_MESSAGES_PER_S": "20"}, SHAPE="flood", FLOODERS="0.13", TIME="9s")
 def test_a_flood_is_refused_and_the_others_chat_on(run: LoadRun) -> None:
     assert run.code == 0, run.output
     counts = run.summary["counts"]

@@ -76,21 +76,21 @@ def echo_server() -> Iterator[str]:
     loop.close()
 
 
-def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> dict[str, Any]:
-    """Run two users for a while and return their counts.
+def run_users(url: str, path: str, heartbeat: float, until: dict[str, int]) -> dict[str, Any]:
+    """Run two users until so much of each has happened; return their counts.
 
-    They wait 2.5 heartbeats (seconds) for an answer.
+    For a minute at most. They wait 2.5 heartbeats (seconds) for an answer.
     """
     command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("echo_locustfile.py"))]
-    command += ["--headless", "-u", "2", "-r", "2", "-t", f"{seconds}s", "-H", url, "--only-summary", "--stop-timeout", "5"]
+    command += ["--headless", "-u", "2", "-r", "2", "-t", "60s", "-H", url, "--only-summary", "--stop-timeout", "5"]
     done = subprocess.run(
         command,
-        env=base_environment() | {"ECHO_PATH": path, "ECHO_HEARTBEAT": str(heartbeat)},
+        env=base_environment() | {"ECHO_PATH": path, "ECHO_HEARTBEAT": str(heartbeat), "ECHO_UNTIL": json.dumps(until)},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("COUNTED ")]
@@ -102,12 +102,19 @@ def run_users(url: str, path: str, heartbeat: float = 5, seconds: int = 3) -> di
 
 Counted = Callable[[str], dict[str, Any]]
 
-# Path of the echo server → heartbeat and length of the run in seconds, long enough for a busy machine.
+# Path of the echo server → heartbeat in seconds, and what has happened when the run may end.
 # At "/nobody" a server listens that never answers.
-RUNS = {
-    "/echo": (5, 8), "/pieces": (5, 8), "/big": (5, 8), "/refuse": (5, 8), "/banish": (5, 8),
-    "/vanish": (0.4, 10), "/restart": (0.4, 10), "/mute": (0.4, 10), "/nobody": (0.4, 12),
-}  # fmt: skip
+RUNS: dict[str, tuple[float, dict[str, int]]] = {
+    "/echo": (5, {"handshakes": 2, "texts": 10}),
+    "/pieces": (5, {"handshakes": 2, "texts": 10}),
+    "/big": (5, {"handshakes": 2, "binaries": 4}),
+    "/refuse": (5, {"refused 429": 6}),
+    "/banish": (5, {"server 4003": 2, "not connected": 4}),
+    "/vanish": (0.4, {"server 1006": 4, "handshakes": 4, "texts": 7}),
+    "/restart": (0.4, {"server 1012": 4, "handshakes": 4, "texts": 7}),
+    "/mute": (0.4, {"silent 1006": 4, "handshakes": 4, "texts": 7}),
+    "/nobody": (0.4, {"failed 1006": 6, "handshakes": 6}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +126,8 @@ def counted(echo_server: str) -> Iterator[Counted]:
     # The kernel completes the TCP connection, and nothing answers.
     with socket.create_server(("127.0.0.1", 0)) as deaf, AtOnce[dict[str, Any]](AT_ONCE) as runs:
         silent = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        for path, (heartbeat, seconds) in RUNS.items():
-            runs.give(path, partial(run_users, silent if path == "/nobody" else echo_server, path, heartbeat, seconds))
+        for path, (heartbeat, until) in RUNS.items():
+            runs.give(path, partial(run_users, silent if path == "/nobody" else echo_server, path, heartbeat, until))
         yield runs.result
 
 

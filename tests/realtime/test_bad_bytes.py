@@ -15,6 +15,8 @@ from tests.support.chat_client import Account
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 FRAME_LIMIT = 262_144
 PATHS = ["/ws/", "/ws", "/ws/chat/ROOM/", "/ws/chat/ROOM", "/ws/chat/", "/ws/chat", "/chat/ROOM/", "/chat/ROOM"]
 PATHS += ["/infra/ws", "/infra/ws/"]

@@ -9,6 +9,8 @@ from tests.conftest import Connect
 from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 TEXT_LIMIT = 10_000
 FRAME_LIMIT = 262_144
 ASTRAL = "\N{PERSON WITH BALL}"

@@ -21,6 +21,8 @@ from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 MASKED = b"\x80\0\0\0\0"
 PING, PONG, TEXT_BEGINS, GOES_ON = b"\x89", b"\x8a", b"\x01", b"\x00"
 

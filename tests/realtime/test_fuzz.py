@@ -12,6 +12,8 @@ from tests.support.chat_client import Account, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 TYPES = ["room.join", "room.leave", "message.send", "history", "read", "typing", "ping", "message.edit", "search", "nonsense"]
 FIELDS = ["room", "to", "key", "text", "after", "before", "limit", "upto", "target", "emoji", "on", "query", "alias", "id"]
 ERRORS = {

@@ -10,6 +10,8 @@ from realtime.send_queue import Batch
 from realtime.socket import Socket
 from tests.realtime.test_presence_model import Seen, World
 
+pytestmark = pytest.mark.once
+
 
 class Types(Seen):
     """A send queue that records the types of all frames."""

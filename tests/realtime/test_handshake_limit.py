@@ -3,11 +3,14 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import StartServer
 from tests.support.server import Server
+
+pytestmark = pytest.mark.once
 
 
 async def close_code(server: Server, address: str) -> int | None:

@@ -12,6 +12,8 @@ from core.framing import encode_text_frame
 from core.limits import LIMITS
 from realtime.send_queue import HIGH_WATER_BYTES, MAX_AGE_S, AsgiSendQueue, Batch, BufferedUntilAccept
 
+pytestmark = pytest.mark.once
+
 
 class Server:
     """An ASGI server's `send` with a client that reads on command."""

@@ -25,6 +25,8 @@ from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 from tests.support.socket_protocol import open_protocol
 
+pytestmark = pytest.mark.once
+
 
 def frame(opcode: Opcode, data: bytes, *, fin: bool = True, masked: bool = True) -> bytes:
     return Frame(opcode, data, fin).serialize(mask=masked)

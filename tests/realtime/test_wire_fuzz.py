@@ -18,6 +18,8 @@ from tests.support.profile import Profile
 from tests.support.server import Server
 from tests.support.wire_fuzz import Case, case, seconds, seed
 
+pytestmark = pytest.mark.once
+
 AT_A_TIME = 8
 
 

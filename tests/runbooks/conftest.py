@@ -22,7 +22,7 @@ def git(directory: Path, *arguments: str) -> None:
     subprocess.run(["git", *who, *arguments], cwd=directory, check=True, capture_output=True, timeout=60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start a stack with `make up`, with the settings in .env alone.
 

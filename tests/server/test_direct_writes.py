@@ -18,6 +18,8 @@ from server.http_protocol import HttpProtocol
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 from tests.server.test_unanswered_ping import HANDSHAKE
 
+pytestmark = pytest.mark.once
+
 # More than the kernel takes at once, and frames after that.
 PIECES = [str(number) * size for number, size in enumerate((3, 300_000, 5, 1_000_000, 7, 2_000_000, 0))]
 # Below HTTP's pause of writing, above a small kernel buffer.

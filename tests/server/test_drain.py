@@ -129,6 +129,7 @@ async def test_drain_ends_only_the_server_on_its_port(start_server: StartServer)
     assert other.process.popen.wait(1) == 0
 
 
+@pytest.mark.fleet
 async def test_recycling_replaces_each_worker_without_an_outage(start_server: StartServer) -> None:
     server = start_server(DRAIN_SECONDS="5")
     before = workers(server)
@@ -152,7 +153,7 @@ async def test_recycling_replaces_each_worker_without_an_outage(start_server: St
 
 @pytest.mark.once
 async def test_second_recycling_at_once_is_refused(start_server: StartServer) -> None:
-    server = start_server(WEB_CONCURRENCY="1", DRAIN_SECONDS="30")
+    server = start_server(WEB_CONCURRENCY="1", DRAIN_SECONDS="300")
     with unfinished_request(server):
         first = drain(server, "--recycle")
         assert first.stdout
@@ -234,6 +235,7 @@ def stopped(server: Server, *numbers: signal.Signals, within: float) -> int:
     return server.process.popen.wait(within)
 
 
+@pytest.mark.fleet
 @pytest.mark.parametrize(
     "numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM, signal.SIGQUIT), (signal.SIGINT,)]
 )
@@ -250,6 +252,7 @@ async def test_second_signal_closes_all_sockets_at_once(start_server: StartServe
     assert "SIGKILL" not in server.log
 
 
+@pytest.mark.fleet
 async def test_drain_finishes_open_commits(start_server: StartServer) -> None:
     server = start_server(LIMIT_MESSAGES_PER_S="0")
     ada = await sign_up(server.base_url)
@@ -276,6 +279,7 @@ def postgres() -> Iterator[Postgres]:
         yield own
 
 
+@pytest.mark.fleet
 async def test_hanging_database_delays_the_drain_within_its_limit(postgres: Postgres, start_server: StartServer) -> None:
     env = {"DATABASE_URL": postgres.create_database(), "SECRET_KEY": "only-for-this-test" * 3}
     manage("migrate", "--no-input", env=base_environment() | env)

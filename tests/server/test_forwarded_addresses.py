@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import StartServer
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(("listener", "trusted"), [("127.0.0.1", "127.0.0.1/8"), ("::", "127.0.0.1")])
 async def test_clients_behind_a_trusted_proxy_are_told_apart(start_server: StartServer, listener: str, trusted: str) -> None:

@@ -16,6 +16,8 @@ from server.websocket.heartbeat import SLOT_S, Wheel, wheel
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 from tests.server.test_unanswered_ping import HANDSHAKE
 
+pytestmark = pytest.mark.once
+
 MASK = b"\x01\xf2\x83\x74"
 
 

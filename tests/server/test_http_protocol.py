@@ -11,6 +11,8 @@ from uvicorn import Config, Server
 from server.http_protocol import HttpProtocol, answer_of, is_plain, request_of
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 
+pytestmark = pytest.mark.once
+
 KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 HANDSHAKE = b"Host: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 GET = b"GET /ws/?token=%41%C3%A9+x HTTP/1.1\r\n"

@@ -12,6 +12,8 @@ from core import state
 from server.lifespan import lifespan
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 WAIT_S = 30
 
 

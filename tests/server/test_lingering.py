@@ -13,6 +13,8 @@ from server.websocket import socket_protocol
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 from tests.server.test_unanswered_ping import HANDSHAKE
 
+pytestmark = pytest.mark.once
+
 FRAME = b"\x82\x7e\xea\x60" + b"x" * 60_000
 FRAMES = 16
 CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"

@@ -58,6 +58,7 @@ def recycled(server: Server) -> float:
     return float(re.findall(r"^hubbub_worker_recycled_total (\S+)$", text, re.MULTILINE)[0])
 
 
+@pytest.mark.fleet
 async def test_worker_above_its_ceiling_is_replaced_without_loss(start_server: StartServer) -> None:
     server = start_server(**LEAKY)
     await asyncio.sleep(2)  # old enough
@@ -117,6 +118,7 @@ async def test_ceiling_below_a_fresh_worker_is_refused(start_server: StartServer
     assert "a fresh worker is near its memory ceiling: not watched" in server.log
 
 
+@pytest.mark.fleet
 async def test_death_of_a_waiting_worker_frees_its_slot(start_server: StartServer) -> None:
     server = start_server(**LEAKY)
     await asyncio.sleep(2)

@@ -16,6 +16,8 @@ from server import request_limits
 from server.http_protocol import HttpProtocol
 from tests.support.server import Server
 
+pytestmark = pytest.mark.once
+
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /api/signup HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 MIB = 1024 * 1024

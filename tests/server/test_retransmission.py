@@ -13,6 +13,8 @@ from server.http_protocol import HttpProtocol
 from server.tcp_options import KERNEL_BYTES, RETRANSMIT_MS, TCP_RTO_MAX_MS
 from server.websocket.socket_protocol import EXTENSION, SocketProtocol
 
+pytestmark = pytest.mark.once
+
 
 def longest_pause(sock: Any) -> int | None:
     """Return milliseconds, or None if the kernel has no such option."""

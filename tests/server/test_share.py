@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from tests.conftest import StartServer
 from tests.server.test_drain import drained, sockets
 from tests.support.server import Server
+
+pytestmark = pytest.mark.fleet
 
 
 async def test_share_hands_a_part_over_and_goes_on(start_server: StartServer) -> None:

@@ -18,6 +18,8 @@ from tests.support.chat_client import ChatClient, Refused, create_room, sign_up
 from tests.support.profile import Profile
 from tests.support.server import ROOT, Server
 
+pytestmark = pytest.mark.fleet
+
 SECRET = "zqsecret"
 
 

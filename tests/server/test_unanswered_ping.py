@@ -11,6 +11,8 @@ from uvicorn.server import ServerState
 from server.websocket import socket_protocol
 from server.websocket.socket_protocol import SocketProtocol
 
+pytestmark = pytest.mark.once
+
 HANDSHAKE = (
     b"GET /ws/ HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
