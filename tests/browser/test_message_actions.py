@@ -104,6 +104,42 @@ def test_messages_are_amended_with_the_keyboard_alone(person: NewPerson, bot: Bo
     ada.sees("first", "third, better")
 
 
+def test_a_reply_quotes_its_source_and_leads_to_it(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Answers")
+    bot.fill(room, 300)
+    ada, bob = person("Ada", room=room), person("Bob", room=room)
+    strip = ada.page.get_by_role("status").filter(has_text="Replying to")
+    ada.page.goto(f"/chat/{room}/40")
+    source = row(ada, "message 40")
+    source.focus()
+    expect(source.get_by_role("toolbar")).to_be_visible()
+    ada.page.keyboard.press("r")
+    expect(strip).to_have_text(re.compile(f"^Replying to .?{bot.name}.? message 40$"))
+    expect(ada.composer).to_be_focused()
+    ada.page.keyboard.press("Escape")
+    expect(strip).to_have_count(0)
+    expect(ada.composer).to_be_focused()
+    ada.say("to nobody")
+    ada.all_sent()
+    ada.page.goto(f"/chat/{room}/41")
+    act(ada, "message 41", "Reply")
+    expect(strip).to_have_text(re.compile("message 41$"))
+    ada.say("to the source")
+    expect(strip).to_have_count(0)
+    ada.all_sent()
+    assert [frame.get("reply_to") for frame in ada.frames_sent("message.send")] == [None, 41]
+
+    answer = row(bob, "to the source")
+    expect(answer).to_contain_text("message 41")
+    quote = re.compile("^In reply to")
+    expect(row(bob, "to nobody").get_by_role("link", name=quote)).to_have_count(0)
+    quoted = row(bob, "message 41").filter(has_not_text="to the source")
+    expect(quoted).to_have_count(0)  # far above what is loaded
+    answer.get_by_role("link", name=quote).click()
+    expect(bob.page).to_have_url(re.compile(f"/chat/{room}/41$"))
+    expect(quoted).to_be_in_viewport()
+
+
 def test_an_edit_without_a_connection_waits_and_is_stored(person: NewPerson, bot: Bot) -> None:
     room = bot.make_room("Offline")
     ada, bob = person("Ada", room=room), person("Bob", room=room)

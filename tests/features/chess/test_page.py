@@ -25,6 +25,51 @@ def move(one: Person, uci: str) -> None:
     square(one, uci[2:]).click()
 
 
+def board(one: Person) -> Locator:
+    return one.page.get_by_role("article", name=re.compile("^Chess")).last
+
+
+def start_game(white: Person, black: Person) -> None:
+    white.page.get_by_role("button", name="Add to the conversation").click()
+    white.page.get_by_role("menuitem", name="New game of chess").click()
+    dialog = white.page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Against").select_option(black.name)
+    dialog.get_by_role("button", name="Offer game").click()
+    board(black).get_by_role("button", name="Accept").click()
+    expect(board(white)).to_contain_text("Your turn")
+
+
+def test_draw_is_declined_then_agreed_and_the_next_game_resigned(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Chess club")
+    ada, bob = person("Ada", room=room), person("Bob", room=room)
+    start_game(ada, bob)
+    offer = board(ada).get_by_role("button", name="Offer draw")
+    offer.click()
+    for one in (ada, bob):
+        expect(board(one).get_by_role("button", name="Accept draw")).to_have_count(1 if one is bob else 0)
+    expect(offer).to_be_disabled()
+    expect(board(ada)).to_contain_text(re.compile(f"{ada.name}.? offers a draw"))
+    board(bob).get_by_role("button", name="Decline draw").click()
+    expect(offer).to_be_enabled()
+    expect(board(ada)).not_to_contain_text("offers a draw")
+    offer.click()
+    board(bob).get_by_role("button", name="Accept draw").click()
+    for one in (ada, bob):
+        expect(board(one)).to_contain_text("1/2-1/2 · draw agreed")
+        expect(board(one).get_by_role("button", name="Resign")).to_have_count(0)
+
+    start_game(ada, bob)
+    board(bob).get_by_role("button", name="Resign").click()
+    dialog = bob.page.get_by_role("dialog", name="Resign this game?")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(board(ada)).to_contain_text("Your turn")
+    board(bob).get_by_role("button", name="Resign").click()
+    dialog.get_by_role("button", name="Resign").click()
+    for one in (ada, bob):
+        expect(board(one)).to_contain_text("1-0 · resignation")
+        expect(board(one).get_by_role("button", name="Rematch")).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> None:
     room = bot.make_room("Chess club")

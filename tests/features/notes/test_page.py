@@ -3,14 +3,16 @@
 import re
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.bot import Bot
-from tests.browser.conftest import NewPerson
+from tests.browser.conftest import NewPerson, StartSite
 from tests.browser.looks import findings
 from tests.browser.person import PHONE, Person
 from tests.support.cable import Cable
+from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 
@@ -109,6 +111,87 @@ def test_two_write_in_one_note(person: NewPerson, bot: Bot, cable: Cable, scheme
     ada.screenshot("notes-list")
     panel.get_by_role("searchbox").fill("mountain")
     expect(panel).to_contain_text("No note matches.")
+
+
+def test_restored_version_reaches_both_editors(person: NewPerson, bot: Bot, site: Server) -> None:
+    room = bot.make_room("Plans")
+    ada, bob = person("Ada", room=room), person("Bob", room=room)
+    make_note(ada, "Plan")
+    open_note(bob)
+    ada.page.keyboard.type("the good plan")
+    bob.waits_for(lambda: text(bob) == "the good plan")
+    # The background worker does this every ten minutes.
+    keep = "from features.notes.models import Document as D; from features.notes.versions import note_compact as c;"
+    site.shell(f"{keep}c(D.objects.get(room__slug={room!r}).id, version=True)")
+    bob.page.keyboard.press("ControlOrMeta+A")
+    bob.page.keyboard.type("rubbish")
+    ada.waits_for(lambda: text(ada) == "rubbish")
+    ada.page.get_by_role("button", name="Versions").click()
+    versions = ada.page.get_by_role("complementary", name="Notes").get_by_role("listitem")
+    expect(versions).to_have_count(1)
+    versions.get_by_role("button", name=re.compile(f"Version 1, by .?{ada.name}")).click()
+    expect(versions).to_contain_text("the good plan")
+    versions.get_by_role("button", name="Restore").click()
+    expect(ada.page.get_by_test_id("toasts")).to_contain_text("The version was restored.")
+    for one in (ada, bob):
+        one.waits_for(lambda one=one: text(one) == "the good plan")  # type: ignore[misc]
+    bob.page.get_by_role("button", name="Versions").click()
+    theirs = bob.page.get_by_role("complementary", name="Notes").get_by_role("listitem")
+    expect(theirs.get_by_role("button", name=re.compile(f", by .?{bob.name}"))).to_have_count(1)
+
+
+def test_note_of_two_tabs_is_kept_until_the_last_one_ends(person: NewPerson, bot: Bot, cable: Cable) -> None:
+    room = bot.make_room("Tabs")
+    ada = person("Ada", base_url=cable.url, room=room)
+    make_note(ada, "Two tabs")
+    saved(ada)
+    other = ada.new_page()
+    other.goto(f"/chat/{room}/")
+    other.get_by_test_id("messages").get_by_role("button", name=re.compile("Open$")).click()
+    expect(other.locator(".note__text p")).to_contain_text(re.compile("^Saved"))
+    other.get_by_role("button", name="All notes").click()
+    expect(other.locator(".note__text")).to_have_count(0)
+    ada.tolerate("WebSocket", "ERR_", "Failed to load", "Failed to fetch")
+    cable.cut()
+    expect(ada.page.locator(".note__text p")).to_contain_text("Not connected")
+    editor(ada).focus()
+    ada.page.keyboard.type("written offline ")
+    ada.page.wait_for_function(UNSENT)
+    other.close()
+    ada.page.goto("about:blank")
+    cable.mend()
+    ada.open(room)
+    open_note(ada)
+    ada.waits_for(lambda: "written offline" in text(ada))
+    saved(ada)
+    ada.page.get_by_role("button", name="All notes").click()
+    ada.page.wait_for_function(FORGOTTEN)
+
+
+def test_edits_wait_while_notes_are_off(person: NewPerson, start_site: StartSite) -> None:
+    site = start_site()
+    with Bot(site.base_url) as bot:
+        room = bot.make_room("Off and on")
+    ada = person("Ada", base_url=site.base_url, room=room)
+    make_note(ada, "Off and on")
+    saved(ada)
+    ada.tolerate("ERR_INTERNET_DISCONNECTED")
+    ada.context.set_offline(True)
+    expect(ada.page.locator(".note__text p")).to_contain_text("Not connected")
+    ada.page.keyboard.type("written offline ")
+    ada.page.wait_for_function(UNSENT)
+    site.shell("from switches.models import FeatureOff; FeatureOff.objects.create(name='notes')")
+    ada.waits_for(lambda: "\nhubbub_features_off 1.0" in httpx.get(f"{site.base_url}/metrics", timeout=10).text)
+    ada.page.goto("about:blank")
+    ada.context.set_offline(False)
+    ada.open(room)
+    expect(ada.page.get_by_role("button", name="Add to the conversation")).to_be_visible()
+    ada.page.wait_for_timeout(1_000)
+    assert ada.page.evaluate(UNSENT)
+    site.shell("from switches.models import FeatureOff; FeatureOff.objects.all().delete()")
+    ada.page.wait_for_function(FORGOTTEN)
+    open_note(ada)
+    ada.waits_for(lambda: text(ada) == "written offline ")
 
 
 def test_offline_edits_survive_a_closed_page(person: NewPerson, bot: Bot, cable: Cable) -> None:

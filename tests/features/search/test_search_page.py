@@ -65,3 +65,17 @@ def test_date_leads_to_its_first_message(person: NewPerson, bot: Bot) -> None:
     expect(ada.page.get_by_role("alert")).to_contain_text("Nothing was written")
     day.fill("2020-01-01")
     expect(ada.page).to_have_url(f"/chat/{room}/1")
+
+
+def test_unreadable_filter_is_explained_in_the_readers_language(person: NewPerson) -> None:
+    ada = person("Ada", locale="zh-CN")
+    ada.page.keyboard.press("Control+Shift+F")
+    dialog = ada.page.get_by_role("dialog")
+    for query, reason in {
+        "before:2026-1": "“before:”和“after:”需要日期",
+        "has:cake": "“has:”只接受 file",
+        "from:ada from:bob": "同一个筛选条件出现了两次",
+        "a b c d e f g h i": "一次最多搜索 8 个词",
+    }.items():
+        dialog.get_by_role("combobox").fill(query)
+        expect(dialog.get_by_role("alert")).to_contain_text(reason)

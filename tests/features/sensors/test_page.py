@@ -6,6 +6,8 @@ import secrets
 import subprocess
 import threading
 import time
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -45,6 +47,15 @@ def push_until(stop: threading.Event, site: Server, room: str, cookie: str) -> N
             socket.send(json.dumps({"type": "sensor.push", "room": room, "readings": readings}))
             while json.loads(socket.recv(timeout=10))["type"] != "ok":
                 pass
+
+
+def span(url: str) -> timedelta | None:
+    """Return the time that a request for readings asks for."""
+    if "/series?" not in url:
+        return None
+    fields = parse_qs(urlsplit(url).query)
+    begun, ended = (datetime.fromisoformat(fields[name][0]) for name in ("from", "to"))
+    return ended - begun
 
 
 def open_charts(user: Person) -> None:
@@ -91,7 +102,11 @@ def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
         expect(bob.messages.get_by_text("⚠️ sensor 00 is")).to_be_visible()
         cid = person("Cid", bypass_csp=True, room=room, **PHONE)
         open_charts(cid)
-        cid.page.get_by_label("1 hour").check()
+        with cid.page.expect_request(lambda request: span(request.url) == timedelta(hours=1)) as asked:
+            cid.page.get_by_label("1 hour").check()
+        answer = asked.value.response()
+        assert answer is not None
+        assert answer.ok
         picture(cid, "phone-light")
         assert findings(cid.page) == []
     finally:

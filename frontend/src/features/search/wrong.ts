@@ -1,10 +1,19 @@
-const FILTER = /(?:^|\s)(from|in|before|after|has):(\S*)/g
+/** As the server reads a question: an optional filter's name, then a phrase in quotes or everything up to the next blank. */
+const PART = /(?:(from|in|before|after|has):)?(?:"([^"]*)"?|(\S+))?/gi
+const MOST_WORDS = 8
 
 /** The words for what the server could not read: it says `bad_frame`, and why in English. */
 export function wrongPart(query: string): string {
-  const filters = [...query.matchAll(FILTER)].map(([, name, value]) => ({ name, value }))
-  if (new Set(filters.map((filter) => filter.name)).size < filters.length) return 'search.repeated_filter'
-  if (filters.some(({ name, value }) => name === 'has' && value !== 'file')) return 'search.bad_filter'
-  const dates = filters.filter(({ name }) => name === 'before' || name === 'after')
-  return dates.some(({ value }) => Number.isNaN(Date.parse(value ?? ''))) ? 'search.bad_date' : 'search.too_many_words'
+  const filters = new Map<string, string>()
+  const words = new Set<string>()
+  for (const [, name, phrase, word] of query.matchAll(PART)) {
+    const value = (phrase ?? word ?? '').trim()
+    if (!value) continue
+    if (!name) words.add(value.toLowerCase())
+    else if ((filters.get(name.toLowerCase()) ?? value) !== value) return 'search.repeated_filter'
+    else filters.set(name.toLowerCase(), value)
+  }
+  if (words.size > MOST_WORDS) return 'search.too_many_words'
+  if ((filters.get('has') ?? 'file') !== 'file') return 'search.bad_filter'
+  return filters.has('before') || filters.has('after') ? 'search.bad_date' : 'errors.bad_frame'
 }
