@@ -3,6 +3,7 @@
 It runs in a copy of the checkout.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,8 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
 
 
 def run(checkout: Path, *command: str | Path) -> str:
-    env = base_environment() | {"HUBBUB_TEST_PROFILE": "embedded", "DATA_DIR": str(checkout / "var")}
+    path = f"{ROOT}/.venv/node/bin:{os.environ['PATH']}"
+    env = base_environment() | {"HUBBUB_TEST_PROFILE": "embedded", "DATA_DIR": str(checkout / "var"), "PATH": path}
     done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, f"{done.stdout[-6_000:]}\n{done.stderr[-3_000:]}"
     return done.stdout
@@ -54,8 +56,10 @@ def test_skeleton_becomes_a_feature_of_two_people(checkout: Path) -> None:
     run(checkout, "scripts/protocol")
     for tool in (("ruff", "check", "-q"), ("ruff", "format", "--check", "-q")):
         run(checkout, Path(sys.executable).parent / tool[0], *tool[1:], "app/features/dice", "tests/features/dice")
+    run(checkout, "scripts/check", "frontend")
+    run(checkout, "npm", "--prefix", "frontend", "test", "--", "tests/words.test.ts", "tests/features/registry.test.ts")
     pytest_here = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    assert "5 passed" in run(checkout, *pytest_here, "tests/features/dice")
+    assert "6 passed" in run(checkout, *pytest_here, "tests/features/dice")
     assert "passed" in run(checkout, *pytest_here, "tests/config/test_words.py")
     shots = checkout / "artifacts" / "screenshots"
     assert {"dice-desktop.png", "dice-phone.png"} <= {file.name for file in shots.iterdir()}

@@ -1,4 +1,4 @@
-"""Write the skeleton of a feature, a shared counter: server, page, tests, docs.
+"""Write the skeleton of a feature, a shared tally: server, page, tests, docs.
 
 `manage.py startfeature dice`.
 """
@@ -80,7 +80,7 @@ def compiled(root: Path, name: str) -> Path:
 def renamed(text: str, name: str) -> str:
     """Put the feature's name in the place of the skeleton's."""
     capital = name[:1].upper() + name[1:]
-    return text.replace("counter", name).replace("Counter", capital).replace("COUNTER", name.upper())
+    return text.replace("tally", name).replace("Tally", capital).replace("TALLY", name.upper())
 
 
 def _change(file: Path, pattern: str, text: str) -> None:
