@@ -97,15 +97,17 @@ def _seed_notes(own: psycopg.Connection) -> None:
     rooms = min(3, ROOMS)
     for number in range(NOTES):
         room, seq = 1001 + number % rooms, MESSAGES // ROOMS + 2 + number // rooms
+        text = _long_text(number)
         own.execute(
             "INSERT INTO chat_event (room_id, seq, kind, author_id, key, at, text, alias, edited, deleted, reactions, data)"
             " VALUES (%s, %s, 'note', 1, %s, '2026-01-15T00:00:00Z', '', '', false, false, '{}', '{}')",
             [room, seq, f"n{number}"],
         )
         own.execute(
-            "INSERT INTO notes_document (room_id, seq, title, author, at, head, size, snapshot, snapshot_upto, text, version,"
-            " version_upto, writers) VALUES (%s, %s, %s, 1, '2026-01-15T00:00:00Z', 0, 0, '', 0, %s, 0, 0, '[]')",
-            [room, seq, _text(number)[:120], _long_text(number)],
+            "INSERT INTO notes_document (room_id, seq, title, author, at, head, size, snapshot, snapshot_upto, text, folded,"
+            " folded_upto, version, version_upto, writers)"
+            " VALUES (%s, %s, %s, 1, '2026-01-15T00:00:00Z', 0, 0, '', 0, %s, %s, 0, 0, 0, '[]')",
+            [room, seq, _text(number)[:120], text, text.lower()],  # the words of points.json are ASCII
         )
 
 

@@ -1,4 +1,4 @@
-"""Figures that only the database knows: background tasks and the newest backup."""
+"""Figures that only the database knows: background tasks, backup, archive."""
 
 from __future__ import annotations
 

@@ -148,6 +148,8 @@ class Stream:
         """Forget the stream: its reader is gone."""
         if _streams.pop(self.id, None) is not None:
             self.socket.closed = True
+            self._end = self._end or (int(Close.RESTART), "")  # nothing more is kept for it
+            self._empty.set()  # ends a resume that waits for the reader
             self.socket.hub.spawn(self.socket.hub.unregister(self.socket))
 
     def _take(self) -> bytes:

@@ -57,6 +57,18 @@ async def test_answer_that_began_outlives_the_wait_for_it(monkeypatch: pytest.Mo
     await _gone(world)
 
 
+async def test_resume_ends_with_a_reader_who_took_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the queue to be read, for which nobody is left."""
+    world, stream = await _open(monkeypatch)
+    stream.push(Batch(["x"]))
+    resuming = asyncio.create_task(stream.resume("another-epoch,lobby:3", ()))
+    await asyncio.sleep(0.01)
+    assert not resuming.done()
+    stream.forget()
+    await asyncio.wait_for(resuming, 5)
+    await _gone(world)
+
+
 async def test_name_of_a_stream_tells_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     _, stream = await _open(monkeypatch)
     assert streams.is_of(stream.id, EVE.id)

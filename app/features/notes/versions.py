@@ -76,10 +76,17 @@ def _version_add(document: Document) -> None:
 def notes_compact() -> int:
     """Compact the notes that were edited since their last version.
 
-    Return how many.
+    Return how many. Texts that an earlier release stored are folded, too.
     """
+    _fold()
     edited = Document.objects.filter(head__gt=F("version_upto")).order_by("id").values_list("id", flat=True)
     return sum(note_compact(document) for document in list(edited[:DOCUMENTS]))
+
+
+def _fold() -> None:
+    stored = Document.objects.filter(folded_upto__lt=F("snapshot_upto")).values_list("id", "snapshot_upto", "text")
+    for number, newest, text in list(stored.order_by("id")[:DOCUMENTS]):
+        Document.objects.filter(id=number, snapshot_upto=newest).update(folded=folded(text), folded_upto=newest)
 
 
 def version_list(user: int, slug: str, seq: int, *, before: int | None, limit: int) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def _results(wanted: Wanted, before: Before, limit: int) -> Results:
     page = _page(matches, limit, by_time=isinstance(before, datetime))
     words = _words_of([row.id for row, _ in page if not row.text])
     page = [(row._replace(text=row.text or words.get(row.id, "")), found) for row, found in page]
-    return Results([_shown(row, found, wanted.rooms) for row, found in page], more or more_things or len(matches) > len(page))
+    may_be_more = more or more_things or len(matches) > len(page)
+    # Without a result there is none to go on from.
+    return Results([_shown(row, found, wanted.rooms) for row, found in page], may_be_more and (before is None or bool(page)))
 
 
 def _things(wanted: Wanted) -> tuple[list[Found], bool]:

@@ -148,10 +148,12 @@ async def check_all() -> None:
 def _changed() -> list[tuple[State, Seen]]:
     """Return alarms whose state is not what their sensors' newest readings say."""
     silent_ms = Cast("silent_s", BigIntegerField()) * 1_000
-    late = Q(sensor__last_at__lt=round(time.time() * 1_000) - silent_ms)
-    # All that may have changed: most alarms are not raised, and their values are where they should be.
+    last = round(time.time() * 1_000) - silent_ms
+    late, fresh = Q(sensor__last_at__lt=last), Q(silent_s=None) | Q(sensor__last_at__gte=last)
+    # All that may have changed: most values are where they should be, and a silent sensor may stay so for ever.
     beyond = Q(sensor__last_value__gt=F("above")) | Q(sensor__last_value__lt=F("below"))
-    found = Alarm.objects.filter(late | beyond | ~Q(state=""), sensor__last_at__gt=0, sensor__room__closed=False)
+    changing = late & ~Q(state="silent") | fresh & (beyond | ~Q(state=""))
+    found = Alarm.objects.filter(changing, sensor__last_at__gt=0, sensor__room__closed=False)
     both = [(_state(alarm), _newest(alarm.sensor)) for alarm in found.select_related("by", "sensor__room")]
     changed = [(known, seen) for known, seen in both if _state_now(known, seen) != known.state]
     random.shuffle(changed)  # alarms whose messages cannot be stored must not keep others from being posted

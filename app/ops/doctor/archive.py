@@ -23,6 +23,8 @@ def check_archive(options: Options) -> Iterator[Finding]:
     if found.fails:
         text = f"it has taken no log {since}, after {found.failures:,} failures; Postgres keeps all of it until the disk is full"
         yield failure("archive", text, f"make archive, or {PAGE}")
+    elif options.archived_at == -1:
+        yield warning("archive", "pgBackRest does not say which backups there are", "make archive ARGS=--info")
     elif options.archived_at == 0:
         yield warning("archive", "it has no backup of this database, and brings nothing back", "make archive ARGS=--full")
     else:
@@ -30,7 +32,7 @@ def check_archive(options: Options) -> Iterator[Finding]:
 
 
 def _newest(options: Options) -> str:
-    if not options.archived_at:
+    if options.archived_at is None:
         return ""
     hours = max(0.0, timezone.now().timestamp() - options.archived_at) / 3600
     return f"; its newest backup is {hours:.0f} h old"

@@ -40,7 +40,7 @@ class Options:
     replicas: int = 1
     # Further disks, by name: total and free bytes.
     disks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    # Unix time of the archive's newest backup of this database, 0 without any; None where ARCHIVE_DAYS is not set.
+    # Unix time of the archive's newest backup of this database, 0 without any, -1 if it is unknown; None without ARCHIVE_DAYS.
     archived_at: int | None = None
     # Seconds for each step of the network.
     timeout: float = 5.0

@@ -3,7 +3,7 @@ import { onBeforeUnmount, readonly, ref, type Ref } from 'vue'
 import type { LogEvent } from '../protocol'
 import type { ChatSocket } from '../socket'
 
-/** The server's time at `performance.now()` 0, at least: an answer arrives after its time. Nobody sets that clock while the page lives. */
+/** Lower bound of the server's time less `performance.now()`, in ms: answers arrive late, never early. Nobody sets that clock. */
 let origin = -Infinity
 
 /** Milliseconds since 1970 by the server's clock; by this device's until the server has said a time. */

@@ -141,7 +141,7 @@ describe('a note', () => {
 class Store {
   updates: Uint8Array[] = []
   unsent = false
-  forgotten = false
+  forgotten: false | 'stored' | 'gone' = false
 
   keep = (doc: Y.Doc): Kept => {
     const origin = {}
@@ -191,7 +191,22 @@ describe('a note that is kept', () => {
     await other.open()
     await settled()
     other.end()
-    expect([store.forgotten, server.text]).toEqual([true, 'x'])
+    expect([store.forgotten, server.text]).toEqual(['stored', 'x'])
+  })
+
+  it('brings edits whose mark another tab took away', async () => {
+    const store = new Store()
+    const one = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await one.open()
+    server.cut()
+    one.text.insert(0, 'x')
+    one.end()
+    store.unsent = false
+    server.connected = true
+    const other = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await other.open()
+    await settled()
+    expect([server.text, server.updates]).toEqual(['x', 1])
   })
 
   it.each(['feature_off', 'unknown_type', 'forbidden', 'a code of a newer server'])('is not forgotten after %s, but sent once the server takes it', async (code) => {
@@ -224,7 +239,7 @@ describe('a note that is kept', () => {
     one.text.insert(0, 'x')
     await settled()
     one.end()
-    expect(store.forgotten).toBe(true)
+    expect(store.forgotten).toBe('gone')
   })
 
   it('tells that all is saved when it is', async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { api } from '../../src/api'
-import { follow } from '../../src/features/quiz/follow'
+import { updateRunning } from '../../src/features/quiz/update'
 import { listen, running } from '../../src/features/quiz/running'
 import type { Listed, LogEvent, QuizState } from '../../src/protocol'
 import type { ChatSocket, ChatSocketEvents } from '../../src/socket'
@@ -50,23 +50,23 @@ test('a quiz that an owner starts stays its author’s', async () => {
 test('the host of a quiz above the page’s part of the log is asked for, once', async () => {
   let answer: (page: { messages: Listed[]; more: boolean }) => void = () => undefined
   const messages = vi.spyOn(api, 'messages').mockReturnValue(new Promise((resolve) => (answer = resolve)))
-  follow('r', [amending(27, 'quiz.answered', 30, 'asked', player)], false)
+  updateRunning('r', [amending(27, 'quiz.answered', 30, 'asked', player)], false)
   expect(shown()).toMatchObject({ seq: 27, from: { id: 0 } })
-  follow('r', [amending(27, 'quiz.answered', 31, 'asked', owner)], false)
+  updateRunning('r', [amending(27, 'quiz.answered', 31, 'asked', owner)], false)
   expect(shown()).toMatchObject({ answered: 31, from: { id: 0 } })
   answer({ messages: [quiz(27, 'asked')], more: true })
   await vi.waitFor(() => expect(shown()).toMatchObject({ answered: 31, from: host }))
-  follow('r', [amending(27, 'quiz.revealed', 32, 'revealed', owner)], false)
+  updateRunning('r', [amending(27, 'quiz.revealed', 32, 'revealed', owner)], false)
   expect(shown()).toMatchObject({ phase: 'revealed', from: host })
   expect(messages.mock.calls).toEqual([['r', { after: 26, limit: 1 }]])
 })
 
 test('a host whom the server could not name is asked for at the next event', async () => {
   const messages = vi.spyOn(api, 'messages').mockRejectedValueOnce(new Error('away')).mockResolvedValue({ messages: [quiz(37, 'asked')], more: true })
-  follow('r', [amending(37, 'quiz.answered', 40, 'asked', player)], false)
+  updateRunning('r', [amending(37, 'quiz.answered', 40, 'asked', player)], false)
   await vi.waitFor(() => expect(messages).toHaveBeenCalledOnce())
   await vi.waitFor(() => {
-    follow('r', [amending(37, 'quiz.answered', 41, 'asked', player)], false)
+    updateRunning('r', [amending(37, 'quiz.answered', 41, 'asked', player)], false)
     expect(shown()?.from).toEqual(host)
   })
 })
@@ -80,7 +80,7 @@ test('a page that comes late finds the quiz in its snapshot', async () => {
 
 test('a player who is renamed has the new name in the scores of the quiz that runs', () => {
   const scores = [{ id: 2, name: 'bob', score: 900 }]
-  follow('r', [{ ...amending(47, 'quiz.asked', 48, 'asked'), target: undefined, state: state('asked', { scores }) } as unknown as LogEvent], false)
+  updateRunning('r', [{ ...amending(47, 'quiz.asked', 48, 'asked'), target: undefined, state: state('asked', { scores }) } as unknown as LogEvent], false)
   socket.emit('user.updated', { type: 'user.updated', user: { id: 2, name: 'robert' } })
   expect(shown()?.scores).toEqual([{ id: 2, name: 'robert', score: 900 }])
 })

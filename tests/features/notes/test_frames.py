@@ -93,6 +93,9 @@ async def test_search_finds_a_note_by_title_and_text(server: Server, connect: Co
     document = f"D.objects.filter(room__slug={room!r})"
     await asyncio.to_thread(server.shell, f"{compact} {document}.update(folded='old', folded_upto=-1)")
     assert await found(mine, f"{word} TREFFEN 湖边") == [(seq, text)]
+    fold = f"from features.notes.versions import notes_compact; notes_compact(); {document}.get().folded_upto"
+    await asyncio.to_thread(server.shell, f"{compact} {fold} == {document}.get().snapshot_upto or exit('not folded')")
+    assert await found(mine, f"{word} TREFFEN 湖边") == [(seq, text)]
 
 
 async def test_client_sends_only_what_the_server_lacks(connect: Connect, ada: Account, room: str) -> None:

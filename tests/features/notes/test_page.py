@@ -168,6 +168,38 @@ def test_note_of_two_tabs_is_kept_until_the_last_one_ends(person: NewPerson, bot
     ada.page.wait_for_function(FORGOTTEN)
 
 
+def test_edits_of_a_closed_tab_outlive_an_idle_one(person: NewPerson, bot: Bot, cable: Cable) -> None:
+    room = bot.make_room("Closed tab")
+    ada = person("Ada", base_url=cable.url, room=room)
+    make_note(ada, "Closed tab")
+    saved(ada)
+    other = ada.new_page()
+    other.goto(f"/chat/{room}/")
+    other.get_by_test_id("messages").get_by_role("button", name=re.compile("Open$")).click()
+    expect(other.locator(".note__text p")).to_contain_text(re.compile("^Saved"))
+    ada.tolerate("WebSocket", "ERR_", "Failed to load", "Failed to fetch")
+    cable.cut()
+    for page in (ada.page, other):
+        expect(page.locator(".note__text p")).to_contain_text("Not connected")
+    other.locator(".cm-content").focus()
+    other.keyboard.type("written offline ")
+    other.wait_for_function(UNSENT)
+    other.close()
+    cable.mend()
+    saved(ada)
+    # This tab never had them; it is the last one, and keeps them.
+    ada.page.get_by_role("button", name="All notes").click()
+    expect(ada.page.locator(".note__text")).to_have_count(0)
+    ada.page.wait_for_timeout(500)
+    assert ada.page.evaluate(UNSENT)
+    ada.open(room)
+    open_note(ada)
+    ada.waits_for(lambda: "written offline" in text(ada))
+    saved(ada)
+    ada.page.get_by_role("button", name="All notes").click()
+    ada.page.wait_for_function(FORGOTTEN)
+
+
 def test_edits_wait_while_notes_are_off(person: NewPerson, start_site: StartSite) -> None:
     site = start_site()
     with Bot(site.base_url) as bot:

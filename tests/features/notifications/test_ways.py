@@ -66,7 +66,7 @@ class Cell:
     circumstance: str
 
     def reason(self, way: str) -> str | None:
-        """Return why the person is told in this way; None for not at all."""
+        """Return why the person is notified in this way; None for not at all."""
         if way in SILENT[self.circumstance]:
             return None
         return REASONS.get((self.level or DEFAULT[self.direct], self.direct, self.named))
@@ -209,7 +209,7 @@ async def by_mail(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 
 
 @pytest.mark.parametrize(("way", "drive"), [("notify", by_notify), ("push", by_push), ("mail", by_mail)])
-async def test_way_tells_whom_the_page_says(world: World, monkeypatch: pytest.MonkeyPatch, way: str, drive: Any) -> None:
+async def test_each_way_notifies_as_the_docs_say(world: World, monkeypatch: pytest.MonkeyPatch, way: str, drive: Any) -> None:
     reasons = await drive(world, monkeypatch)
     found = await database.run(world.by_cell, reasons)
     wrong = {cell: (reason, cell.reason(way)) for cell, reason in found.items() if reason != cell.reason(way)}

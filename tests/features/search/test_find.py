@@ -24,3 +24,5 @@ def test_more_notes_than_are_read_say_more(monkeypatch: pytest.MonkeyPatch, most
         Document.objects.create(room=world.models[0], seq=seq, title="Plan", author=world.ada.id)
     found = searching.find(world.ada.id, "plan")
     assert ([result["seq"] for result in found.results], found.more) == ([2, 1], more)
+    found = searching.find(world.ada.id, "plan", before=datetime(2020, 1, 1, tzinfo=UTC))
+    assert (found.results, found.more) == ([], False), "nothing is left to go on from"

@@ -12,14 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadFrame, Empty, TooLong
+from features.search import query as query_of_server
 from features.search import words
 from features.search.matching import EXCERPT, excerpt, match
 from features.search.query import LONGEST, MOST_TERMS, Question, lowered, parse
+from tests.support.server import ROOT
 
 pytestmark = pytest.mark.once
 
 WORD = st.from_regex(r"[a-zäß会0-9]{1,8}", fullmatch=True)
 TEXT = st.text(alphabet=st.sampled_from("ab Aä ßİ会议-._'\"\\%:🎉"), max_size=60)
+
+
+def test_page_reads_a_question_as_the_server_does() -> None:
+    page = (ROOT / "frontend/src/features/search/wrong.ts").read_text()
+    assert f"PART = /{query_of_server._PART.pattern}/gi\n" in page
+    assert f"MOST_WORDS = {MOST_TERMS}\n" in page
 
 
 @given(st.text(max_size=LONGEST + 5))

@@ -97,6 +97,8 @@ def test_archive_that_takes_no_log_is_named(installation: Installation) -> None:
     assert installation.look() == ([["ok", "it takes the log", ""]], 0.0)
     ((level, text, change),), _ = installation.look(archived_at=0)
     assert (level, change) == ("warning", "make archive ARGS=--full")
+    ((level, text, change),), _ = installation.look(archived_at=-1)
+    assert (level, change) == ("warning", "make archive ARGS=--info")
     installation.archive_by("false")
     installation.write("failed_count")
     ((level, text, change),), gauge = installation.look()
@@ -113,7 +115,7 @@ def info(*backups: tuple[int, int], databases: int = 1) -> str:
 
 @pytest.mark.parametrize(
     ("text", "stop"),
-    [("", 0), (info(databases=0), 0), (info(), 0), (info((1, 100), (1, 200)), 200), (info((1, 100), (2, 300), databases=3), 0)],
+    [("", -1), (info(databases=0), 0), (info(), 0), (info((1, 100), (1, 200)), 200), (info((1, 100), (2, 300), databases=3), 0)],
     ids=["silent", "no-stanza", "no-backup", "two", "of-databases-before"],
 )
 def test_newest_backup_of_this_database_is_found(text: str, stop: int) -> None:

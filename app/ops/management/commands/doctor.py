@@ -53,7 +53,10 @@ class Command(BaseCommand):
             "--disk", action="append", default=[], type=disk, metavar="NAME=DF", help="a further disk: its line of `df -Pk`"
         )
         parser.add_argument(
-            "--archive", type=newest_archived, metavar="JSON", help="with ARCHIVE_DAYS: what `pgbackrest --output=json info` says"
+            "--archive",
+            type=newest_archived,
+            metavar="JSON",
+            help="with ARCHIVE_DAYS: what `pgbackrest --output=json info` says; - for standard input",
         )
 
     def handle(
@@ -114,11 +117,15 @@ def disk(text: str) -> tuple[str, tuple[int, int]]:
 def newest_archived(text: str) -> int:
     """Parse pgBackRest's JSON; return when the newest backup of this database ended.
 
-    In Unix time, 0 without any. The text is empty if the archive does not answer. Raises ArgumentTypeError.
+    In Unix time, 0 without any. `-` stands for standard input. The text is empty if the archive does not answer: -1. Raises
+    ArgumentTypeError.
     """
+    text = sys.stdin.read().strip() if text == "-" else text
+    if not text:
+        return -1
     try:
         # The last database is the one whose log is taken; earlier ones were replaced.
-        kept = [(backup, one["db"][-1]["id"]) for one in json.loads(text or "[]") for backup in one["backup"]]
+        kept = [(backup, one["db"][-1]["id"]) for one in json.loads(text) for backup in one["backup"]]
         return max((int(backup["timestamp"]["stop"]) for backup, now in kept if backup["database"]["id"] == now), default=0)
     except (ValueError, LookupError, TypeError) as error:
         raise ArgumentTypeError(f"must be JSON of pgBackRest, not {text[:40]!r}") from error

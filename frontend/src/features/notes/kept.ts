@@ -1,6 +1,6 @@
 /** Edits that the server has not stored survive a reload and a closed page: in IndexedDB, until it has. */
 import { IndexeddbPersistence } from 'y-indexeddb'
-import type * as Y from 'yjs'
+import * as Y from 'yjs'
 import { unsentNotes, writeUnsent } from './unsent'
 
 /** A note of a browser: whose, and which. */
@@ -19,8 +19,8 @@ export interface Kept {
   origin: unknown
   /** says whether there is something that the server may lack */
   mark(unsent: boolean): void
-  /** `forget`: the server has everything */
-  end(forget: boolean): void
+  /** `forget`: the server has everything of this tab, or the note is gone */
+  end(forget: false | 'stored' | 'gone'): void
 }
 
 function nameOf({ me, room, note }: NotePlace): string {
@@ -58,17 +58,32 @@ export function keep(doc: Y.Doc, place: NotePlace): Kept {
     },
     async end(forget) {
       ended = true
+      const mine = Y.encodeStateAsUpdate(doc) // it is destroyed before the store is read
       void provider?.destroy()
       const release = await shared
       await release()
       if (!forget) return
       await ifAlone(store, async () => {
-        writeUnsent(name, false)
-        await provider?.clearData()
+        // A tab that was closed before it could send leaves edits that this one has never seen.
+        const left = forget === 'stored' && provider !== undefined && (await holdsMore(store, mine))
+        writeUnsent(name, left)
+        if (!left) await provider?.clearData()
       })
     },
   }
   return kept
+}
+
+/** Whether a store holds something that a document's state lacks, deletions included. */
+async function holdsMore(store: string, state: Uint8Array): Promise<boolean> {
+  const both = new Y.Doc()
+  Y.applyUpdate(both, state)
+  const before = Y.snapshot(both)
+  const reader = new IndexeddbPersistence(store, both)
+  await reader.whenSynced
+  const more = !Y.equalSnapshots(before, Y.snapshot(both))
+  await reader.destroy()
+  return more
 }
 
 /** Says to the browser's other tabs that this one uses a store; resolves with what ends it. Where there are no locks nothing is said. */

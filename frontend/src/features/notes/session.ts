@@ -85,7 +85,8 @@ export class NoteSession {
       this.apply(update)
       const lacks = Y.encodeStateAsUpdate(this.doc, fromBase64(theirs))
       // One update of all that was written meanwhile, unless a frame cannot hold it.
-      if (this.unsentBefore || (this.unsent.length && lacks.length <= MAX_UPDATE)) this.unsent = [lacks]
+      const keptOnly = this.unsentBefore || (!this.unsent.length && holdsNewer(this.doc, fromBase64(theirs)))
+      if (keptOnly || (this.unsent.length && lacks.length <= MAX_UPDATE)) this.unsent = [lacks]
       this.unsentBefore = false
       this.set('saved')
       void this.flush()
@@ -98,7 +99,7 @@ export class NoteSession {
   end(): void {
     clearTimeout(this.timer)
     this.stops.forEach((stop) => stop())
-    this.kept?.end(this.isSaved || this.state === 'gone')
+    this.kept?.end(this.state === 'gone' ? 'gone' : this.isSaved && 'stored')
     if (this.state === 'saved' || this.state === 'saving' || this.state === 'full') void request({ type: 'note.close', room: this.room, note: this.note }).catch(() => undefined)
     this.doc.destroy()
   }
@@ -164,6 +165,12 @@ export class NoteSession {
     this.state = state
     this.onState(state)
   }
+}
+
+/** Whether a document holds insertions beyond a state vector: of a closed tab, say, whose mark another one took away. */
+function holdsNewer(doc: Y.Doc, vector: Uint8Array): boolean {
+  const theirs = Y.decodeStateVector(vector)
+  return [...Y.decodeStateVector(Y.encodeStateVector(doc))].some(([client, clock]) => clock > (theirs.get(client) ?? 0))
 }
 
 /** As many updates as a frame holds in one, at least one, and how many they are. */

@@ -11,11 +11,11 @@ import type { Quiz } from './quiz'
 export const running = shallowReactive(new Map<string, Quiz>())
 
 export function listen(socket: ChatSocket): void {
-  const pass = (room: string, events: LogEvent[], anew: boolean) => {
-    if (running.has(room) || events.some(({ type }) => type.startsWith('quiz'))) void import('./follow').then(({ follow }) => follow(room, events, anew))
+  const update = (room: string, events: LogEvent[], anew: boolean) => {
+    if (running.has(room) || events.some(({ type }) => type.startsWith('quiz'))) void import('./update').then(({ updateRunning }) => updateRunning(room, events, anew))
   }
-  socket.on('snapshot', ({ room, events }) => pass(room, events, true))
-  socket.on('events', ({ room, events }) => pass(room, events, false))
+  socket.on('snapshot', ({ room, events }) => update(room, events, true))
+  socket.on('events', ({ room, events }) => update(room, events, false))
   socket.on('user.updated', ({ user }) => {
     for (const [room, quiz] of running) running.set(room, renamedIn(quiz, user))
   })

@@ -1,4 +1,4 @@
-/** Follows quizzes from event to event. */
+/** Updates the running quizzes by a room's events. */
 import { api } from '../../api'
 import type { LogEvent, Person, QuizState } from '../../protocol'
 import { running } from './running'
@@ -9,7 +9,7 @@ const hosts = new Map<string, Person>()
 const UNKNOWN: Person = { id: 0, name: '' }
 
 /** `anew`: the room begins again with these events. */
-export function follow(room: string, events: readonly LogEvent[], anew: boolean): void {
+export function updateRunning(room: string, events: readonly LogEvent[], anew: boolean): void {
   if (anew) running.delete(room)
   for (const event of events) {
     if (!event.type.startsWith('quiz')) continue
