@@ -61,7 +61,6 @@ def read(root: Path, drain: int) -> Graces:
 
 
 _ASK_THE_APP = """
-import django; django.setup()
 from server import draining_server, grace, worker
 print(grace.close_spread_s() + grace.keepalive_linger_s(), worker.HubbubWorker.CONFIG_KWARGS["timeout_graceful_shutdown"],
       grace.drain_deadline_s(), grace.kill_after_s(), draining_server.NOTIFY_EVERY_S)
