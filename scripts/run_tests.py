@@ -143,13 +143,13 @@ def postgres(missing: list[str]) -> Block:
     here = ("server", "db", "core", "ops", "realtime", "accounts", "rooms", "chat", "features", "config", "monitoring")
     paths = existing(*(f"tests/{folder}" for folder in here))
     arguments = ("-m", "not stack and not browser and not once", *paths, *ignored(missing))
-    return Block("postgres", ("initdb", "redis-server", "pgbouncer"), arguments, 2 * CORES, "postgres")
+    return Block("postgres", ("initdb", "redis-server", "pgbouncer"), arguments, CORES + 1, "postgres")
 
 
 def browser() -> Block:
     # Chromium drops its loads when Docker makes or removes a network; in a network of its own it does not notice.
     files = marked("browser", "tests/browser", "tests/features")
-    return Block("browser", ("chromium", "chromium-headless-shell"), ("-m", "browser", *files), 2 * CORES, own_network=True)
+    return Block("browser", ("chromium", "chromium-headless-shell"), ("-m", "browser", *files), CORES + 1, own_network=True)
 
 
 def stack(missing: list[str]) -> Block:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.realtime.property.machine import machine_for
-from tests.realtime.property.wires import WIRES
+from tests.realtime.property.wires import AsgiWire, TransportWire
 from tests.realtime.property.world import Place
 
 EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "0"))
@@ -27,7 +27,7 @@ SETTINGS = settings(
 
 
 @pytest.mark.timeout(900)  # two minutes of a core, which other blocks want, too; cut off, it tells of faults that there are not
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [TransportWire, pytest.param(AsgiWire, marks=pytest.mark.once)])  # production has the first
 def test_every_client_receives_the_whole_log(here: Place) -> None:
     machine = machine_for(here)
     run_state_machine_as_test(machine, settings=SETTINGS)
