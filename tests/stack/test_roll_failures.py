@@ -181,7 +181,7 @@ async def test_next_roll_finishes_an_interrupted_one(settled: Stack, release: Ca
 
 
 def assert_nothing_is_remembered(stack: Stack) -> None:
-    """Only the lock file remains beside the secrets, without a holder."""
-    (lock,) = (path for path in (stack.directory / "var").iterdir() if path.name != "secrets")
+    """Only the lock file remains of the roll, without a holder."""
+    (lock,) = (stack.directory / "var").glob("roll*")
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
