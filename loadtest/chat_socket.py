@@ -10,11 +10,12 @@ import time
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from gevent.event import AsyncResult, Event
+from gevent.event import AsyncResult
 
 from loadtest import advice, figures, marker
 from loadtest.activities.base import Activity
 from loadtest.closing import Closing
+from loadtest.event import Event
 from loadtest.ledger import Faults, View
 from loadtest.trial import Trial
 from loadtest.websocket_user import NotConnected, WebSocketUser

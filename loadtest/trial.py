@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import Any, Protocol
 
 import gevent
-from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from loadtest import profiles
 from loadtest.activities.base import Activity
 from loadtest.clock import Clock
+from loadtest.event import Event
 from loadtest.generator import Generator
 from loadtest.ledger import KINDS, Register
 from loadtest.profiles import Profile

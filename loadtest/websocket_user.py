@@ -35,12 +35,12 @@ from urllib.parse import urlsplit
 
 import gevent
 import websocket
-from gevent.event import Event
 from locust import User
 from websocket import ABNF
 
 from loadtest.buffered_socket import BufferedSocket
 from loadtest.closing import Closing, How, full_jitter
+from loadtest.event import Event
 from loadtest.schedule import Turns
 from loadtest.stream_socket import StreamSocket
 
