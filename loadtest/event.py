@@ -1,14 +1,13 @@
 """gevent's event, without its lost wake-ups.
 
-gevent 26's `wait` on an event that is set puts a greenlet that comes while the waiters are woken behind them, and may never wake
-it: users hung at the end of a run.
+In gevent 26 `wait` may never return when the event is set and its waiters are being woken: users hung at the end of a run.
 """
 
 from gevent import event
 
 
 class Event(event.Event):  # type: ignore[misc]  # gevent has no types for it
-    """Whoever comes once it is set does not wait."""
+    """An event that is set lets nobody wait."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, at most `timeout` seconds; return whether it is."""

@@ -102,7 +102,7 @@ def run_users(url: str, path: str, heartbeat: float, until: dict[str, int]) -> d
 
 Counted = Callable[[str], dict[str, Any]]
 
-# Path of the echo server → heartbeat in seconds, and what has happened when the run may end.
+# Path of the echo server → heartbeat in seconds, and the counts at which the run ends.
 # At "/nobody" a server listens that never answers.
 RUNS: dict[str, tuple[float, dict[str, int]]] = {
     "/echo": (5, {"handshakes": 2, "texts": 10}),

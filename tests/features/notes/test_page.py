@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson, StartSite
@@ -140,15 +140,21 @@ def test_restored_version_reaches_both_editors(person: NewPerson, bot: Bot, site
     expect(theirs.get_by_role("button", name=re.compile(f", by .?{bob.name}"))).to_have_count(1)
 
 
+def second_tab(one: Person, room: str) -> Page:
+    """Open the room's note in another tab of the same browser."""
+    other = one.new_page()
+    other.goto(f"/chat/{room}/")
+    other.get_by_test_id("messages").get_by_role("button", name=re.compile("Open$")).click()
+    expect(other.locator(".note__text p")).to_contain_text(re.compile("^Saved"))
+    return other
+
+
 def test_note_of_two_tabs_is_kept_until_the_last_one_ends(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Tabs")
     ada = person("Ada", base_url=cable.url, room=room)
     make_note(ada, "Two tabs")
     saved(ada)
-    other = ada.new_page()
-    other.goto(f"/chat/{room}/")
-    other.get_by_test_id("messages").get_by_role("button", name=re.compile("Open$")).click()
-    expect(other.locator(".note__text p")).to_contain_text(re.compile("^Saved"))
+    other = second_tab(ada, room)
     other.get_by_role("button", name="All notes").click()
     expect(other.locator(".note__text")).to_have_count(0)
     ada.tolerate("WebSocket", "ERR_", "Failed to load", "Failed to fetch")
@@ -173,10 +179,7 @@ def test_edits_of_a_closed_tab_outlive_an_idle_one(person: NewPerson, bot: Bot, 
     ada = person("Ada", base_url=cable.url, room=room)
     make_note(ada, "Closed tab")
     saved(ada)
-    other = ada.new_page()
-    other.goto(f"/chat/{room}/")
-    other.get_by_test_id("messages").get_by_role("button", name=re.compile("Open$")).click()
-    expect(other.locator(".note__text p")).to_contain_text(re.compile("^Saved"))
+    other = second_tab(ada, room)
     ada.tolerate("WebSocket", "ERR_", "Failed to load", "Failed to fetch")
     cable.cut()
     for page in (ada.page, other):
@@ -184,6 +187,7 @@ def test_edits_of_a_closed_tab_outlive_an_idle_one(person: NewPerson, bot: Bot, 
     other.locator(".cm-content").focus()
     other.keyboard.type("written offline ")
     other.wait_for_function(UNSENT)
+    other.wait_for_timeout(1_000)  # the browser writes each key by itself
     other.close()
     cable.mend()
     saved(ada)
@@ -194,7 +198,7 @@ def test_edits_of_a_closed_tab_outlive_an_idle_one(person: NewPerson, bot: Bot, 
     assert ada.page.evaluate(UNSENT)
     ada.open(room)
     open_note(ada)
-    ada.waits_for(lambda: "written offline" in text(ada))
+    expect(editor(ada)).to_contain_text("written offline")
     saved(ada)
     ada.page.get_by_role("button", name="All notes").click()
     ada.page.wait_for_function(FORGOTTEN)
