@@ -26,8 +26,8 @@ OBSERVABILITY = ROOT / "docs" / "observability.md"
 #: Folders that come to be by running something, and files a page tells the reader to write.
 MADE = {"var", ".venv", "artifacts", "node_modules"}
 WRITTEN = {"compose.override.yaml"}
-#: Paths that stand for any feature's.
-ANY = re.compile(r"(app|frontend/src)/features/(NAME|mine)/")
+#: Paths that stand for any feature's, and those of the feature that docs/features.md makes.
+ANY = re.compile(r"(app|frontend/src|tests)/features/(NAME|mine|dice)\b")
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -78,7 +78,7 @@ def test_paths_exist(page: Path) -> None:
     A bare file name matches any of our files.
     """
     app, tops = ROOT / "app", {path.name for folder in (ROOT, ROOT / "app") for path in folder.iterdir() if path.is_dir()}
-    names = {path.name for folder in ("app", "docs", "k8s", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
+    names = {path.name for folder in ("app", "docs", "frontend/src", "k8s", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
     names |= {path.name for path in ROOT.iterdir()} | WRITTEN
     for code in code_of(page):
         for word in re.findall(r"(?<![\w/.$<>:@-])[\w.-]+(?:/[\w.*-]+)*/?(?![\w<])", code):

@@ -9,7 +9,7 @@ from tests.loadtest.conftest import RunLoad
 from tests.loadtest.runs import LoadRun
 from tests.support.server import Server
 
-PEOPLE = {"PROFILES": "person", "THINK": "0.2-0.4", "USERS": "16", "SETTLE": "3s", "PATIENCE": "8s"}
+PEOPLE = {"PROFILES": "person", "THINK": "0.6-1.2", "USERS": "16", "SETTLE": "3s", "PATIENCE": "8s"}
 
 pytestmark = [pytest.mark.integration, pytest.mark.load(**PEOPLE)]
 

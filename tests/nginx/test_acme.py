@@ -177,7 +177,7 @@ async def test_renewal_hands_sockets_over_and_keeps_the_port_open(
     server: Server, home: Home, start_front: StartFront, start_authority: StartAuthority
 ) -> None:
     front = start_front(upstream_ports=[server.port], **home.nginx)
-    authority = start_authority(front.port, life_s=20)
+    authority = start_authority(front.port, life_s=30)
     trust = authority.trust()
     await asyncio.to_thread(home.order, authority)
     first = home.live

@@ -124,7 +124,7 @@ async def test_death_of_a_waiting_worker_frees_its_slot(start_server: StartServe
     await asyncio.sleep(2)
     count = len(workers(server))
     former = await leak_in_all(server)
-    deadline = monotonic() + 20
+    deadline = monotonic() + 60
     while GREW not in server.log:
         assert monotonic() < deadline
         await asyncio.sleep(0.02)
@@ -138,8 +138,10 @@ async def test_death_of_a_waiting_worker_frees_its_slot(start_server: StartServe
     # All are replaced, however long a busy machine takes to start a worker.
     await wait_for_others(server, former)
     server.wait_until_ready()
-    await asyncio.sleep(2)
-    assert len(workers(server)) == count
+    deadline = monotonic() + 60
+    while len(workers(server)) != count:  # the one that was asked for may still start, and then end
+        assert monotonic() < deadline
+        await asyncio.sleep(0.1)
     # The slot is free: the next ones above the ceiling get it.
     successors = await leak_in_all(server)
     await wait_for_others(server, successors)

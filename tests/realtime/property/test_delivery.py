@@ -15,7 +15,7 @@ from tests.realtime.property.world import Place
 
 EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=30,
     derandomize=not EXAMPLES,
     # Shrinking a failure takes minutes: only HUBBUB_EXAMPLES does it.
