@@ -164,7 +164,7 @@ def lanes(missing: list[str]) -> list[list[Block]]:
 
     Containers that are replaced mostly wait for one another: they do so beside the blocks that need no Docker.
     """
-    return [[stack(missing)], [embedded(missing), postgres(missing), Block("frontend"), browser()]]
+    return [[stack(missing), postgres(missing)], [embedded(missing), Block("frontend"), browser()]]
 
 
 def alone() -> list[Block]:

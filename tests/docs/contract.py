@@ -21,7 +21,8 @@ Direction = Literal["receive", "send"]
 
 @cache
 def document() -> Json:
-    loaded: Json = yaml.safe_load(DOCUMENT.read_text())
+    # The parser in C: each process of a run reads it, and Python's takes a second of a core.
+    loaded: Json = yaml.load(DOCUMENT.read_text(), yaml.CSafeLoader)
     return loaded
 
 

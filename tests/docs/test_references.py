@@ -78,7 +78,8 @@ def test_paths_exist(page: Path) -> None:
     A bare file name matches any of our files.
     """
     app, tops = ROOT / "app", {path.name for folder in (ROOT, ROOT / "app") for path in folder.iterdir() if path.is_dir()}
-    names = {path.name for folder in ("app", "docs", "frontend/src", "k8s", "scripts", "tests") for path in (ROOT / folder).rglob("*.*")}
+    folders = ("app", "docs", "frontend/src", "k8s", "scripts", "tests")
+    names = {path.name for folder in folders for path in (ROOT / folder).rglob("*.*")}
     names |= {path.name for path in ROOT.iterdir()} | WRITTEN
     for code in code_of(page):
         for word in re.findall(r"(?<![\w/.$<>:@-])[\w.-]+(?:/[\w.*-]+)*/?(?![\w<])", code):

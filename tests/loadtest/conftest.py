@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.loadtest import runs
+from tests.loadtest.preloaded import Preloaded
 from tests.loadtest.runs import AtOnce, LoadRun
 from tests.support.ports import accepts, free_port
 from tests.support.processes import Process
@@ -100,9 +101,15 @@ def faulty_proxy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> It
         process.kill()
 
 
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    with Preloaded() as one:
+        yield one
+
+
 @pytest.fixture(scope="module")
 def module_runs(
-    request: pytest.FixtureRequest, profile: Profile, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, profile: Profile, preloaded: Preloaded, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AtOnce[LoadRun]]:
     """All runs of this module's selected tests, already started."""
     items = [item for item in request.session.items if item.path == request.path and "run" in getattr(item, "fixturenames", ())]
@@ -113,7 +120,7 @@ def module_runs(
             arguments = {"arguments": marked.pop("arguments", ()), "split": marked.pop("split", False)}
             settings, fault, proxied = marked.pop("server", {}), marked.pop("fault", None), marked.pop("proxy", None)
             report = tmp_path_factory.mktemp("runs") / f"{number}"
-            job = partial(runs.run_load, report=report, env=QUICK | marked, **arguments)
+            job = partial(runs.run_load, report=report, env=QUICK | marked, preloaded=preloaded, **arguments)
             if settings:
                 own.append((item.nodeid, settings, job))
                 continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from tests.loadtest.preloaded import Preloaded
 from tests.support.server import ROOT, base_environment
 
 
@@ -28,14 +29,26 @@ class LoadRun:
 
 
 def run_load(
-    url: str, report: Path, env: Mapping[str, str], *, timeout: float = 240, arguments: tuple[str, ...] = (), split: bool = False
+    url: str,
+    report: Path,
+    env: Mapping[str, str],
+    *,
+    timeout: float = 240,
+    arguments: tuple[str, ...] = (),
+    split: bool = False,
+    preloaded: Preloaded | None = None,
 ) -> LoadRun:
     """Run `scripts/load` against `url` with the variables `env`.
 
-    The caller looks at the exit code.
+    The caller looks at the exit code. With `preloaded`, what the script becomes is forked there, without the script.
 
     `split`: the output is standard output only.
     """
+    if preloaded and not arguments:
+        output, errors = report.with_suffix(".output"), report.with_suffix(".errors") if split else None
+        given = base_environment() | {"URL": url, "REPORT": str(report)} | dict(env)
+        code = preloaded.run(given, output, errors=errors, timeout=timeout)
+        return LoadRun(code, output.read_text(), report)
     done = subprocess.run(
         [ROOT / "scripts" / "load", *arguments],
         env=base_environment() | {"URL": url, "REPORT": str(report)} | dict(env),
