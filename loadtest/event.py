@@ -6,7 +6,7 @@ In gevent 26 `wait` may never return when the event is set and its waiters are b
 from gevent import event
 
 
-class Event(event.Event):  # type: ignore[misc]  # gevent has no types for it
+class Event(event.Event):  # gevent has no types for it
     """An event that is set lets nobody wait."""
 
     def wait(self, timeout: float | None = None) -> bool:
