@@ -96,6 +96,19 @@ def test_a_changed_lock_is_installed_again(checkout: Checkout, venv: Path) -> No
     assert "Installing Python packages" in checkout.setup("base").stderr
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_uv_installs_a_lock_and_pip_what_uv_does_not(checkout: Checkout, venv: Path, code: int) -> None:
+    checkout.python("python3", venv=venv)
+    assert checkout.setup("base").returncode == 0
+    checkout.program("uv", f"exit {code}")
+    (checkout.bin / "uv").rename(checkout.root / ".venv" / "bin" / "uv")
+    (checkout.root / "requirements" / "base.txt").write_text("django==5.2\n")  # without a hash: pip refuses it
+    done = checkout.setup("base")
+    assert done.returncode == code, done.stderr
+    assert ("pip could not install" in done.stderr) == bool(code)
+    assert "--require-hashes -r requirements/base.txt" in checkout.calls.read_text()
+
+
 def test_dev_install_includes_the_base_install(checkout: Checkout, venv: Path) -> None:
     checkout.python("python3", venv=venv)
     assert checkout.setup("dev").returncode == 0
