@@ -121,12 +121,16 @@ def log_event(row: EventRow, room: str) -> LogEvent:
 def _is_anonymous(row: EventRow) -> bool:
     """Whether the event's target hides who amended it.
 
-    So it does where the target is not known.
+    So it does where the event's kind or its target is not known.
     """
     known = kinds.KINDS.get(row.kind)
-    if known is None or known.anonymous is None:
+    if known is None:
+        # Only the feature, which is off, knows whether it was secret.
+        return row.target is not None
+    if known.anonymous is None:
         return False
-    return row.amended is None or known.anonymous(kinds.state_of(row.amended))
+    state = kinds.state_of(row.amended) if row.amended is not None else None
+    return state is None or known.anonymous(state)
 
 
 def _content(row: EventRow) -> dict[str, Any]:

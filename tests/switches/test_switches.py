@@ -17,6 +17,7 @@ from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
 POLL: Frame = {"question": "Tea?", "options": ["yes", "no"], "multiple": False, "secret": True}
+SURVEY: Frame = {"title": "Tea", "questions": [{"kind": "single", "text": "Tea?", "options": ["yes", "no"]}], "secret": True}
 MAKE_ADMINISTRATOR = "from accounts.models import User; User.objects.filter(id={}).update(is_superuser=True)"
 
 
@@ -84,6 +85,24 @@ async def test_switched_feature_goes_and_comes_back_on_open_sockets(own: Server,
         async with ChatClient(own.ws_url(), ada) as later:
             poll = (await later.join(room))["events"][0]
             assert (poll["question"], poll["voters"]) == ("Tea?", 1)
+
+
+async def test_secret_answers_name_nobody_while_switched_off(own: Server, http: httpx.AsyncClient) -> None:
+    ada = await sign_up(own.base_url)
+    room = await create_room(own.base_url, ada)
+    async with ChatClient(own.ws_url(), ada) as chat:
+        await chat.join(room)
+        await chat.request("poll.create", room=room, key="poll", **POLL)
+        await chat.request("poll.vote", room=room, key="vote", target=1, choices=[1])
+        await chat.request("survey.create", room=room, key="survey", **SURVEY)
+        await chat.request("survey.answer", room=room, key="answer", target=3, answers=[[0]])
+        for name in ("polls", "surveys"):
+            await switch(http, name, on=False)
+            await hears(chat, name, on=False)
+    async with ChatClient(own.ws_url(), ada) as later:
+        events = await later.catch_up(room, after=0)
+    assert [event["from"]["id"] for event in events] == [ada.id, 0, ada.id, 0]
+    assert [event["from"]["name"] for event in (events[1], events[3])] == ["", ""]
 
 
 async def test_frame_handled_at_once_is_refused_too(own: Server, boss: Account, http: httpx.AsyncClient) -> None:

@@ -30,6 +30,7 @@ async def test_poll_keeps_its_place_while_polls_are_off(start_server: StartServe
         assert [event["seq"] for event in events] == [1, 2, 3]
         assert "Tea?" not in json.dumps(events)
         assert "choices" not in json.dumps(events)
+        assert events[1]["from"] == {"id": 0, "name": ""}, "the vote is secret"
         with pytest.raises(Refused, match="unknown_type"):
             await chat.request("poll.create", room=room, key="other", **POLL)
         assert (await chat.send(room, "next"))["seq"] == 4
