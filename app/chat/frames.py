@@ -137,6 +137,9 @@ def message_send(socket: Socket, frame: MessageSend) -> DeferredReply | Awaitabl
 
 
 async def _send_after_look_ups(socket: Socket, frame: MessageSend) -> DeferredReply:
+    # Before anything is made for a message that is refused: a direct room, for one.
+    services.check_text(frame.text, may_be_empty=services.stands_alone(_extra(frame)))
+    key_text(frame.key)
     if not _alias_is_known(socket, frame):
         await set_alias(socket, frame.alias)
     room = _known_room(socket, frame.room) or await _addressed_room(socket, frame)
@@ -163,9 +166,6 @@ def _extra(frame: MessageSend) -> dict[str, Any]:
 
 
 async def _parts(socket: Socket, room: RoomRef, frame: MessageSend) -> services.Parts:
-    # Before a part is prepared for nothing, as a file is claimed for a key.
-    services.check_text(frame.text, may_be_empty=services.stands_alone(_extra(frame)))
-    key_text(frame.key)
     quoted = None
     if frame.reply_to is not None:
         quoted = await database.run_for(socket.user.id, _quote, socket.user.id, room, frame.reply_to)

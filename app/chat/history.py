@@ -86,8 +86,10 @@ def page_of(room: Room, *, before: int | None, after: int | None, limit: int) ->
     It is if it has all of the room that the primary had when `room` was read.
     """
     with replica.reading():
-        if replica.alias() == replica.ALIAS and _heads(Room.objects.filter(id=room.id))[room.id].seq < room.head:
-            raise replica.Lacking
+        if replica.alias() == replica.ALIAS:
+            found = _heads(Room.objects.filter(id=room.id)).get(room.id)
+            if found is None or found.seq < room.head:  # None: the room itself is yet to come
+                raise replica.Lacking
         return message_page(room, before=before, after=after, limit=limit)
 
 

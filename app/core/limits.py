@@ -69,6 +69,10 @@ class Bucket:
         self.tokens -= 1
         return -self.tokens / self.rate
 
+    def is_full(self) -> bool:
+        """Return whether it is as a new one would be."""
+        return not self.rate or self.tokens + (time.monotonic() - self.since) * self.rate >= self.burst
+
     def give_back(self) -> None:
         """Return the last token unused."""
         self.tokens += 1

@@ -108,7 +108,12 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
 async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> None:
     try:
         await socket.hub.register(socket)
-        await socket.dialect.open()
+        ended = socket.hub.registry.ended
+        ended[socket] = set()
+        try:
+            await socket.dialect.open()
+        finally:
+            del ended[socket]
         await _accept(socket, send)
         _forget(scope)
         handled = 0

@@ -20,7 +20,7 @@ from typing import Any
 from django.conf import settings
 
 from core import metrics
-from core.errors import RateAbuse, RoomRefused
+from core.errors import Close, RateAbuse, RoomRefused
 from core.features import installed
 from core.limits import LIMITS, Buckets, Limits
 from core.per_loop import PerLoop
@@ -36,7 +36,7 @@ from realtime.journal import Journal
 from realtime.layer.bus import bus_for
 from realtime.live_room import LiveRoom, batch_for, unread
 from realtime.live_values import LiveValues
-from realtime.local_users import LocalUser
+from realtime.local_users import LocalUser, Spent
 from realtime.memberships import Memberships
 from realtime.nginx_drain import NginxDrain
 from realtime.open_parts import Parts
@@ -70,6 +70,7 @@ class Hub:
         self.handshakes = Buckets(rate, 4 * rate)
         self.send_budget = SendBufferBudget()
         self.registry = Registry()
+        self._spent = Spent()
         self.bus = bus_for(self.origin, self.deliver, self._layer_restored)
         self.opener = RoomOpener(self.registry, self.bus, limits)
         self.presence = Presence(self.registry, self.bus, self.spawn)
@@ -147,6 +148,7 @@ class Hub:
         local = people.get(user)
         if local is None:
             local = people[user] = LocalUser(socket.user)
+            self._spent.give_back(local)
         limit = settings.LIMIT_SOCKETS_PER_USER
         if limit and len(local.sockets) >= limit:
             note_refusal("sockets", f"user {user}", "LIMIT_SOCKETS_PER_USER")
@@ -179,6 +181,7 @@ class Hub:
             self.presence.activity(local)
         else:
             self.registry.people.pop(local.person.id, None)
+            self._spent.keep(local)
             self.presence.left(local)
             for watched in filter(None, map(self.registry.rooms.get, local.last_read)):
                 watched.watchers.discard(local)
@@ -193,14 +196,24 @@ class Hub:
     async def attach_from(self, socket: Subscriber, ref: RoomRef, after: int) -> None:
         """Attach, and push the log's events above `after`: for dialects without a join."""
         room = await self.opener.open(ref)
-        if ref.slug in socket.rooms or socket.closed:
+        if ref.slug in socket.rooms or socket in room.joining or socket.closed:
             room.mark_used()
             return
         head = room.last_seq
-        self.attach(socket, room, head)
-        if after < head:
-            missed = await domains().LOG.events({ref.id: (after, min(head, after + PAGE))})
-            socket.push_batch(batch_for(ref, socket, missed.get(ref.id, [])))
+        room.joining[socket] = []  # what is committed meanwhile follows what is read
+        try:
+            while after < head:
+                missed = (await domains().LOG.events({ref.id: (after, min(head, after + PAGE))})).get(ref.id, [])
+                socket.push_batch(batch_for(ref, socket, missed))
+                after = missed[-1].seq if missed else head
+        finally:
+            held = room.joining.pop(socket, None)
+            room.mark_used()
+        if held is None:  # more than is held, or no longer a member: a new connection finds out
+            socket.close_soon(Close.RESTART, "the room could not be read in time")
+        elif not socket.closed:
+            self.attach(socket, room, head)
+            socket.push_batch(batch_for(ref, socket, held))
 
     # --- outgoing messages
 
@@ -297,6 +310,8 @@ class Hub:
 
     def _on_mark(self, local: LocalUser, message: dict[str, Any]) -> None:
         room_id = message["room"]
+        if room_id not in local.last_read and local.left_meanwhile is None:
+            return  # of a room that the person has left since
         # Earlier releases do not send `uncounted`, or not even the slug.
         local.mark_read(room_id, message["upto"], message.get("uncounted", 0))
         if "slug" in message:

@@ -93,6 +93,8 @@ class Journal:
         self._one = asyncio.Lock()
         # Credentials that ended and people that changed lately, oldest first: a handshake may have read them just before.
         self._ended: dict[str, float] = {}
+        # People whose check failed with the database.
+        self._unchecked: set[int] = set()
         self._changed: dict[int, float] = {}
 
     def soon(self) -> None:
@@ -124,6 +126,9 @@ class Journal:
                 self._members.move(news.added)
                 self._read_at = begun
                 more = max(len(news.rows), len(news.added)) >= FULL
+            for user in list(self._unchecked):
+                self._unchecked.discard(user)
+                await self._check_person(user)
         self._forget()
 
     def check_new(self, socket: Subscriber) -> None:
@@ -134,8 +139,10 @@ class Journal:
             self._spawn(self._check_person(socket.user.id))
 
     async def _check_person(self, user: int) -> None:
-        with contextlib.suppress(DatabaseUnavailable):
+        try:
             self._act_on_people({user}, await domains().state({user}, set(), set(), set()))
+        except DatabaseUnavailable:
+            self._unchecked.add(user)
 
     async def _act_safely(self, news: News) -> None:
         """Act on one change; its failure must not hold back the changes after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Container, Iterable
 
 from django.conf import settings
@@ -10,6 +11,9 @@ from core.limits import Bucket
 from realtime.events import Head, Person, RoomRef
 from realtime.send_queue import Batch
 from realtime.subscriber import Subscriber
+
+# People without a socket here whose used-up limits are kept.
+MOST_SPENT = 10_000
 
 
 class LocalUser:
@@ -131,3 +135,22 @@ class LocalUser:
 
     def is_in(self, room_id: int) -> bool:
         return room_id in self.last_read or (self.beyond is not None and room_id in self.beyond)
+
+
+class Spent:
+    """Limits of people whose last socket here has closed: a new one renews none."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[int, tuple[Bucket, Bucket]] = OrderedDict()
+
+    def keep(self, local: LocalUser) -> None:
+        buckets = local.bucket, local.frame_limiter
+        if all(bucket.is_full() for bucket in buckets):
+            return
+        self._of[local.person.id] = buckets
+        if len(self._of) > MOST_SPENT:
+            self._of.popitem(last=False)
+
+    def give_back(self, local: LocalUser) -> None:
+        if (buckets := self._of.pop(local.person.id, None)) is not None:
+            local.bucket, local.frame_limiter = buckets

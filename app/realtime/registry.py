@@ -29,6 +29,8 @@ class Registry:
         self.listeners = listeners or Listeners()
         # Rooms whose unread counts are still to be sent. A process may serve tens of thousands of quiet rooms.
         self.dirty: set[LiveRoom] = set()
+        # Rooms (by id) whose membership ended while the dialect of a socket was opening its rooms.
+        self.ended: dict[Subscriber, set[int]] = {}
 
     # --- sockets
 

@@ -44,6 +44,8 @@ class Revocations:
         local.forget_room(ref)
         self._presence.removed(local, ref.id)
         self._parts.left(local.sockets, ref.id)
+        for socket in local.sockets & self._registry.ended.keys():
+            self._registry.ended[socket].add(ref.id)
         room = self._registry.rooms.get(ref.id)
         if room is None:
             return

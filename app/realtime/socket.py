@@ -105,8 +105,12 @@ class Socket(Session):
 
     async def attach(self, refs: list[RoomRef]) -> None:
         """Push live events from now on: for dialects without history."""
-        for room in await self.hub.opener.open_many(refs):
-            if not self.closed and room.ref.slug not in self.rooms:
+        rooms = await self.hub.opener.open_many(refs)
+        ended = self.hub.registry.ended.get(self, ())
+        for room in rooms:
+            if room.ref.id in ended:
+                self.removed_from(room.ref)
+            elif not self.closed and room.ref.slug not in self.rooms:
                 self.hub.attach(self, room, room.last_seq)
             room.mark_used()
 

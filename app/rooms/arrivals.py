@@ -105,6 +105,8 @@ def _become_members(arrivals: dict[Arrival, _Found]) -> bool:
                 [_membership(room, user, owns=(room.id, user) in owned) for (_, user), room in pairs.items()],
                 ignore_conflicts=True,  # another process may have inserted one in between
             )
+            made = {room for room, _ in owned}
+            services.adopt((room, user) for (_, user), room in pairs.items() if room.id not in made)
     except IntegrityError:
         return False
     return True

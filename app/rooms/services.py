@@ -5,6 +5,7 @@ Synchronous, in a database thread; the caller publishes the result.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -203,9 +204,28 @@ def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[
     owns = room.slug != LOBBY and Room.objects.filter(is_deserted(), id=room.id).exists()
     role = Role.OWNER if owns else Role.MEMBER
     values = {"last_read_seq": room.head, "uncounted": room.uncounted, "added_by": added_by, "role": role}
-    membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
+    with transaction.atomic():
+        membership, new = Membership.objects.get_or_create(room=room, user_id=user, defaults=values)
+        if new and not owns and (room.id, user) in adopt([(room, user)]):
+            membership.role = Role.OWNER
     membership.room = room  # fetched without its room if it was inserted in between
     return membership, new
+
+
+def adopt(came: Iterable[tuple[Room, int]]) -> set[tuple[int, int]]:
+    """Make people who have just come owners of rooms whose last owner left meanwhile.
+
+    Return the (room, user) that own now. In the transaction that made the memberships: whoever leaves locks the room, and an
+    insert waits for that lock, so what is read after it is what they left.
+    """
+    first = {room.id: user for room, user in reversed([*came]) if room.slug != LOBBY}
+    if not first:
+        return set()
+    owners = Membership.objects.filter(room=OuterRef("id"), role=Role.OWNER, user__is_active=True)
+    found = {(room, first[room]) for room in Room.objects.filter(~Exists(owners), id__in=first).values_list("id", flat=True)}
+    for room, user in found:
+        Membership.objects.filter(room_id=room, user_id=user).update(role=Role.OWNER)
+    return found
 
 
 def is_deserted() -> Any:

@@ -163,6 +163,19 @@ async def test_a_direct_message_by_id_and_by_name_is_one_room(server: Server, co
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"text": " "}, "empty"), ({"text": "x" * 10_001}, "too_long"), ({"key": " "}, "bad_frame")]
+)
+async def test_refused_direct_message_makes_no_room(
+    server: Server, connect: Connect, ada: Account, bob: Account, fields: dict[str, str], code: str
+) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    with pytest.raises(Refused) as refused:
+        await mine.request("message.send", **({"to": bob.id, "key": "k", "text": "hi"} | fields))
+    assert refused.value.code == code
+    await theirs.expect_nothing("room.added", seconds=0.2)
+
+
 async def test_a_direct_room_made_from_both_sides_at_once_is_one(server: Server, connect: Connect) -> None:
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     mine, theirs = await connect(ada), await connect(bob)

@@ -1,15 +1,18 @@
 """Concurrent first joins of a room take one statement for all."""
 
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from core.errors import NoSuchRoom, NotAMember
 from db.queries import by_orm
-from rooms import services, slugs
+from rooms import access, leaving, services, slugs
 from rooms.arrivals import Arrival, Entered, Outcome, enter_all
 from rooms.models import Kind, Membership, Role, Room
 
@@ -99,3 +102,32 @@ def test_join_of_a_deleted_user_fails_alone(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(services, "room_enter", gone)
     outcomes = enter_together([Arrival(user, "open", create=False) for user in (ada, bob)])
     assert [type(outcome) for outcome in outcomes.values()] == [Entered, NoSuchRoom]
+
+
+def test_first_to_come_while_the_last_owner_leaves_owns_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, bob, eve = people(3)
+    services.room_create(slug="mine", title="", private=False, owner=ada)
+    read_marks = access.read_marks_among
+
+    def after_she_left(pairs: Iterable[tuple[int, int]]) -> Any:
+        asked = list(pairs)
+        leaving.member_remove(slug="mine", by=ada, user=ada)
+        return read_marks(asked)
+
+    monkeypatch.setattr(access, "read_marks_among", after_she_left)
+    enter_together([Arrival(user, "mine", create=False) for user in (bob, eve)])
+    assert list(Membership.objects.order_by("id").values_list("user_id", "role")) == [(bob, Role.OWNER), (eve, Role.MEMBER)]
+
+
+def test_who_comes_alone_as_the_last_owner_leaves_owns_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, bob = people(2)
+    services.room_create(slug="mine", title="", private=False, owner=ada)
+
+    def not_yet() -> Q:
+        leaving.member_remove(slug="mine", by=ada, user=ada)
+        return Q(pk__isnull=True)
+
+    monkeypatch.setattr(services, "is_deserted", not_yet)
+    membership, new = services.room_enter(slug="mine", user=bob, create=False)
+    assert (membership.role, new) == (Role.OWNER, True)
+    assert Membership.objects.get().role == Role.OWNER

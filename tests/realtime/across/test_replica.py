@@ -123,6 +123,17 @@ async def test_history_never_lacks_and_search_lacks_at_most_the_bound(installati
     assert await reader.found("latecomer")
 
 
+async def test_room_the_replica_lacks_is_read_from_the_primary(installation: Installation, reader: Reader, ada: Account) -> None:
+    await reader.until_answered(installation, "replica")
+    installation.ask(installation.standby, "SELECT pg_wal_replay_pause()")
+    try:
+        new = Reader(reader.chat, await create_room(installation.server.base_url, ada))
+        await new.chat.send(new.room, "first")
+        assert await new.page() == ["first"]
+    finally:
+        installation.ask(installation.standby, "SELECT pg_wal_replay_resume()")
+
+
 @pytest.mark.parametrize("fault", ["frozen", "promoted", "killed"])
 async def test_broken_replica_costs_nobody_an_answer(installation: Installation, reader: Reader, fault: str) -> None:
     if fault != "killed":
