@@ -66,18 +66,15 @@ def accept(game: Chess, payload: ChessAccepted, author: int, context: Context) -
 
 
 def move(game: Chess, payload: ChessMoved, author: int, context: Context) -> Chess:
-    """Make a move; a move after the flag has fallen is too late."""
-    colour = _playing(game, author)
+    """Make a move."""
+    colour = _playing(game, author, context)
     if game.turn != colour:
         raise NotYourTurn(_("it is the other side's turn"))
-    left = game.left_s(colour, context.at)
-    if left <= 0:
-        raise Closed(_("your time is up"))
     try:
         made = rules.move(game.fen, game.positions, payload.move)
     except rules.Illegal as error:
         raise IllegalMove(_("{move} is no legal move here", move=payload.move)) from error
-    left += game.increment
+    left = game.left_s(colour, context.at) + game.increment
     return msgspec.structs.replace(
         game,
         fen=made.fen,
@@ -96,7 +93,7 @@ def move(game: Chess, payload: ChessMoved, author: int, context: Context) -> Che
 
 def draw(game: Chess, payload: ChessDraw, author: int, context: Context) -> Chess:
     """Offer a draw, or decline the other side's."""
-    colour = _playing(game, author)
+    colour = _playing(game, author, context)
     if payload.offered:
         return msgspec.structs.replace(game, draw=colour)
     if game.draw != rules.other(colour):
@@ -110,7 +107,7 @@ def end(game: Chess, payload: ChessEnded, author: int, context: Context) -> Ches
         return _end_by_server(game, payload.why, context)
     if game.black is None and not game.result and payload.why == "resign":
         return _end_offer(game, author)
-    colour = _playing(game, author)
+    colour = _playing(game, author, context)
     if payload.why == "draw":
         if game.draw != rules.other(colour):
             raise NoSuchTarget(_("the other side offers no draw"))
@@ -152,16 +149,18 @@ def _ended(game: Chess, result: str, reason: str, at: datetime) -> Chess:
     )
 
 
-def _playing(game: Chess, author: int) -> str:
+def _playing(game: Chess, author: int, context: Context) -> str:
     """Return the side that the author plays in a running game.
 
-    Raises Closed or Forbidden.
+    Raises Forbidden, or Closed, also between the fall of a flag and the server's end of the game.
     """
     colour = game.colour_of(author)
     if colour is None:
         raise Forbidden(_("you do not play in this game"))
     if game.turn is None:
         raise Closed(_("the game has ended") if game.result else _("the game has not begun"))
+    if game.left_s(game.turn, context.at) <= 0:
+        raise Closed(_("your time is up") if game.turn == colour else _("the game has ended"))
     return colour
 
 

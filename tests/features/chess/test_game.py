@@ -136,6 +136,20 @@ def test_people_cannot_end_a_game_by_time() -> None:
     assert code_of(lambda: end(game, ChessEnded("time"), WHITE, context(59, by_server=True))) == "closed"
 
 
+def test_fallen_flag_leaves_no_draw_and_no_resignation() -> None:
+    """The server writes the end of the game a moment after the flag has fallen."""
+    game, late = draw(begun(), ChessDraw(True), WHITE, context(59)), context(60)
+    for author in (WHITE, BLACK):
+        for why in ("draw", "resign"):
+            assert code_of(lambda author=author, why=why: end(game, ChessEnded(why), author, late)) == "closed"
+        for offered in (True, False):
+            assert code_of(lambda author=author, offered=offered: draw(game, ChessDraw(offered), author, late)) == "closed"
+        assert code_of(lambda author=author: move(game, ChessMoved("e2e4"), author, late)) == "closed"
+    assert code_of(lambda: draw(game, ChessDraw(True), WATCHER, late)) == "forbidden"
+    assert end(game, due_now(game, late.at), WHITE, context(60, by_server=True)).reason == "time"
+    assert end(game, ChessEnded("draw"), BLACK, context(59)).result == "1/2-1/2", "in time"
+
+
 def test_mate_ends_the_game_and_the_server_says_so_once() -> None:
     game = played("f2f3", "e7e5", "g2g4", "d8h4")
     assert (game.result, game.reason, game.turn, game.closed) == ("0-1", "checkmate", None, False)
