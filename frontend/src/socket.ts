@@ -48,7 +48,10 @@ export type { FailureCode } from './socket/requests'
 export interface ChatSocketOptions {
   /** ws:// or wss:// address of the native dialect */
   url: string
-  /** stable name of the person signed in; separates the unsent messages of people who share a browser */
+  /**
+   * id of the person signed in; separates the unsent messages of people who share a browser.
+   * A greeting to someone else ends the connection like a close with 4010.
+   */
   owner: string
   open?: (url: string) => WireSocket
   clock?: Clock
@@ -114,6 +117,8 @@ export class ChatSocket extends Emitter<ChatSocketEvents> {
       clock,
       random,
       network: options.network ?? browserNetwork,
+      // Another person may have signed in with the browser's other tab since: the outbox and the page are not theirs.
+      accepts: (hello) => String(hello.user.id) === options.owner,
       onState: (state) => this.stateChanged(state),
       onFrame: (frame) => this.received(frame),
     })

@@ -20,7 +20,7 @@ beforeEach(() => {
   network = new TestNetwork()
   chat = new ChatSocket({
     url: 'ws://chat.test/ws/',
-    owner: 'ada',
+    owner: '1',
     network,
     random: () => chance,
     open: () => {

@@ -46,6 +46,7 @@ function crowdOf(people: number, answer: () => number | null): Crowd {
         clock: browserClock,
         network: new TestNetwork(),
         random,
+        accepts: () => true,
         onState: ({ name }) => void (name === 'open' && crowd.backAt.set(person, Date.now())),
         onFrame: () => undefined,
       }),

@@ -17,7 +17,7 @@ afterEach(async () => {
   await server.stop()
 })
 
-function client(storage: MemoryStorage | null = null, owner = 'ada'): RecordingClient {
+function client(storage: MemoryStorage | null = null, owner = '1'): RecordingClient {
   const made = new RecordingClient(server.url, { storage, owner })
   clients.push(made)
   return made
@@ -215,12 +215,37 @@ test('waiting messages survive a new sign-in', async () => {
 
 test('another person on the same browser does not send them', async () => {
   const storage = new MemoryStorage()
-  say(client(storage, 'ada'), 'private')
-  const bob = client(storage, 'bob')
+  say(client(storage), 'private')
+  server.user = { id: 2, name: 'bob' }
+  const bob = client(storage, '2')
   bob.chat.connect()
   await until(() => expect(bob.chat.state.name).toBe('open'))
   expect(bob.chat.unsent()).toEqual([])
   expect(storage.length).toBe(1)
+})
+
+test('a tab whose browser has another person signed in sends nothing', async () => {
+  const storage = new MemoryStorage()
+  const ada = client(storage)
+  ada.chat.join('lobby')
+  ada.chat.connect()
+  await until(() => expect(ada.snapshots).toHaveLength(1))
+  const greeted = vi.fn()
+  ada.chat.on('hello', greeted)
+  const before = server.received.length
+  server.user = { id: 2, name: 'bob' }
+  server.sever()
+  await until(() => expect(ada.chat.state.name).not.toBe('open'))
+  say(ada, 'of Ada')
+  await until(() => expect(ada.chat.state).toEqual({ name: 'refused', code: 4010 }))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(server.received).toHaveLength(before)
+  expect(greeted).not.toHaveBeenCalled()
+  expect(ada.chat.unsent()).toMatchObject([{ fields: { text: 'of Ada' }, state: 'waiting' }])
+
+  server.user = { id: 1, name: 'ada' }
+  client(storage).chat.connect()
+  await until(() => expect(server.texts('lobby')).toEqual(['of Ada']))
 })
 
 test('two tabs that both send a stored message store it once', async () => {
@@ -234,8 +259,8 @@ test('two tabs that both send a stored message store it once', async () => {
 
 test('storage that is full or broken stops no message', async () => {
   const storage = new MemoryStorage()
-  storage.items.set('hubbub.outbox.ada.broken', '{not json')
-  storage.items.set('hubbub.outbox.ada.odd', '{"key": 1}')
+  storage.items.set('hubbub.outbox.1.broken', '{not json')
+  storage.items.set('hubbub.outbox.1.odd', '{"key": 1}')
   storage.setItem = () => {
     throw new DOMException('full', 'QuotaExceededError')
   }
@@ -258,7 +283,7 @@ test('the first message to a person names the person and answers with the room',
 test('a message kept by an earlier version of the page is sent', async () => {
   const storage = new MemoryStorage()
   const kept = { key: 'old-key', destination: { room: 'lobby' }, text: 'from before', at: 1, state: 'waiting', error: null }
-  storage.setItem('hubbub.outbox.ada.old-key', JSON.stringify(kept))
+  storage.setItem('hubbub.outbox.1.old-key', JSON.stringify(kept))
   client(storage).chat.connect()
   await until(() => expect(server.sends()).toMatchObject([{ key: 'old-key', text: 'from before', room: 'lobby' }]))
 })

@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   clock: Clock
   network: Network
   random: () => number
+  /** Whether a greeting is for the person of this page; the connection ends as signed out if not. */
+  accepts: (hello: Hello) => boolean
   onState: (state: ConnectionState) => void
   /** Every frame that is no reply to a request of this connection. */
   onFrame: (frame: ServerFrame) => void
@@ -120,6 +122,10 @@ export class Connection {
   }
 
   private greeted(hello: Hello): void {
+    if (!this.options.accepts(hello)) {
+      this.hangUp()
+      return this.become({ name: 'refused', code: Close.SIGNED_OUT })
+    }
     this.disarm('greeting')
     this.openedAt = this.options.clock.now()
     this.become({ name: 'open', hello })

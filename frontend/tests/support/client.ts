@@ -51,7 +51,7 @@ export class RecordingClient {
   constructor(url: string, options: Partial<ChatSocketOptions> = {}) {
     this.chat = new ChatSocket({
       url,
-      owner: 'ada',
+      owner: '1',
       open: (target) => new NodeSocket(target) as unknown as WireSocket,
       network: this.network,
       // Short waits: the real clock runs in these tests.

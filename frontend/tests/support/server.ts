@@ -20,6 +20,8 @@ export class TestServer {
   heartbeat = 20
   rate = 0
   epoch = 'first'
+  /** the person whose session the next sockets bring */
+  user = AUTHOR
   /** decides what happens to a request before it is handled: an error code, or `drop` for no answer at all */
   fault: (frame: Request) => string | null = () => null
   /** closes a socket with this code instead of greeting it */
@@ -104,7 +106,7 @@ export class TestServer {
     socket.on('close', () => this.clients.delete(client))
     socket.on('message', (data) => this.handle(client, JSON.parse(data.toString()) as Request))
     const limits = { text: 10_000, frame: 262_144, rate: this.rate }
-    socket.send(JSON.stringify({ type: 'hello', protocol: 1, user: AUTHOR, heartbeat: this.heartbeat, limits, epoch: this.epoch }))
+    socket.send(JSON.stringify({ type: 'hello', protocol: 1, user: this.user, heartbeat: this.heartbeat, limits, epoch: this.epoch }))
   }
 
   private handle(client: Client, frame: Request): void {
