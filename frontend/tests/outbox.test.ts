@@ -114,6 +114,29 @@ test('a refused message says why, lets the next ones pass, and can be retried or
   await until(() => expect(ada.chat.unsent()).toEqual([]))
 })
 
+test('a frame larger than the server takes is refused at once, and the next ones pass', async () => {
+  server.frameLimit = 1_000
+  const ada = client()
+  ada.chat.connect()
+  // 400 characters of three bytes
+  say(ada, '字'.repeat(400), 'short')
+  await until(() => expect(server.texts('lobby')).toEqual(['short']))
+  expect(ada.chat.unsent()).toMatchObject([{ state: 'failed', error: { code: 'too_long' } }])
+  await expect(ada.chat.ask({ type: 'poll.create', text: 'x'.repeat(1_000) })).rejects.toMatchObject({ code: 'too_long' })
+  expect(ada.chat.post({ type: 'typing', text: 'x'.repeat(1_000) })).toBe(false)
+  expect([ada.chat.state.name, server.connections]).toEqual(['open', 1])
+})
+
+test('a frame of exactly the size that the server takes is sent', async () => {
+  server.frameLimit = 1_000
+  const ada = client()
+  ada.chat.connect()
+  await until(() => expect(ada.chat.state.name).toBe('open'))
+  const size = JSON.stringify({ type: 'filler', text: '', id: 1 }).length
+  await ada.chat.ask({ type: 'filler', text: 'x'.repeat(1_000 - size) })
+  expect(server.received).toHaveLength(1)
+})
+
 test('the queue is bounded and says so', () => {
   const ada = client()
   say(ada, ...range(1, MAX_FRAMES).map(String))

@@ -60,7 +60,7 @@ export class Connection {
   constructor(private readonly options: ConnectionOptions) {
     this.requests = new Requests({
       clock: options.clock,
-      send: (frame) => this.socket?.send(JSON.stringify(frame)),
+      send: (frame) => this.transmit(frame),
       onStuck: () => this.lost(null),
     })
   }
@@ -85,11 +85,9 @@ export class Connection {
     this.become({ name: 'closed' })
   }
 
-  /** Sends a frame without a reply; false without an open socket. */
+  /** Sends a frame without a reply; false without an open socket, and for a frame above `limits.frame`. */
   post(frame: FeatureFrame): boolean {
-    if (this.current.name !== 'open' || !this.socket) return false
-    this.socket.send(JSON.stringify(frame))
-    return true
+    return this.transmit(frame)
   }
 
   /** Sends a frame; `done` is called exactly once, while the frame that decides it is being handled. */
@@ -98,6 +96,15 @@ export class Connection {
       return done({ ok: false, code: 'disconnected', message: 'There is no connection.' })
     }
     this.requests.request(frame, done)
+  }
+
+  private transmit(frame: FeatureFrame): boolean {
+    if (this.current.name !== 'open' || !this.socket) return false
+    const data = JSON.stringify(frame)
+    // The server would close the socket with 1009, and again each time that the frame is sent anew.
+    if (isLonger(data, this.current.hello.limits.frame)) return false
+    this.socket.send(data)
+    return true
   }
 
   private dial(): void {
@@ -242,6 +249,11 @@ export class Connection {
     this.options.clock.clearTimeout(this.timers.get(name))
     this.timers.delete(name)
   }
+}
+
+/** Whether a text has more than `limit` bytes of UTF-8. Most need no count: a unit of UTF-16 takes three at most. */
+function isLonger(text: string, limit: number): boolean {
+  return text.length * 3 > limit && new TextEncoder().encode(text).length > limit
 }
 
 /** null for what is no frame: the bare `pong`, and anything a newer server may invent. */

@@ -15,7 +15,8 @@ export type Done = (outcome: Outcome) => void
 
 export interface RequestsOptions {
   clock: Clock
-  send: (frame: FeatureFrame & { id: number }) => void
+  /** false for a frame that the server does not take because of its size; it is not sent */
+  send: (frame: FeatureFrame & { id: number }) => boolean
   /** No request has been answered for REPLY_LIMIT, even if other frames arrive. */
   onStuck: () => void
 }
@@ -47,7 +48,9 @@ export class Requests {
     }
     const id = this.nextId++
     this.pending.set(id, { done, timer: this.options.clock.setTimeout(() => this.overdue(id), REPLY_TIMEOUT) })
-    this.options.send({ ...frame, id })
+    if (!this.options.send({ ...frame, id })) {
+      this.settle(id, { ok: false, code: 'too_long', message: 'The frame is larger than the server takes.' })
+    }
   }
 
   /** Whether the frame was the reply to a request. */

@@ -19,6 +19,7 @@ export class TestServer {
   snapshotSize = 50
   heartbeat = 20
   rate = 0
+  frameLimit = 262_144
   epoch = 'first'
   /** the person whose session the next sockets bring */
   user = AUTHOR
@@ -104,8 +105,11 @@ export class TestServer {
     const client: Client = { socket, rooms: new Set() }
     this.clients.add(client)
     socket.on('close', () => this.clients.delete(client))
-    socket.on('message', (data) => this.handle(client, JSON.parse(data.toString()) as Request))
-    const limits = { text: 10_000, frame: 262_144, rate: this.rate }
+    socket.on('message', (data: Buffer) => {
+      if (data.length > this.frameLimit) return socket.close(1009)
+      this.handle(client, JSON.parse(data.toString()) as Request)
+    })
+    const limits = { text: 10_000, frame: this.frameLimit, rate: this.rate }
     socket.send(JSON.stringify({ type: 'hello', protocol: 1, user: this.user, heartbeat: this.heartbeat, limits, epoch: this.epoch }))
   }
 
