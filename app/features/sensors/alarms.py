@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter, OrderedDict
 from typing import NamedTuple
 
 import structlog
@@ -38,6 +39,9 @@ FRESH_S = 2.0
 EVERY_S = 5.0
 # Changes posted in one round.
 MANY = 100
+# Between two changes of one alarm. Twice as long each time while it goes to and fro: many such sensors would fill the room.
+PAUSE_S = 3.0
+PAUSE_MOST_S = 60.0
 
 
 class Rule(NamedTuple):
@@ -83,13 +87,28 @@ def state_after(rule: Rule, state: str, value: float, age_s: float) -> str:
     return ""
 
 
+class Change(NamedTuple):
+    """An alarm's latest change in this process, and the pause before the next one."""
+
+    # Of the event loop's clock.
+    at: float
+    pause_s: float
+
+
 class Alarms:
-    """The alarms that this process has read, by sensor."""
+    """The alarms that this process has read, and readings still to be judged."""
 
     def __init__(self) -> None:
+        # By sensor, as all dicts of this class but `waiting`.
         self.known: dict[int, State] = {}
         self.read_at = 0.0
-        self.tasks: set[asyncio.Task[None]] = set()
+        # Room → sensor → its newest reading. The first room is the next one.
+        self.waiting: OrderedDict[int, OrderedDict[int, Seen]] = OrderedDict()
+        # Newest readings of alarms that have changed a moment ago.
+        self.held: dict[int, Seen] = {}
+        self.changes: dict[int, Change] = {}
+        self.worker: asyncio.Task[None] | None = None
+        # Taken for one change: the worker and check_all take turns.
         self.lock = asyncio.Lock()
 
 
@@ -97,35 +116,97 @@ loaded = PerLoop(Alarms)
 
 
 def check(seen: list[Seen]) -> None:
-    """Look at readings that are their sensors' newest, in the background."""
+    """Look at readings that are their sensors' newest, in the background.
+
+    A newer reading replaces one that was not judged yet.
+    """
     if not seen:
         return
-    task = asyncio.get_running_loop().create_task(_check(seen))
-    loaded().tasks.add(task)
-    task.add_done_callback(loaded().tasks.discard)
-
-
-async def _check(seen: list[Seen]) -> None:
     alarms = loaded()
-    async with alarms.lock:  # in the order of the commits
+    for one in seen:
+        alarms.waiting.setdefault(one.room.id, OrderedDict())[one.sensor] = one
+    if alarms.worker is None or alarms.worker.done():
+        alarms.worker = asyncio.get_running_loop().create_task(_work(alarms))
+
+
+async def _work(alarms: Alarms) -> None:
+    while alarms.waiting:
         try:
             await _refresh(alarms)
-            if late := [one for one in seen if not await _judge_known(alarms, one)]:
-                alarms.read_at = 0.0
-                await _refresh(alarms)
-                for one in late:
-                    await _judge_known(alarms, one)
+            if (found := _next(alarms)) is not None and not await _post(alarms, *found):
+                await _judge_again(alarms, found[1])
         except (database.DatabaseUnavailable, Unavailable) as error:
+            # check_all finds these once the database is back.
+            alarms.waiting.clear()
             logger.warning("alarms wait for the database", error=str(error))
+        except Exception:
+            logger.exception("an alarm could not be posted")
 
 
-async def _judge_known(alarms: Alarms, seen: Seen) -> bool:
-    """Return False if another process was first: its state is to be read."""
+def _next(alarms: Alarms) -> tuple[State, Seen, str] | None:
+    """Take the readings up to the next one that changes its alarm.
+
+    One change of each room in turn: no room waits for all changes of another.
+    """
+    while alarms.waiting:
+        room, sensors = alarms.waiting.popitem(last=False)
+        while sensors:
+            _, seen = sensors.popitem(last=False)
+            # This reading is newer than a held one.
+            alarms.held.pop(seen.sensor, None)
+            known = alarms.known.get(seen.sensor)
+            if known is None or (state := _state_now(known, seen)) == known.state:
+                continue
+            if (wait_s := _pause_left(alarms, seen.sensor)) > 0:
+                alarms.held[seen.sensor] = seen
+                asyncio.get_running_loop().call_later(wait_s, _release, alarms, seen.sensor)
+                continue
+            if sensors:
+                alarms.waiting[room] = sensors
+            return known, seen, state
+    return None
+
+
+def _release(alarms: Alarms, sensor: int) -> None:
+    """Judge a held reading, unless a newer one is waiting."""
+    seen = alarms.held.pop(sensor, None)
+    if seen is not None and sensor not in alarms.waiting.get(seen.room.id, ()):
+        check([seen])
+
+
+async def _judge_again(alarms: Alarms, seen: Seen) -> None:
+    """Judge by the state of now: another process has changed the alarm."""
+    alarms.read_at = 0.0
+    await _refresh(alarms)
     known = alarms.known.get(seen.sensor)
-    if known is None:
-        return True
-    state = _state_now(known, seen)
-    return state == known.state or await change(known, seen, state)
+    if known is not None and (state := _state_now(known, seen)) != known.state:
+        await _post(alarms, known, seen, state)
+
+
+async def _post(alarms: Alarms, known: State, seen: Seen, state: str) -> bool:
+    """Change the alarm, and begin the pause before its next change.
+
+    Returns and raises as `change`.
+    """
+    async with alarms.lock:
+        now = asyncio.get_running_loop().time()
+        alarms.changes[seen.sensor] = Change(now, pause_after(alarms.changes.get(seen.sensor), now))
+        return await change(known, seen, state)
+
+
+def pause_after(last: Change | None, now: float) -> float:
+    """Return the pause in seconds after a change at `now`.
+
+    It doubles while the alarm goes to and fro.
+    """
+    if last is None or now - last.at >= 2 * last.pause_s:
+        return PAUSE_S
+    return min(PAUSE_MOST_S, 2 * last.pause_s)
+
+
+def _pause_left(alarms: Alarms, sensor: int) -> float:
+    last = alarms.changes.get(sensor)
+    return 0.0 if last is None else last.at + last.pause_s - asyncio.get_running_loop().time()
 
 
 async def check_all() -> None:
@@ -134,15 +215,18 @@ async def check_all() -> None:
     Raises DatabaseUnavailable.
     """
     alarms = loaded()
-    async with alarms.lock:
-        for known, seen in await database.run(_changed):
-            state = _state_now(known, seen)
-            try:
-                if state != known.state and not await change(known, seen, state):
-                    # A process posted it and has not noted it: mostly it has died.
-                    await database.run(_note, known.id, known.changes, state)
-            except Unavailable:
-                return  # the next round begins with others
+    now = asyncio.get_running_loop().time()
+    alarms.changes = {sensor: last for sensor, last in alarms.changes.items() if now - last.at < 2 * last.pause_s}
+    for known, seen in await database.run(_changed):
+        state = _state_now(known, seen)
+        try:
+            if state == known.state or _pause_left(alarms, seen.sensor) > 0:
+                continue
+            if not await _post(alarms, known, seen, state):
+                # A process posted it and has not noted it: mostly it has died.
+                await database.run(_note, known.id, known.changes, state)
+        except Unavailable:
+            return  # the next round begins with others
 
 
 def _changed() -> list[tuple[State, Seen]]:
@@ -157,7 +241,18 @@ def _changed() -> list[tuple[State, Seen]]:
     both = [(_state(alarm), _newest(alarm.sensor)) for alarm in found.select_related("by", "sensor__room")]
     changed = [(known, seen) for known, seen in both if _state_now(known, seen) != known.state]
     random.shuffle(changed)  # alarms whose messages cannot be stored must not keep others from being posted
-    return changed[:MANY]
+    return in_turn(changed)[:MANY]
+
+
+def in_turn(changed: list[tuple[State, Seen]]) -> list[tuple[State, Seen]]:
+    """Order changes so that rooms take turns: the first of each, then the second."""
+    counts: Counter[int] = Counter()
+    numbered = []
+    for one in changed:
+        room = one[1].room.id
+        numbered.append((counts[room], one))
+        counts[room] += 1
+    return [one for _, one in sorted(numbered, key=lambda pair: pair[0])]
 
 
 def _newest(sensor: Sensor) -> Seen:
