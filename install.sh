@@ -229,14 +229,17 @@ turn_off() {
 }
 
 make_administrator() {
-  local password made=''
+  local password known made=''
   if [ -n "$dry" ]; then
     say "would make the administrator $admin, unless there is one"
     return
   fi
   read_settings
-  if compose exec -T web python app/manage.py account "$admin" </dev/null >/dev/null 2>&1; then
-    say "$admin is there already, and keeps the password"
+  if known=$(compose exec -T web python app/manage.py account "$admin" </dev/null 2>/dev/null); then
+    case $known in
+      *"is an administrator"*) say "$admin is there already, and keeps the password" ;;
+      *) fail "$admin is the account of somebody who is no administrator: choose another name with --admin" ;;
+    esac
     return
   fi
   if [ -n "$password_file" ]; then password=$(head -n 1 "$password_file"); else password=$(random_text | head -c 24) made=yes; fi

@@ -19,7 +19,7 @@ look() {
   refuse_foreign_stack
   refuse_wrong_settings
   write_secrets
-  compose_files
+  compose_files | from_root
   printf '\n%s\n' "${settings:?}"
 }
 

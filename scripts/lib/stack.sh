@@ -97,10 +97,18 @@ keeps_archive() {
 compose() {
   local command=(docker compose --project-directory "$root") file
   ensure_versions
-  for file in $(compose_files); do command+=(--file "$root/$file"); done
+  while IFS= read -r file; do command+=(--file "$file"); done < <(compose_files | from_root)
   # macOS has no timeout; it only loses the time limit.
   if [ -n "${seconds:-}" ] && command -v timeout >/dev/null; then command=(timeout --foreground "$seconds" "${command[@]}"); fi
   "${command[@]}" "$@"
+}
+
+# from_root: print the paths of standard input, those of the checkout from its root on.
+from_root() {
+  local file
+  while IFS= read -r file; do
+    case $file in /*) echo "$file" ;; *) echo "$root/$file" ;; esac
+  done
 }
 
 # COMPOSE_FILE overrides our choice, as in docker compose itself.

@@ -116,7 +116,7 @@ class Engine:
     def look(self) -> None:
         """Check Docker and the settings; find the compose files and project they name."""
         files, _, self._settings = self.step("look", within_s=4 * CALL_S).partition("\n\n")
-        chosen = (part for file in files.splitlines() for part in ("--file", f"{ROOT}/{file}"))
+        chosen = (part for file in files.splitlines() for part in ("--file", file))
         self._compose = ("docker", "compose", "--project-directory", str(ROOT), *chosen)
         self._read_config()
 

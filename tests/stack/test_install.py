@@ -1,5 +1,6 @@
 """install.sh on a server that has nothing yet: twice, then away again."""
 
+import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from tests.stack.rolling import docker
 from tests.stack.stack import Answer, Stack, copy_checkout, tls_files
+from tests.support.chat_client import sign_up
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
@@ -188,6 +190,9 @@ def test_server_is_installed_twice_and_removed(server: Stack) -> None:
     assert env.read_text() == before
     assert [one["Id"] for one in server.containers("web")] == containers
     assert made[1] not in server.logs("web")
+    asyncio.run(sign_up(address, "somebody"))
+    other = install(server, "--admin", "somebody")
+    assert (other.returncode, "is no administrator: choose another name" in other.stderr) == (1, True), other.stderr
 
     assert install(server, "--uninstall").returncode == 0
     assert not server.containers("web")

@@ -74,10 +74,10 @@ def kept(restored: Stack, tmp_path: Path) -> Iterator[Stack]:
         (directory / file.name).unlink()
         shutil.copy2(file, directory)
     # The role keeps the password that a test gave it; web is healthy with a wrong one, but never ready.
-    told = restored.exec(
+    altered = restored.exec(
         "postgres", "psql", "-U", "postgres", "-c", f"ALTER ROLE hubbub PASSWORD '{setting(restored, 'POSTGRES_PASSWORD')}'"
     )
-    assert told.returncode == 0, told.stderr
+    assert altered.returncode == 0, altered.stderr
 
 
 async def test_rotation_goes_on_after_it_was_killed(kept: Stack) -> None:

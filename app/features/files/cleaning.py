@@ -19,14 +19,17 @@ from features.files.uploads import WITHIN_S
 
 # An upload that no message has is kept for so long: its sender may be offline.
 KEPT = timedelta(days=1)
+# A file without a row: mostly a restore took the row away, and may be undone.
+UNKNOWN_KEPT = timedelta(days=30)
 PAGE = 500
 EVERY_S = 900
 
 
-def files_clean(*, kept: timedelta = KEPT) -> int:
+def files_clean(*, kept: timedelta = KEPT, unknown_kept: timedelta = UNKNOWN_KEPT) -> int:
     """Remove the files that belong to no message, and return their number.
 
-    They are files unsent for `kept`, files of deleted messages and rooms, and remains of a killed process.
+    They are files unsent for `kept`, files of deleted messages and rooms, and remains of a killed process: files without a row,
+    after `unknown_kept`.
     """
     unsent = sum(_remove(page, "unsent", key="") for page in _pages(Q(key="", at__lt=timezone.now() - kept)))
     homeless = sum(_remove(page, "room") for page in _pages(Q(room=None)))
@@ -34,7 +37,7 @@ def files_clean(*, kept: timedelta = KEPT) -> int:
     # Claimed by a message that never came.
     never = sum(_remove(page, "unsent") for page in _pages(Q(seq=None, at__lt=timezone.now() - kept)))
     left = disk.sweep_incoming(2 * WITHIN_S)
-    unknown = sum(_remove_unknown(codes) for codes in disk.stored_codes(int(time.time() / EVERY_S), kept.total_seconds()))
+    unknown = sum(_remove_unknown(codes) for codes in disk.stored_codes(int(time.time() / EVERY_S), unknown_kept.total_seconds()))
     REMOVED.labels("unfinished").inc(left + unknown)
     return unsent + homeless + deleted + never + left + unknown
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from db import archiver
+from ops.doctor.backups import OLD_H
 from ops.doctor.findings import Finding, Options, failure, ok, warning
 
 PAGE = "docs/runbooks/disk-full.md"
@@ -27,6 +28,8 @@ def check_archive(options: Options) -> Iterator[Finding]:
         yield warning("archive", "pgBackRest does not say which backups there are", "make archive ARGS=--info")
     elif options.archived_at == 0:
         yield warning("archive", "it has no backup of this database, and brings nothing back", "make archive ARGS=--full")
+    elif options.archived_at is not None and _hours_since(options.archived_at) > OLD_H:
+        yield warning("archive", f"its newest backup is {_hours_since(options.archived_at):,.0f} h old", "make archive")
     else:
         yield ok("archive", f"it takes the log{_newest(options)}")
 
@@ -34,5 +37,8 @@ def check_archive(options: Options) -> Iterator[Finding]:
 def _newest(options: Options) -> str:
     if options.archived_at is None:
         return ""
-    hours = max(0.0, timezone.now().timestamp() - options.archived_at) / 3600
-    return f"; its newest backup is {hours:.0f} h old"
+    return f"; its newest backup is {_hours_since(options.archived_at):.0f} h old"
+
+
+def _hours_since(moment: float) -> float:
+    return max(0.0, timezone.now().timestamp() - moment) / 3600

@@ -1,6 +1,8 @@
 """The background worker removes invisible files."""
 
+import os
 import secrets
+from time import time
 from typing import Any
 
 import pytest
@@ -14,6 +16,16 @@ CLEAN = """
 from datetime import timedelta
 from features.files.cleaning import files_clean
 assert files_clean(kept=timedelta({kept})) == {number}, "removed"
+"""
+
+
+# One after the other they cover all directories.
+EIGHT_RUNS = """
+import time
+from features.files import cleaning
+for run in range(8):
+    cleaning.time = type("time", (), {"time": lambda: run * cleaning.EVERY_S})
+    cleaning.files_clean()
 """
 
 
@@ -61,3 +73,17 @@ async def test_key_of_a_cleaned_file_is_a_duplicate(start_server: StartServer) -
         assert again == {**first, "re": again["re"], "duplicate": True}
         with pytest.raises(Refused, match="no_such_target"):
             await chat.request("message.send", **message | {"key": "two"})
+
+
+async def test_file_whose_row_a_restore_took_away_stays_for_a_month(start_server: StartServer) -> None:
+    own = start_server()
+    ada = await sign_up(own.base_url)
+    room = await create_room(own.base_url, ada)
+    async with with_token(own.base_url, ada) as http:
+        file = await uploaded(http, room, b"old")
+    (stored,) = (path for path in (own.data_dir / "files").rglob(f"{file['id']}*") if path.is_file())
+    own.shell("from features.files.models import Upload\nUpload.objects.all().delete()")
+    for days, stays in ((29, True), (31, False)):
+        os.utime(stored, (time() - days * 86_400,) * 2)
+        own.shell(EIGHT_RUNS)
+        assert stored.exists() == stays

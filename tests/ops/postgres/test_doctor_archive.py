@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,10 @@ def test_archive_that_takes_no_log_is_named(installation: Installation) -> None:
     assert (level, change) == ("warning", "make archive ARGS=--full")
     ((level, text, change),), _ = installation.look(archived_at=-1)
     assert (level, change) == ("warning", "make archive ARGS=--info")
+    ((level, text, change),), _ = installation.look(archived_at=int(time.time()) - 27 * 3600)
+    assert (level, text, change) == ("warning", "its newest backup is 27 h old", "make archive")
+    ((level, text, _),), _ = installation.look(archived_at=int(time.time()) - 3600)
+    assert (level, text) == ("ok", "it takes the log; its newest backup is 1 h old")
     installation.archive_by("false")
     installation.write("failed_count")
     ((level, text, change),), gauge = installation.look()

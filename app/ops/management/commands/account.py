@@ -33,6 +33,8 @@ class Command(BaseCommand):
         hour_ago = timezone.now() - timedelta(hours=1)
         written = apps.get_model("chat", "Event").objects.filter(author_id=user.pk, at__gte=hour_ago).count()
         state = "may sign in" if user.is_active else "is shut out"
+        if user.is_superuser:
+            state += " and is an administrator"
         self.stdout.write(
             f"{user.username} (id {user.pk}, since {user.date_joined:%Y-%m-%d}) {state}; {written} events in the past hour"
         )
