@@ -45,6 +45,8 @@ class Amended(NamedTuple):
     data: dict[str, Any] | None
     # The decoded state, where it is known.
     state: Any = None
+    # The state as sent to clients, where it was made already.
+    shown: dict[str, Any] | None = None
 
 
 class EventRow(NamedTuple):
@@ -88,7 +90,8 @@ def event_rows(events: QuerySet[Event], *first: str) -> QuerySet[Any, Any]:
 def with_targets(found: Iterable[tuple[int, EventRow]]) -> list[tuple[int, EventRow]]:
     """Add to events the targets whose state they carry.
 
-    Takes and returns (room id, event) pairs. Sends one query, or none if no event carries the state of its target.
+    Takes and returns (room id, event) pairs. Sends one query, or none if no event carries the state of its target. The
+    events of one target share it: its state is decoded once.
     """
     events = list(found)
     places = {(room, row.target) for room, row in events if row.target is not None and _carries_state(row)}
@@ -96,8 +99,15 @@ def with_targets(found: Iterable[tuple[int, EventRow]]) -> list[tuple[int, Event
         return events
     wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
     rows = Event.objects.filter(wanted).values_list("room_id", "seq", "kind", "text", "data")
-    targets = {(room, seq): Amended(kind, text, data) for room, seq, kind, text, data in rows}
+    targets = {(room, seq): _decoded(Amended(kind, text, data)) for room, seq, kind, text, data in rows}
     return [(room, row._replace(amended=targets.get((room, row.target or 0)))) for room, row in events]
+
+
+def _decoded(target: Amended) -> Amended:
+    if target.kind == kinds.MESSAGE.name:
+        return target
+    target = target._replace(state=kinds.state_of(target))
+    return target._replace(shown=kinds.public_state(target))
 
 
 def _carries_state(row: EventRow) -> bool:
@@ -187,5 +197,5 @@ def _change(row: EventRow) -> dict[str, Any]:
         return {"text": row.text or ""}
     fields = known.shown(msgspec.convert(row.data or {}, known.payload)) if known.public is not None else {}
     if known.carries_state and row.amended is not None:
-        fields["state"] = kinds.public_state(row.amended)
+        fields["state"] = kinds.public_state(row.amended) if row.amended.shown is None else row.amended.shown
     return fields

@@ -3,12 +3,15 @@
 Events beyond these bounds are not even read.
 """
 
+import dataclasses
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from chat import history
+from chat import history, kinds
 from chat.models import Event
 from core.limits import LIMITS
 from realtime.publish import RoomRef
@@ -75,3 +78,23 @@ def test_rows_beyond_the_page_are_not_read() -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         assert len(cursor.fetchall()) <= PAGE_OF_BIG * 4 + 1  # SQLite counts characters, of four bytes here
+
+
+def test_page_of_votes_makes_their_polls_form_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = 100
+    room = room_of([""] * (votes + 1))
+    poll = {"question": "Tea?", "options": ["yes", "no"], "votes": {str(person): [0] for person in range(1, 1_000)}}
+    Event.objects.filter(room_id=room.id, seq=1).update(kind="poll", data=poll)
+    Event.objects.filter(room_id=room.id, seq__gt=1).update(kind="poll.voted", target=1, data={"choices": [0]})
+    known, made = kinds.KINDS["poll"], []
+
+    def public(state: Any) -> dict[str, Any]:
+        made.append(state)
+        assert known.public is not None
+        return known.public(state)
+
+    monkeypatch.setitem(kinds.KINDS._shown, "poll", dataclasses.replace(known, public=public))
+    events, _ = history.resume_page(room, 1, votes + 1)
+    assert [event.seq for event in events] == list(range(2, votes + 2))
+    assert all('"tally":[999,0]' in event.text for event in events)
+    assert len(made) == 1
