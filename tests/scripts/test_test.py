@@ -176,7 +176,7 @@ def test_browser_has_a_network_of_its_own(planted: Checkout) -> None:
 def test_unknown_block_is_refused(planted: Checkout) -> None:
     done = planted.test("brwoser")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are stack, embedded, ")
+    assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are stack, postgres, embedded, ")
 
 
 def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> None:

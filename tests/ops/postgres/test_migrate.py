@@ -34,12 +34,13 @@ async def test_migrate_waits_for_a_database_that_still_starts() -> None:
     with Postgres() as postgres:
         await asyncio.to_thread(postgres.stop)
         waiting = begin(postgres.url(), "--wait", "90")
-        await asyncio.sleep(15)
-        assert waiting.poll() is None
+        assert waiting.stderr is not None
+        async with asyncio.timeout(90):
+            while not (heard := await asyncio.to_thread(waiting.stderr.readline)).startswith("Waiting for the database: "):
+                assert heard, "it ended without waiting"
         await asyncio.to_thread(postgres.start)
         code, said = await ended(waiting)
     assert code == 0, said
-    assert "Waiting for the database: " in said
     assert "Applying" in said
 
 
