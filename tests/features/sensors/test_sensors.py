@@ -343,3 +343,20 @@ async def test_old_readings_are_deleted(
     begin = {"from": at(-6.5 * 86_400)}
     assert [one["value"] for one in (await series(http, room, "t1", **begin))["points"]] == [2]
     assert [one["value"] for one in (await series(http, room, "t1", points=1, **begin))["points"]] == [2]
+
+
+async def test_sensors_of_which_nothing_is_kept_are_deleted(
+    server: Server, connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
+) -> None:
+    """They count among the sensors that a room may have."""
+    mine = await connect(ada)
+    old = at(-4 * 86_400)
+    await push(mine, room, ("gone", 1, old), ("alarmed", 1, old), ("back", 1, old), ("kept", 1, at(-2 * 86_400)))
+    await push(mine, room, ("back", 2))
+    assert (await http.put(f"/api/rooms/{room}/sensors/alarmed/alarm", json={"above": 30})).is_success
+    days = "settings.SENSOR_DAYS, settings.SENSOR_MINUTE_DAYS, settings.SENSOR_HOUR_DAYS = 1, 2, 3"
+    prune = "from features.sensors.tasks import readings_prune; readings_prune.func()"
+    await asyncio.to_thread(server.shell, f"from django.conf import settings; {days}; {prune}")
+    listed = (await http.get(f"/api/rooms/{room}/sensors")).json()["sensors"]
+    assert [one["sensor_id"] for one in listed] == ["alarmed", "back", "kept"]
+    assert await push(mine, room, ("gone", 2)) == 1, "it is made again"
