@@ -171,7 +171,8 @@ async def test_refused_direct_message_makes_no_room(
 ) -> None:
     mine, theirs = await connect(ada), await connect(bob)
     with pytest.raises(Refused) as refused:
-        await mine.request("message.send", **({"to": bob.id, "key": "k", "text": "hi"} | fields))
+        asked: dict[str, Any] = {"to": bob.id, "key": "k", "text": "hi"} | fields
+        await mine.request("message.send", **asked)
     assert refused.value.code == code
     await theirs.expect_nothing("room.added", seconds=0.2)
 

@@ -75,7 +75,8 @@ class World:
         self.room = self.hub.registry.rooms[ROOM.id] = LiveRoom(ROOM)
         self.room.last_seq = 2
         self.room.opened.set()
-        self.listener: Any = Listener(self.hub)
+        listener: Any = Listener(self.hub)
+        self.listener = listener
         self.local = self.hub.registry.people[ADA.id] = LocalUser(ADA)
         self.local.sockets.add(self.listener)
         monkeypatch.setattr(hubs, "domains", lambda: SimpleNamespace(LOG=SimpleNamespace(events=self._events)))
