@@ -15,6 +15,8 @@ class Server {
   connected = true
   refuse: string | null = null
   updates = 0
+  /** bytes of the note */
+  room = 600_000
   private readonly handlers = new Map<string, ((value: never) => void)[]>()
   readonly socket = {
     on: (name: string, handler: (value: never) => void) => {
@@ -40,6 +42,8 @@ class Server {
       return { update: toBase64(lacks), vector: toBase64(Y.encodeStateVector(this.doc)) }
     }
     if (type === 'note.update') {
+      const { length } = fromBase64(update!)
+      if (length > 131_072 || Y.encodeStateAsUpdate(this.doc).length + length > this.room) throw new RequestFailed('too_long', '')
       this.updates += 1
       Y.applyUpdate(this.doc, fromBase64(update!))
     }
@@ -105,6 +109,34 @@ describe('a note', () => {
     await settled()
     expect(server.text.length).toBe(240_000)
     expect(server.updates).toBe(4)
+  })
+
+  it('stores a paste of more bytes than a frame holds', async () => {
+    session.text.insert(0, '字'.repeat(50_000))
+    await settled()
+    expect([server.text, server.updates, session.state]).toEqual(['字'.repeat(50_000), 2, 'saved'])
+  })
+
+  it('stores what an undo brings back, however large', async () => {
+    const undo = new Y.UndoManager(session.text, { captureTimeout: 0 })
+    for (let part = 0; part < 3; part += 1) session.text.insert(0, `${part}`.repeat(60_000))
+    session.text.delete(0, 180_000)
+    await settled()
+    expect(server.text).toBe('')
+    undo.undo()
+    await settled()
+    expect([server.text.length, session.state]).toEqual([180_000, 'saved'])
+    expect(server.text).toBe(session.text.toString())
+  })
+
+  it('tries again after an edit once it was full', async () => {
+    server.room = 1_000
+    session.text.insert(0, 'x'.repeat(2_000))
+    await settled()
+    expect([session.state, server.text]).toEqual(['full', ''])
+    session.text.delete(0, 1_990)
+    await settled()
+    expect([session.state, session.isSaved, server.text]).toEqual(['saved', true, 'x'.repeat(10)])
   })
 
   it.each(['rate_limited', 'unavailable', 'timeout', 'too_many'])('tries again after %s', async (code) => {
@@ -176,6 +208,21 @@ describe('a note that is kept', () => {
     expect(server.updates).toBe(1)
     expect(later.text.toString()).toBe(server.text)
     expect([later.state, later.isSaved, store.unsent]).toEqual(['saved', true, false])
+  })
+
+  it('brings more than a frame holds', async () => {
+    const store = new Store()
+    const before = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await before.open()
+    server.cut()
+    for (let part = 0; part < 15; part += 1) before.text.insert(part * 10_000, `${part % 10}`.repeat(10_000))
+    before.end()
+    server.connected = true
+    const later = new NoteSession(server.socket, 'lobby', 7, store.keep)
+    await later.open()
+    await settled()
+    expect([server.text.length, later.state, later.isSaved, store.unsent]).toEqual([150_000, 'saved', true, false])
+    expect(server.text).toBe(later.text.toString())
   })
 
   it('is forgotten once all is stored, and not before', async () => {

@@ -9,9 +9,10 @@ import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import type * as Y from 'yjs'
 import { cursorsOf } from './cursors'
 
-/** characters; a paste above it would not fit into a frame */
-export const MAX_INSERT = 60_000
+/** bytes of UTF-8; a note has room for 600,000 with its history */
+export const MAX_INSERT = 500_000
 
+const utf8 = new TextEncoder()
 const markdown = new Language(defineLanguageFacet(), parser.configure(GFM), [], 'markdown')
 const colours = HighlightStyle.define([
   { tag: tags.heading1, fontSize: '1.5em', fontWeight: '700' },
@@ -66,7 +67,7 @@ interface Options {
 export function createEditor({ text, root, label, hint, readOnly, onCursor, onTooLong }: Options): EditorView {
   const tooLong = EditorState.transactionFilter.of((transaction) => {
     let inserted = 0
-    if (transaction.isUserEvent('input')) transaction.changes.iterChanges((_from, _to, _fromB, _toB, part) => (inserted += part.length))
+    if (transaction.isUserEvent('input')) transaction.changes.iterChanges((_from, _to, _fromB, _toB, part) => (inserted += utf8.encode(part.toString()).length))
     if (inserted <= MAX_INSERT) return transaction
     onTooLong()
     return []

@@ -4,9 +4,12 @@ import { RequestFailed, type ChatSocket } from '../../socket'
 import { request } from '../client'
 import { fromBase64, toBase64 } from './base64'
 import type { Kept } from './kept'
+import { splitUpdate } from './split'
 
 /** bytes of one frame's update; the server takes a little more */
 const MAX_UPDATE = 100_000
+/** A full note is opened again this long after the last key: deleted text may have made room. */
+const FULL_PAUSE = 1_000
 const REMOTE = 'server'
 const TRY_AGAIN = ['rate_limited', 'unavailable', 'timeout', 'too_many']
 /** The note is no more, or not this person's any more: only then are kept edits of no use. */
@@ -30,7 +33,7 @@ export class NoteSession {
   state: NoteState = 'opening'
   /** called with each change of `state` */
   onState: (state: NoteState) => void = () => undefined
-  /** unconfirmed updates, oldest first */
+  /** unconfirmed updates, oldest first; none larger than MAX_UPDATE */
   private unsent: Uint8Array[] = []
   private sending = false
   private readonly kept: Kept | undefined
@@ -84,9 +87,9 @@ export class NoteSession {
       const { update, vector: theirs } = await request<Opened>({ type: 'note.open', room: this.room, note: this.note, vector }, 'note.opened')
       this.apply(update)
       const lacks = Y.encodeStateAsUpdate(this.doc, fromBase64(theirs))
-      // One update of all that was written meanwhile, unless a frame cannot hold it.
       const keptOnly = this.unsentBefore || (!this.unsent.length && holdsNewer(this.doc, fromBase64(theirs)))
-      if (keptOnly || (this.unsent.length && lacks.length <= MAX_UPDATE)) this.unsent = [lacks]
+      // One update of all that was written meanwhile, or as few as frames can hold.
+      if (keptOnly || this.unsent.length) this.unsent = splitUpdate(lacks, MAX_UPDATE)
       this.unsentBefore = false
       this.set('saved')
       void this.flush()
@@ -112,9 +115,10 @@ export class NoteSession {
   }
 
   private send(update: Uint8Array): void {
-    this.unsent.push(update)
+    this.unsent.push(...splitUpdate(update, MAX_UPDATE))
     this.kept?.mark(true)
-    void this.flush()
+    if (this.state === 'full') this.later(() => void this.open(), FULL_PAUSE)
+    else void this.flush()
   }
 
   private async flush(): Promise<void> {
@@ -156,8 +160,12 @@ export class NoteSession {
     if (code === 'too_long') return this.set('full')
     if (GONE.includes(code)) return this.set('gone')
     if (!TRY_AGAIN.includes(code)) return this.set('refused')
+    this.later(again, 500 + Math.random() * 1_000)
+  }
+
+  private later(run: () => void, ms: number): void {
     clearTimeout(this.timer)
-    this.timer = setTimeout(again, 500 + Math.random() * 1_000)
+    this.timer = setTimeout(run, ms)
   }
 
   private set(state: NoteState): void {
