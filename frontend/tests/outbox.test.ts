@@ -280,6 +280,30 @@ test('two tabs that both send a stored message store it once', async () => {
   expect(server.texts('lobby')).toEqual(['once', 'and for all'])
 })
 
+test('a message that another tab discarded is not sent', async () => {
+  const storage = new MemoryStorage()
+  say(client(storage), 'one', 'regretted', 'three')
+  const [first, second] = [client(storage), client(storage)]
+  first.chat.discard(first.chat.unsent()[1]!.key)
+  second.chat.connect()
+  await until(() => expect(second.chat.unsent()).toEqual([]))
+  expect(server.texts('lobby')).toEqual(['one', 'three'])
+})
+
+test('stored messages that the queue had no room for follow once it is empty', async () => {
+  const storage = new MemoryStorage()
+  const tabs = [client(storage), client(storage)]
+  const texts = range(1, MAX_FRAMES + 20).map(String)
+  texts.forEach((text, index) => say(tabs[index < 25 ? 0 : 1]!, text))
+  server.fault = (frame) => (frame.type === 'message.send' && frame.text === '3' ? 'not_a_member' : null)
+  const after = client(storage)
+  expect(after.chat.unsent()).toHaveLength(MAX_FRAMES)
+  after.chat.connect()
+  await until(() => expect(server.texts('lobby')).toHaveLength(MAX_FRAMES + 19))
+  expect(server.texts('lobby').map(Number).sort((a, b) => a - b)).toEqual(texts.map(Number).filter((n) => n !== 3))
+  await until(() => expect(after.chat.unsent()).toMatchObject([{ state: 'failed' }]))
+})
+
 test('storage that is full or broken stops no message', async () => {
   const storage = new MemoryStorage()
   storage.items.set('hubbub.outbox.1.broken', '{not json')

@@ -53,6 +53,10 @@ export class Outbox {
   private readonly frames = new Map<string, OutgoingFrame>()
   private readonly lanes = new Map<string, Lane>()
   private readonly storage: OutboxStorage
+  /** keys of frames that an earlier page or another tab has written */
+  private readonly found = new Set<string>()
+  /** the storage had more frames than the queue holds */
+  private more = false
   private connected = false
   /** milliseconds between two frames, so that a long queue stays below the server's limit */
   private spacing = 0
@@ -61,10 +65,7 @@ export class Outbox {
 
   constructor(private readonly options: OutboxOptions) {
     this.storage = new OutboxStorage(options.storage, options.owner)
-    for (const frame of this.storage.load().slice(0, MAX_FRAMES)) {
-      this.frames.set(frame.key, frame)
-      this.lastAt = Math.max(this.lastAt, frame.at)
-    }
+    this.load()
   }
 
   /** Oldest first. */
@@ -97,14 +98,18 @@ export class Outbox {
 
   /** Forgets a frame that is not in flight. */
   discard(key: string): void {
-    if (this.frames.get(key)?.state !== 'sending') this.remove(key)
+    const frame = this.frames.get(key)
+    if (!frame || frame.state === 'sending') return
+    this.remove(key)
+    this.pump(laneOf(frame.destination))
   }
 
   /** `rate`: frames per second the server accepts, 0 for no limit. */
   open(rate: number): void {
     this.connected = true
     this.spacing = rate > 0 ? 1_100 / rate : 0
-    for (const frame of this.frames.values()) this.pump(laneOf(frame.destination))
+    for (const frame of this.list()) this.pump(laneOf(frame.destination))
+    this.refill()
   }
 
   close(): void {
@@ -116,14 +121,45 @@ export class Outbox {
     }
   }
 
+  /** Reads stored frames, as many as the queue has room for. */
+  private load(): void {
+    const stored = this.storage.load().filter(({ key }) => !this.frames.has(key))
+    const room = MAX_FRAMES - this.frames.size
+    this.more = stored.length > room
+    for (const [index, frame] of stored.entries()) {
+      this.lastAt = Math.max(this.lastAt, frame.at)
+      if (index >= room) continue
+      this.frames.set(frame.key, frame)
+      this.found.add(frame.key)
+    }
+  }
+
+  /** Goes on with the storage once every frame of the queue is sent or refused. */
+  private refill(): void {
+    if (!this.more || !this.connected || this.list().some(({ state }) => state !== 'failed')) return
+    this.load()
+    this.options.onChange()
+    for (const frame of this.list()) this.pump(laneOf(frame.destination))
+  }
+
+  /** The next frame of a lane. A frame that another tab has sent or discarded since it was read is dropped. */
+  private nextOf(name: string): OutgoingFrame | undefined {
+    for (const frame of this.list()) {
+      if (frame.state !== 'waiting' || laneOf(frame.destination) !== name) continue
+      if (!this.found.has(frame.key) || this.storage.has(frame.key)) return frame
+      this.remove(frame.key)
+    }
+    return undefined
+  }
+
   private pump(name: string): void {
     const lane = this.lanes.get(name) ?? { inFlight: null, attempt: 0, timer: null }
     this.lanes.set(name, lane)
     if (!this.connected || lane.inFlight !== null || lane.timer !== null) return
-    const next = this.list().find((frame) => frame.state === 'waiting' && laneOf(frame.destination) === name)
+    const next = this.nextOf(name)
     if (!next) {
       this.lanes.delete(name)
-      return
+      return this.refill()
     }
     const now = this.options.clock.now()
     if (this.nextSlot > now) return this.later(name, lane, this.nextSlot - now)
@@ -171,6 +207,7 @@ export class Outbox {
 
   private remove(key: string): void {
     if (!this.frames.delete(key)) return
+    this.found.delete(key)
     this.storage.remove(key)
     this.options.onChange()
   }

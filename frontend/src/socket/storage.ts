@@ -35,6 +35,10 @@ export class OutboxStorage {
     }
   }
 
+  has(key: string): boolean {
+    return (this.storage?.getItem(this.prefix + key) ?? null) !== null
+  }
+
   remove(key: string): void {
     this.storage?.removeItem(this.prefix + key)
   }
