@@ -70,6 +70,16 @@ describe('transports', () => {
     expect(codes).toEqual([1006, 1006, 1006])
   })
 
+  it('tries a socket again when a silent stream is given up', () => {
+    const wire = open()
+    vi.advanceTimersByTime(4_000)
+    expect(streams).toHaveLength(1)
+    // The connection waits no longer for a greeting.
+    wire.close(1000)
+    open()
+    expect([sockets.length, streams.length]).toEqual([2, 1])
+  })
+
   it('does not count a code of the server as refused by the network', () => {
     for (const number of [0, 1, 2]) {
       open()

@@ -22,7 +22,7 @@ const PROBE_EVERY = 60_000
 
 /** Opens transports that remember how the earlier ones went. */
 export function transports(options: TransportOptions): (url: string) => WireSocket {
-  const memory = { refused: 0, streaming: false }
+  const memory = { refused: 0 }
   return (url) => new Transport(url, options, memory)
 }
 
@@ -34,11 +34,12 @@ class Transport implements WireSocket {
   private wire: WireSocket
   private probing: WireSocket | null = null
   private timer: unknown
+  private streaming = false
 
   constructor(
     private readonly url: string,
     private readonly options: TransportOptions,
-    private readonly memory: { refused: number; streaming: boolean },
+    private readonly memory: { refused: number },
   ) {
     if (memory.refused >= REFUSED) {
       this.wire = this.stream()
@@ -53,6 +54,7 @@ class Transport implements WireSocket {
   }
 
   close(code?: number): void {
+    this.unheardStream()
     this.end()
     this.wire.close(code)
   }
@@ -89,18 +91,23 @@ class Transport implements WireSocket {
   }
 
   private stream(): WireSocket {
+    this.streaming = true
     const stream = this.options.openStream()
     stream.onmessage = (event) => {
       this.readyState = 1
       this.onmessage?.(event)
     }
     stream.onclose = ({ code }) => {
-      // Neither gets through: the server is away, and the next attempt is a socket again.
-      if (this.readyState === 0) this.memory.refused = 0
+      this.unheardStream()
       this.closed(code)
     }
     this.probe(FIRST_PROBE)
     return stream
+  }
+
+  /** Neither gets through if a stream ends without a word: the server is away, and the next attempt is a socket again. */
+  private unheardStream(): void {
+    if (this.streaming && this.readyState === 0) this.memory.refused = 0
   }
 
   /** Tries a socket beside the stream. */
