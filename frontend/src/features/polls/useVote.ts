@@ -1,4 +1,5 @@
 import { computed, ref, watch } from 'vue'
+import { askAgain } from '../askAgain'
 import { sendDurable } from '../client'
 import { useConnection } from '../../stores/connection'
 import { myVote, ownVote, sameChoices, type Poll } from './poll'
@@ -17,9 +18,10 @@ export function useVote(poll: () => Poll, me: number) {
   const changed = computed(() => !sameChoices(marked.value, vote.value))
 
   async function ask(): Promise<void> {
-    if (ownVote(poll(), me) !== null) return
+    if (ownVote(poll(), me) !== null || sending.value) return
     try {
-      asked.value = await myVote(poll())
+      const found = await myVote(poll())
+      if (!sending.value) asked.value = found
     } catch {
       // Asked again with the next connection; a vote can be given all the same.
     }
@@ -27,6 +29,7 @@ export function useVote(poll: () => Poll, me: number) {
 
   // Another of my devices may have voted meanwhile.
   watch(() => connection.isOpen, (open) => open && void ask(), { immediate: true })
+  askAgain(() => [poll().voters, poll().tally], () => connection.isOpen && void ask())
   // A vote that came from elsewhere takes the place of marks that have not been touched.
   watch(vote, (now, before) => {
     if (!before || sameChoices(marked.value, before)) marked.value = [...now]

@@ -1,5 +1,6 @@
 import { computed, ref, watch } from 'vue'
 import { useConnection } from '../../stores/connection'
+import { askAgain } from '../askAgain'
 import { sendDurable } from '../client'
 import { isAnswered, myAnswers, type Answer, type Survey } from './survey'
 
@@ -18,6 +19,7 @@ export function useAnswers(survey: () => Survey) {
     if (sending.value) return
     try {
       const found = await myAnswers(survey())
+      if (sending.value) return
       const untouched = JSON.stringify(marked.value) === JSON.stringify(whole(mine.value ?? []))
       mine.value = found
       if (untouched) marked.value = whole(found)
@@ -33,6 +35,7 @@ export function useAnswers(survey: () => Survey) {
 
   // Another of my devices may have answered meanwhile.
   watch(() => connection.isOpen, (open) => open && void ask(), { immediate: true })
+  askAgain(() => [survey().people, survey().counts], () => connection.isOpen && void ask())
   if (!connection.isOpen) mine.value = []
 
   async function send(answers: readonly Answer[]): Promise<void> {
