@@ -6,7 +6,7 @@ import SensorsPanel from '../../src/features/sensors/SensorsPanel.vue'
 import type { Hello } from '../../src/protocol'
 import { useConnection } from '../../src/stores/connection'
 
-const wire = vi.hoisted(() => ({ live: (_: object) => undefined as void }))
+const wire = vi.hoisted(() => ({ live: undefined as unknown as (frame: object) => void }))
 vi.mock('../../src/features/client', () => ({ onLive: (_: string, handle: (frame: object) => void) => (wire.live = handle) }))
 vi.mock('../../src/features/filtering', async () => {
   const { ref } = await import('vue')
