@@ -213,10 +213,10 @@ def _become_member(room: Room, user: int, added_by: int | None = None) -> tuple[
 
 
 def adopt(came: Iterable[tuple[Room, int]]) -> set[tuple[int, int]]:
-    """Make people who have just come owners of rooms whose last owner left meanwhile.
+    """Make new members owners of rooms whose last owner has just left.
 
-    Return the (room, user) that own now. In the transaction that made the memberships: whoever leaves locks the room, and an
-    insert waits for that lock, so what is read after it is what they left.
+    Returns (room id, user id) of each new owner. Call it in the transaction that made the memberships: a person who leaves locks
+    the room, and an insert waits for that lock, so this reads the members without them.
     """
     first = {room.id: user for room, user in reversed([*came]) if room.slug != LOBBY}
     if not first:

@@ -118,7 +118,7 @@ loaded = PerLoop(Alarms)
 def check(seen: list[Seen]) -> None:
     """Look at readings that are their sensors' newest, in the background.
 
-    A newer reading replaces one that was not judged yet.
+    A newer reading replaces an unchecked one of the same sensor.
     """
     if not seen:
         return
@@ -144,9 +144,9 @@ async def _work(alarms: Alarms) -> None:
 
 
 def _next(alarms: Alarms) -> tuple[State, Seen, str] | None:
-    """Take the readings up to the next one that changes its alarm.
+    """Return the next reading that changes its alarm; drop those before it.
 
-    One change of each room in turn: no room waits for all changes of another.
+    Rooms take turns, one change each, so that no room waits for all changes of another.
     """
     while alarms.waiting:
         room, sensors = alarms.waiting.popitem(last=False)
