@@ -84,6 +84,7 @@ class Person:
         else:
             self.page.goto("/")
             expect(self.page).to_have_url(re.compile(r"/chat/$"))  # where the app leads once it runs
+            self.page.locator(".shell").wait_for()  # the address is there before anything that listens to keys
 
     def sign_up(self, *, path: str = _SIGN_UP) -> None:
         self.page.goto(path)
