@@ -27,6 +27,9 @@ from features.notes.models import Document, Update
 from realtime.publish import Person, RoomRef
 from rooms import access
 
+# A full note takes updates that make its text shorter, up to so many times LIMIT_NOTE_BYTES: a deletion makes the document
+# larger until it is compacted.
+FULL_TIMES = 2
 # The newest updates that one read takes. Compaction keeps a note far below it.
 MANY = 20_000
 # The newest notes whose text a question is compared with on SQLite, and how many are read at once.
@@ -42,6 +45,13 @@ class Incoming(NamedTuple):
 
     author: Person
     data: bytes
+
+
+class Stored(NamedTuple):
+    # For each update its number, 0 where it changes nothing, or why it is refused.
+    results: list[int | FrameRefused]
+    # Whether the note had no room for an update: compaction may make some.
+    full: bool
 
 
 class Opened(NamedTuple):
@@ -106,36 +116,76 @@ def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:
         raise BadFrame(f"vector is no state vector: {error}") from error
 
 
-def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> list[int | FrameRefused]:
+def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> Stored:
     """Store updates in one transaction.
 
-    For each its number, 0 where it changes nothing, or why it is refused.
-
-    Membership is checked in the transaction.
+    Membership is checked in it. A full note takes those that make its text shorter.
     """
     refused = [_refusal(one.data) for one in batch]
     with transaction.atomic():
         found = Document.objects.select_for_update().defer(*LARGE).filter(room_id=room.id, seq=seq).first()
         if found is None:
-            return [NoSuchTarget(_("there is no note at {seq} in {room}", seq=seq, room=room.slug))] * len(batch)
+            missing = NoSuchTarget(_("there is no note at {seq} in {room}", seq=seq, room=room.slug))
+            return Stored([missing] * len(batch), full=False)
         writers = {user for _, user in access.writers_among([(room.id, one.author.id) for one in batch])}
-        now, results, new = timezone.now(), list[int | FrameRefused](), []
+        now, results, new = timezone.now(), list[int | FrameRefused](), list[Update]()
+        space = _Space(found)
         for one, refusal in zip(batch, refused, strict=True):
             if refusal is None and one.author.id not in writers:
                 refusal = refusal_of(room)  # noqa: PLW2901
-            elif refusal is None and found.size + len(one.data) > settings.LIMIT_NOTE_BYTES:
-                refusal = TooLong(_("the note is full; start another one"))  # noqa: PLW2901
             if refusal is not None or one.data == crdt.NOTHING:
                 results.append(refusal or 0)
                 continue
-            found.head += 1
-            found.size += len(one.data)
-            new.append(Update(document=found, number=found.head, author=one.author.id, at=now, data=one.data))
-            results.append(found.head)
+            effect = space.take(one.data)
+            if effect is crdt.Effect.NOTHING:
+                results.append(0)
+            elif effect is crdt.Effect.OTHER:
+                results.append(TooLong(_("the note is full; start another one")))
+            else:
+                found.head += 1
+                new.append(Update(document=found, number=found.head, author=one.author.id, at=now, data=one.data))
+                results.append(found.head)
         if new:
             Update.objects.bulk_create(new)
-            Document.objects.filter(id=found.id).update(head=found.head, size=found.size, edited_at=now)
-    return results
+            Document.objects.filter(id=found.id).update(head=found.head, size=space.size, edited_at=now)
+    return Stored(results, space.full)
+
+
+class _Space:
+    """The space that a note has for more updates."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document.id
+        self.size = document.size
+        # Whether an update came for which there was none.
+        self.full = False
+        self._added: list[bytes] = []
+        # Made by the first update that does not fit.
+        self._text: crdt.TextLength | None = None
+
+    def take(self, update: bytes) -> crdt.Effect | None:
+        """Count an update that may be stored.
+
+        Return None if there is room for it. Without room return its effect: SHORTER may be stored, too.
+        """
+        if self.size + len(update) <= settings.LIMIT_NOTE_BYTES:
+            if self._text is not None:
+                self._text.add(update)
+            self._added.append(update)
+            self.size += len(update)
+            return None
+        self.full = True
+        if self.size + len(update) > FULL_TIMES * settings.LIMIT_NOTE_BYTES:
+            return crdt.Effect.OTHER
+        try:
+            if self._text is None:
+                self._text = crdt.TextLength(crdt.merged([whole(self._document)[0], *self._added]))
+            effect = self._text.effect_of(update)
+        except crdt.Unreadable:
+            return crdt.Effect.OTHER
+        if effect is crdt.Effect.SHORTER:
+            self.size += len(update)
+        return effect
 
 
 def _refusal(update: bytes) -> FrameRefused | None:

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Histogram
 
 from core.errors import FrameRefused, Unavailable
 from core.per_loop import PerLoop
+from core.supervise import cancel_all
 from db import database
 from db.database import DatabaseUnavailable
 from features.notes import services, tasks
@@ -31,6 +32,8 @@ BATCH = 200
 BATCH_BYTES = 1_000_000
 # Updates of one note that wait in this process.
 QUEUE = 1_000
+# Pause before a full note is compacted: each compaction merges the whole note.
+FULL_PAUSE_S = 2.0
 MSG_AWAY = "the database is away; the same update may be sent again"
 
 UPDATES = Counter("hubbub_note_updates_total", "Updates of notes", ["outcome"])
@@ -51,6 +54,8 @@ class NoteWriter:
     def __init__(self) -> None:
         self._queues: dict[tuple[RoomRef, int], list[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # The coming compactions of full notes, by room and seq.
+        self._full: dict[tuple[int, int], asyncio.Task[None]] = {}
 
     def submit(self, room: RoomRef, seq: int, incoming: Incoming, socket: Socket | None = None) -> asyncio.Future[int]:
         """Queue an update; the result is its number, once it is stored and pushed.
@@ -84,8 +89,9 @@ class NoteWriter:
     async def _store(self, room: RoomRef, seq: int, batch: list[_Waiting]) -> None:
         begun = time.perf_counter()
         results: list[int | FrameRefused]
+        full = False
         try:
-            results = await database.run(services.updates_store, room, seq, [one.incoming for one in batch])
+            results, full = await database.run(services.updates_store, room, seq, [one.incoming for one in batch])
         except DatabaseUnavailable:
             results = [Unavailable(MSG_AWAY)] * len(batch)
         except Exception as error:  # noqa: BLE001  # logged, but not its text: the database's quotes the row
@@ -105,6 +111,16 @@ class NoteWriter:
             _resolve(one, result)
         if stored and stored[0][1] // COMPACT_AFTER != (stored[-1][1] + 1) // COMPACT_AFTER:
             await compact_soon(room, seq)
+        elif full and (room.id, seq) not in self._full:
+            self._full[room.id, seq] = asyncio.get_running_loop().create_task(self._make_room(room, seq))
+
+    async def _make_room(self, room: RoomRef, seq: int) -> None:
+        """Have a full note compacted after a pause, once for all its updates of that time."""
+        try:
+            await asyncio.sleep(FULL_PAUSE_S)
+            await compact_soon(room, seq)
+        finally:
+            del self._full[room.id, seq]
 
     async def close(self) -> None:
         """Store the queues.
@@ -113,6 +129,7 @@ class NoteWriter:
         """
         while self._tasks:
             await asyncio.wait(set(self._tasks))
+        await cancel_all(list(self._full.values()))  # the regular run compacts these notes
 
 
 async def compact_soon(room: RoomRef, seq: int) -> None:

@@ -146,7 +146,7 @@ class Run:
             return
         updates, client.unsent = client.unsent, []
         incoming = [Incoming(self.world.ada, update) for update in updates]
-        numbers = await database.run(services.updates_store, self.world.room, self.note, incoming)
+        numbers = (await database.run(services.updates_store, self.world.room, self.note, incoming)).results
         assert all(isinstance(number, int) for number in numbers), numbers
         if killed:
             client.unsent = updates  # no reply: it sends them again

@@ -183,6 +183,51 @@ async def test_note_has_a_largest_size(start_server: StartServer) -> None:
         assert str(fresh) == "x" * 9_000
 
 
+async def test_full_note_takes_deletions_and_smaller_versions(start_server: StartServer) -> None:
+    server = start_server(LIMIT_NOTE_BYTES="10000", LIMIT_NOTE_UPDATES_PER_S="0")
+    ada = await sign_up(server.base_url)
+    room = await create_room(server.base_url, ada)
+    compact = "from features.notes.models import Document as D; from features.notes.versions import note_compact as c;"
+    compact += f"c(D.objects.get(room__slug={room!r}).id, version=True)"
+    async with ChatClient(server.ws_url(), ada) as chat, with_token(server.base_url, ada) as http:
+        note = await note_in(chat, room)
+        here: Frame = {"room": room, "note": note}
+        editor = Editor(chat, room, note)
+        await editor.open()
+        await editor.type("a" * 3_000)
+        await asyncio.to_thread(server.shell, compact)
+        del editor.text[0:3_000]
+        await editor.type("b" * 6_000)
+        await asyncio.to_thread(server.shell, compact)
+        await editor.type("b" * 3_900)
+        while not await code(chat, "note.update", **here, update=packed(_typed(editor, "c"))):
+            pass
+        # As the page does: it opens the note anew, and sends what the server lacks.
+        editor = Editor(chat, room, note)
+        await editor.open()
+        full = len(str(editor))
+        del editor.text[full - 100 : full]
+        await editor.flush()
+        # Longer again, or no shorter: no.
+        assert await code(chat, "note.update", **here, update=packed(_typed(editor, "d"))) == "too_long"
+        fresh = Editor(chat, room, note)
+        await fresh.open()
+        assert len(str(fresh)) == full - 100
+        answer = await http.post(f"/api/rooms/{room}/notes/{note}/versions/1/restore")
+        assert answer.status_code == 200, answer.text
+        await fresh.until("a" * 3_000)
+        # Deleted text makes room once the note is compacted.
+        await asyncio.to_thread(server.shell, compact)
+        await fresh.type("e" * 5_000)
+        assert len(str(fresh)) == 8_000
+
+
+def _typed(editor: Editor, text: str) -> bytes:
+    """Return the update of one key."""
+    editor.write(text)
+    return editor.unsent.pop()
+
+
 async def test_limits_of_a_person_and_a_socket(start_server: StartServer) -> None:
     server = start_server(LIMIT_NOTE_UPDATES_PER_S="1", LIMIT_MESSAGES_PER_S="100")
     ada = await sign_up(server.base_url)
