@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+import httpx
+
 from tests.chaos import report
 from tests.chaos.chaos_stack import ChaosStack, descendants, machine, why_not
 from tests.chaos.crowd import Size
@@ -94,7 +96,7 @@ async def _one(neighbour: Neighbour, names: Sequence[str], tokens: list[str], si
     faults = [FAULTS[name] for name in names]
     try:
         figures = await drill(neighbour.stack, faults, tokens, size, chance=chance, say=say, neighbour=neighbour)
-    except (AssertionError, TimeoutError, subprocess.SubprocessError, OSError) as error:
+    except (AssertionError, TimeoutError, subprocess.SubprocessError, OSError, httpx.HTTPError) as error:
         figures = [not_ended(names[0] if len(names) == 1 else "all", faults[0].title, f"{type(error).__name__}: {error}")]
     for problem in figures[-1].problems:
         say(f"    {problem}")

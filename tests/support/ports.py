@@ -1,7 +1,14 @@
 """Free TCP ports on loopback."""
 
+import secrets
 import socket
 import time
+from contextlib import suppress
+from errno import EADDRINUSE
+
+# Below the ports that systems give to clients. Otherwise a client that calls again and again while its server is away
+# may be given the server's own port: it connects to itself, and the server cannot come back.
+LOWEST, COUNT, TRIES = 20_000, 12_000, 100
 
 
 def free_port() -> int:
@@ -9,10 +16,12 @@ def free_port() -> int:
 
     Another process may take it before you do, so be ready to retry.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for _ in range(TRIES):
+        port = LOWEST + secrets.randbelow(COUNT)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(EADDRINUSE, f"no port of {LOWEST} to {LOWEST + COUNT - 1} is free")
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:
