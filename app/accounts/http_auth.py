@@ -15,11 +15,14 @@ from ninja.utils import check_csrf
 
 from accounts.credentials import by_header, by_session, origin_allowed
 from core import pace
-from core.errors import BadCredentials, Forbidden
+from core.errors import BadCredentials, Forbidden, OtherUser
 from core.features import installed
 from core.refusals import note_refusal
 from core.words import words as _
 from realtime.publish import Person
+
+# Names the person for whom a page makes the call, by id: the cookie may be another person's by now.
+USER_HEADER = "Hubbub-User"
 
 
 async def authenticated(request: HttpRequest) -> tuple[Person, str]:
@@ -27,7 +30,7 @@ async def authenticated(request: HttpRequest) -> tuple[Person, str]:
 
     Waits for the person's rate limit.
 
-    Raises AuthenticationError, HttpError 403 without CSRF token, or RateLimited.
+    Raises AuthenticationError, OtherUser, HttpError 403 without CSRF token, or RateLimited.
     """
     return await _paced(request, "")
 
@@ -65,6 +68,8 @@ async def _identified(request: HttpRequest) -> tuple[Person, str]:
         found = await (by_header(header) if header else by_session(str(key)))
     except BadCredentials as error:
         raise AuthenticationError from error
+    if request.headers.get(USER_HEADER, str(found[0].id)) != str(found[0].id):
+        raise OtherUser(_("another person is signed in with this browser"))
     if not header and request.method not in {"GET", "HEAD", "OPTIONS"} and check_csrf(request, _view) is not None:
         raise HttpError(403, "the session cookie needs a CSRF token: send the csrftoken cookie as X-CSRFToken")
     return found

@@ -29,6 +29,7 @@ DESCRIPTIONS = {
     404: "Nothing of that name: `no_such_room`, `no_such_target`, `not_found`",
     408: "The upload stood still: `too_slow`",
     409: "It is so already, or would leave nobody in charge: `taken`, and those of leaving",
+    412: "The header `Hubbub-User` names another person than the credentials: `other_user`",
     413: "The body is above 1 MiB: `too_large`",
     414: "The address is above 8,192 bytes: `too_large`",
     416: "The range begins behind the end: `bad_range`; `Content-Range` says where that is",
@@ -108,6 +109,8 @@ def _errors(method: str, path: str, operation: Operation) -> Iterator[int]:
         yield 404
     if call in CONFLICTS:
         yield 409
+    if call not in PUBLIC and operation.get("security") != []:
+        yield 412
     if "requestBody" in operation:
         yield 413
     if operation.get("parameters"):

@@ -120,6 +120,14 @@ class FeatureOff(FrameRefused):
     status = 404
 
 
+class OtherUser(FrameRefused):
+    """The credentials are not those of the person that the call names."""
+
+    code = "other_user"
+    status = 412
+    http_only = True
+
+
 class TooLong(FrameRefused):
     code = "too_long"
 

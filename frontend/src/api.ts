@@ -126,6 +126,30 @@ export const api = {
   },
 }
 
+/** id of the person this page is for; the browser's cookie may be another person's by now */
+let caller: number | null = null
+let onOtherUser: () => void = () => undefined
+
+/** From now on each call names this person; `otherUser` is called when the server refuses it because another person is signed in. */
+export function callAs(id: number, otherUser: () => void): void {
+  caller = id
+  onOtherUser = otherUser
+}
+
+/** The headers of a call that changes something. */
+export function callHeaders(): Record<string, string> {
+  return { ...callerHeader(), 'X-CSRFToken': cookie('csrftoken') }
+}
+
+function callerHeader(): Record<string, string> {
+  return caller === null ? {} : { 'Hubbub-User': String(caller) }
+}
+
+/** Call it with the code of every refused call. */
+export function noteRefusal(code: unknown): void {
+  if (code === 'other_user') onOtherUser()
+}
+
 const PAGES = 5
 
 /** My rooms, and the first public ones I may join; at most PAGES pages. */
@@ -156,8 +180,7 @@ export function path(slug: string): string {
 
 /** @throws ApiError */
 export async function call<Answer>(method: string, url: string, body?: unknown): Promise<Answer> {
-  const headers: Record<string, string> = { Accept: 'application/json' }
-  if (method !== 'GET') headers['X-CSRFToken'] = cookie('csrftoken')
+  const headers: Record<string, string> = { Accept: 'application/json', ...(method === 'GET' ? callerHeader() : callHeaders()) }
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   const { status, ok, text } = await exchange(url, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
   if (!ok) throw problem(status, text)
@@ -185,6 +208,7 @@ async function exchange(url: string, request: RequestInit): Promise<{ status: nu
 
 function problem(status: number, text: string): ApiError {
   const { code, detail, title, errors } = parsed(text)
+  noteRefusal(code)
   const message = [detail, title].find((part) => typeof part === 'string' && part) ?? t('errors.unknown')
   return new ApiError(status, String(code ?? status), String(message), fieldErrors(errors))
 }

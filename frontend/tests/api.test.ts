@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { api, ApiError } from '../src/api'
+import { api, ApiError, callAs } from '../src/api'
 
 /** What the server does with the one request of a test: answer, or wait until it is given up. */
 let answer: (signal: AbortSignal) => Promise<Response>
@@ -129,4 +129,20 @@ test('a search names each id, and leaves out unset filters', async () => {
   expect(await api.members('café', { query: '', user: [3, 5], after: null, limit: 9 })).toEqual({ items: [], next: null })
   await api.members('team', { query: 'a&b', role: 'owner' })
   expect(asked).toEqual(['/api/rooms/caf%C3%A9/members?user=3&user=5&limit=9', '/api/rooms/team/members?query=a%26b&role=owner'])
+})
+
+test('calls name the person of the page, and a refusal for another person is told', async () => {
+  const named: (string | undefined)[] = []
+  vi.stubGlobal('document', { cookie: 'csrftoken=abc' })
+  vi.stubGlobal('fetch', async (_: string, { headers }: { headers: Record<string, string> }) => {
+    named.push(headers['Hubbub-User'])
+    return Response.json({ code: 'other_user', detail: 'Another person is signed in.' }, { status: 412 })
+  })
+  const refused = vi.fn()
+  callAs(7, refused)
+  await expect(api.mentions()).rejects.toMatchObject({ status: 412, code: 'other_user' })
+  await expect(api.block(8)).rejects.toMatchObject({ status: 412 })
+  await expect(api.signOut()).rejects.toMatchObject({ status: 412 })
+  expect(named).toEqual(['7', '7', '7'])
+  expect(refused).toHaveBeenCalledTimes(3)
 })

@@ -13,7 +13,7 @@ const SEEN = new Set(['aria-label', 'aria-description', 'aria-roledescription', 
 const PROSE = /\p{L}{2,}[,;]? \p{L}{2,}|^\p{Lu}\p{Ll}/u
 const NOT_WORDS = new Set([
   'Hubbub', 'English', 'outgoing frame', 'composer item', 'Esc', 'Shift Esc', 'Ctrl K', '/chat/',
-  'Content-Type', 'Hubbub-Stream', 'Hubbub-Request', 'Retry-After', 'dialog button, dialog input', 'noopener noreferrer nofollow',
+  'Content-Type', 'Hubbub-Stream', 'Hubbub-Request', 'Hubbub-User', 'Retry-After', 'dialog button, dialog input', 'noopener noreferrer nofollow',
   // A source of maps, its kinds of shapes, and a colour.
   'Natural Earth', 'Polygon', 'MultiPolygon', 'color-mix(in srgb, ',
   // A form of files, and styles of the editor of notes.

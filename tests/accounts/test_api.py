@@ -345,6 +345,28 @@ async def test_cookie_without_csrf_token_changes_nothing(
             assert_problem(await http.request(method, path, json=body), 403, "forbidden")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/me", None),
+        ("GET", "/api/rooms", None),
+        ("POST", "/api/rooms", {"slug": "made-for-another-person"}),
+        ("POST", "/api/rooms/lobby/files", None),
+        ("DELETE", "/api/session", None),
+    ],
+)
+async def test_call_named_for_another_person_is_refused(
+    server: Server, ada: Account, bob: Account, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    async with anonymous(server.base_url) as http:
+        await signed_in(http, ada)
+        await signed_in(http, bob)
+        for stale in (f"{ada.id}", "", "somebody"):
+            answer = await http.request(method, path, json=body, headers={"Hubbub-User": stale})
+            assert_problem(answer, 412, "other_user")
+        assert (await http.get("/api/me", headers={"Hubbub-User": f"{bob.id}"})).json()["user"]["id"] == bob.id
+
+
 async def test_foreign_page_cannot_sign_a_user_in(server: Server, ada: Account) -> None:
     async with anonymous(server.base_url) as http:
         body = {"username": ada.name, "password": ada.password}

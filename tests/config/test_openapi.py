@@ -77,6 +77,7 @@ async def test_document_has_every_error_as_a_problem(server: Server) -> None:
         for method, operation in operations.items():
             responses = operation["responses"]
             assert {"429", "500", "503"} <= set(responses), (method, path)
+            assert ("412" in responses) == bool(operation.get("security")), (method, path)
             assert {"400", "413"} <= set(responses) or "requestBody" not in operation, (method, path)
             for status in (status for status in responses if status >= "400"):
                 assert set(responses[status]["content"]) == {"application/problem+json"}, (method, path, status)

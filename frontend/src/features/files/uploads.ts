@@ -1,6 +1,6 @@
 /** Uploads files, two at a time; an upload cut by a lost connection starts again. */
 import { watch } from 'vue'
-import { cookie, path } from '../../api'
+import { callHeaders, noteRefusal, path } from '../../api'
 import { has, t } from '../../i18n'
 import type { MessageFile } from '../../protocol'
 import { useConnection } from '../../stores/connection'
@@ -89,7 +89,7 @@ function send(room: string, { id, file }: Pending): void {
     pump()
   })
   request.open('POST', `${path(room)}/files`)
-  request.setRequestHeader('X-CSRFToken', cookie('csrftoken'))
+  for (const [name, value] of Object.entries(callHeaders())) request.setRequestHeader(name, value)
   request.send(form)
 }
 
@@ -107,6 +107,7 @@ function ended(room: string, id: number, request: XMLHttpRequest): void {
     setTimeout(pump, RETRY_MS * tried * (0.5 + Math.random()))
     return
   }
+  noteRefusal(answer.code)
   change(room, id, { state: 'failed', reason: reasonFor(request.status, answer) })
 }
 
