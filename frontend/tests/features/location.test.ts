@@ -105,6 +105,7 @@ test('a late refusal does not bring the place of a share that has ended into the
   const { sharing } = await page()
   refuseOnce('unavailable', 2_000)
   await sharing.begin('r', 900, POINT)
+  await vi.advanceTimersByTimeAsync(1_500)
   await sharing.stop('r')
   await sharing.begin('r', 900, { ...POINT, latitude: 5 })
   await vi.advanceTimersByTimeAsync(60_000)

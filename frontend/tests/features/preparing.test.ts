@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { createPinia } from 'pinia'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createApp, type App } from 'vue'
 import { createMemoryHistory, createRouter } from 'vue-router'
 import NotificationAgent from '../../src/features/notifications/NotificationAgent.vue'
@@ -18,6 +18,7 @@ vi.mock('../../src/features/client', () => ({
 }))
 vi.mock('../../src/features/notifications/push', () => ({ mend: () => Promise.resolve() }))
 
+const ANSWER_MS = 50
 let app: App
 let asked: number
 let failures: number
@@ -30,10 +31,11 @@ beforeEach(() => {
   })
   asked = 0
   wire.claimed.length = 0
-  vi.stubGlobal('fetch', () => {
-    asked += 1
-    if (asked <= failures) return Promise.resolve(new Response('', { status: 503 }))
-    return Promise.resolve(Response.json({ sound: false, browser: false, quiet: null, rooms: {}, devices: [] }))
+  vi.stubGlobal('fetch', async () => {
+    const fails = ++asked <= failures
+    await new Promise((resolve) => setTimeout(resolve, ANSWER_MS))
+    if (fails) return new Response('', { status: 503 })
+    return Response.json({ sound: false, browser: false, quiet: null, rooms: {}, devices: [] })
   })
   app = createApp(NotificationAgent)
   app.use(createPinia()).use(createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: NotificationAgent }] }))
@@ -62,17 +64,22 @@ test('the latest twenty notices wait for settings that come late', async () => {
   expect(wire.claimed.at(-1)).toBe(26)
 })
 
-test('settings are not asked for again without a connection, nor once the agent is gone', async () => {
-  failures = Infinity
-  app.mount(document.createElement('div'))
-  await vi.advanceTimersByTimeAsync(100)
-  useConnection().state = { name: 'connecting' }
-  await vi.advanceTimersByTimeAsync(120_000)
-  expect(asked).toBe(1)
-  useConnection().state = { name: 'open', hello: {} as Hello }
-  await vi.advanceTimersByTimeAsync(100)
-  expect(asked).toBe(2)
-  app.unmount()
-  await vi.advanceTimersByTimeAsync(120_000)
-  expect(asked).toBe(2)
+describe.each([['before', 20], ['after', 100]])('%s the answer', (_, pause) => {
+  test('a lost connection ends the asking', async () => {
+    failures = Infinity
+    app.mount(document.createElement('div'))
+    await vi.advanceTimersByTimeAsync(pause)
+    useConnection().state = { name: 'connecting' }
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(asked).toBe(1)
+  })
+
+  test('an agent that is gone asks no more', async () => {
+    failures = Infinity
+    app.mount(document.createElement('div'))
+    await vi.advanceTimersByTimeAsync(pause)
+    app.unmount()
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(asked).toBe(1)
+  })
 })
