@@ -110,7 +110,12 @@ def replace_epoch() -> None:
 
     Processes tell them from their next start.
     """
-    _table().objects.update(epoch=secrets.token_hex(8))
+    _table().objects.update(epoch=new_epoch())
+
+
+def new_epoch() -> str:
+    """Return an epoch that no client knows."""
+    return secrets.token_hex(8)
 
 
 def replace_identity() -> str:

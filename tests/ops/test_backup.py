@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -59,6 +60,11 @@ INSTALLATION = """
 from ops.models import Installation
 import json
 print(json.dumps(Installation.objects.values("identity", "epoch").get()))
+"""
+USERS = """
+from accounts.models import User
+import json
+print(json.dumps([*User.objects.values_list("username", flat=True)]))
 """
 STORED = """
 from db import installation
@@ -237,6 +243,39 @@ def test_a_change_that_only_the_rows_show_is_refused(small: tuple[Server, bytes]
     assert manage("shell", "-c", lines, env=env).split()[-1] == "1"
 
 
+# A later release's migration, which this database refuses.
+REFUSED = """
+from django.db import DatabaseError, migrations
+
+
+def refuse(apps, schema_editor):
+    raise DatabaseError("no room for this")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("ops", "0003_backed_up_at")]
+    operations = [migrations.RunPython(refuse)]
+"""
+
+
+def test_restore_that_fails_after_its_commit_has_a_new_epoch(
+    small: tuple[Server, bytes], profile: Profile, tmp_path: Path
+) -> None:
+    """Clients must not take the restored rows for those that they know."""
+    server, data = small
+    (tmp_path / "file").write_bytes(data)
+    later = tmp_path / "later"
+    shutil.copytree(ROOT / "app", later / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    (later / "app" / "ops" / "migrations" / "0004_refused.py").write_text(REFUSED)
+    env = restored_env(server, profile, tmp_path)
+    with pytest.raises(RuntimeError, match=r"the rows are back, .*: no room for this; mend that, then manage\.py migrate"):
+        manage("restore", str(tmp_path / "file"), env=env, root=later)
+    assert shell(env, USERS) == ["ada"]
+    was, now = shell(server.env, INSTALLATION), shell(env, INSTALLATION)
+    assert was["identity"] == now["identity"]
+    assert now["epoch"] not in {"", was["epoch"]}
+
+
 def test_timer_keeps_the_newest_backups(small: tuple[Server, bytes], tmp_path: Path) -> None:
     server, _ = small
     for name in (
@@ -405,6 +444,14 @@ def test_restored_backup_is_the_newest_one(small: tuple[Server, bytes], profile:
     # A copy of another installation, whose backups are none of its own.
     manage("installation", "--new", env=env)
     assert shell(env, STORED) is None
+
+
+def test_new_id_that_is_refused_leaves_the_epoch(small: tuple[Server, bytes]) -> None:
+    server, _ = small
+    before = shell(server.env, INSTALLATION)
+    with pytest.raises(RuntimeError, match="INSTALLATION_ID is set and overrides the database"):
+        manage("installation", "--new", "--new-epoch", env=server.env | {"INSTALLATION_ID": "staging"})
+    assert shell(server.env, INSTALLATION) == before
 
 
 DOCTOR = """

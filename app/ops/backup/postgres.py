@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg import sql
 
+from db import installation
 from ops.backup.archive import MANIFEST, Damaged, Manifest, Members, Other, Writer, pieces, read_json
 
 # The text of a value must not depend on settings of the server.
@@ -33,6 +34,10 @@ SELECT c.relname,
 FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'django_migrations' ORDER BY 1
 """
 SEQUENCES = "SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace ORDER BY 1"
+# In a release before the epoch there is no such column: the migration that adds it makes one.
+HAS_EPOCH = """
+SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('public.ops_installation') AND attname = 'epoch' AND NOT attisdropped
+"""
 ROUTINES = """
 SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
@@ -103,7 +108,7 @@ def drop_everything() -> None:
 
 
 def read_rows(found: Members, take_other: Other) -> Manifest:
-    """Load all rows and compare each table with the original, in one transaction.
+    """Load all rows, compare each table with the original, and replace the epoch, in one transaction.
 
     Raises Damaged; then nothing was loaded.
 
@@ -122,6 +127,10 @@ def read_rows(found: Members, take_other: Other) -> Manifest:
             _compare(cursor, table, columns[table], key, manifest)
         for name, value in manifest.sequences.items():
             cursor.execute("SELECT setval(%s, %s, %s)", [f"public.{name}", max(1, value), value > 0])
+        # With the rows: a restore that fails later must not leave them under the epoch that clients know.
+        cursor.execute(HAS_EPOCH)
+        if cursor.fetchone():
+            cursor.execute("UPDATE ops_installation SET epoch = %s", [installation.new_epoch()])
         # A table with checks to come cannot be altered.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         _triggers(cursor, list(there), "ENABLE")

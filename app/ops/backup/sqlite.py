@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from db import installation
 from ops.backup.archive import MANIFEST, PIECE, Damaged, Manifest, Members, Other, Writer, pieces, read_json
 
 # Pages a step: writers get their turn between two steps.
@@ -30,7 +31,7 @@ def write_file(writer: Writer, database: Path) -> None:
 
 
 def read_file(found: Members, take_other: Other, database: Path) -> Manifest:
-    """Put the database in place of an empty one.
+    """Put the database, with another epoch, in place of an empty one.
 
     Raises Damaged; then it was not changed.
 
@@ -43,11 +44,23 @@ def read_file(found: Members, take_other: Other, database: Path) -> Manifest:
             raise Damaged("database differs from its backup")
         if counts(copy) != manifest.tables:
             raise Damaged("the tables came back with other rows than were backed up")
+        _replace_epoch(copy)
         for left in ("-wal", "-shm"):
             database.with_name(database.name + left).unlink(missing_ok=True)
         copy.replace(database)
         copy.touch()  # for the context that removes it
     return manifest
+
+
+def _replace_epoch(database: Path) -> None:
+    """Give clients a reason to start anew, before the database is in its place.
+
+    A release before the epoch has no column of it: the migration that adds it makes one.
+    """
+    with closing(sqlite3.connect(database)) as connection, connection:
+        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(ops_installation)")}
+        if "epoch" in columns:
+            connection.execute("UPDATE ops_installation SET epoch = ?", [installation.new_epoch()])
 
 
 def _extract(found: Members, take_other: Other, target: Path) -> tuple[Manifest, str]:

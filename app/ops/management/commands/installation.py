@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from db import installation
 
@@ -27,12 +28,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, new: bool, new_epoch: bool, **options: Any) -> None:
-        if new_epoch:
-            installation.replace_epoch()
         if new and settings.INSTALLATION_ID:
             raise CommandError("INSTALLATION_ID is set and overrides the database: change or remove it instead")
         try:
-            self.stdout.write(installation.replace_identity() if new else installation.identity())
+            with transaction.atomic():
+                if new_epoch:
+                    installation.replace_epoch()
+                found = installation.replace_identity() if new else installation.identity()
+            self.stdout.write(found)
         except installation.Unknown as error:
             raise CommandError(str(error)) from error
         if new or new_epoch:
