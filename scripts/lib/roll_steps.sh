@@ -19,6 +19,8 @@ look() {
   refuse_foreign_stack
   refuse_wrong_settings
   write_secrets
+  # One of an earlier release has no note yet.
+  record_checkout
   compose_files | from_root
   printf '\n%s\n' "${settings:?}"
 }

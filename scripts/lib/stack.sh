@@ -124,30 +124,65 @@ compose_files() {
   if [ -f "$root/compose.override.yaml" ]; then echo compose.override.yaml; fi
 }
 
-# refuse_foreign_stack: refuse containers of another checkout with the same project name. If that directory no longer exists, the
-# checkout was moved here.
+# refuse_foreign_stack: refuse containers and volumes of another checkout with the same project name. If that directory no longer exists,
+# the checkout was moved here.
 refuse_foreign_stack() {
-  local directory directories ids
+  local directory
+  while read -r directory; do
+    [ -e "$directory/compose.yaml" ] || continue
+    [ "$(cd -P "$directory" && pwd)" = "$root" ] ||
+      fail "a stack of this name belongs to the checkout $directory: set COMPOSE_PROJECT_NAME in .env to another name (and HTTP_PORT to a free port). To take that stack over, move the other checkout away first"
+  done < <(checkouts_of_containers && recorded_checkouts)
+}
+
+checkouts_of_containers() {
+  local ids
   ids=$(our_containers 2>/dev/null) || return 0
   [ -n "$ids" ] || return 0
   # One call for all of them; it fails when one is gone meanwhile. Ids are words.
   # shellcheck disable=SC2086
-  directories=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' $ids 2>/dev/null | sort -u) || true
-  while read -r directory; do
-    [ -e "$directory/compose.yaml" ] || continue
-    [ "$(cd -P "$directory" && pwd)" = "$root" ] ||
-      fail "a stack of this name belongs to the checkout $directory: set COMPOSE_PROJECT_NAME in .env to another name (and HTTP_PORT to a free port)"
-  done <<<"$directories"
+  docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' $ids 2>/dev/null | sort -u || true
 }
 
-# our_containers: print the ids of all containers of the project, ended ones too. Docker itself tells in a tenth of compose's time,
-# but an operator's own files may name the project, too.
+# our_containers: print the ids of all containers of the project, ended ones too. Docker itself tells in a tenth of compose's time.
 our_containers() {
-  if [ -n "$(set_value COMPOSE_FILE)" ] || grep -qs '^name:' "$root/compose.override.yaml"; then
+  if names_project_itself; then
     compose ps --all --quiet
   else
     docker ps --all --quiet --filter "label=com.docker.compose.project=$(set_value name)"
   fi
+}
+
+# names_project_itself: whether an operator's own files may name the project.
+names_project_itself() {
+  [ -n "$(set_value COMPOSE_FILE)" ] || grep -qs '^name:' "$root/compose.override.yaml"
+}
+
+project_name() {
+  if names_project_itself; then
+    compose config --format json | sed -n 's/^  "name": "\(.*\)",*$/\1/p'
+  else
+    set_value name
+  fi
+}
+
+# recorded_checkouts: print the checkout that record_checkout noted for the project.
+recorded_checkouts() {
+  local project
+  project=$(project_name 2>/dev/null) && [ -n "$project" ] || return 0
+  docker volume ls --filter "label=com.docker.compose.project=$project" --filter label=hubbub.checkout \
+    --format '{{.Label "hubbub.checkout"}}' 2>/dev/null || true
+}
+
+# record_checkout: note whose volumes the project's are, for the time without containers. Docker labels a container with its checkout, but
+# a volume with its project alone. The note is an empty volume: with another label on theirs, compose would offer to empty them.
+record_checkout() {
+  local project
+  if [ "$(recorded_checkouts)" = "$root" ]; then return; fi
+  project=$(project_name) && [ -n "$project" ] || fail "compose does not read its files: see above"
+  docker volume rm "${project}_checkout" >/dev/null 2>&1 || true
+  docker volume create --label "com.docker.compose.project=$project" --label com.docker.compose.volume=checkout \
+    --label "hubbub.checkout=$root" "${project}_checkout" >/dev/null || fail "Docker makes no volume: see above"
 }
 
 # 43 characters, 256 bits; all of them are valid in a URL.
