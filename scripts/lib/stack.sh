@@ -47,6 +47,7 @@ set_value() {
 
 # set_lines NAME=VALUE...: bring these lines into .env, all at once: an interruption leaves the file of before or the one of after.
 # A new line takes the place of its comment of .env.example, else the end. What compose would not take literally is quoted.
+# With $note, a comment above each keeps the line of before, for take_back; it stays the same when the line is set once more.
 set_lines() {
   local line lines=''
   for line; do
@@ -56,9 +57,19 @@ set_lines() {
     esac
     lines+=${lines:+$'\n'}$line
   done
+  replace_env with_lines "$lines"
+}
+
+# take_back NAME...: bring back the lines of before set_lines, where $note was set.
+take_back() {
+  replace_env without_lines "$*"
+}
+
+# replace_env COMMAND...: put the command's output in the place of .env.
+replace_env() {
   rm -f "$env_file.new"
   # The copy has the rights and, for root, the owner.
-  if ! cp -p "$env_file" "$env_file.new" || ! with_lines "$lines" >"$env_file.new" || ! mv -f "$env_file.new" "$env_file"; then
+  if ! cp -p "$env_file" "$env_file.new" || ! "$@" >"$env_file.new" || ! mv -f "$env_file.new" "$env_file"; then
     rm -f "$env_file.new"
     fail "cannot write to $env_file: it is as it was"
   fi
@@ -67,18 +78,44 @@ set_lines() {
 # with_lines LINES: print .env with these lines. Through the environment: a command line can be read by everybody on this machine.
 with_lines() {
   # shellcheck disable=SC2016  # awk's own
-  LINES_OF_ENV=$1 awk '
+  LINES_OF_ENV=$1 NOTE=${note:-} awk '
     function name_of(line) { sub(/=.*/, "", line); return line }
+    function put(name, was) {
+      if (ENVIRON["NOTE"] != "" && !(name in noted)) print "#before: " (name in last ? last[name] : was)
+      print text[name]
+      done[name] = 1
+    }
     BEGIN { number = split(ENVIRON["LINES_OF_ENV"], given, "\n"); for (i = 1; i <= number; i++) text[name_of(given[i])] = given[i] }
-    NR == FNR { there[name_of($0)] = 1; next }
+    NR == FNR {
+      there[name_of($0)] = 1
+      if (name_of($0) in text) last[name_of($0)] = $0
+      if (sub(/^#before: #?/, "")) noted[name_of($0)] = 1
+      next
+    }
     { name = name_of($0) }
-    name in text { if (!(name in done)) print text[name]; done[name] = 1; next }
+    name in text { if (!(name in done)) put(name, ""); next }
     substr(name, 2) in text && /^#[A-Z_]+=/ && !(substr(name, 2) in there) && !(substr(name, 2) in done) {
-      name = substr(name, 2); print text[name]; done[name] = 1; next
+      put(substr(name, 2), $0); next
     }
     { print }
-    END { for (i = 1; i <= number; i++) { name = name_of(given[i]); if (!(name in done)) print given[i]; done[name] = 1 } }
+    END { for (i = 1; i <= number; i++) { name = name_of(given[i]); if (!(name in done)) put(name, name) } }
   ' "$env_file" "$env_file"
+}
+
+# without_lines NAMES: print .env with the lines that the comments of these names keep. A comment of a name alone: there was none.
+without_lines() {
+  # shellcheck disable=SC2016  # awk's own
+  NAMES=$1 awk '
+    function name_of(line) { sub(/=.*/, "", line); return line }
+    BEGIN { number = split(ENVIRON["NAMES"], given, " "); for (i = 1; i <= number; i++) named[given[i]] = 1 }
+    /^#before: / {
+      was = substr($0, 10)
+      name = was; sub(/^#/, "", name); name = name_of(name)
+      if (name in named) { if (was != name) print was; next }
+    }
+    name_of($0) in named { next }
+    { print }
+  ' "$env_file"
 }
 
 uses_tls() {

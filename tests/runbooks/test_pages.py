@@ -55,6 +55,26 @@ def test_page_has_a_test_that_runs_all_of_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_operators_own_settings_come_back(name: str) -> None:
+    """A deleted line may be the operator's own.
+
+    The last line of .env may lack its end.
+    """
+    blocks = [block for block in blocks_of(PAGES[name]) if block.language == EXECUTED]
+    for block in blocks:
+        assert not re.search(r">>\s*\.env|sed .*/d[;'\"].* \.env", block.text), block.text
+    done, undone = (
+        {word.partition("=")[0] for block in blocks if block.section == section for word in words_of_set(block.text)}
+        for section in ("Do", "Undo")
+    )
+    assert done == undone
+
+
+def words_of_set(text: str) -> list[str]:
+    return [word for given in re.findall(r"scripts/set (?:--back )?(.+)", text) for word in given.split()]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_commands_for_a_cluster_are_listed(name: str) -> None:
     section = re.search(rf"^\| \[{name}\]\(runbooks/{name}\.md\) \| (.+) \|$", VERIFICATION, flags=re.MULTILINE)
     listed = re.findall(r"`([^`]+)`", section[1]) if section else []

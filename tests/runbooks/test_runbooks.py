@@ -127,11 +127,14 @@ async def test_slow_consumers(book: Book, site: Stack) -> None:
         await retried(lambda: metric(site, 'hubbub_sockets_closed_total{code="4008"}'))
         looked = await run(book, "Look")
         assert 'hubbub_sockets_closed_total{code="4008"}' in looked
+    change_env(site, LIMIT_UNSENT_MB="48")
+    before = (site.directory / ".env").read_text()
     await run(book, "Do")
     assert setting(site, "LIMIT_UNSENT_MB") == "32"
     await run(book, "Verify")
     await run(book, "Undo")
-    assert "LIMIT_UNSENT_MB" not in (site.directory / ".env").read_text()
+    assert (site.directory / ".env").read_text() == before, "the operator's own value"
+    change_env(site, LIMIT_UNSENT_MB="")
 
 
 async def storm(site: Stack, number: int = 250) -> int:
@@ -152,13 +155,15 @@ async def storm(site: Stack, number: int = 250) -> int:
 
 
 async def test_reconnect_storm(book: Book, site: Stack) -> None:
+    before = (site.directory / ".env").read_text()
     assert await storm(site) > 20
     assert int((await run(book, "Look")).split()[0]) > 20
     await run(book, "Do")
     assert await storm(site) == 0
     await run(book, "Verify")
     await run(book, "Undo")
-    assert site.exec("nginx", "printenv", "LIMIT_HANDSHAKES_PER_S").stdout.strip() == ""
+    assert (site.directory / ".env").read_text() == before
+    assert site.exec("nginx", "printenv", "LIMIT_HANDSHAKES_PER_S").stdout.strip() == "15", "the operator's own value"
 
 
 async def test_hot_room(book: Book, site: Stack) -> None:
@@ -548,6 +553,10 @@ def now(site: Stack) -> str:
     return found
 
 
+# An operator's own file.
+OWN = "services:\n  nginx: {labels: {of: the-operator}}\n"
+
+
 @pytest.mark.parametrize("days", ["", "2"], ids=["plain", "archive"])
 async def test_postgres_upgrade(book: Book, site: Stack, days: str) -> None:
     """To the same version here: no other image is there.
@@ -555,7 +564,7 @@ async def test_postgres_upgrade(book: Book, site: Stack, days: str) -> None:
     The way through a new volume is the same.
     """
     book.here |= {"postgres:18": "postgres:17-trixie", '"18"': '"17-trixie"'}
-    override = book.written()
+    override, own = book.written(), site.directory / "compose.override.yaml"
     if days:
         override = override.replace("    image: postgres:17-trixie\n", book.written(1))
     else:
@@ -565,8 +574,11 @@ async def test_postgres_upgrade(book: Book, site: Stack, days: str) -> None:
         before = rows(site)
         await run(book, "Look")
         await run(book, "Do", number=0)
-        (site.directory / "compose.override.yaml").write_text(override)
+        if days:
+            own.write_text(OWN)
         await run(book, "Do", number=1)
+        own.write_text(override.replace("services:\n", OWN) if days else override)
+        await run(book, "Do", number=2)
         assert rows(site) == before
         assert "/pgdata" in sql(site, "SHOW data_directory")
         if days:
@@ -574,7 +586,9 @@ async def test_postgres_upgrade(book: Book, site: Stack, days: str) -> None:
         await run(book, "Verify")
         await run(book, "Undo")
         assert rows(site) == before
+        assert (own.read_text() if own.exists() else "") == (OWN if days else "")
     finally:
+        own.unlink(missing_ok=True)
         if not days:
             change_env(site, ARCHIVE_DAYS="2")
             await asyncio.to_thread(site.up)

@@ -108,9 +108,9 @@ def drop_everything() -> None:
 
 
 def read_rows(found: Members, take_other: Other) -> Manifest:
-    """Load all rows, compare each table with the original, and replace the epoch, in one transaction.
+    """Load all rows and compare each table with the original, in one transaction.
 
-    Raises Damaged; then nothing was loaded.
+    The rows get a new epoch. Raises Damaged; then nothing was loaded.
 
     `take_other` gets each member that is no row.
     """

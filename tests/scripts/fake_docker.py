@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Stands for `docker` on the PATH: reads .env as compose does, and has one role.
+
+Every call is a line of the file `calls` beside it. The file `role` has the password of the database's role. A program
+of Python's standard library alone, since the scripts under test start it.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def env_file(directory: str) -> dict[str, str]:
+    """Return the plain lines of .env, the last one of each name."""
+    file = Path(directory) / ".env"
+    lines = file.read_text().splitlines() if file.exists() else []
+    found = [re.fullmatch(r"(?:export )?([A-Z_]+)=(?:'(.*)'|(.*))", line) for line in lines]
+    return {one[1]: one[2] if one[2] is not None else one[3] for one in found if one}
+
+
+def settings(directory: str, asked: str) -> str:
+    """Answer `compose config` of the file that read_settings writes."""
+    values = env_file(directory) | os.environ
+    names = re.findall(r'^ +([A-Z_]+): "', asked, flags=re.MULTILINE)
+    environment = {name: values.get(name, "") for name in names}
+    name = values.get("COMPOSE_PROJECT_NAME", "hubbub")
+    return json.dumps({"name": name, "services": {"settings": {"environment": environment}}}, indent=2, ensure_ascii=False)
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    with (HERE / "calls").open("a") as calls:
+        calls.write(json.dumps(arguments) + "\n")
+    if "config" in arguments:
+        sys.stdout.write(settings(arguments[arguments.index("--project-directory") + 1], sys.stdin.read()) + "\n")
+    elif "ps" in arguments and "compose" in arguments:
+        sys.stdout.write("web-1\n")
+    elif "psql" in arguments:
+        given = re.search(r"ALTER ROLE hubbub PASSWORD '(.*)'", sys.stdin.read())
+        if given:
+            (HERE / "role").write_text(given[1])
+
+
+main()
