@@ -193,10 +193,19 @@ class GroupCommitter:
                 _resolve(append, result)
                 if append.payload is not None and isinstance(result, Stored) and not result.duplicate:
                     metrics.KINDS.add(1, append.kind)
-                if self.on_due is not None and isinstance(result, Stored) and result.due is not None:
-                    self.on_due(result.due)
+                if isinstance(result, Stored) and result.due is not None:
+                    self._note_due(room, result.due)
             if number % ROOMS_A_TICK == 0:
                 await asyncio.sleep(0)
+
+    def _note_due(self, room: RoomRef, due: datetime) -> None:
+        if self.on_due is None:
+            return
+        try:
+            self.on_due(due)
+        except Exception:  # the other events still get their answers; the periodic look finds the thing
+            metrics.HANDLER_FAILURES.labels("due").inc()
+            logger.exception("a due time could not be noted", room=room.slug)
 
     async def _stored(self, part: list[PendingEvent]) -> Sequence[Result] | CannotStore:
         """One result for each; CannotStore when they are several and a row is at fault."""

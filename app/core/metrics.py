@@ -123,6 +123,10 @@ REPAIRS = Counter("hubbub_repairs_total", "Times the log was read to fill a gap"
 LOG_WENT_BACK = Counter("hubbub_log_went_back_total", "Rooms of which the database lost events that were delivered")
 CHANGES = Counter("hubbub_changes_total", "Changes read from the journal, by every process", ["kind"])
 FEATURES_OFF = Gauge("hubbub_features_off", "Features that an administrator has switched off", multiprocess_mode="max")
+# `of`: due, layer, listener, live, note or sensor.
+HANDLER_FAILURES = Counter(
+    "hubbub_handler_failures_total", "Failures of a handler: its work was left out, and all other work went on", ["of"]
+)
 LAYER_DROPPED = Counter("hubbub_layer_dropped_total", "Messages the channel layer could not take in time")
 # 1 means degraded, since a process without a hub, such as Gunicorn's master, reports 0.
 LAYER_DEGRADED = Gauge("hubbub_layer_degraded", "1 while Redis fails the layer or presence", multiprocess_mode="livemax")

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from django.conf import settings
 
 from core import metrics
@@ -51,6 +52,8 @@ from realtime.send_buffer_budget import SendBufferBudget
 from realtime.send_queue import Batch
 from realtime.subscriber import Subscriber
 from realtime.switches import Switches
+
+logger = structlog.get_logger(__name__)
 
 # At most 2.9 s with jitter.
 POLL_EVERY_S = 2.4
@@ -245,23 +248,24 @@ class Hub:
     # --- incoming messages
 
     def deliver(self, messages: list[dict[str, Any]]) -> None:
-        """Deliver messages that arrived together.
+        """Deliver messages that arrived together, each once.
 
-        A room's events reach its sockets in one write.
+        A room's events reach its sockets in one write. A message that fails (of another release, say) spares the others.
         """
         logs: dict[int, list[LogEvent]] = {}
         sent: list[float] = []
         for message in messages:
-            if message["kind"] == "log":
-                if "sent" in message:  # the release before does not say it
-                    sent.append(message["sent"])
-                quiet = message.get("uncounted", ())
-                found = (LogEvent(*event) for event in message["events"])
-                events = (event if event.seq not in quiet else event._replace(counts=False) for event in found)
-                logs.setdefault(message["room"][0], []).extend(events)
-                continue
-            self._on_logs(logs)
-            self._on_other(message)
+            try:
+                if message["kind"] == "log":
+                    room_id, events = _events_of(message)
+                    logs.setdefault(room_id, []).extend(events)
+                    if "sent" in message:  # the release before does not say it
+                        sent.append(message["sent"])
+                    continue
+                self._on_logs(logs)
+                self._on_other(message)
+            except Exception as error:  # noqa: BLE001  # logged
+                _note_failure(message.get("kind"), error)
         self._on_logs(logs)
         if sent:
             now = time.time()
@@ -271,15 +275,18 @@ class Hub:
     def _on_logs(self, logs: dict[int, list[LogEvent]]) -> None:
         for room_id, events in logs.items():
             room = self.registry.rooms.get(room_id)
-            if room is not None:
-                self._on_log(room, events)
+            try:
+                if room is not None:
+                    self._on_log(room, events)
+            except Exception as error:  # noqa: BLE001  # logged
+                _note_failure("log", error)
         logs.clear()
 
     def _on_log(self, room: LiveRoom, events: list[LogEvent]) -> None:
         if not room.opened.is_set():
             room.pending.update((event.seq, event) for event in events[: self.limits.held_events])
             return
-        self.registry.deliver(room, room.sequence(events))
+        self.repair.deliver(room, room.sequence(events))
         if room.pending:
             self.repair.note_gap(room)
 
@@ -360,6 +367,19 @@ class Hub:
         with contextlib.suppress(DatabaseUnavailable):
             await self.repair.poll_heads()
             await self.journal.read()
+
+
+def _note_failure(kind: str | None, error: Exception) -> None:
+    metrics.HANDLER_FAILURES.labels("layer").inc()
+    logger.error("a message of the layer failed", kind=kind, exc_info=error)
+
+
+def _events_of(message: dict[str, Any]) -> tuple[int, list[LogEvent]]:
+    """Return the room's id and the events of a `log` message."""
+    quiet = message.get("uncounted", ())
+    found = (LogEvent(*event) for event in message["events"])
+    events = [event if event.seq not in quiet else event._replace(counts=False) for event in found]
+    return message["room"][0], events
 
 
 def _started() -> Hub:

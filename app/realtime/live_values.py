@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import structlog
+
 from core import metrics
 from core.errors import TooLong, TooMany
 from core.features import LiveTopic, installed
@@ -28,6 +30,8 @@ from realtime.open_parts import PartKey, Parts
 from realtime.registry import Registry
 from realtime.send_queue import Batch
 from realtime.subscriber import Subscriber
+
+logger = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S = 5.0
 # The longest value, in characters of JSON, and the longest key.
@@ -140,10 +144,13 @@ class LiveValues:
         """Send the values whose time has come, and set the timer for the others."""
         self._timers.pop(found, None)
         values = found.take_due(asyncio.get_running_loop().time())
-        self._to_sockets(found, values)
         own = [one for one in values if one.key in found.own]
-        self._to_others(found, own)
-        self._to_store(found, own)
+        for send, some in ((self._to_sockets, values), (self._to_others, own), (self._to_store, own)):
+            try:
+                send(found, some)
+            except Exception:  # later values need the timer
+                metrics.HANDLER_FAILURES.labels("live").inc()
+                logger.exception("live values could not be sent", room=found.ref.slug, topic=found.topic.name)
         following = found.next_due()
         if following is not None:
             self._set_timer(found, following)

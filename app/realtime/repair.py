@@ -16,7 +16,7 @@ from core import metrics
 from core.errors import Close
 from core.limits import LIMITS, Limits
 from db.database import DatabaseUnavailable
-from realtime.events import Head
+from realtime.events import Head, LogEvent
 from realtime.live_room import LiveRoom, gap
 from realtime.ports import domains
 from realtime.registry import Registry
@@ -147,7 +147,7 @@ class Repair:
                 # The next poll says how many of these events do not count.
                 room.skip_to(Head(gap.end, room.uncounted))
                 self._send_back(room, gap.end, "too far behind")
-                self._registry.deliver(room, room.sequence([]))
+                self.deliver(room, room.sequence([]))
                 continue
             some[room] = gap
             events += lacking
@@ -171,7 +171,7 @@ class Repair:
             return
         for room in some:
             if self._registry.rooms.get(room.ref.id) is room:
-                self._registry.deliver(room, room.sequence(found.get(room.ref.id, [])))
+                self.deliver(room, room.sequence(found.get(room.ref.id, [])))
         more = any(room.last_seq > spans[room.ref.id][0] for room in some)
         for room, gap in some.items():
             if room.last_seq >= gap.end:
@@ -180,6 +180,18 @@ class Repair:
                 self._soon(room, gap)
             else:
                 room.pending.clear()  # pending events lie above a seq that the database lacks
+
+    def deliver(self, room: LiveRoom, events: list[LogEvent]) -> None:
+        """Deliver events that are next in the room's order.
+
+        After a failure nobody knows which sockets have them: each client reads them by joining again.
+        """
+        try:
+            self._registry.deliver(room, events)
+        except Exception:
+            metrics.HANDLER_FAILURES.labels("layer").inc()
+            logger.exception("events could not be delivered", room=room.ref.slug, last=room.last_seq)
+            self._send_back(room, room.last_seq, "its events could not be sent")
 
     def _send_back(self, room: LiveRoom, head: int, why: str) -> None:
         """Make each client read the missing events itself, by joining again."""

@@ -93,6 +93,30 @@ async def test_texts_that_were_given_up_make_room_for_others(world: World, monke
     await writer.close()
 
 
+async def test_failing_timer_costs_no_event_its_answer(world: World) -> None:
+    class Due(Hanging):
+        """Commits polls, say: the server has to act on each."""
+
+        async def store(self, batch: Sequence[PendingEvent]) -> list[Result]:
+            results = await super().store(batch)
+            for result in results:
+                assert isinstance(result, Stored)
+                result.due = result.at
+            return results
+
+    def fail(_: object) -> None:
+        raise RuntimeError
+
+    store_ = Due()
+    store_.answers.set()
+    writer = GroupCommitter(store_)
+    writer.on_due = fail
+    for turn in range(2):
+        results = await asyncio.wait_for(asyncio.gather(*(writer.submit(world.append(0, f"{turn}-{n}")) for n in range(2))), 5)
+        assert [result.seq for result in results] == [2 * turn + 1, 2 * turn + 2]
+    await writer.close()
+
+
 async def test_while_many_sockets_are_to_be_written_to_a_batch_grows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 from prometheus_client import Counter, Histogram
 
+from core import metrics
 from core.errors import FrameRefused, Unavailable
 from core.per_loop import PerLoop
 from core.supervise import cancel_all
@@ -106,7 +107,11 @@ class NoteWriter:
                 Numbered(number, services.push(room, seq, number, one.incoming.author, one.incoming.data))
                 for one, number in stored
             ]
-            parts.current().push(room, "note", seq, frames, but_for=[one.socket for one, _ in stored])
+            try:
+                parts.current().push(room, "note", seq, frames, but_for=[one.socket for one, _ in stored])
+            except Exception:  # they are stored: their senders get the answer, and the poll reads them
+                metrics.HANDLER_FAILURES.labels("note").inc()
+                logger.exception("updates of a note could not be pushed", room=room.slug, note=seq)
         for one, result in zip(batch, results, strict=True):
             _resolve(one, result)
         if stored and stored[0][1] // COMPACT_AFTER != (stored[-1][1] + 1) // COMPACT_AFTER:
@@ -144,6 +149,8 @@ async def compact_soon(room: RoomRef, seq: int) -> None:
         await database.run(enqueue)
     except DatabaseUnavailable:
         return  # the regular run finds it
+    except Exception:
+        logger.exception("a note's compaction could not be queued", room=room.slug, note=seq)
 
 
 def _take(queue: list[_Waiting]) -> list[_Waiting]:

@@ -21,6 +21,7 @@ from django.db.models.functions import Cast
 from django.utils import translation
 
 from chat import publish
+from core import metrics
 from core.errors import Forbidden, FrameRefused, NotAMember, Unavailable
 from core.per_loop import PerLoop
 from core.words import translated
@@ -140,7 +141,9 @@ async def _work(alarms: Alarms) -> None:
             alarms.waiting.clear()
             logger.warning("alarms wait for the database", error=str(error))
         except Exception:
+            metrics.HANDLER_FAILURES.labels("sensor").inc()
             logger.exception("an alarm could not be posted")
+            await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311  # the same readings may fail again
 
 
 def _next(alarms: Alarms) -> tuple[State, Seen, str] | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import structlog
 from django.db import DatabaseError
 
+from core import metrics
 from core.errors import FrameRefused, TooMany, Unavailable
 from core.per_loop import PerLoop
 from core.services import Service
@@ -193,8 +194,12 @@ def show(pushes: list[Push]) -> None:
         shown = live.values(room, TOPIC)
         for name, (one, sender) in readings.items():
             before = shown.get(name)
-            if before is None or before.value["at"] < one.at:
+            if before is not None and before.value["at"] >= one.at:
+                continue
+            try:
                 live.publish(room, TOPIC, name, {"value": one.value, "at": one.at}, sender=sender)
+            except FrameRefused:  # more names than a topic keeps: the readings are stored
+                metrics.HANDLER_FAILURES.labels("sensor").inc()
 
 
 ingest = PerLoop(Ingest)

@@ -1,0 +1,33 @@
+"""The writer of notes, without a database."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from db import database
+from features.notes.services import Incoming, Stored
+from features.notes.writer import NoteWriter
+from realtime import parts
+from realtime.publish import Person, RoomRef
+
+pytestmark = pytest.mark.once
+
+ROOM, ADA = RoomRef(1, "room", direct=False), Person(1, "ada")
+
+
+async def test_failed_push_costs_no_stored_update_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(1, 9))
+
+    async def run(_store: Any, _room: Any, _seq: int, batch: list[Incoming]) -> Stored:
+        return Stored([next(numbers) for _ in batch], full=False)
+
+    def fail() -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(database, "run", run)
+    monkeypatch.setattr(parts, "current", fail)
+    writer = NoteWriter()
+    waiting = [writer.submit(ROOM, 1, Incoming(ADA, b"x")) for _ in range(3)]
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [1, 2, 3]
+    await writer.close()
