@@ -107,7 +107,7 @@ class MessageShown(msgspec.Struct):
     reply_to: Quote | msgspec.UnsetType = msgspec.UNSET
     mentions: Annotated[list[int], msgspec.Meta(min_length=1, max_length=20)] | msgspec.UnsetType = msgspec.UNSET
     alias: str | msgspec.UnsetType = msgspec.UNSET
-    # A program wrote it: of a webhook.
+    # A program wrote it: of a webhook, or the server in the name of the author.
     bot: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -125,6 +125,8 @@ test('the first message of others above the read mark is marked as new, once', (
   const rows = rowsOf({ messages, firstNew: firstUnread(messages, false, 1, 1) })
   expect(kinds(rows)).toEqual(['day', 'start', 'start', 'new', 'start', 'follow'])
   expect(firstUnread([message(1, 2)], false, 1, 1)).toBeNull()
+  // A program's, in the person's name: an alarm of a sensor.
+  expect(firstUnread([message(1, 2), message(2, 1), { ...message(3, 1), bot: true }], false, 1, 1)).toBe(3)
   expect(firstUnread(messages, false, null, 1)).toBeNull()
 })
 

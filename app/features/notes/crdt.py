@@ -187,7 +187,10 @@ class TextLength:
 
 
 def _deletes_known(update: bytes, state: bytes) -> bool:
-    """Return whether all deletions of an update without insertions are below a state vector."""
+    """Return whether a state vector covers all deletions of an update.
+
+    The update holds no insertions.
+    """
     decoder = pycrdt.Decoder(state)
     clocks = {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}
     decoder = pycrdt.Decoder(update[1:])

@@ -112,7 +112,7 @@ def _digests(people: list[Preferences], now: datetime) -> dict[int, list[tuple[R
 
 def _is_mailed(one: Missed, user: int, blocked: frozenset[int]) -> bool:
     facts = {
-        Fact.OWN: one.message.author == user,
+        Fact.OWN: one.message.is_own(user),
         Fact.BLOCKED: one.message.author in blocked,
         Fact.DELETED: one.message.deleted,
     }

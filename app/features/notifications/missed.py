@@ -49,6 +49,12 @@ class Message(NamedTuple):
     at: datetime
     text: str
     deleted: bool
+    # Whether a program wrote it, in its author's name or its own.
+    bot: bool
+
+    def is_own(self, user: int) -> bool:
+        """Return whether the person wrote it."""
+        return self.author == user and not self.bot
 
 
 class Missed(NamedTuple):
@@ -137,7 +143,7 @@ def _of_part(part: _Part, since: datetime, until: datetime, way: int) -> Iterato
                     continue
                 named = message.seq in part.named.get(pair, ())
                 reason = reason_for(part.level(pair), direct=found.direct, named=named)
-                if reason is not None and message.author != pair[1]:
+                if reason is not None and not message.is_own(pair[1]):
                     found.people.setdefault(pair[1], []).append(Missed(message, reason))
         if found.people:
             yield found
@@ -163,7 +169,8 @@ def _events(part: _Part, low: dict[Pair, int], since: datetime, until: datetime)
             # Of a kind that is unknown here, or switched off, nothing is shown.
             fields = (data or {}) if KINDS.get(kind) is not None else {}
             shown = text or str(fields.get("question") or fields.get("title") or "")
-            found.setdefault(room_id, []).append(Message(seq, author, alias or name, at, shown, deleted))
+            bot = kind == "message" and bool((data or {}).get("bot"))
+            found.setdefault(room_id, []).append(Message(seq, author, alias or name, at, shown, deleted, bot))
     return found
 
 

@@ -176,7 +176,7 @@ def _newest(found: list[Missed], user: int, person: PersonRead, claimed: set[int
     for one in reversed(found):
         message = one.message
         facts = {
-            Fact.OWN: message.author == user,
+            Fact.OWN: message.is_own(user),
             Fact.BLOCKED: message.author in person.blocked,
             Fact.DELETED: message.deleted,
             Fact.CLAIMED: message.seq in claimed,

@@ -40,7 +40,7 @@ class Way(StrEnum):
 class Fact(StrEnum):
     """A circumstance of one person and one message."""
 
-    # The person wrote it.
+    # The person wrote it, and no program in the person's name.
     OWN = "own"
     # The person has blocked its author.
     BLOCKED = "blocked"

@@ -45,8 +45,9 @@ PACE_S = 0.02
 PER_S, BURST = 5.0, 20.0
 # Sockets written to before the event loop runs other tasks.
 SLICE = 200
-# As encoded; in a text the quotation marks are escaped.
+# As encoded; in a text the quotation marks are escaped. A message of a program is nobody's own.
 NAMES = '"mentions":['
+BOT = '"bot":true'
 # The id that stands for everybody in the room (chat/mentions.py).
 EVERYBODY = 0
 
@@ -166,7 +167,7 @@ class Teller:
 
     def _result(self, one: _Waiting, user: LocalUser, person: PersonRead, now: datetime) -> str:
         facts = {
-            Fact.OWN: one.event.author == user.person.id,
+            Fact.OWN: _is_own(one.event, user),
             Fact.BLOCKED: one.event.author in person.blocked,
             Fact.READ: user.last_read.get(one.room.id, 0) >= one.event.seq,
             Fact.QUIET: is_quiet(person.quiet, now),
@@ -185,7 +186,7 @@ class Teller:
         everybody = one.room.direct or EVERYBODY in named
         users: Iterable[LocalUser | None] = list(one.watchers) if everybody else map(local_user, {*named, *room.all})
         for user in users:
-            if user is None or user not in one.watchers or user.person.id == one.event.author:
+            if user is None or user not in one.watchers or _is_own(one.event, user):
                 continue
             level = level_of(room.levels.get(user.person.id), direct=one.room.direct)
             is_named = EVERYBODY in named or user.person.id in named
@@ -206,6 +207,10 @@ class _Event(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+
+
+def _is_own(event: LogEvent, user: LocalUser) -> bool:
+    return event.author == user.person.id and BOT not in event.text
 
 
 def _named(event: LogEvent) -> set[int] | None:

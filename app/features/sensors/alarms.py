@@ -294,7 +294,8 @@ async def change(known: State, seen: Seen, state: str) -> bool:
     with translation.override(known.language):
         text = translated(sentence(known.rule, seen.name, known.state, state, seen.value))
     try:
-        stored = await publish.message(room=seen.room, author=known.by, key=key, text=text)
+        # A program's: the owner did not write it, and is notified as everybody else.
+        stored = await publish.message(room=seen.room, author=known.by, key=key, text=text, parts=publish.Parts(bot=True))
         if stored.duplicate:
             return False
     except (NotAMember, Forbidden):  # the owner who set it has left

@@ -22,13 +22,13 @@ export interface RowSources {
 }
 
 /**
- * The first message of others above the read mark; null where there is none, or where older unread messages may be
+ * The first message of others, or of a program in the person's name, above the read mark; null where there is none, or where older unread messages may be
  * missing above the list.
  */
 export function firstUnread(list: Messages, more: boolean, lastReadSeq: number | null, me: number): number | null {
   if (lastReadSeq === null || (more && (list[0]?.seq ?? Infinity) > lastReadSeq + 1)) return null
   for (let index = position(list, lastReadSeq + 1); index < list.length; index++) {
-    if (list[index]!.from.id !== me) return list[index]!.seq
+    if (list[index]!.from.id !== me || isBot(list[index]!)) return list[index]!.seq
   }
   return null
 }

@@ -45,6 +45,7 @@ DEFAULT = {True: "all", False: "mentions"}
 SILENT = {
     "": set[str](),
     "own": {"notify", "push", "mail"},
+    "own, by a program": set[str](),
     "blocked": {"notify", "push", "mail"},
     "deleted": {"notify", "push", "mail"},
     "read": {"notify", "push", "mail"},
@@ -101,11 +102,15 @@ class World:
         return Room.objects.create(slug=f"cell-{number}", kind=kind, head=SEQ, last_at=timezone.now())
 
     def _add(self, cell: Cell, room: Room, person: User) -> None:
-        author = person if cell.circumstance == "own" else self.ada
-        data = {"mentions": [person.id]} if cell.named and cell.circumstance != "deleted" else None
+        author = person if cell.circumstance.startswith("own") else self.ada
+        data: dict[str, Any] = {"mentions": [person.id]} if cell.named and cell.circumstance != "deleted" else {}
+        if cell.circumstance == "own, by a program":  # an alarm, say
+            data["bot"] = True
         deleted = cell.circumstance == "deleted"
         text = "" if deleted else "hello"
-        Event.objects.create(room=room, seq=SEQ, author=author, key="k", at=self.at, text=text, deleted=deleted, data=data)
+        Event.objects.create(
+            room=room, seq=SEQ, author=author, key="k", at=self.at, text=text, deleted=deleted, data=data or None
+        )
         Membership.objects.create(room=room, user=self.ada)
         Membership.objects.create(room=room, user=person, last_read_seq=SEQ if cell.circumstance == "read" else 0)
         if cell.named:

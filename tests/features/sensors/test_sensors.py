@@ -174,11 +174,14 @@ async def test_alarm_posts_each_change_once(
     assert (await http.put(path, json={"hysteresis": 1})).status_code == httpx.codes.BAD_REQUEST
     answer = await http.put(path, json={"above": 30, "hysteresis": 2})
     assert answer.json()["alarm"] == {"above": 30, "below": None, "hysteresis": 2, "silent_s": None, "state": ""}
+    assert (await http.put(f"/api/notifications/rooms/{room}", json={"level": "all"})).is_success
     await asyncio.sleep(2.5)  # each process reads the alarms every two seconds
     for value in (31, 29, 31, 32):
         await push(mine, room, ("t1", value))
     raised = await theirs.expect("message")
-    assert (raised["text"], raised["from"]["id"]) == ("⚠️ t1 is 31, above 30.", ada.id)
+    assert (raised["text"], raised["from"]["id"], raised.get("bot")) == ("⚠️ t1 is 31, above 30.", ada.id, True)
+    # The owner is told of it, too.
+    assert (await mine.expect("notify", room=room))["target"] == raised["seq"]
     await push(mine, room, ("t1", 27))
     assert (await theirs.expect("message"))["text"] == "✅ t1 is 27: back to normal."
     await theirs.expect_nothing("message")
