@@ -40,8 +40,8 @@ doctor: ## what is wrong with the running installation, and the line to change; 
 backup: ## database, files and .env of the running installation, into var/backups; people may go on
 	@scripts/backup
 
-restore: ## bring a backup back into a stack without data: make restore FROM=var/backups/hubbub-….tar.gz
-	@scripts/restore "$(FROM)"
+restore: ## bring a backup back into a stack without data: make restore FROM=latest, or FROM=FILE; ARGS=--check reads it only
+	@scripts/restore $(ARGS) "$(FROM)"
 
 archive: ## with ARCHIVE_DAYS: what changed in the database since the last full backup; ARGS="--full" or "--info"
 	@scripts/archive $(ARGS)

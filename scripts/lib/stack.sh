@@ -45,6 +45,13 @@ set_value() {
   esac
 }
 
+# chosen NAME DEFAULT: of .env with a stack, else of the environment.
+chosen() {
+  local value=${!1:-}
+  if [ -n "${settings:-}" ]; then value=$(set_value "$1"); fi
+  echo "${value:-$2}"
+}
+
 # set_lines NAME=VALUE...: bring these lines into .env, all at once: an interruption leaves the file of before or the one of after.
 # A new line takes the place of its comment of .env.example, else the end. What compose would not take literally is quoted.
 # With $note, a comment above each keeps the line of before, for take_back; it stays the same when the line is set once more.

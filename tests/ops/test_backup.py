@@ -216,6 +216,8 @@ def test_a_backup_of_a_newer_release_changes_nothing(small: tuple[Server, bytes]
     _, data = small
     file = tmp_path / "newer"
     file.write_bytes(gzip.compress(gzip.decompress(data).replace(b"0005_joins_beside_commits", b"9999_of_a_coming_release_", 1)))
+    with pytest.raises(RuntimeError, match=r"of a newer release"):
+        manage("restore", "--check-file", str(file), env=small[0].env)
     env = restored_env(small[0], profile, tmp_path)
     with pytest.raises(RuntimeError, match=r"of a newer release, which has chat\.9999_of_a_coming_release_"):
         manage("restore", str(file), env=env)
@@ -302,6 +304,18 @@ def test_timer_keeps_the_newest_backups(small: tuple[Server, bytes], tmp_path: P
     ):
         with pytest.raises(RuntimeError, match=why):
             manage("backup", *refused, env=server.env)
+
+
+def test_file_is_checked_where_the_database_is_in_use_or_away(small: tuple[Server, bytes], profile: Profile) -> None:
+    server, data = small
+    away = {"DATABASE_URL": "postgres://nobody:x@127.0.0.1:1/none"} if profile.postgres else {}
+    for env in (server.env, server.env | away):
+        done = command("restore", "--check-file", "-", env=env, data=data)
+        assert (done.returncode, b"sound, and fits here" in done.stderr) == (0, True), done.stderr
+        done = command("restore", "--check-file", "-", env=env, data=data[:-200])
+        assert (done.returncode, b"cut short" in done.stderr) == (1, True), done.stderr
+    done = command("restore", "--check", "-", env=server.env, data=data)
+    assert (done.returncode, b"this database is in use" in done.stderr) == (1, True), done.stderr
 
 
 def test_env_is_taken_along_and_can_be_read_with_tar(small: tuple[Server, bytes], tmp_path: Path) -> None:

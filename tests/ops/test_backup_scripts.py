@@ -166,9 +166,48 @@ def test_unfinished_files_are_no_backups_and_go_after_a_day(embedded: Path, env:
     assert run(embedded, "backup", env=made).returncode == 0
     left = sorted(path.name for path in tmp_path.iterdir() if "hubbub-" in path.name)
     assert left[0] == names[1], "it may be under way"
-    # The runbooks take the last of `ls var/backups/hubbub-*.tar.gz*`.
     assert [name for name in left if name.startswith("hubbub-")] == left[1:]
     assert len(left) == 2
+
+
+def test_latest_is_the_newest_backup_of_both_directories(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
+    """The time in its name counts, and a part of a backup is none.
+
+    Reading it changes nothing.
+    """
+    usual, other = embedded / "var" / "backups", tmp_path / "other"
+    for directory in (usual, other):
+        directory.mkdir(parents=True)
+    made = env | {"BACKUP_DIR": str(other)}
+    assert "there is no backup in" in run(embedded, "restore", "--check", "latest", env=made).stderr
+    (usual / "hubbub-20260101T000000Z.tar.gz").write_text("old")
+    assert run(embedded, "backup", env=made).returncode == 0
+    (newest,) = other.iterdir()
+    for name in ("hubbub-29990101T000000Z.tar.gz.part", ".hubbub-29990101T000000Z.tar.gz.part", "notes"):
+        (other / name).write_text("no backup")
+    os.utime(newest, (0, 0))
+    done = run(embedded, "restore", "--check", "latest", env=made)
+    assert done.returncode == 0, done.stderr
+    assert f"The newest backup is {newest}." in done.stderr
+    assert "sound, and fits here" in done.stderr
+    assert "Restored" not in done.stderr
+    fresh = made | {"DATA_DIR": str(tmp_path / "fresh")}
+    restored = run(embedded, "restore", "latest", env=fresh)
+    assert restored.returncode == 0, restored.stderr
+    assert database(fresh, "SELECT username FROM accounts_user") == "ada"
+    # Of before BACKUP_DIR was another one.
+    newest.rename(usual / "hubbub-20260102T000000Z.tar.gz")
+    assert (
+        f"The newest backup is {usual}/hubbub-20260102T000000Z.tar.gz."
+        in run(embedded, "restore", "--check", "latest", env=made).stderr
+    )
+
+
+def test_damaged_backup_is_named_by_the_check(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
+    manage("backup", str(tmp_path / "whole"), env=env)
+    (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:-200])
+    done = run(embedded, "restore", "--check", str(tmp_path / "cut"), env=env)
+    assert (done.returncode, "cut short" in done.stderr) == (1, True), done.stderr
 
 
 def encrypted(embedded: Path, env: dict[str, str], key: Key, directory: Path) -> Path:

@@ -28,7 +28,13 @@ KINDS = {
     "hpa": "HorizontalPodAutoscaler",
 }
 # In this order.
-WORDS_OF_RESTORE = ["Retain", "delete pvc data-postgres-0", "manage.py restore", "scale deployment/web --replicas=3"]
+WORDS_OF_RESTORE = [
+    "restore --check-file",
+    "Retain",
+    "delete pvc data-postgres-0",
+    "manage.py restore",
+    "scale deployment/web --replicas=3",
+]
 
 
 def cluster_commands(page: Path, section: str = "") -> list[str]:
@@ -168,7 +174,10 @@ def test_more_pods_stay_beside_the_autoscaler(name: str, more: int, production: 
 
 
 def test_restore_begins_with_an_empty_database(production: Manifests) -> None:
-    """The old claim goes while nobody has it open, and its disk is kept before."""
+    """The old claim goes while nobody has it open.
+
+    The backup was read before, and the claim's disk is kept.
+    """
     commands = cluster_commands(PAGES["restore"], "Do")
     place = {word: number for number, command in enumerate(commands) for word in WORDS_OF_RESTORE if word in command}
     assert sorted(place, key=lambda word: place[word]) == WORDS_OF_RESTORE
@@ -180,6 +189,15 @@ def test_restore_begins_with_an_empty_database(production: Manifests) -> None:
     }
     (web,) = (one for one in production.objects if (one["kind"], one["metadata"]["name"]) == ("Deployment", "web"))
     assert "replicas" not in web["spec"], "an apply would start web"
+
+
+def test_restore_of_a_stack_reads_the_backup_before_it_deletes() -> None:
+    text = "".join(block.text for block in blocks_of(PAGES["restore"]) if (block.section, block.language) == ("Do", EXECUTED))
+    check, delete, restore = (
+        text.index(command)
+        for command in ("make restore ARGS=--check FROM=latest", "docker volume rm", "make restore FROM=latest")
+    )
+    assert check < delete < restore
 
 
 def test_pod_for_a_restore_fits_the_schemas(production: Manifests) -> None:

@@ -1,6 +1,6 @@
 """`manage.py restore`: restore a backup into a database without users' data.
 
-Exit codes: 0 done (--check: it can be done); 1 refused or not done, and the message says why.
+Exit codes: 0 done (--check, --check-file: it can be done); 1 refused or not done, and the message says why.
 """
 
 from __future__ import annotations
@@ -35,17 +35,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", help="the file to read; - is standard input")
-        parser.add_argument("--check", action="store_true", help="read all of it, look at the database, change nothing")
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument("--check-file", action="store_true", help="read all of it, ask no database, change nothing")
+        only.add_argument("--check", action="store_true", help="read all of it, look at the database, change nothing")
 
-    def handle(self, *_: Any, source: str, check: bool, **__: Any) -> None:
+    def handle(self, *_: Any, source: str, check: bool, check_file: bool, **__: Any) -> None:
         if settings.MIGRATE_DATABASE:
             # Before the first query: a pool keeps the role it began with.
             connection.settings_dict.update(settings.MIGRATE_DATABASE)
         try:
-            if check or source != "-":
+            if check or check_file or source != "-":
                 with _open(source) as stream:
                     self.check_archive(stream)
-            if not check:
+            if check:
+                self.refuse_live_database()
+            elif not check_file:
                 with _open(source) as stream:
                     self.restore(stream)
         except archive.Damaged as error:
@@ -56,7 +60,6 @@ class Command(BaseCommand):
     def check_archive(self, stream: IO[bytes]) -> None:
         header, manifest = archive.verify(stream)
         self.refuse_what_does_not_fit(header)
-        self.refuse_live_database()
         self.stderr.write(f"A backup of {header['made']}: {manifest.summary()}; sound, and fits here.")
 
     def refuse_what_does_not_fit(self, header: dict[str, Any]) -> None:
