@@ -135,6 +135,17 @@ echo "The archive takes the log of this database from now on, and has no backup 
 SH
 }
 
+# Notes that a rewind has begun, and clients may hold events that the database does not have: from before its files change to the new epoch.
+epoch_due=$root/var/epoch-due
+
+# replace_epoch_if_due: have clients start anew after a rewind, also after one that was interrupted. Postgres runs, web does not.
+replace_epoch_if_due() {
+  [ -e "$epoch_due" ] || return 0
+  compose run --rm --no-deps -T migrate python app/manage.py installation --new-epoch </dev/null >/dev/null ||
+    fail "a rewind has not ended, and the stack stays stopped: mend what is above, then make up, or say the rewind again"
+  rm -f "$epoch_due"
+}
+
 # From nginx's port through the app to the database, as the first visitor would.
 ask_whole_path() {
   local url=http://127.0.0.1:8080/readyz deadline=$((SECONDS + 60))

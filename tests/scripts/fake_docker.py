@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Stands for `docker` on the PATH: reads .env as compose does, and has one role.
 
-Every call is a line of the file `calls` beside it. The file `role` has the password of the database's role. A program
-of Python's standard library alone, since the scripts under test start it.
+Every call is a line of the file `calls` beside it, and fails if it has the word in the file `fails`. The file `role`
+has the password of the database's role. A program of Python's standard library alone, since the scripts under test start it.
 """
 
 import json
@@ -35,10 +35,16 @@ def main() -> None:
     arguments = sys.argv[1:]
     with (HERE / "calls").open("a") as calls:
         calls.write(json.dumps(arguments) + "\n")
+    fails = HERE / "fails"
+    if (fails.exists() and fails.read_text() in arguments) or "recovery.signal" in arguments[-1]:
+        sys.exit(1)
     if "config" in arguments:
         sys.stdout.write(settings(arguments[arguments.index("--project-directory") + 1], sys.stdin.read()) + "\n")
     elif "ps" in arguments and "compose" in arguments:
         sys.stdout.write("web-1\n")
+    elif arguments[-2:-1] == ["-Atc"]:
+        # Postgres is in no recovery, and no time is yet to come.
+        sys.stdout.write("f\n")
     elif "psql" in arguments:
         given = re.search(r"ALTER ROLE hubbub PASSWORD '(.*)'", sys.stdin.read())
         if given:
