@@ -259,6 +259,7 @@ def in_turn(changed: list[tuple[State, Seen]]) -> list[tuple[State, Seen]]:
 
 
 def _newest(sensor: Sensor) -> Seen:
+    assert sensor.room is not None  # a removed sensor has no alarm
     return Seen(sensor.id, access.to_ref(sensor.room), sensor.sensor_id, sensor.last_at, sensor.last_value)
 
 

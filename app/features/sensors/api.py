@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import get_language
 from ninja import Query, Router, Schema
@@ -20,11 +21,13 @@ from db import database
 from features.sensors import devices
 from features.sensors.devices import KIND, device_of
 from features.sensors.frames import push, push_of_device
+from features.sensors.ingest import TOPIC
 from features.sensors.lists import listed
 from features.sensors.models import Alarm, Device, Sensor
 from features.sensors.readings import GREATEST, MANY, ReadingIn, milliseconds
 from features.sensors.series import series
-from realtime.publish import Person, Revoked, folded, revoked
+from realtime import live
+from realtime.publish import Person, Revoked, RoomRef, folded, revoked
 from rooms import access
 from rooms.models import Role
 
@@ -165,6 +168,28 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
     return await database.run_for(_me(request).id, read)
 
 
+@router.delete("/{slug}/sensors/{sensor_id}", response={204: None}, summary="Remove a sensor with its history and its alarm")
+async def sensor_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> tuple[int, None]:
+    """Owners only.
+
+    Its live value ends, and with it its chart in open pages. A device that goes on pushing readings of the name makes a new
+    sensor.
+    """
+    me = _me(request)
+
+    def write() -> RoomRef:
+        sensor = _owned(me.id, slug, sensor_id, _("only an owner removes sensors"))
+        room = access.membership_in(me.id, slug).room
+        with transaction.atomic():
+            Alarm.objects.filter(sensor=sensor).delete()
+            Sensor.objects.filter(id=sensor.id).update(room=None)
+        return access.to_ref(room)
+
+    room = await database.run_for(me.id, write)
+    live.end(room, TOPIC, sensor_id, sender=me)
+    return 204, None
+
+
 @router.put("/{slug}/sensors/{sensor_id}/alarm", summary="Set a sensor's alarm", openapi_extra=answers(SensorShown))
 async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
     """Owners only.
@@ -179,7 +204,7 @@ async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: 
     fields = {"by_id": _me(request).id, "language": get_language() or "en", **body.dict()}
 
     def write() -> dict[str, Any]:
-        sensor = _owned(_me(request).id, slug, sensor_id)
+        sensor = _owned(_me(request).id, slug, sensor_id, _("only an owner sets alarms"))
         Alarm.objects.update_or_create(sensor=sensor, defaults=fields)
         return listed(Sensor.objects.select_related("alarm").get(id=sensor.id))
 
@@ -189,7 +214,7 @@ async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: 
 @router.delete("/{slug}/sensors/{sensor_id}/alarm", response={204: None}, summary="Remove a sensor's alarm")
 async def alarm_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> tuple[int, None]:
     def write() -> None:
-        Alarm.objects.filter(sensor=_owned(_me(request).id, slug, sensor_id)).delete()
+        Alarm.objects.filter(sensor=_owned(_me(request).id, slug, sensor_id, _("only an owner sets alarms"))).delete()
 
     await database.run_for(_me(request).id, write)
     return 204, None
@@ -231,9 +256,9 @@ def _sensor(user: int, slug: str, sensor_id: str) -> Sensor:
     return found
 
 
-def _owned(user: int, slug: str, sensor_id: str) -> Sensor:
+def _owned(user: int, slug: str, sensor_id: str, refusal: str) -> Sensor:
     if access.membership_in(user, slug).role != Role.OWNER:
-        raise Forbidden(_("only an owner sets alarms"))
+        raise Forbidden(refusal)
     return _sensor(user, slug, sensor_id)
 
 

@@ -9,7 +9,8 @@ from rooms.models import Room
 class Sensor(models.Model):
     """A sensor of a room: made by its first reading."""
 
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # None once an owner has removed it: the background worker deletes its readings in pieces, then the row.
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False, null=True)
     sensor_id = models.CharField(max_length=64)
     # The latest reading by its own time, in milliseconds since 1970.
     last_at = models.BigIntegerField(default=0)

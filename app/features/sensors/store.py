@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from core.errors import TooMany
 from core.words import words as _
@@ -84,12 +84,18 @@ def sensors_of(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int | 
     return found
 
 
+class SensorRemoved(DatabaseError):
+    """A reading's sensor was removed: its name belongs to no sensor now."""
+
+
 def store(rows: list[Row]) -> list[Row]:
     """Store readings, their buckets and each sensor's latest, in one transaction.
 
-    Return the readings that are their sensors' newest now. A late or doubled one is not among them.
+    Return the readings that are their sensors' newest now. A late or doubled one is not among them. Raises SensorRemoved.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        if Sensor.objects.filter(id__in={one.sensor for one in rows}, room=None).exists():
+            raise SensorRemoved
         if connection.vendor == "postgresql":
             cursor.execute(POSTGRES, [list(column) for column in zip(*rows, strict=True)])
             return [Row(*one) for one in cursor.fetchall()]

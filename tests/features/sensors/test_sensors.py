@@ -348,6 +348,36 @@ async def test_old_readings_are_deleted(
     assert [one["value"] for one in (await series(http, room, "t1", points=1, **begin))["points"]] == [2]
 
 
+async def test_removed_sensor_is_gone_for_everybody(
+    server: Server, connect: Connect, http: httpx.AsyncClient, ada: Account, bob: Account, room: str
+) -> None:
+    mine, theirs = await connect(ada), await connect(bob)
+    await theirs.join(room)
+    await push(mine, room, ("t1", 1), ("t2", 1))
+    path = f"/api/rooms/{room}/sensors/t1"
+    assert (await http.put(f"{path}/alarm", json={"above": 30})).is_success
+    async with with_token(server.base_url, bob) as other:
+        assert_problem(await other.delete(path), 403, "forbidden")
+    assert (await http.delete(path)).status_code == httpx.codes.NO_CONTENT
+    ended: list[Frame] = []
+    while not ended:
+        values = (await theirs.expect("live", topic="sensor"))["values"]
+        ended = [one for one in values if one["value"] is None]
+    assert [(one["key"], one["from"]["id"]) for one in ended] == [("t1", ada.id)]
+    assert_problem(await http.delete(path), 404, "no_such_target")
+    assert_problem(await http.get(f"{path}/series"), 404, "no_such_target")
+    listed = (await http.get(f"/api/rooms/{room}/sensors")).json()["sensors"]
+    assert [one["sensor_id"] for one in listed] == ["t2"]
+    # A device that goes on makes a new one; processes know the old one still.
+    assert await push(mine, room, ("t1", 2)) == 1
+    listed = (await http.get(f"/api/rooms/{room}/sensors")).json()["sensors"]
+    assert [(one["sensor_id"], one["value"], one["alarm"]) for one in listed] == [("t1", 2, None), ("t2", 1, None)]
+    assert [one["value"] for one in (await series(http, room, "t1"))["points"]] == [2]
+    prune = "from features.sensors.tasks import readings_prune; readings_prune.func();"
+    left = "from features.sensors.models import Sensor as S; S.objects.filter(room=None).exists() and exit('left')"
+    await asyncio.to_thread(server.shell, prune + left)
+
+
 async def test_sensors_of_which_nothing_is_kept_are_deleted(
     server: Server, connect: Connect, http: httpx.AsyncClient, ada: Account, room: str
 ) -> None:

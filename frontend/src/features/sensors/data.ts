@@ -65,6 +65,7 @@ export const sensorsApi = {
   list: (room: string) => call<{ sensors: Sensor[] }>('GET', path(room)).then(({ sensors }) => sensors),
   series: (room: string, sensor: string, from: Date, to: Date) =>
     call<Series>('GET', `${path(room)}/${encodeURIComponent(sensor)}/series?from=${from.toISOString()}&to=${to.toISOString()}&points=${POINTS}`),
+  remove: (room: string, sensor: string) => call<void>('DELETE', `${path(room)}/${encodeURIComponent(sensor)}`),
   setAlarm: (room: string, sensor: string, rule: AlarmRule) => call<Sensor>('PUT', `${path(room)}/${encodeURIComponent(sensor)}/alarm`, rule),
   removeAlarm: (room: string, sensor: string) => call<void>('DELETE', `${path(room)}/${encodeURIComponent(sensor)}/alarm`),
 }
