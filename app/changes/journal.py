@@ -20,7 +20,8 @@ from realtime.publish import JournalRow
 PAGE = 5_000
 # Older rows that a starting process reads: their transactions may have ended around its start.
 START = 500
-KEPT = timedelta(hours=1)
+# For a process that cannot reach the database, or is suspended; realtime/journal.py knows when it was away for longer.
+KEPT = timedelta(days=1)
 
 
 # Position in a table: the highest id read, and the missing ids below it; None before the first read.
@@ -64,6 +65,6 @@ def note_left(left: Iterable[tuple[int, int, str]]) -> None:
 
 
 def prune() -> int:
-    """Delete rows that every process has read; return how many."""
+    """Delete rows older than KEPT; return how many."""
     found: Sequence[Any] = Change.objects.filter(at__lt=Now() - KEPT).delete()
     return int(found[0])

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from core import metrics
+from core.errors import Close
 from db.database import DatabaseUnavailable
 from realtime import tell
 from realtime.events import JournalRow, News, Person, Revoked, RoomRef, State
@@ -43,6 +44,10 @@ GAPS = 10_000
 # Longer than a handshake takes from checking its credential to registering its socket.
 RECENT_S = 60.0
 EXPIRY_OVERLAP_S = 5.0
+# A process without a read for so long may have missed rows: they are kept for a day (changes/journal.py).
+AWAY_S = 23 * 3_600.0
+# Sockets closed before the event loop runs other tasks.
+SLICE = 2_000
 # Signals within this pause share a read.
 NUDGE_PAUSE_S = 0.1
 
@@ -87,7 +92,7 @@ class Journal:
         self._registry, self._presence, self._memberships = registry, presence, memberships
         self._revocations, self._switches, self._spawn = revocations, switches, spawn
         self._changes, self._members = Place(), Place()
-        self._read_at = time.monotonic()
+        self._read_at = _now()
         self._nudged = asyncio.Event()
         self._nudged.set()
         self._one = asyncio.Lock()
@@ -115,9 +120,10 @@ class Journal:
         Raises DatabaseUnavailable; the next read repeats the remaining rows.
         """
         async with self._one:
+            away_s = _now() - self._read_at
             more = True
             while more:
-                begun = time.monotonic()
+                begun = _now()
                 news = await domains().journal(
                     self._changes.asked(), self._members.asked(), begun - self._read_at + EXPIRY_OVERLAP_S
                 )
@@ -126,10 +132,20 @@ class Journal:
                 self._members.move(news.added)
                 self._read_at = begun
                 more = max(len(news.rows), len(news.added)) >= FULL
+            if away_s > AWAY_S:
+                await self._reconnect_all(away_s)
             for user in list(self._unchecked):
                 self._unchecked.discard(user)
                 await self._check_person(user)
         self._forget()
+
+    async def _reconnect_all(self, away_s: float) -> None:
+        """Make every client connect anew: what changed meanwhile is not known."""
+        logger.warning("the journal was not read for too long, so all sockets are closed", seconds=round(away_s))
+        for index, socket in enumerate(self._registry.sockets(), 1):
+            socket.close_soon(Close.RESTART, "changes were missed")
+            if index % SLICE == 0:
+                await asyncio.sleep(0)
 
     def check_new(self, socket: Subscriber) -> None:
         """Act on recent changes that came before this socket was registered."""
@@ -252,3 +268,8 @@ class Journal:
         before = time.monotonic() - RECENT_S
         self._ended = {name: at for name, at in self._ended.items() if at > before}
         self._changed = {user: at for user, at in self._changed.items() if at > before}
+
+
+def _now() -> float:
+    """Return seconds of a clock that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
