@@ -92,3 +92,21 @@ test('nothing is asked while a vote or answers are on their way', async () => {
   await settled()
   expect([asked, vote.vote.value, form.mine.value]).toEqual([2, [0], [[0]]])
 })
+
+test('marks that were not sent are there again when the survey is', async () => {
+  mine = { answers: [] }
+  const one = survey()
+  const form = scope.run(() => useAnswers(() => one))!
+  await settled()
+  form.marked.value[0] = [1]
+  scope.stop()
+  scope = effectScope()
+  const again = scope.run(() => useAnswers(() => one))!
+  await settled()
+  expect([again.marked.value, again.mine.value]).toEqual([[[1]], []])
+  void again.send(again.marked.value)
+  scope.stop()
+  mine = { answers: [[1]] }
+  scope = effectScope()
+  expect(scope.run(() => useAnswers(() => one))!.marked.value).toEqual([null])
+})

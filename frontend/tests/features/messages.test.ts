@@ -1,11 +1,14 @@
 // @vitest-environment happy-dom
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createApp, nextTick, type App } from 'vue'
 import { useAmendments } from '../../src/features/messages/amendments'
 import { loadRecentEmoji, noteEmoji, recentEmoji, searchEmoji, type Emoji } from '../../src/features/messages/emoji'
+import EditMessage from '../../src/features/messages/EditMessage.vue'
 import { useReplying } from '../../src/features/messages/replying'
 import { installFeatures } from '../../src/features/registry'
 import type { MessageEvent } from '../../src/protocol'
+import { OutboxFull } from '../../src/socket'
 import { useConnection } from '../../src/stores/connection'
 import { useRooms } from '../../src/stores/rooms'
 import { useSession } from '../../src/stores/session'
@@ -159,3 +162,47 @@ test('each person of a browser has their own recent emoji', () => {
   loadRecentEmoji(1)
   expect(recentEmoji.value.slice(0, 2)).toEqual(['🐌', '🎉'])
 })
+
+test('an unfinished edit keeps its text while its row is away, and until it ends', () => {
+  const amendments = useAmendments()
+  amendments.startEdit(MINE)
+  amendments.keepText(MINE, 'hello wor')
+  amendments.startEdit({ ...MINE, seq: 6 })
+  expect([amendments.textFor(MINE), amendments.textFor({ ...MINE, seq: 6 })]).toEqual(['hello wor', 'helo'])
+  amendments.startEdit(MINE)
+  amendments.endEdit()
+  expect(amendments.textFor(MINE)).toBe('helo')
+})
+
+test('an editor that was taken away opens again with its text', async () => {
+  vi.useRealTimers()
+  vi.stubGlobal('matchMedia', () => ({ matches: false }))
+  useAmendments().startEdit(MINE)
+  const first = editor()
+  first.field.value = 'hello wor'
+  first.field.dispatchEvent(new Event('input'))
+  await nextTick()
+  first.app.unmount()
+  const again = editor()
+  expect(again.field.value).toBe('hello wor')
+  again.app.unmount()
+})
+
+test('a full outbox shows a deleted message again, and leaves an edit open', async () => {
+  useConnection().chat = () => ({ sendFrame: () => { throw new OutboxFull() } }) as never
+  const amendments = useAmendments()
+  amendments.remove(MINE)
+  endAll()
+  expect(amendments.shown(MINE)).toBe(MINE)
+  amendments.startEdit(MINE)
+  amendments.edit(MINE, 'hello')
+  expect(amendments.editing).toMatchObject({ seq: 4 })
+  expect(toasts.value.map(({ kind }) => kind)).toEqual(['failure', 'failure'])
+})
+
+function editor(): { app: App; field: HTMLTextAreaElement } {
+  const root = document.body.appendChild(document.createElement('div'))
+  const app = createApp(EditMessage, { event: MINE })
+  app.mount(root)
+  return { app, field: root.querySelector('textarea')! }
+}

@@ -1,14 +1,14 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive } from 'vue'
 import { t } from '../../i18n'
-import type { LogEvent, MessageEvent, Person } from '../../protocol'
-import type { ChatSocket, OutgoingFrame } from '../../socket'
+import type { FeatureFrame, LogEvent, MessageEvent, Person } from '../../protocol'
+import type { ChatSocket, OutgoingFrame, Sent } from '../../socket'
 import { useConnection } from '../../stores/connection'
 import { useRooms } from '../../stores/rooms'
 import { useSession } from '../../stores/session'
 import { amended } from '../../stores/timeline'
 import { useTimelines } from '../../stores/timelines'
-import { reasonOf } from '../../ui/reasons'
+import { explained, reasonOf } from '../../ui/reasons'
 import { toast } from '../../ui/toasts'
 import { sendDurable } from '../client'
 import { noteEmoji } from './emoji'
@@ -31,6 +31,8 @@ export const useAmendments = defineStore('amendments', () => {
   const editing = ref<Editing | null>(null)
   /** by message: a new text that the server refused, and why */
   const refused = shallowReactive(new Map<string, Refused>())
+  /** by message: the text of an unfinished edit, also while its row is not drawn */
+  const unfinished = new Map<string, string>()
   /** messages that are deleted unless that is undone in time */
   const deleting = shallowReactive(new Set<string>())
 
@@ -83,6 +85,15 @@ export const useAmendments = defineStore('amendments', () => {
     return refused.get(name(room, seq))
   }
 
+  /** The text with which this message's editor opens. */
+  function textFor(event: MessageEvent): string {
+    return unfinished.get(name(event.room, event.seq)) ?? refusedEdit(event)?.text ?? event.text
+  }
+
+  function keepText({ room, seq }: MessageEvent, text: string): void {
+    unfinished.set(name(room, seq), text)
+  }
+
   /** Nothing that was written is lost: the editor opens again, with the reason. */
   function editRefused({ destination, fields, error }: OutgoingFrame): void {
     if (!('room' in destination)) return
@@ -94,19 +105,32 @@ export const useAmendments = defineStore('amendments', () => {
 
   function endEdit(): void {
     const back = editing.value?.back
-    if (editing.value) refused.delete(name(editing.value.room, editing.value.seq))
+    if (editing.value) {
+      const place = name(editing.value.room, editing.value.seq)
+      refused.delete(place)
+      unfinished.delete(place)
+    }
     editing.value = null
     if (back?.isConnected) back.focus()
   }
 
+  /** Null where the outbox is full, and the person has been told. */
+  function queue(frame: FeatureFrame & { room: string }): Promise<Sent> | null {
+    try {
+      return sendDurable(frame)
+    } catch (error) {
+      toast(explained(error), { kind: 'failure' })
+      return null
+    }
+  }
+
   function edit({ room, seq, text: before }: MessageEvent, text: string): void {
-    if (text !== before) void sendDurable({ type: 'message.edit', room, target: seq, text })
-    endEdit()
+    if (text === before || queue({ type: 'message.edit', room, target: seq, text })) endEdit()
   }
 
   function react({ room, seq }: MessageEvent, emoji: string, on: boolean): void {
     if (on) noteEmoji(emoji)
-    void sendDurable({ type: 'message.react', room, target: seq, emoji, on })
+    queue({ type: 'message.react', room, target: seq, emoji, on })
   }
 
   /** Hides the message at once; it is deleted when the toast that offers to undo it has ended. */
@@ -117,9 +141,10 @@ export const useAmendments = defineStore('amendments', () => {
     toast(t('messages.deleted_toast'), {
       action: { label: t('messages.undo'), run: () => deleting.delete(place) },
       done: () => {
-        const stored = sendDurable({ type: 'message.delete', room, target: seq })
+        const stored = queue({ type: 'message.delete', room, target: seq })
         const ended = () => deleting.delete(place)
-        stored.then(ended, ended)
+        if (stored) stored.then(ended, ended)
+        else ended()
       },
     })
   }
@@ -133,7 +158,7 @@ export const useAmendments = defineStore('amendments', () => {
     })
   }
 
-  return { editing, me, shown, mayEdit, mayDelete, startEdit, editLast, endEdit, refusedEdit, edit, react, remove, listen }
+  return { editing, me, shown, mayEdit, mayDelete, startEdit, editLast, endEdit, refusedEdit, textFor, keepText, edit, react, remove, listen }
 })
 
 const EVENTS: Record<string, string> = { 'message.edit': 'message.edited', 'message.delete': 'message.deleted', 'message.react': 'reaction' }
