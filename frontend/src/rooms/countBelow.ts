@@ -1,13 +1,13 @@
 import { position, type Messages } from '../stores/timeline'
 import type { Segments } from '../stores/segments'
-import { isBot } from '../ui/author'
+import { isOwn } from '../ui/author'
 
 /**
  * Messages of others, and of programs in the person's name, above `seen`: the reader has not come to them. If a part between is
  * not loaded, the count is the server's number of unread messages, less those seen above the read mark.
  */
 export function countBelow({ messages, past }: Segments, seen: number, me: number, unread: { count: number; lastReadSeq: number }): number {
-  if (!past) return messages.slice(position(messages, seen + 1)).filter((event) => event.from.id !== me || isBot(event)).length
+  if (!past) return messages.slice(position(messages, seen + 1)).filter((event) => !isOwn(event, me)).length
   return Math.max(0, unread.count - between(past, unread.lastReadSeq, seen))
 }
 

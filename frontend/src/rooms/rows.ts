@@ -2,7 +2,7 @@
 import type { Listed } from '../protocol'
 import { position, type Messages } from '../stores/timeline'
 import type { OutgoingFrame } from '../socket'
-import { authorOf, isBot } from '../ui/author'
+import { authorOf, isBot, isOwn } from '../ui/author'
 import { sameDay } from '../ui/time'
 
 export type Row =
@@ -28,7 +28,7 @@ export interface RowSources {
 export function firstUnread(list: Messages, more: boolean, lastReadSeq: number | null, me: number): number | null {
   if (lastReadSeq === null || (more && (list[0]?.seq ?? Infinity) > lastReadSeq + 1)) return null
   for (let index = position(list, lastReadSeq + 1); index < list.length; index++) {
-    if (list[index]!.from.id !== me || isBot(list[index]!)) return list[index]!.seq
+    if (!isOwn(list[index]!, me)) return list[index]!.seq
   }
   return null
 }
