@@ -359,6 +359,9 @@ async def test_certificate(book: Book, site: Stack, tmp_path_factory: pytest.Tem
             old.write_bytes(new.read_bytes())  # in place
         await run(book, "Do", number=0)
         await retried(lambda: same_dates(book.run("Verify")))
+        # A signal by way of Docker would have switched its restarts off.
+        site.exec("nginx", "sh", "-c", "kill -9 $(cat /tmp/nginx.pid)")
+        await retried(lambda: same_dates(book.run("Verify")))
         await run(book, "Do", number=1)
         same_dates(await run(book, "Verify"))
     finally:
@@ -367,8 +370,9 @@ async def test_certificate(book: Book, site: Stack, tmp_path_factory: pytest.Tem
 
 
 def same_dates(said: str) -> None:
-    shown, of_file = [line for line in said.splitlines() if line.startswith("notAfter=")]
-    assert shown == of_file
+    ends = [line for line in said.splitlines() if line.startswith("notAfter=")]
+    assert len(ends) == len(("shown", "of the file"))
+    assert ends[0] == ends[1]
 
 
 async def test_backup_old(book: Book, site: Stack) -> None:

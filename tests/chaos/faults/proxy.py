@@ -24,7 +24,8 @@ class ReloadNginx(ProxyFault):
         self.mark()
         self.container = await self.ask(self.stack.container, "nginx")
         self.old = self._workers()
-        await self.ask(self.stack.docker, "kill", "--signal", "HUP", self.container["Id"])
+        # As the runbook has it. After `docker kill --signal HUP` Docker would not start it again when it dies.
+        await self.ask(self.stack.docker, "exec", self.container["Id"], "sh", "-c", "kill -HUP 1")
 
     async def healthy(self) -> bool:
         """Return whether the old workers have closed their sockets."""
