@@ -84,3 +84,19 @@ test('a player who is renamed has the new name in the scores of the quiz that ru
   socket.emit('user.updated', { type: 'user.updated', user: { id: 2, name: 'robert' } })
   expect(shown()?.scores).toEqual([{ id: 2, name: 'robert', score: 900 }])
 })
+
+test('a second quiz takes the place of the first when that one has ended', async () => {
+  arrive(quiz(7, 'lobby'), amending(7, 'quiz.asked', 8, 'asked'))
+  await vi.waitFor(() => expect(shown()?.seq).toBe(7))
+  updateRunning('r', [quiz(9, 'lobby'), amending(9, 'quiz.asked', 10, 'asked'), amending(9, 'quiz.answered', 11, 'asked', player)], false)
+  expect(shown()).toMatchObject({ seq: 7, answered: 8 })
+  updateRunning('r', [amending(7, 'quiz.ended', 12, 'ended')], false)
+  expect(shown()).toMatchObject({ seq: 9, answered: 11 })
+  updateRunning('r', [amending(9, 'quiz.ended', 13, 'ended')], false)
+  expect(shown()).toBeUndefined()
+})
+
+test('a quiz that ended beside another one is not shown after it', () => {
+  updateRunning('r', [quiz(7, 'asked'), quiz(9, 'asked'), amending(9, 'quiz.ended', 10, 'ended'), amending(7, 'quiz.ended', 11, 'ended')], true)
+  expect(shown()).toBeUndefined()
+})

@@ -2,20 +2,9 @@
 import L from 'leaflet'
 import 'leaflet/dist/leaflet.css'
 import { countries } from './atlas'
+import { mapSettings } from './settings'
 
 export { L }
-
-interface MapSettings {
-  tiles: string | null
-  attribution: string
-}
-
-let settings: Promise<MapSettings> | undefined
-
-function mapSettings(): Promise<MapSettings> {
-  settings ??= fetch('/api/location/map').then((answer) => (answer.ok ? answer.json() : { tiles: null, attribution: '' }))
-  return settings
-}
 
 /** Names of countries are shown from here on; those of the smallest only closer. */
 const NAME_FROM_ZOOM = 4

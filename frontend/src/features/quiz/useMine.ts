@@ -2,7 +2,7 @@ import { onBeforeUnmount, shallowRef, watch, type ShallowRef } from 'vue'
 import { useConnection } from '../../stores/connection'
 import { mine as ask, type Mine, type Quiz } from './quiz'
 
-/** Everybody in the room asks at the end of a question: not at the same moment. */
+/** Everybody in the room asks at the start of a quiz and at the end of a question: not at the same moment. */
 const SPREAD_MS = 1_200
 
 export interface Own {
@@ -30,7 +30,7 @@ export function useMine(quiz: () => Quiz): Own {
       clearTimeout(timer)
       // A question that has just been asked has no answer of mine.
       if (phase === 'asked' && before?.[2]) return
-      timer = setTimeout(() => void read(), before ? Math.random() * SPREAD_MS * Math.min(1, quiz().players / 100) : 0)
+      timer = setTimeout(() => void read(), Math.random() * SPREAD_MS * Math.min(1, quiz().players / 100))
     },
     { immediate: true },
   )
