@@ -1,6 +1,6 @@
 /** Columns of charts, and the programs that a new device is shown with. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { append, type Columns } from '../../src/features/sensors/data'
+import { append, merged, type Columns, type Series } from '../../src/features/sensors/data'
 import { curlExample, pythonExample } from '../../src/features/sensors/examples'
 
 describe('a live reading', () => {
@@ -41,5 +41,24 @@ describe('the example programs', () => {
     expect(python).toContain(`ROOM, TOKEN = "${ORIGIN}/api/rooms/greenhouse", "device-abc"`)
     expect(python).not.toContain('example.org')
     expect(python).not.toContain('environ')
+  })
+})
+
+describe('a live chart that is read anew', () => {
+  const series = (step: number, ...seconds: number[]): Series => ({
+    sensor_id: 'a', step, points: seconds.map((at) => ({ at: new Date(at * 1_000).toISOString(), value: at, min: at, max: at })),
+  })
+  const columns = (...seconds: number[]): Columns => [seconds, seconds, seconds, seconds]
+
+  it('has the readings that came while the answer was on its way', () => {
+    expect(merged(columns(2, 5, 6), series(0, 1, 2, 3, 4, 5))).toEqual(columns(1, 2, 3, 4, 5, 6))
+    expect(merged(columns(), series(0, 1, 2))).toEqual(columns(1, 2))
+    expect(merged(columns(8, 9), series(0))).toEqual(columns(8, 9))
+  })
+
+  it('keeps its readings where the answer has means', () => {
+    expect(merged(columns(70, 71, 72), series(60, 0, 60))).toEqual(columns(0, 60, 70, 71, 72))
+    expect(merged(columns(50, 71), series(60, 0, 60))).toEqual(columns(0, 50, 71))
+    expect(merged(columns(), series(60, 0, 60))).toEqual(columns(0, 60))
   })
 })

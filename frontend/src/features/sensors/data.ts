@@ -54,8 +54,10 @@ export interface Palette {
   words: string
 }
 
-/** points of one chart: as many as it has pixels */
-export const POINTS = 600
+/** points of one chart: as many as it has pixels; the server gives means above it */
+const POINTS = 600
+/** where each reading is drawn: the most that the server gives, 33 a second for a minute */
+const LIVE_POINTS = 2_000
 
 function path(room: string): string {
   return `/api/rooms/${encodeURIComponent(room)}/sensors`
@@ -63,8 +65,11 @@ function path(room: string): string {
 
 export const sensorsApi = {
   list: (room: string) => call<{ sensors: Sensor[] }>('GET', path(room)).then(({ sensors }) => sensors),
-  series: (room: string, sensor: string, from: Date, to: Date) =>
-    call<Series>('GET', `${path(room)}/${encodeURIComponent(sensor)}/series?from=${from.toISOString()}&to=${to.toISOString()}&points=${POINTS}`),
+  series: (room: string, sensor: string, from: Date, to: Date, live: boolean) =>
+    call<Series>(
+      'GET',
+      `${path(room)}/${encodeURIComponent(sensor)}/series?from=${from.toISOString()}&to=${to.toISOString()}&points=${live ? LIVE_POINTS : POINTS}`,
+    ),
   remove: (room: string, sensor: string) => call<void>('DELETE', `${path(room)}/${encodeURIComponent(sensor)}`),
   setAlarm: (room: string, sensor: string, rule: AlarmRule) => call<Sensor>('PUT', `${path(room)}/${encodeURIComponent(sensor)}/alarm`, rule),
   removeAlarm: (room: string, sensor: string) => call<void>('DELETE', `${path(room)}/${encodeURIComponent(sensor)}/alarm`),
@@ -82,6 +87,20 @@ export const devicesApi = {
 
 export function columnsOf({ points }: Series): Columns {
   return [points.map(({ at }) => Date.parse(at) / 1_000), points.map(({ value }) => value), points.map(({ min }) => min), points.map(({ max }) => max)]
+}
+
+/** A live chart, read anew: readings that came meanwhile stay, and means (where there are too many readings) replace none. */
+export function merged(kept: Columns, series: Series): Columns {
+  const read = columnsOf(series)
+  const from = series.step ? 0 : count(kept[0], (at) => at <= (read[0].at(-1) ?? -Infinity))
+  const until = series.step ? count(read[0], (at) => at < (kept[0][0] ?? Infinity)) : read[0].length
+  return read.map((column, place) => [...column.slice(0, until), ...kept[place]!.slice(from)]) as Columns
+}
+
+/** How many times, which rise, are so. */
+function count(times: readonly number[], are: (at: number) => boolean): number {
+  const end = times.findIndex((at) => !are(at))
+  return end < 0 ? times.length : end
 }
 
 /** Adds a live reading behind the others, and drops those from before `since` (seconds). False for a late or doubled one. */
