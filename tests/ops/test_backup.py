@@ -449,6 +449,13 @@ def test_backup_is_made_when_its_time_cannot_be_stored(never: Server, profile: P
     assert stored(never) is None
 
 
+def test_database_without_migrations_is_refused(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
+    env = restored_env(small[0], profile, tmp_path)
+    with pytest.raises(RuntimeError, match="DATA_DIR.*DATABASE_URL"):
+        manage("backup", str(tmp_path / "file"), env=env)
+    assert [*tmp_path.glob("file*")] == []
+
+
 def test_restored_backup_is_the_newest_one(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
     server, data = small
     env = restored_env(server, profile, tmp_path)

@@ -296,6 +296,22 @@ def test_backup_whose_time_cannot_be_stored_ends_with_0(embedded: Path, never: d
     assert len([*Path(never["BACKUP_DIR"]).glob("hubbub-*.tar.gz")]) == 1
 
 
+def test_backup_of_an_empty_database_is_refused(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
+    """Outside the service's environment the settings name a database that nobody uses."""
+    data, backups = tmp_path / "elsewhere", tmp_path / "backups"
+    away = env | {"DATA_DIR": str(data), "BACKUP_DIR": str(backups)}
+    done = run(embedded, "backup", env=away)
+    assert done.returncode == 1
+    assert "Wrote" not in done.stderr
+    assert all(name in done.stderr for name in (str(data), "DATA_DIR", "DATABASE_URL")), done.stderr
+    assert [*backups.iterdir()] == []
+    assert [*data.glob("*.sqlite3*")] == [], "no empty database is made either"
+    (data / "hubbub.sqlite3").touch()
+    with pytest.raises(RuntimeError, match="has no applied migrations"):
+        manage("backup", str(tmp_path / "file"), env=away)
+    assert [*tmp_path.glob("file*")] == []
+
+
 # Of the release before: it verifies without a word of the time, and knows no --record.
 BEFORE = """
 import sys

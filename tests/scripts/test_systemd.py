@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.variables import VARIABLES
+from ops.management.commands.migrate import ONE_AT_A_TIME_S
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.once
@@ -35,7 +36,7 @@ def test_unit_is_valid(unit: Path, tmp_path: Path) -> None:
     """On a copy with programs that are here: systemd looks whether each can be run."""
     for one in UNITS.iterdir():
         text = one.read_text().replace("/opt/hubbub/.venv/bin/python", sys.executable).replace("/opt/hubbub", str(ROOT))
-        (tmp_path / one.name).write_text(text.replace("Requires=docker.service\n", ""))
+        (tmp_path / one.name).write_text(text)
     done = analyze("verify", "--man=no", "--recursive-errors=no", tmp_path / unit.name)
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
@@ -48,3 +49,15 @@ def test_server_has_time_to_hand_its_sockets_over() -> None:
     assert "KillMode=mixed" in text, "the signal goes to Gunicorn's master alone"
     for name in re.findall(r"\b([A-Z_]+)=", re.findall(r"^Environment=(.*)$", text, re.MULTILINE)[0]):
         assert name == "PYTHONDONTWRITEBYTECODE" or name in {variable.name for variable in VARIABLES}
+
+
+def test_server_has_time_to_migrate() -> None:
+    (limit,) = re.findall(r"^TimeoutStartSec=(\d+)$", SERVER.read_text(), re.MULTILINE)
+    assert int(limit) >= ONE_AT_A_TIME_S
+
+
+def test_backup_runs_where_docker_is_not() -> None:
+    """A server without containers has neither docker.service nor an .env."""
+    text = (UNITS / "hubbub-backup.service").read_text()
+    assert not re.findall(r"^(Requires|BindsTo|Requisite)=", text, re.MULTILINE)
+    assert "[ ! -e .env ] || scripts/archive --nightly" in text

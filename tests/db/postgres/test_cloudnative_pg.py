@@ -36,7 +36,10 @@ def run(url: str, *statements: str) -> None:
 
 
 def test_bootstrap_needs_the_owner_alone(postgres: Postgres) -> None:
-    """The operator makes managed roles after the bootstrap, and takes the role over that is there."""
+    """The operator makes managed roles after the bootstrap.
+
+    It takes over a role that is there.
+    """
     cluster: dict[str, Any] = next(one for one in yaml.safe_load_all(CLUSTER.read_text()) if one["kind"] == "Cluster")
     statements = cluster["spec"]["bootstrap"]["initdb"]["postInitApplicationSQL"]
     run(of("admin", postgres), *statements)

@@ -56,6 +56,7 @@ class Command(BaseCommand):
             if not into.is_dir():
                 raise CommandError(f"--into: there is no directory {into}")
             output = str(into / f"hubbub-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
+        self.refuse_database_without_migrations()
         env_file = sys.stdin.buffer.read(archive.MOST_WHOLE) if env else b""
         if output == "-":
             summary = self.write(sys.stdout.buffer, env_file)
@@ -66,6 +67,16 @@ class Command(BaseCommand):
         if into is not None:
             self.remove_old(into, keep)
         self.stderr.write(f"Backed up: {summary}.")
+
+    def refuse_database_without_migrations(self) -> None:
+        """Refuse a database that no server uses: its backup would be sound, and empty."""
+        name = str(settings.DATABASES["default"]["NAME"])
+        # A connection would make the file of SQLite.
+        if (settings.EMBEDDED and not Path(name).exists()) or not MigrationRecorder(connection).applied_migrations():
+            raise CommandError(
+                f"the database {name} has no applied migrations, so no server uses it: run this with the server's own settings"
+                " (DATA_DIR and DATABASE_URL; docs/deploy.md, Without containers)"
+            )
 
     def verify(self) -> None:
         try:
