@@ -161,15 +161,16 @@ async def member_list(
     after: Annotated[int, Field(ge=0, le=2**53)] = 0,
     limit: Limit = listing.PAGE,
     query: Query = "",
+    begins: Query = "",
     role: Role | None = None,
     user: Annotated[list[PersonId], Parameter(max_length=100)] = [],  # noqa: B006  # never changed
 ) -> dict[str, Any]:
     """List members by id; `next` is the next page's `after`.
 
-    `query`: part of the name; `user`, repeatable: only these.
+    `query`: part of the name; `begins`: its beginning; `user`, repeatable: only these.
     """
     me = _me(request)
-    options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "role": role, "users": user}
+    options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "begins": begins, "role": role, "users": user}
     return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
 
 

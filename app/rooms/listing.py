@@ -123,6 +123,7 @@ def members_of(
     after: int = 0,
     limit: int = PAGE,
     query: str = "",
+    begins: str = "",
     role: str | None = None,
     users: Collection[int] = (),
 ) -> Page:
@@ -130,12 +131,14 @@ def members_of(
 
     Raises NoSuchRoom or NotAMember.
 
-    `query`: part of the name. `role`: only this role. `users`: only these ids.
+    `query`: part of the name. `begins`: its beginning. `role`: only this role. `users`: only these ids.
     """
     room = access.membership_in(user, slug).room
     found = Membership.objects.filter(room=room, user_id__gt=after).order_by("user_id")
     if query:
         found = found.filter(user__name_key__contains=key_of(query))
+    if begins:
+        found = found.filter(user__name_key__startswith=key_of(begins))
     if role:
         found = found.filter(role=role)
     if users:

@@ -43,7 +43,8 @@ interface PageQuery {
 }
 
 export type RoomQuery = PageQuery & { room?: string; member?: boolean; added_by?: number | null }
-export type MemberQuery = PageQuery & { role?: Member['role']; user?: number[] }
+/** `begins`: the beginning of a name */
+export type MemberQuery = PageQuery & { begins?: string; role?: Member['role']; user?: number[] }
 
 /** `kept`: private rooms that need `confirm`; `more`: one call did not do. */
 export interface LeftRooms {

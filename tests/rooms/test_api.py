@@ -344,6 +344,8 @@ async def test_members_are_searched_over_http(server: Server, ada: Account, bob:
             return [person["id"] for person in answer.json()["members"]]
 
         assert await ids(query=bob.name[2:]) == [bob.id]
+        assert await ids(begins=bob.name[2:]) == []
+        assert await ids(begins=bob.name[:-2].upper()) == [bob.id]
         assert await ids(role="owner") == [ada.id]
         assert await ids(user=[bob.id, 2**40]) == [bob.id]
         for params in ({"role": "king"}, {"user": ["x"]}, {"user": list(range(1, 102))}):
