@@ -10,8 +10,9 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Case, F, Q, When
-from django.db.models.functions import Left
+from django.db.models import Case, CharField, F, Q, Value, When
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Left
 
 from chat.encoding import EventRow, summary_of
 from chat.models import Event
@@ -23,11 +24,19 @@ LONGEST = 200
 
 Quote = dict[str, Any]
 # A thing's data, such as the votes of a poll, may be large.
+_EXCERPT = Left(
+    Case(
+        When(Q(kind="message") | ~Q(text=""), then=F("text")),
+        default=Coalesce(KT("data__question"), KT("data__title"), Value("")),
+        output_field=CharField(),
+    ),
+    LONGEST,
+)
 _PARTS = Case(When(Q(kind="message") & (Q(text="") | ~Q(alias="")), then=F("data")), default=None)
 
 
 def quote(room: int, seq: int) -> Quote:
-    """Return a message of the room as it is quoted.
+    """Return a message of the room, or a thing by its title, as it is quoted.
 
     The text of a deleted message is empty. Synchronous. Raises NoSuchTarget.
     """
@@ -57,7 +66,7 @@ def answered(row: EventRow) -> int | None:
 
 def _read(places: set[tuple[int, int]]) -> dict[tuple[int, int], Quote]:
     wanted = reduce(or_, (Q(room_id=room, seq=seq) for room, seq in places))
-    events = Event.objects.filter(wanted, target=None).annotate(excerpt=Left("text", LONGEST), parts=_PARTS)
+    events = Event.objects.filter(wanted, target=None).annotate(excerpt=_EXCERPT, parts=_PARTS)
     rows = events.values_list("room_id", "seq", "author_id", "author__username", "excerpt", "alias", "parts")
     return {(room, seq): _quote(seq, *row) for room, seq, *row in rows}
 

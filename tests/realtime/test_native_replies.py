@@ -49,6 +49,16 @@ async def test_reply_carries_what_it_answers_in_its_present_state(
             await say(mine, room, "to whom?", reply_to=target)
 
 
+async def test_reply_to_a_thing_quotes_its_title(connect: Connect, ada: Account, room: str) -> None:
+    mine = await connect(ada)
+    await mine.join(room)
+    poll = await mine.request("poll.create", room=room, key="p", question="Where to?" + "?" * 250, options=["a", "b"])
+    note = await mine.request("note.create", room=room, key="n", title="Minutes")
+    for thing, words in ((poll, ("Where to?" + "?" * 250)[:200]), (note, "Minutes")):
+        reply = await say(mine, room, f"about {words[:5]}", reply_to=thing["seq"])
+        assert (await mine.expect("message", seq=reply["seq"]))["reply_to"]["text"] == words
+
+
 async def test_reply_needs_membership(connect: Connect, ada: Account, room: str) -> None:
     mine, stranger = await connect(ada), await connect()
     await say(mine, room, "hi")
