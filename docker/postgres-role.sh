@@ -8,6 +8,8 @@ file=${POSTGRES_OWNER_PASSWORD_FILE:-}
 if [ -r "$file" ]; then POSTGRES_OWNER_PASSWORD=$(cat "$file"); fi
 export POSTGRES_OWNER_PASSWORD="${POSTGRES_OWNER_PASSWORD:-}"
 psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+-- Postgres logs slow and failed statements, and these hold passwords.
+SET log_min_error_statement = panic; SET log_min_duration_statement = -1; SET log_statement = 'none';
 \getenv password POSTGRES_PASSWORD
 \getenv owner_password POSTGRES_OWNER_PASSWORD
 SELECT :'owner_password' <> '' AS has_owner, EXISTS (SELECT FROM pg_roles WHERE rolname = 'hubbub') AS has_app,
@@ -25,6 +27,7 @@ REVOKE ALL ON DATABASE hubbub FROM PUBLIC;
 SELECT format('ALTER ROLE %I PASSWORD NULL', current_user) \gexec
 \if :has_owner
 \connect hubbub
+SET log_min_error_statement = panic; SET log_min_duration_statement = -1; SET log_statement = 'none';
 BEGIN;
 SET LOCAL lock_timeout = '4s';
 \if :knows_owner

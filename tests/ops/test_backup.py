@@ -451,7 +451,7 @@ def test_backup_is_made_when_its_time_cannot_be_stored(never: Server, profile: P
 
 def test_database_without_migrations_is_refused(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
     env = restored_env(small[0], profile, tmp_path)
-    with pytest.raises(RuntimeError, match="DATA_DIR.*DATABASE_URL"):
+    with pytest.raises(RuntimeError, match=r"DATA_DIR.*DATABASE_URL"):
         manage("backup", str(tmp_path / "file"), env=env)
     assert [*tmp_path.glob("file*")] == []
 

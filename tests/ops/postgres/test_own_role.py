@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,3 +196,55 @@ def test_older_installation_gets_the_new_roles(postgres: LikeTheImage) -> None:
 
 def test_kubernetes_runs_the_same_script_as_compose() -> None:
     assert (ROOT / "k8s" / "base" / "postgres-role.sh").read_bytes() == (ROOT / "docker" / "postgres-role.sh").read_bytes()
+
+
+@pytest.fixture
+def logging(postgres: LikeTheImage) -> LikeTheImage:
+    """Log every statement, and every one that fails."""
+    name_superuser_as_the_image(postgres)
+    log_everything(postgres)
+    return postgres
+
+
+def log_everything(postgres: LikeTheImage, **settings: str) -> None:
+    wanted = {"log_min_duration_statement": "0", "log_statement": "all"} | settings
+    at_database = ["-U", "postgres", "-d", "postgres", "-c"]
+    for name, value in wanted.items():
+        postgres.psql(*at_database, f"ALTER SYSTEM SET {name} = '{value}'")
+    postgres.psql(*at_database, "SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 10
+    while any(postgres.psql(*at_database, f"SHOW {name}").strip() != value for name, value in wanted.items()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def logged(postgres: LikeTheImage) -> str:
+    return (postgres.directory / "log").read_text()
+
+
+def test_log_of_postgres_has_no_password_of_its_roles(logging: LikeTheImage) -> None:
+    make_roles(logging, OWNER_PASSWORD)
+    make_roles(logging, OWNER_PASSWORD)
+    log_everything(logging, default_transaction_read_only="on")
+    with pytest.raises(AssertionError, match="read-only transaction"):
+        make_roles(logging, OWNER_PASSWORD)
+    text = logged(logging)
+    assert "statement:" in text
+    assert "in a read-only transaction" in text
+    assert OWNER_PASSWORD not in text
+    assert logging.password not in text
+
+
+def test_log_of_postgres_has_no_new_password(logging: LikeTheImage) -> None:
+    """scripts/rotate-secret changes a role, and tries it where that fails."""
+    text = (ROOT / "scripts" / "rotate-secret").read_text()
+    function = text[text.index("change_role() {") :].partition("\n}\n")[0] + "\n}\n"
+    change = f'set -euo pipefail\ncompose() {{ "${{@:4}}"; }}\n{function}\nchange_role "$@"'
+    make_roles(logging)
+    logging.inside(["bash", "-c", change, "bash", "hubbub", "known-to-few"])
+    with psycopg.connect(logging.url("hubbub").replace(logging.password, "known-to-few"), connect_timeout=5):
+        pass
+    with pytest.raises(AssertionError, match='role "nobody_here" does not exist'):
+        logging.inside(["bash", "-c", change, "bash", "nobody_here", "known-to-few"])
+    assert 'role "nobody_here" does not exist' in logged(logging)
+    assert "known-to-few" not in logged(logging)
