@@ -65,8 +65,7 @@ def book(request: pytest.FixtureRequest, site: Stack) -> Generator[Book]:
     All its commands for compose must have been run at the end, and the stack still has the files that .env asks for.
     """
     page = PAGES[request.node.originalname.removeprefix("test_").replace("_", "-")]
-    volumes = {f"hubbub_{name}": f"{site.project}_{name}" for name in ("postgres", "files")}
-    opened = Book(page, site.directory, site.env, volumes)
+    opened = Book(page, site.directory, site.env)
     yield opened
     if getattr(request.node, "passed", False):
         assert opened.not_run() == []

@@ -195,7 +195,7 @@ def test_restore_of_a_stack_reads_the_backup_before_it_deletes() -> None:
     text = "".join(block.text for block in blocks_of(PAGES["restore"]) if (block.section, block.language) == ("Do", EXECUTED))
     check, delete, restore = (
         text.index(command)
-        for command in ("make restore ARGS=--check FROM=latest", "docker volume rm", "make restore FROM=latest")
+        for command in ("make restore ARGS=--check FROM=latest", "scripts/clean --volume", "make restore FROM=latest")
     )
     assert check < delete < restore
 

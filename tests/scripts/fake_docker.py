@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stands for `docker` on the PATH: reads .env as compose does, and has one role.
 
-Every call is a line of the file `calls` beside it, and fails if it has the word in the file `fails`. The file `role`
+It has the volumes of the file `volumes`, each with its project and its name there. Every call is a line of the file `calls` beside it, and fails if it has the word in the file `fails`. The file `role`
 has the password of the database's role. A program of Python's standard library alone, since the scripts under test start it.
 """
 
@@ -40,6 +40,11 @@ def main() -> None:
         sys.exit(1)
     if "config" in arguments:
         sys.stdout.write(settings(arguments[arguments.index("--project-directory") + 1], sys.stdin.read()) + "\n")
+    elif arguments[:2] == ["volume", "ls"]:
+        wanted = {one.rpartition("=")[2] for one in arguments if "com.docker.compose" in one}
+        volumes = [line.split() for line in (HERE / "volumes").read_text().splitlines()] if (HERE / "volumes").exists() else []
+        found = [name for name, *labels in volumes if wanted <= {*labels}]
+        sys.stdout.write("".join(f"{name}\n" for name in found if "label=hubbub.checkout" not in arguments))
     elif "ps" in arguments and "compose" in arguments:
         sys.stdout.write("web-1\n")
     elif arguments[-2:-1] == ["-Atc"]:
