@@ -32,7 +32,7 @@ ARGUMENTS = [
 ]
 
 NewPerson = Callable[..., Person]
-StartSite = Callable[[], Server]
+StartSite = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
@@ -86,11 +86,11 @@ def site(profile: Profile, static_files: Path, one_cable: Cable) -> Iterator[Ser
 
 @pytest.fixture
 def start_site(profile: Profile, static_files: Path) -> Iterator[StartSite]:
-    """Start a server of this test alone, which it may stop."""
+    """Start a server of this test alone, which it may stop; it may have settings: `start_site(SIGNUP_OPEN="False")`."""
     with ExitStack() as exits:
 
-        def start() -> Server:
-            server = Server(profile, {"STATIC_ROOT": str(static_files)})
+        def start(**settings: str) -> Server:
+            server = Server(profile, {"STATIC_ROOT": str(static_files), **settings})
             exits.callback(server.close)
             server.start()
             return server

@@ -1,12 +1,15 @@
 """Two people share their places on a map."""
 
+import io
+import json
 import re
 
 import pytest
-from playwright.sync_api import Geolocation, expect
+from PIL import Image
+from playwright.sync_api import Geolocation, Route, expect
 
 from tests.browser.bot import Bot
-from tests.browser.conftest import NewPerson
+from tests.browser.conftest import NewPerson, StartSite
 from tests.browser.looks import findings
 from tests.browser.person import PHONE, SCREENSHOTS, Person
 
@@ -164,3 +167,52 @@ def test_simple_page_draws_places(person: NewPerson) -> None:
     ada.page.get_by_role("button", name="Share where I am").click()
     expect(ada.page.locator("#list")).to_contain_text(f"{ada.name}: 52.2300, 21.0100")
     picture(ada, "demo")
+
+
+def test_tiles_come_from_where_the_operator_says(start_site: StartSite, person: NewPerson) -> None:
+    site = start_site(TILES_URL="https://tiles.example.org/{z}/{x}/{y}.png", TILES_ATTRIBUTION="The Map Makers")
+    with Bot(site.base_url) as bot:
+        room = bot.make_room("Tiles")
+    ada = person("Ada", base_url=site.base_url)
+    asked: list[str] = []
+    png = io.BytesIO()
+    Image.new("RGB", (256, 256), "#88aa99").save(png, "PNG")
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body=png.getvalue(), content_type="image/png")
+
+    ada.context.route("https://tiles.example.org/**", answer)
+    ada.open(room)
+    share(ada, "15 minutes", "A point on the map")
+    dialog = ada.page.get_by_role("dialog")
+    expect(dialog.locator("img.leaflet-tile-loaded").first).to_be_visible()
+    expect(dialog.get_by_text("The Map Makers")).to_be_visible()
+    expect(dialog.locator(".atlas")).to_have_count(0)
+    assert all(re.fullmatch(r"https://tiles\.example\.org/\d+/-?\d+/-?\d+\.png", url) for url in asked), asked
+
+
+def test_point_is_dragged_to_its_place(person: NewPerson, bot: Bot) -> None:
+    ada = person("Ada", room=bot.make_room("Drag"))
+    share(ada, "15 minutes", "A point on the map")
+    dialog = ada.page.get_by_role("dialog")
+    pin = dialog.locator(".map-pin")
+    pin.hover()
+    before = pin.bounding_box()
+    assert before
+    ada.page.mouse.down()
+    ada.page.mouse.move(before["x"] + 78, before["y"] + 58, steps=4)
+    ada.page.mouse.up()
+    dialog.get_by_role("button", name="Share", exact=True).click()
+    expect(ada.page.get_by_text(re.compile("You share your location until"))).to_be_visible()
+    ada.waits_for(lambda: bool(places(ada)))
+    # It was at 48° north, 11° east: south and east of there.
+    first = places(ada)[0]
+    assert first["latitude"] < 47.5
+    assert first["longitude"] > 11.5
+
+
+def places(user: Person) -> list[dict[str, float]]:
+    """Return the places that the page has sent."""
+    frames = [json.loads(frame) for frame in user.sent]
+    return [frame for frame in frames if frame["type"] == "location.update"]
