@@ -156,7 +156,7 @@ async def test_every_row_and_file_comes_back(start_server: StartServer, profile:
     was, now = shell(server.env, INSTALLATION), shell(other, INSTALLATION)
     assert (was["identity"], bool(now["epoch"])) == (now["identity"], True)
     assert was["epoch"] != now["epoch"]
-    with pytest.raises(RuntimeError, match="this database is in use, it holds 3 rows of"):
+    with pytest.raises(RuntimeError, match="this database is in use, it holds rows of accounts.User"):
         await asyncio.to_thread(manage, "restore", str(again), env=other)
     if profile.postgres is None:
         with pytest.raises(RuntimeError, match="the server runs: stop it first"):
@@ -447,6 +447,29 @@ def test_backup_is_made_when_its_time_cannot_be_stored(never: Server, profile: P
     assert "Traceback" not in said
     assert (recorded.returncode, b"could not be stored" in recorded.stderr) == (1, True), "this is all that it was for"
     assert stored(never) is None
+
+
+def test_silent_database_is_not_taken_for_an_empty_one(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:
+    """A lock of Postgres is held for longer than the look waits.
+
+    The file of SQLite is damaged.
+    """
+    (tmp_path / "backup").write_bytes(small[1])
+    env = restored_env(small[0], profile, tmp_path)
+    if profile.postgres is None:
+        file = tmp_path / "fresh" / "hubbub.sqlite3"
+        file.parent.mkdir()
+        file.write_bytes(b"no database" * 1000)
+        with pytest.raises(RuntimeError, match=r"could not be looked at.*nothing was changed"):
+            manage("restore", str(tmp_path / "backup"), env=env)
+        assert file.read_bytes() == b"no database" * 1000
+        return
+    manage("migrate", "--no-input", env=env)
+    with psycopg.connect(env["DATABASE_URL"]) as other:
+        other.execute("LOCK TABLE accounts_user IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(RuntimeError, match=r"could not be looked at.*nothing was changed"):
+            manage("restore", str(tmp_path / "backup"), env=env)
+        assert other.execute("SELECT count(*) FROM django_migrations").fetchone() != (0,)
 
 
 def test_database_without_migrations_is_refused(small: tuple[Server, bytes], profile: Profile, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Stands for `docker` on the PATH: reads .env as compose does, and has one role.
 
-It has the volumes of the file `volumes`, each with its project and its name there. Every call is a line of the file `calls` beside it, and fails if it has the word in the file `fails`. The file `role`
+It has the volumes of the file `volumes`, each with its project and its name there. Every call is a line of the file
+`calls` beside it, and fails if it has the word in the file `fails`. The file `role`
 has the password of the database's role. A program of Python's standard library alone, since the scripts under test start it.
 """
 

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.errors import UndefinedTable
 
 from db import installation
 from ops.backup import archive, postgres, sqlite
@@ -75,11 +76,9 @@ class Command(BaseCommand):
         if settings.EMBEDDED and pidfiles.current().master() is not None:
             raise CommandError("the server runs: stop it first")
         for label in DATA:
-            number = _rows(label)
-            if number:
+            if _has_rows(label):
                 raise CommandError(
-                    f"this database is in use, it holds {number:,} rows of {label}: a restore goes to a fresh one"
-                    " (docs/runbooks/restore.md)"
+                    f"this database is in use, it holds rows of {label}: a restore goes to a fresh one (docs/runbooks/restore.md)"
                 )
 
     def restore(self, stream: IO[bytes]) -> None:
@@ -125,8 +124,11 @@ def _open(source: str) -> Any:
     return nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb")
 
 
-def _rows(label: str) -> int:
+def _has_rows(label: str) -> bool:
     try:
-        return int(apps.get_model(label).objects.count())
-    except DatabaseError:
-        return 0  # no tables yet
+        return apps.get_model(label).objects.exists()
+    except DatabaseError as error:
+        # Any other error tells nothing of the rows, and a restore begins with dropping the tables.
+        if isinstance(error.__cause__, UndefinedTable) or (connection.vendor == "sqlite" and "no such table" in str(error)):
+            return False
+        raise CommandError(f"the rows of {label} could not be looked at: {first_line(error)}; nothing was changed") from error
