@@ -156,7 +156,7 @@ async def test_every_row_and_file_comes_back(start_server: StartServer, profile:
     was, now = shell(server.env, INSTALLATION), shell(other, INSTALLATION)
     assert (was["identity"], bool(now["epoch"])) == (now["identity"], True)
     assert was["epoch"] != now["epoch"]
-    with pytest.raises(RuntimeError, match="this database is in use, it holds rows of accounts.User"):
+    with pytest.raises(RuntimeError, match=r"this database is in use, it holds rows of accounts.User"):
         await asyncio.to_thread(manage, "restore", str(again), env=other)
     if profile.postgres is None:
         with pytest.raises(RuntimeError, match="the server runs: stop it first"):
