@@ -335,7 +335,7 @@ ENGINE_ROOM = Dashboard(
                 Panel(
                     "Age of the last verified backup",
                     "s",
-                    "Above 26 hours a night was left out. Nothing is here until the first one is made.",
+                    "Above 32 hours a night was left out. Nothing is here until the first one is made.",
                     (("time() - max(hubbub_backup_timestamp_seconds)", "age"),),
                 ),
             ),

@@ -125,6 +125,17 @@ def test_rule_and_doctor_agree_when_a_backup_is_old() -> None:
 
 
 @pytest.mark.once
+def test_backup_that_takes_its_time_is_not_old() -> None:
+    """Add a day, the timer's delay and the time that a backup may take."""
+    units = ROOT / "scripts" / "systemd"
+    (hours,) = re.findall(r"^TimeoutStartSec=(\d+)h$", (units / "hubbub-backup.service").read_text(), re.MULTILINE)
+    (late,) = re.findall(r"^RandomizedDelaySec=(\d+)min$", (units / "hubbub-backup.timer").read_text(), re.MULTILINE)
+    cron = yaml.safe_load((ROOT / "k8s" / "components" / "backup" / "cronjob.yaml").read_text())
+    deadline = cron["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+    assert backups.OLD_H >= 24 + max(int(late) / 60 + int(hours), deadline / 3600)
+
+
+@pytest.mark.once
 def test_dashboards_are_made_from_the_panels() -> None:
     stale = [path.name for path, text in files() if path.read_text() != text]
     assert not stale, "run python -m monitoring.dashboards"

@@ -515,8 +515,8 @@ def test_doctor_warns_of_an_old_backup_only(never: Server) -> None:
     now = datetime.now(UTC)
     for hours, expected in (
         (3, ("ok", "the last verified one is 3 h old")),
-        (25.9, ("ok", "the last verified one is 26 h old")),
-        (26.1, ("warning", "the last verified one is 26 h old")),
+        (31.9, ("ok", "the last verified one is 32 h old")),
+        (32.1, ("warning", "the last verified one is 32 h old")),
         (24 * 9, ("warning", "the last verified one is 9 days old")),
     ):
         store(never, (now - timedelta(hours=hours)).isoformat())
