@@ -163,3 +163,12 @@ def test_image_has_no_tag_before_all_are_scanned_and_signed() -> None:
     assert "images" in jobs["publish"]["needs"]
     assert "imagetools create --tag" in str(jobs["publish"]["steps"])
     assert "publish" in jobs["release"]["needs"]
+
+
+def test_pages_check_a_signature_by_the_same_identity() -> None:
+    """An expression that fits everybody's workflow proves nothing."""
+    found = {
+        page: re.findall(r"--certificate-identity-regexp (\S+)", (ROOT / "docs" / page).read_text())
+        for page in ("security.md", "verification.md")
+    }
+    assert found == {page: ["'https://github.com/OWNER/hubbub/'"] for page in found}
