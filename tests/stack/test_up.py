@@ -53,6 +53,22 @@ def test_second_run_changes_and_restarts_nothing(stack: Stack) -> None:
     assert (env.read_text(), env.stat().st_mtime_ns, [one["Id"] for one in stack.containers("web")]) == before
 
 
+def test_failed_migration_leaves_what_serves(stack: Stack) -> None:
+    env, override = stack.directory / ".env", stack.directory / "compose.override.yaml"
+    kept, before = env.read_text(), [one["Id"] for one in stack.containers("web")]
+    try:
+        env.write_text(f"{kept}LIMIT_ROOMS_PER_H=61\n")  # new web containers are wanted
+        override.write_text("services: {migrate: {command: [python, app/manage.py, migrate, --database, none]}}\n")
+        answer = stack.script("up")
+        assert answer.returncode != 0
+        assert "the migrations did not succeed" in answer.stderr
+        assert [one["Id"] for one in stack.containers("web")] == before
+        stack.wait_ready(10)
+    finally:
+        env.write_text(kept)
+        override.unlink()
+
+
 def test_names_in_env_are_checked_against_the_table(stack: Stack) -> None:
     env = stack.directory / ".env"
     kept = env.read_bytes()
