@@ -236,11 +236,15 @@ def packets(rules: str, addresses: Iterable[str]) -> int:
     return sum(int(count) for address, count in found if address in wanted)
 
 
+# What reading a file of /proc raises: before it is open, and after.
+GONE = (FileNotFoundError, ProcessLookupError)
+
+
 def children(pid: int) -> list[int]:
     """Return the children of a process, of all its threads; none when it is gone."""
     found = []
     for threads in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(FileNotFoundError, ProcessLookupError):
+        with suppress(*GONE):
             found += [int(child) for child in threads.read_text().split()]
     return found
 
@@ -249,7 +253,7 @@ def open_sockets(pid: int) -> int:
     """Return how many sockets a process has open; 0 when it is gone."""
     found = 0
     for file in Path(f"/proc/{pid}/fd").glob("*"):
-        with suppress(FileNotFoundError, ProcessLookupError):
+        with suppress(*GONE):
             found += str(file.readlink()).startswith("socket:")
     return found
 
@@ -264,7 +268,7 @@ def command_line(pid: int) -> str:
     """Return the command line of a process; empty when it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except FileNotFoundError:
+    except GONE:
         return ""
 
 
@@ -272,7 +276,7 @@ def private_mib(pid: int) -> float:
     """Return a process's memory without shared file pages in MiB; 0 when it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except FileNotFoundError:
+    except GONE:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0)
 
