@@ -28,7 +28,8 @@ class Illegal(ValueError):
 class Moved(NamedTuple):
     fen: str
     san: str
-    # The positions since the last move that cannot be taken back, without counters, this one included.
+    # The positions since the last move that cannot be taken back, without counters, this one included. Until such a move
+    # they begin with the start.
     positions: list[str]
     # None while the game goes on.
     result: str | None
@@ -59,9 +60,11 @@ def move(fen: str, positions: list[str], uci: str) -> Moved:
         raise Illegal(str(error)) from error
     if not made:  # 0000 passes in UCI, and no rule allows it
         raise Illegal("a player cannot pass")
-    san = board.san(made)
+    san, before = board.san(made), board.halfmove_clock
     board.push(made)
     now = board.epd()
+    if len(positions) == before:  # no move that cannot be taken back, and no start yet: of an earlier release, too
+        positions = [chess.Board().epd(), *positions]
     seen = [now] if board.halfmove_clock == 0 else [*positions, now]
     return Moved(board.fen(), san, seen, *_end(board, seen))
 

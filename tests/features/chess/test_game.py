@@ -165,6 +165,26 @@ def test_third_repetition_is_a_draw() -> None:
     assert played(shuffle[3], game=game).reason == "repetition"
 
 
+def test_start_counts_for_the_third_repetition() -> None:
+    shuffle = ("g1f3", "g8f6", "f3g1", "f6g8")
+    game = played(*shuffle, *shuffle[:3])
+    assert game.result is None
+    assert (played(shuffle[3], game=game).result, played(shuffle[3], game=game).reason) == ("1/2-1/2", "repetition")
+
+
+def test_game_of_an_earlier_release_counts_its_start() -> None:
+    """Its stored positions begin behind the first move."""
+    shuffle = ("g1f3", "g8f6", "f3g1", "f6g8")
+    game = played(*shuffle, *shuffle[:3])
+    old = msgspec.structs.replace(game, positions=game.positions[1:])
+    assert played(shuffle[3], game=old).reason == "repetition"
+    ended = msgspec.structs.replace(old, result="1-0", reason="resignation")
+    assert code_of(lambda: played(shuffle[3], game=ended)) == "closed"
+    other = played("e2e4", "e7e5", *shuffle, game=msgspec.structs.replace(begun()))
+    assert other.result is None
+    assert len(other.positions) == 5, "a move that cannot be taken back forgets the start"
+
+
 def test_flag_without_material_to_mate_is_a_draw() -> None:
     bare = msgspec.structs.replace(begun(), fen="8/8/4k3/8/8/4K3/4Q3/8 w - - 0 1")
     assert end(bare, ChessEnded("time"), WHITE, context(99, by_server=True)).result == "1/2-1/2"
