@@ -332,14 +332,19 @@ def _note(alarm: int, changes: int, state: str) -> None:
     Alarm.objects.filter(id=alarm, changes=changes).update(state=state, changes=changes + 1)
 
 
+def _number(value: float | None) -> str:
+    """Write a reading or a limit, without the noise of its last binary digits."""
+    return f"{value:.12g}"
+
+
 def sentence(rule: Rule, name: str, before: str, state: str, value: float) -> str:
     """Say what has changed, in words that `translated` knows."""
-    now = f"{value:g}"
+    now = _number(value)
     match state:
         case "above":
-            return _("⚠️ {name} is {value}, above {limit}.", name=name, value=now, limit=f"{rule.above:g}")
+            return _("⚠️ {name} is {value}, above {limit}.", name=name, value=now, limit=_number(rule.above))
         case "below":
-            return _("⚠️ {name} is {value}, below {limit}.", name=name, value=now, limit=f"{rule.below:g}")
+            return _("⚠️ {name} is {value}, below {limit}.", name=name, value=now, limit=_number(rule.below))
         case "silent":
             return _("⚠️ {name} has been silent for {seconds} s.", name=name, seconds=rule.silent_s)
         case _ if before == "silent":

@@ -58,6 +58,13 @@ def test_alarm_ends_below_its_hysteresis_only() -> None:
     assert states == ["", "", above, above, above, "", "", below, below, "", above, below]
 
 
+def test_alarm_tells_readings_and_limits_with_all_their_digits() -> None:
+    rule = Rule(above=1_234_567.5, below=-0.1234567, hysteresis=0, silent_s=None)
+    assert "1234568.25, above 1234567.5." in sentence(rule, "t1", "", "above", 1_234_568.25)
+    assert "-0.1234568, below -0.1234567." in sentence(rule, "t1", "", "below", -0.1234568)
+    assert "0.3:" in sentence(rule, "t1", "above", "", 0.1 + 0.2)
+
+
 def test_silent_sensor_is_back_with_a_reading_of_now() -> None:
     rule = Rule(above=30, below=None, hysteresis=0, silent_s=60)
     assert [state_after(rule, "silent", value, 1) for value in (20, 31)] == ["", "above"]
