@@ -52,7 +52,7 @@ class Crowd:
         ]
         # Makes all rooms, and so is a member of each: another one for each crowd, because a person is shown online in 500 of
         # their rooms, and a run has more.
-        self.creator = random.Random(prefix).randrange(len(self.clients))
+        self.creator = random.Random(prefix).randrange(max(1, len(self.clients)))
         self.writers: set[Client] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: list[asyncio.Task[None]] = []
