@@ -96,6 +96,22 @@ def test_outer_overlay_may_change_namespace_and_names(kustomize: list[str], tmp_
     assert dict(violations(manifests)) == {}
 
 
+def test_queries_are_about_the_overlays_namespace(kustomize: list[str], tmp_path: Path) -> None:
+    folder = overlay(tmp_path)
+    content = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    components = ("prometheus-operator", "autoscaling-connections")
+    content["components"] = [os.path.relpath(COMPONENTS / name, folder.resolve()) for name in components]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content | {"namespace": "elsewhere"}))
+    manifests = render(folder, kustomize)
+    rules = find(manifests, "PrometheusRule/hubbub")["spec"]["groups"][0]["rules"]
+    (down,) = (rule["expr"] for rule in rules if rule["alert"] == "HubbubDown")
+    assert down == 'absent(hubbub_loop_lag_seconds{namespace="elsewhere"})'
+    triggers = find(manifests, "ScaledObject/web")["spec"]["triggers"]
+    (query,) = (one["metadata"]["query"] for one in triggers if one["type"] == "prometheus")
+    assert query == 'sum(hubbub_sockets{namespace="elsewhere"})'
+    assert 'namespace="hubbub"' not in str(manifests.objects)
+
+
 @pytest.mark.parametrize("address", ["https://chat.example.com:8443", "https://chat.example.com"])
 def test_ingress_host_has_no_port(kustomize: list[str], tmp_path: Path, address: str) -> None:
     folder = overlay(tmp_path)
