@@ -115,6 +115,7 @@ SPECS: dict[tuple[str, str], Schema] = {
         storage=shape("size", size=TEXT, storageClass=TEXT),
         walStorage=shape("size", size=TEXT, storageClass=TEXT),
         resources=shape(requests=HOW_MUCH, limits=HOW_MUCH),
+        priorityClassName=TEXT,
         affinity=shape(enablePodAntiAffinity=YES_NO, topologyKey=TEXT, podAntiAffinityType=one_of("preferred", "required")),
         backup=shape(volumeSnapshot=shape(className=TEXT)),
         monitoring=shape(enablePodMonitor=YES_NO),
