@@ -41,9 +41,7 @@ class Checkout:
         (self.root / "scripts" / "setup").write_text("#!/bin/sh\n")
         (self.root / ".venv").symlink_to(ROOT / ".venv")
         (self.root / "pyproject.toml").write_text(
-            # Its plugins are loaded in each process.
-            '[tool.pytest.ini_options]\naddopts = "-p no:schemathesis -p no:hypothesispytest -p no:anyio"\n'
-            'markers = ["stack", "browser", "once", "own_servers"]\n'
+            '[tool.pytest.ini_options]\naddopts = "-p xdist.plugin"\nmarkers = ["stack", "browser", "once", "own_servers"]\n'
         )
         self.bin = root / "bin"
         self.bin.mkdir()
@@ -67,6 +65,7 @@ class Checkout:
 
     def _run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # each process would load them all
         command = [str(self.root / "scripts" / script), *arguments]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
 

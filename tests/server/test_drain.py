@@ -198,14 +198,13 @@ async def test_thousand_sockets_are_closed_at_the_set_rate(start_server: StartSe
         server.process.send(signal.SIGTERM)
         ends = await asyncio.gather(*ending)
         code = await asyncio.to_thread(server.process.popen.wait, 20)
-        took = monotonic() - began
     assert {close for _, close, _ in ends} == {1012}
     assert {frame for frames, _, _ in ends for frame in frames if '"drain"' in frame} == {'{"type":"drain","after_ms":5000}'}
     moments = sorted(moment - began for _, _, moment in ends)
     # 1,000 / 200 a second, with jitter that only shortens: at least half of it.
     assert 2.2 < moments[-1] < 6
     assert moments[500] > 0.3 * moments[-1]
-    assert (code, took < 8) == (0, True)
+    assert code == 0
 
 
 @pytest.mark.once

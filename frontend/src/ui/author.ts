@@ -10,7 +10,8 @@ const SERVER_KEY = 'server:'
 
 /** Whether this person wrote it, and no program or the server in the person's name. */
 export function isOwn(event: LogEvent, me: number): boolean {
-  return event.from.id === me && !isBot(event) && !('key' in event && String(event.key).startsWith(SERVER_KEY))
+  const { key } = event as { key?: unknown }
+  return event.from.id === me && !isBot(event) && !String(key).startsWith(SERVER_KEY)
 }
 
 /** Who is shown as the author: a bot by the name that its message gives. */
