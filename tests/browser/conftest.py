@@ -86,7 +86,10 @@ def site(profile: Profile, static_files: Path, one_cable: Cable) -> Iterator[Ser
 
 @pytest.fixture
 def start_site(profile: Profile, static_files: Path) -> Iterator[StartSite]:
-    """Start a server of this test alone, which it may stop; it may have settings: `start_site(SIGNUP_OPEN="False")`."""
+    """Start a server of this test alone, which it may stop.
+
+    It may have settings: `start_site(SIGNUP_OPEN="False")`.
+    """
     with ExitStack() as exits:
 
         def start(**settings: str) -> Server:
