@@ -14,9 +14,8 @@ from django.utils import timezone
 
 from features.notifications.models import Cursor
 
-# After so long without a sign of life another process takes over; a holder renews in time for two missed runs.
+# After so long without a sign of life another process takes over.
 HELD = timedelta(seconds=15)
-RENEW = timedelta(seconds=6)
 # One process, unique beyond its machine.
 _holder = secrets.token_hex(8)
 
@@ -24,7 +23,8 @@ _holder = secrets.token_hex(8)
 def hold(name: str, begin: datetime) -> datetime | None:
     """Take or keep the lease of a sweep, and return how far the sweep has come.
 
-    Return None while another process has the lease. `begin`: the start of a sweep that has never run.
+    Each call renews the lease, so a sweep begins with the whole of it. Return None while another process has the lease.
+    `begin`: the start of a sweep that has never run.
     """
     now = timezone.now()
     found = Cursor.objects.filter(name=name).first()
@@ -35,11 +35,14 @@ def hold(name: str, begin: datetime) -> datetime | None:
         except IntegrityError:
             return None
         return begin
-    if found.holder == _holder and found.held_until is not None and found.held_until > now + (HELD - RENEW):
-        return found.at
     free = Q(holder=_holder) | Q(held_until__isnull=True) | Q(held_until__lt=now)
     taken = Cursor.objects.filter(free, name=name).update(holder=_holder, held_until=now + HELD)
     return found.at if taken else None
+
+
+def renew(name: str) -> bool:
+    """Keep the lease while a sweep works; return False if another process has it."""
+    return bool(Cursor.objects.filter(name=name, holder=_holder).update(held_until=timezone.now() + HELD))
 
 
 def move(name: str, to: datetime) -> None:

@@ -15,7 +15,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from chat.kinds import KINDS, counts
 from chat.models import Event
@@ -31,7 +31,7 @@ ROOMS = 100
 EVENTS = 10_000
 # Each is two parameters of a query.
 PAIRS = 5_000
-# The newest events of a room to read, beside those with mentions.
+# The newest messages of a room to read, beside those with mentions. Votes, reactions and edits are none.
 NEWEST = 100
 
 # A condition on the column of that name which holds for the people in question.
@@ -151,11 +151,11 @@ def _of_part(part: _Part, since: datetime, until: datetime, way: int) -> Iterato
 
 def _events(part: _Part, low: dict[Pair, int], since: datetime, until: datetime) -> dict[int, list[Message]]:
     wanted: list[Q] = []
+    begins = _begins(part, low)
     for room in part.rooms.values():
         pairs = part.by_room.get(room.id, [])
-        all_of = [low[pair] for pair in pairs if reason_for(part.level(pair), direct=room.kind == Kind.DIRECT, named=False)]
-        if all_of and min(all_of) < room.head:
-            wanted.append(Q(room_id=room.id, seq__gt=max(min(all_of), room.head - NEWEST)))
+        if room.id in begins:
+            wanted.append(Q(room_id=room.id, seq__gt=begins[room.id]))
         seqs = {seq for pair in pairs for seq in part.named.get(pair, ()) if seq > low[pair]}
         if seqs:
             wanted.append(Q(room_id=room.id, seq__in=sorted(seqs)[-NEWEST:]))
@@ -172,6 +172,30 @@ def _events(part: _Part, low: dict[Pair, int], since: datetime, until: datetime)
             bot = kind == "message" and bool((data or {}).get("bot"))
             found.setdefault(room_id, []).append(Message(seq, author, alias or name, at, shown, deleted, bot))
     return found
+
+
+def _begins(part: _Part, low: dict[Pair, int]) -> dict[int, int]:
+    """Return, for each room to read, the seq behind which its newest messages begin.
+
+    Rooms where everybody in question has read or been told of all are left out.
+    """
+    begins: dict[int, int] = {}
+    for room in part.rooms.values():
+        pairs = part.by_room.get(room.id, [])
+        all_of = [low[pair] for pair in pairs if reason_for(part.level(pair), direct=room.kind == Kind.DIRECT, named=False)]
+        if all_of and min(all_of) < room.head:
+            begins[room.id] = min(all_of)
+    # Fewer events hold no more messages than NEWEST.
+    long = [room for room, seq in begins.items() if part.rooms[room].head - seq > NEWEST]
+    if long:
+        # Read backwards along the constraint (room, seq). An index of messages alone would be written with each of them.
+        newest = Event.objects.filter(room_id=OuterRef("pk"), seq__gt=OuterRef("low"), target__isnull=True).order_by("-seq")
+        rooms = Room.objects.filter(id__in=long).annotate(
+            low=Case(*(When(pk=room, then=Value(begins[room])) for room in long), output_field=BigIntegerField()),
+            first=Subquery(newest.values("seq")[NEWEST - 1 : NEWEST]),
+        )
+        begins |= {room: first - 1 for room, first in rooms.values_list("id", "first") if first is not None}
+    return begins
 
 
 def people_of(rooms: list[RoomMissed]) -> dict[int, PersonRead]:

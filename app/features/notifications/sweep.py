@@ -8,12 +8,10 @@ room: a newer notification replaces the older one anyway. If a push service does
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
@@ -29,6 +27,7 @@ from features.notifications.models import Device, Progress
 from features.notifications.push import PushResult, Result, Subscription
 from features.notifications.quiet import is_quiet
 from features.notifications.reads import PersonRead
+from features.notifications.sending import Push, Sender
 from features.notifications.services import good_devices
 from features.notifications.table import Fact, Reason, Way, tells
 from rooms.models import Room
@@ -44,57 +43,19 @@ OLDEST = timedelta(days=1)
 RETRY = timedelta(minutes=10)
 # A device whose service refuses for so long is removed.
 FAILING = timedelta(days=7)
-# Requests under way, and those of one sweep.
-AT_ONCE, MANY = 16, 2_000
+# Requests of one sweep.
+MANY = 2_000
 MOST_TEXT = 200
-# Pauses for a push service that fails: doubled each time, with jitter.
-PAUSE_S, LONGEST_PAUSE_S = 2.0, 120.0
+# A sweep sends for so long at most, below the lease. Without an answer for PATIENCE_S it leaves the requests under way
+# to the next sweep.
+DEADLINE_S, PATIENCE_S = 6.0, 1.0
+# After so long of sending the answers are stored.
+STEP_S = 0.25
 REMEMBERED = 20_000
 
 
-class Push(NamedTuple):
-    """One notification for one device."""
-
-    device: Device
-    room: int
-    seq: int
-    at: datetime
-    payload: dict[str, Any]
-    urgent: bool
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        return (self.device.id, self.room, self.seq)
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.device.endpoint).netloc
-
-
-class Hosts:
-    """Push services that fail, and when they are asked again."""
-
-    def __init__(self) -> None:
-        self._failing: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def are_resting(self, host: str) -> bool:
-        return self._failing.get(host, (0.0, 0.0))[0] > time.monotonic()
-
-    def note(self, host: str, answer: PushResult) -> None:
-        if answer.result != Result.LATER:
-            self._failing.pop(host, None)
-            return
-        if self.are_resting(host):  # of the same volley
-            return
-        pause = min(LONGEST_PAUSE_S, 2 * self._failing.get(host, (0.0, PAUSE_S / 2))[1])
-        until = time.monotonic() + max(min(answer.retry_after, LONGEST_PAUSE_S), pause * random.uniform(0.5, 1.0))  # noqa: S311
-        self._failing[host] = (until, pause)
-        if len(self._failing) > REMEMBERED:
-            self._failing.popitem(last=False)
-
-
 class _Sent:
-    """Pushes that were sent lately.
+    """Pushes that need no further try: sent, or refused for good.
 
     While one device of a person is retried, the other devices get no second notification.
     """
@@ -111,7 +72,7 @@ class _Sent:
         return push.key in self._keys
 
 
-_hosts, _sent = Hosts(), _Sent()
+_sender, _sent = Sender(), _Sent()
 
 
 def sweep() -> int:
@@ -126,10 +87,9 @@ def sweep() -> int:
     since = max(at - OVERLAP, now - OLDEST)
     rooms = list(missed(Room.objects.filter(last_at__gt=since), _with_device, since=since, until=until, way=0))
     pushes, considered = _decide(rooms, now) if rooms else ([], {})
-    answers = asyncio.run(_send_all(pushes)) if pushes else {}
-    waiting = _settle(pushes, answers, considered, now)
+    sent, waiting = _deliver(pushes, considered, now)
     _move(at, min([until, *(one.at - timedelta(seconds=1) for one in waiting)]), now)
-    return sum(answer.result == Result.SENT for answer in answers.values())
+    return sent
 
 
 def _with_device(column: str) -> Q:
@@ -209,45 +169,52 @@ def _push(device: Device, room: RoomMissed, one: Missed) -> Push | None:
     return Push(device, room.id, message.seq, message.at, payload, one.reason != Reason.ALL)
 
 
-async def _send_all(pushes: list[Push]) -> dict[tuple[int, int, int], PushResult]:
-    gate, answers = asyncio.Semaphore(AT_ONCE), dict[tuple[int, int, int], PushResult]()
+def _deliver(pushes: list[Push], considered: dict[tuple[int, int], int], now: datetime) -> tuple[int, list[Push]]:
+    """Send pushes and store what became of them.
 
-    async def send(one: Push) -> None:
-        async with gate:
-            if _hosts.are_resting(one.host):
-                answers[one.key] = PushResult(Result.LATER, "the service rests")
-                return
-            to = Subscription(one.device.endpoint, one.device.p256dh, one.device.auth)
-            topic = push.topic_of(one.payload["tag"])
-            try:
-                answer = await push.send(to, one.payload, topic=topic, urgent=one.urgent)
-            except Exception:  # one push must not end the others
-                logger.exception("a push could not be made", device=one.device.id)
-                answer = PushResult(Result.REFUSED, "it could not be made")
-            answers[one.key] = answer
-            _hosts.note(one.host, answer)
+    Return how many were sent, and those to be tried again. Store
+    in parts: a process that takes over after a crash repeats few pushes.
+    """
+    open_pushes = {one.key: one for one in pushes}
+    left = Counter(_place(one) for one in pushes)
+    _note(considered, [place for place in considered if not left[place]])
+    sent, begun = 0, time.monotonic()
+    answered = begun
+    _sender.add(pushes)
+    while not _sender.is_idle and min(begun + DEADLINE_S, answered + PATIENCE_S) > time.monotonic() and lease.renew("push"):
+        answers = _sender.run(STEP_S)
+        if not answers:
+            continue
+        answered = time.monotonic()
+        done: list[tuple[int, int]] = []
+        for one, answer in answers:
+            sent += answer.result == Result.SENT
+            if answer.result != Result.LATER:
+                _sent.add(one)
+            elif one.at > now - RETRY:
+                continue
+            if open_pushes.pop(one.key, None) is not None:
+                left[_place(one)] -= 1
+                if not left[_place(one)]:
+                    done.append(_place(one))
+        _note(considered, done)
+        devices_settle([(one.device, answer) for one, answer in answers], now)
+    if dropped := _sender.drop_waiting():
+        outcomes.add(Way.PUSH, str(Result.LATER), dropped)
+    waiting = [one for one in open_pushes.values() if one.at > now - RETRY]
+    given_up = {_place(one) for one in open_pushes.values()} - {_place(one) for one in waiting}
+    _note(considered, list(given_up))
+    return sent, waiting
 
-    await asyncio.gather(*map(send, pushes))
-    return answers
+
+def _place(one: Push) -> tuple[int, int]:
+    return (one.room, one.device.user_id)
 
 
-def _settle(
-    pushes: list[Push],
-    answers: dict[tuple[int, int, int], PushResult],
-    considered: dict[tuple[int, int], int],
-    now: datetime,
-) -> list[Push]:
-    """Store what became of the pushes, and return those to be tried again."""
-    waiting = [one for one in pushes if answers[one.key].result == Result.LATER and one.at > now - RETRY]
-    for one in pushes:
-        if answers[one.key].result == Result.SENT:
-            _sent.add(one)
-    for one in waiting:
-        considered.pop((one.room, one.device.user_id), None)
-    progress = [Progress(room_id=room, user_id=user, pushed=seq) for (room, user), seq in considered.items()]
+def _note(considered: dict[tuple[int, int], int], places: list[tuple[int, int]]) -> None:
+    """Store that people were told of a room, as far as all of it was considered."""
+    progress = [Progress(room_id=at[0], user_id=at[1], pushed=considered[at]) for at in places if at in considered]
     Progress.objects.bulk_create(progress, update_conflicts=True, unique_fields=["room", "user"], update_fields=["pushed"])
-    devices_settle([(one.device, answers[one.key]) for one in pushes], now)
-    return waiting
 
 
 def devices_settle(results: Iterable[tuple[Device, PushResult]], now: datetime) -> None:

@@ -34,6 +34,33 @@ def browser() -> Iterator[Browser]:
     shared_chromium.leave(CHROMIUM)
 
 
+# Messages, and 101 reactions to the last one, in one commit: no sweep comes in between.
+BURY = """
+from django.db import transaction
+from django.utils import timezone
+from chat.models import Event
+from rooms.models import Room
+with transaction.atomic():
+    room = Room.objects.select_for_update().get(slug={room!r})
+    fields = {{"room": room, "author_id": {author}, "at": timezone.now()}}
+    rows = [
+        Event(**fields, seq=room.head + step, key=f"b{{room.head + step}}", text=text, uncounted=room.uncounted)
+        for step, text in enumerate({texts!r}, 1)
+    ]
+    last = rows[-1].seq
+    rows += [
+        Event(
+            **fields, seq=last + step, key=f"b{{last + step}}", kind="reaction", target=last,
+            data={{"emoji": "x", "on": step % 2 == 1}}, uncounted=room.uncounted + step,
+        )
+        for step in range(1, 102)
+    ]
+    Event.objects.bulk_create(rows)
+    room.head, room.uncounted, room.last_at = rows[-1].seq, rows[-1].uncounted, timezone.now()
+    room.save()
+"""
+
+
 class Installation:
     """A server and its background worker: a thread of it in the embedded run."""
 
@@ -51,6 +78,10 @@ class Installation:
             command = [sys.executable, str(ROOT / "app" / "manage.py"), "worker"]
             env = self.server.env | {"PUBLIC_URL": self.server.base_url}
             self.worker = Process(command, env=env, log=self.server.data_dir / "worker.log", cwd=ROOT)
+
+    def bury(self, room: str, author: int, *texts: str) -> None:
+        """Store messages, and 101 reactions to the last one."""
+        self.server.shell(BURY.format(room=room, author=author, texts=list(texts)))
 
     def kill(self) -> None:
         """Kill all processes, as a power cut does."""

@@ -130,6 +130,31 @@ async def test_digest_holds_what_was_missed_once(posted: Installation, mails: Ma
     assert len(mails.to(address)) == 2  # nothing was missed
 
 
+async def test_message_behind_101_reactions_is_mailed(posted: Installation, mails: MailServer) -> None:
+    bob, address = await reader(posted, mails)
+    ada = await sign_up(posted.server.base_url)
+    async with ChatClient(posted.server.ws_url(), ada) as chat:
+        room = (await chat.send_to(bob.id, "first"))["room"]
+        await asyncio.to_thread(posted.bury, room, ada.id, "buried")
+    (mail,) = await digest(posted, mails, bob, address)
+    for text in ("first", "buried"):
+        assert text in text_of(mail)
+
+
+async def test_digest_takes_the_newest_100_messages_of_a_room(posted: Installation, mails: MailServer) -> None:
+    """Reactions between them take the place of none."""
+    bob, address = await reader(posted, mails)
+    ada = await sign_up(posted.server.base_url)
+    async with ChatClient(posted.server.ws_url(), ada) as chat:
+        room = (await chat.send_to(bob.id, "first"))["room"]
+        await asyncio.to_thread(posted.bury, room, ada.id, *(f"number {number}" for number in range(100)))
+    (mail,) = await digest(posted, mails, bob, address)
+    text = text_of(mail)
+    assert "number 99" in text
+    assert "90" in text, "of 100 messages 10 are shown"
+    assert "first" not in text
+
+
 async def test_mail_program_unsubscribes_by_one_post_signed_out(posted: Installation, mails: MailServer) -> None:
     bob, address = await reader(posted, mails, "daily", "zh-hans")
     async with ChatClient(posted.server.ws_url(), await sign_up(posted.server.base_url)) as chat:

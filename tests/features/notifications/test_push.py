@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from django.conf import settings
 from features.notifications import push
 from features.notifications.push import Result, Subscription
 from tests.features.notifications.conftest import Installation
-from tests.features.notifications.push_service import HANG, Browser, PushService, claims_of
+from tests.features.notifications.push_service import HANG, Browser, PushService, claims_of, push_service
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
+from tests.support.django_shell import DjangoShell
+from tests.support.server import ROOT
 
 pytestmark = [pytest.mark.own_servers, pytest.mark.timeout(180)]
 
@@ -159,6 +163,16 @@ async def test_levels_and_mentions_are_pushed_the_newest_of_a_room(installation:
     assert everything.browser.requests()[-1].headers["urgency"] == "normal"
 
 
+async def test_message_behind_101_reactions_is_pushed(installation: Installation, service: PushService) -> None:
+    bob = await person(installation, service)
+    ada = await sign_up(installation.server.base_url)
+    async with ChatClient(installation.server.ws_url(), ada) as chat:
+        room = (await chat.send_to(bob.account.id, "first"))["room"]
+        await arrived(bob.browser)
+        await asyncio.to_thread(installation.bury, room, ada.id, "buried")
+    assert [one["body"] for one in await arrived(bob.browser, 2)] == ["first", "buried"]
+
+
 async def test_ended_devices_go_and_failing_ones_are_tried_again(installation: Installation, service: PushService) -> None:
     ended, failing, refused, redirected = [
         await person(installation, service, *answers) for answers in ((410,), (503, 429), (403,), (302,))
@@ -187,6 +201,53 @@ async def test_slow_service_delays_no_other_device(installation: Installation, s
         await chat.send_to(fast.account.id, "fast")
     assert [one["body"] for one in await arrived(fast.browser)] == ["fast"]
     assert [one["body"] for one in await arrived(slow.browser)] == ["slow"]  # its second request
+
+
+async def test_hanging_devices_of_one_person_delay_no_other(installation: Installation, service: PushService) -> None:
+    with ExitStack() as exits:
+        services = [exits.enter_context(push_service()) for _ in range(20)]
+        hanging = [one.browser(*[HANG] * 20) for one in services]
+        slow = Person(installation, await sign_up(installation.server.base_url), hanging[0])
+        for browser in hanging:
+            await slow.subscribe(browser)
+        fast = await person(installation, service)
+        async with ChatClient(installation.server.ws_url(), await sign_up(installation.server.base_url)) as chat:
+            await chat.send_to(slow.account.id, "slow")
+            await asyncio.to_thread(service.wait, lambda: [one for one in hanging if one.requests()] or None, 20, "any of them")
+            await chat.send_to(fast.account.id, "fast")
+            await asyncio.to_thread(fast.browser.wait_for, 1, timeout=7)
+        assert [one["body"] for one in fast.browser.payloads()] == ["fast"]
+
+
+async def test_two_workers_push_once_while_one_hangs(installation: Installation, service: PushService, tmp_path: Path) -> None:
+    """Both workers sweep for longer than a lease, which is a short one here."""
+    sweeps = """
+import time
+from datetime import timedelta
+from features.notifications import lease, sweep
+lease.HELD = timedelta(seconds=3)
+until = time.monotonic() + 14
+while time.monotonic() < until:
+    sweep.sweep()
+    time.sleep(0.5)
+"""
+    people, base_url = [await person(installation, service) for _ in range(3)], installation.server.base_url
+    with push_service() as hangs, ExitStack() as exits:
+        slow = Person(installation, await sign_up(installation.server.base_url), hangs.browser(*[HANG] * 20))
+        await slow.subscribe()
+        async with ChatClient(installation.server.ws_url(), await sign_up(installation.server.base_url)) as chat:
+            for one in (slow, *people):
+                await chat.send_to(one.account.id, "hello")
+            installation.kill()
+        env = installation.server.env | {"PUBLIC_URL": base_url}
+        shells = [DjangoShell(ROOT, lambda: env, tmp_path / f"{number}.log") for number in range(2)]
+        for shell in shells:
+            exits.callback(shell.close)
+        shells[0].run("from features.notifications.models import Cursor; Cursor.objects.update(held_until=None)")
+        await asyncio.gather(*(asyncio.to_thread(shell.run, sweeps) for shell in shells))
+        assert slow.browser.requests()
+    await asyncio.to_thread(installation.start)
+    assert [len(one.browser.requests()) for one in people] == [1, 1, 1]
 
 
 async def test_person_tries_their_own_devices(installation: Installation, service: PushService) -> None:
