@@ -42,6 +42,7 @@ __all__ = [
     "Thing",
     "append",
     "durable",
+    "latest_with_due",
     "message",
     "message_of",
     "place_of",
@@ -52,7 +53,7 @@ __all__ = [
     "thing",
     "things",
     "with_due",
-    "with_due_of_gone",
+    "with_due_obsolete",
 ]
 
 # Things read together.
@@ -148,13 +149,28 @@ def with_due(payload: type[msgspec.Struct], room: int, author: int) -> list[Thin
     return _things(_due_of(payload).filter(Q(author=author), room_id=room))
 
 
-def with_due_of_gone(payload: type[msgspec.Struct]) -> list[Thing]:
-    """Read due things of a kind whose author is no member any more.
+def latest_with_due(payload: type[msgspec.Struct], room: int, author: int) -> Thing | None:
+    """Read a person's latest thing of a kind in a room if it is due.
+
+    None where it is not, whether or not an earlier one is. Synchronous.
+    """
+    due = _due_of(payload).filter(~Exists(_later(payload)), Q(author=author), room_id=room)
+    return next(iter(_things(due)), None)
+
+
+def with_due_obsolete(payload: type[msgspec.Struct]) -> list[Thing]:
+    """Read due things of a kind whose author has left or has begun a later one there.
 
     The server has yet to act on them. Synchronous.
     """
     member = Membership.objects.filter(room_id=OuterRef("room_id"), user_id=OuterRef("author"))
-    return _things(_due_of(payload).filter(~Exists(member))[:MANY])
+    return _things(_due_of(payload).filter(~Exists(member) | Exists(_later(payload)))[:MANY])
+
+
+def _later(payload: type[msgspec.Struct]) -> QuerySet[Event]:
+    """Return the later things of a due one's kind, author and room."""
+    things = Event.objects.filter(kind=str(payload.__struct_config__.tag), target__isnull=True)
+    return things.filter(room_id=OuterRef("room_id"), author_id=OuterRef("author"), seq__gt=OuterRef("seq"))
 
 
 def _due_of(payload: type[msgspec.Struct]) -> QuerySet[Due]:

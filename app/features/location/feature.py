@@ -23,7 +23,7 @@ FEATURE = Feature(
     live=(LiveTopic(TOPIC, per_s=1, keep_s=frames.LONGEST_S, value=frames.Place),),
     routers=(("/location", api.router),),
     errors=(Closed,),
-    periodic=(Periodic(frames.end_those_of_gone, every_s=2.0),),
+    periodic=(Periodic(frames.end_obsolete, every_s=2.0),),
     dialects=((re.compile(r"/ws/location/?"), LocationDialect),),
     urlpatterns=urlpatterns,
 )

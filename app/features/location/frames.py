@@ -115,9 +115,10 @@ async def running(room: RoomRef, person: Person) -> Share | None:
     if found is not None:
         return found
     asked, before = time.monotonic(), known.last(room.id, person.id)
-    things = await database.run_for(person.id, publish.with_due, Location, room.id, person.id)
-    alive = (Share(one.seq, one.state.until.timestamp(), one.key) for one in reversed(things))
-    found = next((one for one in alive if one.until > time.time() and not known.has_ended(room.id, one.seq)), None)
+    latest = await database.run_for(person.id, publish.latest_with_due, Location, room.id, person.id)
+    found = latest and Share(latest.seq, latest.state.until.timestamp(), latest.key)
+    if found is not None and (found.until <= time.time() or known.has_ended(room.id, found.seq)):
+        found = None
     if before is not None and (found is None or found.seq != before.seq):  # its end was not heard here
         shares.end_place(room, person, before.seq)
     if found is not None:
@@ -132,7 +133,7 @@ async def end_all_but_last(room: RoomRef, person: Person) -> None:
         for one in things[:-1]:
             await end(room, person, one.seq)
     except (FrameRefused, database.DatabaseUnavailable):
-        return  # they end in their time
+        return  # end_obsolete ends them
 
 
 async def end(room: RoomRef, person: Person, seq: int) -> None:
@@ -150,12 +151,12 @@ async def end(room: RoomRef, person: Person, seq: int) -> None:
         return  # it has ended already
 
 
-async def end_those_of_gone() -> None:
-    """End the shares of people who are no members any more.
+async def end_obsolete() -> None:
+    """End the shares of people who have left, and those that a later share replaced.
 
-    Raises DatabaseUnavailable.
+    The process that stored the later one may have died before it ended the earlier. Raises DatabaseUnavailable.
     """
-    found = await database.run(publish.with_due_of_gone, Location)
+    found = await database.run(publish.with_due_obsolete, Location)
     random.shuffle(found)  # a room that cannot be written must not keep the others waiting
     for one in found:
         try:

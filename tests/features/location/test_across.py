@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.features.location.test_frames import HERE, SOON_S, place, share, stop
+from tests.features.location.test_frames import HERE, SOON_S, code, place, share, stop
 from tests.realtime.across.conftest import Circle, Pair, circle_of, start_pair
 from tests.realtime.across.test_live import RIGHT_WITHIN_S
 from tests.support.profile import Profile
@@ -60,6 +60,42 @@ async def test_place_comes_back_after_redis_lost_it(circle: Circle, pair: Pair) 
     await stop(also, circle.room, seq)
     assert (await place(theirs))["value"] is None
     await until_stored(pair, places=0)
+
+
+# A later share as the other process stores it, and dies before it ends the earlier one.
+LATER = """
+from django.db import transaction
+from chat.models import Due, Event
+from rooms.models import Room
+with transaction.atomic():
+    room = Room.objects.select_for_update().get(slug={room!r})
+    event = Event.objects.get(room=room, seq={seq})
+    event.pk, event.seq, event.key = None, room.head + 1, "later"
+    event.data = event.data | {{"ended": {ended}}}
+    event.save()
+    if not {ended}:
+        Due.objects.create(room=room, seq=event.seq, at=Due.objects.get(room=room, seq={seq}).at)
+    room.head = event.seq
+    room.save()
+"""
+
+
+async def test_share_ends_when_the_process_of_a_later_one_died(circle: Circle, pair: Pair) -> None:
+    mine, theirs = await circle.here(), await circle.there()
+    seq = (await share(mine, circle.room))["seq"]
+    await theirs.expect("location")
+    await asyncio.to_thread(pair.two.shell, LATER.format(room=circle.room, seq=seq, ended=False))
+    ended = await theirs.expect("location.ended", timeout=SOON_S)
+    assert ended["target"] == seq
+    await mine.request("location.update", room=circle.room, **HERE)
+    assert (await place(theirs))["key"] == str(seq + 1)
+
+
+async def test_replaced_share_does_not_come_back(circle: Circle, pair: Pair) -> None:
+    mine = await circle.here()
+    seq = (await share(mine, circle.room))["seq"]
+    await asyncio.to_thread(pair.one.shell, LATER.format(room=circle.room, seq=seq, ended=True))
+    assert await code(mine, "location.update", room=circle.room, **HERE) == "closed"
 
 
 async def test_last_place_outlives_its_process_until_the_end(circle: Circle, pair: Pair) -> None:

@@ -34,5 +34,5 @@ async def test_room_that_cannot_be_written_keeps_no_share_from_its_end(monkeypat
     monkeypatch.setattr(database, "run", run)
     monkeypatch.setattr(frames, "end", end)
     for _round in range(100):
-        await frames.end_those_of_gone()
+        await frames.end_obsolete()
     assert ended == {"room-1", "room-2"}
