@@ -28,6 +28,7 @@ from features.notes.writer import compact_soon, writer
 from realtime import live, parts, server_frames
 from realtime.publish import DeferredReply, FrameId, RoomRef, Slug, StoredSlug
 from realtime.socket import Socket
+from rooms import access
 
 # Below a frame's size in base64.
 MAX_UPDATE = 131_072
@@ -174,9 +175,13 @@ async def note_close(socket: Socket, frame: NoteClose) -> dict[str, Any]:
 async def note_cursor(socket: Socket, frame: NoteCursor) -> None:
     """Show a cursor to all who have the note open.
 
-    A socket has one cursor in each note.
+    A socket has one cursor in each note. The cursor of a blocked person is dropped, as their typing is.
     """
     room = _opened(socket, frame.room, frame.note)
+    if room.direct and not await access.may_write(room.id, socket.user.id):  # blocks concern direct rooms only
+        return
+    if parts.current().room_of(socket, frame.room, "note", frame.note) is None:  # closed meanwhile
+        return
     cursors: dict[tuple[int, int], str] = socket.state.setdefault("notes", {})
     key = f"{frame.note}.{socket.user.id}.{frame.client}"
     before = cursors.get((room.id, frame.note), key)

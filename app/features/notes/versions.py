@@ -6,6 +6,7 @@ Synchronous: the background worker makes them, and reads are in a database threa
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
@@ -69,8 +70,27 @@ def _version_add(document: Document) -> None:
     document.version += 1
     fields: dict[str, Any] = {"at": document.version_at, "authors": document.writers, "text": document.text}
     Version.objects.create(document=document, number=document.version, **fields)
-    Version.objects.filter(document=document, number__lte=document.version - VERSIONS).delete()
     document.writers = []
+    _version_prune(document)
+
+
+def _version_prune(document: Document) -> None:
+    """Drop a version beyond VERSIONS: the one soonest after another, else the oldest.
+
+    Only restores make versions within VERSION_EVERY, and many of them must not erase the history before them.
+    """
+    kept = list(Version.objects.filter(document=document).order_by("number").values_list("number", "at"))
+    if len(kept) <= VERSIONS:
+        return
+    gaps = ((at - before, index) for index, ((_, before), (_, at)) in enumerate(pairwise(kept[:-1]), 1))
+    gap, index = min(gaps)
+    if gap >= VERSION_EVERY:
+        index = 0
+    dropped = Version.objects.get(document=document, number=kept[index][0])
+    if index:
+        following = Version.objects.filter(document=document, number=kept[index + 1][0])
+        following.update(authors=sorted({*dropped.authors, *following.get().authors}))
+    dropped.delete()
 
 
 def notes_compact() -> int:

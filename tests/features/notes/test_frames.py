@@ -267,8 +267,16 @@ async def test_blocked_person_does_not_write(server: Server, connect: Connect, a
     note = await note_in(mine, room)
     editor = Editor(theirs, room, note)
     await editor.open()
+    await mine.join(room)
+    await mine.request("note.open", room=room, note=note)
+    position = packed(b"\1\2\3")
+    await theirs.push("note.cursor", room=room, note=note, client=7, anchor=position, head=position)
+    assert (await mine.expect("live", topic="note.cursor"))["values"][0]["value"]["client"] == 7
     async with with_token(server.base_url, ada) as http:
         assert (await http.post("/api/blocks", json={"user": bob.id})).status_code in {200, 201, 204}
+    await theirs.push("note.cursor", room=room, note=note, client=8, anchor=position, head=position)
+    await theirs.request("ping")
+    await mine.expect_nothing("live")
     editor.write("spam")
     assert await code(theirs, "note.update", room=room, note=note, update=packed(editor.unsent[0])) == "forbidden"
 
@@ -290,6 +298,34 @@ async def test_cursors_reach_those_who_have_the_note_open(connect: Connect, ada:
     assert (ended["key"], ended["value"]) == (value["key"], None)
     await joined.request("ping")
     assert not joined.pending_frames("live")
+
+
+async def test_201_restores_leave_the_first_version(server: Server, connect: Connect, ada: Account, room: str) -> None:
+    mine = await connect(ada)
+    note = await note_in(mine, room)
+    editor = Editor(mine, room, note)
+    await editor.open()
+    compact = "from features.notes.models import Document as D; from features.notes.versions import note_compact as c;"
+    compact += f"c(D.objects.get(room__slug={room!r}).id, version=True)"
+    for text in ("first", " second"):
+        await editor.type(text)
+        await asyncio.to_thread(server.shell, compact)
+    async with with_token(server.base_url, ada) as http:
+        base = f"/api/rooms/{room}/notes/{note}/versions"
+        newest = 2
+        for number in range(201):
+            # The text before is kept: the one of the restore before.
+            wanted = (1, newest)[number % 2]
+            answer = await http.post(f"{base}/{wanted}/restore")
+            assert answer.status_code == 200, answer.text
+            newest = (await http.get(base, params={"limit": 1})).json()["versions"][0]["version"]
+        (oldest,) = (await http.get(base, params={"before": 2})).json()["versions"]
+        assert (oldest["version"], [one["id"] for one in oldest["authors"]]) == (1, [ada.id])
+        assert (await http.get(f"{base}/1")).json()["text"] == "first"
+        listed = (await http.get(base, params={"limit": 100})).json()["versions"]
+        listed += (await http.get(base, params={"limit": 100, "before": listed[-1]["version"]})).json()["versions"]
+        assert len(listed) == 200
+        assert newest > 200
 
 
 async def test_versions_name_their_authors_and_come_back(
