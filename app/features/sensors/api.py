@@ -151,7 +151,7 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
     return await database.run_for(_me(request).id, read)
 
 
-@router.get("/{slug}/sensors/{sensor_id}/series", summary="History of a sensor", openapi_extra=answers(SensorSeries))
+@router.get("/{slug}/sensors/{path:sensor_id}/series", summary="History of a sensor", openapi_extra=answers(SensorSeries))
 async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Query[Range]) -> dict[str, Any]:
     """Return a sensor's readings of a period, by default of the last hour.
 
@@ -168,7 +168,52 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
     return await database.run_for(_me(request).id, read)
 
 
-@router.delete("/{slug}/sensors/{sensor_id}", response={204: None}, summary="Remove a sensor with its history and its alarm")
+@router.put("/{slug}/sensors/{path:sensor_id}/alarm", summary="Set a sensor's alarm", openapi_extra=answers(SensorShown))
+async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
+    """Owners only.
+
+    Its messages come in the owner's name and in the language of this call.
+    """
+    if body.above is None and body.below is None and body.silent_s is None:
+        raise BadFrame(_("an alarm needs above, below or silent_s"))
+    if body.above is not None and body.below is not None and body.below + body.hysteresis > body.above - body.hysteresis:
+        raise BadFrame(_("below and above, with the hysteresis, must not overlap"))
+
+    fields = {"by_id": _me(request).id, "language": get_language() or "en", **body.dict()}
+
+    def write() -> dict[str, Any]:
+        sensor = _owned(_me(request).id, slug, sensor_id, _("only an owner sets alarms"))
+        Alarm.objects.update_or_create(sensor=sensor, defaults=fields)
+        return listed(Sensor.objects.select_related("alarm").get(id=sensor.id))
+
+    return await database.run_for(_me(request).id, write)
+
+
+@router.delete("/{slug}/sensors/{path:sensor_id}/alarm", response={204: None}, summary="Remove a sensor's alarm")
+async def alarm_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> tuple[int, None]:
+    if request.scope["raw_path"].lower().endswith(b"%2falarm"):  # type: ignore[attr-defined]  # a part of the name
+        return await sensor_delete(request, slug, f"{sensor_id}/alarm")
+
+    def write() -> None:
+        Alarm.objects.filter(sensor=_owned(_me(request).id, slug, sensor_id, _("only an owner sets alarms"))).delete()
+
+    await database.run_for(_me(request).id, write)
+    return 204, None
+
+
+# Sensors of these names, which the routes above would answer with 405.
+@router.delete("/{slug}/sensors/readings", response={204: None}, include_in_schema=False)
+async def sensor_delete_readings(request: HttpRequest, slug: str) -> tuple[int, None]:
+    return await sensor_delete(request, slug, "readings")
+
+
+@router.delete("/{slug}/sensors/{path:sensor_id}/series", response={204: None}, include_in_schema=False)
+async def sensor_delete_series(request: HttpRequest, slug: str, sensor_id: SensorId) -> tuple[int, None]:
+    return await sensor_delete(request, slug, f"{sensor_id}/series")
+
+
+# Behind the routes that it matches, too.
+@router.delete("/{slug}/sensors/{path:sensor_id}", response={204: None}, summary="Remove a sensor with its history and its alarm")
 async def sensor_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> tuple[int, None]:
     """Owners only.
 
@@ -190,37 +235,7 @@ async def sensor_delete(request: HttpRequest, slug: str, sensor_id: SensorId) ->
     return 204, None
 
 
-@router.put("/{slug}/sensors/{sensor_id}/alarm", summary="Set a sensor's alarm", openapi_extra=answers(SensorShown))
-async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: AlarmIn) -> dict[str, Any]:
-    """Owners only.
-
-    Its messages come in the owner's name and in the language of this call.
-    """
-    if body.above is None and body.below is None and body.silent_s is None:
-        raise BadFrame(_("an alarm needs above, below or silent_s"))
-    if body.above is not None and body.below is not None and body.below + body.hysteresis > body.above - body.hysteresis:
-        raise BadFrame(_("below and above, with the hysteresis, must not overlap"))
-
-    fields = {"by_id": _me(request).id, "language": get_language() or "en", **body.dict()}
-
-    def write() -> dict[str, Any]:
-        sensor = _owned(_me(request).id, slug, sensor_id, _("only an owner sets alarms"))
-        Alarm.objects.update_or_create(sensor=sensor, defaults=fields)
-        return listed(Sensor.objects.select_related("alarm").get(id=sensor.id))
-
-    return await database.run_for(_me(request).id, write)
-
-
-@router.delete("/{slug}/sensors/{sensor_id}/alarm", response={204: None}, summary="Remove a sensor's alarm")
-async def alarm_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> tuple[int, None]:
-    def write() -> None:
-        Alarm.objects.filter(sensor=_owned(_me(request).id, slug, sensor_id, _("only an owner sets alarms"))).delete()
-
-    await database.run_for(_me(request).id, write)
-    return 204, None
-
-
-@router.get("/{slug}/devices", response=SensorDevices, summary="SensorDevices of a room")
+@router.get("/{slug}/devices", response=SensorDevices, summary="Devices of a room")
 async def device_list(request: HttpRequest, slug: str) -> dict[str, Any]:
     """`revocable`: whether I may revoke it."""
     me = _me(request).id

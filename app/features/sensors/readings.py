@@ -62,6 +62,8 @@ def accepted(readings: list[ReadingIn], keep_days: int, now: float | None = None
     for one in readings:
         if not one.sensor_id.isprintable() or not one.sensor_id.strip():
             raise BadFrame(_("sensor_id: 1 to 64 characters that can be seen"))
+        if not {".", ".."}.isdisjoint(one.sensor_id.split("/")):
+            raise BadFrame(_("sensor_id: no . or .. between slashes, which addresses cannot hold"))
         if one.at is None:
             untimed[one.sensor_id] = untimed.get(one.sensor_id, -1) + 1
             at = now_ms + untimed[one.sensor_id]

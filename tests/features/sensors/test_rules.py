@@ -40,6 +40,12 @@ def test_reading_without_a_name_or_zone_is_refused(reading: ReadingIn) -> None:
         accepted([reading], 7, NOW.timestamp())
 
 
+@pytest.mark.parametrize("reading", [ReadingIn(".", 1), ReadingIn("..", 1), ReadingIn("a/../b", 1)])
+def test_name_that_an_address_cannot_hold_is_refused(reading: ReadingIn) -> None:
+    with pytest.raises(BadFrame):
+        accepted([reading], 7, NOW.timestamp())
+
+
 @pytest.mark.parametrize(
     ("hours", "points", "step"), [(1, 61, 60), (1, 60, 120), (1, 1, 3_600), (24, 500, 180), (24 * 30, 500, 7_200), (0, 500, 60)]
 )

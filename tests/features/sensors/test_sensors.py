@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -72,6 +73,31 @@ async def test_reading_is_stored_and_shown_live(
     late = await connect(bob)
     await late.join(room)
     assert await live(late) == ("t1", 22)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a/series", "a/alarm", "readings", "/a", "a/b/", "a%2Fb", "..."])
+async def test_sensor_of_any_name_has_a_history_and_an_alarm(
+    connect: Connect, http: httpx.AsyncClient, ada: Account, room: str, name: str
+) -> None:
+    mine = await connect(ada)
+    assert await push(mine, room, ("a", 1), (name, 2), ("a/series/b", 3)) == 3
+    quoted = quote(name, safe="")
+    found = await series(http, room, quoted)
+    assert (found["sensor_id"], [one["value"] for one in found["points"]]) == (name, [2])
+    sensors = f"/api/rooms/{room}/sensors"
+
+    async def alarms() -> list[str]:
+        return [one["sensor_id"] for one in (await http.get(sensors)).json()["sensors"] if one["alarm"]]
+
+    for sensor in ("a", quoted):
+        assert (await http.put(f"{sensors}/{sensor}/alarm", json={"above": 30})).status_code == httpx.codes.OK
+    assert await alarms() == sorted(["a", name])
+    assert (await http.delete(f"{sensors}/{quoted}/alarm")).status_code == httpx.codes.NO_CONTENT
+    assert await alarms() == ["a"]
+    assert (await http.delete(f"{sensors}/{quoted}")).status_code == httpx.codes.NO_CONTENT
+    listed = (await http.get(sensors)).json()["sensors"]
+    assert sorted(one["sensor_id"] for one in listed) == ["a", "a/series/b"]
+    assert await alarms() == ["a"]
 
 
 async def test_late_and_doubled_readings_are_stored_once_in_order(
