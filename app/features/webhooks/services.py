@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import F
+from django.db import IntegrityError, transaction
+from django.db.models import F, ProtectedError
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -62,10 +63,13 @@ def hook_list(*, user: int, slug: str) -> list[Hook]:
 def hook_delete(*, user: int, slug: str, hook: int) -> None:
     """Revoke a hook: its token is worth nothing from now on.
 
-    Raises NoSuchTarget.
+    Its bot stays where it has written, as the author of its messages. Raises NoSuchTarget.
     """
-    if not Hook.objects.filter(room=_owned(user, slug), id=hook).delete()[0]:
+    found = Hook.objects.filter(room=_owned(user, slug), id=hook).first()
+    if found is None or not Hook.objects.filter(id=found.id).delete()[0]:
         raise NoSuchTarget(_("there is no such webhook"))
+    with suppress(ProtectedError, IntegrityError), transaction.atomic():  # a message was or is just being stored
+        User.objects.filter(id=found.bot_id).delete()
 
 
 def hook_of(token: str) -> Opened:

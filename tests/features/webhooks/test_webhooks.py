@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from typing import Any
 
@@ -50,6 +51,23 @@ async def test_program_posts_into_a_room_until_it_is_revoked(server: Server, con
         assert (await http.get("/api/users", params={"query": first["from"]["name"]})).json()["users"] == []
         assert (await http.delete(f"/api/rooms/{room}/hooks/{hook['id']}")).status_code == 204
         assert_problem(await program.post(path, json={"text": "late"}), 404, "no_such_target")
+
+
+async def test_revoked_hook_leaves_no_account_unless_it_has_posted(server: Server, ada: Account, room: str) -> None:
+    bots = "from accounts.models import User; from features.webhooks.models import Hook;"
+    bots += "hooks = Hook.objects.filter(id__in={hooks}).values_list('bot', flat=True);"
+    bots += "print([User.objects.filter(id__in={ids}).count(), list(hooks)])"
+    async with with_token(server.base_url, ada) as http, anonymous(server.base_url) as program:
+        made = [(await http.post(f"/api/rooms/{room}/hooks", json={"name": name})).json() for name in ("used", "unused")]
+        hooks = [one["id"] for one in made]
+        shown = await asyncio.to_thread(server.shell, bots.format(ids=[], hooks=hooks))
+        ids = json.loads(shown)[1]
+        assert (await program.post(f"/api/hooks/{made[0]['token']}", json={"text": "hello"})).status_code == 201
+        for hook in hooks:
+            assert (await http.delete(f"/api/rooms/{room}/hooks/{hook}")).status_code == 204
+            assert_problem(await http.delete(f"/api/rooms/{room}/hooks/{hook}"), 404, "no_such_target")
+        shown = await asyncio.to_thread(server.shell, bots.format(ids=ids, hooks=hooks))
+        assert json.loads(shown) == [1, []]
 
 
 async def test_refusals(server: Server, ada: Account, room: str) -> None:
