@@ -29,6 +29,7 @@ from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
+# Processes of a block, of which several run: with more, all only wait for each other.
 CORES = os.cpu_count() or 1
 MOST_AGAIN = 5  # failed tests of one block: more are no accident
 
@@ -126,9 +127,8 @@ def existing(*paths: str) -> list[str]:
 
 
 def embedded(missing: list[str]) -> Block:
-    # Few processes, for containers are replaced beside them.
     arguments = ("-m", "not stack and not browser and not fleet", "tests", *ignored(missing))
-    return Block("embedded", arguments=arguments, processes=CORES + 1)
+    return Block("embedded", arguments=arguments, processes=CORES)
 
 
 def ignored(missing: list[str]) -> list[str]:
@@ -143,13 +143,13 @@ def postgres(missing: list[str]) -> Block:
     here = ("server", "db", "core", "ops", "realtime", "accounts", "rooms", "chat", "features", "config", "monitoring")
     paths = existing(*(f"tests/{folder}" for folder in here))
     arguments = ("-m", "not stack and not browser and not once", *paths, *ignored(missing))
-    return Block("postgres", ("initdb", "redis-server", "pgbouncer"), arguments, CORES + 1, "postgres")
+    return Block("postgres", ("initdb", "redis-server", "pgbouncer"), arguments, CORES, "postgres")
 
 
 def browser() -> Block:
     # Chromium drops its loads when Docker makes or removes a network; in a network of its own it does not notice.
     files = marked("browser", "tests/browser", "tests/features")
-    return Block("browser", ("chromium", "chromium-headless-shell"), ("-m", "browser", *files), CORES + 1, own_network=True)
+    return Block("browser", ("chromium", "chromium-headless-shell"), ("-m", "browser", *files), CORES, own_network=True)
 
 
 def stack(missing: list[str]) -> Block:

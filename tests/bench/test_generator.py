@@ -77,8 +77,8 @@ def test_every_delivery_is_counted() -> None:
 
 
 def test_wait_between_two_messages_is_no_latency() -> None:
-    figure = measure(broadcast, rate=4, warmup=0, seconds=1)
-    assert figure.latency_ms["p50"] < 50  # not the 250 ms between two messages
+    figure = measure(broadcast, rate=1, warmup=0, seconds=3)
+    assert figure.latency_ms["p50"] < 500  # not the second between two messages
 
 
 def test_a_planted_loss_is_found() -> None:

@@ -70,7 +70,7 @@ def echo_server() -> Iterator[str]:
         server.close()
         await server.wait_closed()
 
-    asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
     loop.close()
