@@ -94,6 +94,14 @@ def blocking_client_for(shard: dict[str, Any]) -> redis.Redis:
     return redis.Redis.from_url(shard["address"], **options)
 
 
+def anonymous_client_for(shard: dict[str, Any]) -> redis.Redis:
+    """Return a client for threads that gives neither user nor password."""
+    client = blocking_client_for(shard)
+    for name in ("username", "password"):
+        client.connection_pool.connection_kwargs.pop(name, None)
+    return client
+
+
 def _options(shard: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shard.items() if key not in {"address", "sentinels", "sentinel_kwargs", "master_name"}}
 

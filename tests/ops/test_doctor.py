@@ -30,6 +30,7 @@ FORWARDED = """
 proxy_bind 127.0.0.3; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
 proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
 """
+TRUSTS_ALL = "set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; real_ip_recursive on;"
 
 
 def levels(findings: list[Finding]) -> dict[str, Level]:
@@ -249,9 +250,10 @@ def test_a_sound_proxy_passes(nginx: Callable[[str], None]) -> None:
         (FORWARDED + 'proxy_set_header Origin "";', {"address"}, "the proxy must pass Origin"),
         (FORWARDED + 'proxy_set_header Origin "http://elsewhere.example";', {"address", "socket"}, "ALLOWED_ORIGINS="),
         (FORWARDED.replace("127.0.0.3", "127.0.0.2"), {"address"}, "TRUSTED_PROXIES"),
+        (FORWARDED + TRUSTS_ALL, {"address"}, "TRUSTED_PROXIES must name the proxies alone"),
         (FORWARDED.replace("Upgrade $http_upgrade", 'Upgrade ""'), {"socket"}, public.UPGRADE),
     ],
-    ids=["host", "scheme", "no-origin", "origin", "client", "upgrade"],
+    ids=["host", "scheme", "no-origin", "origin", "client", "forged", "upgrade"],
 )
 def test_a_proxy_that_changes_a_thing_is_named(
     nginx: Callable[[str], None], directives: str, checks: set[str], change: str

@@ -25,6 +25,8 @@ EXPIRES_SOON_S = 14 * 86_400
 # Some live for six days: they are renewed at two thirds of that.
 EXPIRES_SOON_SHARE = 1 / 4
 DEFAULT_PORTS = {"http": 80, "https": 443}
+# Nobody has this address: RFC 5737 keeps it for documentation.
+FORGED = "203.0.113.7"
 UPGRADE = "the proxy must pass WebSocket upgrades (nginx: proxy_http_version 1.1, Upgrade and Connection)"
 
 
@@ -49,6 +51,8 @@ def check_public(options: Options) -> Iterator[Finding]:
         yield _unreachable(str(error))
         return
     problems = [*_arrived("address", plain), *_client("address", plain, own, peer)]
+    if "host" in plain and not _is_direct(options, own):
+        problems += _forged("address", options)
     yield from problems or [ok("address", f"{settings.PUBLIC_URL} leads here; you are {plain['client']} to it")]
     if "host" in plain:
         problems = [*_socket(options)]
@@ -134,10 +138,10 @@ def _certificate(options: Options) -> Iterator[Finding]:
     yield warning("certificate", text, change) if left_s < soon_s else ok("certificate", text)
 
 
-def _ask(options: Options) -> tuple[dict[str, Any], str, str]:
+def _ask(options: Options, **more: str) -> tuple[dict[str, Any], str, str]:
     """Return how a plain request arrived, and both addresses of the connection.
 
-    Raises Unreachable.
+    `more` are further headers, with _ for -. Raises Unreachable.
     """
     public = urlsplit(settings.PUBLIC_URL)
     with closing(_open(options, verify=False)) as connection:
@@ -145,6 +149,7 @@ def _ask(options: Options) -> tuple[dict[str, Any], str, str]:
         client = http.client.HTTPConnection(public.netloc, timeout=options.timeout)
         client.sock = connection
         headers = {"Host": public.netloc, "Origin": settings.PUBLIC_URL}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         try:
             client.request("GET", f"{echo.PATH}?token={echo.make_token()}", headers=headers)
             answer = client.getresponse()
@@ -194,6 +199,26 @@ def _client(check: str, seen: dict[str, Any], own: str, peer: str) -> Iterator[F
         yield failure(check, f"everybody counts as one address for the limits: the app sees the proxy's, {client}", change)
     elif _is_private(client) and not _is_private(peer):
         yield failure(check, f"the app sees the address {client}, which belongs to no person", change)
+
+
+def _forged(check: str, options: Options) -> Iterator[Finding]:
+    """Send an X-Forwarded-For of our own, which must have no effect."""
+    try:
+        seen, _, _ = _ask(options, X_Forwarded_For=FORGED)
+    except Unreachable:
+        # Some proxies refuse such a request.
+        return
+    if seen.get("client") == FORGED:
+        yield failure(
+            check,
+            "anybody may choose the address that the limits count: an X-Forwarded-For of the doctor's own was believed",
+            "TRUSTED_PROXIES must name the proxies alone, and the outermost one must replace X-Forwarded-For",
+        )
+
+
+def _is_direct(options: Options, own: str) -> bool:
+    """Return whether the server itself answers, on this machine: programs here are proxies that it trusts."""
+    return _target(options)[1] == settings.LISTEN_PORT and ip_address(own).is_loopback
 
 
 def _is_private(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Redis: rights, policy, memory, of each shard."""
+"""Redis: password, rights, policy, memory, of each shard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import redis
 from django.conf import settings
 
 from core.redis_faults import REASONS, RIGHTS, kind_of
-from core.redis_urls import blocking_client_for
+from core.redis_urls import anonymous_client_for, blocking_client_for
 from db.installation import shared_name
 from ops.doctor.findings import Finding, Options, failure, ok, warning
 
@@ -32,6 +32,7 @@ def check_redis(_: Options) -> Iterator[Finding]:
         try:
             with blocking_client_for(shard) as client:
                 yield from _shard(check, client)
+            yield from _password(check, shard)
         except (redis.RedisError, OSError) as error:
             kind = kind_of(error)
             yield failure(check, REASONS[kind], CHANGES.get(kind, "REDIS_URL"))
@@ -45,6 +46,28 @@ def _shard(check: str, client: Any) -> Iterator[Finding]:
         return
     found = [*_version(check, facts), *_policy(check, facts), *_memory(check, facts)]
     yield from found or [ok(check, f"Redis {facts['redis_version']}, rights, policy and memory")]
+
+
+def _password(check: str, shard: dict[str, Any]) -> Iterator[Finding]:
+    """Tell of a Redis that answers without a password.
+
+    A Unix socket has the rights of its file, and a client's certificate stands in for the password.
+    """
+    if settings.DEPLOYMENT == "development":
+        return
+    with anonymous_client_for(shard) as client:
+        known = client.connection_pool.connection_kwargs
+        if known.get("path") or known.get("ssl_certfile"):
+            return
+        try:
+            client.ping()
+        except (redis.RedisError, OSError):
+            return
+    yield warning(
+        check,
+        "it answers without a password: everybody who reaches its port reads and writes as the product does",
+        "requirepass of Redis (REDIS_PASSWORD), and the password in REDIS_URL",
+    )
 
 
 def _use(client: Any) -> None:

@@ -221,6 +221,23 @@ def test_rights_password_and_absence_of_redis_are_named(installation: Installati
     assert "does not answer" in worst(of_redis(installation, redis.url))[1]
 
 
+def test_redis_without_password_is_named(installation: Installation) -> None:
+    """On a developer's machine it is usual."""
+    with Redis() as redis, redis.client() as client:
+        url = f"redis://127.0.0.1:{redis.port}/0"
+        public, here = ("settings.DEPLOYMENT = 'production'", "settings.DEPLOYMENT = 'development'")
+        try:
+            sound = of_redis(installation, redis.url, public)
+            client.config_set("requirepass", "")
+            found = worst(of_redis(installation, url, public))
+        finally:
+            allowed = of_redis(installation, url, here)
+    assert [one[1] for one in sound] == ["ok"]
+    assert found[1].startswith("it answers without a password")
+    assert found[2].startswith("requirepass of Redis")
+    assert [one[1] for one in allowed] == ["ok"]
+
+
 def test_old_redis_is_named(installation: Installation) -> None:
     """No older Redis is here: the oldest one allowed is raised instead."""
     with Redis() as redis:
