@@ -98,10 +98,12 @@ def test_workflow_pins_actions_and_asks_for_little(path: Path) -> None:
     text = path.read_text()
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {}
-    for line in re.findall(r"uses: (.*)", text):
+    # A workflow of our own is of the same commit.
+    for line in re.findall(r"uses: (?!\./\.github/workflows/[a-z]+\.yml$)(.*)", text, re.MULTILINE):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
     for job in workflow["jobs"].values():
-        assert job["timeout-minutes"]
+        # The jobs of a called workflow have their own.
+        assert job.get("timeout-minutes") or job["uses"].startswith("./")
         assert "permissions" in job
 
 
@@ -157,12 +159,41 @@ def test_image_has_no_tag_before_all_are_scanned_and_signed() -> None:
     assert not {"tags", "push"} & set(build)
     assert "push-by-digest=true" in build["outputs"]
     done = [step.get("uses", step.get("run", "")) for step in steps]
-    scan, sign = (next(n for n, said in enumerate(done) if word in said) for word in ("trivy-action", "cosign sign"))
-    assert scan < sign
+    scans, signs = ([n for n, said in enumerate(done) if word in said] for word in ("trivy-action", "cosign sign"))
+    assert max(scans) < min(signs)
     assert all("--tag" not in said for said in done)
     assert "images" in jobs["publish"]["needs"]
     assert "imagetools create --tag" in str(jobs["publish"]["steps"])
     assert "publish" in jobs["release"]["needs"]
+
+
+def test_image_of_every_platform_is_scanned() -> None:
+    """One digest is of several images, and a scan without a platform looks at one of them."""
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["images"]["steps"]
+    (build,) = (step["with"] for step in steps if step.get("id") == "build")
+    scans = [step for step in steps if "trivy-action" in step.get("uses", "")]
+    assert [scan["env"]["TRIVY_PLATFORM"] for scan in scans] == build["platforms"].split(",")
+    for scan in scans:
+        assert scan["with"]["image-ref"].endswith("@${{ steps.build.outputs.digest }}")
+        assert scan["with"]["exit-code"] == "1"
+
+
+def test_release_waits_for_all_checks_of_its_tag() -> None:
+    """A tag may be of a commit that was never on main."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    called = jobs["check"]["uses"]
+    assert called == "./.github/workflows/check.yml"
+    # YAML 1.1 reads the key `on` as true.
+    assert "workflow_call" in yaml.safe_load((ROOT / called).read_text())[True]
+
+    def waits_for(name: str) -> set[str]:
+        needs = jobs[name].get("needs", [])
+        first = {needs} if isinstance(needs, str) else set(needs)
+        return first.union(*map(waits_for, first))
+
+    writing = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
+    assert writing == {"images", "publish", "release"}
+    assert {name for name in writing if "check" not in waits_for(name)} == set()
 
 
 def test_pages_check_a_signature_by_the_same_identity() -> None:
