@@ -265,6 +265,17 @@ def test_a_proxy_that_changes_a_thing_is_named(
     assert any(one.change.startswith(change) for one in failed), found
 
 
+@pytest.mark.parametrize(
+    ("own", "level"), [("198.51.100.9", Level.FAILURE), ("127.0.0.1", Level.FAILURE), ("172.18.0.5", Level.WARNING)]
+)
+def test_forged_address_from_a_container_is_a_warning(monkeypatch: pytest.MonkeyPatch, own: str, level: Level) -> None:
+    """The proxies may trust the doctor's own network, and nobody else's."""
+    monkeypatch.setattr(public, "_ask", lambda _, **more: ({"client": more["X_Forwarded_For"]}, own, "192.0.2.1"))
+    (found,) = public._forged("address", Options())
+    assert (found.level, own in found.text) == (level, level == Level.WARNING)
+    assert found.change.startswith("TRUSTED_PROXIES must name the proxies alone")
+
+
 def test_another_server_at_the_address_is_named(nginx: Callable[[str], None], settings: Settings) -> None:
     nginx(FORWARDED)
     settings.SECRET_KEY = "of another installation"
