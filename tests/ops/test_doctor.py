@@ -266,7 +266,7 @@ def test_a_proxy_that_changes_a_thing_is_named(
 
 
 @pytest.mark.parametrize(
-    ("own", "level"), [("198.51.100.9", Level.FAILURE), ("127.0.0.1", Level.FAILURE), ("172.18.0.5", Level.WARNING)]
+    ("own", "level"), [("9.9.9.9", Level.FAILURE), ("127.0.0.1", Level.FAILURE), ("172.18.0.5", Level.WARNING)]
 )
 def test_forged_address_from_a_container_is_a_warning(monkeypatch: pytest.MonkeyPatch, own: str, level: Level) -> None:
     """The proxies may trust the doctor's own network, and nobody else's."""
