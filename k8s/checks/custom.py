@@ -136,6 +136,11 @@ def knows(item: dict[str, Any]) -> bool:
     return (item["apiVersion"], item["kind"]) in SPECS
 
 
+def makes_pods(item: dict[str, Any]) -> bool:
+    """Return whether an operator makes pods from the object: they take its priorityClassName."""
+    return knows(item) and "priorityClassName" in SPECS[item["apiVersion"], item["kind"]]["properties"]
+
+
 def violations(item: dict[str, Any]) -> Iterator[str]:
     """Yield the violations of the object's schema, with the field's path."""
     spec = SPECS[item["apiVersion"], item["kind"]]

@@ -94,7 +94,10 @@ def render_all(command: list[str]) -> Iterator[tuple[str, Manifests]]:
 
 
 def combined(components: tuple[str, ...], folder: Path) -> Path:
-    """Write an overlay with production's values and these components to `folder`."""
+    """Write an overlay with production's values and these components to `folder`.
+
+    priority comes last: its patches are for objects of the others.
+    """
     production = OVERLAYS / "production"
     overlay: dict[str, Any] = yaml.safe_load((production / "kustomization.yaml").read_text())
     folder = folder.resolve()
@@ -102,7 +105,7 @@ def combined(components: tuple[str, ...], folder: Path) -> Path:
     def here(path: Path) -> str:
         return os.path.relpath(path.resolve(), folder)
 
-    overlay["components"] = [here(COMPONENTS / name) for name in components]
+    overlay["components"] = [here(COMPONENTS / name) for name in sorted(components, key=lambda name: name == "priority")]
     for field in ("resources", "transformers"):
         overlay[field] = [here(production / path) for path in overlay[field]]
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))

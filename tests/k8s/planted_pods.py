@@ -127,6 +127,17 @@ def service_links(m: Manifests) -> None:
     del pod(m, "Deployment/worker")["enableServiceLinks"]
 
 
+@plants(pods.priorities_are_given, "Deployment/worker: no priorityClassName")
+def classes_without_pods_of_theirs(m: Manifests) -> None:
+    m.objects.append({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 1})
+
+
+@plants(pods.priorities_are_given, "Deployment/web: no PriorityClass is called higher")
+def class_that_is_not_there(m: Manifests) -> None:
+    classes_without_pods_of_theirs(m)
+    pod(m, "Deployment/web")["priorityClassName"] = "higher"
+
+
 @plants(pods.probes_are_there, "Deployment/web: container web: no readinessProbe")
 def no_readiness(m: Manifests) -> None:
     del container(m, "Deployment/web")["readinessProbe"]

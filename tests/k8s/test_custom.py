@@ -79,6 +79,19 @@ def test_policy_for_a_cluster_that_is_not_here_is_found(manifests: Manifests) ->
     assert any("NetworkPolicy/database: selects no pods" in text for _, text in violations(manifests))
 
 
+def test_pods_of_an_operator_have_a_priority(manifests: Manifests) -> None:
+    assert find(manifests, "Cluster")["spec"].pop("priorityClassName") == "hubbub-data"
+    assert [text.partition(": list")[0] for _, text in violations(manifests)] == ["Cluster/database: no priorityClassName"]
+
+
+@pytest.mark.parametrize("name", ["backup", "loadtest", "redis-sentinel"])
+def test_pods_of_a_component_have_a_priority(kustomize: list[str], tmp_path: Path, name: str) -> None:
+    folder = combined(("priority", name), tmp_path)
+    assert list(violations(render(folder, kustomize))) == []
+    written = (folder / "kustomization.yaml").read_text()
+    assert written.index(f"components/{name}\n") < written.index("components/priority\n")
+
+
 def test_each_component_is_combined_with_each_compatible_one() -> None:
     names = {path.parent.name for path in COMPONENTS.glob("*/kustomization.yaml")}
     assert set(NEW) <= names

@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     pods.scratch_does_not_hold_a_node,
     pods.no_api_access,
     pods.no_service_links,
+    pods.priorities_are_given,
     pods.probes_are_there,
     pods.liveness_asks_the_process_only,
     secrets.app_role_is_no_superuser,

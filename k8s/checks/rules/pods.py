@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8s.checks.manifests import Manifests, Object, Workload
+from k8s.checks import custom
+from k8s.checks.manifests import Manifests, Object, Workload, ref
 
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 HOST_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
@@ -113,6 +114,24 @@ def no_service_links(manifests: Manifests) -> Iterator[str]:
     for workload in manifests.workloads():
         if workload.pod.get("enableServiceLinks") is not False:
             yield f"{workload.ref}: enableServiceLinks is not false"
+
+
+def priorities_are_given(manifests: Manifests) -> Iterator[str]:
+    """Require a PriorityClass for all pods if there are any classes.
+
+    A pod without one has priority 0 and goes first. Kustomize says nothing about a patch without a target.
+    """
+    classes = {item["metadata"]["name"] for item in manifests.of("PriorityClass")}
+    if not classes:
+        return
+    pods = [(workload.ref, workload.pod) for workload in manifests.workloads()]
+    pods += [(ref(item), item["spec"]) for item in manifests.objects if custom.makes_pods(item)]
+    for reference, pod in pods:
+        given = pod.get("priorityClassName")
+        if given is None:
+            yield f"{reference}: no priorityClassName: list the component priority last, which has a patch for each workload"
+        elif given not in classes:
+            yield f"{reference}: no PriorityClass is called {given}"
 
 
 def probes_are_there(manifests: Manifests) -> Iterator[str]:
