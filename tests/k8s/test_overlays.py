@@ -151,6 +151,20 @@ def test_page_of_what_is_untried_names_every_component() -> None:
         assert re.search(rf"^\| \[{one.name}\]\(\.\./k8s/components/{one.name}/README\.md\) \| .+ \|$", page, flags=re.MULTILINE)
 
 
+def test_page_of_secrets_has_the_steps_of_every_replacement() -> None:
+    """Its commands are for postgres-0 and deploy/redis, which these components delete."""
+    texts = {path.parent.name: path.read_text() for path in COMPONENTS.glob("*/kustomization.yaml")}
+    deleted = (
+        r"\$patch: delete\n +apiVersion: apps/v1\n +kind: (?:StatefulSet|Deployment)\n +metadata:\n +name: (?:postgres|redis)\n"
+    )
+    replacing = {name for name, text in texts.items() if re.search(deleted, text)}
+    replacing |= {name for name, text in texts.items() if any(f"../{other}]" in text for other in replacing)}
+    assert replacing == {"cloudnative-pg", "managed-postgres", "managed-redis", "redis-sentinel"}
+    page = (HERE.parent / "docs" / "runbooks" / "rotate-secrets.md").read_text()
+    for name in replacing:
+        assert f"\n| [{name}](../../k8s/components/{name}/README.md) | " in page
+
+
 def test_folder_that_does_not_render_is_an_error(kustomize: list[str], tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: [gone.yaml]\n")
     with pytest.raises(RenderError, match=r"gone\.yaml"):
