@@ -4,6 +4,7 @@ They report the fault, and leave nothing half done.
 """
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.drop_ins import documented_drop_ins, environment_of
 from tests.support.profile import Profile
 from tests.support.server import ROOT, Server, base_environment, manage
 
@@ -231,6 +233,35 @@ def test_encrypted_backup_comes_back(embedded: Path, env: dict[str, str], keys: 
     picture = Path("files") / "picture"
     assert (tmp_path / "fresh" / picture).read_bytes() == (Path(env["DATA_DIR"]) / picture).read_bytes()
     assert [*(embedded / "var").iterdir()] == [], "the plain archive goes"
+
+
+def test_nightly_unit_obeys_the_documented_drop_in(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path) -> None:
+    """Its own command runs with the variables that docs/deploy.md gives it, at paths of the test.
+
+    systemd sets no HOME for a unit without a user.
+    """
+    told = environment_of(*(documented_drop_ins()[name] for name in ("user", "elsewhere")))
+    assert set(told) == {"DATA_DIR", "BACKUP_DIR", "BACKUP_ENCRYPT_TO"}
+    assert told["BACKUP_ENCRYPT_TO"].startswith("age1")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    told["DATA_DIR"] = env["DATA_DIR"]
+    told["BACKUP_DIR"] = told["BACKUP_DIR"].replace("/mnt/backups", str(disk))
+    told["BACKUP_ENCRYPT_TO"] = keys["age"].backup["BACKUP_ENCRYPT_TO"]
+    unit = (embedded / "scripts" / "systemd" / "hubbub-backup.service").read_text()
+    (command,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)
+    made = {name: value for name, value in env.items() if name != "HOME"} | told
+    # systemd reads $$ as one dollar.
+    shell = ["/bin/sh", "-c", command.replace("$$", "$")]
+    done = subprocess.run(shell, env=made, cwd=embedded, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (file,) = (disk / "hubbub").iterdir()
+    assert file.name.endswith(".tar.gz.age")
+    assert not (embedded / "var" / "backups").exists()
+    refused = run(embedded, "restore", "--check", str(file), env=made)
+    assert refused.returncode != 0, "it is encrypted"
+    checked = run(embedded, "restore", "--check", str(file), env=made | keys["age"].right)
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.parametrize("program", ["gpg", "locked", "age"])

@@ -9,6 +9,7 @@ import pytest
 
 from config.variables import VARIABLES
 from ops.management.commands.migrate import ONE_AT_A_TIME_S
+from tests.support.drop_ins import documented_drop_ins
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.once
@@ -18,6 +19,19 @@ SERVER = UNITS / "hubbub.service"
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def copy_units(directory: Path) -> None:
+    """Copy the units with programs that are here: systemd looks whether each can be run."""
+    for one in UNITS.iterdir():
+        text = one.read_text().replace("/opt/hubbub/.venv/bin/python", sys.executable).replace("/opt/hubbub", str(ROOT))
+        (directory / one.name).write_text(text)
+
+
+def faults_of(unit: Path) -> tuple[int, str]:
+    """Return the exit code and the words of systemd about a unit and its drop-ins."""
+    done = analyze("verify", "--man=no", "--recursive-errors=no", unit)
+    return done.returncode, done.stderr.strip()
 
 
 def test_server_is_exposed_little() -> None:
@@ -33,12 +47,8 @@ def test_server_is_exposed_little() -> None:
 
 @pytest.mark.parametrize("unit", sorted(UNITS.iterdir()), ids=lambda unit: str(unit.name))
 def test_unit_is_valid(unit: Path, tmp_path: Path) -> None:
-    """On a copy with programs that are here: systemd looks whether each can be run."""
-    for one in UNITS.iterdir():
-        text = one.read_text().replace("/opt/hubbub/.venv/bin/python", sys.executable).replace("/opt/hubbub", str(ROOT))
-        (tmp_path / one.name).write_text(text)
-    done = analyze("verify", "--man=no", "--recursive-errors=no", tmp_path / unit.name)
-    assert (done.returncode, done.stderr.strip()) == (0, "")
+    copy_units(tmp_path)
+    assert faults_of(tmp_path / unit.name) == (0, "")
 
 
 def test_server_has_time_to_hand_its_sockets_over() -> None:
@@ -61,3 +71,20 @@ def test_backup_runs_where_docker_is_not() -> None:
     text = (UNITS / "hubbub-backup.service").read_text()
     assert not re.findall(r"^(Requires|BindsTo|Requisite)=", text, re.MULTILINE)
     assert "[ ! -e .env ] || scripts/archive --nightly" in text
+
+
+@pytest.mark.parametrize("names", [("disk",), ("user",), ("user", "elsewhere"), ("user", "elsewhere", "disk")], ids="-".join)
+def test_documented_drop_in_of_the_backup_is_valid(names: tuple[str, ...], tmp_path: Path) -> None:
+    """`systemctl edit` writes all lines into one file beside the unit."""
+    units = tmp_path / "etc" / "systemd" / "system"
+    drop_in = units / "hubbub-backup.service.d" / "override.conf"
+    drop_in.parent.mkdir(parents=True)
+    copy_units(units)
+    text = "".join(documented_drop_ins()[name] for name in names)
+    drop_in.write_text(text)
+    assert faults_of(units / "hubbub-backup.service") == (0, "")
+    shown = analyze("cat-config", f"--root={tmp_path}", "--no-pager", "systemd/system/hubbub-backup.service").stdout
+    assert shown.rstrip().endswith(text.rstrip())
+    drop_in.write_text(text.replace("[Service]", "[Servic]").replace("RequiresMountsFor", "RequiresMountFor"))
+    code, said = faults_of(units / "hubbub-backup.service")
+    assert (code, str(drop_in) in said) == (1, True), said
