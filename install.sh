@@ -18,7 +18,7 @@ Usage: ./install.sh [--address URL] [--admin NAME] [--password-file FILE] [--cer
   --password-file FILE  holds the administrator's password. Without it one is made and shown once
   --certificate, --key  PEM files for an https address. Without them, or --acme, another server in front has to speak TLS
   --acme EMAIL          orders a certificate for the address from Let's Encrypt, whose terms you agree to, and renews it; EMAIL is for
-                        its notices. Ports 80 and 443 of the address must lead here
+                        its notices. Ports 80 and 443 of the address must lead here. The doctor waits up to five minutes for it
   --dry-run             looks at the server and says what would be done; changes nothing
   --uninstall           stops the stack and keeps data and .env; with --delete-data those go, too, for good. Backups stay
 
@@ -28,6 +28,8 @@ TEXT
 
 # What describes the machine; tests replace it.
 : "${MEMINFO:=/proc/meminfo}" "${CPUS:=$(nproc)}"
+# One order may take so long (docker/acme/companion.py), or one that is refused at once and the next try.
+: "${CERTIFICATE_S:=300}"
 least_mb=1800 usual_mb=3500 least_disk_mb=6000
 
 address='' admin='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete='' kept=''
@@ -54,6 +56,7 @@ main() {
   run scripts/up
   step "Administrator"
   make_administrator
+  wait_for_certificate
   step "Doctor"
   call_doctor
 }
@@ -249,6 +252,38 @@ make_administrator() {
     'read -r DJANGO_SUPERUSER_PASSWORD && export DJANGO_SUPERUSER_PASSWORD && exec python app/manage.py createsuperuser --no-input --email "" --username "$1"' sh "$admin" ||
     fail "the administrator $admin could not be made: see above"
   if [ -n "$made" ]; then say "The password of $admin, shown this once: $password"; fi
+}
+
+# The doctor would call the certificate wrong that nginx has until the first one is there.
+wait_for_certificate() {
+  if [ -n "$dry" ]; then
+    if [ -n "$acme" ]; then say "would wait up to $CERTIFICATE_S s for the first certificate"; fi
+    return
+  fi
+  uses_acme || return 0
+  step "Certificate"
+  local name=${address#*://} deadline=$((SECONDS + CERTIFICATE_S)) reason
+  name=${name%:*}
+  say "Waiting up to $CERTIFICATE_S s until nginx has the certificate for $name"
+  until has_certificate "$name"; do
+    if [ $SECONDS -ge $deadline ]; then
+      reason=$(seconds=30 compose logs --no-log-prefix --tail=50 acme 2>/dev/null </dev/null | grep -F 'error:' | tail -n 1 || true)
+      warn "no certificate for $name came within $CERTIFICATE_S s. The authority must reach http://$name/ on port 80. The order is tried again by itself; \`scripts/compose logs acme\` says when, and docs/runbooks/certificate.md what to do"
+      [ -z "$reason" ] || say "$reason"
+      return 0
+    fi
+    sleep 2
+  done
+  # nginx renders its configuration before it reloads.
+  sleep 2
+}
+
+# has_certificate NAME: whether nginx has the newest pair in its configuration, and that was ordered for the name.
+has_certificate() {
+  # shellcheck disable=SC2016  # the container's own
+  seconds=30 compose exec -T nginx sh -c \
+    'pair=$(readlink -f "$ACME_CERTIFICATES/live") && grep -qiF "\"$1\"" "$pair/order.json" && grep -qrF "$pair/certificate.pem" "${NGINX_TEMP:-/tmp}/nginx"' \
+    sh "$1" </dev/null >/dev/null 2>&1
 }
 
 call_doctor() {

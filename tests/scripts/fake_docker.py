@@ -3,7 +3,8 @@
 
 It has the volumes of the file `volumes`, each with its project and its name there. Every call is a line of the file
 `calls` beside it, and fails if it has the word in the file `fails`. The file `role`
-has the password of the database's role. A program of Python's standard library alone, since the scripts under test start it.
+has the password of the database's role, `without_certificate` the number of times that nginx has none yet, and `logs` those of
+a container. A program of Python's standard library alone, since the scripts under test start it.
 """
 
 import json
@@ -55,6 +56,20 @@ def main() -> None:
         given = re.search(r"ALTER ROLE hubbub PASSWORD '(.*)'", sys.stdin.read())
         if given:
             (HERE / "role").write_text(given[1])
+    else:
+        installed(arguments)
+
+
+def installed(arguments: list[str]) -> None:
+    """Answer what install.sh asks once the stack runs."""
+    if "account" in arguments:
+        sys.stdout.write(f"{arguments[-1]} is an administrator\n")
+    elif "logs" in arguments and (HERE / "logs").exists():
+        sys.stdout.write((HERE / "logs").read_text())
+    elif {"exec", "nginx"} <= {*arguments} and (HERE / "without_certificate").exists():
+        left = int((HERE / "without_certificate").read_text())
+        (HERE / "without_certificate").write_text(str(max(0, left - 1)))
+        sys.exit(1 if left else 0)
 
 
 main()

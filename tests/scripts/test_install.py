@@ -1,11 +1,13 @@
 """install.sh looks at the server before it changes anything."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.scripts.conftest import Checkout
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.once
@@ -72,3 +74,49 @@ def test_short_password_is_refused(tmp_path: Path) -> None:
     done = install("--password-file", str(tmp_path / "password"))
     assert done.returncode == 2
     assert "fewer than 8 characters" in done.stderr
+
+
+# --- the first certificate
+
+
+@pytest.fixture
+def ordering(faked: Checkout) -> Checkout:
+    """An installation with ACME, whose doctor is a call of docker."""
+    shutil.copy(ROOT / "install.sh", faked.directory)
+    (faked.directory / "scripts" / "up").write_text("#!/bin/sh\n")
+    (faked.directory / "scripts" / "doctor").write_text("#!/bin/sh\nexec docker doctor\n")
+    (faked.directory / "meminfo").write_text(ENOUGH)
+    faked.env_file.write_text("SECRET_KEY=a\nPUBLIC_URL=https://chat.example.com\nACME_EMAIL=ada@example.com\n")
+    return faked
+
+
+def repeat(checkout: Checkout, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run install.sh once more; .env says all but the administrator's name."""
+    return checkout.script("../install.sh", "--admin", "ada", MEMINFO=str(checkout.directory / "meminfo"), CPUS="2", **env)
+
+
+def test_doctor_waits_for_the_first_certificate(ordering: Checkout) -> None:
+    (ordering.directory / "bin" / "without_certificate").write_text("2")
+    done = repeat(ordering)
+    assert done.returncode == 0, done.stderr
+    asked = [number for number, call in enumerate(ordering.calls()) if {"exec", "nginx"} <= {*call}]
+    assert len(asked) == 3
+    assert ordering.calls()[asked[0]][-1] == "chat.example.com"
+    assert asked[-1] < ordering.calls().index(["doctor"])
+    assert "warning" not in done.stderr
+
+
+def test_certificate_that_does_not_come_is_named_with_its_reason(ordering: Checkout) -> None:
+    (ordering.directory / "bin" / "without_certificate").write_text("1000")
+    (ordering.directory / "bin" / "logs").write_text("T ordering a certificate\nT error: no new certificate: no such name\n")
+    done = repeat(ordering, CERTIFICATE_S="1")
+    assert "warning: no certificate for chat.example.com came within 1 s" in done.stderr
+    assert "T error: no new certificate: no such name" in done.stderr
+    assert ordering.calls()[-1] == ["doctor"]
+
+
+def test_nobody_waits_for_a_certificate_without_acme(ordering: Checkout) -> None:
+    (ordering.directory / "bin" / "without_certificate").write_text("1000")
+    ordering.env_file.write_text("SECRET_KEY=a\nPUBLIC_URL=http://127.0.0.1:8080\n")
+    assert repeat(ordering).returncode == 0
+    assert ["exec", "nginx"] not in [[word for word in call if word in {"exec", "nginx"}] for call in ordering.calls()]

@@ -3,6 +3,7 @@
 Each runs in its container.
 """
 
+import re
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ from tests.nginx.authority import Authority
 from tests.stack.rolling import docker, identities
 from tests.stack.stack import Stack
 from tests.support.ports import free_port
+from tests.support.server import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -81,6 +83,11 @@ def test_container_orders_what_nginx_uses(ordering: tuple[Stack, Authority, int]
         except ssl.SSLCertVerificationError:
             assert monotonic() < deadline, stack.logs("acme") + stack.logs("nginx")[-2000:]
             sleep(0.5)
+    # install.sh waits for this one.
+    asks = re.findall(r"nginx sh -c \\\n +'(.*)' \\\n", (ROOT / "install.sh").read_text())
+    stack_exec(stack, "nginx", "sh", "-c", *asks, "sh", NAME)
+    with pytest.raises(subprocess.CalledProcessError):
+        stack_exec(stack, "nginx", "sh", "-c", *asks, "sh", f"of.{NAME}")
     (container,) = stack.containers("acme")
     host = container["HostConfig"]
     assert host["ReadonlyRootfs"] is True
