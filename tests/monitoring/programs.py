@@ -85,25 +85,38 @@ class Alertmanager(Program):
 
 
 class Prometheus(Program):
-    """Our configuration with other addresses, and a second between two scrapes."""
+    """Our configuration with other addresses, and a second between two scrapes.
+
+    With `replicas` it is started by our script, as in compose.
+    """
 
     name = "prometheus"
 
-    def __init__(self, directory: Path, targets: list[str], alertmanager: str = "", rules: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, targets: list[str], alertmanager: str = "", rules: Path | None = None, replicas: int | None = None
+    ) -> None:
         super().__init__(directory)
+        self.replicas = replicas
         config = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yml").read_text())
         config["global"] |= {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         config["scrape_configs"] = [{"job_name": "hubbub", "static_configs": [{"targets": targets}]}]
-        config["rule_files"] = [str(rules or MONITORING / "prometheus" / "rules.yaml")]
+        _, written = config["rule_files"]
+        config["rule_files"] = [
+            str(rules or MONITORING / "prometheus" / "rules.yaml"),
+            written.replace("/tmp", str(self.directory)),
+        ]
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}]
         (self.directory / "prometheus.yml").write_text(yaml.safe_dump(config))
 
     def environment(self) -> Mapping[str, str]:
-        return {"RUNBOOKS_URL": "https://docs.example.org/runbooks"}
+        made = {"RUNBOOKS_URL": "https://docs.example.org/runbooks"}
+        if self.replicas is not None:
+            made |= {"PROMETHEUS": self.name, "REPLICAS_DIRECTORY": str(self.directory), "WEB_REPLICAS": str(self.replicas)}
+        return made
 
     def command(self) -> list[str | Path]:
         return [
-            self.name,
+            self.name if self.replicas is None else MONITORING / "prometheus" / "start",
             f"--config.file={self.directory / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.directory / 'data'}",
             "--enable-feature=expand-external-labels",  # the default from Prometheus 3 on

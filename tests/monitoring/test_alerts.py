@@ -1,5 +1,7 @@
 """From metrics to a room's message: Prometheus, Alertmanager and a webhook."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -7,7 +9,7 @@ import pytest
 import yaml
 
 from tests.conftest import Connect
-from tests.monitoring.programs import MONITORING, Alertmanager, Prometheus
+from tests.monitoring.programs import MONITORING, Alertmanager, Prometheus, until
 from tests.nginx.front import Front
 from tests.support.api import with_token
 from tests.support.chat_client import create_room, sign_up
@@ -15,6 +17,11 @@ from tests.support.ports import free_port
 from tests.support.server import Server
 
 pytestmark = pytest.mark.once
+
+
+def all_rules() -> list[dict[str, str]]:
+    rules: list[dict[str, str]] = yaml.safe_load((MONITORING / "prometheus" / "rules.yaml").read_text())["groups"][0]["rules"]
+    return rules
 
 
 def hurried_rules(folder: Path) -> Path:
@@ -48,6 +55,28 @@ async def test_alert_becomes_a_message_of_a_room(server: Server, connect: Connec
         log = (tmp_path / "prometheus-alertmanager" / "log").read_text()
         assert "level=error" not in log, log
         assert hook["token"] not in log
+
+
+@pytest.mark.parametrize(("replicas", "missed"), [(2, True), (1, False)])
+async def test_replica_that_is_no_target_is_missed(server: Server, tmp_path: Path, replicas: int, missed: bool) -> None:
+    """Docker's DNS forgets a container that restarts in a loop; WEB_REPLICAS does not."""
+    (rule,) = (one for one in all_rules() if one["alert"] == "HubbubReplicaMissing")
+    with Prometheus(tmp_path, [f"127.0.0.1:{server.port}"], replicas=replicas) as prometheus:
+        until(lambda: prometheus.query("avg_over_time(count(up == 1)[5m:15s])"), "its server is counted")
+        (wanted,) = prometheus.query("hubbub:web_replicas:wanted")
+        assert wanted["value"][1] == str(replicas)
+        # Before its first scrape it counted nobody.
+        until(lambda: bool(prometheus.query(rule["expr"])) == missed, "the rule compares them")
+
+
+def test_wrong_number_of_replicas_is_refused(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "PROMETHEUS": "true", "REPLICAS_DIRECTORY": str(tmp_path)}
+    for number, code in (("2", 0), ("", 0), ("two", 2)):
+        command = [MONITORING / "prometheus" / "start"]
+        done = subprocess.run(
+            command, env=env | {"WEB_REPLICAS": number}, capture_output=True, text=True, check=False, timeout=20
+        )
+        assert (done.returncode, "WEB_REPLICAS must be a whole number" in done.stderr) == (code, code == 2)
 
 
 async def test_alertmanager_reaches_plain_http_through_nginx(server: Server, connect: Connect, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Prometheus reads a live server with traffic.
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import httpx
@@ -169,4 +170,20 @@ def test_compose_mounts_what_there_is() -> None:
         for volume in service["volumes"]:
             source = volume.partition(":")[0]
             assert not source.startswith(".") or (ROOT / Path(source)).is_dir(), source
-    assert (MONITORING / "alertmanager" / "start").stat().st_mode & 0o111
+    for name in ("alertmanager", "prometheus"):
+        assert services[name]["entrypoint"] == ["/etc/hubbub/start"]
+        assert f"./monitoring/{name}:/etc/hubbub:ro" in services[name]["volumes"]
+        assert (MONITORING / name / "start").stat().st_mode & 0o111
+
+
+@pytest.mark.once
+def test_prometheus_of_compose_knows_how_many_replicas_there_should_be() -> None:
+    compose, web = (
+        yaml.safe_load((ROOT / name).read_text())["services"] for name in ("compose.observability.yaml", "compose.yaml")
+    )
+    prometheus = compose["prometheus"]
+    assert prometheus["environment"]["WEB_REPLICAS"] == web["web"]["deploy"]["replicas"]
+    # It is read only but for these.
+    assert [one.partition(":")[0] for one in prometheus["tmpfs"]] == ["/tmp"]
+    config = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yml").read_text())
+    assert fnmatch("/tmp/replicas.yaml", config["rule_files"][1])
