@@ -132,7 +132,7 @@ def needs_root() -> None:
 
 @pytest.mark.parametrize(
     ("size", "program", "says"),
-    [("300k", "", ""), ("900k", "gpg", "could not be encrypted"), ("900k", "age", "could not be encrypted")],
+    [("300k", "", "no room is left in"), ("900k", "gpg", "could not be encrypted"), ("900k", "age", "could not be encrypted")],
 )
 def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
     embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, size: str, program: str, says: str
@@ -152,6 +152,43 @@ def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
     assert enough.returncode == 0, enough.stderr
     (name,) = enough.stdout.split()
     assert name.endswith(f".tar.gz.{program}" if program else ".tar.gz")
+
+
+# Three backups of 500 KB, and room for no fourth.
+WITH_A_FULL_DISK = """
+mount -t tmpfs -o size=2000k none "$BACKUP_DIR"
+for day in 1 2 3; do head -c 500000 /dev/zero >"$BACKUP_DIR/hubbub-2026010${day}T031700Z.tar.gz"; done
+code=0; "$@" || code=$?; ls -A "$BACKUP_DIR"; exit $code
+"""
+
+
+@pytest.mark.parametrize("by", ["script", "timer"])
+@pytest.mark.parametrize("keep", [3, 2])
+def test_full_disk_is_named_and_fewer_kept_make_room(
+    embedded: Path, env: dict[str, str], tmp_path: Path, by: str, keep: int
+) -> None:
+    """Those that are kept stay: there is no newer one yet."""
+    needs_root()
+    directory = tmp_path / "full"
+    directory.mkdir()
+    command: list[str | Path] = [embedded / "scripts" / "backup"]
+    if by == "timer":
+        command = [sys.executable, ROOT / "app" / "manage.py", "backup", "--into", directory, "--keep", str(keep)]
+    made = env | {"BACKUP_DIR": str(directory), "BACKUP_KEEP": str(keep)}
+    whole = ["unshare", "--mount", "sh", "-c", WITH_A_FULL_DISK, "sh", *command]
+    done = subprocess.run(whole, env=made, cwd=embedded, capture_output=True, text=True, check=False, timeout=120, input="")
+    left, old = done.stdout.split(), [f"hubbub-2026010{day}T031700Z.tar.gz" for day in (1, 2, 3)]
+    if keep == 2:
+        assert done.returncode == 0, done.stderr
+        assert left[0] == old[2]
+        assert len(left) == keep
+        return
+    assert (done.returncode, left) == (1, old), done.stderr
+    assert f"no room is left in {directory} for the backup" in done.stderr
+    assert ("lower --keep" if by == "timer" else "lower BACKUP_KEEP") in done.stderr
+    if by == "timer":
+        assert "the 3 of before hold 1.4 MiB, the newest 0.5 MiB" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_unfinished_files_are_no_backups_and_go_after_a_day(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:

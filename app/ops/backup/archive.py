@@ -58,8 +58,9 @@ class Manifest:
 
 class Writer:
     def __init__(self, stream: IO[bytes]) -> None:
+        self._output = _Output(stream)
         # Python 3.11 takes no level for tarfile's own compressing stream.
-        self._gzip = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=LEVEL)
+        self._gzip = gzip.GzipFile(fileobj=self._output, mode="wb", compresslevel=LEVEL)
         self._tar = tarfile.open(fileobj=self._gzip, mode="w|")  # noqa: SIM115 - closed by `finish`
         self.manifest = Manifest()
 
@@ -113,6 +114,22 @@ class Writer:
     def close(self) -> None:
         self._tar.close()
         self._gzip.close()
+
+    def abandon(self) -> None:
+        """Write no more: tarfile would, when it is collected, and print the error again."""
+        self._output.abandoned = True
+
+
+class _Output:
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.abandoned = stream, False
+
+    def write(self, data: Any) -> int:
+        return len(data) if self.abandoned else self._stream.write(data)
+
+    def flush(self) -> None:
+        if not self.abandoned:
+            self._stream.flush()
 
 
 class _Hashing:

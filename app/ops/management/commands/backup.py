@@ -8,6 +8,8 @@ Exit codes: 0 written and read again without a difference, or --record stored it
 from __future__ import annotations
 
 import contextlib
+import errno
+import shutil
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
@@ -27,6 +29,8 @@ from ops.doctor.findings import first_line
 
 # A backup writes all the time: an unfinished file of yesterday is of one that was killed.
 PART_S = 86_400
+# By the disk, or by a quota.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Command(BaseCommand):
@@ -58,6 +62,9 @@ class Command(BaseCommand):
             output = str(into / f"hubbub-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
         self.refuse_database_without_migrations()
         env_file = sys.stdin.buffer.read(archive.MOST_WHOLE) if env else b""
+        if into is not None:
+            # A lower --keep makes room for this one already.
+            self.remove_old(into, keep)
         if output == "-":
             summary = self.write(sys.stdout.buffer, env_file)
             sys.stdout.flush()
@@ -116,8 +123,8 @@ class Command(BaseCommand):
     def write_file(self, path: Path, env_file: bytes) -> tuple[str, datetime]:
         """Write and verify a file; return a summary and the backup's time."""
         part = path.with_name(path.name + ".part")
-        part.touch(mode=0o600)
         try:
+            part.touch(mode=0o600)
             with part.open("wb") as file:
                 summary = self.write(file, env_file)
             with part.open("rb") as file:
@@ -125,12 +132,26 @@ class Command(BaseCommand):
             part.replace(path)
         except archive.Damaged as error:
             raise CommandError(f"the backup could not be read again: {error}") from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise CommandError(no_room(path.parent)) from error
         finally:
             part.unlink(missing_ok=True)
+        size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
+        summary += f", {size / 2**20:,.1f} MiB; {free / 2**20:,.0f} MiB are free in {path.parent}"
         return summary, datetime.fromisoformat(header["made"])
 
     def write(self, stream: IO[bytes], env_file: bytes) -> str:
         writer = archive.Writer(stream)
+        try:
+            self.fill(writer, env_file)
+        except BaseException:
+            writer.abandon()
+            raise
+        return writer.manifest.summary()
+
+    def fill(self, writer: archive.Writer, env_file: bytes) -> None:
         applied = sorted(MigrationRecorder(connection).applied_migrations())
         header = {"format": archive.FORMAT, "engine": connection.vendor, "made": datetime.now(UTC).isoformat(timespec="seconds")}
         writer.add_json(archive.HEADER, {**header, "migrations": applied})
@@ -146,7 +167,17 @@ class Command(BaseCommand):
         # Behind the rows: a file is there before the row that names it.
         writer.add_files(settings.MEDIA_ROOT)
         writer.finish()
-        return writer.manifest.summary()
+
+
+def no_room(directory: Path) -> str:
+    """Return the fault of a full disk, and what to change."""
+    sizes = [one.stat().st_size / 2**20 for one in sorted(directory.glob("hubbub-*.tar.gz"))]
+    newest = f", the newest {sizes[-1]:,.1f} MiB" if sizes else ""
+    return (
+        f"no room is left in {directory} for the backup; the {len(sizes)} of before hold {sum(sizes):,.1f} MiB{newest}."
+        " The disk (on Kubernetes the claim `backups`) must hold one more than --keep: enlarge it, or lower --keep"
+        " (docs/runbooks/backup-old.md). The kept ones stay"
+    )
 
 
 def zoned_time(text: str) -> datetime:
