@@ -137,7 +137,10 @@ def knows(item: dict[str, Any]) -> bool:
 
 
 def makes_pods(item: dict[str, Any]) -> bool:
-    """Return whether an operator makes pods from the object: they take its priorityClassName."""
+    """Return whether an operator makes pods from the object.
+
+    They take its priorityClassName.
+    """
     return knows(item) and "priorityClassName" in SPECS[item["apiVersion"], item["kind"]]["properties"]
 
 

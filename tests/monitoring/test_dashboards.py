@@ -177,7 +177,7 @@ def test_compose_mounts_what_there_is() -> None:
 
 
 @pytest.mark.once
-def test_prometheus_of_compose_knows_how_many_replicas_there_should_be() -> None:
+def test_prometheus_of_compose_knows_wanted_replicas() -> None:
     compose, web = (
         yaml.safe_load((ROOT / name).read_text())["services"] for name in ("compose.observability.yaml", "compose.yaml")
     )

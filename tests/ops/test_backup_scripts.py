@@ -273,21 +273,21 @@ def test_encrypted_backup_comes_back(embedded: Path, env: dict[str, str], keys: 
 
 
 def test_nightly_unit_obeys_the_documented_drop_in(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path) -> None:
-    """Its own command runs with the variables that docs/deploy.md gives it, at paths of the test.
+    """The unit's command runs with the variables of docs/deploy.md.
 
-    systemd sets no HOME for a unit without a user.
+    The paths are the test's. systemd sets no HOME for a unit without a user.
     """
-    told = environment_of(*(documented_drop_ins()[name] for name in ("user", "elsewhere")))
-    assert set(told) == {"DATA_DIR", "BACKUP_DIR", "BACKUP_ENCRYPT_TO"}
-    assert told["BACKUP_ENCRYPT_TO"].startswith("age1")
+    documented = environment_of(*(documented_drop_ins()[name] for name in ("user", "elsewhere")))
+    assert set(documented) == {"DATA_DIR", "BACKUP_DIR", "BACKUP_ENCRYPT_TO"}
+    assert documented["BACKUP_ENCRYPT_TO"].startswith("age1")
     disk = tmp_path / "disk"
     disk.mkdir()
-    told["DATA_DIR"] = env["DATA_DIR"]
-    told["BACKUP_DIR"] = told["BACKUP_DIR"].replace("/mnt/backups", str(disk))
-    told["BACKUP_ENCRYPT_TO"] = keys["age"].backup["BACKUP_ENCRYPT_TO"]
+    documented["DATA_DIR"] = env["DATA_DIR"]
+    documented["BACKUP_DIR"] = documented["BACKUP_DIR"].replace("/mnt/backups", str(disk))
+    documented["BACKUP_ENCRYPT_TO"] = keys["age"].backup["BACKUP_ENCRYPT_TO"]
     unit = (embedded / "scripts" / "systemd" / "hubbub-backup.service").read_text()
     (command,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)
-    made = {name: value for name, value in env.items() if name != "HOME"} | told
+    made = {name: value for name, value in env.items() if name != "HOME"} | documented
     # systemd reads $$ as one dollar.
     shell = ["/bin/sh", "-c", command.replace("$$", "$")]
     done = subprocess.run(shell, env=made, cwd=embedded, capture_output=True, text=True, check=False, timeout=120)

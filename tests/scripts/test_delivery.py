@@ -168,7 +168,10 @@ def test_image_has_no_tag_before_all_are_scanned_and_signed() -> None:
 
 
 def test_image_of_every_platform_is_scanned() -> None:
-    """One digest is of several images, and a scan without a platform looks at one of them."""
+    """One digest is of several images.
+
+    A scan without a platform looks at one of them.
+    """
     steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["images"]["steps"]
     (build,) = (step["with"] for step in steps if step.get("id") == "build")
     scans = [step for step in steps if "trivy-action" in step.get("uses", "")]

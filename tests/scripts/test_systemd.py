@@ -22,7 +22,10 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def copy_units(directory: Path) -> None:
-    """Copy the units with programs that are here: systemd looks whether each can be run."""
+    """Copy the units, with programs that are here.
+
+    systemd looks whether each can be run.
+    """
     for one in UNITS.iterdir():
         text = one.read_text().replace("/opt/hubbub/.venv/bin/python", sys.executable).replace("/opt/hubbub", str(ROOT))
         (directory / one.name).write_text(text)

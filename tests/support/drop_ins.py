@@ -15,6 +15,9 @@ def documented_drop_ins() -> dict[str, str]:
 
 
 def environment_of(*drop_ins: str) -> dict[str, str]:
-    """Return the variables of all Environment= lines; a later line replaces an earlier one."""
+    """Return the variables of all Environment= lines.
+
+    A later line replaces an earlier one.
+    """
     lines = re.findall(r"^Environment=(.*)$", "\n".join(drop_ins), re.MULTILINE)
     return dict(one.split("=", 1) for line in lines for one in line.split())

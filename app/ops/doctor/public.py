@@ -220,7 +220,10 @@ def _forged(check: str, options: Options) -> Iterator[Finding]:
 
 
 def _is_direct(options: Options, own: str) -> bool:
-    """Return whether the server itself answers, on this machine: programs here are proxies that it trusts."""
+    """Return whether the server itself answers, on this machine.
+
+    Programs here are proxies that it trusts.
+    """
     return _target(options)[1] == settings.LISTEN_PORT and ip_address(own).is_loopback
 
 
