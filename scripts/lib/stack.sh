@@ -125,6 +125,17 @@ without_lines() {
   ' "$env_file"
 }
 
+# one_at_a_time: refuse to go on while another of these scripts changes .env or the stack: each would undo what the other does. The kernel
+# drops the lock with the last process that has it; a script that such a one calls goes on. macOS has no flock.
+one_at_a_time() {
+  local file=$root/var/change.lock
+  if [ -n "${HUBBUB_CHANGES:-}" ] || ! command -v flock >/dev/null; then return 0; fi
+  if ! mkdir -p "$root/var" || ! touch "$file"; then fail "cannot write to $root/var"; fi
+  exec 9<"$file"
+  flock --nonblock 9 || fail "make up, restore, a rewind, rotate-secret, set or install.sh is under way here: wait for its end"
+  export HUBBUB_CHANGES=yes
+}
+
 uses_tls() {
   [ -n "$(set_value TLS_CERTIFICATE)" ] || uses_acme
 }
