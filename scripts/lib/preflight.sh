@@ -83,6 +83,7 @@ refuse_wrong_bind() {
 # Published images are pulled (IMAGE_PREFIX); else they are built from this checkout.
 build() {
   local image images=(web nginx)
+  make_sources_readable
   if keeps_archive; then images+=(postgres); fi
   if uses_acme; then images+=(acme); fi
   if [ -n "$(set_value IMAGE_PREFIX)" ]; then
@@ -98,6 +99,19 @@ build() {
   for image in "${images[@]}"; do
     seconds=1200 compose build "$image" >&2 || fail "the image of $image could not be built: see above"
   done
+}
+
+# make_sources_readable: undo what a umask such as 077 did to a fresh clone. Files keep their rights in images and mounts, and containers run
+# as users of their own, who could read none of them. .env and var stay as they are.
+make_sources_readable() {
+  local folders=() one hidden
+  for one in app docker monitoring nginx requirements scripts; do
+    if [ -d "$root/$one" ]; then folders+=("$root/$one"); fi
+  done
+  hidden=$(find "${folders[@]}" ! -type l \( ! -perm -o=r -o -type d ! -perm -o=x -o -perm -u=x ! -perm -o=x \) -print) || true
+  if [ -z "$hidden" ]; then return; fi
+  chmod -R a+rX "${folders[@]}" || fail "containers could not read these sources: chmod -R a+rX app docker monitoring nginx requirements scripts"
+  say "Made the sources readable for the containers, which run as users of their own."
 }
 
 # A checkout of another release changes no published image, and its compose files and scripts may not fit.
