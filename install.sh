@@ -32,7 +32,7 @@ TEXT
 : "${CERTIFICATE_S:=300}"
 least_mb=1800 usual_mb=3500 least_disk_mb=6000
 
-address='' admin='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete='' kept=''
+address='' admin='' password='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete='' kept=''
 warnings=0
 
 main() {
@@ -84,7 +84,8 @@ read_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       --address | --admin | --password-file | --certificate | --key | --acme)
-        [ $# -gt 1 ] || wrong_option "$1 needs a value"
+        # Not the next option: `--admin --dry-run` would install.
+        case ${2:-} in '' | -*) wrong_option "$1 needs a value" ;; esac
         local name=${1#--}
         printf -v "${name//-/_}" %s "$2"
         shift
@@ -104,9 +105,15 @@ read_options() {
   for file in "$password_file" "$certificate" "$key"; do
     [ -z "$file" ] || [ -r "$file" ] || wrong_option "there is no file $file that can be read"
   done
-  if [ -n "$password_file" ] && [ "$(head -n 1 "$password_file" | wc -m)" -lt 9 ]; then
-    wrong_option "the password in $password_file has fewer than 8 characters"
+  if [ -n "$password_file" ]; then
+    password=$(password_of "$password_file")
+    [ ${#password} -ge 8 ] || wrong_option "the password in $password_file has fewer than 8 characters"
   fi
+}
+
+# The first line, also of a file from Windows: nobody types its carriage return.
+password_of() {
+  head -n 1 "$1" | tr -d '\r'
 }
 
 look_at_programs() {
@@ -117,18 +124,28 @@ look_at_programs() {
     fail "docker is not installed. On Debian and Ubuntu: apt-get install docker.io docker-compose-v2 (or docker-compose-plugin); other systems: Docker's own pages"
   fi
   need_docker
+  # Images and volumes are there, perhaps on another disk.
+  local docker_root
+  docker_root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null || true)
+  if [ -d "$docker_root" ]; then look_at_disk "$docker_root"; fi
   server_python >/dev/null || warn "no Python 3.9 or newer: upgrades without an outage (scripts/roll) need it. On Debian and Ubuntu: apt-get install python3"
 }
 
 look_at_size() {
-  local memory disk
+  local memory
   memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "$MEMINFO")
-  disk=$(df -Pm "$root" | awk 'NR == 2 { print $4 }')
   [ "$memory" -ge $least_mb ] || fail "this server has $memory MB of memory: the stack needs $least_mb MB, better $usual_mb"
   [ "$memory" -ge $usual_mb ] || warn "$memory MB of memory are few: $usual_mb MB are usual"
   [ "$CPUS" -ge 2 ] || warn "one CPU works, slowly: two are usual"
-  [ "$disk" -ge $least_disk_mb ] || fail "$root has $disk MB free: images and data need $least_disk_mb MB"
-  say "$memory MB of memory, $CPUS CPUs, $disk MB of disk free"
+  say "$memory MB of memory, $CPUS CPUs"
+  look_at_disk "$root"
+}
+
+look_at_disk() {
+  local disk
+  disk=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+  [ "$disk" -ge $least_disk_mb ] || fail "$1 has $disk MB free: images and data need $least_disk_mb MB"
+  say "$disk MB free for $1"
 }
 
 # The answers of an earlier run stand in .env; options change them. Without such an option the file stays as its operator has it.
@@ -193,6 +210,7 @@ ports() {
 }
 
 write_settings() {
+  [ -n "$dry" ] || one_at_a_time
   if [ -n "$kept" ]; then
     say "The address stays $kept, and .env as it is."
     return
@@ -232,7 +250,7 @@ turn_off() {
 }
 
 make_administrator() {
-  local password known made=''
+  local known made=''
   if [ -n "$dry" ]; then
     say "would make the administrator $admin, unless there is one"
     return
@@ -245,7 +263,7 @@ make_administrator() {
     esac
     return
   fi
-  if [ -n "$password_file" ]; then password=$(head -n 1 "$password_file"); else password=$(random_text | head -c 24) made=yes; fi
+  if [ -z "$password" ]; then password=$(random_text | head -c 24) made=yes; fi
   # Through standard input: a command line can be read by everybody on this machine.
   # shellcheck disable=SC2016  # the container's own
   printf '%s\n' "$password" | compose exec -T web sh -c \

@@ -1,7 +1,9 @@
 """install.sh looks at the server before it changes anything."""
 
 import os
+import pty
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -57,6 +59,8 @@ def test_missing_docker_is_named_with_its_package(without_docker: str) -> None:
     [
         (["--adress", "x"], "there is no option --adress"),
         (["--address"], "--address needs a value"),
+        (["--admin", "--dry-run"], "--admin needs a value"),
+        (["--admin", ""], "--admin needs a value"),
         (["--delete-data"], "--delete-data goes with --uninstall"),
         (["--certificate", "/etc/hostname"], "--certificate and --key go together"),
         (["--certificate", "/etc/hostname", "--key", "/etc/hostname", "--acme", "a@b.example"], "--acme orders a certificate"),
@@ -69,11 +73,71 @@ def test_wrong_options_are_named(arguments: list[str], says: str) -> None:
     assert says in done.stderr
 
 
-def test_short_password_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "password").write_text("short\n")
-    done = install("--password-file", str(tmp_path / "password"))
-    assert done.returncode == 2
-    assert "fewer than 8 characters" in done.stderr
+@pytest.mark.parametrize(
+    ("content", "is_short"),
+    [(b"short\n", True), (b"1234567\r\n", True), (b"12345678", False), (b"12345678\r\n", False)],
+    ids=["short", "short of Windows", "without an end", "of Windows"],
+)
+def test_short_password_is_refused(tmp_path: Path, without_docker: str, content: bytes, is_short: bool) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    done = install("--password-file", str(file), path=without_docker)
+    assert ("fewer than 8 characters" in done.stderr) == is_short
+    assert done.returncode == (2 if is_short else 1), done.stderr
+
+
+DOCKER = '#!/bin/sh\nif [ "$1" = info ]; then echo /proc; fi\n'
+DF = '#!/bin/sh\nfree=90000; if [ "$2" = /proc ]; then free=500; fi\necho header; echo "disk 1 1 $free 1% /"\n'
+
+
+def test_full_disk_of_docker_is_named(faked: Checkout) -> None:
+    """The checkout is on another disk than Docker's images and volumes."""
+    shutil.copy(ROOT / "install.sh", faked.directory)
+    (faked.directory / "meminfo").write_text(ENOUGH)
+    for name, text in (("docker", DOCKER), ("df", DF)):
+        (faked.directory / "bin" / name).write_text(text)
+        (faked.directory / "bin" / name).chmod(0o755)
+    done = faked.script("../install.sh", "--dry-run", MEMINFO=str(faked.directory / "meminfo"), CPUS="2")
+    assert (done.returncode, "/proc has 500 MB free: images and data need 6000 MB" in done.stderr) == (1, True), done.stderr
+
+
+@pytest.fixture
+def bare(faked: Checkout) -> Checkout:
+    """A server with Docker and without an installation."""
+    shutil.copy(ROOT / "install.sh", faked.directory)
+    (faked.directory / "meminfo").write_text(ENOUGH)
+    faked.env_file.unlink()
+    return faked
+
+
+def test_port_in_use_is_named_before_anything_is_done(bare: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        asked = ("--address", f"http://127.0.0.1:{port}", "--admin", "ada")
+        done = bare.script("../install.sh", *asked, MEMINFO=str(bare.directory / "meminfo"), CPUS="2")
+    assert (done.returncode, f"port {port} is in use" in done.stderr) == (1, True), done.stderr
+    assert not bare.env_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "address", "admin"),
+    [("https://chat.example.com\nada\n", "https://chat.example.com", "ada"), ("\n\n", "http://127.0.0.1:8080", "admin")],
+    ids=["answers", "defaults"],
+)
+def test_two_questions_at_a_terminal(bare: Checkout, typed: str, address: str, admin: str) -> None:
+    ours, theirs = pty.openpty()
+    env = {"PATH": f"{bare.directory / 'bin'}:{os.environ['PATH']}", "MEMINFO": str(bare.directory / "meminfo"), "CPUS": "2"}
+    with os.fdopen(ours, "wb", buffering=0) as terminal:
+        command: list[str | Path] = [bare.directory / "install.sh", "--dry-run"]
+        with subprocess.Popen(command, env=env, stdin=theirs, stderr=subprocess.PIPE, text=True) as process:
+            os.close(theirs)
+            terminal.write(typed.encode())
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert f"would set: PUBLIC_URL={address}\n" in said
+    assert f"would make the administrator {admin}, unless" in said
+    assert said.count("? [") == len(("address", "name"))
+    assert not bare.env_file.exists()
 
 
 # --- the first certificate
