@@ -17,7 +17,8 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from datetime import datetime
+from time import monotonic, time
 from types import TracebackType
 from typing import Self
 
@@ -48,10 +49,14 @@ class Person:
         self.put_off = 0
         # The longest time without a joined socket; the first connection does not count.
         self.longest_away = 0.0
+        # Seconds from the first try of a message to its reply, and from an event's commit to its arrival on an open socket.
+        self.slowest_reply = 0.0
+        self.slowest_delivery = 0.0
         self._away_since: float | None = None
         self._stopping = False
         self._numbers = itertools.count(1)
         self._unanswered: str | None = None
+        self._first_tried = 0.0
 
     @property
     def drains(self) -> int:
@@ -90,11 +95,15 @@ class Person:
 
     async def _read(self, chat: ChatClient) -> None:
         while True:
-            self.events.append(await chat.expect("message", timeout=120))
+            event = await chat.expect("message", timeout=120)
+            self.events.append(event)
+            self.slowest_delivery = max(self.slowest_delivery, time() - datetime.fromisoformat(event["at"]).timestamp())
 
     async def _write(self, chat: ChatClient) -> None:
         while self._unanswered or not self._stopping:
-            key = self._unanswered = self._unanswered or f"{self.account.name}-{next(self._numbers)}"
+            if not self._unanswered:
+                self._unanswered, self._first_tried = f"{self.account.name}-{next(self._numbers)}", monotonic()
+            key = self._unanswered
             try:
                 # Without its database the server answers within 6 s.
                 reply = await chat.request("message.send", room=self.room, text=f"text of {key}", key=key, timeout=10)
@@ -106,6 +115,7 @@ class Person:
                 continue
             self.acknowledged[key] = reply["seq"]
             self._unanswered = None
+            self.slowest_reply = max(self.slowest_reply, monotonic() - self._first_tried)
             await asyncio.sleep(_WRITE_EVERY_S * random.uniform(0.5, 1.5))
 
     def stop_writing(self) -> None:
