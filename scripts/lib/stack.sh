@@ -240,9 +240,9 @@ record_checkout() {
     --label "hubbub.checkout=$root" "${project}_checkout" >/dev/null || fail "Docker makes no volume: see above"
 }
 
-# 43 characters, 256 bits; all of them are valid in a URL.
+# 43 letters and digits, 256 bits: valid in a URL, and never a dash first, which a program would take for an option.
 random_text() {
-  head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
+  head -c 64 /dev/urandom | base64 | tr -d '+/=\n' | cut -c 1-43
 }
 
 need_docker() {

@@ -15,7 +15,7 @@ from tests.support.server import ROOT
 ROLL = """#!/usr/bin/env bash
 here=$(dirname "$0")/..
 known=$(sed -n "s/^\\(POSTGRES_PASSWORD\\|DATABASE_PASSWORD_FALLBACK\\)=//p" "$here/.env")
-if grep -Fqx "$(cat "$here/bin/role")" <<<"$known"; then echo ready; else echo locked out; fi >>"$here/rolls"
+if grep -Fqxe "$(cat "$here/bin/role")" <<<"$known"; then echo ready; else echo locked out; fi >>"$here/rolls"
 """
 
 
