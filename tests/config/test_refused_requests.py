@@ -1,4 +1,7 @@
-"""Refusals of one network wait; those of others and all other answers do not."""
+"""A network's refusals wait, and its errors without an account.
+
+Those of other networks and all other answers do not.
+"""
 
 import asyncio
 
@@ -18,8 +21,10 @@ def one_call_each_second(settings: Settings) -> None:
     settings.LIMIT_CALLS_PER_S = 2  # a call over HTTP counts twice
 
 
-def ask(status: int, address: str = "203.0.113.9") -> asyncio.Task[HttpResponseBase]:
-    async def answer(_: HttpRequest) -> HttpResponse:
+def ask(status: int, address: str = "203.0.113.9", *, account: bool = False) -> asyncio.Task[HttpResponseBase]:
+    async def answer(request: HttpRequest) -> HttpResponse:
+        if account:
+            request.auth = ("ada", "token:1")  # type: ignore[attr-defined]  # ninja's
         return HttpResponse(status=status)
 
     request = RequestFactory().get("/api/me", REMOTE_ADDR=address)
@@ -53,7 +58,16 @@ async def test_addresses_of_one_network_share_its_credit() -> None:
     await asyncio.gather(*calls)
 
 
-@pytest.mark.parametrize("status", [200, 302, 404, 409, 503])
+@pytest.mark.parametrize("status", [400, 404, 405, 422])
+async def test_errors_without_an_account_wait_like_refusals(status: int) -> None:
+    """A guessed token in an address is answered 404, a made-up code 400."""
+    calls = [ask(status) for _ in range(5)]
+    assert await waiting(calls) == 3
+    assert await waiting([ask(status, account=True) for _ in range(50)]) == 0
+    await asyncio.gather(*calls)
+
+
+@pytest.mark.parametrize("status", [200, 302, 503])
 async def test_other_answers_never_wait(status: int) -> None:
     assert await waiting([ask(status) for _ in range(50)]) == 0
 
