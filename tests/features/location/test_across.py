@@ -100,13 +100,13 @@ async def test_replaced_share_does_not_come_back(circle: Circle, pair: Pair) -> 
 
 async def test_last_place_outlives_its_process_until_the_end(circle: Circle, pair: Pair) -> None:
     mine, theirs = await circle.here(), await circle.there(join=False)
-    await share(mine, circle.room, 8)
+    await share(mine, circle.room, 12)
     await mine.request("location.update", room=circle.room, **HERE)
     await until_stored(pair, places=1)
     pair.one.kill()
     await theirs.join(circle.room)
     assert (await place(theirs))["value"]["latitude"] == HERE["latitude"]
-    assert (await theirs.expect("location.ended", timeout=8 + SOON_S))["state"]["ended"] is True
+    assert (await theirs.expect("location.ended", timeout=12 + SOON_S))["state"]["ended"] is True
     assert (await place(theirs))["value"] is None
     await until_stored(pair, places=0)
     late = await circle.there()
