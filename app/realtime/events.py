@@ -17,6 +17,9 @@ Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=256, extra_json_sche
 StoredSlug = Annotated[str, msgspec.Meta(extra_json_schema={"x-name": "Slug"})]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53, extra_json_schema={"x-name": "Seq"})]
 
+# Rooms whose news a person's sockets get, the most recently active; the list of rooms has the others'.
+WATCHED_ROOMS = 500
+
 
 def folded(slug: str) -> str:
     """Return a slug in its stored form."""

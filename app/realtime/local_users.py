@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Container, Iterable
 
@@ -14,6 +16,8 @@ from realtime.subscriber import Subscriber
 
 # People without a socket here whose used-up limits are kept.
 MOST_SPENT = 10_000
+# Least time between two readings of a person's memberships.
+ROOMS_READ_EVERY_S = 1.0
 
 
 class LocalUser:
@@ -28,6 +32,7 @@ class LocalUser:
         "mentions",
         "person",
         "rooms",
+        "rooms_read_at",
         "sockets",
         "uncounted",
     )
@@ -45,6 +50,8 @@ class LocalUser:
         self.mentions: dict[int, set[int]] | None = None
         # Rooms joined on a socket but not in `rooms`, by id: usually none.
         self.beyond: set[int] | None = None
+        # When the memberships were last begun to be read, of time.monotonic.
+        self.rooms_read_at = -math.inf
         # Rooms left while the memberships are being read, by id; None at all other times.
         self.left_meanwhile: set[int] | None = None
         # Whether the person is away on all local sockets.
@@ -141,16 +148,16 @@ class Spent:
     """Limits of people whose last socket here has closed: a new one renews none."""
 
     def __init__(self) -> None:
-        self._of: OrderedDict[int, tuple[Bucket, Bucket]] = OrderedDict()
+        self._of: OrderedDict[int, tuple[Bucket, Bucket, float]] = OrderedDict()
 
     def keep(self, local: LocalUser) -> None:
         buckets = local.bucket, local.frame_limiter
-        if all(bucket.is_full() for bucket in buckets):
+        if all(bucket.is_full() for bucket in buckets) and local.rooms_read_at < time.monotonic() - ROOMS_READ_EVERY_S:
             return
-        self._of[local.person.id] = buckets
+        self._of[local.person.id] = *buckets, local.rooms_read_at
         if len(self._of) > MOST_SPENT:
             self._of.popitem(last=False)
 
     def give_back(self, local: LocalUser) -> None:
-        if (buckets := self._of.pop(local.person.id, None)) is not None:
-            local.bucket, local.frame_limiter = buckets
+        if (kept := self._of.pop(local.person.id, None)) is not None:
+            local.bucket, local.frame_limiter, local.rooms_read_at = kept

@@ -17,7 +17,7 @@ import structlog
 from db.database import DatabaseUnavailable
 from realtime.events import RoomRef, encode
 from realtime.live_room import LiveRoom, unread
-from realtime.local_users import LocalUser
+from realtime.local_users import ROOMS_READ_EVERY_S, LocalUser
 from realtime.ports import domains
 from realtime.presence.sync import Presence
 from realtime.registry import Registry
@@ -27,7 +27,6 @@ from realtime.subscriber import Subscriber
 
 logger = structlog.get_logger(__name__)
 
-WATCHED_ROOMS = 500
 # Pauses between two attempts to read a person's rooms; they are shown online after that.
 WATCH_AGAIN_S = (0.4, 3.0)
 PAGE = 200
@@ -50,8 +49,11 @@ class Memberships:
 
         `begun` is a time of time.monotonic. Retry until it succeeds: nothing else does it.
         """
+        # Whoever comes and goes would have them read each time, and others' look-ups would wait behind that.
+        await asyncio.sleep(local.rooms_read_at + ROOMS_READ_EVERY_S - begun)
         pause = WATCH_AGAIN_S[0]
         while local.sockets:
+            local.rooms_read_at = time.monotonic()
             try:
                 await self._read(local, begun)
             except DatabaseUnavailable:
@@ -66,7 +68,7 @@ class Memberships:
     async def _read(self, local: LocalUser, begun: float) -> None:
         local.left_meanwhile = set()
         try:
-            memberships = (await domains().memberships(local.person.id))[:WATCHED_ROOMS]
+            memberships = await domains().memberships(local.person.id)
             memberships = [one for one in memberships if one.room.id not in local.left_meanwhile]
         finally:
             local.left_meanwhile = None

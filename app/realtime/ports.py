@@ -56,7 +56,9 @@ class Domains(Protocol):
     DIALECTS: Any
 
     async def authenticate(self, scope: dict[str, Any]) -> tuple[Person, str]: ...
-    async def memberships(self, user: int) -> list[Membership]: ...
+    async def memberships(self, user: int) -> list[Membership]:
+        """Return the person's WATCHED_ROOMS most recently active rooms."""
+
     async def mentions(self, user: int) -> dict[int, list[int]]:
         """Return the seqs of unread messages that name the person, by room."""
 

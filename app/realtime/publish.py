@@ -13,6 +13,7 @@ from typing import Any
 
 from realtime import hub, journal
 from realtime.events import (
+    WATCHED_ROOMS,
     DeferredReply,
     FrameId,
     Head,
@@ -39,6 +40,7 @@ from realtime.send_queue import Batch
 from realtime.subscriber import Subscriber
 
 __all__ = [
+    "WATCHED_ROOMS",
     "Batch",
     "DeferredReply",
     "FrameId",

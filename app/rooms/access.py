@@ -11,14 +11,15 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import F, Field, Func
+from django.db.models import F, Field, Func, Window
+from django.db.models.functions import RowNumber
 
 from changes import journal
 from core.errors import NoSuchRoom, NotAMember
 from core.words import words as _
 from db.batch_loader import BatchLoader
 from db.queries import Query, Statement, WhereIn
-from realtime.publish import JournalRow, RoomDetails, RoomNow, RoomRef
+from realtime.publish import WATCHED_ROOMS, JournalRow, RoomDetails, RoomNow, RoomRef
 from rooms import slugs
 from rooms.models import Kind, Membership, Mention, Room
 
@@ -139,7 +140,7 @@ _Membership = tuple[RoomRef, int, int, int, float | None]
 
 
 def rooms_of_all(users: list[int]) -> Query[dict[int, list[_Membership]]]:
-    """Return each person's rooms, the most recently active first.
+    """Return each person's WATCHED_ROOMS most recently active rooms, in order.
 
     Each with the read mark, how many events up to it do not count as unread, the head, and the seconds since its last message.
     """
@@ -161,17 +162,23 @@ class _SecondsSince(Func):
         return self.as_sql(compiler, connection, template="(julianday('now') - julianday(%(expressions)s)) * 86400.0", **context)
 
 
+_LATEST_FIRST = F("room__last_at").desc(nulls_last=True), F("room__slug")
 _ROOMS = WhereIn(
     "user_id",
-    lambda: Membership.objects.order_by(F("room__last_at").desc(nulls_last=True), "room__slug").values_list(
-        "user_id",
-        "room_id",
-        "room__slug",
-        "room__kind",
-        "last_read_seq",
-        "uncounted",
-        "room__head",
-        _SecondsSince("room__last_at"),
+    lambda: (
+        Membership.objects.annotate(place=Window(RowNumber(), partition_by="user_id", order_by=_LATEST_FIRST))
+        .filter(place__lte=WATCHED_ROOMS)
+        .order_by(*_LATEST_FIRST)
+        .values_list(
+            "user_id",
+            "room_id",
+            "room__slug",
+            "room__kind",
+            "last_read_seq",
+            "uncounted",
+            "room__head",
+            _SecondsSince("room__last_at"),
+        )
     ),
 )
 

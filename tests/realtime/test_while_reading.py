@@ -6,6 +6,7 @@ A membership ends, an event is committed, the database goes away.
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,6 +183,38 @@ def test_new_socket_renews_no_limit(settings: Any) -> None:
     other = LocalUser(Person(2, "bob"))
     spent.give_back(other)
     assert other.bucket.take()
+
+
+async def test_rooms_of_who_comes_and_goes_are_read_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading may be of 500 rooms, and other people's look-ups wait behind it."""
+    monkeypatch.setattr("realtime.memberships.ROOMS_READ_EVERY_S", 0.5)
+    read: list[float] = []
+
+    async def rooms(_: int) -> list[Any]:
+        read.append(asyncio.get_running_loop().time())
+        return []
+
+    async def mentions(_: int) -> dict[int, list[int]]:
+        return {}
+
+    monkeypatch.setattr("realtime.memberships.domains", lambda: SimpleNamespace(memberships=rooms, mentions=mentions))
+    memberships, spent = Hub().memberships, Spent()
+    watching = []
+    for _ in range(5):
+        local = LocalUser(ADA)
+        spent.give_back(local)
+        local.sockets.add(object())  # type: ignore[arg-type]
+        watching.append(asyncio.create_task(memberships.watch(local, time.monotonic())))
+        await asyncio.sleep(0.01)
+        local.sockets.clear()
+        spent.keep(local)
+    await asyncio.gather(*watching)
+    assert len(read) == 1
+    spent.give_back(stays := LocalUser(ADA))
+    stays.sockets.add(object())  # type: ignore[arg-type]
+    await memberships.watch(stays, time.monotonic())
+    assert len(read) == 2
+    assert read[1] - read[0] > 0.49
 
 
 def test_limits_of_few_people_without_sockets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from core.errors import BadFrame
 from db.queries import by_orm
+from realtime.publish import WATCHED_ROOMS
 from rooms import access, counting, listing
 from rooms.models import Kind, Membership, Room
 
@@ -153,3 +154,16 @@ def test_member_count_of_a_large_room_is_cached(ada: User, monkeypatch: pytest.M
 
 def test_hello_lists_the_busiest_rooms_first(ada: User) -> None:
     assert [room.slug for room, *_ in by_orm(access.rooms_of_all([ada.id]))[ada.id]] == MINE
+
+
+def test_rooms_that_are_watched_are_bounded_for_each_person(ada: User) -> None:
+    """Whoever is in 10,000 rooms has others' look-ups wait for the reading of 500."""
+    many = [Room(slug=f"many-{number}", look=f"many-{number}") for number in range(WATCHED_ROOMS)]
+    Room.objects.bulk_create(many)
+    bob = User.objects.create(username="bob-of-many", name_key="bob-of-many")
+    made = Room.objects.filter(slug__startswith="many-")
+    Membership.objects.bulk_create(Membership(room=room, user=user) for room in made for user in (ada, bob))
+    found = by_orm(access.rooms_of_all([ada.id, bob.id]))
+    assert {user: len(rooms) for user, rooms in found.items()} == {ada.id: WATCHED_ROOMS, bob.id: WATCHED_ROOMS}
+    # Rooms without a message come last, by slug.
+    assert [room.slug for room, *_ in found[ada.id][:5]] == [*MINE[:4], "many-0"]
