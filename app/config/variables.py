@@ -341,7 +341,11 @@ VARIABLES: tuple[Variable, ...] = (
         scope="compose",
     ),
     Variable(
-        "BACKUP_DIR", "path", None, "Where `make backup` puts its files, by an absolute path. Unset: var/backups", scope="script"
+        "BACKUP_DIR",
+        "path",
+        None,
+        "Where `make backup` puts its files, by an absolute path; a directory of its own for each installation. Unset: var/backups",
+        scope="script",
     ),
     Variable("BACKUP_KEEP", "int", "14", "Backups to keep there; older ones are removed", scope="script", minimum=1),
     Variable(

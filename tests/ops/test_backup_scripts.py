@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.once, pytest.mark.timeout(180
 
 # A disk of its own for the backups, of a few KiB, in a namespace that ends with the command.
 WITH_A_SMALL_DISK = (
-    'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && { code=0; "$@" || code=$?; ls -A "$BACKUP_DIR"; exit $code; }'
+    'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && { code=0; "$@" || code=$?; ls -A -I .checkout "$BACKUP_DIR"; exit $code; }'
 )
 
 
@@ -125,6 +125,11 @@ def run(checkout: Path, name: str, *arguments: str, env: dict[str, str], small: 
     return subprocess.run(command, env=env, cwd=checkout, capture_output=True, text=True, check=False, timeout=120, input="")
 
 
+def backups_in(directory: Path) -> list[Path]:
+    """Return all that is in a directory but the note whose it is."""
+    return [path for path in directory.iterdir() if path.name != ".checkout"]
+
+
 def needs_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk")
@@ -158,10 +163,11 @@ def test_nothing_is_left_of_a_backup_without_room_on_the_disk(
 WITH_A_FULL_DISK = """
 mount -t tmpfs -o size=2000k none "$BACKUP_DIR"
 for day in 1 2 3; do head -c 500000 /dev/zero >"$BACKUP_DIR/hubbub-2026010${day}T031700Z.tar.gz"; done
-code=0; "$@" || code=$?; ls -A "$BACKUP_DIR"; exit $code
+code=0; "$@" || code=$?; ls -A -I .checkout "$BACKUP_DIR"; exit $code
 """
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("by", ["script", "timer"])
 @pytest.mark.parametrize("keep", [3, 2])
 def test_full_disk_is_named_and_fewer_kept_make_room(
@@ -221,7 +227,7 @@ def test_latest_is_the_newest_backup_of_both_directories(embedded: Path, env: di
     assert "there is no backup in" in run(embedded, "restore", "--check", "latest", env=made).stderr
     (usual / "hubbub-20260101T000000Z.tar.gz").write_text("old")
     assert run(embedded, "backup", env=made).returncode == 0
-    (newest,) = other.iterdir()
+    (newest,) = backups_in(other)
     for name in ("hubbub-29990101T000000Z.tar.gz.part", ".hubbub-29990101T000000Z.tar.gz.part", "notes"):
         (other / name).write_text("no backup")
     os.utime(newest, (0, 0))
@@ -249,16 +255,32 @@ def test_damaged_backup_is_named_by_the_check(embedded: Path, env: dict[str, str
     assert (done.returncode, "cut short" in done.stderr) == (1, True), done.stderr
 
 
+def test_directory_of_another_checkout_is_refused(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
+    """Its backups would be removed as the oldest ones of this installation."""
+    directory, other = tmp_path / "of both", tmp_path / "another checkout"
+    shutil.copytree(embedded, other, symlinks=True)
+    made = env | {"BACKUP_DIR": str(directory), "BACKUP_KEEP": "1"}
+    assert run(other, "backup", env=made).returncode == 0
+    (kept,) = backups_in(directory)
+    refused = run(embedded, "backup", env=made)
+    assert (refused.returncode, f"has the backups of the checkout {other}" in refused.stderr) == (1, True), refused.stderr
+    assert backups_in(directory) == [kept]
+    other.rename(tmp_path / "gone")
+    moved = run(embedded, "backup", env=made)
+    assert moved.returncode == 0, moved.stderr
+
+
 def encrypted(embedded: Path, env: dict[str, str], key: Key, directory: Path) -> Path:
     """Make a backup for this key; return its file, which is all that there is."""
     done = run(embedded, "backup", env=env | {"BACKUP_DIR": str(directory)} | key.backup)
     assert done.returncode == 0, done.stderr
-    (file,) = directory.iterdir()
+    (file,) = backups_in(directory)
     assert file.stat().st_mode & 0o077 == 0
     assert not file.read_bytes().startswith(b"\x1f\x8b"), "it is no gzip any more"
     return file
 
 
+@pytest.mark.drill
 @ENCRYPTED
 def test_encrypted_backup_comes_back(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, program: str) -> None:
     file = encrypted(embedded, env, keys[program], tmp_path / "backups")
@@ -292,7 +314,7 @@ def test_nightly_unit_obeys_the_documented_drop_in(embedded: Path, env: dict[str
     shell = ["/bin/sh", "-c", command.replace("$$", "$")]
     done = subprocess.run(shell, env=made, cwd=embedded, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    (file,) = (disk / "hubbub").iterdir()
+    (file,) = backups_in(disk / "hubbub")
     assert file.name.endswith(".tar.gz.age")
     assert not (embedded / "var" / "backups").exists()
     refused = run(embedded, "restore", "--check", str(file), env=made)
@@ -389,6 +411,7 @@ sys.stdout.write("" if "--verify" in sys.argv else "an archive")
 """
 
 
+@pytest.mark.drill
 def test_backup_of_a_running_release_from_before_is_made(embedded: Path, never: dict[str, str]) -> None:
     """After `git pull` the scripts are newer than the release that runs."""
     (embedded / "app").unlink()
@@ -397,7 +420,7 @@ def test_backup_of_a_running_release_from_before_is_made(embedded: Path, never: 
     done = run(embedded, "backup", env=never)
     assert done.returncode == 0, done.stderr
     assert "The backup is sound, but its time is not stored" in done.stderr
-    (file,) = Path(never["BACKUP_DIR"]).iterdir()
+    (file,) = backups_in(Path(never["BACKUP_DIR"]))
     assert file.read_text() == "an archive"
 
 
