@@ -89,5 +89,8 @@ make_secrets_directory() {
 replace_file() {
   local new
   new=$(umask 077 && mktemp "$1.XXXXXX") || fail "cannot write to $1"
-  cat >"$new" && chmod "$2" "$new" && mv -f "$new" "$1"
+  if ! cat >"$new" || ! chmod "$2" "$new" || ! mv -f "$new" "$1"; then
+    rm -f "$new"
+    fail "cannot write to $1: it is as it was"
+  fi
 }
