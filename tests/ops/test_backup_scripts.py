@@ -24,9 +24,10 @@ from tests.support.server import ROOT, Server, base_environment, manage
 pytestmark = [pytest.mark.integration, pytest.mark.once, pytest.mark.timeout(180)]
 
 # A disk of its own for the backups, of a few KiB, in a namespace that ends with the command.
-WITH_A_SMALL_DISK = (
-    'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && { code=0; "$@" || code=$?; ls -A -I .checkout "$BACKUP_DIR"; exit $code; }'
-)
+WITH_A_SMALL_DISK = """
+mount -t tmpfs -o "size=$1" none "$2" && shift 2 || exit
+code=0; "$@" || code=$?; ls -A -I .checkout "$BACKUP_DIR"; exit $code
+"""
 
 
 @pytest.fixture
