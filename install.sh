@@ -323,7 +323,7 @@ remove() {
     return
   fi
   run scripts/clean --yes
-  run rm -rf "$env_file" "$secrets_directory"
+  run rm -rf "$env_file" "$root/.env" "$secrets_directory"
   say "Backups are not touched: var/backups, or BACKUP_DIR. They hold messages and secrets."
 }
 

@@ -3,6 +3,8 @@
 
 # shellcheck disable=SC2034  # used by the scripts that source this
 env_file=${root:?common.sh comes first}/.env
+# Its target is written, and the link stays.
+if [ -L "$env_file" ] && [ -e "$env_file" ]; then env_file=$(readlink -f "$env_file"); fi
 # shellcheck source=scripts/lib/secrets.sh
 . "$root/scripts/lib/secrets.sh"
 

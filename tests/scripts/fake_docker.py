@@ -28,6 +28,8 @@ def settings(directory: str, asked: str) -> str:
     """Answer `compose config` of the file that read_settings writes."""
     values = env_file(directory) | os.environ
     names = re.findall(r'^ +([A-Z_]+): "', asked, flags=re.MULTILINE)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        sys.exit(f"yaml: mapping key {twice[0]} already defined")
     environment = {name: values.get(name, "") for name in names}
     name = values.get("COMPOSE_PROJECT_NAME", "hubbub")
     return json.dumps({"name": name, "services": {"settings": {"environment": environment}}}, indent=2, ensure_ascii=False)

@@ -28,6 +28,30 @@ def test_value_of_before_comes_back(faked: Checkout) -> None:
     assert faked.env_file.read_text() == "SECRET_KEY=a\nDRAIN_SECONDS=6\n#LIMIT_UNSENT_MB=64\n"
 
 
+def test_env_that_is_a_link_stays_one(faked: Checkout) -> None:
+    there = faked.directory.parent / "a folder" / "settings of Ada"
+    there.parent.mkdir()
+    faked.env_file.rename(there)
+    faked.env_file.symlink_to(there)
+    done = faked.script("set", "LIMIT_UNSENT_MB=32")
+    assert done.returncode == 0, done.stderr
+    assert faked.env_file.is_symlink()
+    assert "LIMIT_UNSENT_MB=32" in there.read_text()
+
+
+@pytest.mark.parametrize("is_link", [True, False], ids=["link to nowhere", "folder"])
+def test_env_that_is_no_file_is_named(faked: Checkout, is_link: bool) -> None:
+    """`make up` said that it had made one."""
+    faked.env_file.unlink()
+    if is_link:
+        faked.env_file.symlink_to("/mnt/of a disk that is away/env")
+    else:
+        faked.env_file.mkdir()
+    done = faked.script("up")
+    assert (done.returncode, ".env is there and no file" in done.stderr) == (1, True), done.stderr
+    assert not (faked.directory / ".env.new").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
