@@ -37,6 +37,11 @@ test.each(Object.keys(languages))('%s has each word, with the same values', (lan
   for (const [key, word] of words) expect(placeholders(word), key).toEqual(placeholders(english.get(key)!))
 })
 
+test('Chinese words have Chinese punctuation and one form of address', () => {
+  const wrong = /[,;!?]|(?<=\p{Script=Han}):|\.\.\.|您/u
+  expect([...catalogue('zh')].filter(([, word]) => wrong.test(word))).toEqual([])
+})
+
 test('every key in the sources is in the catalogues', () => {
   const keys = strings.filter(({ place, name, open }) => !open && (place === 'key' || name === 'keypath'))
   expect(keys.length).toBeGreaterThan(80)

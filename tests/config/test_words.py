@@ -19,6 +19,8 @@ pytestmark = pytest.mark.once
 APP = Path(settings.APP_DIR)
 CATALOGUES = sorted(APP.glob("**/locale/*/LC_MESSAGES/django.po"))
 MARKS = {"_", "words", "gettext", "gettext_lazy"}
+# Half-width signs, and the second of two forms of address.
+NOT_CHINESE = re.compile(r"[,;!?]|(?<=[\u4e00-\u9fff]):|\.\.\.|您")
 PLACES = re.compile(r"\{\w*\}|%\(\w+\)s")
 
 
@@ -63,6 +65,11 @@ def test_each_word_has_a_translation_with_the_same_values() -> None:
 def test_compiled_catalogue_is_fresh(path: Path) -> None:
     compiled = {entry.msgid: entry.msgstr for entry in polib.mofile(path.with_suffix(".mo"))}
     assert compiled == {entry.msgid: entry.msgstr for entry in polib.pofile(path)}, "run scripts/messages"
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: str(path.relative_to(APP)))
+def test_chinese_has_its_own_punctuation_and_address(path: Path) -> None:
+    assert [entry.msgstr for entry in polib.pofile(path) if NOT_CHINESE.search(entry.msgstr)] == []
 
 
 def test_each_template_marks_its_words() -> None:
