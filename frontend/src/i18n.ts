@@ -36,6 +36,16 @@ export const locale = computed(() => {
   return globalThis.navigator?.languages?.find((one) => written(one) === written(tag)) ?? tag
 })
 const numbers = computed(() => new Intl.NumberFormat(locale.value))
+/** Formats of measured values, made when they are first used. */
+const measures = computed(() => {
+  const made = new Map<string, Intl.NumberFormat>()
+  const tag = locale.value
+  return (notation: 'standard' | 'scientific', digits: number): Intl.NumberFormat => {
+    const key = notation + digits
+    if (!made.has(key)) made.set(key, new Intl.NumberFormat(tag, { notation, maximumSignificantDigits: digits }))
+    return made.get(key)!
+  }
+})
 const collator = computed(() => new Intl.Collator(locale.value))
 const lists = computed(() => new Intl.ListFormat(locale.value, { type: 'conjunction' }))
 
@@ -56,6 +66,17 @@ export function has(key: string): boolean {
 
 export function number(value: number): string {
   return numbers.value.format(value)
+}
+
+/** A measured value: 1,013.25, 0.0004, 6.022E23. Labels of an axis that are `step` apart differ. */
+export function measured(value: number, step = 0): string {
+  const size = Math.abs(value)
+  if (!value || size < step / 2) return number(0)
+  const places = Math.floor(Math.log10(size))
+  const extreme = size >= 1e12 || size < 1e-4
+  const usual = extreme || size < 1 ? 4 : places + 4
+  const needed = step ? places - Math.floor(Math.log10(step)) + 2 : usual
+  return measures.value(extreme ? 'scientific' : 'standard', Math.min(15, Math.max(1, needed))).format(value)
 }
 
 /** "Ann, Ben and Cem" */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { compare, list, showLanguage, t } from '../src/i18n'
+import { compare, list, measured, showLanguage, t } from '../src/i18n'
 import { dayLabel } from '../src/ui/time'
 
 test('names and numbers are filled in as they are', () => {
@@ -17,4 +17,17 @@ test('each language has its own plurals, numbers, dates and order of names', asy
   await showLanguage('zh')
   expect(said()).toEqual(['2 名成员', '3月3日星期二', '甲和乙', '李王'])
   await showLanguage('en')
+})
+
+test.each([
+  [0, '0'], [21.5, '21.5'], [-1013.25, '-1,013.25'], [0.00042, '0.00042'], [0.123456, '0.1235'], [123_456.789, '123,456.789'],
+  [6.022e23, '6.022E23'], [1e300, '1E300'], [-0.000012, '-1.2E-5'],
+])('a measured value of %d is legible', (value, text) => {
+  expect(measured(value)).toBe(text)
+})
+
+test.each([[1_000, 25], [20.0001, 0.0001], [0, 0.05], [1e9, 1], [-1e-9, 2e-10], [0.3, 1e-7]])('labels from %d on, %d apart, differ', (first, step) => {
+  const labels = [0, 1, 2, 3, 4].map((one) => measured(first + one * step, step))
+  expect(new Set(labels).size).toBe(5)
+  expect(measured(step * 1e-6, step)).toBe('0')
 })

@@ -6,6 +6,7 @@ const formats = computed(() => {
   const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale.value, options)
   return {
     clock: format({ hour: 'numeric', minute: '2-digit' }),
+    exact: format({ hour: 'numeric', minute: '2-digit', second: '2-digit' }),
     full: format({ dateStyle: 'full', timeStyle: 'short' }),
     weekday: format({ weekday: 'long', day: 'numeric', month: 'long' }),
     withYear: format({ dateStyle: 'long' }),
@@ -50,6 +51,12 @@ export function shortTime(at: Date, now = new Date()): string {
   const days = daysBetween(at, now)
   if (days === 0) return formats.value.clock.format(at)
   return days === 1 ? capitalised(formats.value.relativeDay.format(-1, 'day')) : formats.value.short.format(at)
+}
+
+/** For an axis of time whose labels are so many seconds apart. */
+export function axisTime(at: Date, step: number): string {
+  const { short, clock, exact } = formats.value
+  return (step >= DAY / 1_000 ? short : step >= 60 ? clock : exact).format(at)
 }
 
 /** Minutes since midnight in a time zone. @throws RangeError for a zone that the browser does not know */
