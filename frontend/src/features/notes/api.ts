@@ -24,8 +24,9 @@ export async function listNotes(room: string, after: string | null): Promise<Pag
   return { items: notes, next: more ? String(notes.at(-1)!.note) : null }
 }
 
-export function listVersions(room: string, note: number): Promise<{ versions: Version[]; more: boolean }> {
-  return call('GET', `${address(room)}/${note}/versions`)
+export async function listVersions(room: string, note: number, after: string | null): Promise<Page<Version>> {
+  const { versions, more } = await call<{ versions: Version[]; more: boolean }>('GET', `${address(room)}/${note}/versions${after ? `?before=${after}` : ''}`)
+  return { items: versions, next: more ? String(versions.at(-1)!.version) : null }
 }
 
 export function readVersion(room: string, note: number, version: number): Promise<Version & { text: string }> {
