@@ -14,6 +14,8 @@ from tests.browser.person import PHONE, Person
 pytestmark = pytest.mark.browser
 
 MOVES = ("f2f3", "e7e5", "g2g4", "d8h4")
+# Black's last move takes a knight on the first rank.
+PAWNS = (("b2b4", "a7a5"), ("a2a3", "a5b4"), ("h2h3", "b4a3"), ("h3h4", "a3a2"), ("h4h5", "a2b1"))
 
 
 def square(one: Person, name: str) -> Locator:
@@ -114,3 +116,27 @@ def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> N
     bob.page.get_by_role("button", name="Rematch").click()
     expect(ada.page.get_by_role("article", name=re.compile("^Chess"))).to_have_count(2)
     expect(ada.page.get_by_role("button", name="Accept")).to_be_visible()
+
+
+def test_pawn_becomes_the_piece_that_is_chosen(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Chess club")
+    ada = person("Ada", room=room)
+    seq = bot.frame("chess.offer", room, key="offer", seconds=600, increment=0)["seq"]
+    board(ada).get_by_role("button", name="Accept").click()
+    for number, (whites, blacks) in enumerate(PAWNS):
+        bot.frame("chess.move", room, key=f"move {number}", target=seq, move=whites)
+        expect(board(ada)).to_contain_text("Your turn")
+        move(ada, blacks)
+    choices = ada.page.get_by_role("group", name="Promote to")
+    expect(choices.get_by_role("button", name="black queen")).to_be_focused()
+    ada.screenshot("chess-promotion")
+    # Each piece is large enough to be seen.
+    drawn = choices.locator("svg")
+    assert min(drawn.nth(number).bounding_box()["width"] for number in range(4)) > 30  # type: ignore[index]
+    ada.page.keyboard.press("Escape")
+    expect(choices).to_have_count(0)
+    expect(square(ada, "b1")).to_be_focused()
+    move(ada, "a2b1")
+    choices.get_by_role("button", name="black knight").click()
+    expect(square(ada, "b1")).to_have_attribute("aria-label", "b1, black knight")
+    expect(board(ada)).to_contain_text("axb1=N")
