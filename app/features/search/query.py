@@ -15,8 +15,11 @@ from core.words import words as _
 
 LONGEST = 200
 MOST_TERMS = 8
-# A part of a question: an optional filter's name, then a quoted phrase or everything up to the next blank.
-_PART = re.compile(r'(?:(from|in|before|after|has):)?(?:"([^"]*)"?|(\S+))?', re.IGNORECASE)
+# A part of a question: an optional filter's name, then a quoted phrase or everything up to the next blank. Phones write curved
+# quotes, and Chinese input methods a wide colon.
+_PART = re.compile(
+    r'(?:(from|in|before|after|has)[:\uff1a])?(?:["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]?|(\S+))?', re.IGNORECASE
+)
 
 
 class Question(NamedTuple):

@@ -30,6 +30,18 @@ def test_page_reads_a_question_as_the_server_does() -> None:
     assert f"MOST_WORDS = {MOST_TERMS}\n" in page
 
 
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("from\N{FULLWIDTH COLON}ada 会议", "from:ada 会议"),
+        ("\N{LEFT DOUBLE QUOTATION MARK}at noon\N{RIGHT DOUBLE QUOTATION MARK} lunch", '"at noon" lunch'),
+        ("in:\N{LEFT DOUBLE QUOTATION MARK}team", 'in:"team"'),
+    ],
+)
+def test_marks_of_phones_and_input_methods_are_read(typed: str, same: str) -> None:
+    assert parse(typed) == parse(same)
+
+
 @given(st.text(max_size=LONGEST + 5))
 def test_any_text_is_a_question_or_refused(query: str) -> None:
     try:

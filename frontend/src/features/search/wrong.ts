@@ -1,5 +1,5 @@
 /** As the server reads a question: an optional filter's name, then a phrase in quotes or everything up to the next blank. */
-const PART = /(?:(from|in|before|after|has):)?(?:"([^"]*)"?|(\S+))?/gi
+const PART = /(?:(from|in|before|after|has)[:\uff1a])?(?:["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]?|(\S+))?/gi
 const MOST_WORDS = 8
 
 /** The words for what the server could not read: it says `bad_frame`, and why in English. */
