@@ -30,17 +30,17 @@ async function open(large: boolean): Promise<void> {
   await vi.advanceTimersByTimeAsync(0)
 }
 
-const names = () => [...page.querySelectorAll('option')].slice(1).map((one) => one.textContent)
+const names = () => [...page.querySelectorAll('option, .opponent__name')].slice(1).map((one) => one.textContent)
 
 async function pick(name: string): Promise<void> {
-  const select = page.querySelector('select')!
-  select.selectedIndex = 1 + names().indexOf(name)
-  select.dispatchEvent(new Event('change'))
+  const choice = page.querySelectorAll<HTMLInputElement>('.opponent input')[1 + names().indexOf(name)]!
+  choice.checked = true
+  choice.dispatchEvent(new Event('change'))
   await vi.advanceTimersByTimeAsync(0)
 }
 
 async function search(text: string): Promise<void> {
-  const field = page.querySelector('input')!
+  const field = page.querySelector<HTMLInputElement>('input[type=search]')!
   field.value = text
   field.dispatchEvent(new Event('input'))
   await vi.advanceTimersByTimeAsync(TYPED)
@@ -64,13 +64,15 @@ test('a member beyond the first page is searched for, and stays chosen beside wh
   await open(true)
   expect(names()).toEqual(['bob'])
   await search('zo')
+  // The field does not go with what it was searched for.
+  expect(page.querySelector('select')).toBeNull()
   expect(asked.at(-1)!.get('query')).toBe('zo')
   expect(names()).toEqual(['zoe'])
   await pick('zoe')
   expect(chosen.value!.id).toBe(ZOE.id)
   await search('b')
   expect(names()).toEqual(['zoe', 'bob'])
-  expect(page.querySelector('select')!.selectedIndex).toBe(1)
+  expect(page.querySelector<HTMLInputElement>('.opponent:nth-of-type(2) input')!.checked).toBe(true)
 })
 
 test('a small room needs no search, and I am no opponent of mine', async () => {
