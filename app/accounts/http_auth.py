@@ -43,6 +43,7 @@ def or_by(kind: str) -> Callable[[HttpRequest], Awaitable[tuple[Person, str]]]:
 async def _paced(request: HttpRequest, kind: str) -> tuple[Person, str]:
     found = await identified(request, kind)
     await pace.calls().wait(found[0].id, weight=pace.HTTP_WEIGHT)
+    request.paced = True  # type: ignore[attr-defined]  # for config.refused_requests
     return found
 
 

@@ -20,7 +20,7 @@ from core.per_loop import PerLoop
 
 # Without a valid credential, without the right to it, or too often.
 REFUSALS = frozenset({401, 403, 429})
-# Whatever is wrong with a call without an account, such as a guessed address: calls of an account have a rate of their own.
+# Whatever is wrong with a call that waited for no account's rate of calls, such as a guessed address.
 ERRORS = range(400, 500)
 # Longest wait of a refusal: its sender keeps a connection and some memory until then.
 WAIT_S = 1.0
@@ -37,8 +37,8 @@ def slow(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> 
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)
-        anonymous = getattr(request, "auth", None) is None
-        if response.status_code in REFUSALS or (anonymous and response.status_code in ERRORS):
+        paced = getattr(request, "paced", False)
+        if response.status_code in REFUSALS or (response.status_code in ERRORS and not paced):
             network = client_network(request.META.get("REMOTE_ADDR") or "?")
             await asyncio.sleep(_rate().charge(network, HTTP_WEIGHT, most_s=WAIT_S))
         return response

@@ -1,4 +1,4 @@
-"""A network's refusals wait, and its errors without an account.
+"""A network's refusals wait, and its errors outside an account's rate.
 
 Those of other networks and all other answers do not.
 """
@@ -21,10 +21,10 @@ def one_call_each_second(settings: Settings) -> None:
     settings.LIMIT_CALLS_PER_S = 2  # a call over HTTP counts twice
 
 
-def ask(status: int, address: str = "203.0.113.9", *, account: bool = False) -> asyncio.Task[HttpResponseBase]:
+def ask(status: int, address: str = "203.0.113.9", *, paced: bool = False) -> asyncio.Task[HttpResponseBase]:
     async def answer(request: HttpRequest) -> HttpResponse:
-        if account:
-            request.auth = ("ada", "token:1")  # type: ignore[attr-defined]  # ninja's
+        if paced:
+            request.paced = True  # type: ignore[attr-defined]
         return HttpResponse(status=status)
 
     request = RequestFactory().get("/api/me", REMOTE_ADDR=address)
@@ -59,11 +59,11 @@ async def test_addresses_of_one_network_share_its_credit() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 422])
-async def test_errors_without_an_account_wait_like_refusals(status: int) -> None:
+async def test_errors_outside_the_rate_of_calls_wait_like_refusals(status: int) -> None:
     """A guessed token in an address is answered 404, a made-up code 400."""
     calls = [ask(status) for _ in range(5)]
     assert await waiting(calls) == 3
-    assert await waiting([ask(status, account=True) for _ in range(50)]) == 0
+    assert await waiting([ask(status, paced=True) for _ in range(50)]) == 0
     await asyncio.gather(*calls)
 
 

@@ -329,3 +329,16 @@ async def test_killed_server_keeps_acknowledged_files_cleans_others(start_server
         own.shell("from features.files.cleaning import files_clean\nassert files_clean() == 1")
         assert (await http.get(file["url"])).content == data
     assert not (folder / "incoming" / "ab").exists()
+
+
+@pytest.mark.parametrize("path", ["/api/thumbnails/made-up", f"/api/files/{NOBODYS}/x", "/api/hooks/made-up"])
+async def test_made_up_addresses_wait_like_refusals(start_server: StartServer, path: str) -> None:
+    """Pictures come at a rate of their own, hooks without an account: errors would take the worker's core."""
+    server = start_server(LIMIT_CALLS_PER_S="10")
+    loop = asyncio.get_running_loop()
+    async with with_token(server.base_url, await sign_up(server.base_url)) as http:
+        begun = loop.time()
+        answers = [http.post(path, json={"text": "x"}) if "hooks" in path else http.get(path) for _ in range(60)]
+        assert {answer.status_code for answer in await asyncio.gather(*answers)} <= {400, 404}
+        # At once: 2 s of the rate. The last ones wait for the longest time, a second.
+        assert loop.time() - begun > 0.9
