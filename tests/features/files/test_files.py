@@ -333,7 +333,10 @@ async def test_killed_server_keeps_acknowledged_files_cleans_others(start_server
 
 @pytest.mark.parametrize("path", ["/api/thumbnails/made-up", f"/api/files/{NOBODYS}/x", "/api/hooks/made-up"])
 async def test_made_up_addresses_wait_like_refusals(start_server: StartServer, path: str) -> None:
-    """Pictures come at a rate of their own, hooks without an account: errors would take the worker's core."""
+    """Pictures have a rate of their own, hooks no account.
+
+    Errors would take the worker's core.
+    """
     server = start_server(LIMIT_CALLS_PER_S="10")
     loop = asyncio.get_running_loop()
     async with with_token(server.base_url, await sign_up(server.base_url)) as http:
