@@ -178,7 +178,8 @@ check_address() {
   esac
   [[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65535 ]] || fail "$port in $address is no port"
   case $host in
-    127.* | localhost | localhost:* | \[::1\]*) bind=127.0.0.1 ;;
+    127.* | localhost | localhost:*) bind=127.0.0.1 ;;
+    \[::1\]*) bind='[::1]' ;;
     *) bind=0.0.0.0 ;;
   esac
   if [ -n "$acme" ]; then

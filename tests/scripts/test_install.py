@@ -140,6 +140,16 @@ def test_two_questions_at_a_terminal(bare: Checkout, typed: str, address: str, a
     assert not bare.env_file.exists()
 
 
+@pytest.mark.parametrize(
+    ("host", "bind"),
+    [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("[::1]", "[::1]"), ("chat.example.com", "0.0.0.0")],
+)
+def test_stack_listens_where_its_address_leads(bare: Checkout, host: str, bind: str) -> None:
+    asked = ("--address", f"http://{host}:48099", "--admin", "ada", "--dry-run")
+    done = bare.script("../install.sh", *asked, MEMINFO=str(bare.directory / "meminfo"), CPUS="2")
+    assert f"would set: HTTP_BIND={bind}\n" in done.stderr, done.stderr
+
+
 # --- the first certificate
 
 
