@@ -3,8 +3,10 @@
 This is the most important promise.
 """
 
+import re
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson, StartSite
@@ -155,6 +157,28 @@ def test_a_page_that_is_long_on_its_way_is_asked_for_once(person: NewPerson, bot
     asked = [frame["after"] for frame in ada.frames_sent("room.join") if "after" in frame]
     assert asked == sorted(set(asked))
     assert asked[0] == 1
+
+
+def test_page_whose_modules_fail_to_load_comes_back(person: NewPerson, bot: Bot) -> None:
+    room = bot.make_room("Changing network")
+    ada = person("Ada", room=room)
+    ada.tolerate("net::ERR_")
+    asked: list[str] = []
+
+    def fail_twice(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) <= 2:
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    ada.page.route(re.compile(r"/assets/main-[^/]*\.js"), fail_twice)
+    ada.page.reload()
+    notice = ada.page.get_by_text("The page could not be loaded. Trying again…")
+    expect(notice).to_be_visible()
+    expect(ada.composer).to_be_visible()
+    expect(notice).to_be_hidden()
+    assert len(asked) == 3
 
 
 def test_unsent_message_of_a_removed_member_is_kept_and_shown(person: NewPerson, bot: Bot) -> None:

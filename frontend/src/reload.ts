@@ -1,0 +1,37 @@
+// Loaded as a plain script before the app: a network that changes while the page loads costs it modules, and a blank page would stay.
+// It must stay free of imports.
+{
+  const KEY = 'hubbub.reloads'
+  const FIRST_MS = 1_000
+  const LONGEST_MS = 30_000
+  /** A page that is still there is not one that fails to load. */
+  const STAYS_MS = 60_000
+  let reloading = false
+
+  function comeBack(): void {
+    if (reloading || document.querySelector('#app')?.childElementCount) return
+    reloading = true
+    let before = 0
+    try {
+      before = Number(sessionStorage.getItem(KEY))
+      sessionStorage.setItem(KEY, String(before + 1))
+    } catch {
+      // Storage can be forbidden; each pause is then the shortest.
+    }
+    document.querySelector<HTMLElement>('#reloading')!.hidden = false
+    setTimeout(() => location.reload(), Math.min(LONGEST_MS, FIRST_MS * 2 ** before) * (0.5 + Math.random()))
+  }
+
+  // The entry's error event tells of any module below it.
+  addEventListener('error', ({ target }) => target instanceof HTMLScriptElement && comeBack(), true)
+  // The words of the language are imported later.
+  addEventListener('unhandledrejection', ({ reason }) => /import|preload/i.test(String(reason)) && comeBack())
+  setTimeout(() => {
+    if (reloading) return
+    try {
+      sessionStorage.removeItem(KEY)
+    } catch {
+      // As above.
+    }
+  }, STAYS_MS)
+}
