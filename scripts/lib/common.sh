@@ -16,6 +16,18 @@ fail() {
   exit 1
 }
 
+# print_help ARGUMENT...: for --help print the comment at the script's head, and exit.
+print_help() {
+  case ${1:-} in
+    --help | -h) awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" && exit ;;
+  esac
+}
+
+# refuse_arguments ARGUMENT...: `scripts/down web` must not stop everything.
+refuse_arguments() {
+  [ $# = 0 ] || fail "takes no argument '$1': --help says what it does"
+}
+
 # sign_up_line ADDRESS SIGNUP_OPEN: a newcomer's first step at ADDRESS.
 sign_up_line() {
   case $(printf '%s' "${2:-true}" | tr '[:upper:]' '[:lower:]') in
