@@ -61,6 +61,7 @@ set_lines() {
   local line lines=''
   for line; do
     case ${line#*=} in
+      *$'\n'*) fail "${line%%=*} holds a line break: .env was not changed" ;;
       *\'*) fail "${line%%=*} holds a quotation mark, which .env cannot: choose another value" ;;
       *[!A-Za-z0-9._~,:/@%+=-]*) line="${line%%=*}='${line#*=}'" ;;
     esac

@@ -56,6 +56,7 @@ def test_env_that_is_no_file_is_named(faked: Checkout, is_link: bool) -> None:
     ("arguments", "says"),
     [
         (["LIMIT_UNSEND_MB=3"], "there is no setting LIMIT_UNSEND_MB"),
+        (["LIMIT_UNSENT_MB=3\nSIGNUP_OPEN=true"], "LIMIT_UNSENT_MB holds a line break"),
         (["LIMIT_UNSENT_MB"], "is not of the form NAME=VALUE"),
         (["LIMIT_UNSENT_MB=3", "REDIS_PASSWORD=b"], "REDIS_PASSWORD is a secret"),
         (["--back", "DRAIN_SECONDS"], "DRAIN_SECONDS was not set by scripts/set"),
