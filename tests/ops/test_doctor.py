@@ -1,6 +1,7 @@
 """`manage.py doctor`: each check, with the one thing broken that it is about."""
 
 import json
+import re
 import resource
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from config.environment import Environment
 from ops.doctor import machine, public
 from ops.doctor.findings import Finding, Level, Options, run_checks
 from ops.doctor.settings import check_settings
+from ops.management.commands.doctor import CHECKS
 from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
 from tests.support.processes import Process
@@ -382,3 +384,32 @@ def test_fault_of_the_database_is_reported_once(tmp_path: Path) -> None:
     assert "1 failed, 2 warnings" in str(failed.value)
     with pytest.raises(RuntimeError, match=r"FAILURE  mail .*the check itself failed: OperationalError"):
         manage("doctor", "mail", env=env)
+
+
+# Of each check the test that breaks its one thing.
+HERE, POSTGRES = "tests/ops/test_doctor.py", "tests/ops/postgres/"
+BROKEN_BY = {
+    "settings": f"{HERE}::test_a_setting_that_is_a_mistake_is_named",
+    "database": f"{POSTGRES}test_doctor.py::test_a_database_fault_is_named",
+    "backup": "tests/ops/test_backup.py::test_doctor_warns_of_an_old_backup_only",
+    "archive": f"{POSTGRES}test_doctor_archive.py::test_archive_that_takes_no_log_is_named",
+    "replica": f"{POSTGRES}test_doctor_replica.py::test_paused_standby_is_named_with_its_remedy",
+    "redis": f"{POSTGRES}test_doctor.py::test_policy_and_memory_of_redis_are_named",
+    "server": f"{HERE}::test_a_server_that_is_away_is_named",
+    "public": f"{HERE}::test_a_proxy_that_changes_a_thing_is_named",
+    "clock": f"{HERE}::test_a_wrong_clock_is_named",
+    "disk": f"{HERE}::test_a_full_disk_is_named",
+    "files": f"{HERE}::test_few_open_files_are_named",
+    "workers": f"{HERE}::test_workers_without_memory_are_named",
+    "push": "tests/features/notifications/test_doctor.py::test_devices_that_are_refused_are_named",
+    "mail": "tests/features/notifications/test_doctor.py::test_mail_server_is_tried",
+}
+
+
+def test_each_check_has_a_test_that_breaks_its_thing() -> None:
+    """Also those of features."""
+    assert set(BROKEN_BY) == set(CHECKS)
+    for check, test in BROKEN_BY.items():
+        file, _, name = test.partition("::")
+        source = (ROOT / file).read_text()
+        assert re.search(rf"^(async )?def {name}\(", source, flags=re.MULTILINE), f"{check}: there is no {test}"
