@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 MOST_ATTACHMENTS = 20
-_LINK = re.compile(r"<((?:https?|mailto):[^|>\s]+)(?:\|([^>]*))?>")
+# A link ends before the next "<": a body full of links without an end would else take minutes of the event loop.
+_LINK = re.compile(r"<((?:https?|mailto):[^<|>\s]+)(?:\|([^<>]*))?>")
 
 
 def text_of(text: str, attachments: Sequence[dict[str, Any]]) -> str:

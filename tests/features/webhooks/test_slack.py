@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,15 @@ def test_attachments_become_lines() -> None:
         "alone",
     ]
     assert text_of("", [{"fallback": "only that"}]) == "only that"
+
+
+@pytest.mark.parametrize("part", ["<http:", "<http://a|", "<mailto:a|b", "&lt"])
+def test_links_without_an_end_take_no_long_time(part: str) -> None:
+    """The call runs on the event loop."""
+    text = part * (1_000_000 // len(part))
+    begun = time.process_time()
+    assert len(text_of("", [{"text": text}])) > 100_000
+    assert time.process_time() - begun < 2
 
 
 @given(st.text(), st.lists(st.dictionaries(st.sampled_from(["text", "title", "fields", "fallback", "other"]), JSON)))
