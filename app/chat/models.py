@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from chat import keys
 from rooms.models import Room
 
 
@@ -20,7 +21,7 @@ class Event(models.Model):
     seq = models.BigIntegerField()
     kind = models.CharField(max_length=32, default="message")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
-    key = models.CharField(max_length=64)
+    key = models.CharField(max_length=keys.LONGEST)
     at = models.DateTimeField()
     text = models.TextField(blank=True)
     # The name a room-dialect socket gave itself with /name; the account stays the author.

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from chat import services
 from chat.batch import Stored, refusal_of
 from chat.encoding import EventRow, event_row, event_rows, summary_of
-from chat.keys import ServerKey
+from chat.keys import LONGEST, ServerKey
 from chat.kinds import KINDS, state_of
 from chat.models import Due, Event
 from chat.resends import place_of
@@ -59,7 +59,7 @@ __all__ = [
 # Things read together.
 MANY = 100
 
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64, extra_json_schema={"x-name": "Key"})]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST, extra_json_schema={"x-name": "Key"})]
 Target = Annotated[int, msgspec.Meta(ge=1, le=2**53, extra_json_schema={"x-name": "Target"})]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat.keys import RESERVED, ServerKey, key_text
+from chat.keys import LONGEST, RESERVED, ServerKey, key_text
 from core.errors import BadFrame
 from tests.conftest import Connect
 from tests.support.api import anonymous, assert_problem, with_token
@@ -15,13 +15,13 @@ from tests.support.server import Server
 
 def test_key_text_tells_clients_from_the_server() -> None:
     assert key_text(ServerKey("due", 7, 41)) == "server:due:7:41"
-    for key in ("k", "due:7:41", "Server:due", " server:"):
+    for key in ("k", "due:7:41", "Server:due", " server:", "k" * LONGEST):
         assert key_text(key) == key
-    for key in ("", " \t", RESERVED, ServerKey("due", 7, 41).text):
+    for key in ("", " \t", RESERVED, ServerKey("due", 7, 41).text, "k" * (LONGEST + 1)):
         with pytest.raises(BadFrame):
             key_text(key)
     longest = ServerKey("location.ended", 2**63)
-    assert len(longest.text) <= 64
+    assert len(longest.text) <= LONGEST
 
 
 async def refusal(chat: ChatClient, type_: str, **fields: Any) -> str:

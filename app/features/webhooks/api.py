@@ -83,7 +83,7 @@ async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, 
     """
     hook = await database.run(services.hook_of, token)
     await _pace().wait(hook.id)
-    given = request.headers.get("Idempotency-Key", "")[:64]
+    given = request.headers.get("Idempotency-Key", "")
     try:
         alias = await database.run(services.alias_of, hook, payload.username) if payload.username else hook.alias
     except BadFrame:  # the name of somebody who signed up since, perhaps

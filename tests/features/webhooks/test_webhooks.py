@@ -104,6 +104,16 @@ async def test_key_of_a_hook_is_kept_after_its_name_was_taken(server: Server, ad
         assert_problem(await http.post(**post), 400, "bad_frame")
 
 
+async def test_long_keys_that_begin_alike_lose_no_message(server: Server, ada: Account, room: str) -> None:
+    async with with_token(server.base_url, ada) as http:
+        made = (await http.post(f"/api/rooms/{room}/hooks", json={"name": "CI"})).json()
+        path, key = f"/api/hooks/{made['token']}", "k" * 64
+        assert (await http.post(path, json={"text": "one"}, headers={"Idempotency-Key": key})).json()["seq"] == 1
+        for ending in "ab":
+            answer = await http.post(path, json={"text": ending}, headers={"Idempotency-Key": key + ending})
+            assert "65 characters" in assert_problem(answer, 400, "bad_frame")["detail"]
+
+
 async def test_flood_through_a_hook_is_limited(start_server: StartServer) -> None:
     own = start_server(LIMIT_MESSAGES_PER_S="2")
     account = await sign_up(own.base_url)
