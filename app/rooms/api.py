@@ -18,8 +18,8 @@ from core.api_types import Body, Person, answers
 from core.errors import BadFrame
 from db import database
 from realtime.publish import Head, changed, member_added, revoked
-from rooms import access, leaving, listing, services
-from rooms.models import Membership
+from rooms import access, leaving, listing, services, slugs
+from rooms.models import MAX_TITLE, Membership
 
 router = Router(tags=["rooms"], auth=authenticated)
 # Mounted at /api/leave: every name below /api/rooms/ belongs to a room.
@@ -27,10 +27,11 @@ many = Router(tags=["rooms"], auth=authenticated)
 
 
 # Without NUL, which Postgres refuses.
-Title = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
+Title = Annotated[str, Field(max_length=MAX_TITLE, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Field(ge=1, le=listing.PAGE_MAX)]
-Cursor = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
+Cursor = Annotated[str, Field(max_length=listing.CURSOR_MAX, pattern=r"^[^\x00]*$")]
 Query = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
+Slug = Annotated[str, Field(max_length=slugs.MAX_STORED)]
 PersonId = Annotated[int, Field(ge=1, le=2**53)]
 Kind = Literal["public", "private", "direct"]
 Role = Literal["owner", "member"]
@@ -111,7 +112,7 @@ async def room_list(
     query: Query = "",
     member: bool | None = None,
     added_by: PersonId | None = None,
-    room: Query | None = None,
+    room: Slug | None = None,
 ) -> dict[str, Any]:
     """List my rooms, then the public ones that I may join.
 

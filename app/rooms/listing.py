@@ -5,10 +5,13 @@ Synchronous.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
+from django.db import connection
 from django.db.models import Count, F, Q
 
 from accounts.models import User
@@ -20,6 +23,8 @@ from rooms.models import Kind, Membership, Mention, Room
 
 PAGE = 200
 PAGE_MAX = 500
+# Of a room that was active, with the longest slug.
+CURSOR_MAX = len("m~2030-01-01T12:00:00.000000+00:00~") + slugs.MAX_STORED
 
 
 class Page(NamedTuple):
@@ -76,7 +81,7 @@ def rooms_for(
     `query`: part of the slug or title. `member`: only one of the two lists. `added_by`: only rooms that this person has added
     them to. `slug`: only this room. Raises BadFrame for an invalid cursor.
     """
-    named = Q(slug__icontains=query) | Q(title__icontains=query) if query else Q()
+    named = _named(query)
     if slug is not None:
         named &= Q(slug=slugs.normalised(slug) or "")
     only_mine = member or added_by is not None
@@ -92,6 +97,14 @@ def rooms_for(
     others = _others(user, named, begin, left + 1)
     more = len(others) > left
     return Page(_shown(user, [*mine, *others[:left]]), _PUBLIC + (others[left - 1].slug if left else "") if more else None)
+
+
+def _named(query: str) -> Q:
+    """Return the filter for rooms with `query` in their slug or title, in any case."""
+    text = normalize("NFC", query)
+    # SQLite's LIKE knows the case of ASCII letters only, its REGEXP is Python's.
+    title = Q(title__iregex=re.escape(text)) if connection.vendor == "sqlite" else Q(title__icontains=text)
+    return Q(slug__contains=slugs.folded(query)) | title if query else Q()
 
 
 def room_for(user: int, slug: str) -> dict[str, Any]:
@@ -179,10 +192,13 @@ def _behind(cursor: str) -> Q:
     kind, _, rest = cursor.partition("~")
     moment, parted, slug = rest.partition("~")
     silent = Q(room__last_at=None)
+    at = None
     try:
-        at = datetime.fromisoformat(moment) if moment else None
-    except ValueError:
-        at, parted = None, ""
+        if moment:
+            at = datetime.fromisoformat(moment)
+            at.astimezone(UTC)  # the first and the last day in another zone may be beyond its years
+    except (ValueError, OverflowError):
+        parted = ""
     if kind + "~" != _MINE or not parted or (at is not None and at.tzinfo is None):
         raise BadFrame("after: hand back `next` as it came")
     if at is None:

@@ -5,6 +5,8 @@ from django.db import models
 
 from rooms import slugs
 
+MAX_TITLE = 120
+
 
 class Kind(models.TextChoices):
     PUBLIC = "public"
@@ -26,7 +28,7 @@ class Room(models.Model):
     slug = models.CharField(max_length=slugs.MAX_STORED, unique=True)
     # Equal for slugs that look alike. Empty in direct rooms, and for all but the first of look-alikes from an earlier release.
     look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
-    title = models.CharField(max_length=120, blank=True)
+    title = models.CharField(max_length=MAX_TITLE, blank=True)
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
     # seq of the last committed event; the next one is assigned under the row's lock.
     head = models.BigIntegerField(default=0)

@@ -14,11 +14,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from core.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited
+from core.errors import BadFrame, Forbidden, NoSuchRoom, NoSuchTarget, NotAMember, RateLimited, TooLong
 from core.lookalikes import MAX_MARKS, look_of, mark_flood, shown_text
 from core.words import words as _
 from rooms import access, blocks, quotas, slugs
-from rooms.models import Kind, Membership, Mention, Removal, Role, Room
+from rooms.models import MAX_TITLE, Kind, Membership, Mention, Removal, Role, Room
 
 # The room of the first migration. It never gets an owner.
 LOBBY = "lobby"
@@ -65,12 +65,14 @@ def checked_title(title: str) -> str:
 
     Two rooms may share a title.
 
-    Raises BadFrame.
+    Raises BadFrame or TooLong.
     """
     shown = shown_text(title)
     # A title is text: it may begin with a mark and mix scripts.
     if mark_flood(shown):
         raise BadFrame(_("title: at most {most} marks may stand on a letter", most=MAX_MARKS))
+    if len(shown) > MAX_TITLE:  # composing may make one character three
+        raise TooLong(_("{name} has {count} characters, the limit is {most}", name=_("title"), count=len(shown), most=MAX_TITLE))
     return shown
 
 

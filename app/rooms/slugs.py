@@ -20,8 +20,13 @@ _DIRECT = re.compile(r"dm-[0-9]+-[0-9]+")
 
 def normalised(slug: str) -> str | None:
     """Return the slug in its stored form; None if it is invalid."""
-    folded = unicodedata.normalize("NFC", _composed(slug).casefold())
-    return folded if 1 <= len(folded) <= MAX_STORED and all(map(_allowed, folded)) else None
+    found = folded(slug)
+    return found if 1 <= len(found) <= MAX_STORED and all(map(_allowed, found)) else None
+
+
+def folded(text: str) -> str:
+    """Return a slug, or a part of one, in the form that slugs are stored in."""
+    return unicodedata.normalize("NFC", _composed(text).casefold())
 
 
 def objection_to(slug: str) -> str | None:

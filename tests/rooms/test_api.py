@@ -73,6 +73,8 @@ async def test_slug_may_have_64_letters_that_fold_to_128(server: Server, ada: Ac
         made = (await http.post("/api/rooms", json={"slug": slug})).json()["slug"]
         assert made == slug.casefold()
         assert (await http.get(f"/api/rooms/{made}")).json()["slug"] == made
+        (one,) = (await http.get("/api/rooms", params={"room": made})).json()["rooms"]
+        assert one["slug"] == made
     async with ChatClient(server.ws_url(), ada) as chat:
         assert (await chat.join(slug))["room"] == made
         assert (await chat.send(made, "hi"))["seq"] == 1
@@ -102,6 +104,24 @@ async def test_title_loses_invisible_characters(server: Server, ada: Account) ->
         assert (await http.patch(f"/api/rooms/{slug}", json={"title": family})).json()["title"] == family
         flood = {"title": "Z" + "\u0316" * 5}
         assert_problem(await http.patch(f"/api/rooms/{slug}", json=flood), 400, "bad_frame")
+        # A letter of Hebrew that becomes three when it is composed.
+        assert len((await http.patch(f"/api/rooms/{slug}", json={"title": "\ufb2c" * 40})).json()["title"]) == 120
+        assert_problem(await http.patch(f"/api/rooms/{slug}", json={"title": "\ufb2c" * 41}), 400, "too_long")
+
+
+async def test_pages_go_on_behind_the_longest_slugs(server: Server, ada: Account) -> None:
+    slugs = {f"{letter}{secrets.token_hex(4)}{'ß' * 55}".casefold() for letter in "ab"}
+    async with with_token(server.base_url, ada) as http:
+        for slug in slugs:
+            assert (await http.post("/api/rooms", json={"slug": slug[:9] + "ß" * 55})).status_code == 201
+        seen, after = set[str](), None
+        while after is not None or not seen:
+            cursor = {} if after is None else {"after": after}
+            page = await http.get("/api/rooms", params={"limit": 1, "member": True, **cursor})
+            assert page.status_code == 200, page.text
+            seen |= {room["slug"] for room in page.json()["rooms"]}
+            after = page.json()["next"]
+    assert slugs <= seen
 
 
 async def test_room_needs_only_a_slug(server: Server, ada: Account) -> None:

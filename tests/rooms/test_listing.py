@@ -12,7 +12,7 @@ from accounts.models import User
 from core.errors import BadFrame
 from db.queries import by_orm
 from realtime.publish import WATCHED_ROOMS
-from rooms import access, counting, listing
+from rooms import access, counting, listing, slugs
 from rooms.models import Kind, Membership, Room
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,10 @@ def test_pages_hold_each_room_once_in_the_same_order(ada: User, limit: int) -> N
     assert {len(page) for page in found[:-1]} <= {limit}
 
 
-@pytest.mark.parametrize("after", ["", "m~", "m~yesterday~x", "m~2026-01-01T00:00:00~x", "x~y~z", "p", "mine"])
+BEYOND = ["m~0001-01-01T00:00:00+14:00~x", "m~9999-12-31T23:59:59-14:00~x"]
+
+
+@pytest.mark.parametrize("after", ["", "m~", "m~yesterday~x", "m~2026-01-01T00:00:00~x", "x~y~z", "p", "mine", *BEYOND])
 def test_invalid_cursor_is_refused(ada: User, after: str) -> None:
     if not after:
         assert listing.rooms_for(ada.id, after=after).items
@@ -78,6 +81,26 @@ def test_query_finds_rooms_by_slug_and_title(ada: User) -> None:
     Room.objects.filter(slug="open-300").update(title="Garden Party")
     assert pages(ada, query="garden") == [["open-300"]]
     assert pages(ada, query="OLD") == [["mine-old"]]
+
+
+@pytest.mark.parametrize("query", ["ärger", "ÄRGER", "a\u0308rger", "ger im B", "ger im b"], ids=ascii)
+def test_query_finds_titles_in_any_case_of_any_script(ada: User, query: str) -> None:
+    """SQLite's LIKE knows the case of ASCII letters only."""
+    Room.objects.filter(slug="open-300").update(title="Ärger im Büro (50 %_.*)")
+    assert pages(ada, query=query) == [["open-300"]]
+
+
+@pytest.mark.parametrize("query", ["%_", ".*", "(50", "\\d", "[", "100%"])
+def test_query_is_no_pattern(ada: User, query: str) -> None:
+    Room.objects.filter(slug="open-300").update(title="Ärger im Büro (50 %_.*)")
+    assert pages(ada, query=query) == ([["open-300"]] if query in "Ärger im Büro (50 %_.*)" else [[]])
+
+
+@pytest.mark.parametrize("query", ["Straße", "STRASSE", "strasse", "raße-K", "KO\u0308LN", "\u200bköln"], ids=ascii)
+def test_query_finds_slugs_as_people_write_them(ada: User, query: str) -> None:
+    slug = slugs.normalised("Straße-KÖLN") or ""
+    Room.objects.create(slug=slug)
+    assert pages(ada, query=query) == [[slug]]
 
 
 @pytest.mark.parametrize("limit", [1, 3, 500])
