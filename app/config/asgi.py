@@ -19,6 +19,7 @@ from realtime.consumer import consume  # noqa: E402
 from realtime.nginx_drain_http import with_nginx_drain  # noqa: E402
 from realtime.ports import domains, frame_table  # noqa: E402
 from server.connection_close import closing_when_drained  # noqa: E402
+from server.joined_cookies import with_joined_cookies  # noqa: E402
 from server.lifespan import lifespan  # noqa: E402
 from server.probes import with_probes  # noqa: E402
 
@@ -28,8 +29,8 @@ frame_table()
 register_all()
 application = ProtocolTypeRouter(
     {
-        "http": closing_when_drained(with_probes(with_echo(with_nginx_drain(with_large_bodies(django))))),
-        "websocket": with_socket_echo(consume),
+        "http": with_joined_cookies(closing_when_drained(with_probes(with_echo(with_nginx_drain(with_large_bodies(django)))))),
+        "websocket": with_joined_cookies(with_socket_echo(consume)),
         "lifespan": lifespan,
     }
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -19,6 +19,8 @@ from tests.support.chat_client import Account, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
+Headers = Sequence[tuple[str, str]]
+
 
 @pytest.fixture
 async def page(server: Server, ada: Account) -> AsyncIterator[httpx.AsyncClient]:
@@ -32,8 +34,9 @@ async def knock(server: Server) -> AsyncIterator[Any]:
     """Open sockets: `socket = await knock("?token=…", Cookie="…")`."""
     async with AsyncExitStack() as exits:
 
-        async def one(query: str = "", **headers: str) -> PlainSocket:
-            return await exits.enter_async_context(PlainSocket(server.ws_url("/ws/" + query), headers=headers))
+        async def one(query: str = "", headers: Headers = (), **more: str) -> PlainSocket:
+            found = [*headers, *more.items()]
+            return await exits.enter_async_context(PlainSocket(server.ws_url("/ws/" + query), headers=found))
 
         yield one
 
@@ -124,6 +127,17 @@ async def test_cookie_with_nul_fails_no_other_handshake(knock: Any, ada: Account
             await socket.expect_close(4003)
         else:
             assert await who(socket) == ada.id
+
+
+async def test_cookies_in_several_headers_are_read(server: Server, knock: Any, ada: Account, page: httpx.AsyncClient) -> None:
+    """As a proxy sends them that takes HTTP/2 and hands each cookie on by itself."""
+    cookies = ["a=1", session_cookie(page)["Cookie"], "z=2"]
+    for order in (cookies, cookies[::-1], cookies[1:], cookies[:2]):
+        headers = [("Cookie", one) for one in order]
+        assert await who(await knock(headers=headers)) == ada.id
+        async with httpx.AsyncClient(base_url=server.base_url, headers=headers) as http:
+            assert (await http.get("/api/me")).json()["user"]["id"] == ada.id
+            assert (await http.get("/chat/")).status_code == 200
 
 
 # --- tickets

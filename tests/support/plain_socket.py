@@ -11,7 +11,7 @@ async with PlainSocket(server.ws_url("/infra/ws"), headers=ada.headers) as socke
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,10 +24,10 @@ _TIMEOUT = 5.0
 class PlainSocket:
     """One WebSocket; closes with 1000 on leaving unless it is closed already."""
 
-    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> None:
+    def __init__(self, url: str, *, headers: Mapping[str, str] | Sequence[tuple[str, str]] = (), **options: Any) -> None:
         """Prepare a socket to `url`; `options` go to websockets.connect."""
         self.url = url
-        self._headers = dict(headers or {})
+        self._headers = list(headers.items() if isinstance(headers, Mapping) else headers)
         self._options = {"open_timeout": 15, "close_timeout": 3, "max_size": 2**24, "ping_interval": None} | options
         self.socket: ClientConnection
 
