@@ -47,6 +47,7 @@ const measures = computed(() => {
   }
 })
 const collator = computed(() => new Intl.Collator(locale.value))
+const regions = computed(() => new Intl.DisplayNames(locale.value, { type: 'region', fallback: 'none' }))
 const lists = computed(() => new Intl.ListFormat(locale.value, { type: 'conjunction' }))
 
 /** Numbers are written as the language writes them; `count` chooses the form of a plural. The key itself where there is no such word. */
@@ -82,6 +83,13 @@ export function measured(value: number, step = 0): string {
 /** "Ann, Ben and Cem" */
 export function list(names: string[]): string {
   return lists.value.format(names)
+}
+
+/** A country by its number of the United Nations; undefined for a place that has none. */
+export function country(number: string | number | undefined): string | undefined {
+  // Browsers know 276 as another writing of DE.
+  const region = number === undefined ? undefined : new Intl.Locale(`und-${number}`).region
+  return region && regions.value.of(region)
 }
 
 /** The order of names and titles. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { country, showLanguage } from '../../src/i18n'
 import { countriesOf, type Countries } from '../../src/features/location/atlas'
 
 const world = JSON.parse(readFileSync('node_modules/world-atlas/countries-50m.json', 'utf8')) as Countries
@@ -13,6 +14,15 @@ test('no country is drawn back across the map', () => {
       expect(ring.at(-1)).toEqual(ring[0])
     }
   }
+})
+
+test('countries are named in the language of the page', async () => {
+  const numbers = new Map(countriesOf(world).map(({ id, properties }) => [properties.name, id]))
+  const named = () => ['Germany', 'China', 'Dem. Rep. Congo', 'Kosovo'].map((name) => country(numbers.get(name)))
+  expect(named()).toEqual(['Germany', 'China', 'Congo - Kinshasa', undefined])
+  await showLanguage('zh')
+  expect(named()).toEqual(['德国', '中国', '刚果（金）', undefined])
+  await showLanguage('en')
 })
 
 test('both sides of a country beyond the edge stay', () => {

@@ -1,6 +1,7 @@
 /** A Leaflet map with tiles, or with the built-in map of the world. */
 import L from 'leaflet'
 import 'leaflet/dist/leaflet.css'
+import { country } from '../../i18n'
 import { countries } from './atlas'
 import { mapSettings } from './settings'
 
@@ -41,7 +42,7 @@ async function addBase(map: L.Map, ready: (closest: number) => void): Promise<vo
   // Above the countries and below people.
   map.createPane('names').style.zIndex = '450'
   const names = { large: L.layerGroup(), small: L.layerGroup() }
-  for (const { geometry, properties } of found) addName(names, geometry, properties.name)
+  for (const { id, geometry, properties } of found) addName(names, geometry, country(id) ?? properties.name)
   const show = () => {
     for (const [layer, from] of [[names.large, NAME_FROM_ZOOM], [names.small, SMALL_FROM_ZOOM]] as const) {
       if (map.getZoom() >= from) layer.addTo(map)
