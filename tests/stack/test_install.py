@@ -19,9 +19,15 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Stack]:
-    """A checkout without .env; what is set is in the options alone."""
-    copy_checkout(tmp_path)
-    stack = Stack(tmp_path)
+    """A checkout without .env; what is set is in the options alone.
+
+    Its path is none that a program would choose, and it was cloned with umask 077.
+    """
+    directory = tmp_path / "the team's Büro"
+    directory.mkdir()
+    copy_checkout(directory)
+    subprocess.run(["chmod", "--recursive", "go-rwx", directory], check=True)
+    stack = Stack(directory)
     for name in ("HTTP_PORT", "WEB_REPLICAS"):
         del stack.env[name]
     yield stack
@@ -162,6 +168,7 @@ def volumes(stack: Stack) -> list[str]:
     ).stdout.split()
 
 
+@pytest.mark.drill
 def test_server_is_installed_twice_and_removed(server: Stack) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     env = server.directory / ".env"
