@@ -9,7 +9,8 @@ from typing import Annotated
 
 import msgspec
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Header, Query, Router
 from pydantic import Field
 
@@ -33,13 +34,17 @@ class NoSuchStream(FrameRefused):
 async def stream_open(
     request: HttpRequest,
     room: Annotated[list[Annotated[str, Field(max_length=256)]], Query(max_length=ROOMS)] = [],  # noqa: B006  # never changed
-) -> StreamingHttpResponse:
+) -> HttpResponseBase:
     """Open a stream of all frames that a WebSocket would carry, one `data:` each.
 
     `hello` comes first, with the stream's name in `stream`. `room`, repeatable: rooms to join at once. `Last-Event-ID` resumes
     where an earlier stream ended. `event: close` with the close code ends the stream.
     """
     person, credential = request.auth  # type: ignore[attr-defined]
+    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    # The method as it came: HEAD is answered as GET. A stream without a body would hold its connection and count as a device.
+    if request.scope["method"] == "HEAD":  # type: ignore[attr-defined]
+        return HttpResponse(headers=headers)
     try:
         found = await streams.open_stream(person, credential, request.META.get("REMOTE_ADDR") or "?")
     except RateAbuse as refusal:
@@ -47,8 +52,7 @@ async def stream_open(
     except SocketRefused as refusal:
         raise (Unavailable if refusal.close_code == Close.RESTART else BadFrame)(refusal.reason) from refusal
     body = streams.StreamBody(found, request.headers.get("Last-Event-ID", ""), room)
-    headers = {"Hubbub-Stream": found.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(body, content_type="text/event-stream", headers=headers)
+    return StreamingHttpResponse(body, headers=headers | {"Hubbub-Stream": found.id})
 
 
 # A frame that is wrong in itself is refused over the stream.

@@ -163,6 +163,16 @@ async def test_wrong_requests_are_named(server: Server, ada: Account, body: byte
         assert (await mine.request("ping"))["type"] == "pong"
 
 
+async def test_head_opens_no_stream_and_leaves_the_connection_free(server: Server, ada: Account) -> None:
+    async with httpx.AsyncClient(base_url=server.base_url, headers=ada.headers, limits=httpx.Limits(max_connections=1)) as http:
+        for _ in range(3):
+            head = await http.head("/api/stream", timeout=5)
+            assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
+            assert "hubbub-stream" not in head.headers
+            assert (await http.get("/api/me", timeout=5)).status_code == 200
+        assert (await http.head("/api/stream", headers={"Authorization": "Token none"})).status_code == 401
+
+
 async def test_credentials_are_needed(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.base_url) as http:
         assert (await http.get("/api/stream")).status_code == 401
