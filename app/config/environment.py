@@ -167,7 +167,8 @@ class Environment:
     @staticmethod
     def _read(name: str, file: str) -> str:
         try:
-            return Path(file).read_text().strip()
+            # Windows begins a text with an invisible mark, which would be a part of the secret.
+            return Path(file).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             # A decoding error would quote a part of the file.
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"

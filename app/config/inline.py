@@ -12,6 +12,7 @@ from typing import Any
 
 from asgiref.sync import markcoroutinefunction, sync_to_async
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -64,6 +65,11 @@ class XFrameOptions(Inline, XFrameOptionsMiddleware):
 
 
 class Sessions(Inline, SessionMiddleware):
+    def process_request(self, request: HttpRequest) -> None:
+        key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+        # Keys are letters and digits. Postgres fails at a NUL, which a quoted cookie can hold.
+        request.session = self.SessionStore(key if key.isalnum() else None)
+
     def may_block(self, request: HttpRequest) -> bool:
         return request.session.modified
 

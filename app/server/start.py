@@ -131,7 +131,7 @@ def _names_redis(env: Mapping[str, str], secrets: Path) -> bool:
     if "REDIS_URL" in env or "REDIS_URL_FILE" in env:
         return bool(env.get("REDIS_URL") or env.get("REDIS_URL_FILE"))
     try:
-        return bool((secrets / "REDIS_URL").read_text().strip())
+        return bool((secrets / "REDIS_URL").read_text(encoding="utf-8-sig").strip())
     except OSError:
         return False
 

@@ -140,6 +140,14 @@ async def test_cookies_in_several_headers_are_read(server: Server, knock: Any, a
             assert (await http.get("/chat/")).status_code == 200
 
 
+@pytest.mark.parametrize("value", ['"aaaaaaaa\\000"', "a" * 5000, '"\\303\\251aaaaaaaa"'], ids=["NUL", "long", "no ASCII"])
+async def test_page_with_a_session_that_is_none_is_answered(server: Server, value: str) -> None:
+    """As to a stranger: Postgres takes no NUL, not even to compare it."""
+    async with httpx.AsyncClient(base_url=server.base_url, headers={"Cookie": f"sessionid={value}"}) as http:
+        for path, status in (("/accounts/sign-in/", 200), ("/chat/", 302), ("/accounts/password/", 302), ("/api/me", 401)):
+            assert (await http.get(path)).status_code == status, path
+
+
 # --- tickets
 
 

@@ -115,6 +115,15 @@ def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
         Environment({"SECRET_KEY_FILE": str(tmp_path / "none")}).text("SECRET_KEY")
 
 
+def test_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_bytes("s3cret-ß\r\n".encode("utf-8-sig"))
+    assert Environment({"SECRET_KEY_FILE": str(file)}).text("SECRET_KEY") == "s3cret-ß"
+    file.write_bytes("s3cret".encode("utf-16"))
+    with pytest.raises(ImproperlyConfigured, match="it is not UTF-8"):
+        Environment({"SECRET_KEY_FILE": str(file)}).text("SECRET_KEY")
+
+
 def test_mounted_secret_is_read_unless_another_is_given(tmp_path: Path) -> None:
     (tmp_path / "SECRET_KEY").write_text("mounted\n")
     (tmp_path / "PUBLIC_URL").write_text("http://no.secret.example")
