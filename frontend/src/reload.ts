@@ -22,10 +22,10 @@
     setTimeout(() => location.reload(), Math.min(LONGEST_MS, FIRST_MS * 2 ** before) * (0.5 + Math.random()))
   }
 
-  // The entry's error event tells of any module below it.
-  addEventListener('error', ({ target }) => target instanceof HTMLScriptElement && comeBack(), true)
-  // The words of the language are imported later.
-  addEventListener('unhandledrejection', ({ reason }) => /import|preload/i.test(String(reason)) && comeBack())
+  const tellsOfImport = (reason: unknown): boolean => /import|preload/i.test(String(reason))
+  // The entry's error event tells of any module below it; the window's, of the words of the language, which the entry imports itself.
+  addEventListener('error', (event) => (event.target instanceof HTMLScriptElement || tellsOfImport(event.error)) && comeBack(), true)
+  addEventListener('unhandledrejection', ({ reason }) => tellsOfImport(reason) && comeBack())
   setTimeout(() => {
     if (reloading) return
     try {

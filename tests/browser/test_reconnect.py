@@ -159,10 +159,11 @@ def test_a_page_that_is_long_on_its_way_is_asked_for_once(person: NewPerson, bot
     assert asked[0] == 1
 
 
-def test_page_whose_modules_fail_to_load_comes_back(person: NewPerson, bot: Bot) -> None:
+@pytest.mark.parametrize("module", ["main", "en", "vue"])
+def test_page_whose_modules_fail_to_load_comes_back(person: NewPerson, bot: Bot, module: str) -> None:
     room = bot.make_room("Changing network")
     ada = person("Ada", room=room)
-    ada.tolerate("net::ERR_")
+    ada.tolerate("net::ERR_", "Failed to fetch dynamically imported module")
     asked: list[str] = []
 
     def fail_twice(route: Route) -> None:
@@ -172,13 +173,13 @@ def test_page_whose_modules_fail_to_load_comes_back(person: NewPerson, bot: Bot)
         else:
             route.fallback()
 
-    ada.page.route(re.compile(r"/assets/main-[^/]*\.js"), fail_twice)
+    ada.page.route(re.compile(rf"/assets/{module}-[^/]*\.js"), fail_twice)
     ada.page.reload()
     notice = ada.page.get_by_text("The page could not be loaded. Trying again…")
     expect(notice).to_be_visible()
     expect(ada.composer).to_be_visible()
     expect(notice).to_be_hidden()
-    assert len(asked) == 3
+    assert len(asked) >= 3
 
 
 def test_unsent_message_of_a_removed_member_is_kept_and_shown(person: NewPerson, bot: Bot) -> None:
