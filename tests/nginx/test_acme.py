@@ -173,6 +173,7 @@ def test_nginx_without_acme_shows_no_challenges(front_without_acme: Front, home:
     assert front_without_acme.get("/.well-known/acme-challenge/a_token").headers["content-type"] != "text/plain"
 
 
+@pytest.mark.drill
 async def test_renewal_hands_sockets_over_and_keeps_the_port_open(
     server: Server, home: Home, start_front: StartFront, start_authority: StartAuthority
 ) -> None:

@@ -56,6 +56,7 @@ async def codes(sockets: list[ClientConnection], within: float) -> set[int | Non
     return {one.close_code for one in sockets}
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
 async def test_sockets_of_an_ending_nginx_get_1012(
     server: Server, start_front: StartFront, people: People, number: signal.Signals
@@ -71,6 +72,7 @@ async def test_sockets_of_an_ending_nginx_get_1012(
         await (await one.ping())
 
 
+@pytest.mark.drill
 async def test_sockets_from_before_a_reload_get_1012(server: Server, start_front: StartFront, people: People) -> None:
     front = start_front(upstream_ports=[server.port])
     before = await people.open(front.ws, PEOPLE)

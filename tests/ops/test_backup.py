@@ -104,6 +104,7 @@ async def write(server: Server, messages: int = 20) -> str:
     return room
 
 
+@pytest.mark.drill
 async def test_every_row_and_file_comes_back(start_server: StartServer, profile: Profile, tmp_path: Path) -> None:
     server = await asyncio.to_thread(lambda: start_server(LIMIT_MESSAGES_PER_S="0"))
     room = await write(server)
@@ -260,6 +261,7 @@ class Migration(migrations.Migration):
 """
 
 
+@pytest.mark.drill
 def test_restore_that_fails_after_its_commit_has_a_new_epoch(
     small: tuple[Server, bytes], profile: Profile, tmp_path: Path
 ) -> None:

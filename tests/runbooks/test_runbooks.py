@@ -28,7 +28,7 @@ from tests.support.chat_client import ChatClient, Closed, create_room, sign_up
 from tests.support.crowd import Crowd
 from tests.support.plain_socket import PlainSocket
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.drill, pytest.mark.timeout(600)]
 
 
 async def run(book: Book, section: str, **options: object) -> str:
@@ -101,7 +101,7 @@ async def test_postgres_lost(book: Book, site: Stack) -> None:
 async def test_disk_full(book: Book, site: Stack) -> None:
     """No disk is filled here.
 
-    tests/ops has the doctor's reports of a full one, and of an archive that fails.
+    tests/realtime/across/test_full_disk.py fills one, tests/ops has the doctor's reports of it, and of an archive that fails.
     """
     assert "chat_event" in await run(book, "Look")
     assert "last_failed_wal" in await run(book, "Do")

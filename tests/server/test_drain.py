@@ -129,6 +129,7 @@ async def test_drain_ends_only_the_server_on_its_port(start_server: StartServer)
     assert other.process.popen.wait(1) == 0
 
 
+@pytest.mark.drill
 @pytest.mark.fleet
 async def test_recycling_replaces_each_worker_without_an_outage(start_server: StartServer) -> None:
     server = start_server(DRAIN_SECONDS="5")

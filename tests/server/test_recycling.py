@@ -58,6 +58,7 @@ def recycled(server: Server) -> float:
     return float(re.findall(r"^hubbub_worker_recycled_total (\S+)$", text, re.MULTILINE)[0])
 
 
+@pytest.mark.drill
 @pytest.mark.fleet
 async def test_worker_above_its_ceiling_is_replaced_without_loss(start_server: StartServer) -> None:
     server = start_server(**LEAKY)

@@ -133,6 +133,7 @@ def companion(settled: Stack) -> Iterator[tuple[Stack, dict[str, str]]]:
         docker("image", "rm", "--force", f"{stack.project}-acme:{stack.project}")
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_roll_starts_replaces_and_ends_the_companion(companion: tuple[Stack, dict[str, str]]) -> None:
     stack, env = companion

@@ -55,6 +55,7 @@ def image(stack: Stack, tmp_path: Path) -> Iterator[str]:
     docker("image", "rm", name)
 
 
+@pytest.mark.drill
 async def test_alert_reaches_a_room_and_its_address_is_a_file(stack: Stack, image: str, tmp_path: Path) -> None:
     ada = await sign_up(stack.url)
     room = await create_room(stack.url, ada, private=True)

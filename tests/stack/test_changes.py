@@ -26,6 +26,7 @@ def servers(stack: Stack) -> set[str]:
     return {stack.address(container, "edge") + ":8000" for container in stack.containers("web")}
 
 
+@pytest.mark.drill
 async def test_nginx_follows_the_number_of_servers(restored: Stack) -> None:
     stack = restored
     ada = await sign_up(stack.url)
@@ -59,6 +60,7 @@ async def test_nginx_follows_the_number_of_servers(restored: Stack) -> None:
     assert stack.containers("nginx")[0]["State"]["StartedAt"] == nginx["State"]["StartedAt"]
 
 
+@pytest.mark.drill
 async def test_a_flood_of_handshakes_is_refused(restored: Stack) -> None:
     stack = restored
     limit = {"LIMIT_HANDSHAKES_PER_S": "2"}
@@ -80,6 +82,7 @@ async def test_a_flood_of_handshakes_is_refused(restored: Stack) -> None:
         await chat.join("lobby")
 
 
+@pytest.mark.drill
 def test_two_variables_switch_tls_on(restored: Stack, tmp_path: Path) -> None:
     stack = restored
     port = free_port()
@@ -95,6 +98,7 @@ def test_two_variables_switch_tls_on(restored: Stack, tmp_path: Path) -> None:
     assert (plain.status_code, plain.headers["location"]) == (308, f"https://127.0.0.1:{port}/chat/")
 
 
+@pytest.mark.drill
 async def test_down_keeps_the_messages(stack: Stack) -> None:
     ada = await sign_up(stack.url)
     room = await create_room(stack.url, ada)

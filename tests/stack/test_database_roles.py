@@ -64,6 +64,7 @@ async def test_app_of_a_new_stack_writes_rows_only(stack: Stack) -> None:
     await people_chat(stack)
 
 
+@pytest.mark.drill
 async def test_database_of_an_older_stack_gets_an_owner(one_role: Stack) -> None:
     stack = one_role
     assert owners(stack) == {"hubbub"}

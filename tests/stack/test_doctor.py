@@ -10,6 +10,7 @@ from tests.stack.stack import Stack, copy_checkout
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
+@pytest.mark.drill
 def test_doctor_finds_the_stack_sound_and_names_a_lost_redis(restored: Stack) -> None:
     sound = restored.script("doctor", "--json")
     report = json.loads(sound.stdout)

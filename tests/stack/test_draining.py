@@ -18,6 +18,7 @@ def ready(stack: Stack) -> set[str]:
     return set(stack.exec("web", "sh", "-c", "cd /dev/shm/hubbub-10001/* && ls -d ready-*").stdout.split())
 
 
+@pytest.mark.drill
 async def test_workers_of_a_container_are_recycled_in_place(stack: Stack) -> None:
     before, containers = ready(stack), [one["Id"] for one in stack.containers("web")]
     async with Crowd(stack.url, readers=6, writers=3, askers=2) as crowd:
@@ -36,6 +37,7 @@ async def test_workers_of_a_container_are_recycled_in_place(stack: Stack) -> Non
     assert {one["RestartCount"] for one in stack.containers("web")} == {0}
 
 
+@pytest.mark.drill
 async def test_drained_container_restarts_without_loss(restored: Stack) -> None:
     stack = restored
     async with Crowd(stack.url, readers=6, writers=3, askers=2) as crowd:

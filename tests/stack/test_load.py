@@ -78,6 +78,7 @@ def test_steps_of_users_stay_within_the_limits_of_ci(stack: Stack, tokens: Path)
     assert (run.report / "timeline.png").exists()
 
 
+@pytest.mark.drill
 def test_two_storms_of_reconnects_lose_nothing(stack: Stack, tokens: Path) -> None:
     run = run_shape(stack, tokens, **PEOPLE, SHAPE="storm", STORMS="2", TIME="15s", RECONNECTS="0", GATES="ci-storm")
     assert run.code == 0, run.output

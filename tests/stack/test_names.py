@@ -89,6 +89,7 @@ def start(server: socketserver.BaseServer) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
+@pytest.mark.drill
 async def test_replica_removed_during_a_request_costs_no_request(stack: Stack, network: tuple[str, IPv4Address]) -> None:
     """A connection hangs until nginx gives up.
 

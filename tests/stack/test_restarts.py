@@ -32,6 +32,7 @@ class Seen:
     enough: bool = False
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("apart", [0, 3])
 async def test_requests_succeed_soon_after_a_server_is_ready(
     stack: Stack, apart: float, record_testsuite_property: Callable[[str, object], None]
@@ -54,6 +55,7 @@ async def test_requests_succeed_soon_after_a_server_is_ready(
     assert [one["Id"] for one in after] == [one["Id"] for one in before]
 
 
+@pytest.mark.drill
 async def test_sockets_reconnect_together_after_all_restarts(
     stack: Stack, record_testsuite_property: Callable[[str, object], None]
 ) -> None:

@@ -47,6 +47,7 @@ async def test_container_made_by_hand_is_left_alone(stack: Stack) -> None:
         docker("rm", "--force", made)
 
 
+@pytest.mark.drill
 async def test_new_build_is_rolled_out_without_loss(settled: Stack) -> None:
     stack = settled
     with (stack.directory / "app" / "config" / "wsgi_marker.py").open("a") as file:
@@ -80,6 +81,7 @@ def assert_compose_agrees(stack: Stack) -> None:
     assert {service: [one["Id"] for one in stack.containers(service)] for service in before} == before
 
 
+@pytest.mark.drill
 async def test_worker_and_nginx_follow_when_their_settings_change(
     settled: Stack, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
@@ -119,6 +121,7 @@ async def time_away(stack: Stack, away: list[float]) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.drill
 async def test_pages_lack_no_file_during_a_front_end_roll(settled: Stack) -> None:
     stack = settled
     with (stack.directory / "frontend" / "src" / "ui" / "account.css").open("a") as file:
@@ -154,6 +157,7 @@ async def visit(stack: Stack, seen: dict[str, datetime], missing: list[str]) -> 
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.drill
 def test_tls_is_rolled_out(settled: Stack, tmp_path: Path) -> None:
     stack = settled
     port = free_port()
@@ -204,6 +208,7 @@ def outside(settled: Stack) -> Iterator[Stack]:
     override.unlink()
 
 
+@pytest.mark.drill
 async def test_external_database_is_rolled_without_loss(outside: Stack) -> None:
     stack = outside
     before = {one["Id"] for one in stack.containers("web")}

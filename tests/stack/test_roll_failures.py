@@ -32,6 +32,7 @@ def test_roll_names_its_errors(stack: Stack, tmp_path: Path) -> None:
     assert "DRAIN_SECONDS must be whole seconds" in wrong.stderr
 
 
+@pytest.mark.drill
 def test_second_roll_at_once_is_refused(stack: Stack, tmp_path: Path) -> None:
     lock = stack.directory / "var" / f"roll-{stack.project}.lock"
     lock.parent.mkdir(exist_ok=True)
@@ -61,6 +62,7 @@ def without(name: str, directory: Path) -> Path:
     return directory
 
 
+@pytest.mark.drill
 def test_missing_nginx_is_started_first(stack: Stack) -> None:
     (nginx,) = stack.containers("nginx")
     docker("stop", nginx["Id"])
@@ -79,6 +81,7 @@ UNREADY = (
 )
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize(
     ("lines", "within_s", "why"),
     [
@@ -107,6 +110,7 @@ async def test_broken_version_never_serves(
     assert set(crowd.connections()) == {1}
 
 
+@pytest.mark.drill
 def test_interrupted_replacement_of_nginx_is_finished(settled: Stack) -> None:
     stack = settled
     for how, limit in ((signal.SIGINT, "5001"), (signal.SIGHUP, "5002")):
@@ -118,6 +122,7 @@ def test_interrupted_replacement_of_nginx_is_finished(settled: Stack) -> None:
         assert httpx.get(f"{stack.url}/readyz", timeout=15).status_code == 200
 
 
+@pytest.mark.drill
 async def test_next_roll_finishes_a_killed_one(settled: Stack) -> None:
     stack = settled
     env = {"LOG_LEVEL": "warning", "LIMIT_REQUESTS_PER_S": "5000"}
@@ -135,6 +140,7 @@ async def test_next_roll_finishes_a_killed_one(settled: Stack) -> None:
     assert_nothing_is_remembered(stack)
 
 
+@pytest.mark.drill
 async def test_new_containers_stay_once_an_old_one_drains(settled: Stack, release: Callable[[str], None]) -> None:
     stack = settled
     old = {one["Id"] for one in stack.containers("web")}
@@ -158,6 +164,7 @@ async def test_new_containers_stay_once_an_old_one_drains(settled: Stack, releas
     assert_nothing_is_remembered(stack)
 
 
+@pytest.mark.drill
 async def test_next_roll_finishes_an_interrupted_one(settled: Stack, release: Callable[[str], None]) -> None:
     stack = settled
     assert stack.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", "web=3", timeout=180).returncode == 0

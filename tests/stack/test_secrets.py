@@ -150,6 +150,7 @@ def test_encrypted_archive_takes_a_backup(sealed: tuple[Stack, dict[str, str]]) 
     assert without.returncode != 0
 
 
+@pytest.mark.drill
 def test_roll_replaces_the_containers_of_a_changed_secret(sealed: tuple[Stack, dict[str, str]]) -> None:
     stack, values = sealed
     before = {service: identities(stack, service) for service in ("nginx", "web", "worker", "redis", "postgres")}

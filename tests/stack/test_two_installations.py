@@ -51,6 +51,7 @@ def _wait_ready(url: str, container: str) -> None:
         sleep(0.5)
 
 
+@pytest.mark.drill
 async def test_installations_on_one_redis_do_not_mix(stack: Stack, second: str) -> None:
     """Both have a lobby with the same id, and people with the same ids."""
     ada, bob = await sign_up(stack.url), await sign_up(second)

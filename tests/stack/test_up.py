@@ -53,6 +53,7 @@ def test_second_run_changes_and_restarts_nothing(stack: Stack) -> None:
     assert (env.read_text(), env.stat().st_mtime_ns, [one["Id"] for one in stack.containers("web")]) == before
 
 
+@pytest.mark.drill
 def test_failed_migration_leaves_what_serves(stack: Stack) -> None:
     env, override = stack.directory / ".env", stack.directory / "compose.override.yaml"
     kept, before = env.read_text(), [one["Id"] for one in stack.containers("web")]

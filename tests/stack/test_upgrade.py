@@ -119,6 +119,7 @@ class Chat:
             assert not faults, "\n".join(faults)
 
 
+@pytest.mark.drill
 def test_two_people_lose_nothing_in_the_upgrade(old_stack: Stack, browser: Browser) -> None:
     stack = old_stack
     with ExitStack() as exits:

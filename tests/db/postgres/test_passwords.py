@@ -39,6 +39,7 @@ def address(postgres: Postgres, password: str = OLD) -> str:
     return f"postgres://app:{password}@127.0.0.1:{postgres.port}/chat"
 
 
+@pytest.mark.drill
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 async def test_nobody_notices_a_new_password(postgres: Postgres, start_server: StartServer) -> None:

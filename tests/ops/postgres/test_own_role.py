@@ -144,6 +144,7 @@ async def test_app_writes_rows_only_if_another_role_migrates(postgres: LikeTheIm
     await people_chat(start_server(DATABASE_URL=postgres.url("hubbub"), SECRET_KEY=os.environ["SECRET_KEY"]))
 
 
+@pytest.mark.drill
 async def test_database_of_one_role_gets_an_owner(postgres: LikeTheImage, start_server: StartServer) -> None:
     """Run scripts/postgres-role twice beside a server.
 

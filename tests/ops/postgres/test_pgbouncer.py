@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from time import monotonic
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.support.api import anonymous
 from tests.support.chat_client import ChatClient, create_room, sign_up
+from tests.support.crowd import Crowd
 from tests.support.server import Server, base_environment, manage
 from tests.support.services import PgBouncer, Postgres
 
@@ -17,6 +19,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 # More repetitions of a statement than a client needs before it prepares it.
 ROUNDS = 15
+FELT_WITHIN_S = 15
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,7 @@ def server(pooler: PgBouncer, start_server: StartServer) -> Server:
     return start_server(**given)
 
 
+@pytest.mark.drill
 async def test_people_chat_and_resume_through_a_transaction_pooler(server: Server, pooler: PgBouncer) -> None:
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     async with anonymous(server.base_url) as http:
@@ -63,3 +67,20 @@ async def test_people_chat_and_resume_through_a_transaction_pooler(server: Serve
         name = server.env["DATABASE_URL"].rpartition("/")[2]
         found = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name]).fetchone()
     assert found == (2,), "the pooler was not asked, or did not share its connections"
+
+
+@pytest.mark.drill
+async def test_restarted_pooler_loses_nothing_under_load(server: Server, pooler: PgBouncer) -> None:
+    async with Crowd(server.base_url, readers=4, writers=4, askers=2) as crowd:
+        await crowd.until_written(10)
+        pooler.kill()
+        deadline = monotonic() + FELT_WITHIN_S
+        while not any(person.put_off for person in crowd.people):
+            assert monotonic() < deadline, "nobody noticed that the pooler is away"
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(pooler.start)
+        await crowd.until_written(20)
+    await crowd.hold_to_the_log()
+    assert crowd.ended() == [], "an absent pooler costs no socket"
+    assert crowd.requests > 20
+    assert "prepared statement" not in server.log

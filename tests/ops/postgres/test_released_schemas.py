@@ -56,6 +56,7 @@ def today(profile: Profile) -> list[list[tuple[object, ...]]]:
     return found
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("version", versions())
 def test_schema_of_a_release_becomes_the_one_of_today(
     version: str, today: list[list[tuple[object, ...]]], profile: Profile, tmp_path: Path

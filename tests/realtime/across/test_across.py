@@ -90,6 +90,7 @@ def no_redis(pair: Pair) -> Iterator[None]:
     pair.redis.start()
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("kind", ["pubsub", "normal"])
 async def test_cut_connections_during_a_flood_lose_nothing(circle: Circle, kind: str) -> None:
     here, there = await circle.here(), await circle.there()
@@ -105,6 +106,7 @@ async def test_cut_connections_during_a_flood_lose_nothing(circle: Circle, kind:
     await healthy(circle.pair)
 
 
+@pytest.mark.drill
 async def test_flushed_redis_loses_nothing(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there()
     with circle.pair.redis.client() as redis:
@@ -117,6 +119,7 @@ async def test_flushed_redis_loses_nothing(circle: Circle) -> None:
         page = await eve.expect("presence", room=circle.room)
 
 
+@pytest.mark.drill
 async def test_processes_work_without_redis(circle: Circle) -> None:
     here, there = await circle.here(), await circle.there()
     beside = await circle.connect(circle.pair.one, circle.bob)
@@ -139,6 +142,7 @@ async def test_processes_work_without_redis(circle: Circle) -> None:
         assert await heard(other, circle, sent["seq"]) < 1.5
 
 
+@pytest.mark.drill
 async def test_a_frozen_redis_delays_no_reply(circle: Circle) -> None:
     """The worst kind of outage: connections stay open without answers."""
     here, there = await circle.here(), await circle.there()
@@ -168,6 +172,7 @@ async def test_frozen_redis_does_not_delay_handshakes(circle: Circle) -> None:
     await healthy(circle.pair)
 
 
+@pytest.mark.drill
 async def test_death_of_a_process_loses_no_event(circle: Circle) -> None:
     """The other process reads its commits; its users reconnect there and miss nothing."""
     pair = circle.pair

@@ -81,6 +81,7 @@ async def handshake(pair: Pair, circle: Circle) -> None:
         await socket.expect_close(1012, timeout=10)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 async def test_outage_of_the_database_ends_without_a_restart(fragile_circle: Circle, how: str) -> None:
     circle, pair = fragile_circle, fragile_circle.pair
@@ -120,6 +121,7 @@ async def test_outage_of_the_database_ends_without_a_restart(fragile_circle: Cir
     await there.expect("message", seq=sent["seq"])
 
 
+@pytest.mark.drill
 async def test_broken_connections_store_each_key_once(fragile_circle: Circle) -> None:
     circle, postgres = fragile_circle, fragile_circle.pair.postgres
     assert postgres is not None
@@ -146,6 +148,7 @@ async def test_broken_connections_store_each_key_once(fragile_circle: Circle) ->
         await there.expect("message", seq=seq)
 
 
+@pytest.mark.drill
 async def test_promoted_standby_that_was_behind_serves(fragile_circle: Circle) -> None:
     """Messages it lacks are lost, and clients hear of it.
 

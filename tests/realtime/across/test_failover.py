@@ -43,6 +43,7 @@ def installation(request: pytest.FixtureRequest, profile: Profile) -> Iterator[I
         yield Installation(profile, exits, both=request.param == "several hosts")
 
 
+@pytest.mark.drill
 async def test_promoted_standby_loses_nothing(installation: Installation) -> None:
     async with Crowd(installation.server.base_url, readers=4, writers=4) as crowd:
         await crowd.until_written(5)

@@ -125,6 +125,7 @@ async def test_end_removes_the_value_of_a_dead_process(circle: Circle) -> None:
         await late.expect_nothing("live")
 
 
+@pytest.mark.drill
 async def test_restarted_redis_is_right_again_in_3_s(circle: Circle) -> None:
     """Redis comes back empty after values have changed.
 

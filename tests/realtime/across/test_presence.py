@@ -104,6 +104,7 @@ async def test_away_needs_all_sockets_of_all_processes(circle: Circle) -> None:
     assert await changed(here, circle.room, back=[circle.bob.id]) < RIGHT_WITHIN_S
 
 
+@pytest.mark.drill
 async def test_people_of_a_killed_worker_are_offline_in_2_s(mortals: Circle) -> None:
     here, _ = await mortals.here(), await mortals.there()
     await changed(here, mortals.room, online_count=2)

@@ -65,6 +65,7 @@ def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
         yield FORMS[request.param](exits)
 
 
+@pytest.mark.drill
 async def test_chat_goes_on_when_redis_dies_and_another_takes_over(watched: Watched, profile: Profile) -> None:
     with ExitStack() as exits:
         server = Server(profile, {"REDIS_URL": watched.url, "LIMIT_MESSAGES_PER_S": "0"})

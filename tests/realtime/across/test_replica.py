@@ -134,6 +134,7 @@ async def test_room_the_replica_lacks_is_read_from_the_primary(installation: Ins
         installation.ask(installation.standby, "SELECT pg_wal_replay_resume()")
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("fault", ["frozen", "promoted", "killed"])
 async def test_broken_replica_costs_nobody_an_answer(installation: Installation, reader: Reader, fault: str) -> None:
     if fault != "killed":

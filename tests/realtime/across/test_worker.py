@@ -24,6 +24,7 @@ def worker(fragile: Pair, tmp_path: Path) -> Iterator[Process]:
     process.kill()
 
 
+@pytest.mark.drill
 def test_restart_of_postgres_costs_the_worker_nothing(fragile: Pair, worker: Process) -> None:
     assert fragile.postgres is not None
     done(fragile, worker)
