@@ -31,8 +31,8 @@ async def run_forever(tick: Callable[[], Awaitable[None]]) -> None:
 async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait for them, within a limit.
 
-    Before Python 3.12 `asyncio.wait_for` swallows a cancellation at the moment its awaitable finishes; the loop then goes on and
-    is cancelled again.
+    Before Python 3.12 `asyncio.wait_for`, which a library may use, swallows a cancellation at the moment its awaitable
+    finishes; the loop then goes on and is cancelled again.
     """
     for _ in range(TRIES):
         tasks = [task for task in tasks if not task.done()]

@@ -192,7 +192,8 @@ class AsgiSendQueue:
             await asyncio.wait({self._task}, timeout=1)
             self._task.cancel()
         try:
-            await asyncio.wait_for(self._send({"type": "websocket.close", "code": code, "reason": reason}), 1)
+            async with asyncio.timeout(1):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except (TimeoutError, OSError, RuntimeError):
             return  # the peer has disconnected or does not read; the server drops the connection on return
 

@@ -134,7 +134,8 @@ class Stream:
                     yield f"event: close\ndata: {encode({'code': code, 'reason': reason})}\n\n".encode()
                     return
                 try:
-                    await asyncio.wait_for(self._more.wait(), HEARTBEAT_S)
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await self._more.wait()
                 except TimeoutError:
                     yield b": \n\n"
         finally:

@@ -23,6 +23,21 @@ def bus_named(origin: str, deliver: Callable[[dict[str, Any]], None]) -> Bus:
     return bus_for(origin, each, lambda: None)
 
 
+async def test_cancellation_that_comes_with_a_change_ends_the_task() -> None:
+    """On Python 3.11 asyncio.wait_for lost it, and the task went on for ever."""
+    bus = Bus("one", lambda _: None, lambda: None, InMemoryChannelLayer())
+    bus.start()
+    await asyncio.sleep(0.05)
+    for task in bus._tasks:
+        bus._changed.set()
+        task.cancel()
+    ended, going_on = await asyncio.wait(bus._tasks, timeout=5)
+    for task in going_on:
+        task.cancel()
+    assert not going_on
+    assert all(task.cancelled() for task in ended)
+
+
 async def test_group_wanted_again_in_one_iteration_stays_joined() -> None:
     heard: Heard = asyncio.Queue()
     bus = bus_named("one", heard.put_nowait)

@@ -82,7 +82,8 @@ class Bus:
     async def stop(self) -> None:
         """Send the queue within a time limit, then leave the layer."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._out.join(), SEND_S)
+            async with asyncio.timeout(SEND_S):
+                await self._out.join()
         await cancel_all(self._tasks)
 
     @property
@@ -118,7 +119,8 @@ class Bus:
             self._probe_at = time.monotonic() + PROBE_EVERY_S
             self.send("nobody", {"kind": "probe"})
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), random.uniform(0.2, 0.5))  # noqa: S311
+            async with asyncio.timeout(random.uniform(0.2, 0.5)):  # noqa: S311
+                await self._changed.wait()
         self._changed.clear()
         if self.channel is None:
             return
@@ -150,7 +152,8 @@ class Bus:
             raise
 
     async def _call(self, method: Callable[[str, str | None], Awaitable[None]], group: str) -> None:
-        await asyncio.wait_for(method(group, self.channel), SEND_S)
+        async with asyncio.timeout(SEND_S):
+            await method(group, self.channel)
 
     def _signal_progress(self) -> None:
         reached, self._progress = self._progress, asyncio.Event()
@@ -180,7 +183,8 @@ class Bus:
         try:
             if message["kind"] == "signal" and time.monotonic() - queued_at > STALE_S:
                 return  # typing is out of date by the time the layer is back
-            await asyncio.wait_for(self.layer.group_send(group, message), SEND_S)
+            async with asyncio.timeout(SEND_S):
+                await self.layer.group_send(group, message)
             if not self._healthy:
                 self._healthy = True
                 self.restored()
@@ -193,7 +197,8 @@ class Bus:
     async def _receive(self) -> None:
         try:
             if self.channel is None:
-                self.channel = await asyncio.wait_for(self.layer.new_channel("hub"), SEND_S)
+                async with asyncio.timeout(SEND_S):
+                    self.channel = await self.layer.new_channel("hub")
                 self._changed.set()
             message = await self.layer.receive(self.channel)
         except FAULTS as error:

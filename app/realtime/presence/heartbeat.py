@@ -79,7 +79,8 @@ class Heartbeat:
                 await asyncio.sleep(pause)
         finally:
             with contextlib.suppress(*FAULTS):
-                await asyncio.wait_for(client.aclose(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await client.aclose()
 
     async def _publish(self, client: Redis) -> None:
         await client.publish(self._channel, self._payload())

@@ -58,7 +58,8 @@ class Placing:
         self._rooms[room.ref.id] = room
         answered = self._begin()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(answered.wait(), WAIT_S)
+            async with asyncio.timeout(WAIT_S):
+                await answered.wait()
 
     def users(self, users: Iterable[int]) -> None:
         """Look up people for all active rooms."""
