@@ -14,7 +14,7 @@ from ninja.errors import AuthenticationError
 from pydantic import Field
 
 from accounts import hashers, services, throttle
-from accounts.http_auth import authenticated, same_site
+from accounts.http_auth import authenticated, identity_of, person_of, same_site
 from accounts.models import User
 from accounts.names import key_of
 from core.api_types import Body
@@ -86,7 +86,7 @@ async def session_create(request: HttpRequest, payload: Credentials) -> tuple[in
 @router.delete("/session", response={204: None}, auth=authenticated, summary="Sign out: ends what the call used, and its sockets")
 async def session_delete(request: HttpRequest) -> tuple[int, None]:
     """End the credential of the call: a cookie's session, or the header's token."""
-    person, credential = request.auth  # type: ignore[attr-defined]
+    person, credential = identity_of(request)
     if credential.startswith("token:"):
         await database.run_for(person.id, services.token_delete, credential=credential)
     else:
@@ -104,14 +104,14 @@ async def token_create(request: HttpRequest, payload: Credentials) -> dict[str, 
 
 @router.post("/tickets", response={201: TicketOut}, auth=authenticated, summary="Get a ticket for one handshake")
 async def ticket_create(request: HttpRequest) -> tuple[int, dict[str, Any]]:
-    person, credential = request.auth  # type: ignore[attr-defined]
+    person, credential = identity_of(request)
     ticket = await database.run_for(person.id, services.ticket_create, user_id=person.id, credential=credential)
     return 201, {"ticket": ticket, "expires_in": settings.TICKET_SECONDS}
 
 
 @router.get("/me", response=Me, auth=authenticated, summary="Who I am")
 async def me(request: HttpRequest) -> HttpResponse | dict[str, Any]:
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
     get_token(request)
     return {"user": person.wire()}
 
@@ -128,7 +128,7 @@ async def users(
 
     With the id `user`: that person, or an empty list.
     """
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
 
     def search() -> dict[str, Any]:
         found = User.objects.filter(is_active=True, name_key__contains=key_of(query.replace("\0", ""))).exclude(id=person.id)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, person_of
 from chat import history
 from core.api_types import Person, answers
 from core.errors import BadFrame
@@ -51,7 +51,7 @@ async def messages(
     limit: Limit = LIMITS.latest_messages,
 ) -> HttpResponse:
     """At most `limit` messages, oldest first; without `before` and `after` the latest."""
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
     if before is not None and after is not None:
         raise BadFrame("give before or after, not both")
 

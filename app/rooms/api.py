@@ -11,7 +11,7 @@ from ninja import Query as Parameter
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from accounts.models import User
 from accounts.people import find_user
 from core.api_types import Body, Person, answers
@@ -120,7 +120,7 @@ async def room_list(
     one of the two lists, `added_by` the rooms that the person with this id has added me to, `room` at most the room with this
     slug.
     """
-    me = _me(request)
+    me = user_id(request)
     options: dict[str, Any] = {
         "after": after,
         "limit": limit,
@@ -134,7 +134,7 @@ async def room_list(
 
 @router.post("", response={201: dict[str, Any]}, summary="Make a room", openapi_extra=answers(RoomOut, 201))
 async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[str, Any]]:
-    me = _me(request)
+    me = user_id(request)
     room = await database.run_for(
         me, services.room_create, slug=payload.slug, title=payload.title, private=payload.private, owner=me
     )
@@ -144,15 +144,15 @@ async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[
 
 @router.get("/{slug}", summary="One room", openapi_extra=answers(RoomOut))
 async def room_read(request: HttpRequest, slug: str) -> dict[str, Any]:
-    return await database.run_for(_me(request), listing.room_for, _me(request), slug)
+    return await database.run_for(user_id(request), listing.room_for, user_id(request), slug)
 
 
 @router.patch("/{slug}", summary="Change a room's title or privacy", openapi_extra=answers(RoomOut))
 async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> dict[str, Any]:
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
-    await database.run_for(_me(request), services.room_change, slug=slug, user=_me(request), changes=changes)
+    await database.run_for(user_id(request), services.room_change, slug=slug, user=user_id(request), changes=changes)
     changed()
-    return await database.run_for(_me(request), listing.room_for, _me(request), slug)
+    return await database.run_for(user_id(request), listing.room_for, user_id(request), slug)
 
 
 @router.get("/{slug}/members", summary="Who is a member", openapi_extra=answers(MemberPage))
@@ -170,7 +170,7 @@ async def member_list(
 
     `query`: part of the name; `begins`: its beginning; `user`, repeatable: only these.
     """
-    me = _me(request)
+    me = user_id(request)
     options: dict[str, Any] = {"after": after, "limit": limit, "query": query, "begins": begins, "role": role, "users": user}
     return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
 
@@ -179,9 +179,9 @@ async def member_list(
 async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tuple[int, dict[str, Any]]:
     def add() -> tuple[Membership, bool, User]:
         user = find_user(payload.user)
-        return *services.member_add(slug=slug, by=_me(request), user=user.id), user
+        return *services.member_add(slug=slug, by=user_id(request), user=user.id), user
 
-    found, new, user = await database.run_for(_me(request), add)
+    found, new, user = await database.run_for(user_id(request), add)
     if new:
         room = found.room
         mark = Head(found.last_read_seq, found.uncounted)
@@ -191,7 +191,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
 
 @router.patch("/{slug}/members/{user}", summary="Make somebody an owner, or a member again", openapi_extra=answers(MemberOut))
 async def member_change(request: HttpRequest, slug: str, user: PersonId, payload: RoleIn) -> dict[str, Any]:
-    me = _me(request)
+    me = user_id(request)
     found = await database.run_for(me, leaving.member_change, slug=slug, by=me, user=user, role=payload.role)
     changed()
     return {"id": found.user_id, "name": found.user.username, "role": found.role}
@@ -203,7 +203,7 @@ async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm
 
     The last member of a private room needs `confirm`: the room is then closed to everyone.
     """
-    me = _me(request)
+    me = user_id(request)
     _publish(await database.run_for(me, leaving.member_remove, slug=slug, by=me, user=user, confirm=confirm))
     return 204, None
 
@@ -216,7 +216,7 @@ async def rooms_leave(request: HttpRequest, payload: LeaveIn) -> dict[str, Any]:
     """
     if (payload.rooms is None) == (payload.added_by is None):
         raise BadFrame("give either rooms or added_by")
-    me = _me(request)
+    me = user_id(request)
 
     def leave() -> leaving.LeftMany:
         return leaving.rooms_leave(user=me, rooms=payload.rooms, added_by=payload.added_by, confirm=payload.confirm)
@@ -231,7 +231,3 @@ def _publish(left: leaving.Left) -> None:
         revoked(what)
     if left.changed:
         changed()
-
-
-def _me(request: HttpRequest) -> int:
-    return int(request.auth[0].id)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from accounts.models import User
 from accounts.people import find_user
 from core.api_types import Body, Person, answers
@@ -34,10 +34,10 @@ async def block_list(request: HttpRequest) -> dict[str, Any]:
     """List all of them by name: at most 1,000."""
 
     def read() -> list[dict[str, Any]]:
-        found = Block.objects.filter(user_id=_me(request)).order_by("blocked__username")
+        found = Block.objects.filter(user_id=user_id(request)).order_by("blocked__username")
         return [{"id": one, "name": name} for one, name in found.values_list("blocked_id", "blocked__username")]
 
-    return {"users": await database.run_for(_me(request), read)}
+    return {"users": await database.run_for(user_id(request), read)}
 
 
 @router.post("", response={201: dict[str, Any]}, summary="Block somebody", openapi_extra=answers(Person, 201))
@@ -49,20 +49,16 @@ async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[s
 
     def add() -> User:
         user = find_user(payload.user)
-        blocks.block_add(user=_me(request), blocked=user.id)
+        blocks.block_add(user=user_id(request), blocked=user.id)
         return user
 
-    user = await database.run_for(_me(request), add)
+    user = await database.run_for(user_id(request), add)
     changed()
     return 201, {"id": user.id, "name": user.username}
 
 
 @router.delete("/{user}", response={204: None}, summary="End a block")
 async def block_remove(request: HttpRequest, user: Annotated[int, Field(ge=1, le=2**53)]) -> tuple[int, None]:
-    await database.run_for(_me(request), blocks.block_remove, user=_me(request), blocked=user)
+    await database.run_for(user_id(request), blocks.block_remove, user=user_id(request), blocked=user)
     changed()
     return 204, None
-
-
-def _me(request: HttpRequest) -> int:
-    return int(request.auth[0].id)  # type: ignore[attr-defined]

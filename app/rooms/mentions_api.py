@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, person_of
 from db import database
 from rooms.models import Mention
 
@@ -35,7 +35,7 @@ async def mentions(request: HttpRequest, room: Slug | None = None) -> dict[str, 
 
     They are read as the messages are.
     """
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
 
     def read() -> list[tuple[str, int]]:
         found = Mention.objects.filter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from chat.publish import thing
 from core.api_types import answers
 from db import database
@@ -17,7 +17,7 @@ router = Router(tags=["chess"], auth=authenticated)
 
 @router.get("/{slug}/chess/{int:seq}.pgn", summary="A game as PGN", openapi_extra=answers("application/x-chess-pgn"))
 async def game(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
 
     def read() -> str:
         found = thing(me, slug, seq, Chess)

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from ninja import Router, Schema
 from pydantic import Field
 
-from accounts.http_auth import authenticated, identified
+from accounts.http_auth import authenticated, identified, user_id
 from core.api_types import refuses
 from core.bodies import body_of
 from core.errors import NoSuchTarget
@@ -105,13 +105,13 @@ async def upload(request: HttpRequest, slug: str) -> tuple[int, dict[str, Any]]:
 
     Unsent files are removed after a day.
     """
-    return 201, await uploads.receive(_me(request), slug, body_of(request))
+    return 201, await uploads.receive(user_id(request), slug, body_of(request))
 
 
 @rooms.get("/{slug}/files", response=Files, exclude_unset=True, by_alias=True, summary="Files of a room, the newest first")
 async def file_list(request: HttpRequest, slug: str, before: Code | None = None, limit: Limit = 50) -> dict[str, Any]:
     """`before`: the `id` of the last file of the page before."""
-    me = _me(request)
+    me = user_id(request)
     return await database.run_for(me, lambda: services.upload_list(me, slug, before=before, limit=limit))
 
 
@@ -126,7 +126,7 @@ async def file_read(request: HttpRequest, code: Code, name: str) -> HttpResponse
 
     The name is for people; the `id` alone counts. Ranges and `If-None-Match` are answered.
     """
-    me = _me(request)
+    me = user_id(request)
     upload = await database.run_for(me, services.upload_read, me, code)
     file = File(disk.path_of(code), upload.name, upload.type, f'"{upload.digest}"')
     return await answer(request, file)
@@ -138,14 +138,9 @@ async def thumbnail_read(request: HttpRequest, code: Code) -> HttpResponseBase:
 
     It is turned upright and carries no metadata of the camera.
     """
-    me = _me(request)
+    me = user_id(request)
     upload = await database.run_for(me, services.upload_read, me, code)
     if not upload.has_thumbnail:
         raise NoSuchTarget(_("there is no such file"))
     file = File(disk.thumbnail_of(code), f"{upload.name}.webp", "image/webp", f'"{upload.digest}-thumbnail"')
     return await answer(request, file)
-
-
-def _me(request: HttpRequest) -> int:
-    person: int = request.auth[0].id  # type: ignore[attr-defined]
-    return person

@@ -12,14 +12,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, person_of
 from core import api_types
 from core.api_types import answers
 from db import database
 from features.notes import services, versions
 from features.notes.services import Incoming
 from features.notes.writer import writer
-from realtime.publish import Person
 from rooms import access
 
 router = Router(tags=["notes"], auth=authenticated)
@@ -76,13 +75,13 @@ async def note_list(
 
     `query`: words of the title or of the text. `before`: the last `note` of the page before.
     """
-    me = _me(request)
+    me = person_of(request)
     return await database.run_for(me.id, services.note_list, me.id, slug, before=before, limit=limit, query=query)
 
 
 @router.get("/{slug}/notes/{int:seq}.md", summary="A note's text as a file", openapi_extra=answers("text/markdown"))
 async def note_text(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
-    me = _me(request)
+    me = person_of(request)
     title, text = await database.run_for(me.id, services.text, me.id, slug, seq)
     name = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "-", title).strip(" .-") or f"note-{seq}"
     answer = HttpResponse(text, content_type="text/markdown; charset=utf-8")
@@ -96,7 +95,7 @@ async def note_text(request: HttpRequest, slug: str, seq: int) -> HttpResponse:
 async def version_list(
     request: HttpRequest, slug: str, seq: int, before: Number | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
-    me = _me(request)
+    me = person_of(request)
     return await database.run_for(me.id, versions.version_list, me.id, slug, seq, before=before, limit=limit)
 
 
@@ -104,7 +103,7 @@ async def version_list(
     "/{slug}/notes/{int:seq}/versions/{int:number}", summary="A version with its text", openapi_extra=answers(NoteVersionText)
 )
 async def version_read(request: HttpRequest, slug: str, seq: int, number: int) -> dict[str, Any]:
-    me = _me(request)
+    me = person_of(request)
     return await database.run_for(me.id, versions.version_read, me.id, slug, seq, number)
 
 
@@ -118,13 +117,8 @@ async def version_restore(request: HttpRequest, slug: str, seq: int, number: int
 
     All who have the note open see it, and the text before becomes a version.
     """
-    me = _me(request)
+    me = person_of(request)
     update = await database.run_for(me.id, versions.restoring_update, me.id, slug, seq, number)
     room = access.to_ref((await database.run_for(me.id, access.membership_in, me.id, slug)).room)
     await writer().submit(room, seq, Incoming(me, update))
     return {"room": room.slug, "note": seq, "version": number}
-
-
-def _me(request: HttpRequest) -> Person:
-    person: Person = request.auth[0]  # type: ignore[attr-defined]
-    return person

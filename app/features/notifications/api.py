@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from ninja import Router, Schema
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from core.api_types import Body
 from core.errors import RateLimited
 from core.limits import Buckets
@@ -102,7 +102,7 @@ async def settings_get(request: HttpRequest) -> dict[str, Any]:
 
     `rooms`: the levels that differ from the default, which is `all` in direct rooms and `mentions` in others.
     """
-    me = _me(request)
+    me = user_id(request)
     return await database.run_for(me, lambda: {**services.settings_of(me), "devices": services.devices_of(me)})
 
 
@@ -112,7 +112,7 @@ async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any
 
     A new `email` is used once the link that is mailed to it was opened.
     """
-    me, language = _me(request), _language()
+    me, language = user_id(request), _language()
     changes = payload.dict(exclude_unset=True, by_alias=True)
     address = services.checked_email(changes.get("email"))
     if address and not (_confirmations().take(str(me)) and _confirmations().take(address.lower())):
@@ -131,7 +131,7 @@ async def settings_patch(request: HttpRequest, payload: Change) -> dict[str, Any
 @router.put("/rooms/{slug}", response=Settings, by_alias=True, summary="Set what I am told of in a room")
 async def level_put(request: HttpRequest, slug: str, payload: LevelIn) -> dict[str, Any]:
     """`nothing` silences mentions, too."""
-    me = _me(request)
+    me = user_id(request)
     _room, settings = await database.run_for(me, lambda: services.level_set(user=me, slug=slug, level=payload.level))
     return _settings_shown(me, settings)
 
@@ -142,7 +142,7 @@ async def device_post(request: HttpRequest, payload: DeviceIn) -> tuple[int, dic
 
     The same endpoint again is the same device.
     """
-    me, language = _me(request), _language()
+    me, language = user_id(request), _language()
 
     def put() -> int:
         keys = payload.keys
@@ -155,7 +155,7 @@ async def device_post(request: HttpRequest, payload: DeviceIn) -> tuple[int, dic
 
 @router.delete("/devices/{device}", response={204: None}, summary="Remove a device")
 async def device_delete(request: HttpRequest, device: DeviceId) -> tuple[int, None]:
-    me = _me(request)
+    me = user_id(request)
     await database.run_for(me, lambda: services.device_remove(user=me, device=device))
     return 204, None
 
@@ -166,7 +166,7 @@ async def test_post(request: HttpRequest) -> tuple[int, dict[str, Any]]:
 
     `devices`: how many there are.
     """
-    me = _me(request)
+    me = user_id(request)
     if not _tests().take(str(me)):
         raise RateLimited(_("too many tests; wait a little"), retry_after=20)
 
@@ -182,11 +182,6 @@ def _settings_shown(me: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Show the person's other pages the change, too."""
     person_signal(me, {"type": "notifications", **settings})
     return settings
-
-
-def _me(request: HttpRequest) -> int:
-    person: int = request.auth[0].id  # type: ignore[attr-defined]
-    return person
 
 
 def _language() -> str:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from accounts.people import names_of
 from chat.publish import thing, things
 from core import api_types
@@ -54,7 +54,7 @@ class Voters(msgspec.Struct):
 @router.get("/{slug}/polls", summary="Open polls of a room", openapi_extra=answers(Polls))
 async def polls(request: HttpRequest, slug: str) -> dict[str, Any]:
     """At most 50 polls that are not closed, the newest first."""
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
     found = await database.run_for(me, lambda: things(me, slug, Poll, limit=OPEN, data__closed=False))
     return {"polls": [listed(poll) for poll in found]}
 
@@ -62,7 +62,7 @@ async def polls(request: HttpRequest, slug: str) -> dict[str, Any]:
 @router.get("/{slug}/polls/{int:seq}/mine", summary="My vote in a poll", openapi_extra=answers(MyVote))
 async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     """My choices, also in a secret poll; none where I have not voted."""
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
     poll = await database.run_for(me, thing, me, slug, seq, Poll)
     return {"room": poll.room.slug, "seq": seq, "choices": poll.state.votes.get(str(me), [])}
 
@@ -73,7 +73,7 @@ async def votes(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
 
     403 for a secret poll.
     """
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
 
     def read() -> list[list[dict[str, Any]]]:
         poll = thing(me, slug, seq, Poll).state
@@ -91,7 +91,7 @@ async def votes(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
 @router.get("/{slug}/polls/{int:seq}.csv", summary="A poll's result as CSV", openapi_extra=answers("text/csv"))
 async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
     """The options with their votes, and who voted for them unless the poll is secret."""
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
 
     def read() -> str:
         poll = thing(me, slug, seq, Poll).state

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from chat.publish import thing
 from core.api_types import answers
 from db import database
@@ -37,7 +37,7 @@ async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     Score and rank count the questions whose time is up. `rank`: one more than the number of players with more points; null if
     I have not played. `gained`: points of the last counted question. `choice`: my answer to the last question.
     """
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
     found = await database.run_for(me, thing, me, slug, seq, Quiz)
     quiz: Quiz = found.state
     player, given = quiz.players.get(str(me)), quiz.answers.get(str(me))

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, person_of
 from db import database
 from features.search.dates import first_since
 from features.search.find import PAGE, PAGE_MAX
@@ -79,7 +79,7 @@ async def search(
 
     In the query: `"a phrase"`, `from:name`, `in:room`, `before:date`, `after:date`, `has:file`.
     """
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
     found = await look_up(person.id, query, room, before, limit)
     return {"query": query, "results": found.results, "more": found.more}
 
@@ -87,5 +87,5 @@ async def search(
 @router.get("/rooms/{slug}/date", response=Place, summary="The first message since a time")
 async def date(request: HttpRequest, slug: str, since: Time) -> dict[str, Any]:
     """`seq` of the first event at or after `since`; head + 1 if there is none."""
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
     return await database.run_for(person.id, first_since, person.id, slug, since)

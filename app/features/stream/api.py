@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from ninja import Header, Query, Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, identity_of, person_of
 from core.errors import BadFrame, Close, FrameRefused, RateAbuse, RateLimited, SocketRefused, Unavailable
 from realtime import streams
 
@@ -40,7 +40,7 @@ async def stream_open(
     `hello` comes first, with the stream's name in `stream`. `room`, repeatable: rooms to join at once. `Last-Event-ID` resumes
     where an earlier stream ended. `event: close` with the close code ends the stream.
     """
-    person, credential = request.auth  # type: ignore[attr-defined]
+    person, credential = identity_of(request)
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     # The method as it came: HEAD is answered as GET. A stream without a body would hold its connection and count as a device.
     if request.scope["method"] == "HEAD":  # type: ignore[attr-defined]
@@ -79,7 +79,7 @@ async def frames_send(
     `Hubbub-Request`: 1, 2, 3, … for the requests of a stream. A request that is repeated for lack of an answer is then handled
     once.
     """
-    person, _ = request.auth  # type: ignore[attr-defined]
+    person = person_of(request)
     texts = _texts(request.body)
     found = streams.find(stream, person.id)
     if found is not None:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from accounts.people import names_of
 from chat.publish import thing
 from core.api_types import answers
@@ -37,7 +37,7 @@ class SurveyTexts(msgspec.Struct):
 @router.get("/{slug}/surveys/{int:seq}/mine", summary="My answers to a survey", openapi_extra=answers(MyAnswers))
 async def mine(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
     """My answers, also to a secret survey; an empty list where I have not answered."""
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
     survey = await database.run_for(me, thing, me, slug, seq, Survey)
     return {"room": survey.room.slug, "seq": seq, "answers": survey.state.answers.get(str(me), [])}
 
@@ -48,7 +48,7 @@ async def texts(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
 
     A list has at most 100 texts, in alphabetical order and without names. It is empty for a question that asks for no text.
     """
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
     survey = (await database.run_for(me, thing, me, slug, seq, Survey)).state
     given = [[one[place] for one in survey.answers.values()] for place in range(len(survey.questions))]
     return {"texts": [sorted(text for text in of_one if isinstance(text, str))[:TEXTS] for of_one in given]}
@@ -57,7 +57,7 @@ async def texts(request: HttpRequest, slug: str, seq: Seq) -> dict[str, Any]:
 @router.get("/{slug}/surveys/{int:seq}.csv", summary="A survey's answers as CSV", openapi_extra=answers("text/csv"))
 async def result(request: HttpRequest, slug: str, seq: Seq) -> HttpResponse:
     """A line for each person, with the name unless the survey is secret."""
-    me = request.auth[0].id  # type: ignore[attr-defined]
+    me = user_id(request)
 
     def read() -> str:
         survey = thing(me, slug, seq, Survey).state

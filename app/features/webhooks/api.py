@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from accounts.http_auth import authenticated
+from accounts.http_auth import authenticated, user_id
 from chat import publish
 from core.api_types import Body
 from core.errors import BadFrame
@@ -102,28 +102,23 @@ async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, 
 
 @rooms.get("/{slug}/hooks", response=Hooks, summary="Webhooks of a room, for its owners")
 async def hook_list(request: HttpRequest, slug: str) -> dict[str, Any]:
-    me = _me(request)
+    me = user_id(request)
     return {"hooks": [_shown(hook) for hook in await database.run_for(me, lambda: services.hook_list(user=me, slug=slug))]}
 
 
 @rooms.post("/{slug}/hooks", response={201: HookMade}, summary="Make a webhook")
 async def hook_create(request: HttpRequest, slug: str, payload: HookIn) -> tuple[int, dict[str, Any]]:
     """The token is shown this once."""
-    me = _me(request)
+    me = user_id(request)
     hook, token = await database.run_for(me, lambda: services.hook_create(user=me, slug=slug, name=payload.name))
     return 201, {**_shown(hook), "token": token, "url": request.build_absolute_uri(f"/api/hooks/{token}")}
 
 
 @rooms.delete("/{slug}/hooks/{hook}", response={204: None}, summary="Revoke a webhook")
 async def hook_delete(request: HttpRequest, slug: str, hook: HookId) -> tuple[int, None]:
-    me = _me(request)
+    me = user_id(request)
     await database.run_for(me, lambda: services.hook_delete(user=me, slug=slug, hook=hook))
     return 204, None
-
-
-def _me(request: HttpRequest) -> int:
-    person: int = request.auth[0].id  # type: ignore[attr-defined]
-    return person
 
 
 def _shown(hook: Hook) -> dict[str, Any]:
