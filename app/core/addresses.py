@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 ENCODE = "percent-encode / ? # @ : , % and spaces in user and password (a / is %2F)"
 MOST_PORT = 65_535
+MOST_DIGITS = 20
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
 _BAD_CODE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
@@ -112,7 +113,8 @@ def port_of(name: str, text: str, form: str) -> int:
 
     Raises ImproperlyConfigured.
     """
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_PORT:
+    # Python makes no number of thousands of digits.
+    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS or not 0 < int(text) <= MOST_PORT:
         refuse(name, f"has no port from 1 to {MOST_PORT} behind its host; {ENCODE}", form)
     return int(text)
 

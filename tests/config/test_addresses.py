@@ -46,6 +46,7 @@ def test_password_is_not_in_the_representation() -> None:
         f"redis://user:{SECRET}@host:port/0",
         f"redis://user:{SECRET}@host:0/0",
         f"redis://user:{SECRET}@host:65536/0",
+        pytest.param(f"redis://user:{SECRET}@host:{'9' * 5_000}/0", id="port of 5,000 digits"),
         f"redis://user:{SECRET}@host:/0",
         f"redis://user:{SECRET}@:1/0",
         f"redis://user:{SECRET}@[::1/0",

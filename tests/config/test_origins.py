@@ -47,6 +47,7 @@ NO_ORIGIN = [
     "https://chat example",
     "https://chat.example:0",
     "https://chat.example:65536",
+    pytest.param(f"https://chat.example:{'9' * 5_000}", id="port of 5,000 digits"),
     "https://chat.example:https",
     "http://127.1",
     "http://0x7f000001",

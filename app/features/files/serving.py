@@ -53,7 +53,7 @@ async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
     except FileNotFoundError as error:
         raise NoSuchTarget(_("there is no such file")) from error
     headers = headers_of(file)
-    if file.tag in _tags(request.headers.get("If-None-Match", "")):
+    if {file.tag, "*"} & _tags(request.headers.get("If-None-Match", "")):
         opened.close()
         return HttpResponse(status=304, headers=headers)
     whole = _Wanted(0, size)

@@ -89,7 +89,7 @@ async def send(to: Subscription, payload: dict[str, Any], *, topic: str, urgent:
 def encrypted(to: Subscription, payload: dict[str, Any]) -> bytes:
     """Encrypt a payload.
 
-    Raises ValueError for keys that are none, or for a payload that is too large.
+    Raises ValueError for keys that are none, OverflowError for a payload above MOST_BYTES.
     """
     from features.notifications.encryption import encrypt  # noqa: PLC0415  # only a process that sends needs the cryptography
 

@@ -230,6 +230,7 @@ async def test_ranges_and_validators(server: Server, ada: Account, room: str) ->
         assert changed.status_code == 200
         same = await http.get(url, headers={"If-None-Match": f'"x", W/{tag}'})
         assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+        assert (await http.get(url, headers={"If-None-Match": "*"})).status_code == 304
 
 
 async def test_forms_that_are_wrong_are_refused(server: Server, ada: Account, room: str) -> None:
