@@ -116,7 +116,8 @@ class World:
         clock = SimpleNamespace(monotonic=lambda: self.now)
         patch.setattr("realtime.presence.sync.time", clock)
         for name in ("realtime.presence.sync.LINGER_S", "realtime.presence.sync.FLUSH_S", "realtime.presence.sync.EVENT_EVERY_S",
-                     "realtime.presence.announcer.FLUSH_S", "realtime.presence.announcer.LIST_EVERY_S"):  # fmt: skip
+                     "realtime.presence.announcer.FLUSH_S", "realtime.presence.announcer.LIST_EVERY_S",
+                     "realtime.memberships.ROOMS_READ_EVERY_S"):  # fmt: skip
             patch.setattr(name, 0.0)
         patch.setattr(django_settings, "REDIS_SHARDS", [{}])
         patch.setattr(django_settings, "LIMIT_SOCKETS_PER_USER", 0)
