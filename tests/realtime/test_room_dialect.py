@@ -16,6 +16,12 @@ from tests.support.server import Server
 TEXT_LIMIT = 10_000
 
 
+@pytest.fixture
+async def ada(server: Server) -> Account:
+    """Each test's own: on a quick machine they send more than one person may."""
+    return await sign_up(server.base_url)
+
+
 async def test_message_reaches_others_and_its_sender(plain: Any, ada: Account, bob: Account, room: str) -> None:
     mine, theirs = await plain(f"/ws/chat/{room}/", ada), await plain(f"/ws/chat/{room}/", bob)
     await mine.send('{"message": "hi"}')
