@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 def crowd(site: Server, bot: Bot) -> list[str]:
     """Make more people than a page of members holds; return their names by id."""
     manage("seed", "101", env=site.env | {"ALLOW_SEED": "1"})
-    return bot.people("seed-")
+    return bot.people("seed-")[:101]  # another test may have made more, and one person invites 200 an hour
 
 
 @LOOKS

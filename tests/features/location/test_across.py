@@ -89,6 +89,8 @@ async def test_share_ends_when_the_process_of_a_later_one_died(circle: Circle, p
     assert ended["target"] == seq
     await mine.request("location.update", room=circle.room, **HERE)
     assert (await place(theirs))["key"] == str(seq + 1)
+    await stop(mine, circle.room, seq + 1)
+    await until_stored(pair, places=0)
 
 
 async def test_replaced_share_does_not_come_back(circle: Circle, pair: Pair) -> None:
