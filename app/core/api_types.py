@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
+from django.http import HttpRequest
 from ninja import Schema
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict
 
@@ -41,6 +42,14 @@ def answers(kind: Any, status: int = 200) -> dict[str, Any]:
 def refuses(*statuses: int) -> dict[str, Any]:
     """Describe refusals that only this call has, for its `openapi_extra`."""
     return {"x-refuses": statuses}
+
+
+def is_head(request: HttpRequest) -> bool:
+    """Return whether a call came as HEAD.
+
+    The API answers HEAD as GET, and `request.method` is GET then.
+    """
+    return bool(request.scope["method"] == "HEAD")  # type: ignore[attr-defined]
 
 
 def _rfc3339(value: Any) -> Any:

@@ -144,15 +144,17 @@ async def room_create(request: HttpRequest, payload: RoomIn) -> tuple[int, dict[
 
 @router.get("/{slug}", summary="One room", openapi_extra=answers(RoomOut))
 async def room_read(request: HttpRequest, slug: str) -> dict[str, Any]:
-    return await database.run_for(user_id(request), listing.room_for, user_id(request), slug)
+    me = user_id(request)
+    return await database.run_for(me, listing.room_for, me, slug)
 
 
 @router.patch("/{slug}", summary="Change a room's title or privacy", openapi_extra=answers(RoomOut))
 async def room_change(request: HttpRequest, slug: str, payload: RoomChange) -> dict[str, Any]:
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
-    await database.run_for(user_id(request), services.room_change, slug=slug, user=user_id(request), changes=changes)
+    me = user_id(request)
+    await database.run_for(me, services.room_change, slug=slug, user=me, changes=changes)
     changed()
-    return await database.run_for(user_id(request), listing.room_for, user_id(request), slug)
+    return await database.run_for(me, listing.room_for, me, slug)
 
 
 @router.get("/{slug}/members", summary="Who is a member", openapi_extra=answers(MemberPage))

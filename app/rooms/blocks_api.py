@@ -59,6 +59,7 @@ async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[s
 
 @router.delete("/{user}", response={204: None}, summary="End a block")
 async def block_remove(request: HttpRequest, user: Annotated[int, Field(ge=1, le=2**53)]) -> tuple[int, None]:
-    await database.run_for(user_id(request), blocks.block_remove, user=user_id(request), blocked=user)
+    me = user_id(request)
+    await database.run_for(me, blocks.block_remove, user=me, blocked=user)
     changed()
     return 204, None

@@ -101,10 +101,12 @@ def rooms_for(
 
 def _named(query: str) -> Q:
     """Return the filter for rooms with `query` in their slug or title, in any case."""
+    if not query:
+        return Q()
     text = normalize("NFC", query)
     # SQLite's LIKE knows the case of ASCII letters only, its REGEXP is Python's.
     title = Q(title__iregex=re.escape(text)) if connection.vendor == "sqlite" else Q(title__icontains=text)
-    return Q(slug__contains=slugs.folded(query)) | title if query else Q()
+    return Q(slug__contains=slugs.folded(query)) | title
 
 
 def room_for(user: int, slug: str) -> dict[str, Any]:

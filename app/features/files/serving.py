@@ -15,6 +15,7 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from core.api_types import is_head
 from core.errors import NoSuchTarget
 from core.words import words as _
 from features.files import content, disk
@@ -64,9 +65,7 @@ async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
     headers["Content-Length"] = str(wanted.end - wanted.first)
     if wanted != whole:
         headers["Content-Range"] = f"bytes {wanted.first}-{wanted.end - 1}/{size}"
-    # What answers HEAD as GET changes the request, not its scope.
-    is_head = request.scope["method"] == "HEAD"  # type: ignore[attr-defined]
-    pieces = _pieces(opened, _Wanted(0, 0) if is_head else wanted)
+    pieces = _pieces(opened, _Wanted(0, 0) if is_head(request) else wanted)
     return StreamingHttpResponse(pieces, status=200 if wanted == whole else 206, headers=headers)
 
 

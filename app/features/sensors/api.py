@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from accounts.http_auth import authenticated, identity_of, or_by, person_of
+from accounts.http_auth import authenticated, identity_of, or_by, person_of, user_id
 from core.api_types import Body, Moment, answers
 from core.errors import BadFrame, Forbidden, NoSuchTarget
 from core.words import words as _
@@ -139,11 +139,11 @@ async def sensors(request: HttpRequest, slug: str) -> dict[str, Any]:
     """All sensors by name, each with its latest reading and its alarm."""
 
     def read() -> dict[str, Any]:
-        room = access.membership_in(person_of(request).id, slug).room
+        room = access.membership_in(user_id(request), slug).room
         found = Sensor.objects.filter(room=room).select_related("alarm").order_by("sensor_id")
         return {"sensors": [listed(sensor) for sensor in found]}
 
-    return await database.run_for(person_of(request).id, read)
+    return await database.run_for(user_id(request), read)
 
 
 @router.get("/{slug}/sensors/{path:sensor_id}/series", summary="History of a sensor", openapi_extra=answers(SensorSeries))
@@ -158,9 +158,9 @@ async def history(request: HttpRequest, slug: str, sensor_id: SensorId, query: Q
         raise BadFrame(_("from must be before to"))
 
     def read() -> dict[str, Any]:
-        return series(_sensor(person_of(request).id, slug, sensor_id), first, last, query.points)
+        return series(_sensor(user_id(request), slug, sensor_id), first, last, query.points)
 
-    return await database.run_for(person_of(request).id, read)
+    return await database.run_for(user_id(request), read)
 
 
 @router.put("/{slug}/sensors/{path:sensor_id}/alarm", summary="Set a sensor's alarm", openapi_extra=answers(SensorShown))
@@ -174,14 +174,14 @@ async def alarm_put(request: HttpRequest, slug: str, sensor_id: SensorId, body: 
     if body.above is not None and body.below is not None and body.below + body.hysteresis > body.above - body.hysteresis:
         raise BadFrame(_("below and above, with the hysteresis, must not overlap"))
 
-    fields = {"by_id": person_of(request).id, "language": get_language() or "en", **body.dict()}
+    fields = {"by_id": user_id(request), "language": get_language() or "en", **body.dict()}
 
     def write() -> dict[str, Any]:
-        sensor = _owned(person_of(request).id, slug, sensor_id, _("only an owner sets alarms"))
+        sensor = _owned(user_id(request), slug, sensor_id, _("only an owner sets alarms"))
         Alarm.objects.update_or_create(sensor=sensor, defaults=fields)
         return listed(Sensor.objects.select_related("alarm").get(id=sensor.id))
 
-    return await database.run_for(person_of(request).id, write)
+    return await database.run_for(user_id(request), write)
 
 
 @router.delete("/{slug}/sensors/{path:sensor_id}/alarm", response={204: None}, summary="Remove a sensor's alarm")
@@ -190,9 +190,9 @@ async def alarm_delete(request: HttpRequest, slug: str, sensor_id: SensorId) -> 
         return await sensor_delete(request, slug, f"{sensor_id}/alarm")
 
     def write() -> None:
-        Alarm.objects.filter(sensor=_owned(person_of(request).id, slug, sensor_id, _("only an owner sets alarms"))).delete()
+        Alarm.objects.filter(sensor=_owned(user_id(request), slug, sensor_id, _("only an owner sets alarms"))).delete()
 
-    await database.run_for(person_of(request).id, write)
+    await database.run_for(user_id(request), write)
     return 204, None
 
 
@@ -233,7 +233,7 @@ async def sensor_delete(request: HttpRequest, slug: str, sensor_id: SensorId) ->
 @router.get("/{slug}/devices", response=SensorDevices, summary="Devices of a room")
 async def device_list(request: HttpRequest, slug: str) -> dict[str, Any]:
     """`revocable`: whether I may revoke it."""
-    me = person_of(request).id
+    me = user_id(request)
     found, owner = await database.run_for(me, lambda: devices.device_list(user=me, slug=slug))
     return {"devices": [_device(one, revocable=owner or one.created_by_id == me) for one in found]}
 
@@ -244,7 +244,7 @@ async def device_create(request: HttpRequest, slug: str, body: SensorDeviceIn) -
 
     It pushes readings into this room, and nothing else.
     """
-    me = person_of(request).id
+    me = user_id(request)
     device, token = await database.run_for(me, lambda: devices.device_create(user=me, slug=slug, name=body.name))
     return 201, {**_device(device, revocable=True), "token": token}
 
@@ -252,7 +252,7 @@ async def device_create(request: HttpRequest, slug: str, body: SensorDeviceIn) -
 @router.delete("/{slug}/devices/{device}", response={204: None}, summary="Revoke a device")
 async def device_delete(request: HttpRequest, slug: str, device: DeviceId) -> tuple[int, None]:
     """Its token is worth nothing from now on, and its sockets are closed."""
-    me = person_of(request).id
+    me = user_id(request)
     bot = await database.run_for(me, lambda: devices.device_delete(user=me, slug=slug, device=device))
     revoked(Revoked(bot, f"{KIND}:{device}"))
     return 204, None

@@ -15,6 +15,7 @@ from ninja import Header, Query, Router
 from pydantic import Field
 
 from accounts.http_auth import authenticated, identity_of, person_of
+from core.api_types import is_head
 from core.errors import BadFrame, Close, FrameRefused, RateAbuse, RateLimited, SocketRefused, Unavailable
 from realtime import streams
 
@@ -42,8 +43,7 @@ async def stream_open(
     """
     person, credential = identity_of(request)
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    # The method as it came: HEAD is answered as GET. A stream without a body would hold its connection and count as a device.
-    if request.scope["method"] == "HEAD":  # type: ignore[attr-defined]
+    if is_head(request):  # a stream without a body would hold its connection and count as a device
         return HttpResponse(headers=headers)
     try:
         found = await streams.open_stream(person, credential, request.META.get("REMOTE_ADDR") or "?")
