@@ -27,7 +27,10 @@ PIECE = 128 * 1024
 FRESH_S = 300
 # Nothing of it runs, for any type that a browser guesses.
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+# By RFC 9110: the unit in any case, one range in a list that may have empty members. Leading zeros count for nothing.
+_RANGE = re.compile(r"(?i:bytes)=[ \t,]*(?:0*([0-9]+))?-(?:0*([0-9]+))?[ \t,]*")
+# Beyond every file, and short enough for int().
+_MOST_DIGITS = 20
 
 
 class File(NamedTuple):
@@ -57,16 +60,17 @@ async def answer(request: HttpRequest, file: File) -> HttpResponseBase:
     if {file.tag, "*"} & _tags(request.headers.get("If-None-Match", "")):
         opened.close()
         return HttpResponse(status=304, headers=headers)
-    whole = _Wanted(0, size)
-    wanted = _range_of(request, file, size) or whole
+    # Ranges are for GET alone.
+    asked = None if is_head(request) else _range_of(request, file, size)
+    wanted = asked or _Wanted(0, size)
     if wanted.first >= wanted.end:
         opened.close()
         raise BadRange(size)
     headers["Content-Length"] = str(wanted.end - wanted.first)
-    if wanted != whole:
+    if asked is not None:
         headers["Content-Range"] = f"bytes {wanted.first}-{wanted.end - 1}/{size}"
     pieces = _pieces(opened, _Wanted(0, 0) if is_head(request) else wanted)
-    return StreamingHttpResponse(pieces, status=200 if wanted == whole else 206, headers=headers)
+    return StreamingHttpResponse(pieces, status=200 if asked is None else 206, headers=headers)
 
 
 def headers_of(file: File) -> dict[str, str]:
@@ -104,15 +108,15 @@ def _range_of(request: HttpRequest, file: File, size: int) -> _Wanted | None:
 
     The part is empty if the file ends before it. A request for several parts gets the whole file.
     """
-    found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
-    if found is None or found[0] == "bytes=-" or request.headers.get("If-Range", file.tag) != file.tag:
+    found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if found is None or request.headers.get("If-Range", file.tag) != file.tag:
         return None
-    first, last = found[1], found[2]
-    if not first:
-        return _Wanted(max(0, size - int(last[:20])), size)
-    if last and int(last[:20]) < int(first[:20]):
+    first, last = (int(digits[:_MOST_DIGITS]) if digits else None for digits in found.groups())
+    if first is None:
+        return None if last is None else _Wanted(max(0, size - last), size)
+    if last is not None and last < first:
         return None
-    return _Wanted(int(first[:20]), min(size, int(last[:20]) + 1) if last else size)
+    return _Wanted(first, size if last is None else min(size, last + 1))
 
 
 async def _pieces(file: IO[bytes], wanted: _Wanted) -> AsyncIterator[bytes]:

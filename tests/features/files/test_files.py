@@ -201,6 +201,10 @@ async def test_nothing_that_runs_is_shown_inline(server: Server, ada: Account, r
     assert headers["cache-control"].startswith("private")
 
 
+# More than the numbers of any file have digits.
+ZEROS = "0" * 30
+
+
 async def test_ranges_and_validators(server: Server, ada: Account, room: str) -> None:
     data = bytes(range(256)) * 2_000
     async with with_token(server.base_url, ada) as http:
@@ -209,6 +213,8 @@ async def test_ranges_and_validators(server: Server, ada: Account, room: str) ->
         head = await http.head(url)
         assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(whole)), b"")
         tag = head.headers["etag"]
+        head = await http.head(url, headers={"Range": "bytes=0-9"})
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(whole)))
         assert (head.headers["accept-ranges"], head.headers["content-disposition"][:7]) == ("bytes", "inline;")
 
         async def part(asked: str, **headers: str) -> httpx.Response:
@@ -216,14 +222,25 @@ async def test_ranges_and_validators(server: Server, ada: Account, room: str) ->
 
         for asked, wanted in {
             "bytes=0-9": whole[:10], "bytes=100-": whole[100:], "bytes=-5": whole[-5:], "bytes=10-99999999": whole[10:],
+            f"bytes={ZEROS}3-{ZEROS}7": whole[3:8], f"bytes=-{ZEROS}5": whole[-5:], f"bytes={ZEROS}-{ZEROS}": whole[:1],
+            f"bytes=5-{'9' * 200}": whole[5:], f"bytes=-{'9' * 200}": whole, "Bytes= , 0-9 ,": whole[:10], "bytes=0-": whole,
         }.items():  # fmt: skip
             answer = await part(asked)
             assert (answer.status_code, answer.content) == (206, wanted)
             assert answer.headers["content-range"].endswith(f"/{len(whole)}")
-        behind = await part("bytes=9999999-")
-        assert_problem(behind, 416, "bad_range")
-        assert behind.headers["content-range"] == f"bytes */{len(whole)}"
-        for ignored in ("bytes=5-2", "bytes=0-1,4-5", "lines=1-2", "bytes=-"):
+        for asked in ("bytes=9999999-", f"bytes={'9' * 200}-", f"bytes=-{ZEROS}"):
+            behind = await part(asked)
+            assert_problem(behind, 416, "bad_range")
+            assert behind.headers["content-range"] == f"bytes */{len(whole)}"
+        for ignored in (
+            "bytes=5-2",
+            "bytes=0-1,4-5",
+            "lines=1-2",
+            "bytes=-",
+            "bytes=1 0-20",
+            "bytes=1- 2",
+            f"bytes=9{ZEROS}-{ZEROS}9",
+        ):
             answer = await part(ignored)
             assert (answer.status_code, answer.content) == (200, whole)
         changed = await part("bytes=0-9", **{"If-Range": '"other"'})
