@@ -30,25 +30,27 @@ def series(sensor: Sensor, first: int, last: int, points: int) -> dict[str, Any]
     These are all readings if they fit into `points`, else means of minutes or hours. `step`: seconds of one point; 0: each
     reading.
     """
-    if first >= time.time() * 1_000 - settings.SENSOR_DAYS * DAY_MS:
+    now = time.time() * 1_000
+    if first >= now - settings.SENSOR_DAYS * DAY_MS:
         raw = Reading.objects.filter(sensor_id=sensor.id, at__gte=first, at__lte=last).order_by("at")
         found = list(raw.values_list("at", "value")[: points + 1])
         if len(found) <= points:
             return _answer(sensor, 0, [(at, value, value, value) for at, value in found])
-    step = step_for(first, last, points)
+    minutes_are_kept = first >= now - settings.SENSOR_MINUTE_DAYS * DAY_MS
+    step = step_for(first, last, points, MINUTE_S if minutes_are_kept else HOUR_S)
     with connection.cursor() as cursor:
         table = HOUR_S if step % HOUR_S == 0 else MINUTE_S
         cursor.execute(GROUPED, [step * 1_000, step * 1_000, sensor.id, table, first // (step * 1_000) * (step * 1_000), last])
         return _answer(sensor, step, cursor.fetchall())
 
 
-def step_for(first: int, last: int, points: int) -> int:
+def step_for(first: int, last: int, points: int, least: int = MINUTE_S) -> int:
     """Return the shortest step, in seconds, that gives at most `points` points.
 
-    It is a number of whole minutes, or of whole hours. Steps begin at whole multiples of themselves, so that a range may touch
-    two of any length.
+    It is a number of whole minutes, or of whole hours, and at least `least`. Steps begin at whole multiples of themselves, so
+    that a range may touch two of any length.
     """
-    minutes = max(1, -(-(last - first) // (points * MINUTE_S * 1_000)))
+    minutes = max(least // MINUTE_S, -(-(last - first) // (points * MINUTE_S * 1_000)))
     while True:
         step = minutes * MINUTE_S if minutes < 60 else HOUR_S * -(-minutes // 60)
         if last // (step * 1_000) - first // (step * 1_000) < max(2, points):
