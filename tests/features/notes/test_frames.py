@@ -293,6 +293,13 @@ async def test_cursors_reach_those_who_have_the_note_open(connect: Connect, ada:
     (value,) = (await theirs.expect("live", topic="note.cursor"))["values"]
     assert value["from"] == {"id": ada.id, "name": ada.name}
     assert value["value"] == {"note": note, "client": 7, "anchor": position, "head": position}
+    # A document made anew has another id: its socket's cursor before is no longer shown.
+    await mine.push("note.cursor", room=room, note=note, client=8, anchor=position, head=position)
+    shown: dict[str, Any] = {value["key"]: value}
+    while len(shown) < 2 or shown[value["key"]]["value"] is not None:
+        shown |= {one["key"]: one for one in (await theirs.expect("live", topic="note.cursor"))["values"]}
+    (value,) = (one for one in shown.values() if one["value"] is not None)
+    assert value["value"]["client"] == 8
     await mine.request("note.close", room=room, note=note)
     (ended,) = (await theirs.expect("live", topic="note.cursor"))["values"]
     assert (ended["key"], ended["value"]) == (value["key"], None)
