@@ -216,7 +216,11 @@ MATRIX: dict[str, Cells] = {
             "tests/rooms/test_fairness.py::test_calls_above_the_rate_wait_or_answer_429",
             "tests/bench/test_floods.py::test_every_endpoint_and_frame_has_a_flood",
         ),
-        "stream": (f"{_OURS}test_flood_of_frames_closes_its_own_stream",),
+        "stream": (
+            f"{_OURS}test_flood_of_frames_closes_its_own_stream",
+            f"{_OURS}test_streams_count_as_sockets_of_their_person",
+            f"{_OURS}test_streams_count_as_handshakes_of_their_address",
+        ),
         "upload": (f"{_FILES}test_limits",),
         "page": (
             f"{_API}test_sign_ups_of_an_address_are_counted",

@@ -5,10 +5,12 @@ These are simple sockets, the stream, files, the admin and webhooks.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
 
+from tests.conftest import StartServer
 from tests.features.stream.client import StreamClient, stream
 from tests.support.api import anonymous, assert_problem, session_cookie, signed_in, with_token
 from tests.support.chat_client import Account, create_room, sign_up
@@ -94,6 +96,32 @@ async def test_flood_of_frames_closes_its_own_stream(server: Server, ada: Accoun
             await mine.send(*({"type": "ping"} for _ in range(50)))
         assert await end_of(mine) == 4009
         assert (await other.request("ping"))["type"] == "pong"
+
+
+async def test_streams_count_as_sockets_of_their_person(start_server: StartServer) -> None:
+    server = start_server(LIMIT_SOCKETS_PER_USER="2", WEB_CONCURRENCY="1")
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with AsyncExitStack() as exits:
+        http = await exits.enter_async_context(with_token(server.base_url, ada))
+        await exits.enter_async_context(PlainSocket(server.ws_url(), headers=ada.headers))
+        first = await exits.enter_async_context(stream(server.base_url, ada))
+        await first.expect("hello")
+        assert_problem(await http.get("/api/stream"), 429, "rate_limited")
+        assert (await first.request("ping"))["type"] == "pong"
+        async with stream(server.base_url, bob) as other:
+            await other.expect("hello")
+
+
+async def test_streams_count_as_handshakes_of_their_address(start_server: StartServer) -> None:
+    server = start_server(LIMIT_HANDSHAKES_PER_S="5", LIMIT_CALLS_PER_S="0", LIMIT_SOCKETS_PER_USER="0", WEB_CONCURRENCY="1")
+    ada = await sign_up(server.base_url)
+    async with AsyncExitStack() as exits:
+        http = await exits.enter_async_context(with_token(server.base_url, ada))
+        statuses = set[int]()
+        for _ in range(40):
+            answer = await exits.enter_async_context(http.stream("GET", "/api/stream"))
+            statuses.add(answer.status_code)
+        assert statuses == {200, 429}
 
 
 async def end_of(client: StreamClient) -> int:
