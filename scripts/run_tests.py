@@ -2,7 +2,7 @@
 
 `scripts/test [BLOCK...]` sets up their programs first.
 
-Blocks of one lane run one after the other, lanes beside each other, and what is held to figures runs alone, at the end.
+Three blocks run beside one another, and what is held to figures runs alone, at the end.
 Failed tests run again, alone, as CPython's do: the machine may have been too busy for them. A test that fails again has
 failed; one that passes then is named at the end, and is a defect, too: of the product or of the test. What runs alone in the
 first place (loads, chaos) gets no second run: a message lost once is lost.
@@ -29,8 +29,10 @@ from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
-# Processes of a block, of which several run: with more, all only wait for each other.
+# Processes of a block.
 CORES = os.cpu_count() or 1
+# Blocks beside one another: a block's tests wait two thirds of their time, for containers, clocks and one another.
+BESIDE = 3
 MOST_AGAIN = 5  # failed tests of one block: more are no accident
 
 # Program: Debian's packages of it, and what cannot run without it.
@@ -159,12 +161,9 @@ def stack(missing: list[str]) -> Block:
     return Block("stack", ("docker",), ("-m", "stack", *files), 2)
 
 
-def lanes(missing: list[str]) -> list[list[Block]]:
-    """Return the blocks that run beside others.
-
-    Containers that are replaced mostly wait for one another: they do so beside the blocks that need no Docker.
-    """
-    return [[stack(missing), postgres(missing)], [embedded(missing), Block("frontend"), browser()]]
+def beside(missing: list[str]) -> list[Block]:
+    """Return the blocks that run beside others, the longest first."""
+    return [embedded(missing), stack(missing), postgres(missing), browser(), Block("frontend")]
 
 
 def alone() -> list[Block]:
@@ -230,16 +229,15 @@ class Run:
     again: list[Block] = field(default_factory=list)
     failed: bool = False
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(BESIDE))
 
     def all(self) -> None:
-        beside = [self._callable(lane) for lane in lanes(self.missing)]
-        pool = ThreadPoolExecutor()
-        others = [pool.submit(self._lane, lane) for lane in beside[:-1]]
-        self._lane(beside[-1], shown=True)
-        for other in others:
-            other.result()  # raises the lane's error: a lane that ended silently would pass
-        for block in [block for lane in beside[:-1] for block in lane]:
-            print(f"== {block.name}\n{block.log.read_text(errors='replace')}", flush=True)
+        blocks = self._callable(beside(self.missing))
+        ends = [self.pool.submit(self._once, block, shown=block is blocks[0]) for block in blocks]
+        for block, end in zip(blocks, ends, strict=True):
+            end.result()  # raises the block's error: one that ended silently would pass
+            if block is not blocks[0]:
+                print(f"== {block.name}\n{block.log.read_text(errors='replace')}", flush=True)
         for block in list(self.again):
             say(f"Again, alone: what failed of the block {block.name}")
             self._block(Block(f"{block.name}-again", (), block.arguments, profile=block.profile), shown=True)
@@ -247,7 +245,8 @@ class Run:
             self._block(block, shown=True)
 
     def end(self) -> None:
-        """End what still runs, each block as one process group."""
+        """Begin nothing more, and end what still runs, each block as one process group."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
         for process in list(self.running.values()):
             try:
                 os.killpg(process.pid, signal.SIGTERM)
@@ -268,13 +267,12 @@ class Run:
                 found.append(block)
         return found
 
-    def _lane(self, blocks: list[Block], *, shown: bool = False) -> None:
-        for block in blocks:
-            code = self._block(block, shown=shown)
-            if code == 1 and 0 < len(last_failed(block)) <= MOST_AGAIN:  # pytest's code for failed tests: it had run them all
-                self.again.append(block)
-            elif code:
-                self.failed = True
+    def _once(self, block: Block, *, shown: bool) -> None:
+        code = self._block(block, shown=shown)
+        if code == 1 and 0 < len(last_failed(block)) <= MOST_AGAIN:  # pytest's code for failed tests: it had run them all
+            self.again.append(block)
+        elif code:
+            self.failed = True
 
     def _block(self, block: Block, *, shown: bool = False) -> int:
         """Run one; return its exit code.
@@ -367,7 +365,7 @@ def say(text: str) -> None:
 
 def main(wanted: list[str]) -> NoReturn:
     missing = install_programs()
-    known = [block.name for blocks in [*lanes(missing), alone()] for block in blocks]
+    known = [block.name for block in [*beside(missing), *alone()]]
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"test: no block is called {unknown[0]}; known are {', '.join(known)}")
     ARTIFACTS.mkdir(exist_ok=True)

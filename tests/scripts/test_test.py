@@ -7,7 +7,9 @@ import inspect
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -63,17 +65,30 @@ class Checkout:
         """Run scripts/test_fast."""
         return self._run("test_fast", *arguments)
 
-    def _run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the variables of its scripts."""
         env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
-        env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # each process would load them all
+        return env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # each process would load them all
+
+    def _run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.root / "scripts" / script), *arguments]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=110, check=False)
 
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Checkout:
     """A checkout to plant tests into."""
     return Checkout(tmp_path)
+
+
+def wait_until(ready: Callable[[], bool], run: subprocess.Popen[bytes]) -> None:
+    """Wait 60 s at most, while the run goes on."""
+    deadline = monotonic() + 60
+    while not ready():
+        assert run.poll() is None, "it has ended"
+        assert monotonic() < deadline
+        sleep(0.1)
 
 
 def closing(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -119,6 +134,23 @@ def test_parallel_block_gets_a_second_run(planted: Checkout) -> None:
         "  stack: tests.k8s.test_planted: test_number_1",
         "4 passed, 0 failed, 0 skipped",
     ]
+
+
+# Five blocks are due, and three run beside one another.
+def test_ended_run_begins_no_more_blocks(planted: Checkout) -> None:
+    sleeping = "import pytest\nfrom pathlib import Path\nfrom time import sleep\n{mark}def test_sleeps():\n"
+    sleeping += "    Path('{name}.begun').touch()\n    sleep(100)\n"
+    planted.plant("tests/rooms/test_planted.py", head=sleeping.format(name="embedded", mark=""))  # and of the block postgres
+    planted.plant("tests/stack/test_planted.py", head=sleeping.format(name="stack", mark="@pytest.mark.stack\n"))
+    planted.plant("tests/browser/test_planted.py", head=sleeping.format(name="browser", mark="@pytest.mark.browser\n"))
+    with (planted.root / "output").open("w") as output:
+        run = subprocess.Popen([planted.root / "scripts" / "test"], env=planted.env, stdout=output, stderr=subprocess.STDOUT)
+        wait_until(lambda: all((planted.root / f"{name}.begun").exists() for name in ("embedded", "stack")), run)
+        run.terminate()
+        assert run.wait(30) == 143
+    begun = {file.stem for file in (planted.root / "artifacts").glob("*.log")}
+    assert begun == {"embedded", "stack", "postgres"}, (planted.root / "output").read_text()
+    assert not (planted.root / "browser.begun").exists()
 
 
 def test_many_failures_get_no_second_run(planted: Checkout) -> None:
@@ -175,7 +207,7 @@ def test_browser_has_a_network_of_its_own(planted: Checkout) -> None:
 def test_unknown_block_is_refused(planted: Checkout) -> None:
     done = planted.test("brwoser")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are stack, postgres, embedded, ")
+    assert done.stderr.splitlines()[-1].startswith("test: no block is called brwoser; known are embedded, stack, postgres, ")
 
 
 def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> None:
