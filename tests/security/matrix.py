@@ -127,6 +127,7 @@ MATRIX: dict[str, Cells] = {
         ),
         "consumer": (f"{_CONSUMER}test_json_consumer_knows_its_user",),
         "api": (
+            "tests/features/test_strangers.py::test_no_call_answers_a_stranger",
             "tests/rooms/test_api.py::test_private_rooms_are_visible_to_members_only",
             "tests/rooms/test_api.py::test_non_members_cannot_invite",
             "tests/rooms/test_api.py::test_only_owners_and_oneself_may_remove_a_member",
