@@ -160,13 +160,32 @@ def test_signing_out_ends_a_share(person: NewPerson, bot: Bot) -> None:
     expect(bob.page.get_by_text("Live location ended")).to_be_visible()
 
 
-def test_simple_page_draws_places(person: NewPerson) -> None:
+def drawn(user: Person) -> str:
+    """Return what is on the simple page's map."""
+    return str(user.page.evaluate("document.getElementById('map').toDataURL()"))
+
+
+def test_simple_page_draws_places_of_two_people(person: NewPerson) -> None:
     ada = person("Ada", geolocation=WARSAW, permissions=["geolocation"])
-    ada.page.goto("/demo/location/")
-    expect(ada.page.locator("#state")).to_have_text("connected")
+    bob = person("Bob", color_scheme="dark", **PHONE)
+    for one in (ada, bob):
+        one.page.goto("/demo/location/")
+        expect(one.page.locator("#state")).to_have_text("connected")
+    empty = drawn(bob)
     ada.page.get_by_role("button", name="Share where I am").click()
-    expect(ada.page.locator("#list")).to_contain_text(f"{ada.name}: 52.2300, 21.0100")
+    for one in (ada, bob):
+        expect(one.page.locator("#list")).to_contain_text(f"{ada.name}: 52.2300, 21.0100")
+    assert drawn(bob) != empty
+    alone = drawn(bob)
+    # The middle of the map is on the equator and the meridian of Greenwich.
+    bob.page.locator("#map").tap()
+    for one in (ada, bob):
+        expect(one.page.locator("#list")).to_contain_text(re.compile(rf"{bob.name}: -?0\.\d+, -?0\.\d+"))
+    assert drawn(bob) != alone
     picture(ada, "demo")
+    picture(bob, "demo-phone-dark")
+    ada.page.close()
+    expect(bob.page.locator("#list")).not_to_contain_text(ada.name)
 
 
 def test_tiles_come_from_where_the_operator_says(start_site: StartSite, person: NewPerson) -> None:

@@ -43,3 +43,18 @@ def test_name_is_completed_counted_and_one_key_away(person: NewPerson, bot: Bot)
     grace.screenshot("mention-row-phone-dark")
     grace.page.keyboard.press("Control+End")
     expect(grace.page.get_by_role("button", name="Next mention")).to_have_count(0)
+
+
+def test_key_leads_from_mention_to_mention(person: NewPerson, bot: Bot) -> None:
+    first, second, other = bot.make_room("Garden"), bot.make_room("Shed"), bot.make_room("Elsewhere")
+    ada = person("Ada", room=first)
+    ada.open(second)
+    ada.open(other)
+    bot.say(first, f"@{ada.name} the first")
+    bot.say(second, "not you", f"@{ada.name} the second")
+    expect(ada.side_link("Shed")).to_have_accessible_name(re.compile("one message names you"))
+    for room, seq in ((first, 1), (second, 2)):
+        ada.composer.focus()
+        ada.page.keyboard.press("Control+Shift+M")
+        expect(ada.page).to_have_url(f"/chat/{room}/{seq}")
+        expect(ada.messages.locator(".name--me")).to_be_in_viewport()

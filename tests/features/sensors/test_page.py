@@ -154,11 +154,20 @@ def test_device_is_made_used_and_revoked(person: NewPerson, site: Server) -> Non
     picture(bob, "device-made-phone-dark")
 
 
-def test_simple_page_draws_charts(person: NewPerson) -> None:
-    ada = person("Ada")
-    ada.page.goto("/demo/sensor_data/")
-    expect(ada.page.locator("#state")).to_have_text("connected")
+def test_simple_page_draws_charts_of_two_people(person: NewPerson) -> None:
+    ada, bob = person("Ada"), person("Bob", color_scheme="dark", **PHONE)
+    for one in (ada, bob):
+        one.page.goto("/demo/sensor_data/")
+        expect(one.page.locator("#state")).to_have_text("connected")
     ada.page.get_by_label("Sensor").fill(ada.name)
     ada.page.get_by_role("button", name="Send").click()
-    expect(ada.page.get_by_role("heading", name=f"{ada.name}: 21.5")).to_be_visible()
+    for one in (ada, bob):
+        expect(one.page.get_by_role("heading", name=f"{ada.name}: 21.5")).to_be_visible()
+    chart = bob.page.locator("section", has=bob.page.get_by_role("heading", name=ada.name)).locator("canvas")
+    before = chart.evaluate("(one) => one.toDataURL()")
+    ada.page.get_by_label("Value").fill("23")
+    ada.page.get_by_role("button", name="Send").click()
+    expect(bob.page.get_by_role("heading", name=f"{ada.name}: 23")).to_be_visible()
+    assert chart.evaluate("(one) => one.toDataURL()") != before
     picture(ada, "demo")
+    picture(bob, "demo-phone-dark")
