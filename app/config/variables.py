@@ -344,7 +344,7 @@ VARIABLES: tuple[Variable, ...] = (
         "BACKUP_DIR",
         "path",
         None,
-        "Where `make backup` puts its files, by an absolute path; a directory of its own for each installation. Unset: var/backups",
+        "Where `make backup` puts its files; a relative path lies in the checkout. Unset: var/backups",
         scope="script",
     ),
     Variable("BACKUP_KEEP", "int", "14", "Backups to keep there; older ones are removed", scope="script", minimum=1),

@@ -300,6 +300,12 @@ def test_timer_keeps_the_newest_backups(small: tuple[Server, bytes], tmp_path: P
     assert kept[2:] == ["notes"]
     with (tmp_path / kept[1]).open("rb") as file:
         archive.verify(file)
+    for name in ("hubbub-20260101T031700Z-0123abcd.tar.gz", "hubbub-20260101T031700Z-0123abcd-89ef0123.tar.gz"):
+        (tmp_path / name).touch()
+    manage("backup", "--into", str(tmp_path), "--keep", "1", env=server.env)
+    left = {path.name for path in tmp_path.iterdir()} - {"notes"}
+    assert len(left) == 4, "another installation's stay, and so do those that may be its own"
+    assert kept[0] in left
     for refused, why in (
         (["--keep", "0"], "--keep must be at least 1, not 0"),
         (["--into", "/nowhere"], "there is no directory /nowhere"),

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
         "age": Key(recipient, files["ada"], (files["eve"], {}, {"BACKUP_IDENTITY": "/nowhere/key.txt"})),
     }
     for used in homes.values():
-        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=base_environment() | used, check=False, timeout=20)
+        subprocess.run(["gpgconf", "--kill", "all"], env=base_environment() | used, check=True, timeout=20)
+        assert not (Path(used["GNUPGHOME"]) / "S.dirmngr").exists(), "no key is looked for in the network"
 
 
 def database(env: dict[str, str], statement: str) -> object:
@@ -118,12 +120,15 @@ def never(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
     return env | {"BACKUP_DIR": str(tmp_path / "backups")}
 
 
-def run(checkout: Path, name: str, *arguments: str, env: dict[str, str], small: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    checkout: Path, name: str, *arguments: str, env: dict[str, str], small: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     command: list[str | Path] = [checkout / "scripts" / name, *arguments]
     if small:
         Path(env["BACKUP_DIR"]).mkdir(exist_ok=True)
         command = ["unshare", "--mount", "sh", "-c", WITH_A_SMALL_DISK, "sh", small, env["BACKUP_DIR"], *command]
-    return subprocess.run(command, env=env, cwd=checkout, capture_output=True, text=True, check=False, timeout=120, input="")
+    where = cwd or checkout
+    return subprocess.run(command, env=env, cwd=where, capture_output=True, text=True, check=False, timeout=120, input="")
 
 
 def backups_in(directory: Path) -> list[Path]:
@@ -269,6 +274,76 @@ def test_directory_of_another_checkout_is_refused(embedded: Path, env: dict[str,
     other.rename(tmp_path / "gone")
     moved = run(embedded, "backup", env=made)
     assert moved.returncode == 0, moved.stderr
+
+
+@pytest.fixture(scope="module")
+def second(profile: Profile) -> Iterator[dict[str, str]]:
+    """Another installation, as on a second server."""
+    server = Server(profile)
+    server.shell("from accounts.services import user_create; user_create(username='bob', password='correct horse battery')")
+    yield server.env
+    server.close()
+
+
+def on_server(checkout: Path, name: str) -> None:
+    """Have the scripts of a checkout find another name of the server."""
+    (checkout / "bin").mkdir(exist_ok=True)
+    (checkout / "bin" / "uname").write_text(f"#!/bin/sh\necho {name}\n")
+    (checkout / "bin" / "uname").chmod(0o755)
+
+
+@pytest.mark.parametrize("copy", [False, True], ids=["two installations", "a copy of one"])
+def test_backups_of_another_server_stay(
+    embedded: Path, env: dict[str, str], second: dict[str, str], tmp_path: Path, copy: bool
+) -> None:
+    """Two servers with the same path of the checkout share a directory."""
+    directory = tmp_path / "network"
+    directory.mkdir()
+    shared = {"BACKUP_DIR": str(directory), "BACKUP_KEEP": "1", "PATH": f"{embedded / 'bin'}:{env['PATH']}"}
+    one, other = env | shared, (env if copy else second) | shared
+    # Of a release whose names do not tell whose they are.
+    (directory / "hubbub-20260101T000000Z.tar.gz").write_text("nameless")
+    on_server(embedded, "one")
+    assert run(embedded, "backup", env=one).returncode == 0
+    (ours,) = backups_in(directory)
+    assert ours.name != "hubbub-20260101T000000Z.tar.gz", "it was our own, and the oldest"
+    on_server(embedded, "other")
+    done = run(embedded, "backup", env=other)
+    assert done.returncode == 0, done.stderr
+    assert "has 1 backups of another installation, server or checkout, which stay" in done.stderr
+    (theirs,) = set(backups_in(directory)) - {ours}
+    (directory / "hubbub-29990101T000000Z.tar.gz").write_text("of a third one")
+    os.utime(ours, (0, 0))
+    time.sleep(1.1)
+    assert run(embedded, "backup", env=other).returncode == 0
+    assert not theirs.exists()
+    assert ours.exists()
+    assert (directory / "hubbub-29990101T000000Z.tar.gz").exists()
+    (directory / "hubbub-29990101T000000Z.tar.gz").unlink()
+    on_server(embedded, "one")
+    latest = run(embedded, "restore", "--check", "latest", env=one)
+    assert f"The newest backup is {ours}." in latest.stderr, "the other server's is newer"
+    on_server(embedded, "third")
+    refused = run(embedded, "restore", "latest", env=one | {"DATA_DIR": str(tmp_path / "fresh")})
+    assert (refused.returncode, "there are backups of several installations" in refused.stderr) == (1, True), refused.stderr
+    ours.unlink()
+    moved = run(embedded, "restore", "--check", "latest", env=one)
+    assert moved.returncode == 0, moved.stderr
+    assert "It was made on another server or in another checkout." in moved.stderr
+
+
+def test_relative_directory_lies_in_the_checkout(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
+    made = env | {"BACKUP_DIR": "kept/here", "BACKUP_KEEP": "1"}
+    away = tmp_path / "away"
+    away.mkdir()
+    for folder in (away, embedded):
+        done = run(embedded, "backup", env=made, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (file,) = backups_in(embedded / "kept" / "here")
+        checked = run(embedded, "restore", "--check", "latest", env=made, cwd=folder)
+        assert f"The newest backup is {file}." in checked.stderr
+        time.sleep(1.1)
+    assert [*away.iterdir()] == []
 
 
 def encrypted(embedded: Path, env: dict[str, str], key: Key, directory: Path) -> Path:

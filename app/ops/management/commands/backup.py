@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import shutil
 import sys
 import time
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--into", type=Path, help="the directory to write a file with the time in its name to, for a timer")
         parser.add_argument("--keep", type=int, default=14, help="with --into: how many of the newest files stay (14)")
         parser.add_argument("--env", action="store_true", help="take along the .env that comes through standard input")
+        parser.add_argument("--owner", action="store_true", help="print the id that names of backups have, write none")
         parser.add_argument("--verify", action="store_true", help="read a backup from standard input, print its time")
         parser.add_argument(
             "--record", type=zoned_time, metavar="TIME", help="store that a verified backup of this time is kept, write none"
@@ -56,15 +58,18 @@ class Command(BaseCommand):
             return
         if keep < 1:
             raise CommandError(f"--keep must be at least 1, not {keep}")
-        if into is not None:
-            if not into.is_dir():
-                raise CommandError(f"--into: there is no directory {into}")
-            output = str(into / f"hubbub-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
+        if into is not None and not into.is_dir():
+            raise CommandError(f"--into: there is no directory {into}")
         self.refuse_database_without_migrations()
+        owner = short_id() if into is not None or options["owner"] else ""
+        if options["owner"]:
+            self.stdout.write(owner)
+            return
         env_file = sys.stdin.buffer.read(archive.MOST_WHOLE) if env else b""
         if into is not None:
+            output = str(into / f"hubbub-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{owner}.tar.gz")
             # A lower --keep makes room for this one already.
-            self.remove_old(into, keep)
+            self.remove_old(into, keep, owner)
         if output == "-":
             summary = self.write(sys.stdout.buffer, env_file)
             sys.stdout.flush()
@@ -72,7 +77,7 @@ class Command(BaseCommand):
             summary, made = self.write_file(Path(output), env_file)
             self.record_if_possible(made)
         if into is not None:
-            self.remove_old(into, keep)
+            self.remove_old(into, keep, owner)
         self.stderr.write(f"Backed up: {summary}.")
 
     def refuse_database_without_migrations(self) -> None:
@@ -106,17 +111,14 @@ class Command(BaseCommand):
         except CommandError as error:
             self.stderr.write(f"The backup is sound, but {error}")
 
-    def remove_old(self, directory: Path, keep: int) -> None:
-        """Remove all but the newest `keep` backups, and abandoned unfinished files.
-
-        The names of backups sort by their time.
-        """
+    def remove_old(self, directory: Path, keep: int, owner: str) -> None:
+        """Remove all but the newest `keep` own backups, and abandoned unfinished files."""
         for part in directory.glob("hubbub-*.tar.gz.part"):
             # Another backup may be under way.
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - part.stat().st_mtime > PART_S:
                     part.unlink()
-        for old in sorted(directory.glob("hubbub-*.tar.gz"), reverse=True)[keep:]:
+        for old in own_backups(directory, owner)[keep:]:
             old.unlink(missing_ok=True)
             self.stderr.write(f"Removed {old.name}: {keep} are kept.")
 
@@ -167,6 +169,23 @@ class Command(BaseCommand):
         # Behind the rows: a file is there before the row that names it.
         writer.add_files(settings.MEDIA_ROOT)
         writer.finish()
+
+
+def short_id() -> str:
+    """Return the id of this installation as the names of its backups have it."""
+    return hashlib.sha256(f"{installation.identity()}\n".encode()).hexdigest()[:8]
+
+
+def own_backups(directory: Path, owner: str) -> list[Path]:
+    """Return the backups of the installation `owner`, newest first.
+
+    Names without an installation are of an earlier release: they are our own unless another installation writes here.
+    """
+    found = sorted(directory.glob("hubbub-*.tar.gz"), reverse=True)
+    own = [path for path in found if path.name.endswith(f"-{owner}.tar.gz")]
+    nameless = [path for path in found if path.name.count("-") == 1]
+    others = len(own) + len(nameless) < len(found) or (own and nameless and nameless[0] > own[-1])
+    return own if others else own + nameless
 
 
 def no_room(directory: Path) -> str:
