@@ -15,7 +15,8 @@ RUN groupadd --system --gid 101 acme \
     && install --directory --mode 0700 --owner 101 --group 101 /srv/account /srv/certificates /srv/challenges
 WORKDIR /srv/acme
 COPY --from=packages /srv/acme/.venv/ .venv/
-COPY docker/acme/companion.py ./
+# Readable from a clone made with umask 077, too.
+COPY --chmod=0644 docker/acme/companion.py ./
 
 # Writable are /tmp and the three volumes alone.
 ENV PATH=/srv/acme/.venv/bin:$PATH \

@@ -8,7 +8,8 @@ RUN apt-get update \
     && apt-get install --no-install-recommends --yes pgbackrest \
     && rm -rf /var/lib/apt/lists/* /usr/local/bin/gosu \
     && install -d -o postgres -g postgres -m 0700 /var/lib/pgbackrest
-COPY docker/archive/with-archive /usr/local/bin/
+# Readable from a clone made with umask 077, too.
+COPY --chmod=0755 docker/archive/with-archive /usr/local/bin/
 USER 999:999
 ENTRYPOINT ["with-archive"]
 CMD ["postgres"]

@@ -8,6 +8,11 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && python -m pip --python .venv/bin/python install --require-hashes --only-binary :all: \
         --no-input --disable-pip-version-check --root-user-action ignore -r requirements/load.txt
 
+FROM packages AS sources
+COPY loadtest/ loadtest/
+# A clone made with umask 077 has files that only their owner reads; the image has another user.
+RUN chmod -R a+rX loadtest
+
 FROM python:3.13-slim
 RUN groupadd --system --gid 10001 hubbub \
     && useradd --system --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp --shell /usr/sbin/nologin hubbub \
@@ -17,7 +22,7 @@ RUN python -m compileall -q -j 0 -x '/(test|tests|idlelib|idle_test|turtledemo|t
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 WORKDIR /srv/loadtest
 COPY --from=packages /srv/loadtest/.venv/ .venv/
-COPY loadtest/ loadtest/
+COPY --from=sources /srv/loadtest/loadtest/ loadtest/
 
 # Writable are /tmp and /results alone. Files of results are for everybody who may read the volume.
 ENV PATH=/srv/loadtest/.venv/bin:$PATH \

@@ -21,17 +21,20 @@ FROM packages AS application
 COPY app/ app/
 COPY --from=frontend /srv/hubbub/frontend/dist/ frontend/dist/
 # The key signs nothing here: settings only insist on having one. Each file gets its .gz beside it.
+# A clone made with umask 077 has files that only their owner reads; the images have other users.
 RUN SECRET_KEY=collectstatic-only DATA_DIR=/tmp/build STATIC_ROOT=/srv/hubbub/static \
         .venv/bin/python app/manage.py collectstatic --no-input --verbosity 0 \
     && rm -rf /tmp/build \
-    && .venv/bin/python -m compileall -q -f --invalidation-mode unchecked-hash app
+    && .venv/bin/python -m compileall -q -f --invalidation-mode unchecked-hash app \
+    && chmod -R a+rX app static
 # --- end of the shared part ----------------------------------------------------------------------------------------
 
 FROM nginxinc/nginx-unprivileged:1.30
 COPY --from=application /srv/hubbub/static/ /usr/share/nginx/hubbub/static/
-COPY nginx/errors/ /usr/share/nginx/hubbub/errors/
-COPY nginx/render nginx/start nginx/healthy /opt/hubbub/nginx/
-COPY nginx/templates/ /opt/hubbub/nginx/templates/
+# Readable from a clone made with umask 077, too: of a folder, the same mode lets one enter it.
+COPY --chmod=0755 nginx/errors/ /usr/share/nginx/hubbub/errors/
+COPY --chmod=0755 nginx/render nginx/start nginx/healthy /opt/hubbub/nginx/
+COPY --chmod=0755 nginx/templates/ /opt/hubbub/nginx/templates/
 
 # Writable is /tmp alone: the configuration is rendered there at each start.
 USER 101:101

@@ -21,10 +21,12 @@ FROM packages AS application
 COPY app/ app/
 COPY --from=frontend /srv/hubbub/frontend/dist/ frontend/dist/
 # The key signs nothing here: settings only insist on having one. Each file gets its .gz beside it.
+# A clone made with umask 077 has files that only their owner reads; the images have other users.
 RUN SECRET_KEY=collectstatic-only DATA_DIR=/tmp/build STATIC_ROOT=/srv/hubbub/static \
         .venv/bin/python app/manage.py collectstatic --no-input --verbosity 0 \
     && rm -rf /tmp/build \
-    && .venv/bin/python -m compileall -q -f --invalidation-mode unchecked-hash app
+    && .venv/bin/python -m compileall -q -f --invalidation-mode unchecked-hash app \
+    && chmod -R a+rX app static
 # --- end of the shared part ----------------------------------------------------------------------------------------
 
 FROM python:3.13-slim
@@ -36,7 +38,7 @@ RUN python -m compileall -q -j 0 -x '/(test|tests|idlelib|idle_test|turtledemo|t
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 WORKDIR /srv/hubbub
 COPY --from=packages /srv/hubbub/.venv/ .venv/
-COPY scripts/run_gunicorn.sh scripts/
+COPY --chmod=0755 scripts/run_gunicorn.sh scripts/
 COPY --from=application /srv/hubbub/static/ static/
 COPY --from=application /srv/hubbub/app/ app/
 
