@@ -32,7 +32,7 @@ TEXT
 : "${CERTIFICATE_S:=300}"
 least_mb=1800 usual_mb=3500 least_disk_mb=6000
 
-address='' admin='' password='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete='' kept=''
+address='' admin='' password='' password_file='' certificate='' key='' acme='' dry='' uninstall='' delete='' kept='' first=''
 warnings=0
 
 main() {
@@ -53,7 +53,7 @@ main() {
   step "Settings"
   write_settings
   step "Start"
-  run scripts/up
+  run scripts/up ${first:+--administrator "$admin"}
   step "Administrator"
   make_administrator
   wait_for_certificate
@@ -105,6 +105,8 @@ read_options() {
   for file in "$password_file" "$certificate" "$key"; do
     [ -z "$file" ] || [ -r "$file" ] || wrong_option "there is no file $file that can be read"
   done
+  # As given in the calling folder; the rest is done in the checkout.
+  if [ -n "$certificate" ]; then certificate=$(realpath "$certificate") key=$(realpath "$key"); fi
   if [ -n "$password_file" ]; then
     password=$(password_of "$password_file")
     [ ${#password} -ge 8 ] || wrong_option "the password in $password_file has fewer than 8 characters"
@@ -154,9 +156,21 @@ ask() {
     read_settings
     if [ -z "$address$certificate$acme" ]; then kept=$(set_value PUBLIC_URL); fi
     address=${address:-$(set_value PUBLIC_URL)}
+    # A run before this one may have ended before its start. With data there may be an administrator of older rules.
+    [ -n "$(recorded_checkouts)$(our_containers 2>/dev/null)" ] || first=yes
+  else
+    first=yes
   fi
   if [ -z "$address" ]; then question address "Where will people open it?" http://127.0.0.1:8080; fi
   if [ -z "$admin" ]; then question admin "Name of the administrator?" admin; fi
+  if [ -n "$first" ]; then check_admin; fi
+}
+
+# What the app refuses of plain letters, before minutes of building; scripts/up asks the app itself about the rest.
+check_admin() {
+  local LC_ALL=C
+  [[ $admin =~ ^[[:space:]]*[A-Za-z0-9@.+_-]{1,64}[[:space:]]*$ || $admin == *[$'\x80'-$'\xff']* ]] ||
+    wrong_option "'$admin' is no name for the administrator: up to 64 letters, digits and @ . + - _ without spaces"
 }
 
 question() {
@@ -220,7 +234,7 @@ write_settings() {
   local lines=("PUBLIC_URL=$address" "HTTP_BIND=$bind")
   # Where the certificate came from before is turned off: the stack takes one way only.
   if [ -n "$certificate" ]; then
-    lines+=("TLS_CERTIFICATE=$(realpath "$certificate")" "TLS_KEY=$(realpath "$key")" "HTTPS_PORT=$port" HTTP_PORT=80)
+    lines+=("TLS_CERTIFICATE=$certificate" "TLS_KEY=$key" "HTTPS_PORT=$port" HTTP_PORT=80)
     turn_off ACME_EMAIL
   elif [ -n "$acme" ]; then
     lines+=("ACME_EMAIL=$acme" "HTTPS_PORT=$port" HTTP_PORT=80)

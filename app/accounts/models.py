@@ -22,6 +22,27 @@ class People(UserManager["User"]):
         key = key_of(name)
         return self.none() if "\0" in key else self.filter(name_key=key)  # Postgres refuses NUL even in a comparison
 
+    def new_name(self, name: str) -> str:
+        """Return the stored form of a new account's name; asks no database.
+
+        Raises ValidationError.
+        """
+        user = self.model(username=self.model.normalize_username(name))
+        user.clean_fields(exclude=self._all_but_the_name())
+        return user.username
+
+    def create_superuser(self, username: str, email: str | None = None, password: str | None = None, **fields: Any) -> User:
+        """Make an administrator, by the rules for all new names.
+
+        Django's command looks at the length alone. Raises ValidationError.
+        """
+        name = self.new_name(username)
+        self.model(username=name).validate_unique(exclude=self._all_but_the_name())
+        return super().create_superuser(name, email, password, **fields)
+
+    def _all_but_the_name(self) -> set[str]:
+        return {field.name for field in self.model._meta.fields} - {"username"}
+
     def get_by_natural_key(self, username: str | None) -> User:
         return self.by_name(username or "").get()
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+from io import StringIO
 
 import httpx
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 
 from accounts.models import LOOKS_TAKEN, TAKEN, User
 from accounts.names import key_of, objection_to
@@ -149,6 +151,24 @@ def test_every_way_to_create_a_user_stores_the_key() -> None:
     with pytest.raises(ValidationError, match="taken"):
         User(username="ZO\u00cb", password="x").full_clean()
     made[0].full_clean(exclude=["password"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["a b", "room", "deleted-3", "\u0430dmin", "x\x01", "x" * 65, "", "Mallory"])
+def test_administrators_have_no_name_that_others_may_not(name: str) -> None:
+    """Django's own command would look at the length alone."""
+    User.objects.create(username="mallory")
+    options = {"interactive": False, "username": name, "email": "", "stderr": StringIO()}
+    with pytest.raises(CommandError):
+        call_command("createsuperuser", **options)
+    assert User.objects.count() == 1
+    if name != "Mallory":
+        with pytest.raises(CommandError, match="is no name for an account") as refused:
+            call_command("account", name, new=True)
+        assert refused.value.returncode == 3
+    call_command("account", " Zo\u00eb ", new=True)
+    call_command("createsuperuser", **options | {"username": " Zo\u00eb "})
+    assert User.objects.get(is_superuser=True).username == "Zo\u00eb"
 
 
 def test_key_of_a_key_is_the_key_itself() -> None:

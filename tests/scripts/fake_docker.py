@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Stands for `docker` on the PATH: reads .env as compose does, and has one role.
 
-It has the volumes of the file `volumes`, each with its project and its name there. Every call is a line of the file
-`calls` beside it, and fails if it has the word in the file `fails`. The file `role`
-has the password of the database's role, `without_certificate` the number of times that nginx has none yet, and `logs` those of
-a container. A program of Python's standard library alone, since the scripts under test start it.
+It has the volumes of the file `volumes`, each with its project and its name there, and the project's containers of the
+file `containers`. Every call is a line of the file `calls` beside it, and fails if it has the word in the file `fails`.
+With the file `refuses_name` the app refuses an administrator's. The file `role` has the password of the database's role,
+`without_certificate` the number of times that nginx has none yet, and `logs` those of a container. A program of Python's
+standard library alone, since the scripts under test start it.
 """
 
 import json
@@ -49,6 +50,10 @@ def main() -> None:
         volumes = [line.split() for line in (HERE / "volumes").read_text().splitlines()] if (HERE / "volumes").exists() else []
         found = [name for name, *labels in volumes if wanted <= {*labels}]
         sys.stdout.write("".join(f"{name}\n" for name in found if "label=hubbub.checkout" not in arguments))
+    elif arguments[0] == "ps" and (HERE / "containers").exists():
+        sys.stdout.write((HERE / "containers").read_text())
+    elif "--new" in arguments:
+        sys.exit(3 if (HERE / "refuses_name").exists() else 0)
     elif "ps" in arguments and "compose" in arguments:
         sys.stdout.write("web-1\n")
     elif arguments[-2:-1] == ["-Atc"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts import names
 from tests.scripts.conftest import Checkout
 from tests.support.server import ROOT
 
@@ -148,6 +149,49 @@ def test_stack_listens_where_its_address_leads(bare: Checkout, host: str, bind: 
     asked = ("--address", f"http://{host}:48099", "--admin", "ada", "--dry-run")
     done = bare.script("../install.sh", *asked, MEMINFO=str(bare.directory / "meminfo"), CPUS="2")
     assert f"would set: HTTP_BIND={bind}\n" in done.stderr, done.stderr
+
+
+PLAIN = ["a b", "Ada!", "a/b", "<i>", "x" * 65, "tab\tin", "Ada.B+c@d_e-1", "x" * 64, " ada ", "Büro", "名字"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_name_is_refused_before_anything_is_done_as_the_app_does(bare: Checkout, name: str) -> None:
+    """The script knows the app's rules of plain letters, and no others."""
+    file = {"MEMINFO": str(bare.directory / "meminfo"), "CPUS": "2"}
+    done = bare.script("../install.sh", "--address", "http://127.0.0.1:48099", "--admin", name, "--dry-run", **file)
+    stored = names.normalized(name)
+    is_good = len(stored) <= names.MAX_LENGTH and names.objection_to(stored) is None
+    assert (done.returncode == 0) == is_good, done.stderr
+    assert ("is no name for the administrator" in done.stderr) != is_good
+    assert not bare.env_file.exists()
+
+
+def test_repeated_install_leaves_an_old_name_alone(ordering: Checkout) -> None:
+    """Where there are data, an administrator may be of a release with other rules."""
+    asked = ("../install.sh", "--admin", "a b", "--dry-run")
+    file = {"MEMINFO": str(ordering.directory / "meminfo"), "CPUS": "2"}
+    assert "is no name for the administrator" in ordering.script(*asked, **file).stderr
+    (ordering.directory / "bin" / "containers").write_text("web-1\n")
+    assert ordering.script(*asked, **file).returncode == 0
+
+
+def test_certificate_is_looked_for_in_the_calling_folder(bare: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_text("a certificate, and a key")
+    near = os.path.relpath(tmp_path / "a.pem")
+    asked = ("--address", "https://chat.example.com:48099", "--admin", "ada", "--certificate", near, "--key", near, "--dry-run")
+    done = bare.script("../install.sh", *asked, MEMINFO=str(bare.directory / "meminfo"), CPUS="2")
+    assert f"would set: TLS_CERTIFICATE={tmp_path / 'a.pem'}\n" in done.stderr, done.stderr
+
+
+def test_first_start_is_asked_for_the_name(bare: Checkout) -> None:
+    """The app refuses it behind the build, before a start."""
+    (bare.directory / "bin" / "refuses_name").touch()
+    file = {"MEMINFO": str(bare.directory / "meminfo"), "CPUS": "2"}
+    done = bare.script("../install.sh", "--address", "http://127.0.0.1:48099", "--admin", "room", **file)
+    assert (done.returncode, "choose another name for the administrator" in done.stderr) == (1, True), done.stderr
+    (asked,) = [call for call in bare.calls() if "--new" in call]
+    assert asked[-2:] == ["--", "room"]
+    assert not [call for call in bare.calls() if {"up", "create"} & {*call}]
 
 
 # --- the first certificate
