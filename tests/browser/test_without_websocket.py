@@ -4,12 +4,14 @@ It returns to a WebSocket when one works.
 """
 
 import time
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
+from tests.browser.person import PHONE
 from tests.support.cable import Cable
 
 pytestmark = pytest.mark.browser
@@ -23,10 +25,14 @@ window.setTimeout = (run, ms, ...rest) => later(run, ms >= 15000 && ms <= 120000
 FALLBACK_S = 5.0
 
 
-def test_two_people_chat_over_a_stream_and_a_socket(person: NewPerson, bot: Bot, cable: Cable) -> None:
+@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark", **PHONE}], ids=["desktop", "phone"])
+def test_two_people_chat_over_a_stream_and_a_socket(
+    person: NewPerson, bot: Bot, cable: Cable, options: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
     room = bot.make_room("Behind a proxy")
     cable.upgrades = False
-    ada, bob = person("Ada", base_url=cable.url, signed_up=False), person("Bob")
+    cable.refused_upgrades.clear()
+    ada, bob = person("Ada", base_url=cable.url, signed_up=False, **options), person("Bob")
     ada.tolerate("WebSocket connection to")
     ada.context.add_init_script(SOON)
     streams: list[float] = []
@@ -41,6 +47,8 @@ def test_two_people_chat_over_a_stream_and_a_socket(person: NewPerson, bot: Bot,
     bob.say("I see you")
     ada.sees("without a socket", "I see you")
     ada.all_sent()
+    expect(ada.page.get_by_text("3 members · 3 online")).to_be_visible()  # with the bot
+    ada.screenshot(f"without-websocket-{request.node.callspec.id}")
 
     # A socket greets, and the stream is given up.
     with ada.page.expect_event("requestfailed", lambda request: "/api/stream" in request.url, timeout=40_000):
