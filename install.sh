@@ -109,13 +109,16 @@ read_options() {
   if [ -n "$certificate" ]; then certificate=$(realpath "$certificate") key=$(realpath "$key"); fi
   if [ -n "$password_file" ]; then
     password=$(password_of "$password_file")
+    [ -z "$(not_utf8 <<<"password=$password")" ] || wrong_option "the password in $password_file is not UTF-8"
     [ ${#password} -ge 8 ] || wrong_option "the password in $password_file has fewer than 8 characters"
   fi
 }
 
-# The first line, also of a file from Windows: nobody types its carriage return.
+# The first line, also of a file from Windows: nobody types its carriage return, nor the mark that begins it.
 password_of() {
-  head -n 1 "$1" | tr -d '\r'
+  local line
+  line=$(head -n 1 "$1" | tr -d '\r')
+  printf '%s' "${line#$'\xef\xbb\xbf'}"
 }
 
 look_at_programs() {

@@ -46,6 +46,11 @@ class Environment:
         """
         variable = self.known[name]
         value = self.values.get(name, "").strip()
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            # Python reads other bytes as halves of characters. The error would quote the value.
+            raise ImproperlyConfigured(f"{name} is not UTF-8") from None
         if variable.kind == "secret":
             value = self._secret(name, value)
         value = value or variable.default or ""

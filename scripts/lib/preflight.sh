@@ -18,6 +18,7 @@ refuse_wrong_settings() {
 
 refuse_missing_settings() {
   local name missing=()
+  refuse_wrong_bytes
   for name in "${required[@]}"; do
     [ -n "$(set_value "$name")" ] || missing+=("$name")
   done

@@ -27,6 +27,36 @@ read_settings() {
     fail "$(without_value "$settings")"
 }
 
+# refuse_wrong_bytes: refuse a value of .env or of the environment that is not UTF-8. compose puts another character in the place of such
+# bytes, unseen, and a secret would be one that can be told to nobody.
+refuse_wrong_bytes() {
+  local found name
+  found=$(
+    if [ -f "$env_file" ]; then without_comments <"$env_file" | not_utf8; fi
+    for name in "${asked[@]}"; do if [ -n "${!name:-}" ]; then printf '%s=%s\n' "$name" "${!name}"; fi; done | not_utf8
+  )
+  [ -z "$found" ] || fail "the value of ${found//$'\n'/, } is not UTF-8, and would be read as another one: write it anew (.env, or the environment)"
+}
+
+# Each in the C locale: bytes are looked at.
+without_comments() {
+  LC_ALL=C sed -e 's/^[[:blank:]]*#.*//' -e "/=[[:blank:]]*[\"']/!s/[[:blank:]]#.*//"
+}
+
+# not_utf8: print the names of the settings of standard input that have a line which is not UTF-8, each once.
+not_utf8() {
+  LC_ALL=C awk '
+    /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/ {
+      name = $0; sub(/[ \t]*=.*/, "", name); sub(/^[ \t]*(export[ \t]+)?/, "", name)
+    }
+    {
+      gsub(/[\302-\337][\200-\277]|\340[\240-\277][\200-\277]|[\341-\354\356\357][\200-\277][\200-\277]|\355[\200-\237][\200-\277]/, "")
+      gsub(/\360[\220-\277][\200-\277][\200-\277]|[\361-\363][\200-\277][\200-\277][\200-\277]|\364[\200-\217][\200-\277][\200-\277]/, "")
+    }
+    /[\200-\377]/ && !(name in seen) { seen[name] = 1; print (name == "" ? "line " NR : name) }
+  '
+}
+
 # compose quotes an unterminated value in its error: it may be a password.
 without_value() {
   sed 's/\(unterminated quoted value\).*/\1/; s/\(unexpected character\).*/\1/' <<<"$1"
@@ -60,6 +90,7 @@ chosen() {
 set_lines() {
   local line lines=''
   for line; do
+    [ -z "$(not_utf8 <<<"$line")" ] || fail "${line%%=*} is not UTF-8: .env was not changed"
     case ${line#*=} in
       *$'\n'*) fail "${line%%=*} holds a line break: .env was not changed" ;;
       *\'*) fail "${line%%=*} holds a quotation mark, which .env cannot: choose another value" ;;

@@ -1,5 +1,6 @@
 """Wrong settings are refused, or warned about, by their name and with the reason."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -72,6 +73,14 @@ def test_binary_secret_file_is_refused_unshown(tmp_path: Path) -> None:
         Environment({"SECRET_KEY_FILE": str(tmp_path / "key")}).text("SECRET_KEY")
     assert "SECRET_KEY_FILE cannot be read" in str(refused.value)
     assert refused.value.__suppress_context__
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PUBLIC_URL"])
+def test_value_that_is_not_utf8_is_refused_unshown(name: str) -> None:
+    """Python reads it as halves of characters, which nothing else accepts."""
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is not UTF-8") as refused:
+        Environment({name: os.fsdecode(b"s3cret\xff")}).text(name)
     assert "s3cret" not in str(refused.value)
 
 

@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 def env_file(directory: str) -> dict[str, str]:
     """Return the plain lines of .env, the last one of each name."""
     file = Path(directory) / ".env"
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text(errors="replace").splitlines() if file.exists() else []
     found = [re.fullmatch(r"(?:export )?([A-Z_]+)=(?:'(.*)'|(.*))", line) for line in lines]
     return {one[1]: one[2] if one[2] is not None else one[3] for one in found if one}
 

@@ -76,8 +76,14 @@ def test_wrong_options_are_named(arguments: list[str], says: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "is_short"),
-    [(b"short\n", True), (b"1234567\r\n", True), (b"12345678", False), (b"12345678\r\n", False)],
-    ids=["short", "short of Windows", "without an end", "of Windows"],
+    [
+        (b"short\n", True),
+        (b"1234567\r\n", True),
+        (b"\xef\xbb\xbf1234567\r\n", True),
+        (b"12345678", False),
+        (b"12345678\r\n", False),
+    ],
+    ids=["short", "short of Windows", "short with a mark", "without an end", "of Windows"],
 )
 def test_short_password_is_refused(tmp_path: Path, without_docker: str, content: bytes, is_short: bool) -> None:
     file = tmp_path / "password"
@@ -85,6 +91,14 @@ def test_short_password_is_refused(tmp_path: Path, without_docker: str, content:
     done = install("--password-file", str(file), path=without_docker)
     assert ("fewer than 8 characters" in done.stderr) == is_short
     assert done.returncode == (2 if is_short else 1), done.stderr
+
+
+def test_password_that_is_not_utf8_is_refused(tmp_path: Path, without_docker: str) -> None:
+    """Its hash could not be made, once the stack runs."""
+    file = tmp_path / "password"
+    file.write_bytes("Geheimnis für Büros".encode("latin-1"))
+    done = install("--password-file", str(file), path=without_docker)
+    assert (done.returncode, "is not UTF-8" in done.stderr) == (2, True), done.stderr
 
 
 DOCKER = '#!/bin/sh\nif [ "$1" = info ]; then echo /proc; fi\n'
