@@ -13,6 +13,7 @@ from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import signals
 from accounts.models import ApiToken, User
@@ -34,7 +35,7 @@ class PasswordSet(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic
 @admin.register(User)
 class PersonAdmin(LargeTable, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     change_password_form = PasswordSet
-    deletion_note = "shut out at once; what they wrote stays, under the name deleted-<number>"
+    deletion_note = _("shut out at once; what they wrote stays, under the name deleted-<number>")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -143,7 +143,7 @@ def apply(kind: EventKind, state: Any, payload: Any, author: int, context: Conte
     """
     assert kind.apply is not None
     if type(state) is not kind.amends:
-        raise NoSuchTarget(f"{kind.name} has no such target")
+        raise NoSuchTarget(_("{kind} has no such target", kind=kind.name))
     return kind.apply(state, payload, author, context)
 
 

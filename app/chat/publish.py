@@ -205,7 +205,7 @@ def thing(user: int, slug: str, seq: int, payload: type[msgspec.Struct]) -> Thin
     kind = str(payload.__struct_config__.tag)
     found = event_rows(Event.objects.filter(room_id=room.id, seq=seq, kind=kind)).first()
     if found is None or KINDS.get(kind) is None:
-        raise NoSuchTarget(f"there is no {kind} at {seq} in {room.slug}")
+        raise NoSuchTarget(_("there is no {kind} at {seq} in {room}", kind=kind, seq=seq, room=room.slug))
     return _thing(access.to_ref(room), event_row(*found))
 
 

@@ -29,7 +29,7 @@ class LargeTable:
     paginator: Any = BoundedPaginator
     show_full_result_count = False
     # Shown for each row on the page that confirms a deletion.
-    deletion_note = ""
+    deletion_note: Any = ""
 
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest

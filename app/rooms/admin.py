@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from core.admin_pages import LargeTable
 from realtime.publish import Head, member_added
@@ -23,7 +24,7 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
     readonly_fields = ("slug", "head", "last_at", "closed")
     ordering = ("-id",)
     actions = ("make_me_an_owner",)
-    deletion_note = "nobody can open it any more; its members and messages are deleted in the background"
+    deletion_note = _("nobody can open it any more; its members and messages are deleted in the background")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Room | None = None) -> Any:
         """Fix the kind of direct rooms: their slug names their two people."""
@@ -42,7 +43,7 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
         services.rooms_close(rooms=list(queryset.values_list("pk", flat=True)))
         transaction.on_commit(lambda: signals.rooms_closed.send(Room))
 
-    @admin.action(description="Make me an owner of the selected rooms", permissions=["change"])
+    @admin.action(description=_("Make me an owner of the selected rooms"), permissions=["change"])
     def make_me_an_owner(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
         """Give an administrator access to a private room, even one without members."""
         for room in queryset.exclude(kind="direct").filter(closed=False):

@@ -14,9 +14,17 @@ import pytest
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+from core.errors import FrameRefused
+
 pytestmark = pytest.mark.once
 
 APP = Path(settings.APP_DIR)
+# Refusals of a wrong program, in English as on the socket. Each other one may be shown to a person by the HTTP API.
+FOR_PROGRAMS = {"BadFrame", "BadJson", "UnknownType", "NoSuchStream"}
+# What Django's forms and administrator's pages are given.
+SHOWN_NAMES = {"description", "deletion_note", "label", "help_text", "short_description", "empty_label"}
+# Sockets speak English, and these files answer nothing else.
+OF_SOCKETS = ("frames.py", "realtime/*", "core/newest.py", "rooms/lists.py", "chat/resends.py", "notes/writer.py", "stream/*")
 CATALOGUES = sorted(APP.glob("**/locale/*/LC_MESSAGES/django.po"))
 MARKS = {"_", "words", "gettext", "gettext_lazy"}
 # Half-width signs, and the second of two forms of address.
@@ -34,6 +42,32 @@ def written() -> Iterator[tuple[Path, str]]:
     for path in APP.rglob("*.html"):
         for _quote, text in re.findall(r"gettext\(u?(['\"])(.*?)\1\)", templatize(path.read_text())):
             yield path, text
+
+
+def refusals(kind: type[FrameRefused] = FrameRefused) -> Iterator[str]:
+    """Yield the names of all refusals, those of features included."""
+    for refusal in kind.__subclasses__():
+        yield refusal.__name__
+        yield from refusals(refusal)
+
+
+def unmarked(code: str) -> Iterator[str]:
+    """Yield the sentences of the code that a person sees in English only."""
+    shown = {"ValidationError", *refusals()} - FOR_PROGRAMS
+    for node in ast.walk(ast.parse(code)):
+        given: list[ast.expr | None] = []
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in shown:
+                given = [first]
+            case ast.Call(
+                func=ast.Attribute(attr="action" | "display" | "add_error" | "CharField"), args=args, keywords=keywords
+            ):
+                given = [*args[1:], *(one.value for one in keywords if one.arg in SHOWN_NAMES)]
+            case ast.Assign(targets=[ast.Name(id=name) | ast.Attribute(attr=name)], value=value) if name in SHOWN_NAMES:
+                given = [value]
+        for one in given:
+            if isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value):
+                yield ast.unparse(one)
 
 
 def folder_of(file: Path) -> Path:
@@ -80,3 +114,29 @@ def test_each_template_marks_its_words() -> None:
         labels = re.findall(r"(?:aria-label|title|placeholder|alt)=\"([^\"]*)\"", text)
         words = [word for word in re.findall(r"[A-Za-z]{2,}", " ".join([shown, *labels])) if word != "Hubbub"]
         assert not words, f"{path.relative_to(APP)} shows {words}"
+
+
+def test_each_sentence_of_the_code_is_marked() -> None:
+    found: list[str] = []
+    for path in sorted(APP.rglob("*.py")):
+        if any(path.match(pattern) for pattern in OF_SOCKETS) or "migrations" in path.parts:
+            continue
+        found += [f"{path.relative_to(APP)}: {sentence}" for sentence in unmarked(path.read_text())]
+    assert found == [], "mark them with _()"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "raise Forbidden({})",
+        "raise ValidationError({}, code='taken')",
+        "form.add_error('name', {})",
+        "@admin.action(description={})\ndef act(): ...",
+        "deletion_note = {}",
+        "field = forms.CharField(label={})",
+    ],
+)
+def test_planted_sentence_is_found(line: str) -> None:
+    for sentence in ("'only an owner'", "f'only {name}'"):
+        assert list(unmarked(line.format(sentence))) == [sentence]
+    assert list(unmarked(line.format("_('only an owner')"))) == []
