@@ -74,6 +74,11 @@ def test_an_unformatted_file_is_found(copy: Copy) -> None:
     ("first", "second", "line"),
     [
         ("app/core/planted.py", "app/core/planted_too.py", "from core.{} import X"),
+        (
+            "app/core/planted.py",
+            "app/core/planted_too.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from core.{} import X",
+        ),
         ("loadtest/planted.py", "loadtest/planted_too.py", "def late():\n    import loadtest.{}"),
         ("frontend/src/planted.ts", "frontend/src/planted_too.ts", "import type {{ X }} from './{}'"),
     ],
@@ -92,9 +97,21 @@ def test_a_replaced_name_is_found(copy: Copy, line: str) -> None:
     refuses(copy, "words", "app/core/errors.py")
 
 
+@pytest.mark.parametrize("file", ["docs/asyncapi.yaml", "frontend/src/protocol.gen.ts"])
+def test_a_stale_description_of_the_wire_is_found(copy: Copy, file: str) -> None:
+    copy.append(file, "# planted" if file.endswith("yaml") else "// planted")
+    refuses(copy, "protocol", Path(file).name)
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
-    [("realtime", "from rooms import models"), ("rooms", "from realtime import hub"), ("chat", "import realtime.hub")],
+    [
+        ("realtime", "from rooms import models"),
+        ("rooms", "from realtime import hub"),
+        ("chat", "import realtime.hub"),
+        ("core", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from db import database"),
+        ("server", "def late():\n    import jobs"),
+    ],
 )
 def test_an_import_against_the_rules_is_found(copy: Copy, module: str, line: str) -> None:
     copy.write(f"app/{module}/planted.py", f"{line}\n")
