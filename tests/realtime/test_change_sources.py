@@ -46,6 +46,10 @@ async def kind_by_admin(world: World) -> None:
     await admin(world, f"{ROOMS}{await room_id(world)}/change/", {"kind": "private"})
 
 
+async def kind_by_shell(world: World) -> None:
+    await shell(world, f"Room.objects.filter(slug='{world.room}').update(kind='private')")
+
+
 async def removed_by_api(world: World) -> None:
     await api(world, world.ada, "DELETE", f"/api/rooms/{world.room}/members/{world.bob.id}")
 
@@ -99,6 +103,7 @@ ROWS = (
     Row("title", "another process", title_by_shell, EVERYBODY, "room.updated", {"title": "New"}),
     Row("kind", "API", kind_by_api, EVERYBODY, "room.updated", {"kind": "private", "private": True}),
     Row("kind", "admin", kind_by_admin, EVERYBODY, "room.updated", {"kind": "private", "private": True}),
+    Row("kind", "another process", kind_by_shell, EVERYBODY, "room.updated", {"kind": "private", "private": True}),
     Row("removal", "API", removed_by_api, BOB, "room.left", {"reason": "removed"}),
     Row("removal", "another process", removed_by_shell, BOB, "room.left", {"reason": "removed"}),
     Row("leaving", "API", left_by_api, BOB, "room.left", {"reason": "left"}),
