@@ -87,6 +87,13 @@ async def test_closing_a_tab_ends_no_share_of_another(server: Server, plain: Any
     await sending.send_json(PLACE | {"latitude": 3})
     assert await place_of(sending, ada) == PLACE | {"user": ada.name}
     assert (await place_of(sending, ada))["latitude"] == 3
+    # Nor does a tab that sends its places into the share that another one began.
+    also = await plain(ada)
+    await also.send_json(PLACE | {"latitude": 4})
+    while (await place_of(sending, ada))["latitude"] != 4:
+        pass
+    await also.socket.close()
+    await native.expect_nothing("location.ended", seconds=1, target=begun["seq"])
     await sending.socket.close()
     await native.expect("location.ended", target=begun["seq"])
 
