@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Connect
+from tests.conftest import Connect, StartServer
 from tests.docs.contract import matching
 from tests.support.api import signed_in
-from tests.support.chat_client import Account, sign_up
+from tests.support.chat_client import Account, ChatClient, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
@@ -87,15 +87,28 @@ async def test_closing_a_tab_ends_no_share_of_another(server: Server, plain: Any
     await sending.send_json(PLACE | {"latitude": 3})
     assert await place_of(sending, ada) == PLACE | {"user": ada.name}
     assert (await place_of(sending, ada))["latitude"] == 3
-    # Nor does a tab that sends its places into the share that another one began.
-    also = await plain(ada)
-    await also.send_json(PLACE | {"latitude": 4})
-    while (await place_of(sending, ada))["latitude"] != 4:
-        pass
-    await also.socket.close()
-    await native.expect_nothing("location.ended", seconds=1, target=begun["seq"])
     await sending.socket.close()
     await native.expect("location.ended", target=begun["seq"])
+
+
+async def test_tab_that_sends_ends_no_share_of_one_beside_it(start_server: StartServer) -> None:
+    """Of a tab at another process nothing is known: its share may be a lost socket's."""
+    server = start_server(WEB_CONCURRENCY="1")
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with AsyncExitStack() as exits:
+        native = await exits.enter_async_context(ChatClient(server.ws_url(), bob))
+        await native.join("lobby")
+        tabs = [PlainSocket(server.ws_url("/ws/location/"), headers=ada.headers) for _ in range(2)]
+        sending, also = [await exits.enter_async_context(tab) for tab in tabs]
+        await sending.send_json(PLACE)
+        begun = await native.expect("location")
+        await also.send_json(PLACE | {"latitude": 4})
+        while (await place_of(sending, ada))["latitude"] != 4:
+            pass
+        await also.socket.close()
+        await native.expect_nothing("location.ended", seconds=1, target=begun["seq"])
+        await sending.socket.close()
+        await native.expect("location.ended", target=begun["seq"])
 
 
 async def test_client_that_comes_back_ends_its_lost_sockets_share(server: Server, plain: Any, connect: Connect) -> None:
