@@ -178,6 +178,14 @@ async def test_membership_from_another_process_is_announced(world: World, connec
     assert_shape(frame)
 
 
+async def test_membership_by_an_admin_action_is_announced(world: World, connect: Connect) -> None:
+    chat = await connect(world.boss)
+    action = {"action": "make_me_an_owner", "_selected_action": str(await room_id(world))}
+    await admin(world, ROOMS, action)
+    added = await chat.expect("room.added", room=world.room)
+    assert_shape(added)
+
+
 async def test_renamed_user_has_the_new_name_everywhere(world: World, sockets: dict[str, ChatClient]) -> None:
     bob, ada, name = sockets["bob joined"], sockets["ada joined"], f"{world.bob.name}-new"
     await renamed_by_admin(world)
