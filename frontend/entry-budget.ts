@@ -6,7 +6,7 @@ const MAX_CHARACTERS = 1_500
 /** Every room needs these at once. */
 const AT_ONCE = ['messages', 'typing']
 /** Not modules, see src/sw.ts. */
-const PLAIN_SCRIPTS = ['sw', 'theme', 'reload']
+const PLAIN_SCRIPTS = ['sw', 'theme']
 
 export function entryBudget(): Plugin {
   return {

@@ -15,7 +15,7 @@ export default defineConfig({
     target: ['chrome111', 'firefox121', 'safari16.4'],
     // The content security policy has no data: outside images, so nothing may be inlined.
     assetsInlineLimit: 0,
-    rollupOptions: { input: ['src/main.ts', 'src/account.ts', 'src/theme.ts', 'src/reload.ts', 'src/sw.ts'] },
+    rollupOptions: { input: ['src/main.ts', 'src/account.ts', 'src/theme.ts', 'src/sw.ts'] },
   },
   test: {
     include: ['tests/**/*.test.ts'],

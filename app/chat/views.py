@@ -9,6 +9,7 @@ from django.utils.translation import get_language
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from accounts.views import SignIn
+from core.csp import allow_nonce
 
 
 @ensure_csrf_cookie
@@ -22,7 +23,7 @@ async def chat_app(request: HttpRequest, room: str = "", seq: str = "") -> HttpR
         return redirect_to_login(request.get_full_path())
     # Asked for at once: the script begins with it.
     words = f"src/locales/{(get_language() or 'en').partition('-')[0]}.ts"
-    return render(request, "chat/app.html", {"person": user, "words": words})
+    return allow_nonce(render(request, "chat/app.html", {"person": user, "words": words}), "script-src")
 
 
 async def service_worker(request: HttpRequest) -> HttpResponse:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from csp.constants import NONCE, SELF
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from core.csp import allow_nonce
 
 
 def demo_page(template: str) -> Callable[..., Any]:
@@ -21,9 +22,6 @@ def demo_page(template: str) -> Callable[..., Any]:
         user = await request.auser()
         if not user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        response = render(request, template)
-        # csp.decorators wrap no async view.
-        setattr(response, "_csp_update", {"script-src": [SELF, NONCE], "style-src": [SELF, NONCE]})  # noqa: B010
-        return response
+        return allow_nonce(render(request, template), "script-src", "style-src")
 
     return view

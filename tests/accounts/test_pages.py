@@ -199,7 +199,16 @@ async def test_pages_forbid_foreign_code_and_frames(visitor: httpx.AsyncClient, 
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["referrer-policy"] == "same-origin"
-        assert not re.findall(r"<script(?![^>]*\bsrc=)|<style| on\w+=|javascript:| style=", answer.text)
+        nonce = re.search(r"script-src 'self' 'nonce-([^']{20,})'", policy)
+        written = answer.text.replace(f'<script nonce="{nonce[1]}">', "") if nonce else answer.text
+        assert not re.findall(r"<script(?![^>]*\bsrc=)|<style| on\w+=|javascript:| style=", written)
+
+
+async def test_inline_script_has_a_nonce_of_its_own_answer(page: httpx.AsyncClient) -> None:
+    answers = [await page.get("/chat/lobby/") for _ in range(2)]
+    nonces = {re.findall(r'<script nonce="([^"]+)">', answer.text)[0] for answer in answers}
+    assert len(nonces) == 2
+    assert all(any(nonce in answer.headers["content-security-policy"] for nonce in nonces) for answer in answers)
 
 
 @pytest.mark.parametrize("path", ["/static/favicon.svg", "/static/nothing.js", "/static/", "/static/../app/manage.py"])

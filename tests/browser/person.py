@@ -21,6 +21,8 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "has_touch": True,
 }
+# The narrowest one that many people have.
+SMALL_PHONE: dict[str, Any] = PHONE | {"viewport": {"width": 360, "height": 640}}
 # The machine may be busy with other things.
 _PATIENCE_MS = 20_000
 

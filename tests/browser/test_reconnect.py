@@ -4,13 +4,14 @@ This is the most important promise.
 """
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson, StartSite
-from tests.browser.person import Person
+from tests.browser.person import PHONE, Person
 from tests.support.cable import Cable
 
 pytestmark = pytest.mark.browser
@@ -159,11 +160,14 @@ def test_a_page_that_is_long_on_its_way_is_asked_for_once(person: NewPerson, bot
     assert asked[0] == 1
 
 
-@pytest.mark.parametrize("module", ["main", "en", "vue"])
-def test_page_whose_modules_fail_to_load_comes_back(person: NewPerson, bot: Bot, module: str) -> None:
+NOT_LOADED = ("net::ERR_", "Failed to fetch dynamically imported module", "Unable to preload CSS")
+
+
+@pytest.mark.parametrize("file", [r"main-[^/]*\.js", r"en-[^/]*\.js", r"vue-[^/]*\.js"])
+def test_page_whose_files_fail_to_load_comes_back(person: NewPerson, bot: Bot, file: str) -> None:
     room = bot.make_room("Changing network")
     ada = person("Ada", room=room)
-    ada.tolerate("net::ERR_", "Failed to fetch dynamically imported module")
+    ada.tolerate(*NOT_LOADED)
     asked: list[str] = []
 
     def fail_twice(route: Route) -> None:
@@ -173,13 +177,32 @@ def test_page_whose_modules_fail_to_load_comes_back(person: NewPerson, bot: Bot,
         else:
             route.fallback()
 
-    ada.page.route(re.compile(rf"/assets/{module}-[^/]*\.js"), fail_twice)
+    ada.page.route(re.compile(f"/assets/{file}$"), fail_twice)
     ada.page.reload()
     notice = ada.page.get_by_text("The page could not be loaded. Trying again…")
     expect(notice).to_be_visible()
     expect(ada.composer).to_be_visible()
     expect(notice).to_be_hidden()
     assert len(asked) >= 3
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "options"),
+    [
+        ("en", "The page could not be loaded. Trying again…", {"color_scheme": "light"}),
+        ("zh-hans", "页面未能加载", {"color_scheme": "dark", **PHONE}),
+    ],
+)
+def test_page_without_any_of_its_files_says_so(person: NewPerson, language: str, said: str, options: dict[str, Any]) -> None:
+    ada = person("Ada", **options)
+    ada.tolerate(*NOT_LOADED)
+    ada.context.add_cookies([{"name": "django_language", "value": language, "url": ada.page.url}])
+    ada.page.route("**/static/**", lambda route: route.abort("connectionreset"))
+    ada.page.reload()
+    expect(ada.page.get_by_text(said)).to_be_visible()
+    ada.screenshot(f"no-files-{language}")
+    ada.page.unroute_all()
+    expect(ada.page.locator(".shell")).to_be_visible()
 
 
 def test_unsent_message_of_a_removed_member_is_kept_and_shown(person: NewPerson, bot: Bot) -> None:
