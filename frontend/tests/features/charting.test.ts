@@ -12,7 +12,10 @@ vi.mock('../../src/features/filtering', async () => {
   const { ref } = await import('vue')
   return { useFilteredList: () => ({ items: ref([]), more: ref(false), answered: ref(false), failure: ref(''), reload: () => undefined, loadMore: () => undefined }) }
 })
-vi.mock('../../src/features/sensors/SensorChart.vue', () => ({ default: { render: () => null, methods: { draw: () => undefined } } }))
+const drawn = vi.hoisted(() => [] as number[][][])
+vi.mock('../../src/features/sensors/SensorChart.vue', () => ({
+  default: { render: () => null, methods: { draw: (columns: number[][]) => void drawn.push(structuredClone(columns)) } },
+}))
 
 const NOW = Date.UTC(2026, 2, 1)
 let app: App
@@ -23,6 +26,7 @@ let listed: { value: number; at: number }
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW })
   asked = []
+  drawn.length = 0
   vi.stubGlobal('fetch', (address: string) => {
     const isList = address.endsWith('/sensors')
     asked.push(isList ? 'list' : 'series')
@@ -65,4 +69,20 @@ test('a listed value does not replace a later live one', async () => {
   wire.live({ room: 'r', values: [{ key: 'a', value: { value: 7, at: NOW + 9_000 } }] })
   await again()
   expect(root.querySelector('output')!.textContent).toBe('7')
+})
+
+test('a chart is drawn once its series has come', async () => {
+  listed = { value: 1, at: NOW - 100_000 }
+  const fetched = globalThis.fetch
+  let answer = (): void => undefined
+  vi.stubGlobal('fetch', async (address: string) => {
+    if (address.includes('/series')) await new Promise<void>((resolve) => (answer = resolve))
+    return fetched(address)
+  })
+  app.mount(root)
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(drawn).toEqual([])
+  answer()
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(drawn.at(-1)).toEqual([[], [], [], []])
 })

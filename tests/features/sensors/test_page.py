@@ -6,7 +6,8 @@ import secrets
 import subprocess
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -112,6 +113,29 @@ def test_many_sensors_are_drawn_live(person: NewPerson, site: Server) -> None:
     finally:
         stop.set()
         device.join(5)
+
+
+@pytest.mark.parametrize("options", [{"color_scheme": "light"}, {"color_scheme": "dark", **PHONE}])
+def test_chart_without_values_says_so(person: NewPerson, options: dict[str, Any]) -> None:
+    ada = person("Ada", bypass_csp=True, **options)
+    room = room_of(ada)
+    old = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    reading = {"sensor_id": "sensor 00", "value": 21.5, "at": old}
+    cookies = {one["name"]: one["value"] for one in ada.context.cookies()}
+    answer = ada.context.request.post(
+        f"/api/rooms/{room}/sensors/readings", data={"readings": [reading]}, headers={"X-CSRFToken": cookies["csrftoken"]}
+    )
+    assert answer.ok, answer.text()
+    ada.open(room)
+    open_charts(ada)
+    said = ada.page.get_by_text("No values in this time.")
+    expect(said).to_be_visible()
+    picture(ada, f"empty-{options['color_scheme']}")
+    assert findings(ada.page) == []
+    ada.page.get_by_label("1 hour").check()
+    expect(said).to_have_count(0)
+    ada.page.get_by_label("Live").check()
+    expect(said).to_be_visible()
 
 
 def test_device_is_made_used_and_revoked(person: NewPerson, site: Server) -> None:
