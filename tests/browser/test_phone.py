@@ -1,11 +1,12 @@
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
-from tests.browser.person import PHONE
+from tests.browser.person import PHONE, SMALL_PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -36,13 +37,15 @@ def test_one_pane_at_a_time_with_a_way_back(person: NewPerson, bot: Bot) -> None
     expect(side).to_be_visible()
 
 
-def test_phone_page_fits_the_screen_and_targets_suit_fingers(person: NewPerson, bot: Bot) -> None:
+@pytest.mark.parametrize("phone", [PHONE, SMALL_PHONE], ids=["390", "360"])
+def test_phone_page_fits_the_screen_and_targets_suit_fingers(person: NewPerson, bot: Bot, phone: dict[str, Any]) -> None:
     room = bot.make_room("A room whose name goes on where others would have ended long ago", slug=f"long-{bot.name}")
-    ada = person("Ada", room=room, **PHONE)
+    ada = person("Ada", room=room, **phone)
     ada.say("x" * 300, "https://example.org/" + "y" * 200)
     expect(ada.rows).to_have_count(2)
-    assert ada.page.evaluate("document.scrollingElement.scrollWidth") == PHONE["viewport"]["width"]
+    assert ada.page.evaluate("document.scrollingElement.scrollWidth") == phone["viewport"]["width"]
     assert ada.messages.evaluate("list => list.scrollWidth - list.clientWidth") == 0
+    expect(ada.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
     for control in ada.page.get_by_role("button").or_(ada.page.get_by_role("link", name=re.compile("Back"))).all():
         if not control.is_visible():
             continue

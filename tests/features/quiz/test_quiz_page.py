@@ -3,13 +3,15 @@
 It is made with the dialog, and answered by keyboard and touch.
 """
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
 from tests.browser.looks import findings
-from tests.browser.person import PHONE, Person
+from tests.browser.person import PHONE, SMALL_PHONE, Person
 
 pytestmark = pytest.mark.browser
 
@@ -40,6 +42,10 @@ def new_quiz(ada: Person) -> None:
     second.get_by_role("combobox").select_option("10 s")
     dialog.get_by_role("button", name="Create quiz").click()
     expect(dialog).to_have_count(0)
+
+
+def words(characters: int) -> str:
+    return ("The largest of all planets, which is said to be a failed star " * 6)[:characters].strip()
 
 
 def on_air(user: Person) -> Locator:
@@ -85,3 +91,25 @@ def test_quiz_from_dialog_to_podium(person: NewPerson, bot: Bot) -> None:
     for user, name in ((player, "quiz-podium-desktop-light"), (other, "quiz-podium-phone-dark")):
         user.screenshot(name)
         assert not findings(user.page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_longest_quiz_is_answered_on_a_small_phone(person: NewPerson, bot: Bot, scheme: Any) -> None:
+    """The clock stays in sight, and each choice can be reached."""
+    room = bot.make_room("Long quiz")
+    ada = person("Ada", bypass_csp=True, room=room, color_scheme=scheme, **SMALL_PHONE)
+    question = {"text": words(300), "choices": [f"{number} {words(110)}" for number in range(8)], "right": 7, "seconds": 30}
+    seq = bot.frame("quiz.create", room, key="quiz", title=words(200), questions=[question])["seq"]
+    bot.frame("quiz.start", room, key="start", target=seq)
+    expect(on_air(ada).get_by_role("timer")).to_be_visible()
+    ada.screenshot(f"quiz-long-{scheme}")
+    last = on_air(ada).get_by_role("button").last
+    last.scroll_into_view_if_needed()
+    ada.screenshot(f"quiz-long-end-{scheme}")
+    expect(on_air(ada).get_by_role("timer")).to_be_in_viewport(ratio=1)
+    expect(ada.composer).to_be_in_viewport(ratio=1)
+    assert on_air(ada).evaluate("one => one.scrollWidth <= one.clientWidth")
+    last.tap()
+    expect(on_air(ada).get_by_text("Your answer is in.")).to_be_in_viewport(ratio=1)
+    ada.screenshot(f"quiz-long-answered-{scheme}")
+    assert not findings(ada.page)
