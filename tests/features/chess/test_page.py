@@ -2,14 +2,15 @@
 
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
 from tests.browser.looks import findings
-from tests.browser.person import PHONE, Person
+from tests.browser.person import PHONE, SMALL_PHONE, Person
 
 pytestmark = pytest.mark.browser
 
@@ -116,6 +117,40 @@ def test_two_play_and_one_watches(person: NewPerson, bot: Bot, scheme: Any) -> N
     bob.page.get_by_role("button", name="Rematch").click()
     expect(ada.page.get_by_role("article", name=re.compile("^Chess"))).to_have_count(2)
     expect(ada.page.get_by_role("button", name="Accept")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_opponent_of_a_large_room_is_searched_for(person: NewPerson, bot: Bot, device: str, scheme: Any) -> None:
+    options = SMALL_PHONE if device == "phone" else {}
+    ada = person("Ada", bypass_csp=True, room=bot.make_room("Large club"), color_scheme=scheme, **options)
+    names = [
+        "小明",
+        "Maximilian-Alexander.von.und.zu.Hohenstein-Sigmaringen",
+        *(f"member {number:03}" for number in range(1, 31)),
+    ]
+    members = [{"id": 1_000 + number, "name": name, "role": "member"} for number, name in enumerate(names)]
+
+    def answer(route: Route) -> None:
+        wanted = parse_qs(urlsplit(route.request.url).query).get("query", [""])[0]
+        found = [one for one in members if wanted in str(one["name"])]
+        route.fulfill(json={"members": found, "next": None if wanted else "more"})
+
+    ada.page.route("**/members?*", answer)
+    ada.page.get_by_role("button", name="Add to the conversation").click()
+    ada.page.get_by_role("menuitem", name="New game of chess").click()
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_role("searchbox").fill("member 02")
+    expect(dialog.get_by_text("member 001")).to_have_count(0)
+    dialog.get_by_role("radio", name="member 021").check()
+    dialog.get_by_role("searchbox").fill("")
+    expect(dialog.get_by_role("radio", name="小明")).to_be_visible()
+    expect(dialog.get_by_role("radio", name="member 021")).to_be_checked()
+    ada.screenshot(f"chess-opponents-{device}-{scheme}")
+    assert findings(ada.page) == []
+    # All of a long list is reached, and the buttons stay in sight.
+    assert ada.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(dialog.get_by_role("button", name="Offer game")).to_be_in_viewport(ratio=1)
 
 
 def test_pawn_becomes_the_piece_that_is_chosen(person: NewPerson, bot: Bot) -> None:
