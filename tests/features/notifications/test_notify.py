@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
+import time
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.conftest import Connect
+from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
 from tests.support.server import Server
@@ -237,3 +240,21 @@ async def test_devices_are_bounded_and_one_an_endpoint(server: Server, ada: Acco
         for wrong, named in wrongs:
             answer = await http.post("/api/notifications/devices", json=device(1, **wrong))
             assert named in assert_problem(answer, 400, "bad_frame")["detail"]
+
+
+async def test_flood_of_messages_is_notified_at_a_pace(start_server: StartServer) -> None:
+    server = start_server(LIMIT_MESSAGES_PER_S="0", WEB_CONCURRENCY="1")
+    ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
+    async with ChatClient(server.ws_url(), ada) as mine, ChatClient(server.ws_url(), bob) as theirs:
+        room = (await theirs.send_to(ada.id, "0"))["room"]
+        begun = time.monotonic()
+        await asyncio.gather(*(theirs.send(room, str(number)) for number in range(1, 100)))
+        await mine.expect("notify", room=room)
+        # The rest of them, as many as there are.
+        await asyncio.sleep(2)
+        took_s = time.monotonic() - begun
+        told = 1 + len(mine.pending_frames("notify"))
+        assert 15 <= told <= 20 + 5 * took_s + 1
+        async with httpx.AsyncClient(base_url=server.base_url) as http:
+            shown = (await http.get("/metrics")).text
+    assert re.search(r'^hubbub_notify_total\{result="limited"\} [1-9]', shown, flags=re.MULTILINE)

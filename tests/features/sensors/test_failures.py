@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import TooMany
+from core.errors import TooMany, Unavailable
 from features.sensors import alarms, ingest
 from features.sensors.alarms import Seen
 from features.sensors.ingest import Push
@@ -49,3 +49,23 @@ async def test_alarms_pause_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> 
     worker = alarms.loaded().worker
     assert worker is not None
     await asyncio.wait_for(worker, 5)
+
+
+async def test_full_queue_of_readings_is_refused_and_takes_more_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "WAITING", 3)
+    queue, committed = ingest.Ingest(), asyncio.Event()
+
+    async def commit(part: list[Push]) -> None:
+        await committed.wait()
+        for push in part:
+            push.done.set_result(len(push.readings))
+
+    monkeypatch.setattr(queue, "_commit_or_fail", commit)
+    readings = [Reading("t1", at, 1.0) for at in range(2)]
+    first = queue.add(ROOM, ADA, readings)
+    with pytest.raises(Unavailable):
+        queue.add(ROOM, ADA, readings)
+    committed.set()
+    assert await asyncio.wait_for(first, 5) == 2
+    assert await asyncio.wait_for(queue.add(ROOM, ADA, readings), 5) == 2
+    await queue.close()
