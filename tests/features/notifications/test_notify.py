@@ -253,8 +253,8 @@ async def test_flood_of_messages_is_notified_at_a_pace(start_server: StartServer
         # The rest of them, as many as there are.
         await asyncio.sleep(2)
         took_s = time.monotonic() - begun
-        told = 1 + len(mine.pending_frames("notify"))
-        assert 15 <= told <= 20 + 5 * took_s + 1
+        received = 1 + len(mine.pending_frames("notify"))
+        assert 15 <= received <= 20 + 5 * took_s + 1
         async with httpx.AsyncClient(base_url=server.base_url) as http:
             shown = (await http.get("/metrics")).text
     assert re.search(r'^hubbub_notify_total\{result="limited"\} [1-9]', shown, flags=re.MULTILINE)
