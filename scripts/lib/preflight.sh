@@ -39,7 +39,8 @@ refuse_half_tls() {
   [ -n "$certificate" ] || fail "TLS_KEY is set, TLS_CERTIFICATE is not: TLS needs both"
   [ -n "$key" ] || fail "TLS_CERTIFICATE is set, TLS_KEY is not: TLS needs both"
   for file in "$certificate" "$key"; do
-    [ -f "$file" ] || [ -f "$root/$file" ] || fail "there is no file $file (TLS_CERTIFICATE, TLS_KEY)"
+    # As compose does, from wherever the script is called.
+    [ -f "$(from_root <<<"$file")" ] || fail "there is no file $file (TLS_CERTIFICATE, TLS_KEY)"
   done
 }
 

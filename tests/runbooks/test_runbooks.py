@@ -5,12 +5,16 @@ A test is named after its page. In this order, since the last ones end the stack
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import shutil
 import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -99,13 +103,84 @@ async def test_postgres_lost(book: Book, site: Stack) -> None:
 
 
 async def test_disk_full(book: Book, site: Stack) -> None:
-    """No disk is filled here.
+    """The disk of the backups is full, then the one of Postgres."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    backups = site.directory / "var" / "backups"
+    backups.mkdir(parents=True, exist_ok=True)
+    with small_disk(backups, "size=16m"):
+        for day in range(1, 4):
+            (backups / f"hubbub-2026010{day}T031700Z.tar.gz").write_bytes(bytes(5_590_000))
+        failed = site.script("backup")
+        assert (failed.returncode, "no room is left in" in failed.stderr) == (1, True), failed.stderr
+        assert re.search(r"FAILURE +disk +backups", await run(book, "Look"))
+        assert "Removed hubbub-20260101T031700Z.tar.gz" in await run(book, "Do", number=0)
+        assert len([*backups.glob("hubbub-*.tar.gz")]) == 2
+        await run(book, "Undo")
+    async with writing(site):
+        await asyncio.to_thread(site.compose, "stop", "postgres")
+        volume = f"{site.project}_postgres"
+        data = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip())
+        with postgres_on_a_small_disk(site, data):
+            await asyncio.to_thread(fill, data / "something-else")
+            await retried(lambda: no_space_is_logged(site))
+            looked = await run(book, "Look")
+            assert "No space left on device" in looked
+            assert re.search(r"FAILURE +(disk +postgres|database)", looked), looked
+            (data / "something-else").unlink()
+            await run(book, "Do", number=2)
+            await retried(lambda: book.run("Verify"))
+            assert "last_failed_wal" in await run(book, "Do", number=1)
+            await talk(site)
+    await retried(lambda: book.run("Verify"))
 
-    tests/realtime/across/test_full_disk.py fills one, tests/ops has the doctor's reports of it, and of an archive that fails.
-    """
-    assert "chat_event" in await run(book, "Look")
-    assert "last_failed_wal" in await run(book, "Do")
-    await run(book, "Verify")
+
+@contextmanager
+def small_disk(directory: Path, options: str) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", directory], check=True, timeout=20)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True, timeout=20)
+
+
+@contextmanager
+def postgres_on_a_small_disk(site: Stack, data: Path) -> Iterator[None]:
+    """Run the stopped Postgres on a disk with 100 MB left; put its files back."""
+    used = int(subprocess.run(["du", "-sm", data], check=True, capture_output=True, text=True, timeout=60).stdout.split()[0])
+    owner = data.stat()
+    with tempfile.TemporaryDirectory(dir=data.parent) as beside:
+        replace(Path(beside), data)
+        with small_disk(data, f"size={used + 100}m,mode=0700,uid={owner.st_uid},gid={owner.st_gid}"):
+            replace(data, Path(beside))
+            assert site.script("compose", "up", "--detach", "--no-deps", "--wait", "postgres").returncode == 0
+            try:
+                yield
+            finally:
+                site.compose("stop", "postgres")
+                replace(Path(beside), data)
+        replace(data, Path(beside))
+        assert site.script("compose", "up", "--detach", "--no-deps", "--wait", "postgres").returncode == 0
+
+
+def replace(directory: Path, other: Path) -> None:
+    """Put in a directory what is in the other one, with its owners."""
+    for old in directory.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
+    subprocess.run(["cp", "--archive", f"{other}/.", directory], check=True, timeout=120)
+
+
+def fill(file: Path) -> None:
+    with suppress(OSError), file.open("wb", buffering=0) as opened:
+        while True:
+            opened.write(bytes(2**16))
+
+
+def no_space_is_logged(site: Stack) -> None:
+    assert "No space left on device" in site.logs("postgres")
 
 
 async def test_slow_consumers(book: Book, site: Stack) -> None:

@@ -42,6 +42,8 @@ def main() -> None:
         calls.write(json.dumps(arguments) + "\n")
     fails = HERE / "fails"
     if (fails.exists() and fails.read_text() in arguments) or "recovery.signal" in arguments[-1]:
+        # Docker says some of its errors there.
+        sys.stdout.write("OCI runtime exec failed\n" if "exec" in arguments else "")
         sys.exit(1)
     if "config" in arguments:
         sys.stdout.write(settings(arguments[arguments.index("--project-directory") + 1], sys.stdin.read()) + "\n")

@@ -30,3 +30,14 @@ def test_files_follow_the_settings(faked: Checkout) -> None:
     with faked.env_file.open("a") as file:
         file.write("ARCHIVE_DAYS=7\n")
     assert [Path(file).name for file in handed(faked)] == ["compose.yaml", "compose.archive.yaml"]
+
+
+def test_relative_certificate_lies_in_the_checkout(faked: Checkout) -> None:
+    """Compose would not find it there either."""
+    assert Path("pyproject.toml").exists()
+    with faked.env_file.open("a") as file:
+        file.write("TLS_CERTIFICATE=pyproject.toml\nTLS_KEY=compose.yaml\n")
+    done = faked.script("up")
+    assert (done.returncode, "there is no file pyproject.toml" in done.stderr) == (1, True), done.stderr
+    (faked.directory / "pyproject.toml").touch()
+    assert "there is no file" not in faked.script("up").stderr
