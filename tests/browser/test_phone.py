@@ -52,3 +52,18 @@ def test_phone_page_fits_the_screen_and_targets_suit_fingers(person: NewPerson, 
         box = control.bounding_box()
         assert box is not None
         assert min(box["width"], box["height"]) >= 44, control.evaluate("element => element.outerHTML")
+
+
+@pytest.mark.parametrize("phone", [PHONE, SMALL_PHONE], ids=["390", "360"])
+def test_menus_of_a_room_are_whole_on_a_phone(person: NewPerson, bot: Bot, phone: dict[str, Any]) -> None:
+    ada = person("Ada", room=bot.make_room("Menus"), **phone)
+    triggers = ada.page.locator("header button[aria-haspopup=menu]")
+    expect(triggers).to_have_count(3)
+    for number in range(3):
+        triggers.nth(number).tap()
+        box = ada.page.get_by_role("menu").bounding_box()
+        assert box is not None
+        assert box["x"] >= 4
+        assert box["x"] + box["width"] <= phone["viewport"]["width"] - 4
+        ada.screenshot(f"menu-{number}-{phone['viewport']['width']}")
+        ada.page.keyboard.press("Escape")
