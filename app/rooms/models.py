@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from rooms import slugs
 
@@ -9,9 +11,9 @@ MAX_TITLE = 120
 
 
 class Kind(models.TextChoices):
-    PUBLIC = "public"
-    PRIVATE = "private"
-    DIRECT = "direct"
+    PUBLIC = "public", _("public")
+    PRIVATE = "private", _("private")
+    DIRECT = "direct", _("direct")
 
 
 class Role(models.TextChoices):
@@ -25,25 +27,27 @@ class Room(models.Model):
     `slug` never changes: it is the room's name on the wire.
     """
 
-    slug = models.CharField(max_length=slugs.MAX_STORED, unique=True)
+    slug = models.CharField(_("name in addresses"), max_length=slugs.MAX_STORED, unique=True)
     # Equal for slugs that look alike. Empty in direct rooms, and for all but the first of look-alikes from an earlier release.
     look = models.CharField(max_length=255, unique=True, null=True, editable=False)  # noqa: DJ001  # NULL is no double
-    title = models.CharField(max_length=MAX_TITLE, blank=True)
-    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
+    title = models.CharField(_("title"), max_length=MAX_TITLE, blank=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.PUBLIC)
     # seq of the last committed event; the next one is assigned under the row's lock.
-    head = models.BigIntegerField(default=0)
+    head = models.BigIntegerField(_("last event"), default=0)
     # Time of the last event that makes the room unread, and of the last other one, such as an edit.
-    last_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(_("last message"), null=True)
     amended_at = models.DateTimeField(null=True, editable=False)
     # How many events up to `head` do not count as unread.
     uncounted = models.BigIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     # The room is being deleted: hidden from everyone, while its members and messages are deleted in batches.
-    closed = models.BooleanField(default=False, db_default=False, editable=False)
+    closed = models.BooleanField(_("closed"), default=False, db_default=False, editable=False)
 
     class Meta:
         # The order of a page of public rooms. Neither column changes with a message.
         indexes = [models.Index(fields=["kind", "slug"], name="rooms_by_kind")]
+        verbose_name = _("room")
+        verbose_name_plural = pgettext_lazy("admin", "rooms")
 
     def __str__(self) -> str:
         return self.slug
