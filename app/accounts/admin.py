@@ -35,7 +35,7 @@ class PasswordSet(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic
 @admin.register(User)
 class PersonAdmin(LargeTable, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     change_password_form = PasswordSet
-    deletion_note = _("shut out at once; what they wrote stays, under the name deleted-<number>")
+    deletion_note = _("shut out at once; their messages stay, under the name deleted-<number>")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

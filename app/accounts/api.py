@@ -83,7 +83,7 @@ async def session_create(request: HttpRequest, payload: Credentials) -> tuple[in
     return 204, None
 
 
-@router.delete("/session", response={204: None}, auth=authenticated, summary="Sign out: ends what the call used, and its sockets")
+@router.delete("/session", response={204: None}, auth=authenticated, summary="Sign out: end this credential and its sockets")
 async def session_delete(request: HttpRequest) -> tuple[int, None]:
     """End the credential of the call: a cookie's session, or the header's token."""
     person, credential = identity_of(request)

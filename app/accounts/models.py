@@ -13,7 +13,7 @@ from accounts.names import key_of
 from core.lookalikes import look_of
 
 TAKEN = _("That name is taken.")
-LOOKS_TAKEN = _("That name looks too much like one that is taken.")
+LOOKS_TAKEN = _("That name looks too much like a taken name.")
 
 
 class People(UserManager["User"]):

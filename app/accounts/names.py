@@ -54,7 +54,7 @@ def objection_to(name: str) -> str | None:
     found = hidden or mark_objection(name) or script_objection(name)
     if found:
         return sentence(found)
-    return _("Hubbub keeps that name for itself, or one that looks like it.") if is_kept(name) else None
+    return _("Hubbub keeps that name, and names that look like it, for itself.") if is_kept(name) else None
 
 
 def is_kept(name: str) -> bool:

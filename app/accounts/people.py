@@ -52,5 +52,5 @@ def checked_alias(user: int, alias: str) -> str:
     if mark_flood(shown):
         raise BadFrame(_("a name has at most {most} marks on a letter", most=MAX_MARKS))
     if shown and User.objects.filter(look=look_of(shown)).exclude(id=user).exists():
-        raise BadFrame(_("that is the name of somebody else, or looks like it"))
+        raise BadFrame(_("that is another person's name, or looks like it"))
     return shown

@@ -34,7 +34,7 @@ class Event(models.Model):
     # The seq of the event that this one amends.
     target = models.BigIntegerField(null=True)
     # How many events of the room, up to and including this one, do not count as unread: `seq - uncounted` is its ordinal
-    # among those that do. So rows of a release that knew only messages have the right one.
+    # among the counted events. The default is right for rows of a release that knew only messages.
     uncounted = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:

@@ -55,5 +55,5 @@ def _direct_slug(user: int, to: int | str) -> str:
     """
     other = to if isinstance(to, int) else User.objects.by_name(to).values_list("id", flat=True).first()
     if other is None:
-        raise NoSuchRoom("nobody has this name")
+        raise NoSuchRoom("no person has this name")
     return slugs.direct(user, other)

@@ -279,7 +279,7 @@ def _json(value: Any) -> str | None:
 
 
 # Arrays as Postgres reads them (its manual, 8.15.2). The driver's dumpers look at each value several times: that was a tenth
-# of what a message costs.
+# of a message's time.
 
 
 def _numbers(values: Iterable[int | None]) -> str:

@@ -28,7 +28,7 @@ DESCRIPTIONS = {
     403: "Not allowed: `forbidden`, `not_a_member`, `signup_closed`",
     404: "Nothing of that name: `no_such_room`, `no_such_target`, `not_found`",
     408: "The upload stood still: `too_slow`",
-    409: "It is so already, or would leave nobody in charge: `taken`, and those of leaving",
+    409: "It is so already, or the room would have no owner: `taken`, and the codes of leaving",
     412: "The header `Hubbub-User` names another person than the credentials: `other_user`",
     413: "The body is above 1 MiB: `too_large`",
     414: "The address is above 8,192 bytes: `too_large`",

@@ -193,7 +193,7 @@ VARIABLES: tuple[Variable, ...] = (
         "FEATURES_OFF",
         "list",
         "",
-        "Names of features to switch off, separated by commas; what they have in the log stays, unseen",
+        "Names of features to switch off, separated by commas; their events stay in the log, unseen",
     ),
     *features.variables(),
     Variable("HOST", "host", "127.0.0.1", "Address Gunicorn listens on"),

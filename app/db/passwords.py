@@ -12,7 +12,7 @@ import psycopg
 
 
 class Passwords:
-    """Two passwords of a role; the one that was good last is tried first."""
+    """Two passwords of a role; the last accepted one is tried first."""
 
     def __init__(self, usual: str, fallback: str) -> None:
         self._usual, self._fallback = usual, fallback

@@ -92,14 +92,14 @@ def _problems(seen: dict[str, str]) -> list[tuple[str, str]]:
     if seen["host"].lower() != public.netloc:
         found.append(
             (
-                f"the app is told the host {seen['host']!r}, and PUBLIC_URL says {public.netloc!r}",
+                f"the app receives the host {seen['host']!r}, and PUBLIC_URL says {public.netloc!r}",
                 f"the proxy must pass Host as it came, or PUBLIC_URL={public.scheme}://{seen['host'].lower()}",
             )
         )
     if seen["scheme"] != public.scheme:
         found.append(
             (
-                f"the app is told the scheme {seen['scheme']}, and PUBLIC_URL says {public.scheme}",
+                f"the app receives the scheme {seen['scheme']}, and PUBLIC_URL says {public.scheme}",
                 "the proxy must set X-Forwarded-Proto, and TRUSTED_PROXIES must name its address",
             )
         )

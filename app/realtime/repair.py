@@ -184,7 +184,7 @@ class Repair:
     def deliver(self, room: LiveRoom, events: list[LogEvent]) -> None:
         """Deliver events that are next in the room's order.
 
-        After a failure nobody knows which sockets have them: each client reads them by joining again.
+        After a failure some sockets may lack them: each client reads them by joining again.
         """
         try:
             self._registry.deliver(room, events)

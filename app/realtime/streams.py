@@ -185,7 +185,7 @@ class Stream:
         return ",".join([installation.known_epoch(), *places[-CURSOR_ROOMS:]])
 
     def _note(self, text: str) -> bool:
-        """Note what a frame brings the client; return whether it moves the cursor."""
+        """Record the frame's place in its room; return whether it moves the cursor."""
         found = _EVENT.match(text)
         if found:
             self._sent[found[1]] = int(found[2])

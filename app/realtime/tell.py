@@ -40,7 +40,7 @@ async def user_updated(registry: Registry, person: Person, rooms: Iterable[int])
 
 
 def blocks_updated(local: LocalUser) -> None:
-    """Send `blocks.updated` to a person who has blocked or unblocked somebody."""
+    """Send `blocks.updated` to a person whose list of blocks has changed."""
     local.push(Batch([encode({"type": "blocks.updated"})]))
 
 

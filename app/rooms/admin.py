@@ -24,7 +24,7 @@ class RoomAdmin(LargeTable, admin.ModelAdmin):  # type: ignore[type-arg]  # gene
     readonly_fields = ("slug", "head", "last_at", "closed")
     ordering = ("-id",)
     actions = ("make_me_an_owner",)
-    deletion_note = _("nobody can open it any more; its members and messages are deleted in the background")
+    deletion_note = _("closed to everybody at once; its members and messages are deleted in the background")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Room | None = None) -> Any:
         """Fix the kind of direct rooms: their slug names their two people."""

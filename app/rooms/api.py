@@ -177,7 +177,7 @@ async def member_list(
     return (await database.run_for(me, listing.members_of, me, slug, **options)).fields("members")
 
 
-@router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite somebody", openapi_extra=answers(MemberOut, 201))
+@router.post("/{slug}/members", response={201: dict[str, Any]}, summary="Invite a person", openapi_extra=answers(MemberOut, 201))
 async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tuple[int, dict[str, Any]]:
     def add() -> tuple[Membership, bool, User]:
         user = find_user(payload.user)
@@ -191,7 +191,7 @@ async def member_add(request: HttpRequest, slug: str, payload: MemberIn) -> tupl
     return 201, {"id": user.id, "name": user.username, "role": found.role}
 
 
-@router.patch("/{slug}/members/{user}", summary="Make somebody an owner, or a member again", openapi_extra=answers(MemberOut))
+@router.patch("/{slug}/members/{user}", summary="Make a member an owner, or an owner a member", openapi_extra=answers(MemberOut))
 async def member_change(request: HttpRequest, slug: str, user: PersonId, payload: RoleIn) -> dict[str, Any]:
     me = user_id(request)
     found = await database.run_for(me, leaving.member_change, slug=slug, by=me, user=user, role=payload.role)
@@ -199,7 +199,7 @@ async def member_change(request: HttpRequest, slug: str, user: PersonId, payload
     return {"id": found.user_id, "name": found.user.username, "role": found.role}
 
 
-@router.delete("/{slug}/members/{user}", response={204: None}, summary="Remove somebody, or leave")
+@router.delete("/{slug}/members/{user}", response={204: None}, summary="Remove a member, or leave")
 async def member_remove(request: HttpRequest, slug: str, user: PersonId, confirm: bool = False) -> tuple[int, None]:
     """Remove a member.
 

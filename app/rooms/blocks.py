@@ -22,11 +22,11 @@ def block_add(*, user: int, blocked: int) -> None:
     Raises Forbidden for oneself, RateLimited above BLOCKS.
     """
     if user == blocked:
-        raise Forbidden(_("nobody blocks themselves"))
+        raise Forbidden(_("you cannot block yourself"))
     with transaction.atomic():
         pair_lock(user, blocked)
         if Block.objects.filter(user_id=user).count() >= BLOCKS:
-            raise RateLimited(_("nobody blocks more than {most} people", most=BLOCKS), retry_after=3600)
+            raise RateLimited(_("you can block at most {most} people", most=BLOCKS), retry_after=3600)
         Block.objects.get_or_create(user_id=user, blocked_id=blocked)
         _silence(user, blocked, silenced=True)
 

@@ -40,7 +40,7 @@ async def block_list(request: HttpRequest) -> dict[str, Any]:
     return {"users": await database.run_for(user_id(request), read)}
 
 
-@router.post("", response={201: dict[str, Any]}, summary="Block somebody", openapi_extra=answers(Person, 201))
+@router.post("", response={201: dict[str, Any]}, summary="Block a person", openapi_extra=answers(Person, 201))
 async def block_add(request: HttpRequest, payload: BlockIn) -> tuple[int, dict[str, Any]]:
     """Block a person.
 

@@ -71,7 +71,7 @@ def member_remove(*, slug: str, by: int, user: int, confirm: bool = False) -> Le
     if user != by and mine.role != Role.OWNER:
         raise Forbidden(_("only an owner removes others"))
     if user == by and not confirm and _is_last_of_private(mine):
-        raise LastMember(_("you are the last member: nobody can come into this private room again; confirm to leave it"))
+        raise LastMember(_("you are the last member: no person can enter this private room again; confirm to leave it"))
     if user == by:
         return _leave([mine], "left")
     found = Membership.objects.filter(room=mine.room, user_id=user).select_related("room").first()
@@ -116,7 +116,7 @@ def member_change(*, slug: str, by: int, user: int, role: str) -> Membership:
             raise NoSuchTarget(_("that person is not a member"))
         found.room = mine.room
         if role == Role.MEMBER and not _owners(mine.room).exclude(user_id=user).exists():
-            raise LastOwner(_("a room keeps one owner: make somebody else an owner first"))
+            raise LastOwner(_("a room keeps one owner: make another member an owner first"))
         found.role = role
         found.save(update_fields=["role"])
     return found

@@ -81,7 +81,7 @@ def _list(name: str) -> RoomList:
 async def _page(user: int, found: RoomList, frame: ListFilter) -> dict[str, Any]:
     """Look up at the person's pace.
 
-    Raises RateLimited, Unavailable, and what the list does.
+    Raises RateLimited, Unavailable, and the errors of the list.
     """
     await pace.calls().wait(user, weight=pace.HTTP_WEIGHT)
     begun = time.perf_counter()

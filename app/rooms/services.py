@@ -57,7 +57,7 @@ def _spend_room(user: int) -> None:
     quotas.spend(user=user, what="rooms", limit=settings.LIMIT_ROOMS_PER_H, period_s=quotas.HOUR_S)
     most = settings.LIMIT_ROOMS_PER_USER
     if most and Membership.objects.filter(user_id=user, role=Role.OWNER)[:most].count() >= most:
-        raise RateLimited(_("you own {most} rooms, and nobody may own more", most=most), retry_after=quotas.HOUR_S)
+        raise RateLimited(_("you own {most} rooms, and a person may own no more", most=most), retry_after=quotas.HOUR_S)
 
 
 def checked_title(title: str) -> str:
@@ -148,7 +148,7 @@ def room_direct(*, user: int, other: int) -> tuple[Room, bool]:
     Raises Forbidden for oneself or when `other` has blocked the user, NoSuchTarget, or RateLimited above the quota.
     """
     if user == other:
-        raise Forbidden(_("a direct message needs somebody else"))
+        raise Forbidden(_("you cannot send a direct message to yourself"))
     slug = slugs.direct(user, other)
     room = Room.objects.filter(slug=slug).first()
     if room is not None:

@@ -192,7 +192,7 @@ def _make_private(directory: Path) -> None:
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise NotPrivate(f"{directory} is not a directory of our own that nobody else may write to; set RUNTIME_DIR to one")
+        raise NotPrivate(f"{directory} is not a directory of our own, closed to writes of other accounts; set RUNTIME_DIR to one")
 
 
 def parent() -> Path:

@@ -32,7 +32,7 @@ Rounded down, because a worker is one event loop and a loop without a core of it
 quota period, which every socket on it feels. The count is bounded by memory (the cgroup's limit or the machine's,
 divided by WORKER_MEMORY_MB) and by WEB_CONCURRENCY_MAX. Without REDIS_URL it is 1: workers could not meet.
 
-  --print  show what was found, which rule decided and the command, without running it
+  --print  show the findings, the rule that decided and the command, without running it
   --help   this text
 
 Variables (defaults)

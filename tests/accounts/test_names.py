@@ -69,11 +69,11 @@ async def test_name_that_looks_like_a_taken_one_is_refused(server: Server, one: 
     "name", ["room", "ROOM", "\uff32oom", "r00m", "deleted-7", "Deleted-7-x", "de1eted-7", "deleted-"], ids=ascii
 )
 async def test_name_that_stands_for_something_else_is_refused(server: Server, name: str) -> None:
-    """`@room` names everybody, and `deleted-7` is what is left of person 7."""
+    """`@room` names everybody, and `deleted-7` is the deleted person 7."""
     async with anonymous(server.base_url) as http:
         answer = await http.post("/api/signup", json={"username": name, "password": "correct horse"})
         problem = assert_problem(answer, 400, "invalid")
-        assert problem["errors"] == {"username": ["Hubbub keeps that name for itself, or one that looks like it."]}
+        assert problem["errors"] == {"username": ["Hubbub keeps that name, and names that look like it, for itself."]}
 
 
 @pytest.mark.parametrize("name", ["rooms", "roomy", "deleted", "undeleted-7", "ada-room"])

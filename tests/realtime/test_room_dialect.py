@@ -141,13 +141,13 @@ async def test_alias_equal_to_another_name_is_refused(
     mine = await plain(f"/ws/chat/{room}/", ada)
     for alike in (bob.name, bob.name.upper(), f" {bob.name}\u3164", bob.name.replace("s", "\u0455")):
         await mine.send(f"/name {alike}")
-        assert "somebody else" in (await mine.receive_json())["error"]
+        assert "another person" in (await mine.receive_json())["error"]
     await mine.send(f"/name {ada.name}")
     await mine.send("x")
     assert (await mine.receive_json())["name"] == ada.name
     native = await connect(ada)
     await native.join(room)
-    with pytest.raises(Refused, match="somebody else"):
+    with pytest.raises(Refused, match="another person"):
         await native.request("message.send", room=room, text="hi", key="a", alias=bob.name)
     await native.request("message.send", room=room, text="hi", key="b", alias=" Captain\u202e  Ada ")
     assert (await mine.receive_json())["name"] == "Captain Ada"

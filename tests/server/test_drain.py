@@ -161,7 +161,7 @@ async def test_second_recycling_at_once_is_refused(start_server: StartServer) ->
         assert "Replacing 1 workers" in await asyncio.to_thread(first.stdout.readline)
         code, said = await drained(server, "--recycle", "--timeout", "1")
     assert code == 1
-    assert "somebody else is replacing a worker" in said
+    assert "another process is replacing a worker" in said
     assert await asyncio.to_thread(first.wait, 60) == 0
 
 

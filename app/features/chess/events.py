@@ -54,7 +54,7 @@ def accept(game: Chess, payload: ChessAccepted, author: int, context: Context) -
     if game.result or game.black is not None:
         raise Closed(_("the offer is no longer open"))
     if author == game.white.id or game.opponent not in {0, author}:
-        raise Forbidden(_("the offer is for somebody else"))
+        raise Forbidden(_("the offer is for another person"))
     return msgspec.structs.replace(
         game,
         black=Player(author, context.author_name),
@@ -130,7 +130,7 @@ def _end_by_server(game: Chess, why: Reason, context: Context) -> Chess:
 
 def _end_offer(game: Chess, author: int) -> Chess:
     if author not in {game.white.id, game.opponent}:
-        raise Forbidden(_("the offer is for somebody else"))
+        raise Forbidden(_("the offer is for another person"))
     reason = "cancelled" if author == game.white.id else "declined"
     return msgspec.structs.replace(game, result=rules.NONE, reason=reason, closed=True, expires=None)
 

@@ -76,7 +76,7 @@ async def _opponent(socket: Socket, frame: ChessOffer) -> int:
         assert frame.opponent is not None
         found = find_user(frame.opponent)
         if found.id == socket.user.id:
-            raise BadFrame(_("nobody plays against themselves"))
+            raise BadFrame(_("you cannot play against yourself"))
         if not access.members_among([(room.id, found.id)]):
             raise NoSuchTarget(_("{name} is not in the room", name=found.username))
         return int(found.id)

@@ -3,7 +3,7 @@
 Frames in both directions are `{"latitude": 1.5, "longitude": 2.5}`; the server's frames also have `user`.
 
 `latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one runs;
-closing the socket ends it. A share that a lost socket began is ended by the one that sends places into it later.
+closing the socket ends it. A lost socket's share ends with the next socket that sends places into it.
 """
 
 from __future__ import annotations

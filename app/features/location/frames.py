@@ -152,7 +152,7 @@ async def end(room: RoomRef, person: Person, seq: int) -> None:
 
 
 async def end_obsolete() -> None:
-    """End the shares of people who have left, and those that a later share replaced.
+    """End the shares of people who have left, and shares replaced by a later one.
 
     The process that stored the later one may have died before it ended the earlier. Raises DatabaseUnavailable.
     """

@@ -119,7 +119,7 @@ def note_open(user: int, slug: str, seq: int, vector: bytes) -> Opened:
 def updates_store(room: RoomRef, seq: int, batch: Sequence[Incoming]) -> Stored:
     """Store updates in one transaction.
 
-    Membership is checked in it. A full note takes those that make its text shorter.
+    The transaction checks membership, too. A full note stores only updates that make its text shorter.
     """
     refused = [_refusal(one.data) for one in batch]
     with transaction.atomic():

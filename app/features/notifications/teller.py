@@ -45,7 +45,7 @@ PACE_S = 0.02
 PER_S, BURST = 5.0, 20.0
 # Sockets written to before the event loop runs other tasks.
 SLICE = 200
-# As encoded; in a text the quotation marks are escaped. A message of a program is nobody's own.
+# As encoded; in a text the quotation marks are escaped. A program's message does not count as its author's own.
 NAMES = '"mentions":['
 BOT = '"bot":true'
 # The id that stands for everybody in the room (chat/mentions.py).
@@ -85,7 +85,7 @@ class LatelyRead(Generic[T]):
     async def of(self, ids: Collection[int]) -> dict[int, T]:
         """Return the entry of each id.
 
-        Entries may be forgotten while others are read: those that were known are taken before. Raises DatabaseUnavailable.
+        Known entries are copied first: reading the others may evict them. Raises DatabaseUnavailable.
         """
         found = {one: known for one in ids if (known := self.get(one)) is not None}
         missing = [one for one in ids if one not in found]

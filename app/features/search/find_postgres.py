@@ -22,8 +22,8 @@ RECENT = 2_000
 UNENTERED = 50_000
 # Above it neither the log nor the index is asked for each room: the index would read as many entries as there are messages.
 FEW_ROOMS = 100
-# Words of the index that hold a part of a word, but for those that begin with it: the index finds these by the part. The list of
-# words is the installation's, so a common part stands in more of them; the search then says that there may be more.
+# Words of the index that contain the searched part after their first letter; words that begin with it need no list. The list is
+# the installation's, so a common part stands in more words; the search then says that there may be more.
 EXPANDED = 50
 LIMIT_MS = 1_500
 # The latest messages with files that are looked at.
@@ -39,7 +39,7 @@ WITH found AS MATERIALIZED (
     WHERE {{conditions}} ORDER BY e.id DESC LIMIT %(most)s
 ) {_FOUND}
 """  # noqa: S608  # constants
-# Of somebody in many rooms: looking into each of them takes longer than all else.
+# For a person in many rooms: a look into each room takes longer than the rest of the search.
 _LATEST_OF_ALL = f"""
 WITH found AS MATERIALIZED (
     SELECT e.* FROM (SELECT * FROM chat_event ORDER BY id DESC LIMIT %(recent)s) AS e
@@ -83,7 +83,7 @@ WITH found AS MATERIALIZED (
 def search(wanted: Wanted) -> tuple[list[Found], bool]:
     """Return matches, the newest ones first, and whether there may be more."""
     with transaction.atomic(using=replica.alias()), connections[replica.alias()].cursor() as cursor:
-        # Starting parallel workers takes longer than what they would do.
+        # Parallel workers take longer to start than to search.
         cursor.execute(
             "SELECT set_config('statement_timeout', %s, true), set_config('max_parallel_workers_per_gather', '0', true)",
             [str(LIMIT_MS)],

@@ -338,7 +338,7 @@ def _number(value: float | None) -> str:
 
 
 def sentence(rule: Rule, name: str, before: str, state: str, value: float) -> str:
-    """Say what has changed, in words that `translated` knows."""
+    """Return the sentence for a new state, in words that `translated` knows."""
     now = _number(value)
     match state:
         case "above":

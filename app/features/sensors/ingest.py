@@ -34,8 +34,8 @@ WAITING = 50_000
 MANY = 1_000
 KNOWN = 20_000
 TRIES = 3
-# Pause between commits: pushes come together, and a commit writes each sensor's buckets once. The pause is REST times what the
-# commit took, so that readings leave most of the database's time to messages.
+# Pause between commits: pushes come together, and a commit writes each sensor's buckets once. The pause is REST times the
+# commit's duration, so that readings leave most of the database's time to messages.
 REST = 4
 REST_S = 0.02
 REST_MOST_S = 0.25

@@ -80,7 +80,7 @@ class Alarm(models.Model):
     silent_s = models.IntegerField(null=True)
     # "", "above", "below" or "silent".
     state = models.CharField(max_length=8, blank=True, default="")
-    # In which its messages are written: that of the page in which it was set.
+    # Language of the alarm's messages: the page's language when the alarm was set.
     language = models.CharField(max_length=16, default="en", db_default="en")
     # How often the state has changed: the idempotency key of each change's message.
     changes = models.IntegerField(default=0)

@@ -86,7 +86,7 @@ async def post(request: HttpRequest, token: Token, payload: Post) -> tuple[int, 
     given = request.headers.get("Idempotency-Key", "")
     try:
         alias = await database.run(services.alias_of, hook, payload.username) if payload.username else hook.alias
-    except BadFrame:  # the name of somebody who signed up since, perhaps
+    except BadFrame:  # perhaps a person with this name has signed up since
         if not given or (seq := await database.run(services.seq_posted, hook, given)) is None:
             raise
         return 201, {"ok": True, "room": hook.room.slug, "seq": seq}

@@ -184,7 +184,7 @@ def _arrived(check: str, seen: dict[str, Any]) -> Iterator[Finding]:
         yield failure(
             check,
             f"the Origin arrives as {seen['origin']!r}",
-            "the proxy must pass Origin as it came: without it nobody can sign in",
+            "the proxy must pass Origin as it came: without it every sign-in is refused",
         )
     for problem in seen["problems"]:
         yield failure(check, problem["text"], problem["change"])

@@ -41,7 +41,7 @@ FAULTS = (RedisError, OSError, TimeoutError, RuntimeError)
 
 
 Message = dict[str, Any]
-# Delivers messages that arrived together, without this process's own. It handles each once, whatever becomes of the others.
+# Delivers messages that arrived together, without this process's own: each of them once, even if another one fails.
 Deliver = Callable[[list[Message]], None]
 
 

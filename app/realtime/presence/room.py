@@ -1,4 +1,4 @@
-"""Who is online in one room, and what was announced to its sockets.
+"""The online users of one room, and the users announced to its sockets.
 
 Only a room with a joined socket that understands `presence` keeps this ("active"); all others cost two empty dicts.
 """

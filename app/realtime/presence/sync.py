@@ -369,7 +369,7 @@ class Presence:
     def _renew_in(self, rooms: Iterable[int], user: int, name: str) -> None:
         """Update a person's state in those of the rooms that show them.
 
-        Unlike `_set_in`, it adds nobody: a state that ends or changes does not show who is a member.
+        Unlike `_set_in`, it adds no user: a state that ends or changes is no proof of membership.
         """
         state = self._state(user)
         for room_id in rooms:

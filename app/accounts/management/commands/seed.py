@@ -34,11 +34,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, number: int, **options: Any) -> None:
         if settings.DEPLOYMENT == "production":
             raise CommandError(
-                f"this is production (DEPLOYMENT, or PUBLIC_URL={settings.PUBLIC_URL} without it): nobody is seeded here. "
-                "Where nobody's data is at stake say DEPLOYMENT=staging"
+                f"this is production (DEPLOYMENT, or PUBLIC_URL={settings.PUBLIC_URL} without it): no account is made here. "
+                "Where no person's data is at stake say DEPLOYMENT=staging"
             )
         if not settings.ALLOW_SEED:
-            raise CommandError("seeding is off: set ALLOW_SEED=1, on a system that is nobody's production")
+            raise CommandError("seeding is off: set ALLOW_SEED=1, on a system that is not in production")
         for _ in range(number):
             user = User(username=f"seed-{secrets.token_hex(8)}")
             user.set_unusable_password()

@@ -8,8 +8,8 @@ from db.indexes import OnPostgres
 from features.search.words import UNSPACED
 
 PAIRS = f"'([{UNSPACED}]{{1,2}})', ' \\1 ', 'g'"
-# For most texts nothing but two cheap checks: it runs in each commit. Of a script without blanks the pairs of neighbours, those
-# that begin at the first character of a run and those that begin at the second one. Postgres would skip what stands in <>.
+# Each commit runs it, so most texts need only two cheap checks. A script without blanks is split into pairs of neighbours: once
+# from the first character of a run, once from the second. Postgres would skip text between < and >.
 FUNCTION = f"""
 CREATE OR REPLACE FUNCTION search_text(body text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE WHEN strpos(body, '<') = 0 AND octet_length(body) = char_length(body) THEN body

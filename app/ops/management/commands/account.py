@@ -22,7 +22,7 @@ REFUSED = 3
 
 
 class Command(BaseCommand):
-    help = "Shows an account. --shut ends its sockets and sign-ins at once and keeps what it wrote; --open lets it in again."
+    help = "Shows an account. --shut ends its sockets and sign-ins at once and keeps its messages; --open lets it in again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")

@@ -28,7 +28,7 @@ from db import installation
 from ops.backup import archive, postgres, sqlite
 from ops.doctor.findings import first_line
 
-# A backup writes all the time: an unfinished file of yesterday is of one that was killed.
+# A running backup writes all the time, so a killed backup left an unfinished file of yesterday.
 PART_S = 86_400
 # By the disk, or by a quota.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}

@@ -97,7 +97,7 @@ class Command(BaseCommand):
     def recycle(self, master: int) -> None:
         old = self.here.workers()
         if not self.wait(self.here.begin_replacement, self.timeout, lambda: "another worker is being replaced"):
-            raise CommandError("somebody else is replacing a worker of this server: try again later")
+            raise CommandError("another process is replacing a worker of this server: try again later")
         self.say(f"Replacing {len(old)} workers of {self.address()} (process {master}).")
         for number in range(1, len(old) + 1):
             self.replace_oldest(master, f"worker {number} of {len(old)}")
@@ -156,4 +156,4 @@ def signal_master(master: int, number: signal.Signals) -> None:
     except ProcessLookupError:
         return  # it has just ended by itself
     except PermissionError as error:
-        raise CommandError(f"process {master} belongs to somebody else: {error}") from error
+        raise CommandError(f"process {master} belongs to another user: {error}") from error
