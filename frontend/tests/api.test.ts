@@ -131,7 +131,7 @@ test('a search names each id, and leaves out unset filters', async () => {
   expect(asked).toEqual(['/api/rooms/caf%C3%A9/members?user=3&user=5&limit=9', '/api/rooms/team/members?query=a%26b&role=owner'])
 })
 
-test('calls name the person of the page, and a refusal for another person is told', async () => {
+test('calls name the person of the page, and a refusal for another person reaches the callback', async () => {
   const named: (string | undefined)[] = []
   vi.stubGlobal('document', { cookie: 'csrftoken=abc' })
   vi.stubGlobal('fetch', async (_: string, { headers }: { headers: Record<string, string> }) => {

@@ -9,7 +9,7 @@ function closed(key: string): LogEvent {
   return { ...by, type: 'poll.closed', target: 1, key } as unknown as LogEvent
 }
 
-test('what the server or a program writes in my name is not my own', () => {
+test('events of the server or a program in my name are not my own', () => {
   expect(isOwn(message, 1)).toBe(true)
   expect(isOwn(message, 2)).toBe(false)
   expect(isOwn({ ...message, bot: true }, 1)).toBe(false)

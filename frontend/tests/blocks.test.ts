@@ -89,7 +89,7 @@ describe('another device', () => {
     expect(asked).toEqual(['GET /api/blocks', 'GET /api/blocks'])
   })
 
-  test('what it did during an outage is asked for by the next view', async () => {
+  test('the next view after an outage reads the list again', async () => {
     const blocks = useBlocks()
     await blocks.load()
     socket.emit('hello', {} as never)

@@ -38,7 +38,7 @@ test('the fastest event sets the clock', () => {
   expect(serverNow()).toBe(NOW + 5_000)
 })
 
-test('a clock that somebody sets while the page lives changes nothing', () => {
+test('a change of the clock while the page lives has no effect', () => {
   deviceIsOff(0)
   noteServerTime(iso(0))
   vi.setSystemTime(NOW + 3_600_000)

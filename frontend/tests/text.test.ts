@@ -115,7 +115,7 @@ test('days are named as people name them', () => {
   expect(dayLabel(new Date(2024, 1, 1), now)).toContain('2024')
 })
 
-test('a direction changed in somebody\'s text ends with it', () => {
+test('a direction changed in a text ends with the text', () => {
   expect(isolated('ada')).toBe('ada')
   expect(isolated('Größe 聊天 👨‍👩‍👧')).toBe('Größe 聊天 👨‍👩‍👧')
   expect(isolated('שלום')).toBe('\u2068שלום\u2069')

@@ -7,7 +7,7 @@ import { explained } from '../ui/reasons'
 import { usePages, type Pages } from '../ui/usePages'
 import { request } from './client'
 
-/** One page of what a list holds of a question. @throws Error for people */
+/** One page of the entries of a list that match a query. @throws Error for people */
 export async function filterList<Item>(room: string, list: string, query: string, after: string | null): Promise<Page<Item>> {
   try {
     const { items, next } = await request<ListPage>({ type: 'list.filter', room, list, query, after }, 'list.page')
@@ -17,7 +17,7 @@ export async function filterList<Item>(room: string, list: string, query: string
   }
 }
 
-/** A list of a room, page by page: all of it by `whole`, or over the socket what it holds of the typed text. */
+/** A list of a room, page by page: all entries by `whole`, or over the socket the entries that match the typed text. */
 export function useFilteredList<Item>(
   room: () => string,
   list: string,

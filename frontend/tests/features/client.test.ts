@@ -74,12 +74,12 @@ test('live frames and pushes reach the feature that names them, and the values a
   await started()
   const value = { key: 'ada', from: { id: 1, name: 'ada' }, value: 5, at: new Date().toISOString(), expires: new Date(Date.now() + 60_000).toISOString() }
   server.push({ type: 'live', room: 'lobby', topic: 'position', values: [value] })
-  server.push({ type: 'live', room: 'lobby', topic: 'nobody-asked', values: [value] })
+  server.push({ type: 'live', room: 'lobby', topic: 'unknown', values: [value] })
   server.push({ type: 'note.update', room: 'lobby' })
   server.push({ type: 'unheard-of' })
   await until(() => expect(seen).toEqual(['live lobby', 'note.update']))
   expect(useLive<number>('lobby', 'position').value.get('ada')?.value).toBe(5)
-  expect(useLive('lobby', 'nobody-asked').value.size).toBe(0)
+  expect(useLive('lobby', 'unknown').value.size).toBe(0)
 })
 
 test('an event of an unknown kind is handed on in its place', async () => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
 const NOW = Date.parse('2026-01-01T12:00:00Z')
 const POINT = { latitude: 1, longitude: 2, accuracy: null }
-/** The server's side: the frames it got, and what it says to a place. */
+/** The server: the frames it received, and its reply to a place. */
 const server = vi.hoisted(() => ({
   frames: [] as Record<string, unknown>[],
   answer: (): Promise<unknown> => Promise.resolve({}),
@@ -22,7 +22,7 @@ vi.mock('../../src/features/client', () => ({
   },
 }))
 
-/** The device: who watches it is told where it is. */
+/** The device calls each of them with its position. */
 const watchers = new Map<number, PositionCallback>()
 const geolocation = {
   watchPosition: (moved: PositionCallback) => {

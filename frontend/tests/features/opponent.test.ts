@@ -64,7 +64,7 @@ test('a member beyond the first page is searched for, and stays chosen beside wh
   await open(true)
   expect(names()).toEqual(['bob'])
   await search('zo')
-  // The field does not go with what it was searched for.
+  // The field stays while a search narrows the list.
   expect(page.querySelector('select')).toBeNull()
   expect(asked.at(-1)!.get('query')).toBe('zo')
   expect(names()).toEqual(['zoe'])

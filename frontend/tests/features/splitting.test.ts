@@ -66,7 +66,7 @@ it('many deletions come in parts', () => {
   expect(appliedTo(other, parts)).toBe('x'.repeat(3_000))
 })
 
-it('a gap in what a client wrote stays a gap', () => {
+it('a gap in the structs of a client stays a gap', () => {
   const doc = new Y.Doc()
   const updates: Uint8Array[] = []
   doc.on('update', (update: Uint8Array) => updates.push(update))

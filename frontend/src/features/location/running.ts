@@ -25,7 +25,7 @@ export const storeName = () => `hubbub.location.${useSession().me?.id}`
 
 export function kept(): string | null {
   try {
-    // Earlier versions of the page kept places there, whoever was signed in.
+    // Earlier versions of the page kept the places of all accounts there.
     localStorage.removeItem('location.shares')
     return localStorage.getItem(storeName())
   } catch {

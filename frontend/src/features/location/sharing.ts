@@ -39,7 +39,7 @@ export async function begin(room: string, seconds: number, place: Place | null):
   watchDevice()
 }
 
-/** Before the person signs out: this page's shares, and those that other tabs of the browser have begun. */
+/** Ends this page's shares and the shares of the browser's other tabs, before the person signs out. */
 export async function stopAll(): Promise<void> {
   const all = [...new Map([...running, ...stored()])]
   for (const [room, { seq }] of all) forget(room, seq)

@@ -37,7 +37,7 @@ class Part {
   size = 0
   private readonly structs = new Map<number, Struct[]>()
 
-  /** Whether a struct can be added: an update holds no gap in what a client wrote. */
+  /** Whether a struct can be added: an update holds no gap in a client's structs. */
   fits(struct: Struct, limit: number): boolean {
     const last = this.structs.get(struct.id.client)?.at(-1)
     if (last && last.id.clock + last.length !== struct.id.clock) return false

@@ -4,7 +4,7 @@ import type { LogEvent, Person, QuizState } from '../../protocol'
 import type { Quiz } from './quiz'
 import { running } from './running'
 
-/** room/seq → who made the quiz. Its other events name whoever started it or gave an answer. */
+/** room/seq → the quiz's maker. Its other events name the person who started it or gave an answer. */
 const hosts = new Map<string, Person>()
 /** Stands for the host until the server has said who it is: no reader of the page. */
 const UNKNOWN: Person = { id: 0, name: '' }

@@ -2,7 +2,7 @@
 const PART = /(?:(from|in|before|after|has)[:\uff1a])?(?:["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]?|(\S+))?/gi
 const MOST_WORDS = 8
 
-/** The words for what the server could not read: it says `bad_frame`, and why in English. */
+/** The words for a query that the server could not read: its `bad_frame` has the reason in English only. */
 export function wrongPart(query: string): string {
   const filters = new Map<string, string>()
   const words = new Set<string>()
