@@ -89,7 +89,7 @@ def ran_out(run: Measured) -> list[str]:
     if run.starved:
         reasons.append(f"the load generator: {run.starved}")
     busy = sorted(((run.share(part), part) for part in run.cpu), reverse=True)
-    reasons += [f"processor of {part}: {share:.0%} of what it may use" for share, part in busy if share >= _BUSY]
+    reasons += [f"processor of {part}: {share:.0%} of its limit" for share, part in busy if share >= _BUSY]
     if run.machine >= _MACHINE:
         reasons.append(f"the processors of this machine: {run.machine:.0%} busy, generator and all else on it")
     commits = run.counters.get("hubbub_commit_seconds_count", 0)

@@ -7,7 +7,7 @@ from gevent import event
 
 
 class Event(event.Event):  # gevent has no types for it
-    """An event that is set lets nobody wait."""
+    """An event whose `wait` returns at once when it is set."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, at most `timeout` seconds; return whether it is."""

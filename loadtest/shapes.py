@@ -270,7 +270,7 @@ class SlowReaders(Shape):
     def gates(self, summary: dict[str, Any]) -> list[Gate]:
         """Require a slow reader: without one the others could not be delayed."""
         late, away = (summary["counts"].get(what, 0) for what in ("read late", "slow readers sent away"))
-        return [Gate("somebody read slowly", f"{late} events read late, {away} sent away", late + away > 0)]
+        return [Gate("a user read slowly", f"{late} events read late, {away} sent away", late + away > 0)]
 
 
 class Flood(Shape):

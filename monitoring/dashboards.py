@@ -116,7 +116,7 @@ def rules_for_kubernetes() -> str:
     """Return the rules as an object of the Prometheus Operator.
 
     One Prometheus reads all namespaces there: the absence of servers is looked for in our own, which the overlay's replaces
-    (k8s/derived-values). A pod that restarts stays a target there, and nobody records how many there should be.
+    (k8s/derived-values). A pod that restarts stays a target there, and no metric says how many there should be.
     """
     rules = yaml.safe_load(RULES.read_text())
     for group in rules["groups"]:

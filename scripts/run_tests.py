@@ -4,7 +4,7 @@
 
 Three blocks run beside one another, and what is held to figures runs alone, at the end.
 Failed tests run again, alone, as CPython's do: the machine may have been too busy for them. A test that fails again has
-failed; one that passes then is named at the end, and is a defect, too: of the product or of the test. What runs alone in the
+failed; a test that passes then is named at the end, and is a defect, too: of the product or of the test. What runs alone in the
 first place (loads, chaos) gets no second run: a message lost once is lost.
 
 Logs and JUnit files are left in artifacts/. With CI=true a block that cannot run has failed.
@@ -235,7 +235,7 @@ class Run:
         blocks = self._callable(beside(self.missing))
         ends = [self.pool.submit(self._once, block, shown=block is blocks[0]) for block in blocks]
         for block, end in zip(blocks, ends, strict=True):
-            end.result()  # raises the block's error: one that ended silently would pass
+            end.result()  # raises the block's error: a broken block would pass otherwise
             if block is not blocks[0]:
                 print(f"== {block.name}\n{block.log.read_text(errors='replace')}", flush=True)
         for block in list(self.again):

@@ -3,10 +3,10 @@
 A certificate is renewed at two thirds of its life.
 
 Runs beside nginx (compose.acme.yaml). nginx shows the folder of challenges, and reads `live/` in the folder of certificates:
-a link to the newest pair of certificate and key. The link is replaced in one step, so nobody sees half of a pair. What goes wrong
-leaves the pair in use alone, is said with its reason, and is tried again.
+a link to the newest pair of certificate and key. The link is replaced in one step, so nginx never reads half of a pair. After a
+failure the pair in use stays; the reason is logged, and the order is tried again.
 
-    companion.py            until it is told to end
+    companion.py            until a signal ends it
     companion.py --once     order if it is due; exit code 1 when that fails
     companion.py --check    whether the pair in use is good; for the container's health
 """
@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def order(self) -> dict[str, Any]:
-        """Return what a certificate is ordered for: another one is due when this changes."""
+        """Return the terms of an order: a change of them makes a new order due."""
         return {"names": list(self.names), "directory": self.directory_url}
 
 
@@ -179,7 +179,7 @@ def _order(settings: Settings, folder: Path) -> Pair:
     if not account_key.exists():
         _openssl("genrsa", "-out", settings.account / "account.new", "3072")
         (settings.account / "account.new").rename(account_key)
-    # A fresh key each time: one that leaked without notice is of no use after the next renewal.
+    # A fresh key each time: a key that leaked unnoticed is of no use after the next renewal.
     key, request = folder / "key.pem", folder / "request.pem"
     _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
     names = ",".join(f"DNS:{name}" for name in settings.names)
@@ -210,7 +210,7 @@ def _ask_authority(settings: Settings, account_key: Path, request: Path) -> str:
 
 
 def reason_of(traceback: str) -> str:
-    """Return the authority's own words, and what was asked of it."""
+    """Return the last error, with the authority's own words if there are any."""
     what = re.findall(r"^\w*(?:Error|Exception): (.*)$", traceback, flags=re.MULTILINE)
     details = re.findall(r"""["']detail["']: (["'])(.*?)\1""", traceback)
     if not what:
@@ -274,7 +274,7 @@ def day(at: float) -> str:
 
 
 def try_once(settings: Settings, why: str, pair: Pair | None) -> Pair | None:
-    """Order a certificate, and say what came of it; None if nothing did."""
+    """Order a certificate and log the result; return None after a failure."""
     say(f"ordering a certificate for {', '.join(settings.names)} from {settings.directory_url}: {why}")
     try:
         new = issue(settings)

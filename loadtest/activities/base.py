@@ -2,8 +2,8 @@
 
 Pure: frames in, frames out.
 
-One instance a user. `shared` is one object for all users of the process, made by `ledger()`: what was sent and acknowledged, to
-compare what everybody sees with. The user puts faults into the register, beside those of messages.
+One instance a user. `shared` is one object for all users of the process, made by `ledger()`: the sent and acknowledged
+frames, to compare with the received ones. The user puts faults into the register, beside those of messages.
 
     act(key, due)         the frame of this turn, or None: nothing can be done now
     answered(frame, due)  it was acknowledged

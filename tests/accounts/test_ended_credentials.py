@@ -180,7 +180,7 @@ async def test_ended_credential_closes_its_sockets(world: World, row: Row) -> No
             assert await socket.receive_type("pong"), name
 
 
-# Which ends of a credential nobody tells the tickets of.
+# Ends of a credential that leave its tickets valid.
 BY_OTHERS = tuple(
     row
     for row in ROWS

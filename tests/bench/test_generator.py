@@ -70,7 +70,7 @@ def test_every_delivery_is_counted() -> None:
     figure = measure(count)
     assert figure.whole
     assert figure.sent == spread > 0
-    # Of the same half second, but for a message at each of its ends, and those that were under way then.
+    # Both count the same half second; they differ by a message at each end and the messages under way then.
     under_way = 1 + 100 * figure.latency_ms["p999"] / 1_000
     assert figure.deliveries_per_s == pytest.approx(8 * figure.messages_per_s, abs=2 * 8 * under_way / 0.5)
     assert 0 < figure.latency_ms["p50"] <= figure.latency_ms["p99"] <= figure.latency_ms["p999"]

@@ -1,4 +1,4 @@
-"""A person in front of a browser: what they do and see, as methods."""
+"""A person in front of a browser, with a method for each action and each look."""
 
 import json
 import re
@@ -21,7 +21,7 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "has_touch": True,
 }
-# The narrowest one that many people have.
+# The narrowest phone in wide use.
 SMALL_PHONE: dict[str, Any] = PHONE | {"viewport": {"width": 360, "height": 640}}
 # The machine may be busy with other things.
 _PATIENCE_MS = 20_000

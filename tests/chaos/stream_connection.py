@@ -136,7 +136,7 @@ class StreamConnection(asyncio.Protocol):
                     while len(frames) < FRAMES and not self._unsent.empty():
                         frames.append(self._unsent.get_nowait())
                     await self._deliver(http, f"[{','.join(frames)}]")
-            except httpx.HTTPError:  # nobody knows whether the frames were taken
+            except httpx.HTTPError:  # the server may have accepted the frames
                 self.transport.abort()
 
     async def _deliver(self, http: httpx.AsyncClient, body: str) -> None:

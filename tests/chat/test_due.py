@@ -1,4 +1,4 @@
-"""The server acts on a due thing once; one that it cannot act on stops no other."""
+"""The server acts on a due thing once; a failure of one stops no other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -69,7 +69,7 @@ async def test_due_poll_is_closed_once(world: World) -> None:
 
 async def test_taken_key_delays_its_own_thing_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of an earlier release, say: no client can store such a key now."""
-    monkeypatch.setattr(due, "MANY", 1)  # the oldest are read first: one that stays there would stop all others
+    monkeypatch.setattr(due, "MANY", 1)  # the oldest are read first: a row that stays would stop all others
     taken = ServerKey("due", 1, int(LONG_AGO.timestamp() * 1_000))
     await database.run(add_late_poll, world, 0)
     await database.run(add_late_poll, world, 1, minutes=1)

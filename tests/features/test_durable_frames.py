@@ -1,6 +1,6 @@
-"""What holds for each durable frame of every feature, and for its live values.
+"""Rules for each durable frame of every feature, and for its live values.
 
-They count against the limit of messages, and a blocked person reaches nobody with them.
+They count against the limit of messages, and those of a blocked person are refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each feature counts what it does."""
+"""Each feature counts its work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.server import Server
 Figures = dict[tuple[str, str], float]
 KINDS = ("poll", "poll.voted", "survey", "quiz", "chess", "note", "location", "reaction")
 LISTS = ("people", "polls", "notes", "sensors")
-# Name and the value of its only label that matters, of what has grown once everything was done once.
+# Metrics that grow when everything is done once: the name, and the value of the only label that matters.
 GROWN = {
     *(("hubbub_events_of_kind_total", kind) for kind in KINDS),
     *(("hubbub_list_filter_seconds_count", name) for name in LISTS),

@@ -17,7 +17,7 @@ from tests.support.server import Server
 
 # Where any text is a bad frame.
 FITTING = {"chess.move": {"move": "e2e4"}, "note.update": {"update": "AA=="}}
-# Open on this socket is only what a member has opened.
+# They need a note that a member has opened on this socket.
 CLOSED = {"note.close", "note.cursor"}
 FRAMES = {
     handler.type: handler.frame

@@ -174,7 +174,7 @@ def app_is_the_superuser(m: Manifests) -> None:
     container(m, "StatefulSet/postgres")["env"].append({"name": "POSTGRES_USER", "value": "hubbub"})
 
 
-@plants(secrets.app_role_is_no_superuser, "so nobody makes the role hubbub")
+@plants(secrets.app_role_is_no_superuser, "so no script makes the role hubbub")
 def role_script_is_not_mounted(m: Manifests) -> None:
     mounts = container(m, "StatefulSet/postgres")["volumeMounts"]
     mounts[:] = [mount for mount in mounts if mount["name"] != "role"]

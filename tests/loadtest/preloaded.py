@@ -84,7 +84,7 @@ def main() -> NoReturn:
     import loadtest.run  # noqa: F401, PLC0415
 
     fork = monkey.get_original("os", "fork")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the keepers
     while line := sys.stdin.buffer.readline():
         if fork() == 0:
             keep(json.loads(line), fork)

@@ -40,7 +40,7 @@ def run_load(
 ) -> LoadRun:
     """Run `scripts/load` against `url` with the variables `env`.
 
-    The caller looks at the exit code. With `preloaded`, what the script becomes is forked there, without the script.
+    The caller looks at the exit code. With `preloaded`, the script's program is forked there, without the script.
 
     `split`: the output is standard output only.
     """

@@ -167,7 +167,7 @@ def test_storm_requires_all_users_back() -> None:
 
 def test_slow_reader_run_requires_a_slow_reader() -> None:
     slow = shape("slow-readers")
-    assert [gate.asked for gate in slow.gates(summary()) if not gate.held] == ["somebody read slowly"]
+    assert [gate.asked for gate in slow.gates(summary()) if not gate.held] == ["a user read slowly"]
     for what in ("read late", "slow readers sent away"):
         assert slow.gates(summary(counts={what: 1}))[0].held
 

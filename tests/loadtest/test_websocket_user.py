@@ -103,7 +103,7 @@ def run_users(url: str, path: str, heartbeat: float, until: dict[str, int]) -> d
 Counted = Callable[[str], dict[str, Any]]
 
 # Path of the echo server → heartbeat in seconds, and the counts at which the run ends.
-# At "/nobody" a server listens that never answers.
+# At "/deaf" a server listens that never answers.
 RUNS: dict[str, tuple[float, dict[str, int]]] = {
     "/echo": (5, {"handshakes": 2, "texts": 10}),
     "/pieces": (5, {"handshakes": 2, "texts": 10}),
@@ -113,7 +113,7 @@ RUNS: dict[str, tuple[float, dict[str, int]]] = {
     "/vanish": (0.4, {"server 1006": 4, "handshakes": 4, "texts": 7}),
     "/restart": (0.4, {"server 1012": 4, "handshakes": 4, "texts": 7}),
     "/mute": (0.4, {"silent 1006": 4, "handshakes": 4, "texts": 7}),
-    "/nobody": (0.4, {"failed 1006": 6, "handshakes": 6}),
+    "/deaf": (0.4, {"failed 1006": 6, "handshakes": 6}),
 }
 
 
@@ -127,7 +127,7 @@ def counted(echo_server: str) -> Iterator[Counted]:
     with socket.create_server(("127.0.0.1", 0)) as deaf, AtOnce[dict[str, Any]](AT_ONCE) as runs:
         silent = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         for path, (heartbeat, until) in RUNS.items():
-            runs.give(path, partial(run_users, silent if path == "/nobody" else echo_server, path, heartbeat, until))
+            runs.give(path, partial(run_users, silent if path == "/deaf" else echo_server, path, heartbeat, until))
         yield runs.result
 
 
@@ -183,7 +183,7 @@ def test_refused_handshake_is_retried_and_reported(counted: Counted) -> None:
 
 @pytest.mark.integration
 def test_silent_server_is_a_failed_attempt(counted: Counted) -> None:
-    found = counted("/nobody")
+    found = counted("/deaf")
     assert set(found["endings"]) == {"failed 1006"}
     assert found["endings"]["failed 1006"] >= 4
     assert found["code"] == 1, "a run without a single connection is not green"

@@ -65,7 +65,7 @@ async def test_replica_that_is_no_target_is_missed(server: Server, tmp_path: Pat
         until(lambda: prometheus.query("avg_over_time(count(up == 1)[5m:15s])"), "its server is counted")
         (wanted,) = prometheus.query("hubbub:web_replicas:wanted")
         assert wanted["value"][1] == str(replicas)
-        # Before its first scrape it counted nobody.
+        # Before the first scrape the count was empty.
         until(lambda: bool(prometheus.query(rule["expr"])) == missed, "the rule compares them")
 
 

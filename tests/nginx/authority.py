@@ -37,7 +37,7 @@ class Authority:
         self._name, self._listen = name, listen
         self._started: list[Process] = []
         self._management = 0
-        # Of its own addresses, not of what it signs.
+        # The certificate of its own addresses.
         self.own_certificate = directory / "certificate.pem"
         self.url = ""
 
@@ -79,7 +79,7 @@ class Authority:
         process.wait_until(lambda: ready in log.read_text(), timeout=20, what=name)
 
     def trust(self) -> ssl.SSLContext:
-        """Return a client that trusts what it signs."""
+        """Return a client's context that trusts the certificates of this authority."""
         own = ssl.create_default_context(cafile=str(self.own_certificate))
         own.check_hostname = False  # its name may lead here from a container alone
         with urllib.request.urlopen(f"https://localhost:{self._management}/roots/0", timeout=10, context=own) as answer:

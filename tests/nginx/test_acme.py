@@ -67,7 +67,7 @@ class Home:
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
 
     def order(self, authority: Authority, **more: str) -> str:
-        """Run it once; return what it says."""
+        """Run it once; return its standard error."""
         done = self.run(authority, "--once", **more)
         assert done.returncode == 0, done.stderr
         return done.stderr

@@ -265,7 +265,7 @@ class Migration(migrations.Migration):
 def test_restore_that_fails_after_its_commit_has_a_new_epoch(
     small: tuple[Server, bytes], profile: Profile, tmp_path: Path
 ) -> None:
-    """Clients must not take the restored rows for those that they know."""
+    """Clients must not mistake the restored rows for the rows that they know."""
     server, data = small
     (tmp_path / "file").write_bytes(data)
     later = tmp_path / "later"
@@ -304,7 +304,7 @@ def test_timer_keeps_the_newest_backups(small: tuple[Server, bytes], tmp_path: P
         (tmp_path / name).touch()
     manage("backup", "--into", str(tmp_path), "--keep", "1", env=server.env)
     left = {path.name for path in tmp_path.iterdir()} - {"notes"}
-    assert len(left) == 4, "another installation's stay, and so do those that may be its own"
+    assert len(left) == 4, "backups of another installation stay, and so do backups that may be its own"
     assert kept[0] in left
     for refused, why in (
         (["--keep", "0"], "--keep must be at least 1, not 0"),
@@ -532,7 +532,7 @@ def test_doctor_warns_of_an_old_backup_only(never: Server) -> None:
 
 
 async def test_gauge_is_absent_until_a_backup_is_verified(start_server: StartServer, tmp_path: Path) -> None:
-    """Each worker looks it up, so that it does not depend on the one that answers."""
+    """Each worker looks it up, so that all of them give the same answer."""
     server = await asyncio.to_thread(start_server)
 
     async def shown() -> set[float]:

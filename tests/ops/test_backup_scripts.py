@@ -77,9 +77,9 @@ ENCRYPTED = pytest.mark.parametrize("program", ["gpg", "age"])
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    """Ada's keys of both programs, Eve's, and one that is locked.
+    """Ada's keys of both programs, Eve's, and a locked key.
 
-    Nobody is here to say its passphrase.
+    The test types no passphrase for it.
     """
     made: dict[str, list[Path]] = {}
     for name in ("ada", "locked", "eve"):
@@ -403,7 +403,7 @@ def test_nightly_unit_obeys_the_documented_drop_in(embedded: Path, env: dict[str
 def test_backup_that_cannot_be_decrypted_is_named(
     embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path, program: str
 ) -> None:
-    """By the key of another person, by none, or by one whose passphrase nobody says."""
+    """With another person's key, with none, or with a locked key and no passphrase."""
     key = keys[program]
     file = encrypted(embedded, env, key, tmp_path / "backups")
     for wrong in key.wrong:
@@ -463,7 +463,7 @@ def test_backup_whose_time_cannot_be_stored_ends_with_0(embedded: Path, never: d
 
 
 def test_backup_of_an_empty_database_is_refused(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
-    """Outside the service's environment the settings name a database that nobody uses."""
+    """Outside the service's environment the settings name an unused database."""
     data, backups = tmp_path / "elsewhere", tmp_path / "backups"
     away = env | {"DATA_DIR": str(data), "BACKUP_DIR": str(backups)}
     done = run(embedded, "backup", env=away)

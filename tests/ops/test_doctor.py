@@ -271,7 +271,7 @@ def test_a_proxy_that_changes_a_thing_is_named(
     ("own", "level"), [("9.9.9.9", Level.FAILURE), ("127.0.0.1", Level.FAILURE), ("172.18.0.5", Level.WARNING)]
 )
 def test_forged_address_from_a_container_is_a_warning(monkeypatch: pytest.MonkeyPatch, own: str, level: Level) -> None:
-    """The proxies may trust the doctor's own network, and nobody else's."""
+    """The proxies may trust the doctor's own network, and no other one."""
     monkeypatch.setattr(public, "_ask", lambda _, **more: ({"client": more["X_Forwarded_For"]}, own, "192.0.2.1"))
     (found,) = public._forged("address", Options())
     assert (found.level, own in found.text) == (level, level == Level.WARNING)

@@ -58,7 +58,7 @@ async def test_answer_that_began_outlives_the_wait_for_it(monkeypatch: pytest.Mo
 
 
 async def test_resume_ends_with_a_reader_who_took_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits for the queue to be read, for which nobody is left."""
+    """A resume waits for its reader, and this reader has gone."""
     world, stream = await _open(monkeypatch)
     stream.push(Batch(["x"]))
     resuming = asyncio.create_task(stream.resume("another-epoch,lobby:3", ()))

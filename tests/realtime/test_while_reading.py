@@ -111,7 +111,7 @@ async def test_events_of_a_new_direct_room_come_in_order_and_whole(world: World)
     world.go_on.set()
     await task
     world.hub._on_log(world.room, [event(4)])
-    assert world.listener.pushed == ["1", "2", "3", "4"], "two pages, what came meanwhile, what comes then"
+    assert world.listener.pushed == ["1", "2", "3", "4"], "two pages, the event during the read, the event after it"
 
 
 async def test_ended_membership_ends_the_read_of_a_new_room(world: World) -> None:

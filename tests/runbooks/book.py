@@ -57,7 +57,7 @@ class Book:
         return "".join(self._run(block, checkout or self.checkout) for block in chosen)
 
     def written(self, number: int = 0) -> str:
-        """Return what the page has the operator write: a file, or lines of it."""
+        """Return the text that the operator writes by this page: a file, or lines of it."""
         found = [block for block in blocks_of(self.page) if block.language == WRITTEN]
         return self.translated(found[number].text)
 

@@ -118,7 +118,7 @@ class Replicas:
     def __init__(self, production: Manifests) -> None:
         self.production = production
         self.of: dict[str, int] = {}
-        # An autoscaler's bounds, by what it scales.
+        # An autoscaler's bounds, by the name of its target.
         self.bounds: dict[str, tuple[int, int]] = {}
         self.scaled: dict[str, str] = {}
         for one in production.objects:
@@ -174,7 +174,7 @@ def test_more_pods_stay_beside_the_autoscaler(name: str, more: int, production: 
 
 
 def test_restore_begins_with_an_empty_database(production: Manifests) -> None:
-    """The old claim goes while nobody has it open.
+    """The old claim goes while no pod has it open.
 
     The backup was read before, and the claim's disk is kept.
     """

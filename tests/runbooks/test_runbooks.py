@@ -242,7 +242,7 @@ async def test_reconnect_storm(book: Book, site: Stack) -> None:
 
 
 async def test_hot_room(book: Book, site: Stack) -> None:
-    """Of its 20 sockets the new container gets its part, and nobody loses a message."""
+    """The new container gets its part of the 20 sockets, and no message is lost."""
     async with Crowd(site.url, readers=14, writers=6) as crowd:
         await crowd.until_written(60)
         looked = await run(book, "Look")

@@ -43,7 +43,7 @@ class Checkout:
         return next((line.partition("=")[2] for line in reversed(lines) if line.startswith(f"{name}=")), "")
 
     def role(self, password: str = "") -> str:
-        """Give the database's role a password, if any; return the one that it has."""
+        """Set the password of the database's role, if given; return the present one."""
         file = self.directory / "bin" / "role"
         if password:
             file.write_text(password)

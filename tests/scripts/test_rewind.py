@@ -1,4 +1,4 @@
-"""A rewind that is interrupted before clients are told to begin anew."""
+"""A rewind that is interrupted before the database has its new epoch."""
 
 import pytest
 

@@ -116,7 +116,7 @@ MATRIX: dict[str, Cells] = {
             f"{_DEVICES}test_revoked_device_is_shut_out",
         ),
     },
-    "what is somebody else's": {
+    "data of another person": {
         "cookie": (f"{_FRAMES}test_private_room_is_refused_to_non_members", f"{_FRAMES}test_direct_room_is_refused_to_others"),
         "token": (f"{_FRAMES}test_private_room_is_refused_to_non_members", f"{_FRAMES}test_direct_room_is_refused_to_others"),
         "ticket": (f"{_FRAMES}test_private_room_is_refused_to_non_members", f"{_FRAMES}test_direct_room_is_refused_to_others"),

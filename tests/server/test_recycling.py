@@ -140,7 +140,7 @@ async def test_death_of_a_waiting_worker_frees_its_slot(start_server: StartServe
     await wait_for_others(server, former)
     server.wait_until_ready()
     deadline = monotonic() + 60
-    while len(workers(server)) != count:  # the one that was asked for may still start, and then end
+    while len(workers(server)) != count:  # a replacement that was asked for may still start, and then end
         assert monotonic() < deadline
         await asyncio.sleep(0.1)
     # The slot is free: the next ones above the ceiling get it.

@@ -143,7 +143,7 @@ def test_nginx_is_ready_once_it_has_resolved_the_app(stack: Stack, network: tupl
                         sleep(0.1)
 
                 def listens() -> bool:
-                    with suppress(httpx.TransportError):  # nginx resets what came before its workers
+                    with suppress(httpx.TransportError):  # nginx resets connections that came before its workers
                         return client.get("/nginx-healthz").status_code == 200
                     return False
 

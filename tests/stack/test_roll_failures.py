@@ -1,6 +1,6 @@
 """scripts/roll with a broken version, and interrupted or killed rolls.
 
-Each test rolls from where the one before ended. First those that change nothing, then those that change more and more.
+Each test rolls from where the one before ended. The first tests change nothing, later ones change more and more.
 """
 
 import asyncio

@@ -103,7 +103,7 @@ async def test_rotation_goes_on_after_it_was_killed(kept: Stack) -> None:
     assert {first, second} <= set(setting(stack, "SECRET_KEY_FALLBACKS").split(","))
     for _ in range(4):  # whichever server it asks
         assert await status(stack, session) == 200
-    # As one that was killed before its roll leaves .env.
+    # As a rotation leaves .env when it is killed before its roll.
     env = stack.directory / ".env"
     env.write_text(re.sub(r"^SECRET_KEY_FALLBACKS=.*\n", "", env.read_text(), flags=re.MULTILINE))
     forgotten = stack.script("rotate-secret", "--forget")

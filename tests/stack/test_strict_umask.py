@@ -11,7 +11,7 @@ from tests.stack.rolling import docker
 from tests.stack.stack import ROOT, copy_checkout
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1800)]
-# Of the files that a build copies from the checkout, those that the image's user must read.
+# Files that a build copies from the checkout and that the image's user must read.
 PLACES = {
     "web": ("/srv/hubbub/app", "/srv/hubbub/scripts", "/srv/hubbub/static", "/srv/hubbub/.venv"),
     "nginx": ("/usr/share/nginx/hubbub", "/opt/hubbub"),

@@ -140,7 +140,7 @@ def test_two_people_lose_nothing_in_the_upgrade(old_stack: Stack, browser: Brows
             while not rolling.done():
                 chat.speak()
         assert rolling.result().returncode == 0, rolling.result().stderr
-        assert not lacking(stack), "the schema is that of the new version"
+        assert not lacking(stack), "the schema lacks a migration of the new version"
         assert old.isdisjoint(container["Id"] for container in stack.containers("web"))
         assert len(chat.said[chat.talk]) > before + 6, "they talked meanwhile"
         chat.speak()

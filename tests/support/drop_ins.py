@@ -8,7 +8,7 @@ _BLOCK = re.compile(r"^ {4}\[(?:Unit|Service)\]\n(?: {4}\S.*\n)+", re.MULTILINE)
 
 
 def documented_drop_ins() -> dict[str, str]:
-    """Return the text of each drop-in, by what it is for."""
+    """Return the text of each drop-in, by its purpose."""
     blocks = _BLOCK.findall((ROOT / "docs" / "deploy.md").read_text())
     disk, user, elsewhere = (re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks)
     return {"disk": disk, "user": user, "elsewhere": elsewhere}

@@ -42,7 +42,7 @@ def extract(version: str, directory: Path, *paths: str) -> None:
 
 
 def _before(file: str) -> str:
-    """Return the commit before the one that added a file.
+    """Return the parent of the commit that added a file.
 
     A hash would be another one in a rewritten history.
     """

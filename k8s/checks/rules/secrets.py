@@ -68,7 +68,7 @@ def app_role_is_no_superuser(manifests: Manifests) -> Iterator[str]:
     if {"name": "POSTGRES_USER", "value": APP_ROLE} in container.get("env", []):
         yield f"{ref(database)}: POSTGRES_USER is the app's role {APP_ROLE}, which makes it a superuser: use postgres"
     if not any(mount["mountPath"] == INIT_SCRIPTS for mount in container.get("volumeMounts", [])):
-        yield f"{ref(database)}: nothing is mounted at {INIT_SCRIPTS}, so nobody makes the role {APP_ROLE} (postgres-role.sh)"
+        yield f"{ref(database)}: nothing is mounted at {INIT_SCRIPTS}, so no script makes the role {APP_ROLE} (postgres-role.sh)"
 
 
 def _config_values(manifests: Manifests) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The role's password is changed under running servers, and nobody notices."""
+"""The role's password changes under running servers, and no request fails."""
 
 import os
 import socket

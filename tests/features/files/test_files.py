@@ -124,16 +124,16 @@ async def test_who_may_upload_and_read(server: Server, connect: Connect, ada: Ac
     async with (
         with_token(base, ada) as http,
         with_token(base, bob) as other,
-        anonymous(base) as nobody,
+        anonymous(base) as signed_out,
         anonymous(base) as browser,
     ):
         file = await uploaded(http, room, picture())
         await send(mine, room, file)
         urls = (file["url"], file["thumbnail"])
         for url in urls:
-            assert_problem(await nobody.get(url), 401, "unauthenticated")
+            assert_problem(await signed_out.get(url), 401, "unauthenticated")
             assert_problem(await other.get(url), 404, "no_such_target")
-        assert_problem(await upload(nobody, room, picture()), 401, "unauthenticated")
+        assert_problem(await upload(signed_out, room, picture()), 401, "unauthenticated")
         assert_problem(await upload(other, room, picture()), 403, "not_a_member")
         assert_problem(await upload(http, "nowhere-at-all", picture()), 404, "no_such_room")
         assert_problem(await other.get(f"/api/rooms/{room}/files"), 403, "not_a_member")
@@ -147,7 +147,7 @@ async def test_who_may_upload_and_read(server: Server, connect: Connect, ada: Ac
         assert (await browser.get(file["url"])).status_code == 200
         assert (await upload(browser, room, picture())).status_code == 201
         form = {"file": ("a.png", picture(), "image/png")}
-        assert_problem(await nobody.post(f"/api/rooms/{room}/files", files=form, headers=cookie), 403, "forbidden")
+        assert_problem(await signed_out.post(f"/api/rooms/{room}/files", files=form, headers=cookie), 403, "forbidden")
 
 
 async def test_list_of_a_room_has_pages(server: Server, connect: Connect, ada: Account, room: str) -> None:

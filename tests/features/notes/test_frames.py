@@ -202,7 +202,7 @@ async def test_full_note_takes_deletions_and_smaller_versions(start_server: Star
         await editor.type("b" * 3_900)
         while not await code(chat, "note.update", **here, update=packed(_typed(editor, "c"))):
             pass
-        # As the page does: it opens the note anew, and sends what the server lacks.
+        # As the page: open the note anew, and send the updates that the server lacks.
         editor = Editor(chat, room, note)
         await editor.open()
         full = len(str(editor))

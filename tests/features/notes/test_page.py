@@ -248,7 +248,7 @@ def test_offline_edits_survive_a_closed_page(person: NewPerson, bot: Bot, cable:
     bob.page.keyboard.type("written offline ")
     bob.page.wait_for_function(UNSENT)
     ada.page.keyboard.type("written meanwhile ")
-    # The page ends without a network; another one begins with it, and sends what was kept before the note is opened.
+    # The page ends without a network; the next page begins with it, and sends the kept edits before the note is opened.
     bob.page.goto("about:blank")
     cable.mend()
     bob.open(room)

@@ -176,8 +176,8 @@ async def test_search_and_date_over_http(server: Server, connect: Connect, ada: 
         for since, seq in ((sent[1]["at"], 2), ("2020-01-01", 1), ("2100-01-01", 4)):
             place = await http.get(f"/api/rooms/{room}/date", params={"since": since})
             assert place.json() == {"room": room, "seq": seq}
-    async with httpx.AsyncClient(base_url=server.base_url) as nobody:
-        assert (await nobody.get("/api/search", params={"query": "http"})).status_code == 401
+    async with httpx.AsyncClient(base_url=server.base_url) as signed_out:
+        assert (await signed_out.get("/api/search", params={"query": "http"})).status_code == 401
 
 
 async def test_flood_of_questions_is_limited(start_server: StartServer) -> None:

@@ -184,7 +184,7 @@ async def test_members_make_devices_and_owners_revoke_them(
 ) -> None:
     stranger = await sign_up(server.base_url)
     await (await connect(bob)).join(room)
-    async with with_token(server.base_url, bob) as theirs, with_token(server.base_url, stranger) as nobody:
+    async with with_token(server.base_url, bob) as theirs, with_token(server.base_url, stranger) as outsider:
         of_bob, of_ada = await device_in(theirs, room, "of bob"), await device_in(http, room, "of ada")
         assert [(one["name"], one["created_by"], one["revocable"]) for one in await listed(theirs, room)] == [
             ("of ada", ada.name, False),
@@ -192,9 +192,9 @@ async def test_members_make_devices_and_owners_revoke_them(
         ]
         assert_problem(await theirs.delete(f"/api/rooms/{room}/devices/{of_ada['id']}"), 403, "forbidden")
         for answer in (
-            await nobody.get(f"/api/rooms/{room}/devices"),
-            await nobody.post(f"/api/rooms/{room}/devices", json={"name": "x"}),
-            await nobody.delete(f"/api/rooms/{room}/devices/{of_ada['id']}"),
+            await outsider.get(f"/api/rooms/{room}/devices"),
+            await outsider.post(f"/api/rooms/{room}/devices", json={"name": "x"}),
+            await outsider.delete(f"/api/rooms/{room}/devices/{of_ada['id']}"),
         ):
             assert_problem(answer, 403, "not_a_member")
     assert (await http.delete(f"/api/rooms/{room}/devices/{of_bob['id']}")).status_code == httpx.codes.NO_CONTENT

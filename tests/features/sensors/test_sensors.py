@@ -206,7 +206,7 @@ async def test_alarm_posts_each_change_once(
         await push(mine, room, ("t1", value))
     raised = await theirs.expect("message")
     assert (raised["text"], raised["from"]["id"], raised.get("bot")) == ("⚠️ t1 is 31, above 30.", ada.id, True)
-    # The owner is told of it, too.
+    # The owner's socket receives the notification, too.
     assert (await mine.expect("notify", room=room))["target"] == raised["seq"]
     await push(mine, room, ("t1", 27))
     assert (await theirs.expect("message"))["text"] == "✅ t1 is 27: back to normal."
@@ -275,7 +275,7 @@ async def test_silent_sensor_raises_an_alarm(connect: Connect, http: httpx.Async
 
 
 async def test_readings_of_a_time_away_post_nothing(connect: Connect, http: httpx.AsyncClient, ada: Account, room: str) -> None:
-    """A device that was away sends what it kept, oldest first."""
+    """A device that was away sends its stored readings, oldest first."""
     mine = await connect(ada)
     await mine.join(room)
     await push(mine, room, ("t1", 20, at(-60)))

@@ -201,7 +201,7 @@ def test_kubernetes_runs_the_same_script_as_compose() -> None:
 
 @pytest.fixture
 def logging(postgres: LikeTheImage) -> LikeTheImage:
-    """Log every statement, and every one that fails."""
+    """Log every statement, failed ones too."""
     name_superuser_as_the_image(postgres)
     log_everything(postgres)
     return postgres

@@ -101,7 +101,7 @@ async def circle_of(pair: Pair, exits: AsyncExitStack) -> Circle:
 async def circle(pair: Pair) -> AsyncIterator[Circle]:
     """Two users on the two processes.
 
-    Both hear each other: a process that still subscribes would miss what waits for nobody, as a stream's frames.
+    Both hear each other: a process that still subscribes would miss messages that are sent once, such as a stream's frames.
     """
     await healthy(pair)
     async with AsyncExitStack() as exits:

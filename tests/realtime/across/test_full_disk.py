@@ -80,7 +80,7 @@ async def test_full_disk_of_the_database_loses_nothing(small: tuple[Server, OnSm
         await asyncio.to_thread(postgres.fill)
         deadline = monotonic() + FELT_WITHIN_S
         while not all(person.put_off for person in crowd.people if person.writes):
-            assert monotonic() < deadline, "nobody was told that nothing can be stored"
+            assert monotonic() < deadline, "a writer got no refusal from a full disk"
             await asyncio.sleep(0.1)
         await asyncio.sleep(2)
         await asyncio.to_thread(postgres.make_room)
