@@ -1,4 +1,4 @@
-"""Fail on replaced names, and on docstrings without a short first sentence.
+"""Fail on replaced names, on docstrings without a short first sentence, and on vague words.
 
 The sentence is alone on its line. `make check` runs this file as the step `words`.
 """
@@ -44,7 +44,7 @@ REPLACED = {
         "_reassign, ownership_transfer; of bytes: forward"
     ),
     r"\bHole\b|\bHOLE_|\.hole\(|`hole`|\bholes_are_": "Gap, note_gap",
-    r"\b_known_to_(?:all|some)\b|\b_heard\b": "_announced, _possibly_announced; for a callback what it hears: _on_…",
+    r"\b_known_to_(?:all|some)\b|\b_heard\b": "_announced, _possibly_announced; for a callback _on_ and the event",
     r"\bLocalPerson\b": "LocalUser",
     r"^log = ": "logger",
     r"\b_telling\b|\b_told\b|(?<!MSG_)\bNOT_NOW\b": "_publishing, _wait_published, MSG_…",
@@ -65,17 +65,17 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
             "one sentence on a docstring's first line, and the rest below a blank line"
         ),
     },
-    # Somebody may be told something; a name says what it holds.
+    # Of a person the word may stay; a name says its contents.
     ("*.py",): {
         r"\btold(: [\w\[\], ]+)? [+|]?= |\b(for|nonlocal|global|def|return|if|await) told\b(?! \w)|\btold\.\w+\(|\btold\["
         r"|[(,*] ?told[),]|[(,] ?told: \w|\b_told_|\bwindow\.told\b": (
-            "results, expected, sent, counted, …: what the name holds"
+            "results, expected, sent, counted, …: the contents of the name"
         ),
     },
     # A side has its turn in chess, and things are done in turn.
     ("app", "tests/core", "tests/server", "tests/realtime", ":!app/features/chess"): {
         r"\b_turns?\b|(?<!for )\bturns? = |\bturn=|\bturn, |\bawait turns\(|\bdef turns\b": (
-            "tick, iteration, slot, number, round: what it counts or holds"
+            "tick, iteration, slot, number, round: its unit or its contents"
         ),
     },
     ("app", "docs", "tests", ":!docs/features/chess.md", ":!docs/loadtest.md", ":!tests/loadtest"): {
@@ -124,6 +124,15 @@ IN_PLACES: dict[tuple[str, ...], dict[str, str]] = {
 }
 # Of a docstring's first line.
 MOST_CHARACTERS = 80
+# Words of sentences without a clear subject. A few are names or fit, so they are counted and not forbidden.
+VAGUE = (
+    r"\b(whoever|whatever|that of|those that|one that|nobody|somebody|(is|are) told"
+    r"|what (waits|was|came|is left|it|they|the|a|has|had))\b"
+)
+SENTENCES = ("*.py", "*.ts", "*.vue")
+# Lines with vague words in a thousand lines, and the most of them that are printed.
+MOST_VAGUE = 1.0
+PRINTED = 10
 # History and decisions may use old names; generated files have no names of ours.
 LEFT_OUT = ("CHANGELOG.md", "docs/decisions", "scripts/check_words.py", "tests/scripts/test_words.py", "*.svg", "*.json", "*.txt")
 
@@ -131,7 +140,7 @@ LEFT_OUT = ("CHANGELOG.md", "docs/decisions", "scripts/check_words.py", "tests/s
 def main() -> int:
     """Print each replaced name and each docstring's long first line with its place.
 
-    Return 1 if there is one.
+    Print the first lines with vague words if there are too many. Return 1 if anything is printed.
     """
     root = Path(__file__).resolve().parent.parent
     found = 0
@@ -144,6 +153,16 @@ def main() -> int:
     for file, begin, length in _long_first_lines(root):
         found += 1
         print(f"{file}:{begin}: a docstring's first line has {length} characters: use at most {MOST_CHARACTERS}")
+    vague, lines = _search(root, SENTENCES, [VAGUE]), _lines(root)
+    if len(vague) * 1_000 > lines * MOST_VAGUE:
+        found += 1
+        print(
+            f"{len(vague)} of {lines:,} lines have vague words (whoever, those that, what was, nobody, is told, …), "
+            f"which is more than {MOST_VAGUE:g} in a thousand: name the subject, then its verb. The first:"
+        )
+        for place in vague[:PRINTED]:
+            file, number, line = place.split(":", 2)
+            print(f"  {file}:{number}: {line.strip()[:100]!r}")
     return 1 if found else 0
 
 
@@ -159,10 +178,15 @@ def _long_first_lines(root: Path) -> Iterator[tuple[str, int, int]]:
                     yield file, node.body[0].lineno, length
 
 
-def _search(root: Path, places: tuple[str, ...], patterns: Iterable[str]) -> list[str]:
+def _lines(root: Path) -> int:
+    """Return the number of lines of all files with sentences."""
+    return sum(int(count.rpartition(":")[2]) for count in _search(root, SENTENCES, [""], "-cIP"))
+
+
+def _search(root: Path, places: tuple[str, ...], patterns: Iterable[str], flags: str = "-nIP") -> list[str]:
     """Return each line that has one of the patterns, as `file:number:line`."""
     # git's search is thirty times as fast as ours.
-    command = ["git", "grep", "--untracked", "-nIP", *(part for pattern in patterns for part in ("-e", pattern))]
+    command = ["git", "grep", "--untracked", flags, *(part for pattern in patterns for part in ("-e", pattern))]
     left_out = (f":!{name}" for name in LEFT_OUT)
     found = subprocess.run([*command, "--", *places, *left_out], cwd=root, capture_output=True, text=True, check=False)
     if found.returncode > 1:

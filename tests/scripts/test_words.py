@@ -1,4 +1,4 @@
-"""scripts/check_words.py finds replaced names and long docstrings, and no others."""
+"""scripts/check_words.py finds replaced names, long docstrings and too many vague words."""
 
 import shutil
 import subprocess
@@ -112,7 +112,7 @@ OTHER = [
     ("app/db/planted.py", "class _InArray(Lookup[list[Any]]): ..."),
     ("app/chat/planted.py", "tasks.ownership_pass_on.enqueue(user)"),
     ("nginx/planted.conf", "# A WebSocket handshake is passed on as an upgrade."),
-    ("app/features/planted.py", "# A person is told of it, and clients are told apart; what one is told (twice) counts."),
+    ("app/features/planted.py", "# A person was told of it, and clients can be told apart; things told (twice) count."),
     ("app/features/planted.py", 'TOLD = "told"'),
     ("app/rooms/planted.py", "KEPT = timedelta(days=2)"),
     ("app/accounts/planted.py", "MAX_LOOK, LOOKS_TAKEN, LOOKUP_CONNECTIONS = 255, TAKEN, 1"),
@@ -131,7 +131,7 @@ NO_LONG_DOCSTRING = [
 
 
 def found(root: Path, place: str, line: str) -> str:
-    """Return what the check says of a checkout with this line alone."""
+    """Return the check's output for a checkout with this line alone."""
     for folder in ("scripts", Path(place).parent):
         (root / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy2(ROOT / "scripts" / "check_words.py", root / "scripts")
@@ -163,3 +163,23 @@ def test_long_docstring_is_named_with_line_and_length(tmp_path: Path, folder: st
 @pytest.mark.parametrize(("place", "text"), NO_LONG_DOCSTRING)
 def test_short_docstring_and_other_string_are_let_through(tmp_path: Path, place: str, text: str) -> None:
     assert not found(tmp_path, place, text)
+
+
+@pytest.mark.parametrize("vague", ["whoever waits", "those that wait", "what it was", "nobody waits", "they are told"])
+def test_too_many_vague_words_are_named(tmp_path: Path, vague: str) -> None:
+    """Two lines of 1,999 are more than one in a thousand, and two of 2,000 are not."""
+    lines = ["pass", f"# {vague}", *["pass"] * 996, f"pass  # {vague}", *["pass"] * 1_000]
+    said = found(tmp_path, "app/planted.py", "\n".join(lines)).splitlines()
+    assert said[0].startswith("2 of 1,999 lines have vague words")
+    assert said[1:] == [f"  app/planted.py:2: '# {vague}'", f"  app/planted.py:999: 'pass  # {vague}'"]
+    assert not found(tmp_path, "app/planted.py", "\n".join([*lines, "pass"]))
+
+
+def test_only_the_first_vague_lines_are_printed(tmp_path: Path) -> None:
+    said = found(tmp_path, "frontend/src/planted.ts", "// nobody\n" * 50).splitlines()
+    assert (len(said), said[-1]) == (11, "  frontend/src/planted.ts:10: '// nobody'")
+
+
+@pytest.mark.parametrize("place", ["docs/planted.md", "scripts/planted.sh"])
+def test_vague_words_outside_code_are_let_through(tmp_path: Path, place: str) -> None:
+    assert not found(tmp_path, place, "nobody")
