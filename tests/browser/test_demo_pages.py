@@ -63,3 +63,22 @@ def test_page_asks_a_stranger_to_sign_in(person: NewPerson) -> None:
     stranger = person("Zoe", signed_up=False)
     stranger.page.goto("/demo/websocket")
     expect(stranger.page).to_have_url(re.compile(r"/accounts/sign-in/\?next=/demo/websocket"))
+
+
+@pytest.mark.parametrize(
+    ("path", "connected"), [("/demo/websocket", "已打开"), ("/demo/location/", "已连接"), ("/demo/sensor_data/", "已连接")]
+)
+def test_client_speaks_chinese(person: NewPerson, path: str, connected: str) -> None:
+    ada = person("Ada", locale="zh-CN")
+    ada.page.goto(path)
+    if path == "/demo/websocket":
+        ada.page.get_by_role("button", name="打开").click()
+    expect(ada.page.locator("#state")).to_have_text(connected)
+    expect(ada.page.locator("html")).to_have_attribute("lang", "zh-hans")
+    ada.page.wait_for_load_state("networkidle")
+    ada.page.locator("option:not([value=''])").evaluate_all("people => people.forEach((one) => one.remove())")
+    seen = ada.page.locator("main").inner_text()
+    for name in (ada.name, "WebSocket", "/infra/ws", "/ws/location/", "/ws/sensor_data/", "JSON"):
+        seen = seen.replace(name, "")
+    assert not re.search("[A-Za-z]{2}", seen), seen
+    ada.page.screenshot(path=f"artifacts/screenshots/{path.strip('/').replace('/', '-')}-chinese.png")

@@ -29,19 +29,35 @@ CATALOGUES = sorted(APP.glob("**/locale/*/LC_MESSAGES/django.po"))
 MARKS = {"_", "words", "gettext", "gettext_lazy"}
 # Half-width signs, and the second of two forms of address.
 NOT_CHINESE = re.compile(r"[,;!?]|(?<=[\u4e00-\u9fff]):|\.\.\.|您")
+# What a template's translatable words become: gettext('text'), _("text") or pgettext('context', 'text').
+MARKED = re.compile(
+    r"(?:\b_|\bgettext|\bpgettext)\((?:u?(?P<q>['\"])(?P<of>(?:(?!(?P=q)).)*)(?P=q), )?u?(?P<r>['\"])(?P<text>.*?)(?P=r)\)"
+)
+# Context, mostly None, and msgid.
+Key = tuple[str | None, str]
 PLACES = re.compile(r"\{\w*\}|%\(\w+\)s")
 
 
-def written() -> Iterator[tuple[Path, str]]:
-    """Yield the msgids of the code and the templates, and the files where they stand."""
+def written() -> Iterator[tuple[Path, Key]]:
+    """Yield the keys of the code and the templates, and the files where they stand."""
     for path in APP.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(text)), *_]) if name in MARKS:
-                    yield path, text
+                    yield path, (None, text)
+                case ast.Call(
+                    func=ast.Name(id="pgettext_lazy"), args=[ast.Constant(value=str(of)), ast.Constant(value=str(text))]
+                ):
+                    yield path, (of, text)
     for path in APP.rglob("*.html"):
-        for _quote, text in re.findall(r"gettext\(u?(['\"])(.*?)\1\)", templatize(path.read_text())):
-            yield path, text
+        for found in MARKED.finditer(templatize(path.read_text())):
+            yield path, (found["of"], found["text"])
+
+
+def entries(path: Path) -> dict[Key, polib.POEntry]:
+    """Return the entries of a catalogue, source or compiled."""
+    catalogue = polib.mofile(path) if path.suffix == ".mo" else polib.pofile(path)
+    return {(entry.msgctxt, entry.msgid): entry for entry in catalogue}
 
 
 def refusals(kind: type[FrameRefused] = FrameRefused) -> Iterator[str]:
@@ -88,7 +104,7 @@ def test_each_word_has_a_translation_with_the_same_values() -> None:
     wanted = {folder / code / "LC_MESSAGES" / "django.po": texts for folder, texts in msgids.items() for code in languages}
     assert set(CATALOGUES) == set(wanted), "run scripts/messages"
     for path, texts in wanted.items():
-        found = {entry.msgid: entry for entry in polib.pofile(path)}
+        found = entries(path)
         assert set(found) == texts, f"{path.relative_to(APP)}: run scripts/messages"
         for entry in found.values():
             assert entry.translated(), f"{path.relative_to(APP)} lacks {entry.msgid!r}"
@@ -97,8 +113,8 @@ def test_each_word_has_a_translation_with_the_same_values() -> None:
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: str(path.relative_to(APP)))
 def test_compiled_catalogue_is_fresh(path: Path) -> None:
-    compiled = {entry.msgid: entry.msgstr for entry in polib.mofile(path.with_suffix(".mo"))}
-    assert compiled == {entry.msgid: entry.msgstr for entry in polib.pofile(path)}, "run scripts/messages"
+    compiled, source = ({key: entry.msgstr for key, entry in entries(one).items()} for one in (path.with_suffix(".mo"), path))
+    assert compiled == source, "run scripts/messages"
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: str(path.relative_to(APP)))
@@ -107,12 +123,11 @@ def test_chinese_has_its_own_punctuation_and_address(path: Path) -> None:
 
 
 def test_each_template_marks_its_words() -> None:
-    """The demo pages are code to copy, in English."""
-    for path in sorted(path for path in APP.rglob("*.html") if "demo" not in {path.stem, path.parent.name}):
+    for path in sorted(APP.rglob("*.html")):
         text = re.sub(r"\{%\s*blocktranslate.*?endblocktranslate\s*%\}|\{%.*?%\}|\{\{.*?\}\}", "", path.read_text(), flags=re.S)
         shown = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.S)
         labels = re.findall(r"(?:aria-label|title|placeholder|alt)=\"([^\"]*)\"", text)
-        words = [word for word in re.findall(r"[A-Za-z]{2,}", " ".join([shown, *labels])) if word != "Hubbub"]
+        words = [word for word in re.findall(r"[A-Za-z]{2,}", " ".join([shown, *labels])) if word not in {"Hubbub", "WebSocket"}]
         assert not words, f"{path.relative_to(APP)} shows {words}"
 
 
