@@ -17,6 +17,7 @@ from bench import cpu, front, load, rounds, servers, streams
 from bench.load import Target
 from bench.results import Figure, shown
 from bench.search import highest_rate
+from config.features import FEATURES, name_of
 from tests.support.services import Postgres, Redis
 
 # The systems in the targets.
@@ -29,6 +30,7 @@ SMALL_ROOMS = 200
 SETTLED = {"warmup": 3, "seconds": 8}
 # Messages are indexed after so long (features.search.indexing.SETTLED_S).
 INDEXED_AFTER_S = 16
+NO_FEATURES = {"FEATURES_OFF": ",".join(map(name_of, FEATURES))}
 # Rounds are compared by the cost per delivery.
 COST: dict[str, Any] = {"key": lambda figure: figure.us_per_delivery, "name": "µs", "digits": 2}
 
@@ -208,17 +210,16 @@ def _ingest(senders: int) -> Callable[[Run], None]:
 
 
 def features(run: Run) -> None:
-    """Measure ingest with all features, and without search and notifications.
+    """Measure ingest with all features, without two of them, and with none.
 
-    These two watch each message. Each product has a Postgres of its own; whose turn it is not is frozen, or its indexing would
-    count for the other.
+    The two, search and notifications, watch each message. Each product has a Postgres of its own. The others are frozen
+    meanwhile: their indexing would count for this one.
     """
     options = {"connections": 512, "rooms": SMALL_ROOMS, "mode": "senders"}
-    names = {"all": "", "without": "search,notifications"}
+    names = {"all": {}, "without": {"FEATURES_OFF": "search,notifications"}, "none": NO_FEATURES}
     with ExitStack() as exits:
         made: dict[str, servers.Product] = {}
-        for kind, off in names.items():
-            env = {"FEATURES_OFF": off}
+        for kind, env in names.items():
             postgres = exits.enter_context(Postgres())
             product = servers.Product(postgres, run.redis, env=env, name=f"hubbub, {kind}")
             made[kind] = exits.enter_context(closing(product))
@@ -242,12 +243,20 @@ def features(run: Run) -> None:
 
 
 def idle_memory(run: Run) -> None:
-    """Measure memory per authenticated connection, each of another person in one room."""
+    """Measure memory per authenticated connection, each of another person in one room.
+
+    With all features and with none: who uses none pays for none.
+    """
     number = 1000 if run.quick else 4000
-    for product in run.products.values():
-        tokens = product.newcomers(number)
-        product.restart()
-        _idle(run, product.target(100, tokens=tokens), number)
+    with ExitStack() as exits:
+        products = list(run.products.values())
+        if not run.quick:
+            bare = servers.Product(run.postgres, run.redis, env=NO_FEATURES, name="hubbub, no features")
+            products.append(exits.enter_context(closing(bare)))
+        for product in products:
+            tokens = product.newcomers(number)
+            product.restart()
+            _idle(run, product.target(100, tokens=tokens), number)
     for target in _others(run, SOME):
         _idle(run, target, number)
 
