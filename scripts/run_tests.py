@@ -2,7 +2,7 @@
 
 `scripts/test [BLOCK...]` sets up their programs first.
 
-Three blocks run beside one another, and what is held to figures runs alone, at the end.
+Two blocks run beside one another, and what is held to figures runs alone, at the end.
 Failed tests run again, alone, as CPython's do: the machine may have been too busy for them. A test that fails again has
 failed; a test that passes then is named at the end, and is a defect, too: of the product or of the test. What runs alone in the
 first place (loads, chaos) gets no second run: a message lost once is lost.
@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
 # Processes of a block.
 CORES = os.cpu_count() or 1
-# Blocks beside one another: a block's tests wait two thirds of their time, for containers, clocks and one another.
-BESIDE = 3
+# Blocks beside one another. With three the cores are never idle, and all take longer than with two.
+BESIDE = 2
 MOST_AGAIN = 5  # failed tests of one block: more are no accident
 
 # Program: Debian's packages of it, and what cannot run without it.

@@ -136,20 +136,20 @@ def test_parallel_block_gets_a_second_run(planted: Checkout) -> None:
     ]
 
 
-# Five blocks are due, and three run beside one another.
+# Five blocks are due, and two run beside one another.
 def test_ended_run_begins_no_more_blocks(planted: Checkout) -> None:
     sleeping = "import pytest\nfrom pathlib import Path\nfrom time import sleep\n{mark}def test_sleeps():\n"
     sleeping += "    Path('{name}.begun').touch()\n    sleep(100)\n"
-    planted.plant("tests/rooms/test_planted.py", head=sleeping.format(name="embedded", mark=""))  # and of the block postgres
-    planted.plant("tests/stack/test_planted.py", head=sleeping.format(name="stack", mark="@pytest.mark.stack\n"))
-    planted.plant("tests/browser/test_planted.py", head=sleeping.format(name="browser", mark="@pytest.mark.browser\n"))
+    planted.plant("tests/rooms/test_rooms_sleep.py", head=sleeping.format(name="embedded", mark=""))
+    planted.plant("tests/stack/test_stack_sleep.py", head=sleeping.format(name="stack", mark="@pytest.mark.stack\n"))
+    planted.plant("tests/browser/test_browser_sleep.py", head=sleeping.format(name="browser", mark="@pytest.mark.browser\n"))
     with (planted.root / "output").open("w") as output:
         run = subprocess.Popen([planted.root / "scripts" / "test"], env=planted.env, stdout=output, stderr=subprocess.STDOUT)
         wait_until(lambda: all((planted.root / f"{name}.begun").exists() for name in ("embedded", "stack")), run)
         run.terminate()
         assert run.wait(30) == 143
     begun = {file.stem for file in (planted.root / "artifacts").glob("*.log")}
-    assert begun == {"embedded", "stack", "postgres"}, (planted.root / "output").read_text()
+    assert begun == {"embedded", "stack"}, (planted.root / "output").read_text()
     assert not (planted.root / "browser.begun").exists()
 
 
