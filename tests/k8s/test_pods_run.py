@@ -141,7 +141,7 @@ def test_backup_of_the_night_can_be_read(cluster: Cluster, web: Pod, tmp_path: P
     assert "could not be stored" not in job.logs(), "the alert HubbubBackupOld goes by its time"
     docker("cp", f"{job.id}:/backups/.", str(tmp_path))
     (file,) = tmp_path.iterdir()
-    assert re.fullmatch(r"hubbub-\d{8}T\d{6}Z\.tar\.gz", file.name)
+    assert re.fullmatch(r"hubbub-\d{8}T\d{6}Z-[0-9a-f]{8}\.tar\.gz", file.name)
     with file.open("rb") as stream:
         _, manifest = archive.verify(stream)
     assert "rooms_room" in manifest.tables

@@ -51,7 +51,7 @@ def install(stack: Stack, *arguments: str) -> Answer:
 def test_refused_administrator_starts_nothing(server: Stack) -> None:
     """By the rules of the app, in a container of the built image."""
     asked = ("--address", f"http://127.0.0.1:{server.port}", "--admin")
-    for name, says in (("room", "keeps that name for itself"), ("\u0430dmin", "choose another name")):
+    for name, says in (("room", "keeps that name"), ("\u0430dmin", "choose another name")):
         done = install(server, *asked, name)
         assert (done.returncode, says in done.stderr) == (1, True), done.stderr
         assert "choose another name for the administrator; nothing was started" in done.stderr

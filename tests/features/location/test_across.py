@@ -85,8 +85,8 @@ async def test_share_ends_when_the_process_of_a_later_one_died(circle: Circle, p
     seq = (await share(mine, circle.room))["seq"]
     await theirs.expect("location")
     await asyncio.to_thread(pair.two.shell, LATER.format(room=circle.room, seq=seq, ended=False))
-    ended = await theirs.expect("location.ended", timeout=SOON_S)
-    assert ended["target"] == seq
+    for one in (theirs, mine):  # until then a process takes a place for one of the share that has ended
+        assert (await one.expect("location.ended", timeout=SOON_S))["target"] == seq
     await mine.request("location.update", room=circle.room, **HERE)
     assert (await place(theirs))["key"] == str(seq + 1)
     await stop(mine, circle.room, seq + 1)
