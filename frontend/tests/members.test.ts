@@ -1,12 +1,13 @@
 // @vitest-environment happy-dom
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createApp, ref, type App } from 'vue'
+import { createApp, ref, shallowRef, type App } from 'vue'
 import type { Room } from '../src/api'
 import { useMembers } from '../src/rooms/useMembers'
 import type { ChatSocket, ChatSocketEvents } from '../src/socket'
 import { Emitter } from '../src/socket/emitter'
 import { useConnection } from '../src/stores/connection'
+import { usePresence } from '../src/stores/presence'
 import { useRooms } from '../src/stores/rooms'
 
 const ROOM = { slug: 'team', title: 'Team', kind: 'private', private: true, head: 0, member: true, upto: 0, unread: 0, member_count: 2, peer: null, role: 'owner', last_at: null } as Room
@@ -27,12 +28,15 @@ let server: Server
 let asked: string[]
 /** ends the call that gives the room an heir */
 let handedOver: (answer: Response) => void
+const online = shallowRef(new Map<number, { id: number; name: string }>())
 
 beforeEach(async () => {
   vi.useFakeTimers()
   setActivePinia(createPinia())
   server = new Server()
   vi.spyOn(useConnection(), 'chat').mockReturnValue(server as unknown as ChatSocket)
+  online.value = new Map()
+  vi.spyOn(usePresence(), 'of').mockImplementation(() => ({ count: online.value.size, online: online.value, away: new Set() }))
   asked = []
   vi.stubGlobal('fetch', async (address: string, { method = 'GET' }: RequestInit = {}) => {
     asked.push(`${method} ${String(address).replace(/^.*\/api/, '')}`)
@@ -76,6 +80,18 @@ test('members are not asked for while their room is being left', async () => {
   await vi.advanceTimersByTimeAsync(REFRESHED)
   expect(asked).toContain('DELETE /rooms/team/members/1')
   expect(lists()).toEqual([])
+})
+
+test('a person who comes online unlisted is asked about, but not while the room is being left', async () => {
+  online.value = new Map([[3, { id: 3, name: 'eve' }]])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(lists()).toEqual(['GET /rooms/team/members?user=3&limit=100'])
+  const leaving = useRooms().leave('team', 1, false, 2)
+  online.value = new Map([[4, { id: 4, name: 'zoe' }]])
+  await vi.advanceTimersByTimeAsync(0)
+  handedOver(Response.json({ id: 2, name: 'bob', role: 'owner' }))
+  await leaving
+  expect(lists()).toHaveLength(1)
 })
 
 test('members are read once leaving has failed', async () => {

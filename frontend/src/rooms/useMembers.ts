@@ -80,6 +80,7 @@ export function useMembers(room: () => Room, query: Ref<string>) {
 
   const strangers = computed(() => people.value.filter(({ role }) => role === null).map(({ id }) => id))
   watch(strangers, (ids) => {
+    if (rooms.isLeaving(slug) || !room().member) return
     const unknown = ids.filter((id) => !asked.has(id)).slice(0, PAGE)
     if (unknown.length && pages.answered.value && !query.value.trim()) void askAbout(unknown)
   })
