@@ -28,7 +28,7 @@ read_settings() {
 }
 
 # refuse_wrong_bytes: refuse a value of .env or of the environment that is not UTF-8. compose puts another character in the place of such
-# bytes, unseen, and a secret would be one that can be told to nobody.
+# bytes, unseen, and a client with the real secret would be refused.
 refuse_wrong_bytes() {
   local found name
   found=$(

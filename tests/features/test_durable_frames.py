@@ -17,7 +17,7 @@ from core.features import installed
 from tests.conftest import Connect, StartServer
 from tests.server.test_logs import value_of
 from tests.support.api import assert_problem, with_token
-from tests.support.chat_client import Account, ChatClient, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, code_of, create_room, sign_up
 from tests.support.server import Server
 
 # Durable frames bring their idempotency key.
@@ -57,12 +57,7 @@ def fields_of(frame: str, room: str) -> dict[str, Any]:
 
 
 async def code(chat: ChatClient, frame: str, **fields: Any) -> str:
-    """The refusal, or "" where there is none."""
-    try:
-        await chat.request(frame, **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(chat.request(frame, **fields))
 
 
 @pytest.mark.parametrize("frame", sorted(DURABLE))

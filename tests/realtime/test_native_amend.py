@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Connect
 from tests.support.api import with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 from tests.support.shapes import assert_shape
@@ -29,12 +29,7 @@ async def amend(chat: ChatClient, kind: str, room: str, target: int, *, key: str
 
 
 async def code(chat: ChatClient, kind: str, room: str, target: int, **fields: Any) -> str:
-    """The refusal, or "" where there is none."""
-    try:
-        await amend(chat, kind, room, target, **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(amend(chat, kind, room, target, **fields))
 
 
 async def test_amendments_reach_every_joined_socket(connect: Connect, ada: Account, bob: Account, room: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Connect, StartServer
 from tests.support.api import with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
@@ -56,11 +56,7 @@ async def page(chat: ChatClient, room: str, name: str, query: str, **fields: Any
 
 
 async def code(chat: ChatClient, **fields: Any) -> str:
-    try:
-        await chat.request("list.filter", **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(chat.request("list.filter", **fields))
 
 
 async def fill(chat: ChatClient, room: str, name: str, names: list[str]) -> None:

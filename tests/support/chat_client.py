@@ -19,7 +19,7 @@ import itertools
 import json
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -80,6 +80,15 @@ class Refused(Exception):
         super().__init__(f"{frame['code']}: {frame['message']}")
         self.frame = frame
         self.code: str = frame["code"]
+
+
+async def code_of(reply: Awaitable[Any]) -> str:
+    """Return the code of the refusal, or "" where there is none."""
+    try:
+        await reply
+    except Refused as refused:
+        return refused.code
+    return ""
 
 
 class OrderError(AssertionError):

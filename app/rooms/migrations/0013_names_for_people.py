@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    # Only what the administrator's pages show: the database stays as it is.
+    # Labels of the administrator's pages: the database stays as it is.
 
     dependencies = [
         ("rooms", "0012_last_read_seq"),

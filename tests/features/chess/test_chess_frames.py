@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Connect, StartServer
 from tests.support.api import with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.server import Server
 
 MATE = ("f2f3", "e7e5", "g2g4", "d8h4")
@@ -20,12 +20,7 @@ async def ask(chat: ChatClient, kind: str, **fields: Any) -> Frame:
 
 
 async def code(chat: ChatClient, kind: str, **fields: Any) -> str:
-    """The refusal, or "" where there is none."""
-    try:
-        await ask(chat, kind, **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(ask(chat, kind, **fields))
 
 
 async def test_game_from_offer_to_mate(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:

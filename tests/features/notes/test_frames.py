@@ -8,19 +8,14 @@ from typing import Any
 from tests.conftest import Connect, StartServer
 from tests.features.notes.editor import Copy, Editor, note_in, packed
 from tests.support.api import with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.server import Server
 
 NOTHING = packed(b"\0\0")
 
 
 async def code(chat: ChatClient, kind: str, **fields: Any) -> str:
-    """The refusal, or "" where there is none."""
-    try:
-        await chat.request(kind, **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(chat.request(kind, **fields))
 
 
 async def test_note_is_an_event_and_a_document(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.server import Server
 
 POLL: Frame = {"question": "Tea?", "options": ["yes", "no", "later"], "multiple": False, "secret": False}
@@ -27,12 +27,7 @@ async def send(chat: ChatClient, type_: str, room: str, **fields: Any) -> Frame:
 
 
 async def code(chat: ChatClient, type_: str, room: str, **fields: Any) -> str:
-    """The refusal, or "" where there is none."""
-    try:
-        await send(chat, type_, room, **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(send(chat, type_, room, **fields))
 
 
 async def test_votes_reach_everybody_and_a_client_that_was_away(connect: Connect, ada: Account, room: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.server import Server
 
 # Patience with a machine that is busy with other things.
@@ -25,12 +25,7 @@ async def send(chat: ChatClient, type_: str, room: str, **fields: Any) -> Frame:
 
 
 async def code(chat: ChatClient, type_: str, room: str, **fields: Any) -> str:
-    """The refusal, or "" where there is none."""
-    try:
-        await send(chat, type_, room, **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(send(chat, type_, room, **fields))
 
 
 async def test_quiz_from_lobby_to_scores(server: Server, connect: Connect, ada: Account, bob: Account, room: str) -> None:

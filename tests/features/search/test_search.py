@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Connect, StartServer
 from tests.support.api import assert_problem, with_token
-from tests.support.chat_client import Account, ChatClient, Frame, Refused, create_room, sign_up
+from tests.support.chat_client import Account, ChatClient, Frame, code_of, create_room, sign_up
 from tests.support.plain_socket import PlainSocket
 from tests.support.server import Server
 
@@ -87,11 +87,7 @@ async def test_only_what_one_may_read_is_found(server: Server, connect: Connect,
 
 
 async def code(chat: ChatClient, **fields: Any) -> str:
-    try:
-        await chat.request("search", **fields)
-    except Refused as refused:
-        return refused.code
-    return ""
+    return await code_of(chat.request("search", **fields))
 
 
 async def test_bad_questions_are_refused_by_name(connect: Connect, ada: Account) -> None:
