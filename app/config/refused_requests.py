@@ -1,31 +1,20 @@
-"""Slow down clients whose requests are refused again and again.
-
-A refused request costs about as much processor time as an answered one. A client that repeats refused requests at once, with
-many under way, would take the worker's whole core.
-"""
+"""Slow down clients whose requests are refused again and again."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
 from core.client_network import client_network
-from core.pace import HTTP_WEIGHT, Pace
-from core.per_loop import PerLoop
+from core.pace import slow_refusal
 
 # Without a valid credential, without the right to it, or too often.
 REFUSALS = frozenset({401, 403, 429})
 # Whatever is wrong with a call that waited for no account's rate of calls, such as a guessed address.
 ERRORS = range(400, 500)
-# Longest wait of a refusal: its sender keeps a connection and some memory until then.
-WAIT_S = 1.0
-
-_rate = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
 
 
 @async_only_middleware
@@ -39,8 +28,7 @@ def slow(get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> 
         response = await get_response(request)
         paced = getattr(request, "paced", False)
         if response.status_code in REFUSALS or (response.status_code in ERRORS and not paced):
-            network = client_network(request.META.get("REMOTE_ADDR") or "?")
-            await asyncio.sleep(_rate().charge(network, HTTP_WEIGHT, most_s=WAIT_S))
+            await slow_refusal(client_network(request.META.get("REMOTE_ADDR") or "?"))
         return response
 
     return middleware

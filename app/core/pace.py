@@ -24,6 +24,8 @@ WAIT_S = 2.0
 OWNERS = 10_000
 # A list over HTTP costs more processor time than a frame.
 HTTP_WEIGHT = 2
+# Longest wait of a refusal: its sender keeps a connection and some memory until then.
+REFUSAL_WAIT_S = 1.0
 
 
 class Pace:
@@ -73,3 +75,14 @@ class Pace:
 
 # API calls, and frames that read the database, by person id.
 calls = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
+# Refused requests and handshakes, by network.
+_refusals = PerLoop(lambda: Pace(settings.LIMIT_CALLS_PER_S))
+
+
+async def slow_refusal(network: str) -> None:
+    """Let a network's refusals wait where they come faster than calls may.
+
+    A refusal costs about as much processor time as an answer. A client that repeats refused requests at once, with many under
+    way, would take the worker's whole core.
+    """
+    await asyncio.sleep(_refusals().charge(network, HTTP_WEIGHT, most_s=REFUSAL_WAIT_S))

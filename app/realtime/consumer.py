@@ -18,6 +18,7 @@ from core import metrics, state
 from core.client_network import client_network
 from core.errors import Close, RateAbuse, RoomRefused, SocketRefused
 from core.logging import about
+from core.pace import slow_refusal
 from core.refusals import note_refusal
 from db.database import DatabaseUnavailable
 from realtime import hub as hubs
@@ -52,6 +53,7 @@ async def consume(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         socket = await _admit(scope, send, hub)
     except SocketRefused as refusal:
+        await slow_refusal(_network(scope))
         await _refuse(send, refusal)
         return
     except DatabaseUnavailable:
@@ -71,6 +73,10 @@ async def consume(scope: Scope, receive: Receive, send: Send) -> None:
         await hub.unregister(socket)
 
 
+def _network(scope: Scope) -> str:
+    return client_network((scope.get("client") or ("?", 0))[0])
+
+
 async def _refuse(send: Send, refusal: SocketRefused) -> None:
     """Accept, then close: a browser sees the close code only of an open socket."""
     metrics.CLOSED.labels(int(refusal.close_code)).inc()
@@ -87,7 +93,7 @@ async def _admit(scope: Scope, send: Send, hub: hubs.Hub) -> Socket:
     found = dialect_for(scope["path"]) or ((ConsumerDialect, "") if has_consumer(scope["path"]) else None)
     if found is None:
         raise RoomRefused("nothing is served at this path")
-    address = client_network((scope.get("client") or ("?", 0))[0])
+    address = _network(scope)
     if not hub.handshakes.take(address):
         note_refusal("handshakes", address, "LIMIT_HANDSHAKES_PER_S")
         raise RateAbuse("too many handshakes from this address")

@@ -1,12 +1,17 @@
-"""The hub's own limit of handshakes, for clients that bypass nginx."""
+"""The hub's own limit of handshakes, for clients that bypass nginx.
+
+Refused handshakes wait.
+"""
 
 import asyncio
 from contextlib import suppress
 
 import pytest
+from pytest_django.fixtures import Settings
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from realtime import consumer, hub
 from tests.conftest import StartServer
 from tests.support.server import Server
 
@@ -30,3 +35,32 @@ async def test_handshakes_of_one_64_are_counted_together(start_server: StartServ
     assert codes[:4] == [4001] * 4
     assert codes.count(4009) >= 15
     assert await close_code(server, "2001:db8:0:2::1") == 4001
+
+
+def refused_handshake(address: str) -> asyncio.Task[None]:
+    """Begin a handshake at a path where nothing is served."""
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(_: dict[str, object]) -> None:
+        pass
+
+    return asyncio.create_task(consumer.consume({"path": "/nothing", "client": (address, 1)}, receive, send))
+
+
+async def waiting(handshakes: list[asyncio.Task[None]]) -> int:
+    """Return how many still wait when all that do not wait are done."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return sum(not handshake.done() for handshake in handshakes)
+
+
+async def test_refused_handshakes_of_a_network_wait(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of them would otherwise take the worker's whole core."""
+    settings.LIMIT_CALLS_PER_S = 2  # a refusal counts twice
+    monkeypatch.setattr(hub, "current", lambda: None)  # no refusal for the path asks it
+    calls = [refused_handshake("203.0.113.9") for _ in range(5)]
+    assert await waiting(calls) == 3
+    assert await waiting([refused_handshake("203.0.113.8"), refused_handshake("2001:db8::1")]) == 0
+    await asyncio.wait_for(asyncio.gather(*calls), 3)
