@@ -356,6 +356,14 @@ VARIABLES: tuple[Variable, ...] = (
         scope="script",
     ),
     Variable(
+        "BACKUP_IDENTITY",
+        "path",
+        None,
+        "File with age's key, for `make restore`; a relative path lies in the checkout. Better given on the command line: a key"
+        " that stays on the server does not protect its backups",
+        scope="script",
+    ),
+    Variable(
         "ARCHIVE_DAYS",
         "int",
         None,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.management.commands.backup import own_backups
 from tests.support.drop_ins import documented_drop_ins, environment_of
 from tests.support.profile import Profile
 from tests.support.server import ROOT, Server, base_environment, manage
@@ -332,6 +333,89 @@ def test_backups_of_another_server_stay(
     assert "It was made on another server or in another checkout." in moved.stderr
 
 
+OLD, ONE, OTHER = "hubbub-20260103T000000Z", "hubbub-20260102T000000Z-0123abcd", "hubbub-20260101T000000Z-4567cdef"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (OLD, f"{ONE}-11111111"),
+        ("hubbub-20260101T000000Z", f"{ONE}-11111111"),
+        (OLD, ONE, "hubbub-20260101T000000Z-0123abcd-11111111"),
+        ("hubbub-20260101T000000Z", OLD),
+    ],
+    ids=["old name newer", "old name older", "installation without its place", "old names alone"],
+)
+def test_latest_on_a_new_server_is_the_newest_of_one_place(
+    embedded: Path, env: dict[str, str], tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """Names of before installations and places stood in them say nothing against it."""
+    usual, other = embedded / "var" / "backups", tmp_path / "other"
+    for directory in (usual, other):
+        directory.mkdir(parents=True)
+    manage("backup", str(tmp_path / "whole"), env=env)
+    for name, directory in zip(sorted(names), (usual, other, other), strict=False):
+        shutil.copy(tmp_path / "whole", directory / f"{name}.tar.gz")
+    done = run(embedded, "restore", "--check", "latest", env=env | {"BACKUP_DIR": str(other)})
+    assert done.returncode == 0, done.stderr
+    assert f"/{max(names)}.tar.gz." in done.stderr
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(f"{ONE}-11111111", f"{OTHER}-11111111"), (f"{ONE}-11111111", "hubbub-20260101T000000Z-0123abcd-22222222"), (ONE, OTHER)],
+    ids=["two installations", "two places", "two without a place"],
+)
+def test_latest_on_a_new_server_names_each_installation(
+    embedded: Path, env: dict[str, str], tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    older = "hubbub-20250101T000000Z" + names[0].removeprefix("hubbub-20260102T000000Z")
+    for name in (*names, older, OLD):
+        (tmp_path / f"{name}.tar.gz").write_text("a backup")
+    refused = run(embedded, "restore", "latest", env=env | {"BACKUP_DIR": str(tmp_path)})
+    assert refused.returncode == 1
+    assert "there are backups of several installations or places" in refused.stderr
+    assert refused.stderr.splitlines()[1:] == [f"  FROM={tmp_path}/{name}.tar.gz" for name in names]
+
+
+def picked_by_shell(directory: Path, owner: str) -> list[str]:
+    """Return the names that scripts/backup takes for this owner's backups."""
+    script = '. "$1/common.sh"; . "$1/stack.sh"; . "$1/backups.sh"; own_backups "$2" "$3"'
+    command: list[str | Path] = ["bash", "-euc", script, "bash", ROOT / "scripts" / "lib", directory, owner]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    return [Path(line).name for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("owner", ["0123abcd", "0123abcd-11111111", "4567cdef"])
+@pytest.mark.parametrize("others", ["", "-4567cdef.tar.gz", "-4567cdef-22222222.tar.gz.age", "-0123abcd-33333333.tar.gz.gpg"])
+@pytest.mark.parametrize("nameless", ["20260101", "20260109"], ids=["older", "newer"])
+def test_both_backup_commands_pick_the_same_files(tmp_path: Path, owner: str, others: str, nameless: str) -> None:
+    """One is shell, the other Python: a server of containers has no Python of ours."""
+    own = [f"hubbub-2026010{day}T000000Z-{owner}.tar.gz{end}" for day, end in ((4, ""), (3, ".age"), (2, ".gpg"))]
+    old = [f"hubbub-{nameless}T00000{second}Z.tar.gz{end}" for second, end in ((2, ""), (1, ".age"))]
+    no_backups = [
+        f"{own[0]}.part",
+        f".{own[0]}.7.part",
+        f"{own[0]}.old",
+        "hubbub-notes.tar.gz",
+        "hubbub-my-notes.tar.gz",
+        "notes",
+    ]
+    foreign = [f"hubbub-20260105T000000Z{others}"] if others else []
+    for name in (*own, *old, *foreign, *no_backups):
+        (tmp_path / name).touch()
+    stranger = bool(others) and owner_of(foreign[0]) != owner
+    expected = own if stranger or nameless == "20260109" else own + old
+    if foreign and not stranger:
+        expected = [*foreign, *expected]
+    assert picked_by_shell(tmp_path, owner) == expected
+    assert [path.name for path in own_backups(tmp_path, owner)] == expected
+
+
+def owner_of(name: str) -> str:
+    return name.removesuffix(".age").removesuffix(".gpg").removesuffix(".tar.gz").partition("Z-")[2]
+
+
 def test_relative_directory_lies_in_the_checkout(embedded: Path, env: dict[str, str], tmp_path: Path) -> None:
     made = env | {"BACKUP_DIR": "kept/here", "BACKUP_KEEP": "1"}
     away = tmp_path / "away"
@@ -368,6 +452,33 @@ def test_encrypted_backup_comes_back(embedded: Path, env: dict[str, str], keys: 
     picture = Path("files") / "picture"
     assert (tmp_path / "fresh" / picture).read_bytes() == (Path(env["DATA_DIR"]) / picture).read_bytes()
     assert [*(embedded / "var").iterdir()] == [], "the plain archive goes"
+
+
+def test_relative_paths_lie_where_the_caller_is(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path) -> None:
+    """By the script and by make; make -C goes into the checkout first."""
+    file = encrypted(embedded, env, keys["age"], tmp_path / "backups")
+    shutil.copy(ROOT / "Makefile", embedded)
+    away = tmp_path / "away"
+    for folder in (away, embedded):
+        folder.mkdir(exist_ok=True)
+        shutil.copy(file, folder / "file.tar.gz.age")
+        shutil.copy(keys["age"].right["BACKUP_IDENTITY"], folder / "key.txt")
+    right = env | {"BACKUP_IDENTITY": "key.txt"}
+    for folder in (away, embedded):
+        done = run(embedded, "restore", "--check", "file.tar.gz.age", env=right, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    made = ["make", "restore", "ARGS=--check", "FROM=file.tar.gz.age", "BACKUP_IDENTITY=key.txt"]
+    done = subprocess.run(made, env=env, cwd=embedded, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (embedded / "key.txt").unlink()
+    made = ["make", "-C", str(embedded), *made[1:]]
+    refused = subprocess.run(made, env=env, cwd=away, capture_output=True, text=True, check=False, timeout=120)
+    assert f"names age's key file, now {embedded}/key.txt" in refused.stderr
+    (embedded / "file.tar.gz.age").unlink()
+    refused = subprocess.run(made, env=env, cwd=away, capture_output=True, text=True, check=False, timeout=120)
+    assert f"{embedded}/file.tar.gz.age cannot be read" in refused.stderr
+    helped = run(embedded, "restore", "--help", env=env).stdout
+    assert "A relative FROM or BACKUP_IDENTITY lies in the folder where you call" in helped
 
 
 def test_nightly_unit_obeys_the_documented_drop_in(embedded: Path, env: dict[str, str], keys: Keys, tmp_path: Path) -> None:

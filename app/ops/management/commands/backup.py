@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import re
 import shutil
 import sys
 import time
@@ -30,6 +31,8 @@ from ops.doctor.findings import first_line
 
 # A running backup writes all the time, so a killed backup left an unfinished file of yesterday.
 PART_S = 86_400
+# Of a backup, with its owner. scripts/lib/backups.sh reads names in the same way, and a test compares them.
+NAME = re.compile(r"hubbub-[0-9]{8}T[0-9]{6}Z(?:-([0-9a-f]+(?:-[0-9a-f]+)*))?\.tar\.gz(?:\.age|\.gpg)?")
 # By the disk, or by a quota.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -176,22 +179,29 @@ def short_id() -> str:
     return hashlib.sha256(f"{installation.identity()}\n".encode()).hexdigest()[:8]
 
 
-def own_backups(directory: Path, owner: str) -> list[Path]:
-    """Return the backups of the installation `owner`, newest first.
+def backups_in(directory: Path) -> list[Path]:
+    """Return the backups in a directory, newest first."""
+    return sorted((path for path in directory.glob("hubbub-*") if NAME.fullmatch(path.name)), reverse=True)
 
-    Names without an installation are of an earlier release: they are our own unless another installation writes here.
+
+def own_backups(directory: Path, owner: str) -> list[Path]:
+    """Return the backups of `owner`, newest first.
+
+    An owner is an installation, or one with its place. Names without an installation are of an earlier release: they are our own
+    unless another installation writes here.
     """
-    found = sorted(directory.glob("hubbub-*.tar.gz"), reverse=True)
-    own = [path for path in found if path.name.endswith(f"-{owner}.tar.gz")]
-    nameless = [path for path in found if path.name.count("-") == 1]
+    found = backups_in(directory)
+    owners = {path: NAME.sub(r"\1", path.name) for path in found}
+    own = [path for path in found if owners[path] == owner]
+    nameless = [path for path in found if not owners[path]]
     others = len(own) + len(nameless) < len(found) or (own and nameless and nameless[0] > own[-1])
     return own if others else own + nameless
 
 
 def no_room(directory: Path) -> str:
     """Return the fault of a full disk, and what to change."""
-    sizes = [one.stat().st_size / 2**20 for one in sorted(directory.glob("hubbub-*.tar.gz"))]
-    newest = f", the newest {sizes[-1]:,.1f} MiB" if sizes else ""
+    sizes = [one.stat().st_size / 2**20 for one in backups_in(directory)]
+    newest = f", the newest {sizes[0]:,.1f} MiB" if sizes else ""
     return (
         f"no room is left in {directory} for the backup; the {len(sizes)} of before hold {sum(sizes):,.1f} MiB{newest}."
         " The disk (on Kubernetes the claim `backups`) must hold one more than --keep: enlarge it, or lower --keep"
