@@ -178,7 +178,7 @@ check_admin() {
 
 question() {
   local answer
-  [ -t 0 ] || wrong_option "nobody is here to ask: give --$1"
+  [ -t 0 ] || wrong_option "cannot ask without a terminal: give --$1"
   read -rp "$2 [$3] " answer
   printf -v "$1" %s "${answer:-$3}"
 }

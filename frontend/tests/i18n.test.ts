@@ -31,3 +31,9 @@ test.each([[1_000, 25], [20.0001, 0.0001], [0, 0.05], [1e9, 1], [-1e-9, 2e-10], 
   expect(new Set(labels).size).toBe(5)
   expect(measured(step * 1e-6, step)).toBe('0')
 })
+
+test('no text says somebody, which names no one', () => {
+  const files = import.meta.glob('../src/**/locales/en.json', { query: '?raw', import: 'default', eager: true })
+  expect(Object.keys(files).length).toBeGreaterThan(5)
+  expect(Object.entries(files).filter(([, text]) => /: ".*somebody/i.test(text as string)).map(([name]) => name)).toEqual([])
+})

@@ -40,7 +40,7 @@ afterEach(() => {
 test('a page of another person says so, and loads again once', async () => {
   await expect(api.mentions()).rejects.toMatchObject({ code: 'other_user' })
   await expect(api.mentions()).rejects.toMatchObject({ code: 'other_user' })
-  expect(toasts.value.map(({ text }) => text)).toEqual(['You are signed in as somebody else in this browser. The page loads again.'])
+  expect(toasts.value.map(({ text }) => text)).toEqual(['You are signed in as another person in this browser. The page loads again.'])
   expect(reload).not.toHaveBeenCalled()
   await vi.advanceTimersByTimeAsync(5_000)
   expect(reload).toHaveBeenCalledTimes(1)

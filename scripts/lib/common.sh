@@ -25,7 +25,7 @@ print_help() {
 
 # refuse_arguments ARGUMENT...: `scripts/down web` must not stop everything.
 refuse_arguments() {
-  [ $# = 0 ] || fail "takes no argument '$1': --help says what it does"
+  [ $# = 0 ] || fail "unknown argument '$1': see --help"
 }
 
 # sign_up_line ADDRESS SIGNUP_OPEN: a newcomer's first step at ADDRESS.

@@ -83,7 +83,7 @@ def test_leaving_a_private_room_asks_first(person: NewPerson, bot: Bot) -> None:
     ada.page.get_by_role("button", name="More about this room").press("Enter")
     ada.page.get_by_role("menuitem", name="Leave this room").press("Enter")
     dialog = ada.page.get_by_role("dialog", name="Leave Cellar?")
-    expect(dialog).to_contain_text("you cannot come back, or read it, unless somebody in it invites you")
+    expect(dialog).to_contain_text("you cannot come back, or read it, unless a member invites you")
     expect(dialog.get_by_role("button", name="Stay")).to_be_focused()
     ada.page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)

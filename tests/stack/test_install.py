@@ -189,7 +189,7 @@ def test_server_is_installed_twice_and_removed(server: Stack) -> None:
     assert not server.containers("web")
 
     asked = install(server)
-    assert (asked.returncode, "nobody is here to ask: give --address" in asked.stderr) == (2, True)
+    assert (asked.returncode, "cannot ask without a terminal: give --address" in asked.stderr) == (2, True)
 
     first = install(server, "--address", address, "--admin", "chief")
     assert first.returncode == 0, first.stderr
