@@ -186,6 +186,51 @@ def test_page_whose_files_fail_to_load_comes_back(person: NewPerson, bot: Bot, f
     assert len(asked) >= 3
 
 
+def _cut_styles(ada: Person, *, times: int) -> list[str]:
+    """Let the main stylesheet fail so often; return the requests for it."""
+    asked: list[str] = []
+
+    def fail(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) <= times:
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    ada.page.route(re.compile(r"/assets/main-[^/]*\.css$"), fail)
+    return asked
+
+
+def test_page_whose_stylesheet_fails_to_load_comes_back(person: NewPerson, bot: Bot) -> None:
+    ada = person("Ada", room=bot.make_room("No styles"))
+    ada.tolerate(*NOT_LOADED)
+    asked = _cut_styles(ada, times=1)
+    ada.page.reload()
+    notice = ada.page.get_by_text("The page could not be loaded. Trying again…")
+    expect(notice).to_be_visible()
+    expect(notice).to_be_hidden()
+    expect(ada.composer).to_be_visible()
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "The look of the page could not be loaded. Reload it to try again."), ("zh-hans", "页面样式未能加载")],
+)
+def test_page_without_its_stylesheet_is_reloaded_once(person: NewPerson, bot: Bot, language: str, said: str) -> None:
+    ada = person("Ada", room=bot.make_room("Never styled"))
+    ada.tolerate(*NOT_LOADED)
+    ada.context.add_cookies([{"name": "django_language", "value": language, "url": ada.page.url}])
+    asked = _cut_styles(ada, times=100)
+    ada.page.reload()
+    expect(ada.page.get_by_text(said)).to_be_visible()
+    expect(ada.page.locator(".shell")).to_be_attached()
+    ada.page.wait_for_timeout(2_500)  # longer than the pause before a reload
+    assert len(asked) == 2
+    expect(ada.page.get_by_text(said)).to_be_in_viewport()  # the app has scrolled to its composer
+    ada.screenshot(f"no-styles-{language}")
+
+
 @pytest.mark.parametrize(
     ("language", "said", "options"),
     [
