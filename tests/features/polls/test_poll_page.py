@@ -1,6 +1,7 @@
 """Polls in the page: two people vote by mouse and keyboard, and everybody sees it."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -8,7 +9,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.bot import Bot
 from tests.browser.conftest import NewPerson
 from tests.browser.looks import findings
-from tests.browser.person import PHONE, Person
+from tests.browser.person import PHONE, SMALL_PHONE, Person
 
 pytestmark = pytest.mark.browser
 
@@ -148,3 +149,30 @@ def test_dialog_says_what_is_missing(person: NewPerson, bot: Bot) -> None:
     dialog.get_by_role("textbox", name="Option 2").fill("no")
     create.click()
     expect(poll(ada, "Tea?")).to_be_visible()
+
+
+LONG = (
+    "The noodle place behind the station, if it is open again by then",
+    "Donaudampfschifffahrtsgesellschaftskapitän",
+    "Pizza",
+)
+
+
+@pytest.mark.parametrize("options", [SMALL_PHONE, {}], ids=["360", "desktop"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_long_options_have_the_width_of_the_card(person: NewPerson, bot: Bot, options: dict[str, Any], scheme: str) -> None:
+    ada = person("Ada", bypass_csp=True, color_scheme=scheme, room=bot.make_room("Long"), **options)
+    new_poll(ada, "Where?", *LONG)
+    card = poll(ada, "Where?")
+    card.get_by_role("radio").first.check()
+    card.get_by_role("button", name="Vote", exact=True).click()
+    expect(card.get_by_text("You voted")).to_be_visible()
+    assert not findings(ada.page)
+    for option, beside in zip(card.locator(".option").all(), (not options, not options, True), strict=True):
+        text, count = (option.locator(part).bounding_box() for part in (".option__text", ".option__count"))
+        assert text is not None
+        assert count is not None
+        assert (count["y"] < text["y"] + text["height"]) is beside
+        assert beside or text["width"] >= 190  # of 246, less the mark and the edges
+    width = "phone" if options else "desktop"
+    ada.screenshot(f"poll-long-{width}-{scheme}")
