@@ -13,7 +13,7 @@
     const notice = document.querySelector(`#${id}`)
     if (notice) {
       notice.hidden = false
-      // The app scrolls to its composer, and its stylesheet may be missing.
+      // It lies above the app, which may be there without its stylesheet and scrolls to its composer.
       Object.assign(notice.style, { position: 'sticky', top: '0', zIndex: '9', margin: '0', padding: '1em', color: 'CanvasText', background: 'Canvas' })
     } else addEventListener('DOMContentLoaded', () => show(id), { once: true })
   }
