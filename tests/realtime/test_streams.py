@@ -61,8 +61,9 @@ async def test_resume_ends_with_a_reader_who_took_nothing(monkeypatch: pytest.Mo
     """A resume waits for its reader, and this reader has gone."""
     world, stream = await _open(monkeypatch)
     stream.push(Batch(["x"]))
-    resuming = asyncio.create_task(stream.resume("another-epoch,lobby:3", ()))
-    await asyncio.sleep(0.01)
+    # Too long a name is refused without the database: there is none here, and its fault would close the stream.
+    resuming = asyncio.create_task(stream.resume(f"another-epoch,{'x' * 500}:3", ()))
+    await asyncio.sleep(0.5)
     assert not resuming.done()
     stream.forget()
     await asyncio.wait_for(resuming, 5)
