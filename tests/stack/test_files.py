@@ -12,8 +12,8 @@ from tests.stack.stack import ROOT
 FIXED_IN_IMAGE = {"HOST", "PORT", "DATA_DIR", "FILES_DIR", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR", "RUNTIME_DIR", "DEBUG"}
 # The role that owns the tables is for migrations alone.
 FOR_MIGRATIONS = {"MIGRATE_DATABASE_URL"}
-# Read by `make backup`, outside of the containers.
-ON_THE_HOST = {"BACKUP_DIR", "BACKUP_ENCRYPT_TO", "BACKUP_KEEP"}
+# Read by `make backup` and `make restore`, outside of the containers.
+ON_THE_HOST = {"BACKUP_DIR", "BACKUP_ENCRYPT_TO", "BACKUP_IDENTITY", "BACKUP_KEEP"}
 
 
 def compose() -> dict[str, Any]:
