@@ -130,8 +130,8 @@ async def _serve(scope: Scope, socket: Socket, receive: Receive, send: Send) -> 
             if "rest" in event or not socket.closed:
                 await _handle(socket, event)
             del event  # otherwise an idle socket keeps its last message in memory
-        if not socket.closed and event.get("code") in CLOSED_BY_CLIENT:
-            await socket.dialect.closed()
+        if not socket.closed:
+            await (socket.dialect.closed() if event.get("code") in CLOSED_BY_CLIENT else socket.dialect.lost())
     except SocketRefused as refusal:
         socket.close_soon(refusal.close_code, refusal.reason)
     except DatabaseUnavailable:

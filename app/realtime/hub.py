@@ -97,6 +97,7 @@ class Hub:
             "revoked": self._on_revoked,
             "frames": self._on_frames,
             "person": self._on_person_signal,
+            "note": self._on_note,
         }
 
     # --- start and end
@@ -342,6 +343,12 @@ class Hub:
             if socket.dialect.room == message["stream"] and (receive := socket.dialect.frames) is not None:
                 # Without the number: from a process of an earlier release.
                 self.spawn(receive(message["frames"], message.get("request")))
+
+    @staticmethod
+    def _on_note(local: LocalUser, message: dict[str, Any]) -> None:
+        for socket in list(local.sockets):
+            if socket.dialect.name == message["dialect"]:
+                socket.dialect.noted(message["note"])
 
     # --- messages lost by the layer
 

@@ -62,8 +62,10 @@ __all__ = [
     "StoredSlug",
     "changed",
     "credential_name",
+    "dialect_note",
     "encode",
     "folded",
+    "has_sockets_elsewhere",
     "local_user",
     "log_events",
     "member_added",
@@ -94,6 +96,19 @@ def own_signal(room: RoomRef, frame: dict[str, Any], *, user: int) -> None:
 def person_signal(user: int, frame: dict[str, Any]) -> None:
     """Send a frame without seq to all of a person's sockets, in any room or none."""
     hub.current().publish(f"user.{user}", {"kind": "person", "user": user, "frame": encode(frame)})
+
+
+def dialect_note(user: int, dialect: str, note: dict[str, Any]) -> None:
+    """Hand a note to all of a person's sockets of a dialect, in every process.
+
+    They get it by `Dialect.noted`. Those of this process have it on return. The others may miss it.
+    """
+    hub.current().publish(f"user.{user}", {"kind": "note", "user": user, "dialect": dialect, "note": note})
+
+
+def has_sockets_elsewhere(user: int) -> bool:
+    """Return whether another process announced sockets of the person."""
+    return bool(hub.current().presence.peers.states(user))
 
 
 def local_user(user: int) -> LocalUser | None:

@@ -3,11 +3,14 @@
 Frames in both directions are `{"latitude": 1.5, "longitude": 2.5}`; the server's frames also have `user`.
 
 `latitude` and `longitude` are null once a person's share has ended. The first place begins a share of an hour unless one runs;
-closing the socket ends it. A lost socket's share ends with the next socket that sends places into it.
+closing the last socket that feeds it ends it, in whatever process the others are. A lost socket's share ends with the next
+socket that sends places into it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 from typing import Any
 
@@ -18,15 +21,16 @@ from core.words import words as _
 from db.database import DatabaseUnavailable
 from features.location import frames
 from features.location.frames import Accuracy, Latitude, Longitude
-from features.location.shares import Share
 from realtime.dialects.base import Dialect, decode_object
-from realtime.publish import LogEvent, Person, RoomRef, encode, local_user
+from realtime.publish import LogEvent, Person, RoomRef, dialect_note, encode, has_sockets_elsewhere
 from rooms.join_flow import enter_first_use
 
 LOBBY = "lobby"
 SHARE_S = 3_600
 # Begins the key of a share that this dialect began.
 MARK = "ws-location:"
+# How long a socket that closes waits for a word of another one that feeds the share.
+ANSWER_S = 1.0
 
 
 class PlaceIn(msgspec.Struct):
@@ -52,9 +56,12 @@ class LocationDialect(Dialect):
     topic = "location"
     line_in = PlaceIn
     line_out = PlaceOut
-    # The key of the share that this socket began, and whether it has sent a place.
-    key = ""
-    sent = False
+    # The share (its seq) that this socket sent its last place into, or began. 0: none.
+    feeds = 0
+    # Whether a socket closed and left the share to this one, which has sent no place since.
+    stands_in = False
+    # The name of its question to the others, and whether one of them feeds the share.
+    question = ""
 
     async def open(self) -> None:
         self.lobby = await enter_first_use(self.socket.user, LOBBY)
@@ -70,33 +77,56 @@ class LocationDialect(Dialect):
 
     async def _update(self, place: dict[str, Any]) -> None:
         fields = {"room": LOBBY, **place}
-        self.sent = True
         try:
             await self.socket.perform("location.update", fields)
         except Closed:
-            self.key = f"{MARK}{secrets.token_urlsafe(16)}"
-            await self.socket.perform("location.share", {"room": LOBBY, "key": self.key, "seconds": SHARE_S})
+            key = f"{MARK}{secrets.token_urlsafe(16)}"
+            stored = await self.socket.perform("location.share", {"room": LOBBY, "key": key, "seconds": SHARE_S})
+            self.feeds = stored["seq"] if stored else 0
             await self.socket.perform("location.update", fields)
+        self.stands_in = False
+        share = await frames.running(self.lobby, self.socket.user)
+        if share is not None:
+            self.feeds = share.seq
 
     async def closed(self) -> None:
+        fed, self.feeds = self.feeds, 0  # from now on the others' answer is that nobody feeds it
+        if not fed:
+            return
         try:
             share = await frames.running(self.lobby, self.socket.user)
-            if share is not None and self._ends(share):
-                await frames.end(self.lobby, self.socket.user, share.seq)
+            if share is None or share.seq != fed or not share.key.startswith(MARK) or await self._is_fed_by_another(fed):
+                return
+            await frames.end(self.lobby, self.socket.user, fed)
         except (FrameRefused, DatabaseUnavailable):
             return  # it ends in its time
 
-    def _ends(self, share: Share) -> bool:
-        """Say whether closing this socket ends the share.
+    async def lost(self) -> None:
+        """End a share that another socket left to this one.
 
-        So it does with its own, and with a lost socket's into which it sends places.
+        This one may have been lost by then.
         """
-        if share.key == self.key:
-            return True
-        local = local_user(self.socket.user.id)
-        others = [one.dialect for one in local.sockets] if local else []
-        held = any(isinstance(other, LocationDialect) and other.key == share.key for other in others)
-        return self.sent and share.key.startswith(MARK) and not held
+        if self.stands_in:
+            await self.closed()
+
+    async def _is_fed_by_another(self, seq: int) -> bool:
+        """Ask the person's sockets of all processes who else feeds the share."""
+        user = self.socket.user.id
+        self.question, self.answered = secrets.token_urlsafe(8), asyncio.Event()
+        dialect_note(user, self.name, {"leaves": seq, "question": self.question})
+        if not self.answered.is_set() and has_sockets_elsewhere(user):  # those of this process have answered at once
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_S):
+                    await self.answered.wait()
+        return self.answered.is_set()
+
+    def noted(self, note: dict[str, Any]) -> None:
+        if "leaves" in note:
+            if note["leaves"] == self.feeds:
+                self.stands_in = True
+                dialect_note(self.socket.user.id, self.name, {"feeds": self.feeds, "question": note["question"]})
+        elif note["question"] == self.question:
+            self.answered.set()
 
     @staticmethod
     def encode_value(key: str, sender: Person, value: Any) -> str:

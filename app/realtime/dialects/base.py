@@ -123,6 +123,15 @@ class Dialect:
         Not called after a lost connection.
         """
 
+    async def lost(self) -> None:
+        """Clean up after a lost connection: the client may come back."""
+
+    def noted(self, note: dict[str, Any]) -> None:
+        """Take a note of one of the person's sockets of this dialect: of this one, too.
+
+        They are in any process (realtime.publish.dialect_note).
+        """
+
     @staticmethod
     def encode_value(key: str, sender: Person, value: Any) -> str | None:
         """Encode a live value of `topic`; None if the dialect does not show it.

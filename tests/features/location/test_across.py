@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.features.location.test_dialect import PLACE, place_of
 from tests.features.location.test_frames import HERE, SOON_S, code, place, share, stop
 from tests.realtime.across.conftest import Circle, Pair, circle_of, start_pair
 from tests.realtime.across.test_live import RIGHT_WITHIN_S
+from tests.support.chat_client import ChatClient
+from tests.support.plain_socket import PlainSocket
 from tests.support.profile import Profile
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,80 @@ async def test_last_place_outlives_its_process_until_the_end(circle: Circle, pai
     late = await circle.there()
     await late.expect_nothing("live")
     pair.one.start()
+
+
+class Tabs:
+    """Two tabs of Ada feed one share from two processes; Bob hears of its end."""
+
+    def __init__(self, circle: Circle, exits: AsyncExitStack) -> None:
+        self._circle, self._exits = circle, exits
+
+    async def open(self, server: Server) -> PlainSocket:
+        tab = PlainSocket(server.ws_url("/ws/location/"), headers=self._circle.ada.headers)
+        return await self._exits.enter_async_context(tab)
+
+    async def feed(self, tab: PlainSocket, latitude: float) -> None:
+        await tab.send_json(PLACE | {"latitude": latitude})
+        while (await place_of(tab, self._circle.ada))["latitude"] != latitude:
+            pass
+
+    async def begin(self) -> None:
+        pair = self._circle.pair
+        self.bob: ChatClient = await self._circle.there(join=False)
+        await self.bob.join("lobby")
+        self.first, self.second = await self.open(pair.one), await self.open(pair.two)
+        await self.feed(self.first, 1)
+        self.seq = (await self.bob.expect("location"))["seq"]
+        await self.feed(self.second, 2)
+
+    async def goes_on(self) -> None:
+        await self.bob.expect_nothing("location.ended", seconds=2, target=self.seq)
+
+    async def ends(self) -> None:
+        await self.bob.expect("location.ended", target=self.seq, timeout=SOON_S)
+
+
+@pytest.fixture
+async def tabs(circle: Circle) -> AsyncIterator[Tabs]:
+    async with AsyncExitStack() as exits:
+        two = Tabs(circle, exits)
+        await two.begin()
+        yield two
+
+
+@pytest.mark.parametrize("closing", ["first", "second"])
+async def test_share_ends_with_the_last_tab_of_any_process(tabs: Tabs, closing: str) -> None:
+    goes, stays = (tabs.first, tabs.second) if closing == "first" else (tabs.second, tabs.first)
+    await goes.socket.close()
+    await tabs.goes_on()
+    await tabs.feed(stays, 3)
+    await tabs.bob.expect_nothing("location", seconds=0.5)
+    await stays.socket.close()
+    await tabs.ends()
+
+
+async def test_share_ends_when_both_tabs_close_at_once(tabs: Tabs) -> None:
+    await asyncio.gather(tabs.first.socket.close(), tabs.second.socket.close())
+    await tabs.ends()
+
+
+async def test_tab_elsewhere_that_only_watches_keeps_no_share(tabs: Tabs, pair: Pair) -> None:
+    await tabs.open(pair.one)
+    await tabs.first.socket.close()
+    await tabs.goes_on()
+    await tabs.second.socket.close()
+    await tabs.ends()
+
+
+async def test_share_left_to_a_lost_tab_of_another_process_ends(tabs: Tabs) -> None:
+    await tabs.second.socket.close()
+    await tabs.goes_on()
+    tabs.first.socket.transport.abort()
+    await tabs.ends()
+
+
+async def test_lost_tab_of_another_process_keeps_no_share(tabs: Tabs) -> None:
+    tabs.first.socket.transport.abort()
+    await tabs.goes_on()
+    await tabs.second.socket.close()
+    await tabs.ends()

@@ -92,7 +92,7 @@ async def test_closing_a_tab_ends_no_share_of_another(server: Server, plain: Any
 
 
 async def test_tab_that_sends_ends_no_share_of_one_beside_it(start_server: StartServer) -> None:
-    """Of a tab at another process nothing is known: its share may be a lost socket's."""
+    """One process; test_across.py has two."""
     server = start_server(WEB_CONCURRENCY="1")
     ada, bob = await sign_up(server.base_url), await sign_up(server.base_url)
     async with AsyncExitStack() as exits:
