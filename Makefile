@@ -13,7 +13,7 @@ run: ## serve http://127.0.0.1:8000 from this checkout; Ctrl-C ends it
 test: ## install what the tests need and run all of them
 	@scripts/test
 
-test-fast: ## the tests that need no container, no browser and no server of their own; ARGS="--help"
+test-fast: ## the tests that need no container, no browser and no running server; ARGS="--help"
 	@scripts/test_fast $(ARGS)
 
 check: ## linters, types, import rules, configuration of nginx and Kubernetes

@@ -48,15 +48,19 @@ LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; mark the tests that start their own servers.
+# Fixtures that are a running server, or start one.
+SERVERS = {"server", "unlimited", "start_server", "start_module_server"}
 
-    Such a start takes seconds. Making a database takes minutes beside other work; where it is cut off, all later tests fail.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; mark the tests that ask a running server.
+
+    Making a database takes minutes beside other work; where it is cut off, all later tests fail.
     """
     items.sort(key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST)))
     for item in items:
-        if {"start_server", "start_module_server"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("own_servers")
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("served")
         if item.get_closest_marker("once") and item.get_closest_marker("fleet"):
             raise pytest.UsageError(f"{item.nodeid} is marked once and fleet: no block would run it")
         if item.get_closest_marker("django_db") and not item.get_closest_marker("timeout"):
@@ -93,13 +97,15 @@ def epoch() -> None:
 def server(profile: Profile) -> Iterator[Server]:
     """A running server for all tests, without limits by address.
 
-    To stop one, use `start_server`.
+    To stop one, use `start_server`. No client's action may leave an error of ours in its log.
     """
     with ExitStack() as exits:
         shared = Server(profile)
         exits.callback(shared.close)
         shared.start()
         yield shared
+        found = [line for line in shared.log.splitlines() if "Traceback" in line or "[error" in line]
+        assert not found, shared.log[-20_000:]
 
 
 @pytest.fixture

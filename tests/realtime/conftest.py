@@ -33,14 +33,6 @@ def unlimited(profile: Profile) -> Iterator[Server]:
         yield shared
 
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_failed_inside(server: Server) -> Iterator[None]:
-    """Check that no client's action left an error of ours in the shared server's log."""
-    yield
-    found = [line for line in server.log.splitlines() if "Traceback" in line or "[error" in line]
-    assert not found, server.log[-20_000:]
-
-
 @pytest.fixture
 async def plain(server: Server) -> AsyncIterator[Any]:
     """Open sockets without checks: `socket = await plain("/infra/ws", ada)`."""
@@ -69,6 +61,7 @@ class Witness:
 
     async def hear_once(self) -> None:
         """Send one message from the talker to the listener, whose client checks the order."""
+        assert self.talker.account
         token = self.talker.account.token
         await asyncio.sleep(self.due.get(token, 0.0) - time.monotonic())
         started = time.monotonic()

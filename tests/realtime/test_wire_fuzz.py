@@ -18,7 +18,7 @@ from tests.support.profile import Profile
 from tests.support.server import Server
 from tests.support.wire_fuzz import Case, case, seconds, seed
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.served]
 
 AT_A_TIME = 8
 

@@ -43,7 +43,7 @@ class Checkout:
         (self.root / "scripts" / "setup").write_text("#!/bin/sh\n")
         (self.root / ".venv").symlink_to(ROOT / ".venv")
         (self.root / "pyproject.toml").write_text(
-            '[tool.pytest.ini_options]\naddopts = "-p xdist.plugin"\nmarkers = ["stack", "browser", "once", "own_servers"]\n'
+            '[tool.pytest.ini_options]\naddopts = "-p xdist.plugin"\nmarkers = ["stack", "browser", "once", "served"]\n'
         )
         self.bin = root / "bin"
         self.bin.mkdir()
@@ -219,12 +219,13 @@ def test_fast_runs_new_files_and_skips_its_listed_paths(planted: Checkout) -> No
     assert "1 passed" in done.stdout
 
 
-def test_fast_skips_tests_that_start_a_server(planted: Checkout) -> None:
+@pytest.mark.parametrize("fixture", sorted(tests.conftest.SERVERS))
+def test_fast_skips_tests_that_ask_a_server(planted: Checkout, fixture: str) -> None:
     planted.plant("tests/rooms/test_planted.py", 0)
-    (planted.root / "tests" / "rooms" / "test_own.py").write_text("def test_own(start_server):\n    assert False\n")
-    hook = "LONGEST = ()\n" + inspect.getsource(tests.conftest.pytest_collection_modifyitems)
-    fixture = "@pytest.fixture\ndef start_server():\n    pass\n"
-    (planted.root / "tests" / "conftest.py").write_text(f"import pytest\n{hook}\n{fixture}")
+    (planted.root / "tests" / "rooms" / "test_own.py").write_text(f"def test_own({fixture}):\n    assert False\n")
+    hook = f"LONGEST = ()\nSERVERS = {tests.conftest.SERVERS}\n" + inspect.getsource(tests.conftest.pytest_collection_modifyitems)
+    own = f"@pytest.fixture\ndef {fixture}():\n    pass\n"
+    (planted.root / "tests" / "conftest.py").write_text(f"import pytest\n{hook}\n{own}")
     done = planted.fast()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout

@@ -17,7 +17,7 @@ from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.profile import Profile
 
-pytestmark = [pytest.mark.own_servers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.served, pytest.mark.timeout(240)]
 # As if so many hours had gone by for a person: their period is over, and messages are settled.
 LATER = """
 from datetime import timedelta

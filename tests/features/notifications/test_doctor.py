@@ -21,7 +21,7 @@ from tests.support.ports import free_port
 from tests.support.profile import Profile
 from tests.support.server import Server
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.served]
 
 
 @pytest.fixture

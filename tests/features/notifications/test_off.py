@@ -14,7 +14,7 @@ from tests.features.notifications.push_service import PushService
 from tests.support.api import assert_problem, with_token
 from tests.support.chat_client import ChatClient, Refused, sign_up
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.once, pytest.mark.served, pytest.mark.timeout(180)]
 SWITCH = """
 from django.utils import timezone
 from switches.models import FeatureOff

@@ -20,7 +20,7 @@ from tests.support.chat_client import Account, ChatClient, create_room, sign_up
 from tests.support.django_shell import DjangoShell
 from tests.support.server import ROOT
 
-pytestmark = [pytest.mark.own_servers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.served, pytest.mark.timeout(180)]
 
 
 class Person:

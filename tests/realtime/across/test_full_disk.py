@@ -17,7 +17,7 @@ from tests.support.profile import Profile
 from tests.support.server import Server, manage
 from tests.support.services import Postgres, Redis
 
-pytestmark = [pytest.mark.integration, pytest.mark.own_servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.served, pytest.mark.timeout(300)]
 
 # An empty cluster with our tables has 80 MB.
 DISK_MB = 200
