@@ -61,6 +61,23 @@ def test_somebody_is_cut_off_writes_on_and_comes_back(person: NewPerson, bot: Bo
     expect(ada.messages.locator("[data-state]")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("keys", "name"), [("Control+Shift+F", "Search messages"), ("Control+k", "Jump to")])
+def test_question_asked_without_a_line_is_answered_later(person: NewPerson, bot: Bot, cable: Cable, keys: str, name: str) -> None:
+    room = bot.make_room("Observatory")
+    ada = person("Ada", base_url=cable.url, room=room)
+    ada.say("The observatory opens on Monday")
+    ada.all_sent()
+    ada.page.keyboard.press(keys)
+    dialog = ada.page.get_by_role("dialog", name=name)
+    expect(dialog.get_by_role("combobox")).to_be_focused()
+    disconnect(ada, cable)
+    dialog.get_by_role("combobox").fill("observatory")
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    back_again(ada, cable)
+    expect(dialog.get_by_role("alert")).to_have_count(0)
+    expect(dialog.get_by_role("option").first).to_be_visible()
+
+
 def test_a_cut_in_the_middle_of_writing_doubles_nothing(person: NewPerson, bot: Bot, cable: Cable) -> None:
     room = bot.make_room("Flapping")
     ada = person("Ada", base_url=cable.url, room=room)

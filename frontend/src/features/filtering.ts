@@ -1,8 +1,7 @@
 /** The lists of a room, filtered by the server as one types. */
-import { watch, type Ref } from 'vue'
+import type { Ref } from 'vue'
 import type { Page } from '../api'
 import type { ListPage } from '../protocol'
-import { useConnection } from '../stores/connection'
 import { explained } from '../ui/reasons'
 import { usePages, type Pages } from '../ui/usePages'
 import { request } from './client'
@@ -24,15 +23,11 @@ export function useFilteredList<Item>(
   query: Ref<string>,
   whole: (after: string | null) => Promise<Page<Item>>,
 ): Pages<Item> {
-  const connection = useConnection()
-  const pages = usePages<Item>(
+  return usePages<Item>(
     () => `${room()}\n${query.value.trim()}`,
     (_, after) => {
       const wanted = query.value.trim()
       return wanted ? filterList(room(), list, wanted, after) : whole(after)
     },
   )
-  // A question that a lost connection left unanswered.
-  watch(() => connection.isLive, (live) => live && pages.failure.value && void pages.reload())
-  return pages
 }

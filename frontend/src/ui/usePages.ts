@@ -1,5 +1,6 @@
 import { computed, onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
 import type { Page } from '../api'
+import { askAgainOnceConnected } from './onceConnected'
 
 const TYPING_PAUSE = 150
 
@@ -15,7 +16,10 @@ export interface Pages<Item> {
   loadMore: () => Promise<void>
 }
 
-/** A list of the server's that is searched and read page by page. Asks anew when `question` changes. */
+/**
+ * A list of the server's that is searched and read page by page. Asks anew when `question` changes, and for a page that failed once
+ * there is a connection again.
+ */
 export function usePages<Item>(question: () => string, ask: (query: string, after: string | null) => Promise<Page<Item>>): Pages<Item> {
   const items = shallowRef<Item[]>([])
   const next = ref<string | null>(null)
@@ -23,11 +27,14 @@ export function usePages<Item>(question: () => string, ask: (query: string, afte
   const answered = ref(false)
   const failure = ref('')
   let pause: ReturnType<typeof setTimeout> | undefined
+  /** where the page begins that was asked for last */
+  let last: string | null = null
   let round = 0
 
   async function load(after: string | null): Promise<void> {
     clearTimeout(pause)
     const mine = ++round
+    last = after
     loading.value = true
     try {
       const page = await ask(question(), after)
@@ -50,11 +57,13 @@ export function usePages<Item>(question: () => string, ask: (query: string, afte
   watch(question, () => {
     // What is on its way answers an older question.
     round++
+    last = null
     loading.value = true
     answered.value = false
     clearTimeout(pause)
     pause = setTimeout(() => void load(null), TYPING_PAUSE)
   })
+  askAgainOnceConnected(failure, () => load(last))
   onBeforeUnmount(() => {
     round++
     clearTimeout(pause)
