@@ -6,6 +6,7 @@ import os
 import time
 
 _SCHEDSTAT = "/proc/thread-self/schedstat"
+TRIES = 3
 
 
 class IdleClock:
@@ -22,7 +23,13 @@ class IdleClock:
 
     def read(self) -> float:
         """Return seconds from an arbitrary start; use differences of readings."""
-        return time.perf_counter() - time.thread_time() - self._ready()
+        ready, awake = self._ready(), 0.0
+        for _ in range(TRIES):
+            awake = time.perf_counter() - time.thread_time()
+            before, ready = ready, self._ready()
+            if ready == before:  # else it lost the processor in between: the readings are of different moments
+                break
+        return awake - ready
 
     def _ready(self) -> float:
         if self._file < 0:
